@@ -1,0 +1,233 @@
+#include "common/config.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "common/fd.h"
+
+namespace common {
+namespace {
+
+using Json = nlohmann::json;
+constexpr size_t kMaxConfigFile = 1024 * 1024;
+
+std::string position(std::string_view text, size_t offset) {
+  const std::string_view before = text.substr(0, std::min(offset, text.size()));
+  const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+  const auto column = before.size() - (before.rfind('\n') + 1);  // npos + 1 == 0: first line
+  return "line " + std::to_string(line) + ", column " + std::to_string(std::max<size_t>(column, 1));
+}
+
+std::string shown(const Json& value) {
+  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() > 80) text = text.substr(0, 77) + "...";
+  return text + " (" + value.type_name() + ")";
+}
+
+template <typename Range>
+std::string joined(const Range& words) {
+  std::string text;
+  for (const auto& word : words) text.append(text.empty() ? "" : ", ").append(word);
+  return text;
+}
+
+// JSON allows a key twice and the last one silently wins; in a configuration that is a mistake to be told.
+class RepeatedKeys {
+ public:
+  bool operator()(int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) open_.emplace_back();
+    else if (event == Json::parse_event_t::object_end) open_.pop_back();
+    else if (event == Json::parse_event_t::key && !open_.back().insert(parsed.get<std::string>()).second)
+      throw ConfigError("the key \"" + parsed.get<std::string>() + "\" stands twice in one object; keep one of them");
+    return true;
+  }
+
+ private:
+  std::vector<std::set<std::string>> open_;
+};
+
+template <typename Unit, size_t N>
+std::optional<uint64_t> parse_quantity(std::string_view text, const std::array<Unit, N>& units) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end == text.data()) return std::nullopt;
+  const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+  for (const auto& [name, factor] : units)
+    if (unit == name && number <= (uint64_t{1} << 53) / factor) return number * factor;
+  return std::nullopt;
+}
+
+using Unit = std::pair<std::string_view, uint64_t>;
+constexpr std::array<Unit, 5> kDurations{
+    {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+constexpr std::array<Unit, 4> kSizes{{{"B", 1}, {"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}}};
+
+}  // namespace
+
+std::optional<Milliseconds> parse_duration(std::string_view text) {
+  const auto value = parse_quantity(text, kDurations);
+  return value ? std::optional(Milliseconds(*value)) : std::nullopt;
+}
+
+std::optional<uint64_t> parse_size(std::string_view text) { return parse_quantity(text, kSizes); }
+
+std::string read_file(const std::string& file, size_t limit) {
+  const auto fail = [&](const std::string& cause) -> std::string {
+    throw ConfigError(file + ": can't be read: " + cause);
+  };
+  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // O_NONBLOCK: a FIFO must not hang the start
+  if (!fd) return fail(strerror(errno));
+  struct stat info{};
+  if (fstat(fd.get(), &info) != 0) return fail(strerror(errno));
+  if (!S_ISREG(info.st_mode)) return fail("it is not a regular file");
+  std::string text;
+  char chunk[16384];
+  ssize_t got;
+  while ((got = ::read(fd.get(), chunk, sizeof chunk)) > 0) {
+    text.append(chunk, static_cast<size_t>(got));
+    if (text.size() > limit) return fail("it is larger than " + std::to_string(limit) + " bytes");
+  }
+  return got < 0 ? fail(strerror(errno)) : text;
+}
+
+struct Section::Node {
+  std::shared_ptr<const Json> document;  // keeps `object` alive
+  const Json* object;
+  std::string name, path;  // of the file, and of this object in it
+  std::set<std::string, std::less<>> known;
+};
+
+Section::Section(std::unique_ptr<Node> node) : node_(std::move(node)) {}
+Section::Section(Section&&) noexcept = default;
+Section::~Section() = default;
+
+Section Section::load(const std::string& file) { return parse(read_file(file, kMaxConfigFile), file); }
+
+Section Section::parse(std::string_view text, const std::string& name) {
+  auto document = std::make_shared<Json>();
+  try {
+    *document = Json::parse(text, RepeatedKeys(), /*allow_exceptions=*/true, /*ignore_comments=*/true);
+  } catch (const Json::parse_error& error) {
+    std::string what = error.what();
+    if (const auto at = what.find(": "); at != std::string::npos) what.erase(0, at + 2);  // "[json…] parse error at …"
+    throw ConfigError(name + ": " + position(text, error.byte) + ": not valid JSON: " + what);
+  } catch (const ConfigError& error) {
+    throw ConfigError(name + ": " + error.what());
+  }
+  if (!document->is_object())
+    throw ConfigError(name + ": found " + shown(*document) + "; expected an object { … }");
+  const Json* object = document.get();
+  return Section(std::make_unique<Node>(Node{std::move(document), object, name, "", {}}));
+}
+
+std::string Section::path_of(std::string_view key) const {
+  return node_->path.empty() ? std::string(key) : node_->path + "." + std::string(key);
+}
+
+void Section::fail(std::string_view key, const std::string& problem) const {
+  throw ConfigError(node_->name + ": " + path_of(key) + ": " + problem);
+}
+
+void Section::fail_type(std::string_view key, const Json& found, std::string_view expected) const {
+  fail(key, "found " + shown(found) + "; expected " + std::string(expected));
+}
+
+const Json* Section::find(std::string_view key) {
+  node_->known.emplace(key);
+  const auto it = node_->object->find(std::string(key));
+  return it == node_->object->end() ? nullptr : &*it;
+}
+
+bool Section::has(std::string_view key) const { return node_->object->contains(std::string(key)); }
+
+std::optional<std::string> Section::string(std::string_view key) {
+  const Json* value = find(key);
+  if (!value) return std::nullopt;
+  if (!value->is_string()) fail_type(key, *value, "a string");
+  auto text = value->get<std::string>();
+  if (text.find('\0') != std::string::npos) fail_type(key, *value, "a string without a NUL character");
+  return text;
+}
+
+std::string Section::string(std::string_view key, std::string_view fallback) {
+  return string(key).value_or(std::string(fallback));
+}
+
+std::string Section::required_string(std::string_view key, std::string_view what) {
+  auto text = string(key);
+  if (!text || text->empty()) fail(key, (text ? "empty" : "missing") + (": set it to " + std::string(what)));
+  return *text;
+}
+
+int64_t Section::integer(std::string_view key, int64_t fallback, int64_t least, int64_t most) {
+  const Json* value = find(key);
+  if (!value) return fallback;
+  const bool fits = value->is_number_integer() &&
+                    (!value->is_number_unsigned() || value->get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX));
+  if (!fits || value->get<int64_t>() < least || value->get<int64_t>() > most)
+    fail_type(key, *value, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+  return value->get<int64_t>();
+}
+
+bool Section::boolean(std::string_view key, bool fallback) {
+  const Json* value = find(key);
+  if (!value) return fallback;
+  if (!value->is_boolean()) fail_type(key, *value, "true or false");
+  return value->get<bool>();
+}
+
+Milliseconds Section::duration(std::string_view key, std::string_view fallback) {
+  const Json* value = find(key);
+  if (!value) return *parse_duration(fallback);
+  const auto parsed = value->is_string() ? parse_duration(value->get<std::string>()) : std::nullopt;
+  if (!parsed || parsed->count() == 0)
+    fail_type(key, *value, "a duration over zero with its unit, as \"500ms\", \"15s\", \"5m\", \"1h\" or \"1d\"");
+  return *parsed;
+}
+
+uint64_t Section::size(std::string_view key, std::string_view fallback) {
+  const Json* value = find(key);
+  if (!value) return *parse_size(fallback);
+  const auto parsed = value->is_string() ? parse_size(value->get<std::string>()) : std::nullopt;
+  if (!parsed || *parsed == 0)
+    fail_type(key, *value, "a size over zero with its unit, as \"512B\", \"64KB\", \"1MB\" or \"1GB\"");
+  return *parsed;
+}
+
+std::string Section::one_of(std::string_view key, std::string_view fallback,
+                            const std::vector<std::string_view>& allowed) {
+  auto text = string(key, fallback);
+  if (std::find(allowed.begin(), allowed.end(), text) == allowed.end())
+    fail(key, "found \"" + text + "\"; allowed: " + joined(allowed));
+  return text;
+}
+
+std::vector<std::string> Section::strings(std::string_view key, const std::vector<std::string>& fallback) {
+  const Json* value = find(key);
+  if (!value) return fallback;
+  const auto is_string = [](const Json& item) { return item.is_string(); };
+  if (!value->is_array() || !std::all_of(value->begin(), value->end(), is_string))
+    fail_type(key, *value, "a list of strings");
+  return value->get<std::vector<std::string>>();
+}
+
+std::optional<Section> Section::section(std::string_view key) {
+  const Json* value = find(key);
+  if (!value) return std::nullopt;
+  if (!value->is_object()) fail_type(key, *value, "an object { … }");
+  return Section(std::make_unique<Node>(Node{node_->document, value, node_->name, path_of(key), {}}));
+}
+
+void Section::finish() {
+  for (const auto& [key, value] : node_->object->items())
+    if (!node_->known.contains(key)) fail(key, "unknown key; known here: " + joined(node_->known));
+}
+
+}  // namespace common

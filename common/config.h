@@ -1,0 +1,71 @@
+// Reading a configuration file: JSON with comments, every key known, every error exact.
+//
+// A Section is one object of the document. A program asks it for the keys that it knows; finish() then refuses
+// whatever was not asked for. Every error is a ConfigError whose text names the file, the path in it, what was found
+// and what is allowed: "/etc/x.json: listener.bind: found 70 (number); expected "ADDRESS:PORT"".
+// Start-up only: errors are exceptions, nothing here is fast.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace common {
+
+class ConfigError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+using Milliseconds = std::chrono::milliseconds;
+
+class Section {
+ public:
+  // Parses `text` (UTF-8 JSON, // and /* */ comments allowed, repeated keys refused). `name` is what errors call it.
+  static Section parse(std::string_view text, const std::string& name);
+  // The same from a file of at most 1 MiB.
+  static Section load(const std::string& file);
+
+  ~Section();
+  Section(Section&&) noexcept;
+
+  std::optional<std::string> string(std::string_view key);
+  std::string string(std::string_view key, std::string_view fallback);
+  std::string required_string(std::string_view key, std::string_view what);
+  int64_t integer(std::string_view key, int64_t fallback, int64_t least, int64_t most);
+  bool boolean(std::string_view key, bool fallback);
+  Milliseconds duration(std::string_view key, std::string_view fallback);  // "500ms" "15s" "5m" "1h" "1d"
+  uint64_t size(std::string_view key, std::string_view fallback);          // "64KB" "1MB" "1GB", powers of 1024
+  std::string one_of(std::string_view key, std::string_view fallback, const std::vector<std::string_view>& allowed);
+  std::vector<std::string> strings(std::string_view key, const std::vector<std::string>& fallback);
+  std::optional<Section> section(std::string_view key);  // absent: nullopt
+  bool has(std::string_view key) const;
+
+  // Refuses keys that nobody asked for; the error lists those that exist.
+  void finish();
+
+  // A ConfigError about `key` of this section, for checks that only the caller can make.
+  [[noreturn]] void fail(std::string_view key, const std::string& problem) const;
+
+ private:
+  struct Node;
+  explicit Section(std::unique_ptr<Node> node);
+  const nlohmann::json* find(std::string_view key);
+  [[noreturn]] void fail_type(std::string_view key, const nlohmann::json& found, std::string_view expected) const;
+  std::string path_of(std::string_view key) const;
+  std::unique_ptr<Node> node_;
+};
+
+// Reads a whole regular file of at most `limit` bytes; a ConfigError names `file` and the cause.
+std::string read_file(const std::string& file, size_t limit);
+
+// "15s" → 15 s and "1MB" → 1048576; nullopt if the text is neither of that shape nor in range.
+std::optional<Milliseconds> parse_duration(std::string_view text);
+std::optional<uint64_t> parse_size(std::string_view text);
+
+}  // namespace common

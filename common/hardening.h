@@ -1,0 +1,17 @@
+// What a process gives up for good before it serves anyone. Linux only; not to be undone.
+#pragma once
+
+#include <string>
+
+namespace common {
+
+// Not dumpable (prctl(2): no ptrace, no /proc/PID/mem for its own user, no core), RLIMIT_CORE 0, no new privileges.
+// Every kernel that we run on has these: failure throws std::system_error.
+void harden_process();
+
+// Landlock with nothing allowed: from here on this process can open, create, rename or execute no file at all, and
+// bind or connect freely (names are no files). Inherited descriptors stay usable. Returns "" when it is in force, else what
+// the kernel lacks: the caller must say so.
+std::string forbid_files();
+
+}  // namespace common

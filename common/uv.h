@@ -1,0 +1,95 @@
+// libuv handles with owners: a handle is closed when its owner goes, and freed when the loop lets go of it.
+//
+// Callbacks are a plain function with the owner's pointer: no allocation, and the owner may destroy the handle (and
+// itself) inside its own callback. No callback comes after destruction. Loop thread only.
+#pragma once
+
+#include <uv.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+namespace common {
+
+template <typename Handle>
+struct UvClose {
+  void operator()(Handle* handle) const {
+    uv_close(reinterpret_cast<uv_handle_t*>(handle),
+             [](uv_handle_t* closed) { delete reinterpret_cast<Handle*>(closed); });
+  }
+};
+
+template <typename Handle>
+using UvPtr = std::unique_ptr<Handle, UvClose<Handle>>;
+
+class Timer {
+ public:
+  using Callback = void (*)(void* owner);
+
+  Timer(uv_loop_t* loop, void* owner, Callback callback) : owner_(owner), callback_(callback) {
+    auto* timer = new uv_timer_t;
+    uv_timer_init(loop, timer);  // can't fail
+    timer->data = this;
+    timer_.reset(timer);
+  }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  // Fires once after `delay`; a start while running starts over.
+  void start(std::chrono::milliseconds delay) {
+    uv_timer_start(timer_.get(), &Timer::fired, static_cast<uint64_t>(delay.count()), 0);
+  }
+  void stop() { uv_timer_stop(timer_.get()); }
+  bool running() const { return uv_is_active(reinterpret_cast<uv_handle_t*>(timer_.get())) != 0; }
+
+ private:
+  static void fired(uv_timer_t* timer) {
+    auto* self = static_cast<Timer*>(timer->data);
+    self->callback_(self->owner_);
+  }
+  void* owner_;
+  Callback callback_;
+  UvPtr<uv_timer_t> timer_;
+};
+
+// Readiness of a descriptor, level-triggered. Does not own the descriptor; destroy the Poll before closing it.
+class Poll {
+ public:
+  using Callback = void (*)(void* owner, int events);
+
+  Poll(uv_loop_t* loop, int fd, void* owner, Callback callback) : owner_(owner), callback_(callback) {
+    auto poll = std::make_unique<uv_poll_t>();
+    status_ = uv_poll_init(loop, poll.get(), fd);
+    if (status_ != 0) return;
+    poll->data = this;
+    poll_.reset(poll.release());
+  }
+  Poll(const Poll&) = delete;
+  Poll& operator=(const Poll&) = delete;
+
+  // 0, or why libuv refused the descriptor (a negative UV_E code); such a Poll never calls.
+  int status() const { return status_; }
+
+  // UV_READABLE | UV_WRITABLE, or 0 for none. Costs a system call only when it changes.
+  void watch(int events) {
+    if (events == events_ || !poll_) return;
+    events_ = events;
+    if (events == 0) uv_poll_stop(poll_.get());
+    else uv_poll_start(poll_.get(), events, &Poll::ready);
+  }
+
+ private:
+  static void ready(uv_poll_t* poll, int status, int events) {
+    auto* self = static_cast<Poll*>(poll->data);
+    // An error on the descriptor is reported as readiness: the next system call on it tells what it is.
+    self->callback_(self->owner_, status < 0 ? self->events_ : events);
+  }
+  void* owner_;
+  Callback callback_;
+  UvPtr<uv_poll_t> poll_;
+  int events_ = 0;
+  int status_ = 0;
+};
+
+}  // namespace common

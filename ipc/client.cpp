@@ -1,0 +1,151 @@
+#include "ipc/client.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "common/log.h"
+
+namespace ipc {
+namespace {
+
+using std::chrono::milliseconds;
+constexpr milliseconds kFirstBackoff{10}, kLastBackoff{1000};
+constexpr uint32_t kHelloId = 0;  // tickets start at 1
+constexpr int kReadsPerWakeup = 64;
+
+}  // namespace
+
+Client::Client(uv_loop_t* loop, Options options)
+    : loop_(loop),
+      options_(std::move(options)),
+      reconnect_(loop, this, [](void* self) { static_cast<Client*>(self)->connect(); }),
+      deadline_(loop, this, [](void* self) { static_cast<Client*>(self)->expire(); }),
+      backoff_(kFirstBackoff) {
+  connect();
+}
+
+Client::~Client() { poll_.reset(); }  // before fd_ closes
+
+std::optional<Client::Ticket> Client::submit(Request request, Callback callback) {
+  if (pending_.size() >= options_.max_pending) return std::nullopt;
+  if (static_cast<uint32_t>(++last_ticket_) == kHelloId) ++last_ticket_;
+  request.id = static_cast<uint32_t>(last_ticket_);
+  const size_t size = encode(request, buffer_);
+  if (size == 0) return std::nullopt;
+  const uint64_t deadline = uv_now(loop_) + static_cast<uint64_t>(options_.timeout.count());
+  pending_.emplace(last_ticket_,
+                   Pending{std::move(callback), {buffer_.begin(), buffer_.begin() + size}, deadline});
+  arm_deadline();
+  if (state_ == State::ready) send_pending();
+  return last_ticket_;
+}
+
+void Client::connect() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (options_.socket_path.size() >= sizeof address.sun_path) return disconnect("the path is too long for a socket");
+  memcpy(address.sun_path, options_.socket_path.data(), options_.socket_path.size());
+  fd_.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd_) return disconnect(strerror(errno));
+  // Never in progress: a Unix socket connects at once, or says EAGAIN when the server's backlog is full (connect(2)).
+  if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return disconnect(strerror(errno));
+  poll_ = std::make_unique<common::Poll>(
+      loop_, fd_.get(), this, [](void* self, int events) { static_cast<Client*>(self)->on_ready(events); });
+  if (poll_->status() != 0) return disconnect(uv_strerror(poll_->status()));
+  state_ = State::greeting;
+  greet();
+}
+
+void Client::greet() {
+  const size_t size = encode(Request{kHelloId, Hello{kVersion, options_.worker}}, buffer_);
+  if (send({buffer_.data(), size})) poll_->watch(UV_READABLE);
+}
+
+void Client::disconnect(const char* why) {
+  // The first cause, once; the reconnects that fail after it say nothing new.
+  if (!reported_away_)
+    common::log::warning("keyd is not reachable; new handshakes wait for it",
+                         {{"socket", options_.socket_path}, {"cause", why}, {"worker", options_.worker}});
+  reported_away_ = true;
+  state_ = State::waiting;
+  poll_.reset();
+  fd_.reset();
+  reconnect_.start(backoff_);
+  backoff_ = std::min(backoff_ * 2, kLastBackoff);
+}
+
+void Client::on_ready(int events) {
+  if (events & UV_READABLE) receive();
+  if (state_ == State::ready && (events & UV_WRITABLE)) send_pending();
+}
+
+void Client::receive() {
+  ResponseBuffer buffer;
+  for (int reads = 0; reads < kReadsPerWakeup && state_ != State::waiting; reads++) {
+    const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got < 0) return disconnect(strerror(errno));
+    if (got == 0) return disconnect("keyd closed the connection");
+    const auto response = static_cast<size_t>(got) <= buffer.size()
+                              ? decode_response({buffer.data(), static_cast<size_t>(got)})
+                              : std::nullopt;
+    if (!response) return disconnect("keyd sent what is not an answer of this protocol");
+    if (state_ == State::ready) on_response(*response);
+    else if (response->id != kHelloId || response->status != Status::ok ||
+             decode_version(response->payload) != kVersion)
+      return disconnect("keyd refused this process: see its audit log, allowed_users and both versions");
+    else {
+      if (reported_away_) common::log::info("keyd is reachable again", {{"worker", options_.worker}});
+      reported_away_ = false;
+      state_ = State::ready;
+      backoff_ = kFirstBackoff;
+      sent_up_to_ = 0;
+      send_pending();
+    }
+  }
+}
+
+void Client::on_response(const Response& response) {
+  // Tickets in flight span far less than 2^32: the wire id names one of them, or one that was cancelled.
+  Ticket ticket = (last_ticket_ & ~Ticket{0xffffffff}) | response.id;
+  if (ticket > last_ticket_) ticket -= Ticket{1} << 32;
+  auto node = pending_.extract(ticket);
+  if (node.empty()) return;
+  node.mapped().callback({true, response.status, response.retry_after_ms, response.payload});
+}
+
+bool Client::send(std::span<const uint8_t> datagram) {
+  if (::send(fd_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL) >= 0) return true;
+  if (errno == EAGAIN) poll_->watch(UV_READABLE | UV_WRITABLE);
+  else disconnect(strerror(errno));
+  return false;
+}
+
+void Client::send_pending() {
+  for (auto it = pending_.upper_bound(sent_up_to_); it != pending_.end(); ++it) {
+    if (!send(it->second.datagram)) return;
+    sent_up_to_ = it->first;
+  }
+  poll_->watch(UV_READABLE);
+}
+
+void Client::expire() {
+  while (!pending_.empty() && pending_.begin()->second.deadline <= uv_now(loop_)) {
+    auto node = pending_.extract(pending_.begin());
+    node.mapped().callback({});
+  }
+  if (!pending_.empty()) arm_deadline();
+}
+
+void Client::arm_deadline() {
+  if (deadline_.running() && pending_.size() > 1) return;  // the oldest has the earliest deadline
+  const uint64_t due = pending_.begin()->second.deadline, now = uv_now(loop_);
+  deadline_.start(milliseconds(due > now ? due - now : 0));
+}
+
+}  // namespace ipc

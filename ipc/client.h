@@ -1,0 +1,86 @@
+// A worker's side of the keyd protocol: asynchronous, bounded, and unmoved when keyd goes away.
+//
+// Requests are sent at once, or kept (up to max_pending) while keyd is away; after a reconnect all that are
+// unanswered are sent again — to sign twice does no harm. Each ends within `timeout`, whatever happens.
+// Reconnects wait 10 ms, doubling to 1 s. One thread: the loop's.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/fd.h"
+#include "common/uv.h"
+#include "ipc/codec.h"
+
+namespace ipc {
+
+class Client {
+ public:
+  struct Options {
+    std::string socket_path;  // at most 107 bytes, unix(7)
+    uint16_t worker = 0;
+    std::chrono::milliseconds timeout{5000};
+    size_t max_pending = 4096;
+  };
+  struct Answer {
+    bool arrived = false;  // false: keyd gave none within `timeout`; the rest means nothing then
+    Status status = Status::internal;
+    uint32_t retry_after_ms = 0;
+    std::span<const uint8_t> payload;  // valid during the callback
+  };
+  using Callback = std::function<void(const Answer&)>;
+  using Ticket = uint64_t;
+
+  // The loop must outlive the client. Connects in the background.
+  Client(uv_loop_t* loop, Options options);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // The callback comes exactly once, later, unless the ticket is cancelled. nullopt: max_pending are waiting
+  // already, or a field is longer than the protocol allows; no callback comes.
+  std::optional<Ticket> lookup(const Lookup& lookup, Callback callback) { return submit({0, lookup}, std::move(callback)); }
+  std::optional<Ticket> sign(const Sign& sign, Callback callback) { return submit({0, sign}, std::move(callback)); }
+  void cancel(Ticket ticket) { pending_.erase(ticket); }
+
+  bool connected() const { return state_ == State::ready; }
+
+ private:
+  enum class State { waiting, greeting, ready };  // for a reconnect; for HELLO's answer; to serve
+  struct Pending {
+    Callback callback;
+    std::vector<uint8_t> datagram;
+    uint64_t deadline;  // uv_now() milliseconds
+  };
+
+  std::optional<Ticket> submit(Request request, Callback callback);
+  void connect();
+  void disconnect(const char* why);
+  void greet();
+  void on_ready(int events);
+  void receive();
+  void on_response(const Response& response);
+  bool send(std::span<const uint8_t> datagram);
+  void send_pending();
+  void expire();
+  void arm_deadline();
+
+  uv_loop_t* loop_;
+  Options options_;
+  State state_ = State::waiting;
+  common::Fd fd_;
+  std::unique_ptr<common::Poll> poll_;
+  common::Timer reconnect_, deadline_;
+  std::chrono::milliseconds backoff_;
+  RequestBuffer buffer_;  // 17 KiB: a fiber's stack should not have to carry it
+  bool reported_away_ = false;
+  Ticket last_ticket_ = 0;             // the low 32 bits are the request's id on the wire
+  Ticket sent_up_to_ = 0;              // on this connection
+  std::map<Ticket, Pending> pending_;  // in order of submission, and so of deadline
+};
+
+}  // namespace ipc

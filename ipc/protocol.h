@@ -1,0 +1,122 @@
+// The keyd protocol, version 1: everything a worker can say to keyd, and everything keyd can answer.
+//
+// Transport: AF_UNIX, SOCK_SEQPACKET. One datagram is one message; a datagram with too few or too many bytes is
+// malformed. Integers are big-endian, fields have a fixed width but the last ones, whose length stands before them.
+//
+//   request   op:1 reserved:1(0) id:4 body
+//     HELLO     version:2 worker:2
+//     LOOKUP    role:1 spki:32 session:8 device_ip:16 device_port:2 client_id_len:1 client_id
+//     SIGN      <as LOOKUP> kind:1 scheme:2 content_len:2 content
+//     STATS     (empty)
+//   response  status:1 reserved:1(0) id:4 retry_after_ms:4 payload_len:2 payload
+//     payload   HELLO: version:2   SIGN: the signature   STATS: see Counters   otherwise empty
+//
+// HELLO is the first request of a connection. Answers may come in any order; `id` is the request's own. A malformed
+// request costs its sender the connection. What each kind of content must be is policy (keyd), not codec.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace ipc {
+
+inline constexpr uint16_t kVersion = 1;
+
+// A file name has at most 255 bytes (NAME_MAX), four of them are ".pem".
+inline constexpr size_t kMaxClientId = 251;
+// Everything but one case fits into 1 KiB. The case: a TLS 1.2 client with Ed25519 signs the handshake messages
+// themselves, not their hash (RFC 8422 section 5.10), two certificate chains among them.
+inline constexpr size_t kMaxContent = 256;
+inline constexpr size_t kMaxTranscript = 16 * 1024;
+inline constexpr size_t kMaxRequest = 1024;
+inline constexpr size_t kMaxTranscriptRequest = kMaxRequest + kMaxTranscript;
+inline constexpr size_t kMaxSignature = 512;  // RSA-4096
+inline constexpr size_t kMaxResponse = 1024;
+
+enum class Op : uint8_t { hello = 1, lookup = 2, sign = 3, stats = 4 };
+
+enum class Status : uint8_t {
+  ok = 0,
+  not_found = 1,   // no key of that name
+  mismatch = 2,    // there is one, but it is not the key of the certificate
+  unusable = 3,    // there is one, but its file can't be used (keyd's log says why)
+  denied = 4,      // this peer, role, scheme or length is not allowed
+  busy = 5,        // too many requests; retry_after_ms says when
+  malformed = 6,   // not a message of this protocol; the connection ends
+  internal = 7,    // keyd failed, or could not write its audit line
+};
+
+enum class Role : uint8_t {
+  listener = 1,  // relayd's own key; signs as a TLS server
+  device = 2,    // ${clientid}.pem; signs as a TLS client
+};
+
+// What is signed, and so which content keyd expects and what it composes around it.
+enum class Kind : uint8_t {
+  tls13_server = 1,  // Transcript-Hash, 32 or 48 bytes; keyd composes RFC 8446 section 4.4.3
+  tls13_client = 2,  // the same, with the client's context string
+  tls12_server = 3,  // client_random ‖ server_random ‖ ServerECDHParams; keyd hashes (RFC 8422 section 5.4)
+  tls12_client = 4,  // hash of the handshake messages (RFC 5246 section 7.4.8); for Ed25519 the messages themselves
+};
+
+// TLS SignatureScheme (RFC 8446 section 4.2.3), those that this product speaks.
+enum class Scheme : uint16_t {
+  rsa_pkcs1_sha256 = 0x0401,
+  rsa_pkcs1_sha384 = 0x0501,
+  rsa_pkcs1_sha512 = 0x0601,
+  ecdsa_sha256 = 0x0403,
+  ecdsa_sha384 = 0x0503,
+  ecdsa_sha512 = 0x0603,
+  rsa_pss_rsae_sha256 = 0x0804,
+  rsa_pss_rsae_sha384 = 0x0805,
+  rsa_pss_rsae_sha512 = 0x0806,
+  ed25519 = 0x0807,
+};
+
+// SHA-256 of a certificate's DER SubjectPublicKeyInfo (RFC 7469 section 2.4).
+using Spki = std::array<uint8_t, 32>;
+
+// For the audit only: whose handshake the request belongs to. keyd believes it as little as the worker.
+struct Origin {
+  uint64_t session = 0;                 // relayd's number of the session, unique in one worker's life
+  std::array<uint8_t, 16> device_ip{};  // IPv6, or IPv4 mapped into it; all zero: none
+  uint16_t device_port = 0;
+};
+
+struct Hello {
+  uint16_t version = kVersion;
+  uint16_t worker = 0;  // slot number, for the audit
+};
+
+struct Lookup {
+  Role role = Role::device;
+  Spki spki{};
+  Origin origin;
+  std::string_view client_id;  // at most kMaxClientId bytes, any bytes; empty for the listener's key
+};
+
+struct Sign {
+  Lookup key;
+  Kind kind{};
+  Scheme scheme{};
+  std::span<const uint8_t> content;
+};
+
+struct Counters {
+  uint64_t lookups = 0;
+  uint64_t signatures = 0;
+  uint64_t refusals = 0;
+  uint64_t cached_keys = 0;
+  bool degraded = false;  // the audit can't be written: nothing is signed
+};
+
+const char* name(Op op);
+const char* name(Status status);
+const char* name(Role role);
+const char* name(Kind kind);
+const char* name(Scheme scheme);
+
+}  // namespace ipc

@@ -1,0 +1,135 @@
+#include "relayd/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <thread>
+
+#include "relayd/mqtt/types.h"
+
+namespace relayd {
+namespace {
+
+using common::Section;
+
+constexpr int64_t kMaxPort = 65535;
+constexpr int kMaxWorkers = 256;
+
+// "ADDRESS:PORT", "[V6]:PORT", as EMQX and mosquitto have it.
+Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_view fallback) {
+  const std::string text = section.string(key, fallback);
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  const char* end = text.data() + text.size();
+  const bool number = colon != std::string::npos &&
+                      std::from_chars(text.data() + colon + 1, end, port).ptr == end && colon + 1 < text.size();
+  std::string host = text.substr(0, number ? colon : 0);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  else if (host.find(':') != std::string::npos) host.clear();  // an IPv6 address needs its brackets
+  if (!number || host.empty() || port < 1 || port > kMaxPort)
+    section.fail(key, "found \"" + text + "\"; expected \"ADDRESS:PORT\" as \"0.0.0.0:8883\" or \"[::]:8883\"");
+  return {host, static_cast<uint16_t>(port)};
+}
+
+tls::Versions parse_versions(Section& section) {
+  const auto names = section.strings("versions", {"tlsv1.2", "tlsv1.3"});
+  bool v12 = false, v13 = false;
+  for (const auto& name : names) {
+    if (name == "tlsv1.2") v12 = true;
+    else if (name == "tlsv1.3") v13 = true;
+    else section.fail("versions", "found \"" + name + "\"; allowed: tlsv1.2, tlsv1.3");
+  }
+  if (!v12 && !v13) section.fail("versions", "empty; allowed: tlsv1.2, tlsv1.3");
+  return v12 && v13 ? tls::Versions::tls12_and_13 : v13 ? tls::Versions::tls13 : tls::Versions::tls12;
+}
+
+bool parse_verify(Section& section) {
+  return section.one_of("verify", "verify_peer", {"verify_peer", "verify_none"}) == "verify_peer";
+}
+
+// "256MB" is the protocol's own limit by its usual name; to the byte it is a little more (MQTT 5.0 section 2.1.4).
+uint32_t parse_packet_size(Section& section, std::string_view key, std::string_view fallback) {
+  const uint64_t size = section.size(key, fallback);
+  return size >= (uint64_t{256} << 20) ? mqtt::kMaxPacketSize : static_cast<uint32_t>(size);
+}
+
+Config::Listener parse_listener(Section section) {
+  Config::Listener listener;
+  listener.bind = parse_bind(section, "bind", "0.0.0.0:8883");
+  listener.certfile = section.required_string("certfile", "the PEM file of the certificate chain that devices are shown");
+  listener.verify_peer = parse_verify(section);
+  if (listener.verify_peer)
+    listener.cacertfile = section.required_string("cacertfile", "the PEM file of the CAs that issue device certificates");
+  else section.string("cacertfile", "");
+  listener.crlfile = section.string("crlfile", "");
+  listener.fail_if_no_peer_cert = section.boolean("fail_if_no_peer_cert", true);
+  listener.versions = parse_versions(section);
+  listener.backlog = static_cast<int>(section.integer("backlog", 1024, 1, 65535));
+  listener.handshake_timeout = section.duration("handshake_timeout", "15s");
+  listener.idle_timeout = section.duration("idle_timeout", "15s");
+  listener.max_connect_size = parse_packet_size(section, "max_connect_size", "256KB");
+  listener.max_packet_size = parse_packet_size(section, "max_packet_size", "256MB");
+  listener.max_clientid_len = static_cast<size_t>(section.integer("max_clientid_len", 65535, 1, 65535));
+  section.finish();
+  return listener;
+}
+
+Config::Remote parse_remote(Section section) {
+  Config::Remote remote;
+  remote.verify_peer = parse_verify(section);
+  if (remote.verify_peer)
+    remote.cacertfile = section.required_string("cacertfile", "the PEM file of the CAs that issue the broker's certificate");
+  else section.string("cacertfile", "");
+  remote.versions = parse_versions(section);
+  remote.server_name = section.string("server_name_indication", "");
+  remote.alpn = section.strings("alpn", {});
+  for (const auto& protocol : remote.alpn)
+    if (protocol.empty() || protocol.size() > 255 || protocol.find(',') != std::string::npos)
+      section.fail("alpn", "found \"" + protocol + "\"; expected protocol names of 1 to 255 bytes, as \"mqtt\"");
+  remote.connect_timeout = section.duration("connect_timeout", "10s");
+  remote.connack_timeout = section.duration("connack_timeout", "20s");
+  section.finish();
+  return remote;
+}
+
+Config::Endpoint parse_endpoint(Section section) {
+  Config::Endpoint endpoint;
+  endpoint.host = section.required_string("host", "the local broker's name or address");
+  endpoint.port = static_cast<uint16_t>(section.integer("port", 1883, 1, kMaxPort));
+  section.finish();
+  return endpoint;
+}
+
+template <typename Parse>
+auto parse_required(Section& root, std::string_view key, Parse parse) {
+  auto section = root.section(key);
+  if (!section) root.fail(key, "missing: add the object \"" + std::string(key) + "\": { … }");
+  return parse(std::move(*section));
+}
+
+}  // namespace
+
+Config Config::parse(const std::string& text, const std::string& name, const Overrides& overrides) {
+  Section root = Section::parse(text, name);
+  Config config;
+  config.remote_endpoint.host = root.string("remote_host", "");
+  config.remote_endpoint.port = static_cast<uint16_t>(root.integer("remote_port", 8883, 1, kMaxPort));
+  if (overrides.remote_host) config.remote_endpoint.host = *overrides.remote_host;
+  if (overrides.remote_port) config.remote_endpoint.port = static_cast<uint16_t>(*overrides.remote_port);
+  if (config.remote_endpoint.host.empty())
+    root.fail("remote_host", "missing: set it (or --remote-host, or MQTT_RELAY_REMOTE_HOST) to the remote broker's name");
+  config.remote = parse_required(root, "remote", parse_remote);
+  if (config.remote.server_name.empty()) config.remote.server_name = config.remote_endpoint.host;
+  config.listener = parse_required(root, "listener", parse_listener);
+  if (auto local = root.section("local")) config.local = parse_endpoint(std::move(*local));
+  config.keyd_socket = root.string("keyd_socket", "/run/mqtt-keyd/sign.sock");
+  config.sign_timeout = root.duration("sign_timeout", "5s");
+  config.shutdown_timeout = root.duration("shutdown_timeout", "10s");
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  config.workers = static_cast<int>(root.integer("workers", std::min(cores, kMaxWorkers), 1, kMaxWorkers));
+  const auto level = root.one_of("log_level", "info", {"debug", "info", "warning", "error"});
+  common::log::parse_level(overrides.log_level.value_or(level), config.log_level);
+  root.finish();
+  return config;
+}
+
+}  // namespace relayd

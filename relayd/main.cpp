@@ -1,0 +1,48 @@
+// relayd: the command line, and which of the two processes this is.
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "common/config.h"
+#include "common/log.h"
+#include "relayd/supervisor/supervisor.h"
+#include "relayd/worker/worker.h"
+
+namespace {
+
+constexpr int kConfigurationError = 78;  // EX_CONFIG, sysexits(3)
+
+constexpr char kDescription[] =
+    "Relays MQTT devices to a remote broker, each under its own TLS identity.\n"
+    "Flags win over environment variables, both win over the file. Stops on SIGTERM and SIGINT.\n"
+    "Exit status: 0 stopped as asked, 78 the configuration or a file it names can't be used, 1 anything else.";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "worker") return relayd::run_worker();
+
+  CLI::App app(kDescription, "relayd");
+  std::string config_file = "/etc/mqtt-relay/relayd.json";
+  relayd::Overrides overrides;
+  app.add_option("--config", config_file, "configuration file")->capture_default_str();
+  app.add_option("--remote-host", overrides.remote_host, "the remote broker's name or address")
+      ->envname("MQTT_RELAY_REMOTE_HOST");
+  app.add_option("--remote-port", overrides.remote_port, "its TLS port")
+      ->envname("MQTT_RELAY_REMOTE_PORT")
+      ->check(CLI::Range(1, 65535));
+  app.add_option("--log-level", overrides.log_level, "debug, info, warning or error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  app.set_version_flag("--version", "relayd " MQTT_RELAY_VERSION);
+  CLI11_PARSE(app, argc, argv);
+
+  common::log::open("relayd", common::log::Level::info);
+  try {
+    return relayd::run_supervisor(config_file, overrides);
+  } catch (const common::ConfigError& error) {
+    common::log::error(error.what());
+    return kConfigurationError;
+  } catch (const std::exception& error) {
+    common::log::error(error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,43 @@
+#include "relayd/mqtt/framer.h"
+
+namespace mqtt {
+
+void Framer::begin(std::uint32_t remaining) {
+  type_ = header_.type();
+  header_.reset();
+  left_ = remaining;
+  ++packets_[static_cast<std::size_t>(type_)];
+  if (!first_type_) first_type_ = type_;
+  code_in_ = kNothing;
+  if (type_ == PacketType::connack && !connack_code_)
+    code_in_ = 1;                         // behind the acknowledge flags (MQTT section 3.2.2)
+  if (type_ == PacketType::disconnect) {  // MQTT section 3.14.2.1: may be left out, then 0
+    if (remaining == 0) disconnect_code_ = std::uint8_t{0};
+    code_in_ = 0;
+  }
+}
+
+std::size_t Framer::skip(Bytes rest) {
+  const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(left_, rest.size()));
+  if (code_in_ < count) {
+    (type_ == PacketType::connack ? connack_code_ : disconnect_code_) = rest[code_in_];
+    code_in_ = kNothing;
+  } else if (code_in_ != kNothing) {
+    code_in_ -= count;
+  }
+  left_ -= count;
+  return count;
+}
+
+Framer::Fed Framer::go_on(State state, std::size_t good) {
+  state_ = state;
+  bytes_ += good;
+  return {good, state};
+}
+
+Framer::Fed Framer::stop(State state, std::size_t good, bool began_here) {
+  if (began_here) header_.reset();  // nothing of the bad packet is passed on: still at a boundary
+  return go_on(state, began_here ? good : 0);
+}
+
+}  // namespace mqtt

@@ -1,0 +1,131 @@
+// Follows the packet boundaries of one direction of a session, for a relay that passes the bytes on
+// unchanged.
+//
+// The framer neither copies nor keeps bytes: it looks at fixed headers (and the reason codes of CONNACK and
+// DISCONNECT) and skips over the rest arithmetically, so its cost goes with packets, not with bytes.
+// Everything may be split over any number of chunks. What it promises: whatever it calls good ends where a
+// packet could be added (at_boundary()) or inside a packet that keeps the limits. It does not judge the
+// contents of packets; that is the endpoints' business.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "relayd/mqtt/fixed_header.h"
+#include "relayd/mqtt/types.h"
+
+namespace mqtt {
+
+// A packet whose fixed header has just been completed.
+struct PacketStart {
+  PacketType type = PacketType::reserved;
+  std::uint8_t flags = 0;
+  std::uint8_t header_size = 0;  // bytes of the fixed header, some of which may have come in earlier chunks
+  std::uint32_t size = 0;        // bytes of the whole packet
+  std::size_t body_at = 0;       // where in this chunk the first byte behind the fixed header is or would be
+};
+
+class Framer {
+ public:
+  enum class State : std::uint8_t {
+    running,
+    disconnected,      // DISCONNECT has gone by in full: the sender has nothing more to say (MQTT-3.14.4-1)
+    malformed_length,  // a remaining length of more than four bytes (MQTT section 2.1.4)
+    reserved_type,     // packet type 0, or 15 in 3.x (MQTT section 2.1.2)
+    too_large,         // a packet larger than max_packet_size
+  };
+
+  struct Fed {
+    std::size_t good = 0;  // bytes of the chunk that may be passed on; all of them while running
+    State state = State::running;
+  };
+
+  // `max_packet_size` in bytes of the whole packet, fixed header included.
+  explicit Framer(Version version, std::uint32_t max_packet_size = kMaxPacketSize)
+      : max_packet_size_(max_packet_size), version_(version) {}
+
+  // Takes the next bytes of the stream. `on_packet(const PacketStart&)` is called for each packet that keeps
+  // the limits, as soon as its fixed header is complete. Once the state is not running, it stays, and no byte
+  // is good any more.
+  //
+  // At a fault, `good` ends in front of the bad packet if that began in this chunk. If it began in an earlier
+  // one, up to four bytes of its header have been passed on: `good` is 0 and at_boundary() false, so nothing
+  // can be added to the stream.
+  template <class OnPacket>
+  Fed feed(Bytes in, OnPacket&& on_packet);
+  Fed feed(Bytes in) {
+    return feed(in, [](const PacketStart&) {});
+  }
+
+  State state() const { return state_; }
+  // The good bytes end between two packets: this side's peer may be sent a packet of ours now.
+  bool at_boundary() const { return left_ == 0 && !header_.started(); }
+
+  // Good bytes, and packets whose fixed header was good.
+  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t packets(PacketType type) const { return packets_[static_cast<std::size_t>(type)]; }
+
+  std::optional<PacketType> first_type() const { return first_type_; }
+  // The first CONNACK's reason code (3.x: return code); 0 is success.
+  std::optional<std::uint8_t> connack_code() const { return connack_code_; }
+  // The DISCONNECT's reason code, 0 if it has none; known at the latest with State::disconnected.
+  std::optional<std::uint8_t> disconnect_code() const { return disconnect_code_; }
+
+ private:
+  static constexpr std::uint32_t kNothing = 0xFFFF'FFFF;
+
+  bool type_is_reserved(PacketType type) const {
+    return type == PacketType::reserved || (type == PacketType::auth && version_ != Version::v5_0);
+  }
+  std::size_t skip(Bytes rest);         // passes over the body; returns how many bytes
+  void begin(std::uint32_t remaining);  // the fixed header is complete and fine
+  Fed stop(State state, std::size_t good, bool began_here);
+  Fed go_on(State state, std::size_t good);
+
+  std::array<std::uint64_t, 16> packets_{};
+  std::uint64_t bytes_ = 0;
+  std::uint32_t max_packet_size_;
+  std::uint32_t left_ = 0;                  // body bytes of the packet under way that have not come yet
+  std::uint32_t code_in_ = kNothing;        // body bytes in front of the reason code that is to be kept
+  FixedHeader header_{};                    // started: the fixed header is under way
+  PacketType type_ = PacketType::reserved;  // of the packet under way
+  Version version_;
+  State state_ = State::running;
+  std::optional<PacketType> first_type_{};
+  std::optional<std::uint8_t> connack_code_{};
+  std::optional<std::uint8_t> disconnect_code_{};
+};
+
+template <class OnPacket>
+Framer::Fed Framer::feed(Bytes in, OnPacket&& on_packet) {
+  if (state_ != State::running) return {0, state_};
+  std::size_t at = 0;
+  std::size_t begun = 0;  // where the packet under way begins, if it begins in this chunk
+  bool began_here = false;
+  while (at < in.size()) {
+    if (left_ > 0) {
+      at += skip(in.subspan(at));
+    } else {
+      if (!header_.started()) {
+        began_here = true;
+        begun = at;
+      }
+      const auto status = header_.push(in[at++]);
+      if (type_is_reserved(header_.type())) return stop(State::reserved_type, begun, began_here);
+      if (status == FixedHeader::Status::more) continue;
+      if (status == FixedHeader::Status::malformed) return stop(State::malformed_length, begun, began_here);
+      if (header_.packet_size() > max_packet_size_) return stop(State::too_large, begun, began_here);
+      const PacketStart start{header_.type(), header_.flags(),
+                              static_cast<std::uint8_t>(header_.header_size()), header_.packet_size(), at};
+      begin(header_.remaining());
+      on_packet(start);
+    }
+    if (left_ == 0 && type_ == PacketType::disconnect) return go_on(State::disconnected, at);
+  }
+  return go_on(State::running, at);
+}
+
+}  // namespace mqtt

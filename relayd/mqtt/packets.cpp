@@ -1,0 +1,127 @@
+#include "relayd/mqtt/packets.h"
+
+#include "relayd/mqtt/properties.h"
+#include "relayd/mqtt/reader.h"
+
+namespace mqtt {
+namespace {
+
+constexpr bool table_is_in_order() {
+  for (std::size_t i = 0; i < kRefusals.size(); ++i) {
+    if (kRefusals[i].refusal != static_cast<Refusal>(i)) return false;
+  }
+  return kRefusals.back().refusal == Refusal::packet_too_large;
+}
+static_assert(table_is_in_order(), "codes() takes the refusal as the index");
+
+constexpr std::uint8_t first_byte(PacketType type) {
+  return static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4);
+}
+
+// At most kMaxReason bytes, whole characters; nothing if it is no text that MQTT allows.
+std::string_view presentable(std::string_view reason) {
+  if (!is_mqtt_utf8(reason)) return {};
+  if (reason.size() <= kMaxReason) return reason;
+  std::size_t end = kMaxReason;
+  while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xC0) == 0x80) --end;
+  return reason.substr(0, end);
+}
+
+// A 5.0 packet: `head` is the variable header up to the properties, which may be left out if `may_end_early`.
+Packet with_reason_string(PacketType type, Bytes head, std::string_view reason,
+                          std::uint32_t maximum_packet_size, bool may_end_early) {
+  reason = presentable(reason);
+  std::size_t property_size = reason.empty() ? 0 : 3 + reason.size();
+  if (2 + head.size() + 1 + property_size > maximum_packet_size) property_size = 0;
+  const bool ends_early = may_end_early && property_size == 0;
+  const std::size_t remaining = head.size() + (ends_early ? 0 : 1 + property_size);
+  Packet packet;
+  if (2 + remaining > maximum_packet_size) return packet;
+  packet.add(first_byte(type));
+  packet.add(static_cast<std::uint8_t>(remaining));
+  for (const std::uint8_t byte : head) packet.add(byte);
+  if (ends_early) return packet;
+  packet.add(static_cast<std::uint8_t>(property_size));
+  if (property_size == 0) return packet;
+  packet.add(static_cast<std::uint8_t>(PropertyId::reason_string));
+  packet.add(0);
+  packet.add(static_cast<std::uint8_t>(reason.size()));
+  for (const char c : reason) packet.add(static_cast<std::uint8_t>(c));
+  return packet;
+}
+// Fixed header, acknowledge flags and code, property length, identifier, text length, text.
+static_assert(2 + 2 + 1 + 1 + 2 + kMaxReason <= Packet::kCapacity);
+
+}  // namespace
+
+std::string_view name(DisconnectReason reason) {
+  switch (reason) {
+    case DisconnectReason::unspecified_error:
+      return "unspecified_error";
+    case DisconnectReason::malformed:
+      return "malformed";
+    case DisconnectReason::protocol_error:
+      return "protocol_error";
+    case DisconnectReason::not_authorized:
+      return "not_authorized";
+    case DisconnectReason::server_busy:
+      return "server_busy";
+    case DisconnectReason::server_shutting_down:
+      return "server_shutting_down";
+    case DisconnectReason::keep_alive_timeout:
+      return "keep_alive_timeout";
+    case DisconnectReason::topic_alias_invalid:
+      return "topic_alias_invalid";
+    case DisconnectReason::packet_too_large:
+      return "packet_too_large";
+    case DisconnectReason::administrative_action:
+      return "administrative_action";
+  }
+  return "unknown";
+}
+
+Packet encode_connack(Version version, Refusal refusal, std::string_view reason,
+                      std::uint32_t maximum_packet_size) {
+  constexpr std::uint8_t kNoSession = 0;
+  const RefusalCodes& code = codes(refusal);
+  if (version == Version::v5_0) {
+    const std::array<std::uint8_t, 2> head{kNoSession, code.v5_0};
+    return with_reason_string(PacketType::connack, head, reason, maximum_packet_size, false);
+  }
+  Packet packet;
+  if (code.v3 == 0) return packet;
+  packet.add(first_byte(PacketType::connack));
+  packet.add(2);
+  packet.add(kNoSession);
+  packet.add(code.v3);
+  return packet;
+}
+
+Packet encode_disconnect(Version version, DisconnectReason reason_code, std::string_view reason,
+                         std::uint32_t maximum_packet_size) {
+  if (version != Version::v5_0) return {};
+  const std::array<std::uint8_t, 1> head{static_cast<std::uint8_t>(reason_code)};
+  return with_reason_string(PacketType::disconnect, head, reason, maximum_packet_size, true);
+}
+
+Refusal refusal_for(ConnectError error) {
+  switch (error) {
+    case ConnectError::malformed:
+      return Refusal::malformed;
+    case ConnectError::unsupported_version:
+      return Refusal::unsupported_version;
+    case ConnectError::too_large:
+      return Refusal::packet_too_large;
+    case ConnectError::protocol_error:
+    case ConnectError::not_connect:
+      break;
+  }
+  return Refusal::protocol_error;
+}
+
+Packet encode_connack(const BadConnect& bad) {
+  if (!bad.answer_as) return {};
+  return encode_connack(*bad.answer_as, refusal_for(bad.error), bad.why, bad.maximum_packet_size);
+}
+
+}  // namespace mqtt

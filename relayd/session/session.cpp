@@ -1,0 +1,332 @@
+#include "relayd/session/session.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "common/log.h"
+
+namespace relayd {
+namespace {
+
+using common::Milliseconds;
+using common::log::Level;
+using mqtt::DisconnectReason;
+using mqtt::Refusal;
+
+// How long a closed session may wait for its peers' own end, and for its last bytes to be taken.
+constexpr Milliseconds kLinger{5000};
+
+std::span<const uint8_t> bytes_of(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+// keyd's answer, as the device is told it. nullopt: none in time.
+Refusal refusal_of(std::optional<ipc::Status> status) {
+  if (!status) return Refusal::server_unavailable;
+  switch (*status) {
+    case ipc::Status::mismatch: return Refusal::not_authorized;
+    case ipc::Status::busy: return Refusal::server_busy;
+    default: return Refusal::server_unavailable;
+  }
+}
+
+}  // namespace
+
+Session::Session(SessionServices& services, uint64_t id, common::Fd socket, const SocketAddress& device)
+    : services_(services),
+      id_(id),
+      address_(device),
+      deadline_(services.runtime.loop, this, [](void* self) { static_cast<Session*>(self)->on_deadline(); }),
+      device_(services.runtime, std::move(socket), *this) {}
+
+void Session::start() {
+  move_to(State::device_handshake);
+  tls::SigningKey key{ipc::Role::listener, "", services_.listener.certificate().spki, origin_of(address_, id_)};
+  if (!device_.server_handshake(services_.listener, std::move(key))) finish("no memory for TLS", Level::error);
+}
+
+// Every wait has its deadline: a state and its timer are set together.
+void Session::move_to(State state) {
+  state_ = state;
+  const Config& config = services_.config;
+  switch (state) {
+    case State::device_handshake: return deadline_.start(config.listener.handshake_timeout);
+    case State::awaiting_connect: return deadline_.start(config.listener.idle_timeout);
+    case State::looking_up: return deadline_.stop();  // the keyd client has its own
+    case State::dialing:
+    case State::remote_handshake: return deadline_.start(config.remote.connect_timeout);
+    case State::awaiting_connack: return deadline_.start(config.remote.connack_timeout);
+    case State::relaying: return deadline_.stop();  // the keep alive is between the device and the broker
+    case State::closing: return deadline_.start(kLinger);
+  }
+}
+
+void Session::on_deadline() {
+  switch (state_) {
+    case State::device_handshake: return finish("the TLS handshake took longer than handshake_timeout");
+    case State::awaiting_connect: return finish("no CONNECT within idle_timeout");
+    case State::dialing:
+    case State::remote_handshake: return refuse(Refusal::server_unavailable, "no connection within connect_timeout");
+    case State::awaiting_connack: return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
+    case State::relaying: return disconnect(DisconnectReason::keep_alive_timeout, "silent for 1.5 times its keep alive");
+    case State::closing: return services_.retire(services_.owner, id_);
+    case State::looking_up: return;
+  }
+}
+
+// ---- streams -------------------------------------------------------------------------------------------------------
+
+void Session::on_open(tls::Stream& stream) {
+  if (&stream == &device_) {
+    chain_ = device_.take_peer_chain();
+    return move_to(State::awaiting_connect);
+  }
+  chain_ = {};
+  begin_relaying();
+}
+
+void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
+  const bool relays = state_ == State::awaiting_connack || state_ == State::relaying;
+  if (&stream == upstream_.get()) {
+    if (relays) forward_down(bytes);
+  } else if (state_ == State::awaiting_connect) {
+    read_connect(bytes);
+  } else if (relays) {
+    if (empty_broker_) feed_empty_broker(bytes);
+    else forward_up(bytes);
+  }
+}
+
+void Session::on_drained(tls::Stream& stream) {
+  if (empty_broker_) device_.resume();
+  else if (&stream == upstream_.get()) device_.resume();
+  else if (upstream_) upstream_->resume();
+}
+
+void Session::on_end(tls::Stream& stream, const tls::End& end) {
+  if (&stream == upstream_.get()) return upstream_ended(end);
+  const bool failed = end.cause != tls::End::Cause::closed && end.cause != tls::End::Cause::lost;
+  finish("device: " + end.text, failed ? Level::warning : Level::info);
+}
+
+void Session::on_closed(tls::Stream&) {
+  if (device_.closed() && (!upstream_ || upstream_->closed())) services_.retire(services_.owner, id_);
+}
+
+// ---- CONNECT -------------------------------------------------------------------------------------------------------
+
+void Session::read_connect(std::span<const uint8_t> bytes) {
+  // Bounded: the parser refuses from its fixed header a CONNECT that is larger than max_connect_size.
+  connect_bytes_.insert(connect_bytes_.end(), bytes.begin(), bytes.end());
+  const auto result = mqtt::parse_connect(connect_bytes_, services_.config.listener.max_connect_size);
+  if (std::holds_alternative<mqtt::NeedMore>(result)) return;
+  if (const auto* bad = std::get_if<mqtt::BadConnect>(&result)) {
+    device_.write(mqtt::encode_connack(*bad).bytes());
+    return finish("bad CONNECT: " + std::string(bad->why), Level::warning);
+  }
+  on_connect(std::get<mqtt::Connect>(result));
+}
+
+void Session::on_connect(const mqtt::Connect& connect) {
+  device_.pause();  // what is behind CONNECT waits for the upstream, in connect_bytes_ and the kernel
+  connect_ = connect;
+  client_id_ = connect.client_id;
+  up_ = mqtt::Framer(connect.version, services_.config.listener.max_packet_size);
+  down_ = mqtt::Framer(connect.version);
+  if (client_id_.size() > services_.config.listener.max_clientid_len)
+    return refuse(Refusal::client_id_not_valid, "the client id is longer than max_clientid_len");
+  if (chain_.empty()) return refuse(Refusal::not_authorized, "the device showed no certificate");
+  look_up();
+}
+
+void Session::look_up() {
+  if (!ipc::can_name_a_key(client_id_)) return stay_local();
+  move_to(State::looking_up);
+  const ipc::Lookup lookup{ipc::Role::device, chain_.spki, origin_of(address_, id_), client_id_};
+  lookup_ = services_.keyd.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_lookup(answer); });
+  if (!lookup_) refuse(Refusal::server_busy, "too many requests wait for keyd");
+}
+
+void Session::on_lookup(const ipc::Client::Answer& answer) {
+  lookup_.reset();
+  if (!answer.arrived) return refuse(Refusal::server_unavailable, "keyd did not answer within sign_timeout");
+  if (answer.status == ipc::Status::ok) return dial(true);
+  if (answer.status == ipc::Status::not_found) return stay_local();  // the one answer that makes a device local
+  refuse(refusal_of(answer.status), "keyd refused the device's key", ipc::name(answer.status));
+}
+
+void Session::stay_local() {
+  client_id_.resize(std::min(client_id_.size(), ipc::kMaxClientId));  // for the log only, from here on
+  chain_ = {};
+  if (services_.config.local) dial(false);
+  else begin_empty_broker();
+}
+
+// ---- upstream ------------------------------------------------------------------------------------------------------
+
+void Session::dial(bool remote) {
+  to_remote_ = remote;
+  move_to(State::dialing);
+  dialer_ = std::make_unique<Dialer>(
+      services_.runtime.loop, remote ? services_.remote_addresses : services_.local_addresses,
+      services_.config.remote.connect_timeout, this, [](void* self, common::Fd socket, const std::string& failure) {
+        static_cast<Session*>(self)->on_dialed(std::move(socket), failure);
+      });
+}
+
+void Session::on_dialed(common::Fd socket, const std::string& failure) {
+  const std::string cause = failure;  // it may lie in the dialer
+  dialer_.reset();
+  if (!socket)
+    return refuse(Refusal::server_unavailable,
+                  to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached", cause);
+  upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
+  if (!to_remote_) {
+    upstream_->plain();
+    return begin_relaying();
+  }
+  move_to(State::remote_handshake);
+  tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_)};
+  if (!upstream_->client_handshake(services_.remote, chain_, std::move(key)))
+    refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection of its own");
+}
+
+void Session::begin_relaying() {
+  move_to(State::awaiting_connack);
+  std::vector<uint8_t> first;
+  first.swap(connect_bytes_);
+  connect_.client_id = {};
+  forward_up(first);
+  if (state_ == State::awaiting_connack && !upstream_->congested()) device_.resume();
+}
+
+void Session::begin_empty_broker() {
+  std::array<uint8_t, 16> random{};
+  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
+    return refuse(Refusal::server_unavailable, "no random bytes");  // can't happen after boot, getrandom(2)
+  empty_broker_ = std::make_unique<EmptyBroker>(connect_, services_.config.listener.max_packet_size);
+  std::string answer;
+  const auto outcome = empty_broker_->accept(random, answer);
+  if (outcome.kind != EmptyBroker::Outcome::Kind::go_on) return obey(outcome);
+  device_.write(bytes_of(answer));
+  move_to(State::relaying);
+  common::log::info("session up", {{"session", id_}, {"device", address_.text()}, {"client_id", client_id_}, {"to", "local, built in"}});
+  std::vector<uint8_t> first;
+  first.swap(connect_bytes_);
+  connect_.client_id = {};
+  feed_empty_broker(std::span(first).subspan(connect_.size));
+  if (state_ == State::relaying && !device_.congested()) device_.resume();
+}
+
+// ---- relaying ------------------------------------------------------------------------------------------------------
+
+void Session::forward_up(std::span<const uint8_t> bytes) {
+  const auto fed = up_.feed(bytes);
+  upstream_->write(bytes.first(fed.good));
+  switch (fed.state) {
+    case mqtt::Framer::State::running:
+      if (upstream_->congested()) device_.pause();
+      return;
+    case mqtt::Framer::State::disconnected: return finish("the device disconnected");
+    case mqtt::Framer::State::too_large:
+      return disconnect(DisconnectReason::packet_too_large, "the device sent a packet larger than max_packet_size");
+    case mqtt::Framer::State::malformed_length:
+    case mqtt::Framer::State::reserved_type:
+      return disconnect(DisconnectReason::malformed, "the device sent what is not MQTT");
+  }
+}
+
+void Session::forward_down(std::span<const uint8_t> bytes) {
+  const auto fed = down_.feed(bytes);
+  const auto first = down_.first_type();
+  if (state_ == State::awaiting_connack && first && first != mqtt::PacketType::connack && first != mqtt::PacketType::auth)
+    return refuse(Refusal::server_unavailable, "the broker's first packet is no CONNACK");
+  device_.write(bytes.first(fed.good));
+  if (state_ == State::awaiting_connack && down_.connack_code()) {
+    if (*down_.connack_code() != 0)
+      return finish("the broker refused the device, CONNACK code " + std::to_string(*down_.connack_code()), Level::warning);
+    move_to(State::relaying);
+    common::log::info("session up",
+                      {{"session", id_}, {"device", address_.text()}, {"client_id", client_id_},
+                       {"to", to_remote_ ? "remote" : "local"}, {"tls", upstream_->tls_version()}});
+  }
+  switch (fed.state) {
+    case mqtt::Framer::State::running:
+      if (device_.congested()) upstream_->pause();
+      return;
+    case mqtt::Framer::State::disconnected: return finish("the broker disconnected the device");
+    default: return disconnect(DisconnectReason::unspecified_error, "the broker sent what is not MQTT");
+  }
+}
+
+void Session::feed_empty_broker(std::span<const uint8_t> bytes) {
+  // MQTT-3.1.2-22: one and a half times the keep alive without a packet is the end.
+  if (connect_.keep_alive > 0) deadline_.start(Milliseconds(connect_.keep_alive * 1500));
+  std::string answer;
+  const auto outcome = empty_broker_->feed(bytes, answer);
+  device_.write(bytes_of(answer));
+  if (device_.congested()) device_.pause();
+  obey(outcome);
+}
+
+void Session::obey(const EmptyBroker::Outcome& outcome) {
+  switch (outcome.kind) {
+    case EmptyBroker::Outcome::Kind::go_on: return;
+    case EmptyBroker::Outcome::Kind::closed: return finish("the device disconnected");
+    case EmptyBroker::Outcome::Kind::refused: return refuse(outcome.refusal, outcome.why);
+    case EmptyBroker::Outcome::Kind::failed: return disconnect(outcome.reason, outcome.why);
+  }
+}
+
+// ---- the end -------------------------------------------------------------------------------------------------------
+
+void Session::upstream_ended(const tls::End& end) {
+  if (state_ == State::relaying)
+    return disconnect(DisconnectReason::unspecified_error, (to_remote_ ? "the remote broker " : "the local broker ") + end.text);
+  const std::string_view why = to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
+  switch (end.cause) {
+    case tls::End::Cause::own_certificate:
+      return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate", end.text);
+    case tls::End::Cause::signature: return refuse(refusal_of(end.status), "no signature for the device", end.text);
+    default: return refuse(Refusal::server_unavailable, why, end.text);
+  }
+}
+
+void Session::refuse(Refusal refusal, std::string_view why, std::string_view detail) {
+  // A broker that sent part of a packet has begun to answer: nothing can be put in between.
+  if (down_.bytes() == 0)
+    device_.write(mqtt::encode_connack(connect_.version, refusal, why, connect_.maximum_packet_size).bytes());
+  std::string cause(why);
+  if (!detail.empty()) cause.append(": ").append(detail);
+  finish("refused: " + cause, Level::warning);
+}
+
+void Session::disconnect(DisconnectReason reason, std::string_view why) {
+  // Not before a CONNACK of success (MQTT-3.14.0-1), not inside of a packet.
+  if (empty_broker_ || (state_ == State::relaying && down_.at_boundary() && down_.state() == mqtt::Framer::State::running))
+    device_.write(mqtt::encode_disconnect(connect_.version, reason, why, connect_.maximum_packet_size).bytes());
+  finish(why, Level::warning);
+}
+
+void Session::drain() {
+  if (state_ == State::closing) return;
+  if (state_ == State::relaying) return disconnect(DisconnectReason::server_shutting_down, "draining");
+  if (state_ > State::awaiting_connect) return refuse(Refusal::server_unavailable, "draining");
+  finish("draining");
+}
+
+void Session::finish(std::string_view why, Level level) {
+  if (state_ == State::closing) return;
+  move_to(State::closing);
+  common::log::write(level, "session closed",
+                     {{"session", id_}, {"device", address_.text()}, {"client_id", client_id_}, {"why", why},
+                      {"bytes_up", up_.bytes()}, {"bytes_down", down_.bytes()}});
+  if (lookup_) services_.keyd.cancel(*lookup_);
+  lookup_.reset();
+  dialer_.reset();
+  device_.close();
+  if (upstream_) upstream_->close();
+}
+
+}  // namespace relayd

@@ -1,0 +1,116 @@
+// One device's life: its handshake, its CONNECT, where it goes, and the relaying until either side stops.
+//
+//   device_handshake → awaiting_connect → looking_up ─┬─► dialing → remote_handshake ─► awaiting_connack → relaying
+//                                                     ├─► dialing (local broker) ─────► awaiting_connack → relaying
+//                                                     └─► relaying (built-in empty broker)
+//   every state → closing → gone
+//
+// MQTT bytes pass unchanged. What the session says itself is a CONNACK that refuses, or a 5.0 DISCONNECT between two
+// packets; never a CONNACK of success for a device that has a key, never a PINGRESP. When either side stops, so does the
+// other; what it had said before is delivered first. One thread; owned by the worker.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/uv.h"
+#include "ipc/client.h"
+#include "relayd/config.h"
+#include "relayd/mqtt/connect.h"
+#include "relayd/mqtt/framer.h"
+#include "relayd/mqtt/packets.h"
+#include "relayd/session/dialer.h"
+#include "relayd/session/empty_broker.h"
+#include "relayd/tls/stream.h"
+
+namespace relayd {
+
+class Session;
+
+// What a session needs from its worker. All of it outlives the session.
+struct SessionServices {
+  tls::Runtime& runtime;
+  ipc::Client& keyd;
+  const Config& config;
+  const tls::ServerContext& listener;
+  const tls::ClientContext& remote;
+  const std::vector<SocketAddress>& remote_addresses;
+  const std::vector<SocketAddress>& local_addresses;
+  void* owner;
+  void (*retire)(void* owner, uint64_t session);  // the session is over: destroy it, but not at once
+};
+
+class Session final : public tls::StreamHandler {
+ public:
+  // `socket`: accepted, non-blocking. `id` is unique in this worker's life.
+  Session(SessionServices& services, uint64_t id, common::Fd socket, const SocketAddress& device);
+  void start();
+  // The worker is to go: the device is told, both sides are closed.
+  void drain();
+
+ private:
+  enum class State : uint8_t {
+    device_handshake,
+    awaiting_connect,
+    looking_up,
+    dialing,
+    remote_handshake,
+    awaiting_connack,
+    relaying,
+    closing,
+  };
+
+  void move_to(State state);
+  void on_deadline();
+
+  void on_open(tls::Stream& stream) override;
+  void on_data(tls::Stream& stream, std::span<const uint8_t> bytes) override;
+  void on_drained(tls::Stream& stream) override;
+  void on_end(tls::Stream& stream, const tls::End& end) override;
+  void on_closed(tls::Stream& stream) override;
+
+  void read_connect(std::span<const uint8_t> bytes);
+  void on_connect(const mqtt::Connect& connect);
+  void look_up();
+  void on_lookup(const ipc::Client::Answer& answer);
+  void dial(bool remote);
+  void on_dialed(common::Fd socket, const std::string& failure);
+  void begin_relaying();
+  void stay_local();
+  void begin_empty_broker();
+
+  void forward_up(std::span<const uint8_t> bytes);
+  void forward_down(std::span<const uint8_t> bytes);
+  void feed_empty_broker(std::span<const uint8_t> bytes);
+  void obey(const EmptyBroker::Outcome& outcome);
+
+  void upstream_ended(const tls::End& end);
+  void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
+  void disconnect(mqtt::DisconnectReason reason, std::string_view why);
+  void finish(std::string_view why, common::log::Level level = common::log::Level::info);
+
+  SessionServices& services_;
+  const uint64_t id_;
+  const SocketAddress address_;
+  State state_ = State::device_handshake;
+  common::Timer deadline_;
+  tls::Stream device_;
+  tls::CertificateChain chain_;  // what the device showed; released once the remote handshake is done
+
+  // From CONNECT on. `connect_` points into connect_bytes_ until that is forwarded.
+  std::vector<uint8_t> connect_bytes_;  // CONNECT and what came behind it
+  mqtt::Connect connect_;
+  std::string client_id_;
+  bool to_remote_ = false;
+  std::optional<ipc::Client::Ticket> lookup_;
+  std::unique_ptr<Dialer> dialer_;
+  std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker
+  std::unique_ptr<EmptyBroker> empty_broker_;
+  mqtt::Framer up_{mqtt::Version::v5_0}, down_{mqtt::Version::v5_0};
+};
+
+}  // namespace relayd

@@ -1,0 +1,30 @@
+// An IPv4 or IPv6 address with its port.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <optional>
+#include <string>
+
+#include "ipc/protocol.h"
+
+namespace relayd {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  int family() const { return storage.ss_family; }
+  std::string text() const;  // "192.0.2.1:8883", "[2001:db8::1]:8883"
+
+  // A numeric address; nullopt for a name.
+  static std::optional<SocketAddress> parse(const std::string& host, uint16_t port);
+  static std::optional<SocketAddress> parse(const std::string& text);  // as text() writes it
+};
+
+// As keyd's protocol carries it.
+ipc::Origin origin_of(const SocketAddress& device, uint64_t session);
+
+}  // namespace relayd

@@ -1,0 +1,87 @@
+#include "relayd/supervisor/resolver.h"
+
+#include <netdb.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/log.h"
+
+namespace relayd {
+namespace {
+
+using std::chrono::seconds;
+constexpr seconds kRefresh{30}, kRetry{5};
+constexpr size_t kMaxAddresses = 16;
+
+bool same(const std::vector<SocketAddress>& a, const std::vector<SocketAddress>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return x.text() == y.text(); });
+}
+
+}  // namespace
+
+struct Resolver::Lookup {
+  uv_getaddrinfo_t request{};
+  Resolver* resolver;
+};
+
+Resolver::Resolver(uv_loop_t* loop, Config::Endpoint endpoint, void* owner, Changed changed)
+    : loop_(loop),
+      endpoint_(std::move(endpoint)),
+      owner_(owner),
+      changed_(changed),
+      again_(loop, this, [](void* self) { static_cast<Resolver*>(self)->look_up(); }) {
+  look_up();
+}
+
+Resolver::~Resolver() {
+  if (!running_) return;
+  running_->resolver = nullptr;
+  uv_cancel(reinterpret_cast<uv_req_t*>(&running_->request));
+}
+
+void Resolver::look_up() {
+  running_ = new Lookup{{}, this};
+  running_->request.data = running_;
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  const auto done = [](uv_getaddrinfo_t* request, int status, addrinfo* found) {
+    const std::unique_ptr<Lookup> lookup(static_cast<Lookup*>(request->data));
+    if (lookup->resolver) lookup->resolver->on_result(status, found);
+    uv_freeaddrinfo(found);
+  };
+  const std::string port = std::to_string(endpoint_.port);
+  const int status = uv_getaddrinfo(loop_, &running_->request, done, endpoint_.host.c_str(), port.c_str(), &hints);
+  if (status == 0) return;
+  delete running_;
+  on_result(status, nullptr);
+}
+
+void Resolver::on_result(int status, const addrinfo* found) {
+  running_ = nullptr;
+  std::vector<SocketAddress> addresses;
+  for (const addrinfo* info = found; info && addresses.size() < kMaxAddresses; info = info->ai_next) {
+    SocketAddress address;
+    address.size = static_cast<socklen_t>(info->ai_addrlen);
+    memcpy(&address.storage, info->ai_addr, info->ai_addrlen);
+    addresses.push_back(address);
+  }
+  const bool failed = status != 0 || addresses.empty();
+  if (failed && !reported_failure_)
+    common::log::warning(addresses_.empty() ? "name can't be resolved; sessions that need it are refused until it can"
+                                            : "name can't be resolved any more; its last addresses are kept",
+                         {{"host", endpoint_.host}, {"cause", uv_strerror(status)}});
+  if (!failed && reported_failure_) common::log::info("name is resolved again", {{"host", endpoint_.host}});
+  reported_failure_ = failed;
+  const bool first = !tried_;
+  tried_ = true;
+  const bool changed = !failed && !same(addresses, addresses_);
+  if (changed) addresses_ = std::move(addresses);
+  again_.start(failed ? kRetry : kRefresh);
+  if (first || changed) changed_(owner_);
+}
+
+}  // namespace relayd

@@ -1,0 +1,44 @@
+// The addresses behind one name, looked up again and again: workers can't, they open no file.
+//
+// A failed look-up keeps the addresses that were found before, and is tried again sooner. Loop thread only; the look-up
+// itself runs in libuv's thread pool (getaddrinfo(3) blocks).
+#pragma once
+
+#include <uv.h>
+
+#include <string>
+#include <vector>
+
+#include "common/uv.h"
+#include "relayd/config.h"
+#include "relayd/socket_address.h"
+
+namespace relayd {
+
+class Resolver {
+ public:
+  // `changed` comes after the first look-up whatever its result, then whenever the addresses are others.
+  using Changed = void (*)(void* owner);
+  Resolver(uv_loop_t* loop, Config::Endpoint endpoint, void* owner, Changed changed);
+  ~Resolver();
+
+  const std::vector<SocketAddress>& addresses() const { return addresses_; }
+  bool tried() const { return tried_; }
+
+ private:
+  struct Lookup;  // outlives the resolver if that goes while it runs
+  void look_up();
+  void on_result(int status, const addrinfo* found);
+
+  uv_loop_t* loop_;
+  Config::Endpoint endpoint_;
+  void* owner_;
+  Changed changed_;
+  common::Timer again_;
+  Lookup* running_ = nullptr;
+  std::vector<SocketAddress> addresses_;
+  bool tried_ = false;
+  bool reported_failure_ = false;
+};
+
+}  // namespace relayd

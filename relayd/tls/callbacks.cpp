@@ -1,0 +1,95 @@
+#include "relayd/tls/callbacks.h"
+
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/ssl.h>
+
+#include "relayd/tls/handshake.h"
+
+namespace relayd::tls {
+namespace {
+
+using ipc::Scheme;
+
+// wolfSSL hands over a digest and no scheme; within one algorithm the digest's length tells which it is.
+Scheme by_digest(size_t digest_size, Scheme sha256, Scheme sha384, Scheme sha512) {
+  return digest_size == 32 ? sha256 : digest_size == 48 ? sha384 : sha512;
+}
+
+int sign(WOLFSSL* ssl, Scheme scheme, const byte* in, word32 in_size, byte* out, word32* out_size) {
+  auto* owner = static_cast<HandshakeOwner*>(wolfSSL_GetIOReadCtx(ssl));
+  Handshake* handshake = owner->handshake();
+  return handshake ? handshake->sign(scheme, {in, in_size}, {out, *out_size}, *out_size) : -1;
+}
+
+int sign_ecc(WOLFSSL* ssl, const byte* in, word32 in_size, byte* out, word32* out_size, const byte*, word32, void*) {
+  const auto scheme = by_digest(in_size, Scheme::ecdsa_sha256, Scheme::ecdsa_sha384, Scheme::ecdsa_sha512);
+  return sign(ssl, scheme, in, in_size, out, out_size);
+}
+
+int sign_ed25519(WOLFSSL* ssl, const byte* in, word32 in_size, byte* out, word32* out_size, const byte*, word32,
+                 void*) {
+  return sign(ssl, Scheme::ed25519, in, in_size, out, out_size);
+}
+
+int sign_rsa(WOLFSSL* ssl, const byte* in, word32 in_size, byte* out, word32* out_size, const byte*, word32, void*) {
+  constexpr word32 kDigestInfoPrefix = 19;  // RFC 8017 section 9.2, note 1: the same for SHA-256, 384 and 512
+  if (in_size <= kDigestInfoPrefix) return -1;
+  const auto scheme = by_digest(in_size - kDigestInfoPrefix, Scheme::rsa_pkcs1_sha256, Scheme::rsa_pkcs1_sha384,
+                                Scheme::rsa_pkcs1_sha512);
+  return sign(ssl, scheme, in, in_size, out, out_size);
+}
+
+int sign_rsa_pss(WOLFSSL* ssl, const byte* in, word32 in_size, byte* out, word32* out_size, int, int, const byte*,
+                 word32, void*) {
+  const auto scheme =
+      by_digest(in_size, Scheme::rsa_pss_rsae_sha256, Scheme::rsa_pss_rsae_sha384, Scheme::rsa_pss_rsae_sha512);
+  return sign(ssl, scheme, in, in_size, out, out_size);
+}
+
+// Without these wolfSSL would verify the RSA signature just made with a key that it does not have. keyd verifies it.
+int rsa_made_by_keyd(WOLFSSL*, byte*, word32, byte**, const byte*, word32, void*) { return 0; }
+int rsa_pss_made_by_keyd(WOLFSSL*, byte*, word32, byte**, int, int, const byte*, word32, void*) { return 0; }
+
+// Only clients call it; that a server has it makes wolfSSL keep what the ServerKeyExchange signs (wolf_shim.c).
+int server_key_exchange(WOLFSSL*, byte, const byte*, word32, const byte*, word32, const byte*, word32) {
+  return -1;
+}
+
+// Called for the leaf, verified or not (WOLFSSL_ALWAYS_VERIFY_CB), and for other certificates on failure. Never
+// overrides wolfSSL's verdict.
+int capture_chain(int verified, WOLFSSL_X509_STORE_CTX* store) {
+  auto* owner = static_cast<HandshakeOwner*>(store->userCtx);
+  Handshake* handshake = owner ? owner->handshake() : nullptr;
+  if (!verified || !handshake) return verified;
+  CertificateChain chain;
+  for (int i = 0; i < store->totalCerts; i++) {
+    const auto& certificate = store->certs[i];
+    chain.der.insert(chain.der.end(), certificate.buffer, certificate.buffer + certificate.length);
+    if (i == 0) chain.leaf_size = certificate.length;
+  }
+  const auto spki = spki_of(chain.leaf());
+  if (!spki) return 0;
+  chain.spki = *spki;
+  handshake->peer_chain() = std::move(chain);
+  return verified;
+}
+
+}  // namespace
+
+void set_signature_callbacks(WOLFSSL_CTX* context) {
+  wolfSSL_CTX_SetEccSignCb(context, sign_ecc);
+  wolfSSL_CTX_SetEd25519SignCb(context, sign_ed25519);
+  wolfSSL_CTX_SetRsaSignCb(context, sign_rsa);
+  wolfSSL_CTX_SetRsaPssSignCb(context, sign_rsa_pss);
+  wolfSSL_CTX_SetRsaSignCheckCb(context, rsa_made_by_keyd);
+  wolfSSL_CTX_SetRsaPssSignCheckCb(context, rsa_pss_made_by_keyd);
+}
+
+void set_server_callbacks(WOLFSSL_CTX* server) {
+  wolfSSL_CTX_SetProcessServerSigKexCb(server, server_key_exchange);
+}
+
+void capture_verified_chain(WOLFSSL_CTX* server, int flags) { wolfSSL_CTX_set_verify(server, flags, capture_chain); }
+
+}  // namespace relayd::tls

@@ -1,0 +1,33 @@
+// Certificates as bytes: what a listener shows, and what a device showed.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ipc/protocol.h"
+
+namespace relayd::tls {
+
+// SHA-256 of the SubjectPublicKeyInfo of a DER certificate; nullopt if it is none.
+std::optional<ipc::Spki> spki_of(std::span<const uint8_t> certificate_der);
+
+// SubjectPublicKeyInfo of a DER certificate, itself DER; empty if it is none.
+std::vector<uint8_t> public_key_of(std::span<const uint8_t> certificate_der);
+
+// The first certificate of a PEM text as DER. `name` is what the error (common::ConfigError) calls the text.
+std::vector<uint8_t> first_certificate(std::string_view pem, const std::string& name);
+
+// A chain as it came over the wire: DER, leaf first, no root needed.
+struct CertificateChain {
+  std::vector<uint8_t> der;  // concatenated
+  size_t leaf_size = 0;
+  ipc::Spki spki{};  // of the leaf
+
+  bool empty() const { return der.empty(); }
+  std::span<const uint8_t> leaf() const { return std::span(der).first(leaf_size); }
+};
+
+}  // namespace relayd::tls

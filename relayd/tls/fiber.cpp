@@ -1,0 +1,117 @@
+#include "relayd/tls/fiber.h"
+
+#include <sys/mman.h>
+
+#include <cassert>
+#include <new>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace relayd::tls {
+namespace {
+
+constexpr size_t kGuard = 4096;
+
+}  // namespace
+
+thread_local Fiber* Fiber::current_ = nullptr;
+
+Fiber::Fiber() {
+  void* memory = mmap(nullptr, kGuard + kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
+                      -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  memory_ = static_cast<char*>(memory);
+  // Stacks grow downwards: an overflow hits this page and ends the worker instead of its neighbour's memory.
+  if (mprotect(memory_, kGuard, PROT_NONE) != 0 || getcontext(&self_) != 0) {
+    munmap(memory_, kGuard + kStackSize);
+    throw std::bad_alloc();
+  }
+  self_.uc_stack.ss_sp = memory_ + kGuard;
+  self_.uc_stack.ss_size = kStackSize;
+  self_.uc_link = nullptr;
+  makecontext(&self_, &Fiber::entry, 0);
+#if defined(__SANITIZE_THREAD__)
+  sanitizer_fiber_ = __tsan_create_fiber(0);
+#endif
+}
+
+Fiber::~Fiber() {
+  assert(!suspended_);
+#if defined(__SANITIZE_THREAD__)
+  __tsan_destroy_fiber(sanitizer_fiber_);
+#endif
+  munmap(memory_, kGuard + kStackSize);
+}
+
+void Fiber::start(std::function<void()> function) {
+  function_ = std::move(function);
+  suspended_ = true;
+  resume();
+}
+
+void Fiber::resume() {
+  assert(suspended_ && current_ == nullptr);
+  current_ = this;
+  switch_in();
+  current_ = nullptr;
+}
+
+void Fiber::suspend() { current_->switch_out(); }
+
+void Fiber::entry() {
+  for (;;) {
+    Fiber* self = current_;
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(self->fake_stack_, &self->caller_bottom_, &self->caller_size_);
+#endif
+    self->function_();
+    self->function_ = nullptr;
+    self->suspended_ = false;
+    self->switch_out();
+  }
+}
+
+void Fiber::switch_in() {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&caller_fake_stack_, memory_ + kGuard, kStackSize);
+#endif
+#if defined(__SANITIZE_THREAD__)
+  sanitizer_caller_ = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(sanitizer_fiber_, 0);
+#endif
+  swapcontext(&caller_, &self_);
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(caller_fake_stack_, nullptr, nullptr);
+#endif
+}
+
+void Fiber::switch_out() {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&fake_stack_, caller_bottom_, caller_size_);
+#endif
+#if defined(__SANITIZE_THREAD__)
+  __tsan_switch_to_fiber(sanitizer_caller_, 0);
+#endif
+  swapcontext(&self_, &caller_);
+#if defined(__SANITIZE_ADDRESS__)
+  if (suspended_) __sanitizer_finish_switch_fiber(fake_stack_, &caller_bottom_, &caller_size_);
+#endif
+}
+
+std::unique_ptr<Fiber> FiberPool::take() {
+  if (free_.empty()) return std::make_unique<Fiber>();
+  auto fiber = std::move(free_.back());
+  free_.pop_back();
+  return fiber;
+}
+
+void FiberPool::give(std::unique_ptr<Fiber> fiber) {
+  if (free_.size() < kKept) free_.push_back(std::move(fiber));
+}
+
+}  // namespace relayd::tls

@@ -1,0 +1,149 @@
+#include "relayd/tls/handshake.h"
+
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/hash.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/log.h"
+#include "relayd/tls/wolf_shim.h"
+
+namespace relayd::tls {
+namespace {
+
+wc_HashType hash_of(ipc::Scheme scheme) {
+  switch (scheme) {
+    case ipc::Scheme::rsa_pkcs1_sha256:
+    case ipc::Scheme::ecdsa_sha256:
+    case ipc::Scheme::rsa_pss_rsae_sha256: return WC_HASH_TYPE_SHA256;
+    case ipc::Scheme::rsa_pkcs1_sha384:
+    case ipc::Scheme::ecdsa_sha384:
+    case ipc::Scheme::rsa_pss_rsae_sha384: return WC_HASH_TYPE_SHA384;
+    case ipc::Scheme::rsa_pkcs1_sha512:
+    case ipc::Scheme::ecdsa_sha512:
+    case ipc::Scheme::rsa_pss_rsae_sha512: return WC_HASH_TYPE_SHA512;
+    case ipc::Scheme::ed25519: return WC_HASH_TYPE_NONE;
+  }
+  return WC_HASH_TYPE_NONE;
+}
+
+// RFC 8446 section 4.4.3: 64 spaces, the context string, a zero byte, the transcript hash.
+size_t compose_tls13(bool server, std::span<const uint8_t> transcript_hash, std::span<uint8_t> out) {
+  static constexpr char kServer[] = "TLS 1.3, server CertificateVerify";
+  static constexpr char kClient[] = "TLS 1.3, client CertificateVerify";
+  std::fill_n(out.begin(), 64, uint8_t{0x20});
+  std::copy_n(server ? kServer : kClient, sizeof kServer, out.begin() + 64);  // with its terminating zero
+  std::copy(transcript_hash.begin(), transcript_hash.end(), out.begin() + 64 + sizeof kServer);
+  return 64 + sizeof kServer + transcript_hash.size();
+}
+
+// Whether wolfSSL's input is `content`, or its digest (a PKCS#1 DigestInfo ends with it).
+bool is_input_for(std::span<const uint8_t> wolf_input, std::span<const uint8_t> content, ipc::Scheme scheme) {
+  const wc_HashType hash = hash_of(scheme);
+  if (hash == WC_HASH_TYPE_NONE) return std::ranges::equal(wolf_input, content);
+  uint8_t digest[WC_MAX_DIGEST_SIZE];
+  const auto size = static_cast<size_t>(wc_HashGetDigestSize(hash));
+  return wolf_input.size() >= size &&
+         wc_Hash(hash, content.data(), static_cast<word32>(content.size()), digest, static_cast<word32>(size)) == 0 &&
+         std::ranges::equal(wolf_input.last(size), std::span(digest, size));
+}
+
+}  // namespace
+
+Handshake::Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::function<void(Progress)> on_resumed)
+    : runtime_(runtime), ssl_(ssl), key_(std::move(key)), on_resumed_(std::move(on_resumed)) {}
+
+Handshake::~Handshake() {
+  if (!parked()) return;
+  abandoned_ = true;
+  if (ticket_) runtime_.keyd->cancel(*ticket_);
+  fiber_->resume();  // sign() returns -1, wolfSSL unwinds
+  settle();
+}
+
+Handshake::Progress Handshake::advance() {
+  fiber_ = runtime_.fibers.take();
+  fiber_->start([this] { result_ = wolf_shim_is_server(ssl_) ? wolfSSL_accept(ssl_) : wolfSSL_connect(ssl_); });
+  return settle();
+}
+
+Handshake::Progress Handshake::settle() {
+  if (fiber_->suspended()) return Progress::parked;
+  runtime_.fibers.give(std::move(fiber_));
+  if (result_ == WOLFSSL_SUCCESS) return Progress::done;
+  error_ = wolfSSL_get_error(ssl_, result_);
+  return error_ == WOLFSSL_ERROR_WANT_READ || error_ == WOLFSSL_ERROR_WANT_WRITE ? Progress::wants_io
+                                                                                 : Progress::failed;
+}
+
+bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wolf_input,
+                                std::span<uint8_t> scratch) {
+  const bool server = wolf_shim_is_server(ssl_);
+  if (wolfSSL_version(ssl_) == TLS1_3_VERSION) {
+    const int size = wolf_shim_tls13_transcript_hash(ssl_, scratch.data());
+    if (size < 0) return false;
+    request.kind = server ? ipc::Kind::tls13_server : ipc::Kind::tls13_client;
+    request.content = scratch.first(static_cast<size_t>(size));
+    uint8_t composed[256];
+    return is_input_for(wolf_input, {composed, compose_tls13(server, request.content, composed)}, request.scheme);
+  }
+  if (server) {
+    const unsigned char* data = nullptr;
+    size_t size = 0;
+    if (wolf_shim_tls12_server_key_exchange(ssl_, &data, &size) != 0) return false;
+    request.kind = ipc::Kind::tls12_server;
+    request.content = {data, size};
+    return is_input_for(wolf_input, request.content, request.scheme);
+  }
+  // The one opaque case: wolfSSL has the digest of the handshake messages only (Ed25519: the messages).
+  request.kind = ipc::Kind::tls12_client;
+  const wc_HashType hash = hash_of(request.scheme);
+  request.content = hash == WC_HASH_TYPE_NONE
+                        ? wolf_input
+                        : wolf_input.last(static_cast<size_t>(wc_HashGetDigestSize(hash)));
+  return true;
+}
+
+int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature,
+                    uint32_t& size) {
+  ipc::Sign request;
+  request.key = {key_.role, key_.spki, key_.origin, key_.client_id};
+  request.scheme = scheme;
+  uint8_t scratch[WC_MAX_DIGEST_SIZE];
+  if (abandoned_ || !compose_request(request, wolf_input, scratch)) {
+    if (!abandoned_) common::log::error("wolfSSL asked for a signature that is not of this handshake; refused");
+    refused_ = Refused{ipc::Status::internal};
+    return -1;
+  }
+  status_.reset();
+  ticket_ = runtime_.keyd->sign(request, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
+  if (!ticket_) {
+    refused_ = Refused{ipc::Status::busy};
+    return -1;
+  }
+  Fiber::suspend();
+  ticket_.reset();
+  if (status_ != ipc::Status::ok || signature_size_ == 0 || signature_size_ > signature.size()) {
+    refused_ = Refused{status_};
+    return -1;
+  }
+  std::copy_n(signature_.begin(), signature_size_, signature.begin());
+  size = static_cast<uint32_t>(signature_size_);
+  return 0;
+}
+
+void Handshake::on_answer(const ipc::Client::Answer& answer) {
+  if (answer.arrived) {
+    status_ = answer.status;
+    signature_size_ = answer.payload.size();  // at most kMaxSignature: the decoder saw to it
+    std::copy(answer.payload.begin(), answer.payload.end(), signature_.begin());
+  }
+  fiber_->resume();
+  const auto tell = on_resumed_;  // the owner may end this handshake
+  tell(settle());
+}
+
+}  // namespace relayd::tls

@@ -1,0 +1,84 @@
+// One TLS handshake whose signature keyd makes.
+//
+// Each step of wolfSSL_accept / wolfSSL_connect runs on a fiber. When wolfSSL wants a signature, the callback checks
+// that what it asks for is what keyd will compose, sends the typed request, and parks the fiber; keyd's answer resumes it.
+// An answer that comes after the handshake was given up finds nobody.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "relayd/tls/certificate.h"
+#include "relayd/tls/runtime.h"
+
+struct WOLFSSL;
+
+namespace relayd::tls {
+
+// Which key signs this handshake, and for whom (for keyd's audit).
+struct SigningKey {
+  ipc::Role role;
+  std::string client_id;  // empty for the listener's key
+  ipc::Spki spki;         // of the certificate that is shown
+  ipc::Origin origin;
+};
+
+class Handshake {
+ public:
+  enum class Progress { wants_io, parked, done, failed };
+
+  // `on_resumed` is called when a parked handshake went on: with its new progress. `ssl` must outlive the handshake.
+  Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::function<void(Progress)> on_resumed);
+  ~Handshake();  // gives up: a parked signature fails, wolfSSL returns, the fiber is free
+  Handshake(const Handshake&) = delete;
+  Handshake& operator=(const Handshake&) = delete;
+
+  // Goes on after I/O became possible. Not while parked.
+  Progress advance();
+  bool parked() const { return fiber_ != nullptr; }
+
+  // Why keyd did not sign, if that is what failed the handshake. nullopt as inner value: no answer in time.
+  struct Refused {
+    std::optional<ipc::Status> status;
+  };
+  const std::optional<Refused>& refused() const { return refused_; }
+  int wolf_error() const { return error_; }
+
+  // The peer's chain as sent, once it has been verified.
+  CertificateChain& peer_chain() { return peer_chain_; }
+
+  // For the callbacks in sign_callbacks.cpp. On a fiber. 0, or -1: wolfSSL fails the handshake.
+  int sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature, uint32_t& size);
+
+ private:
+  bool compose_request(ipc::Sign& request, std::span<const uint8_t> wolf_input, std::span<uint8_t> scratch);
+  void on_answer(const ipc::Client::Answer& answer);
+  Progress settle();
+
+  Runtime& runtime_;
+  WOLFSSL* ssl_;
+  SigningKey key_;
+  std::function<void(Progress)> on_resumed_;
+  std::unique_ptr<Fiber> fiber_;
+  std::optional<ipc::Client::Ticket> ticket_;
+  std::optional<ipc::Status> status_;  // keyd's answer to the parked request
+  std::array<uint8_t, ipc::kMaxSignature> signature_{};
+  size_t signature_size_ = 0;
+  std::optional<Refused> refused_;
+  bool abandoned_ = false;
+  int result_ = 0, error_ = 0;
+  CertificateChain peer_chain_;
+};
+
+// Sets the signature callbacks of a context. Its connections' I/O context must be a HandshakeOwner.
+class HandshakeOwner {
+ public:
+  virtual Handshake* handshake() = 0;
+
+ protected:
+  ~HandshakeOwner() = default;
+};
+
+}  // namespace relayd::tls

@@ -1,0 +1,384 @@
+#include "relayd/tls/stream.h"
+
+#include <sys/socket.h>
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/ssl.h>
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace relayd::tls {
+namespace {
+
+constexpr unsigned kEd25519Oid[] = {0x06, 0x03, 0x2b, 0x65, 0x70};  // 1.3.101.112, RFC 8410 section 3
+
+bool is_ed25519(std::span<const uint8_t> public_key_der) {
+  return std::search(public_key_der.begin(), public_key_der.end(), std::begin(kEd25519Oid), std::end(kEd25519Oid)) !=
+         public_key_der.end();
+}
+
+bool is_ip_address(const std::string& name) {
+  in6_addr address;
+  return inet_pton(AF_INET, name.c_str(), &address) == 1 || inet_pton(AF_INET6, name.c_str(), &address) == 1;
+}
+
+// RFC 8446 section 6: the alerts that a peer ends a handshake with, and whether it thereby refuses our certificate.
+struct Alert {
+  int code;
+  const char* name;
+  bool refuses_certificate;
+};
+constexpr Alert kAlerts[] = {{10, "unexpected_message", false},      {20, "bad_record_mac", false},
+                             {40, "handshake_failure", false},       {42, "bad_certificate", true},
+                             {43, "unsupported_certificate", true},  {44, "certificate_revoked", true},
+                             {45, "certificate_expired", true},      {46, "certificate_unknown", true},
+                             {47, "illegal_parameter", false},       {48, "unknown_ca", true},
+                             {49, "access_denied", true},            {50, "decode_error", false},
+                             {51, "decrypt_error", false},           {70, "protocol_version", false},
+                             {71, "insufficient_security", false},   {80, "internal_error", false},
+                             {109, "missing_extension", false},      {112, "unrecognized_name", false},
+                             {116, "certificate_required", true},    {120, "no_application_protocol", false}};
+
+Alert alert_of(int code) {
+  for (const Alert& alert : kAlerts)
+    if (alert.code == code) return alert;
+  return {code, "unknown", false};
+}
+
+}  // namespace
+
+void SslDeleter::operator()(WOLFSSL* ssl) const { wolfSSL_free(ssl); }
+
+Stream::Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler)
+    : runtime_(runtime), handler_(handler), socket_(std::move(socket)) {
+  poll_ = std::make_unique<common::Poll>(runtime.loop, socket_.get(), this, [](void* self, int events) {
+    static_cast<Stream*>(self)->on_ready(events);
+  });
+}
+
+Stream::~Stream() {
+  handshake_.reset();  // before ssl_, in which a parked fiber may be
+  runtime_.to_send.clear();
+  poll_.reset();
+}
+
+// ---- handshake -----------------------------------------------------------------------------------------------------
+
+void Stream::plain() {
+  state_ = State::open;
+  watch();
+}
+
+bool Stream::begin(WOLFSSL_CTX* context, SigningKey key) {
+  ssl_.reset(wolfSSL_new(context));
+  if (!ssl_) return false;
+  auto* owner = static_cast<HandshakeOwner*>(this);
+  wolfSSL_SetIOReadCtx(ssl_.get(), owner);
+  wolfSSL_SetIOWriteCtx(ssl_.get(), owner);
+  wolfSSL_SetCertCbCtx(ssl_.get(), owner);
+  handshake_ = std::make_unique<Handshake>(runtime_, ssl_.get(), std::move(key),
+                                           [this](Handshake::Progress progress) { on_progress(progress); });
+  return true;
+}
+
+bool Stream::server_handshake(const ServerContext& context, SigningKey key) {
+  if (!begin(context.get(), std::move(key))) return false;
+  watch();
+  return true;
+}
+
+bool Stream::client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key) {
+  if (!begin(context.get(), std::move(key))) return false;
+  WOLFSSL* ssl = ssl_.get();
+  if (wolfSSL_use_certificate_chain_buffer_format(ssl, own.der.data(), static_cast<long>(own.der.size()),
+                                                  WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
+    return false;
+  // With no key at all wolfSSL does not keep the messages that a TLS 1.2 Ed25519 signature covers. The public key,
+  // given as the key, makes it keep them; it signs nothing, the callback does.
+  if (const auto public_key = public_key_of(own.leaf());
+      is_ed25519(public_key) &&
+      wolfSSL_use_PrivateKey_buffer(ssl, public_key.data(), static_cast<long>(public_key.size()),
+                                    WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
+    return false;
+  const ClientOptions& options = context.options();
+  const char* name = options.name.c_str();
+  if (is_ip_address(options.name)) {  // no SNI for addresses, RFC 6066 section 3
+    if (options.verify_peer && wolfSSL_check_ip_address(ssl, name) != WOLFSSL_SUCCESS) return false;
+  } else {
+    if (options.verify_peer && wolfSSL_check_domain_name(ssl, name) != WOLFSSL_SUCCESS) return false;
+    if (wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, name, static_cast<unsigned short>(options.name.size())) !=
+        WOLFSSL_SUCCESS)
+      return false;
+  }
+  if (!options.alpn.empty()) {
+    std::string list;
+    for (const auto& protocol : options.alpn) list.append(list.empty() ? "" : ",").append(protocol);
+    if (wolfSSL_UseALPN(ssl, list.data(), static_cast<unsigned>(list.size()), WOLFSSL_ALPN_FAILED_ON_MISMATCH) !=
+        WOLFSSL_SUCCESS)
+      return false;
+  }
+  // Both shares at once: the hybrid where the broker has it, and no second round trip where it has not.
+  if (options.versions != Versions::tls12)
+    for (const uint16_t group : {WOLFSSL_X25519MLKEM768, WOLFSSL_ECC_X25519})
+      if (wolfSSL_UseKeyShare(ssl, group) != WOLFSSL_SUCCESS) return false;
+  received_ = true;  // a client speaks first
+  const auto progress = handshake_->advance();
+  if (progress == Handshake::Progress::failed) return false;
+  flush();
+  watch();
+  return true;
+}
+
+void Stream::on_progress(Handshake::Progress progress) {
+  flush();
+  keep_leftover();  // callbacks below may use the scratch it lies in
+  switch (progress) {
+    case Handshake::Progress::wants_io:
+    case Handshake::Progress::parked: return watch();
+    case Handshake::Progress::failed: return fail_handshake();
+    case Handshake::Progress::done: break;
+  }
+  peer_chain_ = std::move(handshake_->peer_chain());
+  handshake_.reset();
+  state_ = State::open;
+  handler_.on_open(*this);
+  if (state_ != State::open) return;
+  pump();  // what came with the handshake's last message
+  keep_leftover();
+}
+
+void Stream::fail_handshake() {
+  if (const auto& refused = handshake_->refused()) {
+    const char* what = refused->status ? ipc::name(*refused->status) : "no answer in time";
+    end(End::Cause::signature, std::string("keyd did not sign: ") + what);
+    if (end_) end_->status = refused->status;
+  } else {
+    end_tls(handshake_->wolf_error());
+  }
+  report_end();
+}
+
+// ---- events --------------------------------------------------------------------------------------------------------
+
+void Stream::watch() {
+  if (!poll_) return;
+  int events = 0;
+  switch (state_) {
+    case State::handshake: events = handshake_ && handshake_->parked() ? 0 : UV_READABLE; break;
+    // A broken stream is read even if paused: an alert, the reason, may still be there.
+    case State::open: events = !ended_ && (!paused_ || broken_) ? UV_READABLE : 0; break;
+    case State::flushing: break;
+    case State::lingering: events = UV_READABLE; break;
+    case State::closed: return;
+  }
+  if (congested()) events |= UV_WRITABLE;
+  poll_->watch(events);
+}
+
+void Stream::on_ready(int events) {
+  received_ = false;
+  if ((events & UV_WRITABLE) && congested()) send_pending();
+  if (events & UV_READABLE) {
+    if (state_ == State::handshake && !handshake_->parked()) {
+      window_ = leftover_;
+      on_progress(handshake_->advance());
+    } else if (state_ == State::open && !ended_ && (!paused_ || broken_)) {
+      pump();
+    } else if (state_ == State::lingering) {
+      discard();
+    }
+  }
+  watch();
+}
+
+void Stream::resume() {
+  paused_ = false;
+  watch();
+  if (end_) report_end();
+}
+
+// ---- reading -------------------------------------------------------------------------------------------------------
+
+void Stream::pump() {
+  window_ = leftover_;
+  const size_t size = ssl_ ? read_tls() : read_plain();
+  keep_leftover();
+  flush();  // wolfSSL may have answered by itself: KeyUpdate, an alert
+  if (size > 0) handler_.on_data(*this, std::span(runtime_.plain).first(size));
+  if (!paused_) report_end();
+  watch();
+}
+
+size_t Stream::read_plain() {
+  const auto received = receive();
+  std::copy(received.begin(), received.end(), runtime_.plain.begin());
+  if (received.empty() && peer_closed_) end(End::Cause::closed, "closed the connection");
+  if (received.empty() && receive_error_ != 0) end(End::Cause::lost, strerror(receive_error_));
+  return received.size();
+}
+
+size_t Stream::read_tls() {
+  size_t size = 0;
+  while (size < runtime_.plain.size()) {
+    const int got = wolfSSL_read(ssl_.get(), runtime_.plain.data() + size, static_cast<int>(runtime_.plain.size() - size));
+    if (got <= 0) {
+      end_tls(wolfSSL_get_error(ssl_.get(), got));
+      break;
+    }
+    size += static_cast<size_t>(got);
+  }
+  return size;
+}
+
+// One receive an event: the kernel's queue is seldom deeper, and the next connection waits.
+std::span<const uint8_t> Stream::receive() {
+  if (received_) return {};
+  received_ = true;
+  const ssize_t got = ::recv(socket_.get(), runtime_.received.data(), runtime_.received.size(), 0);
+  if (got > 0) return std::span(runtime_.received).first(static_cast<size_t>(got));
+  if (got == 0) peer_closed_ = true;
+  else if (errno != EAGAIN && errno != EINTR) receive_error_ = errno;
+  return {};
+}
+
+int Stream::receive_callback(WOLFSSL*, char* out, int size, void* context) {
+  auto* self = static_cast<Stream*>(static_cast<HandshakeOwner*>(context));
+  if (self->window_.empty()) self->window_ = self->receive();
+  if (self->window_.empty()) {
+    if (self->receive_error_ != 0) return WOLFSSL_CBIO_ERR_CONN_RST;
+    return self->peer_closed_ ? WOLFSSL_CBIO_ERR_CONN_CLOSE : WOLFSSL_CBIO_ERR_WANT_READ;
+  }
+  const size_t count = std::min(static_cast<size_t>(size), self->window_.size());
+  std::copy_n(self->window_.begin(), count, out);
+  self->window_ = self->window_.subspan(count);
+  return static_cast<int>(count);
+}
+
+void Stream::keep_leftover() {
+  std::vector<uint8_t> rest(window_.begin(), window_.end());  // may lie in leftover_ itself
+  leftover_.swap(rest);
+  window_ = {};
+}
+
+// ---- writing -------------------------------------------------------------------------------------------------------
+
+int Stream::send_callback(WOLFSSL*, char* data, int size, void* context) {
+  auto& to_send = static_cast<Stream*>(static_cast<HandshakeOwner*>(context))->runtime_.to_send;
+  to_send.insert(to_send.end(), data, data + size);
+  return size;
+}
+
+void Stream::set_io_callbacks(WOLFSSL_CTX* context) {
+  wolfSSL_CTX_SetIORecv(context, receive_callback);
+  wolfSSL_CTX_SetIOSend(context, send_callback);
+}
+
+void Stream::write(std::span<const uint8_t> bytes) {
+  if (state_ != State::open || broken_ || bytes.empty()) return;
+  if (!ssl_) {
+    send_or_keep(bytes);
+  } else {
+    // All of it at once: the send callback takes everything. Any failure is one that the next read reports as well.
+    if (wolfSSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) <= 0) broken_ = true;
+    flush();
+  }
+  watch();
+}
+
+void Stream::flush() {
+  send_or_keep(runtime_.to_send);
+  runtime_.to_send.clear();
+}
+
+void Stream::send_or_keep(std::span<const uint8_t> bytes) {
+  if (!congested()) bytes = bytes.subspan(send(bytes));
+  if (!broken_) pending_.insert(pending_.end(), bytes.begin(), bytes.end());
+}
+
+size_t Stream::send(std::span<const uint8_t> bytes) {
+  if (bytes.empty() || broken_) return 0;
+  const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (sent >= 0) return static_cast<size_t>(sent);
+  if (errno != EAGAIN && errno != EINTR) broken_ = true;  // reading tells why
+  return 0;
+}
+
+void Stream::send_pending() {
+  pending_sent_ += send(std::span(pending_).subspan(pending_sent_));
+  if (!broken_ && pending_sent_ < pending_.size()) return;
+  std::vector<uint8_t>().swap(pending_);  // gives the memory back
+  pending_sent_ = 0;
+  if (state_ == State::flushing) after_flush();
+  else if (state_ == State::open && !broken_) handler_.on_drained(*this);
+}
+
+// ---- the end -------------------------------------------------------------------------------------------------------
+
+void Stream::end(End::Cause cause, std::string text) {
+  if (ended_) return;
+  ended_ = true;
+  end_ = std::make_unique<End>(End{cause, std::move(text), std::nullopt});
+}
+
+void Stream::end_tls(int wolf_error) {
+  if (wolf_error == WOLFSSL_ERROR_WANT_READ || wolf_error == WOLFSSL_ERROR_WANT_WRITE) return;
+  if (wolf_error == WOLFSSL_ERROR_ZERO_RETURN) return end(End::Cause::closed, "closed the connection");
+  WOLFSSL_ALERT_HISTORY alerts{};
+  if (wolfSSL_get_alert_history(ssl_.get(), &alerts) == WOLFSSL_SUCCESS && alerts.last_rx.level == 2 /* fatal */) {
+    const Alert alert = alert_of(alerts.last_rx.code);
+    return end(alert.refuses_certificate ? End::Cause::own_certificate : End::Cause::tls,
+               std::string("sent the TLS alert ") + alert.name + " (" + std::to_string(alert.code) + ")");
+  }
+  if (receive_error_ != 0) return end(End::Cause::lost, strerror(receive_error_));
+  if (peer_closed_) return end(End::Cause::closed, "closed the connection without a TLS close_notify");
+  const char* reason = wolfSSL_ERR_reason_error_string(static_cast<unsigned long>(wolf_error));
+  end(End::Cause::tls, reason ? reason : "TLS error " + std::to_string(wolf_error));
+}
+
+void Stream::report_end() {
+  if (!end_ || (state_ != State::open && state_ != State::handshake)) return;
+  const auto end = std::move(end_);
+  handler_.on_end(*this, *end);
+}
+
+void Stream::close() {
+  if (state_ == State::flushing || state_ == State::lingering || state_ == State::closed) return;
+  handshake_.reset();
+  end_.reset();
+  // Not for a failed handshake: wolfSSL has said why by an alert, which flush() sends.
+  if (state_ == State::open && ssl_ && !broken_) wolfSSL_shutdown(ssl_.get());
+  state_ = State::flushing;
+  flush();
+  if (!congested() || broken_) after_flush();
+  watch();
+}
+
+// Half-closes and waits for the peer's own end: to close with unread data would be a reset, which can overtake what
+// was just written (tcp(7)). The owner's deadline bounds the wait.
+void Stream::after_flush() {
+  if (broken_ || peer_closed_ || receive_error_ != 0) return finish();
+  ::shutdown(socket_.get(), SHUT_WR);
+  state_ = State::lingering;
+}
+
+void Stream::discard() {
+  const auto received = receive();
+  if (received.empty() && (peer_closed_ || receive_error_ != 0)) finish();
+}
+
+void Stream::finish() {
+  state_ = State::closed;
+  poll_.reset();
+  socket_.reset();
+  ssl_.reset();
+  pending_.clear();
+  handler_.on_closed(*this);
+}
+
+const char* Stream::tls_version() const { return ssl_ ? wolfSSL_get_version(ssl_.get()) : "plain"; }
+
+}  // namespace relayd::tls

@@ -1,0 +1,137 @@
+// A byte stream over a non-blocking TCP socket, with or without TLS: what both legs of a session are made of.
+//
+//   server_handshake / client_handshake ──on_open──► open ──on_data…──► on_end ──close()──► on_closed
+//   plain ───────────────────────────────────────────┘
+//
+// Reading: one receive per readiness event into the worker's scratch, all its plaintext in one on_data.
+// Writing: never refused, never blocking. What the kernel does not take is kept; the caller then stops its source
+// until on_drained (congested()), which bounds what is kept by what one event of the source can bring.
+// on_end: the peer has ended or failed, at most once, and not after close(). on_closed: once, after close(): everything
+// written has been handed to the kernel or can't be. Destruction closes at once. Callbacks may call any method but must not
+// destroy the stream. One thread.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/fd.h"
+#include "common/uv.h"
+#include "relayd/tls/context.h"
+#include "relayd/tls/handshake.h"
+
+struct WOLFSSL;
+
+namespace relayd::tls {
+
+class Stream;
+
+struct End {
+  enum class Cause : uint8_t {
+    closed,           // close_notify or FIN
+    lost,             // reset, timed out
+    own_certificate,  // the peer refused our certificate (alert)
+    signature,        // keyd did not sign
+    tls,              // any other failure of TLS, a peer's certificate that does not verify among them
+  };
+  Cause cause = Cause::closed;
+  std::string text;                   // for the log
+  std::optional<ipc::Status> status;  // signature: keyd's answer; nullopt: none in time
+};
+
+class StreamHandler {
+ public:
+  virtual void on_open(Stream& stream) = 0;
+  virtual void on_data(Stream& stream, std::span<const uint8_t> bytes) = 0;
+  virtual void on_drained(Stream& stream) = 0;
+  virtual void on_end(Stream& stream, const End& end) = 0;
+  virtual void on_closed(Stream& stream) = 0;
+
+ protected:
+  ~StreamHandler() = default;
+};
+
+struct SslDeleter {
+  void operator()(WOLFSSL* ssl) const;
+};
+
+class Stream final : private HandshakeOwner {
+ public:
+  // A connected socket, non-blocking. The runtime and the handler must outlive the stream.
+  Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Exactly one of these, first. False: it could not begin (no memory, or our certificate can't be used).
+  void plain();  // open at once, without on_open
+  [[nodiscard]] bool server_handshake(const ServerContext& context, SigningKey key);
+  [[nodiscard]] bool client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key);
+
+  void write(std::span<const uint8_t> bytes);
+  bool congested() const { return !pending_.empty(); }
+  void pause() { paused_ = true, watch(); }
+  void resume();  // may call on_end at once: call it last
+  void close();
+
+  bool closed() const { return state_ == State::closed; }
+  // Server side, from on_open on: the device's verified chain; empty if it showed none. Can be taken once.
+  CertificateChain take_peer_chain() { return std::move(peer_chain_); }
+  const char* tls_version() const;  // "TLSv1.3"
+
+  static void set_io_callbacks(WOLFSSL_CTX* context);
+
+ private:
+  enum class State : uint8_t { handshake, open, flushing, lingering, closed };
+
+  Handshake* handshake() override { return handshake_.get(); }
+  bool begin(WOLFSSL_CTX* context, SigningKey key);
+  void on_progress(Handshake::Progress progress);
+  void fail_handshake();
+  void on_ready(int events);
+  void watch();
+
+  void pump();
+  size_t read_plain();
+  size_t read_tls();
+  std::span<const uint8_t> receive();
+  void keep_leftover();
+
+  void flush();
+  void send_or_keep(std::span<const uint8_t> bytes);
+  void send_pending();
+  size_t send(std::span<const uint8_t> bytes);
+
+  void end(End::Cause cause, std::string text);
+  void end_tls(int wolf_error);
+  void report_end();
+  void after_flush();
+  void discard();
+  void finish();
+
+  static int receive_callback(WOLFSSL*, char* out, int size, void* self);
+  static int send_callback(WOLFSSL*, char* data, int size, void* self);
+
+  Runtime& runtime_;
+  StreamHandler& handler_;
+  common::Fd socket_;
+  std::unique_ptr<common::Poll> poll_;
+  std::unique_ptr<WOLFSSL, SslDeleter> ssl_;
+  std::unique_ptr<Handshake> handshake_;  // gone once open
+  CertificateChain peer_chain_;
+  std::unique_ptr<End> end_;         // ended, but not yet reported: the reader is paused
+  std::vector<uint8_t> pending_;     // what the kernel did not take; empty when there is none
+  size_t pending_sent_ = 0;          // bytes of pending_ that have left since
+  std::vector<uint8_t> leftover_;    // received in an earlier event, in which the handshake parked
+  std::span<const uint8_t> window_;  // received (or left over) and not yet given to wolfSSL; empty between events
+  State state_ = State::handshake;
+  bool received_ = false;  // this event's one receive has been made
+  bool paused_ = false;
+  bool peer_closed_ = false;  // nothing more can be received
+  bool broken_ = false;       // nothing more can be sent
+  bool ended_ = false;        // end() was called
+  int receive_error_ = 0;     // errno of the receive that failed
+};
+
+}  // namespace relayd::tls

@@ -1,0 +1,105 @@
+#include "relayd/worker/plan.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+namespace relayd {
+namespace {
+
+using Json = nlohmann::json;
+
+Json to_json(const std::vector<SocketAddress>& addresses) {
+  Json list = Json::array();
+  for (const auto& address : addresses) list.push_back(address.text());
+  return list;
+}
+
+std::vector<SocketAddress> addresses_from(const Json& list) {
+  std::vector<SocketAddress> addresses;
+  for (const auto& item : list)
+    if (const auto address = SocketAddress::parse(item.get<std::string>())) addresses.push_back(*address);
+  return addresses;
+}
+
+Json to_json(const Addresses& addresses) {
+  return {{"remote", to_json(addresses.remote)}, {"local", to_json(addresses.local)}};
+}
+
+Addresses both_from(const Json& json) { return {addresses_from(json.at("remote")), addresses_from(json.at("local"))}; }
+
+Json to_json(const tls::Pem& pem) { return {{"file", pem.file}, {"text", pem.text}}; }
+
+tls::Pem pem_from(const Json& json) { return {json.at("file"), json.at("text")}; }
+
+}  // namespace
+
+tls::ServerOptions Plan::server_options(const Config& config) const {
+  return {listener_certificate, listener_trusted, listener_revoked, config.listener.verify_peer,
+          config.listener.fail_if_no_peer_cert, config.listener.versions};
+}
+
+tls::ClientOptions Plan::client_options(const Config& config) const {
+  return {remote_trusted, config.remote.verify_peer, config.remote.versions, config.remote.server_name,
+          config.remote.alpn};
+}
+
+common::Fd Plan::to_memfd() const {
+  Json json{{"worker", worker},
+            {"config_name", config_name},
+            {"config_text", config_text},
+            {"listener_certificate", to_json(listener_certificate)},
+            {"listener_trusted", to_json(listener_trusted)},
+            {"listener_revoked", to_json(listener_revoked)},
+            {"remote_trusted", to_json(remote_trusted)},
+            {"addresses", to_json(addresses)}};
+  if (overrides.remote_host) json["remote_host"] = *overrides.remote_host;
+  if (overrides.remote_port) json["remote_port"] = *overrides.remote_port;
+  if (overrides.log_level) json["log_level"] = *overrides.log_level;
+  const std::string text = json.dump();
+  common::Fd fd(memfd_create("mqtt-relay-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+    throw std::system_error(errno, std::generic_category(), "memfd for a worker's plan");
+  return fd;
+}
+
+Plan Plan::from_fd(int fd) {
+  struct stat info{};
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+    throw common::ConfigError("a worker is started by its supervisor only: run relayd --config FILE");
+  std::string text(static_cast<size_t>(info.st_size), '\0');
+  if (pread(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    throw std::system_error(errno, std::generic_category(), "reading the worker's plan");
+  const Json json = Json::parse(text);
+  Plan plan;
+  plan.worker = json.at("worker");
+  plan.config_name = json.at("config_name");
+  plan.config_text = json.at("config_text");
+  if (json.contains("remote_host")) plan.overrides.remote_host = json["remote_host"].get<std::string>();
+  if (json.contains("remote_port")) plan.overrides.remote_port = json["remote_port"].get<int>();
+  if (json.contains("log_level")) plan.overrides.log_level = json["log_level"].get<std::string>();
+  plan.listener_certificate = pem_from(json.at("listener_certificate"));
+  plan.listener_trusted = pem_from(json.at("listener_trusted"));
+  plan.listener_revoked = pem_from(json.at("listener_revoked"));
+  plan.remote_trusted = pem_from(json.at("remote_trusted"));
+  plan.addresses = both_from(json.at("addresses"));
+  return plan;
+}
+
+std::string Order::encode() const {
+  return what == What::drain ? R"({"drain":true})" : Json{{"addresses", to_json(addresses)}}.dump();
+}
+
+Order Order::decode(std::string_view text) {
+  const Json json = Json::parse(text);
+  if (json.contains("drain")) return {What::drain, {}};
+  return {What::addresses, both_from(json.at("addresses"))};
+}
+
+}  // namespace relayd
