@@ -1,0 +1,199 @@
+// The asynchronous keyd client against a keyd that the test plays, over a real socket and a real loop.
+#include "ipc/client.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <deque>
+
+#include "tests/unit/catch.h"
+
+namespace {
+
+using ipc::Client;
+
+// A listening socket in a scratch folder, and blocking calls to play keyd with.
+class PlayedKeyd {
+ public:
+  PlayedKeyd() {
+    char folder[] = "/tmp/ipc-client-XXXXXX";
+    folder_ = mkdtemp(folder);
+    path = folder_ + "/sock";
+  }
+  ~PlayedKeyd() {
+    unlink(path.c_str());
+    rmdir(folder_.c_str());
+  }
+
+  void listen() {
+    unlink(path.c_str());
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    memcpy(address.sun_path, path.data(), path.size());
+    listener_.reset(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    REQUIRE(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(listener_.get(), 4) == 0);
+  }
+  bool accept() {
+    peer_.reset(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    return static_cast<bool>(peer_);
+  }
+  void greet() {  // the client has connected: it does so in its constructor, or when the loop turns
+    const auto request = receive();
+    REQUIRE(request.op() == ipc::Op::hello);
+    answer({request.id, ipc::Status::ok, 0, ipc::encode_version(ipc::kVersion)});
+  }
+  ipc::Request receive() {
+    const ssize_t got = recv(peer_.get(), buffer_.data(), buffer_.size(), 0);
+    REQUIRE(got > 0);
+    const auto request = ipc::decode_request({buffer_.data(), static_cast<size_t>(got)});
+    REQUIRE(request);
+    return *request;
+  }
+  void answer(const ipc::Response& response) {
+    ipc::ResponseBuffer out;
+    const size_t size = ipc::encode(response, out);
+    REQUIRE(send(peer_.get(), out.data(), size, MSG_NOSIGNAL) == static_cast<ssize_t>(size));
+  }
+  void say(std::string_view bytes) { send(peer_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  void die() {
+    peer_.reset();
+    listener_.reset();
+  }
+
+  std::string path;
+
+ private:
+  std::string folder_;
+  common::Fd listener_, peer_;
+  ipc::RequestBuffer buffer_;
+};
+
+struct Loop {
+  Loop() { uv_loop_init(&loop); }
+  ~Loop() {
+    uv_run(&loop, UV_RUN_DEFAULT);
+    REQUIRE(uv_loop_close(&loop) == 0);
+  }
+  // Turns until `done`; the loop has timers of its own, so it wakes up.
+  template <typename Done>
+  void until(Done done) {
+    while (!done()) uv_run(&loop, UV_RUN_ONCE);
+  }
+  uv_loop_t loop;
+};
+
+Client::Options options(const PlayedKeyd& keyd, int timeout_ms = 20'000, size_t max_pending = 16) {
+  return {keyd.path, 3, std::chrono::milliseconds(timeout_ms), max_pending};
+}
+
+ipc::Lookup lookup_of(std::string_view client_id) { return {ipc::Role::device, {}, {}, client_id}; }
+
+}  // namespace
+
+TEST_CASE("keyd_client_delivers_answers_to_their_requests_in_any_order") {
+  PlayedKeyd keyd;
+  keyd.listen();
+  Loop loop;
+  Client client(&loop.loop, options(keyd));
+  REQUIRE(keyd.accept());
+  keyd.greet();
+  loop.until([&] { return client.connected(); });
+  std::string answers;
+  REQUIRE(client.lookup(lookup_of("a"), [&](const Client::Answer& a) { answers += a.arrived ? "a" : "-"; }));
+  REQUIRE(client.lookup(lookup_of("b"), [&](const Client::Answer& a) { answers += a.status == ipc::Status::not_found ? "b" : "-"; }));
+  CHECK(answers.empty());  // never before the call returns
+  const auto first = keyd.receive(), second = keyd.receive();
+  keyd.answer({second.id, ipc::Status::not_found, 0, {}});
+  keyd.answer({first.id, ipc::Status::ok, 0, {}});
+  loop.until([&] { return answers.size() == 2; });
+  CHECK(answers == "ba");
+}
+
+TEST_CASE("keyd_client_asks_again_after_keyd_came_back") {
+  PlayedKeyd keyd;
+  keyd.listen();
+  Loop loop;
+  Client client(&loop.loop, options(keyd));
+  REQUIRE(keyd.accept());
+  keyd.greet();
+  loop.until([&] { return client.connected(); });
+  bool arrived = false;
+  REQUIRE(client.lookup(lookup_of("dev"), [&](const Client::Answer& a) { arrived = a.arrived; }));
+  const auto lost = keyd.receive();
+  keyd.die();
+  loop.until([&] { return !client.connected(); });
+  keyd.listen();
+  loop.until([&] { return keyd.accept(); });
+  keyd.greet();
+  loop.until([&] { return client.connected(); });
+  const auto again = keyd.receive();
+  CHECK(again.id == lost.id);
+  CHECK(std::get<ipc::Lookup>(again.body).client_id == "dev");
+  keyd.answer({again.id, ipc::Status::ok, 0, {}});
+  loop.until([&] { return arrived; });
+}
+
+TEST_CASE("keyd_client_ends_every_request_in_time_when_keyd_is_silent") {
+  PlayedKeyd keyd;
+  keyd.listen();  // accepts by its backlog, never answers HELLO
+  Loop loop;
+  Client client(&loop.loop, options(keyd, 30));
+  int unanswered = 0;
+  for (int i = 0; i < 3; i++)
+    REQUIRE(client.lookup(lookup_of("dev"), [&](const Client::Answer& a) { unanswered += a.arrived ? 0 : 1; }));
+  loop.until([&] { return unanswered == 3; });
+}
+
+TEST_CASE("keyd_client_refuses_more_than_max_pending_requests") {
+  PlayedKeyd keyd;
+  Loop loop;
+  Client client(&loop.loop, options(keyd, 20'000, 2));
+  const auto nothing = [](const Client::Answer&) {};
+  CHECK(client.lookup(lookup_of("a"), nothing));
+  const auto second = client.lookup(lookup_of("b"), nothing);
+  REQUIRE(second);
+  CHECK_FALSE(client.lookup(lookup_of("c"), nothing));
+  client.cancel(*second);
+  CHECK(client.lookup(lookup_of("c"), nothing));
+}
+
+TEST_CASE("keyd_client_refuses_a_field_longer_than_the_protocol_allows") {
+  PlayedKeyd keyd;
+  Loop loop;
+  Client client(&loop.loop, options(keyd));
+  CHECK_FALSE(client.lookup(lookup_of(std::string(ipc::kMaxClientId + 1, 'x')), [](const Client::Answer&) {}));
+}
+
+TEST_CASE("keyd_client_forgets_a_cancelled_request") {
+  PlayedKeyd keyd;
+  keyd.listen();
+  Loop loop;
+  Client client(&loop.loop, options(keyd));
+  REQUIRE(keyd.accept());
+  keyd.greet();
+  loop.until([&] { return client.connected(); });
+  bool called = false, other = false;
+  const auto ticket = client.lookup(lookup_of("a"), [&](const Client::Answer&) { called = true; });
+  REQUIRE(client.lookup(lookup_of("b"), [&](const Client::Answer&) { other = true; }));
+  const auto first = keyd.receive(), second = keyd.receive();
+  client.cancel(*ticket);
+  keyd.answer({first.id, ipc::Status::ok, 0, {}});
+  keyd.answer({second.id, ipc::Status::ok, 0, {}});
+  loop.until([&] { return other; });
+  CHECK_FALSE(called);
+}
+
+TEST_CASE("keyd_client_leaves_a_keyd_that_speaks_another_protocol") {
+  PlayedKeyd keyd;
+  keyd.listen();
+  Loop loop;
+  Client client(&loop.loop, options(keyd));
+  REQUIRE(keyd.accept());
+  keyd.greet();
+  loop.until([&] { return client.connected(); });
+  keyd.say("HTTP/1.1 400 Bad Request\r\n\r\n");
+  loop.until([&] { return !client.connected(); });
+}

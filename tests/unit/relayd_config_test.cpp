@@ -1,0 +1,114 @@
+// relayd.json: the smallest file works, and every mistake is named with its place and its remedy.
+#include "relayd/config.h"
+
+#include "relayd/mqtt/types.h"
+#include "relayd/supervisor/restart_policy.h"
+#include "relayd/worker/plan.h"
+#include "tests/unit/catch.h"
+
+namespace {
+
+using relayd::Config;
+
+// The design's smallest configuration.
+constexpr char kSmallest[] = R"({
+  "remote_host": "broker.example", "remote_port": 8883,   // a comment
+  "remote": { "cacertfile": "/etc/mqtt-relay/remote-ca.pem" },
+  "listener": { "bind": "0.0.0.0:8883", "certfile": "/etc/mqtt-relay/listener.pem",
+                "cacertfile": "/etc/mqtt-relay/device-ca.pem", "verify": "verify_peer" },
+  "keyd_socket": "/run/mqtt-keyd/sign.sock",
+  "local": { "host": "127.0.0.1", "port": 1883 },
+  "workers": 2 })";
+
+std::string edited(std::string_view what, std::string_view with) {
+  std::string text = kSmallest;
+  const size_t at = text.find(what);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, what.size(), with);
+}
+
+std::string error_of(const std::string& text, const relayd::Overrides& overrides = {}) {
+  try {
+    Config::parse(text, "relayd.json", overrides);
+  } catch (const common::ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("smallest_relayd_configuration_has_the_documented_defaults") {
+  const Config config = Config::parse(kSmallest, "relayd.json", {});
+  CHECK(config.remote_endpoint.host == "broker.example");
+  CHECK(config.remote.server_name == "broker.example");
+  CHECK(config.remote.verify_peer);
+  CHECK(config.listener.verify_peer);
+  CHECK(config.listener.fail_if_no_peer_cert);
+  CHECK(config.listener.handshake_timeout == std::chrono::seconds(15));
+  CHECK(config.listener.idle_timeout == std::chrono::seconds(15));
+  CHECK(config.remote.connect_timeout == std::chrono::seconds(10));
+  CHECK(config.remote.connack_timeout == std::chrono::seconds(20));
+  CHECK(config.sign_timeout == std::chrono::seconds(5));
+  CHECK(config.listener.max_packet_size == mqtt::kMaxPacketSize);
+  CHECK(config.listener.max_connect_size == 256 * 1024);
+  CHECK(config.local->port == 1883);
+  CHECK(config.workers == 2);
+}
+
+TEST_CASE("relayd_flags_win_over_the_file") {
+  const Config config = Config::parse(kSmallest, "relayd.json", {"other.example", 1234, "debug"});
+  CHECK(config.remote_endpoint.host == "other.example");
+  CHECK(config.remote_endpoint.port == 1234);
+  CHECK(config.log_level == common::log::Level::debug);
+}
+
+TEST_CASE("relayd_configuration_errors_name_file_path_and_remedy") {
+  CHECK(contains(error_of(edited("\"workers\": 2", "\"workers\": 0")), "relayd.json: workers: found 0 (number); expected an integer from 1 to 256"));
+  CHECK(contains(error_of(edited("\"workers\"", "\"wrokers\"")), "relayd.json: wrokers: unknown key; known here: "));
+  CHECK(contains(error_of(edited("verify_peer\"", "maybe\"")), "listener.verify: found \"maybe\"; allowed: verify_peer, verify_none"));
+  CHECK(contains(error_of(edited("0.0.0.0:8883", "8883")), "listener.bind: found \"8883\"; expected \"ADDRESS:PORT\""));
+  CHECK(contains(error_of(edited("0.0.0.0:8883", "::1:8883")), "listener.bind"));
+  CHECK(contains(error_of(edited("0.0.0.0:8883", "0.0.0.0:99999")), "listener.bind"));
+  CHECK(contains(error_of(edited("\"remote_host\": \"broker.example\", ", "")), "MQTT_RELAY_REMOTE_HOST"));
+  CHECK(contains(error_of(edited("\"cacertfile\": \"/etc/mqtt-relay/remote-ca.pem\"", "")), "remote.cacertfile: missing: set it to"));
+  CHECK(contains(error_of(edited("8883,", "8883, \"remote_port\": 1,")), "stands twice"));
+  CHECK(contains(error_of("{\n \"a\": }"), "relayd.json: line 2, column"));
+}
+
+TEST_CASE("ipv6_listener_address_needs_and_loses_its_brackets") {
+  CHECK(Config::parse(edited("0.0.0.0:8883", "[::]:8883"), "f", {}).listener.bind.host == "::");
+}
+
+TEST_CASE("worker_plan_arrives_as_it_was_sent") {
+  relayd::Plan plan;
+  plan.worker = 7;
+  plan.config_name = "relayd.json";
+  plan.config_text = kSmallest;
+  plan.overrides.remote_port = 99;
+  plan.listener_certificate = {"a.pem", "TEXT"};
+  plan.addresses.remote = {*relayd::SocketAddress::parse("192.0.2.1", 8883), *relayd::SocketAddress::parse("2001:db8::1", 8883)};
+  const auto fd = plan.to_memfd();
+  const auto read = relayd::Plan::from_fd(fd.get());
+  CHECK(read.worker == 7);
+  CHECK(read.config().remote_endpoint.port == 99);
+  CHECK(read.listener_certificate.text == "TEXT");
+  REQUIRE(read.addresses.remote.size() == 2);
+  CHECK(read.addresses.remote[0].text() == "192.0.2.1:8883");
+  CHECK(read.addresses.remote[1].text() == "[2001:db8::1]:8883");
+  CHECK(write(fd.get(), "x", 1) == -1);  // sealed: a worker can't change what its successor might be given
+}
+
+TEST_CASE("worker_that_served_is_restarted_at_once_and_one_that_did_not_ever_later") {
+  relayd::RestartPolicy policy;
+  using std::chrono::seconds;
+  CHECK(policy.delay_after_death(true) == seconds(0));
+  CHECK(policy.delay_after_death(false) == seconds(1));
+  CHECK(policy.delay_after_death(false) == seconds(2));
+  for (int i = 0; i < 10; i++) policy.delay_after_death(false);
+  CHECK(policy.delay_after_death(false) == seconds(60));
+  CHECK(policy.delay_after_death(true) == seconds(0));
+  CHECK(policy.delay_after_death(false) == seconds(1));
+}
