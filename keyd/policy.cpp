@@ -1,0 +1,127 @@
+#include "keyd/policy.h"
+
+namespace keyd {
+namespace {
+
+using ipc::Kind;
+using ipc::Role;
+using ipc::Scheme;
+using ipc::Status;
+using Bytes = std::span<const uint8_t>;
+
+constexpr Verdict kOk{};
+constexpr Verdict denied(const char* reason) { return {Status::denied, reason}; }
+
+bool is_server(Kind kind) { return kind == Kind::tls13_server || kind == Kind::tls12_server; }
+
+Verdict scheme_fits(Scheme scheme, Kind kind, KeyType key) {
+  switch (family_of(scheme)) {
+    case Family::rsa_pkcs1:
+      if (is_tls13(kind)) return denied("PKCS#1 v1.5 is not for TLS 1.3 handshakes");  // RFC 8446 4.2.3
+      [[fallthrough]];
+    case Family::rsa_pss: return key == KeyType::rsa ? kOk : denied("the key is not RSA");
+    case Family::ed25519: return key == KeyType::ed25519 ? kOk : denied("the key is not Ed25519");
+    case Family::ecdsa: break;
+  }
+  if (key != KeyType::p256 && key != KeyType::p384 && key != KeyType::p521) return denied("the key is not ECDSA");
+  // TLS 1.2 lets any curve sign with any hash; TLS 1.3 ties them together (RFC 8446 4.2.3).
+  const KeyType tied = scheme == Scheme::ecdsa_sha256   ? KeyType::p256
+                       : scheme == Scheme::ecdsa_sha384 ? KeyType::p384
+                                                        : KeyType::p521;
+  return is_tls13(kind) && key != tied ? denied("in TLS 1.3 this scheme belongs to another curve") : kOk;
+}
+
+// client_random ‖ server_random ‖ ServerECDHParams (RFC 8422 5.4): curve_type, named curve, point, nothing
+// behind. The 3 at byte 64 is what keeps this apart from TLS 1.3, whose content has a letter there (RFC
+// 8446 4.4.3).
+Verdict is_server_key_exchange(Bytes content) {
+  constexpr size_t kRandoms = 64, kHead = 4;
+  if (content.size() < kRandoms + kHead) return denied("too short for a ServerKeyExchange");
+  const Bytes params = content.subspan(kRandoms);
+  if (params[0] != 3) return denied("the curve is not a named one");
+  size_t point = 0;
+  switch (params[1] << 8 | params[2]) {
+    case 0x0017: point = 65; break;   // secp256r1, uncompressed point
+    case 0x0018: point = 97; break;   // secp384r1
+    case 0x0019: point = 133; break;  // secp521r1
+    case 0x001d: point = 32; break;   // x25519
+    default: return denied("unknown named curve");
+  }
+  if (params[3] != point || params.size() != kHead + point) return denied("the point's length is not its curve's");
+  return point == 32 || params[kHead] == 4 ? kOk : denied("the point is not an uncompressed one");
+}
+
+// The handshake messages from ClientHello to ClientKeyExchange, whole, nothing behind (RFC 5246 7.4.8). Their
+// first byte is 1: TLS 1.3 content begins with 0x20.
+Verdict is_client_transcript(Bytes content) {
+  constexpr uint8_t kClientHello = 1, kClientKeyExchange = 16;
+  if (content.empty() || content[0] != kClientHello) return denied("the transcript does not begin with a ClientHello");
+  uint8_t last = 0;
+  while (!content.empty()) {
+    if (content.size() < 4) return denied("the transcript ends in the middle of a message");
+    const size_t length = content[1] << 16 | content[2] << 8 | content[3];
+    if (length > content.size() - 4) return denied("the transcript ends in the middle of a message");
+    last = content[0];
+    content = content.subspan(4 + length);
+  }
+  return last == kClientKeyExchange ? kOk : denied("the transcript does not end with a ClientKeyExchange");
+}
+
+Verdict content_fits(Kind kind, Scheme scheme, Bytes content) {
+  switch (kind) {
+    case Kind::tls13_server:
+    case Kind::tls13_client:  // the hash of the cipher suite: SHA-256 or SHA-384, whatever the scheme's
+      return content.size() == 32 || content.size() == 48 ? kOk : denied("a transcript hash has 32 or 48 bytes");
+    case Kind::tls12_server: return is_server_key_exchange(content);
+    case Kind::tls12_client: break;
+  }
+  if (scheme == Scheme::ed25519) return is_client_transcript(content);
+  return content.size() == hash_size(scheme) ? kOk : denied("the content is not of the scheme's hash size");
+}
+
+}  // namespace
+
+const char* name(KeyType type) {
+  static constexpr const char* kNames[] = {"RSA", "P-256", "P-384", "P-521", "Ed25519"};
+  return kNames[static_cast<size_t>(type)];
+}
+
+bool is_tls13(Kind kind) { return kind == Kind::tls13_server || kind == Kind::tls13_client; }
+
+// A code is hash:1 signature:1 (RFC 5246 7.4.1.4.1), but those from 0x0804 on were given out one by one (RFC
+// 8446 4.2.3).
+Family family_of(Scheme scheme) {
+  const auto code = static_cast<uint16_t>(scheme);
+  if (scheme == Scheme::ed25519) return Family::ed25519;
+  return code >> 8 == 8 ? Family::rsa_pss : (code & 0xff) == 3 ? Family::ecdsa : Family::rsa_pkcs1;
+}
+
+size_t hash_size(Scheme scheme) {
+  const auto code = static_cast<uint16_t>(scheme);
+  switch (code >> 8 == 8 ? code & 0xff : code >> 8) {
+    case 4: return 32;
+    case 5: return 48;
+    case 6: return 64;
+    default: return 0;
+  }
+}
+
+Verdict may_ask(const ipc::Lookup& lookup) {
+  return lookup.role == Role::listener && !lookup.client_id.empty() ? denied("the listener's key has no client id")
+                                                                    : kOk;
+}
+
+Verdict may_ask(const ipc::Sign& sign, bool allow_tls12_client) {
+  if (is_server(sign.kind) != (sign.key.role == Role::listener))
+    return denied("the role does not sign handshakes of this kind");
+  if (sign.kind == Kind::tls12_client && !allow_tls12_client) return denied("allow_tls12_client is false");
+  return may_ask(sign.key);
+}
+
+Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key) {
+  if (sign.key.spki != key.spki) return {Status::mismatch, "the key is not the certificate's"};
+  if (const Verdict verdict = scheme_fits(sign.scheme, sign.kind, key.type); !verdict) return verdict;
+  return content_fits(sign.kind, sign.scheme, sign.content);
+}
+
+}  // namespace keyd

@@ -1,0 +1,48 @@
+// One parsed private key, and the only parser of private keys.
+//
+// Accepts PEM: PKCS#8, SEC1 ("EC PRIVATE KEY") and PKCS#1 ("RSA PRIVATE KEY"), exactly one private key in the
+// text; certificates and EC parameters beside it are ignored. RSA of 2048 to 4096 bits, ECDSA on P-256,
+// P-384, P-521, Ed25519. The public half is computed from the private one, never believed. Key bytes live in
+// secure slots only, and in no error.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "keyd/policy.h"
+#include "keyd/secure_memory.h"
+#include "keyd/wolfcrypt.h"
+
+namespace keyd {
+
+class PrivateKey {
+ public:
+  // nullptr if `pem` is not such a key: `problem` then says what was found and what to do. Throws
+  // std::bad_alloc when there is no slot left. wolfCrypt must allocate from the same slots (WolfcryptMemory).
+  static std::shared_ptr<PrivateKey> parse(std::span<const uint8_t> pem, SecureSlots& slots, std::string& problem);
+
+  ~PrivateKey() { clear(); }
+  PrivateKey(const PrivateKey&) = delete;
+  PrivateKey& operator=(const PrivateKey&) = delete;
+
+  const KeyInfo& info() const { return info_; }
+  // wolfCrypt changes fields of a key while it signs: one thread at a time.
+  template <typename Key>
+  Key& as() {
+    return std::get<Key>(key_);
+  }
+
+ private:
+  PrivateKey() = default;
+  template <typename Key>
+  bool decode_as(std::span<const uint8_t> der);
+  bool decode(std::span<const uint8_t> der);
+  void clear();
+
+  KeyInfo info_;
+  std::variant<std::monostate, RsaKey, ecc_key, ed25519_key> key_;
+};
+
+}  // namespace keyd

@@ -1,0 +1,198 @@
+#include "keyd/server.h"
+
+#include <sys/socket.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include "common/log.h"
+
+namespace keyd {
+namespace {
+
+using ipc::Status;
+constexpr uint64_t kAcceptPauseMs = 100;
+
+void must(int result, const char* what) {
+  if (result < 0) throw std::runtime_error(std::string(what) + ": " + uv_strerror(result));
+}
+
+// Microseconds since the kernel took the datagram in, by its time stamp (SO_TIMESTAMPNS, wall clock).
+uint64_t waited_us(msghdr& message) {
+  timespec arrived{}, now{};
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) memcpy(&arrived, CMSG_DATA(c), sizeof arrived);
+  if (arrived.tv_sec == 0) return 0;
+  clock_gettime(CLOCK_REALTIME, &now);
+  const int64_t us = (now.tv_sec - arrived.tv_sec) * int64_t{1'000'000} + (now.tv_nsec - arrived.tv_nsec) / 1000;
+  return us > 0 ? static_cast<uint64_t>(us) : 0;
+}
+
+}  // namespace
+
+Server::Server(uv_loop_t& loop, int listening, Limits limits, Service& service, Audit& audit)
+    : listening_(listening), limits_(std::move(limits)), service_(service), audit_(audit) {
+  must(uv_timer_init(&loop, &accept_timer_), "uv_timer_init");
+  must(uv_poll_init(&loop, &accept_poll_, listening_), "uv_poll_init");
+  accept_timer_.data = accept_poll_.data = this;
+  resume_accepting();
+}
+
+void Server::stop() {
+  while (!open_.empty()) close(open_.front());
+  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&accept_poll_), reinterpret_cast<uv_handle_t*>(&accept_timer_)})
+    if (!uv_is_closing(handle)) uv_close(handle, nullptr);
+}
+
+void Server::resume_accepting() {
+  const auto accept = [](uv_poll_t* handle, int, int) { static_cast<Server*>(handle->data)->accept_one(); };
+  must(uv_poll_start(&accept_poll_, UV_READABLE, accept), "uv_poll_start");
+}
+
+void Server::accept_one() {
+  common::Fd fd(accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!fd) return accept_failed(errno);
+  out_of_descriptors_ = false;
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return;
+  const Peer peer{credentials.pid, credentials.uid, 0};
+  const auto& allowed = limits_.allowed_uids;
+  const char* refused = nullptr;
+  if (std::find(allowed.begin(), allowed.end(), peer.uid) == allowed.end())
+    refused = "the peer's user is not in allowed_users";
+  else if (open_.size() >= limits_.max_connections)
+    refused = "max_connections is reached";
+  if (refused)
+    audit_.write({"connect", peer, nullptr, nullptr, Status::denied, refused});
+  else
+    start(std::move(fd), peer);
+}
+
+// Without a free descriptor the connection stays in the queue and the socket stays readable: wait, do not
+// spin.
+void Server::accept_failed(int error) {
+  if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS) return;
+  if (!std::exchange(out_of_descriptors_, true))
+    common::log::error("can't accept a connection", {{"cause", strerror(error)}, {"remedy", "raise LimitNOFILE="}});
+  uv_poll_stop(&accept_poll_);
+  const auto resume = [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->resume_accepting(); };
+  uv_timer_start(&accept_timer_, resume, kAcceptPauseMs, 0);
+}
+
+void Server::start(common::Fd fd, const Peer& peer) {
+  const int on = 1;  // when a request arrived, for the audit
+  setsockopt(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+  Connection& connection = open_.emplace_front();
+  connection.server = this;
+  connection.self = open_.begin();
+  connection.peer = peer;
+  connection.fd = std::move(fd);
+  connection.poll.data = &connection;
+  if (uv_poll_init(accept_poll_.loop, &connection.poll, connection.fd.get()) == 0)
+    watch(connection);
+  else
+    open_.pop_front();
+}
+
+// Reads from a peer only while nothing waits to be sent to it.
+void Server::watch(Connection& connection) {
+  const auto event = [](uv_poll_t* handle, int status, int events) {
+    auto& c = *static_cast<Connection*>(handle->data);
+    if (status < 0)
+      c.server->close(c);
+    else if (events & UV_WRITABLE)
+      c.server->flush(c);
+    else if (events & UV_READABLE)
+      c.server->read_one(c);
+  };
+  const int wanted = connection.waiting.empty() ? UV_READABLE : UV_WRITABLE;
+  if (std::exchange(connection.watched, wanted) == wanted) return;  // uv_poll_start costs two system calls
+  if (uv_poll_start(&connection.poll, wanted, event) != 0) close(connection);
+}
+
+void Server::close(Connection& connection) {
+  closing_.splice(closing_.begin(), open_, connection.self);
+  uv_close(reinterpret_cast<uv_handle_t*>(&connection.poll), [](uv_handle_t* handle) {
+    auto& c = *static_cast<Connection*>(handle->data);
+    c.server->closing_.erase(c.self);
+  });
+  connection.fd.reset();  // libuv has let go of it
+}
+
+void Server::read_one(Connection& connection) {
+  std::array<uint8_t, ipc::kMaxTranscriptRequest> buffer;
+  // Room for the time stamp only: descriptors that a peer sends along are dropped by the kernel, and
+  // MSG_CTRUNC says so.
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
+  iovec part{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t got = recvmsg(connection.fd.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return close(connection);
+  if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+    return refuse(connection, 0, Status::malformed,
+                  message.msg_flags & MSG_TRUNC ? "too long" : "descriptors sent along");
+  handle(connection, std::span(buffer).first(static_cast<size_t>(got)), waited_us(message));
+}
+
+void Server::handle(Connection& connection, std::span<const uint8_t> datagram, uint64_t wait_us) {
+  const auto request = ipc::decode_request(datagram);
+  if (!request) return refuse(connection, 0, Status::malformed, "not a message of this protocol");
+  if (const auto* hello = std::get_if<ipc::Hello>(&request->body)) return greet(connection, request->id, *hello);
+  if (!connection.greeted) return refuse(connection, request->id, Status::malformed, "the first message is not HELLO");
+  ipc::ResponseBuffer out;
+  const size_t size = service_.answer(connection.peer, *request, wait_us, out);
+  send(connection, std::span(out).first(size));
+}
+
+void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello) {
+  if (connection.greeted) return refuse(connection, id, Status::malformed, "a second HELLO");
+  connection.peer.worker = hello.worker;
+  if (hello.version != ipc::kVersion) return refuse(connection, id, Status::denied, "another version of the protocol");
+  audit_.write({"connect", connection.peer});  // if it can't be written: nothing is signed on it either
+  connection.greeted = true;
+  const auto version = ipc::encode_version(ipc::kVersion);
+  ipc::ResponseBuffer out;
+  send(connection, std::span(out).first(ipc::encode(ipc::Response{id, Status::ok, 0, version}, out)));
+}
+
+// The last answer of a connection: why it ends, and keyd's version for whoever speaks another.
+void Server::refuse(Connection& connection, uint32_t id, Status status, const char* reason) {
+  audit_.write(
+      {status == Status::malformed ? "malformed" : "connect", connection.peer, nullptr, nullptr, status, reason});
+  const auto version = ipc::encode_version(ipc::kVersion);
+  ipc::ResponseBuffer out;
+  const size_t size = ipc::encode(ipc::Response{id, status, 0, version}, out);
+  // A peer that does not listen is told nothing.
+  ::send(connection.fd.get(), out.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  close(connection);
+}
+
+void Server::send(Connection& connection, std::span<const uint8_t> datagram) {
+  connection.waiting.emplace_back(datagram.begin(), datagram.end());
+  flush(connection);
+}
+
+void Server::flush(Connection& connection) {
+  auto& waiting = connection.waiting;
+  while (!waiting.empty()) {
+    const ssize_t sent =
+        ::send(connection.fd.get(), waiting.front().data(), waiting.front().size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) break;
+    if (sent < 0) return close(connection);
+    waiting.pop_front();
+  }
+  watch(connection);
+}
+
+}  // namespace keyd

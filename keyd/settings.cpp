@@ -1,0 +1,71 @@
+#include "keyd/settings.h"
+
+#include <pwd.h>
+
+#include <charconv>
+
+#include "common/config.h"
+
+namespace keyd {
+namespace {
+
+// Locked memory is what bounds key_cache, some 10 KiB a key; the arena says so at start. Descriptors bound
+// connections: a service has 1024 by default.
+constexpr int64_t kMostCachedKeys = 100'000, kMostConnections = 1000;
+
+std::optional<uid_t> uid_of(const std::string& user) {
+  uid_t uid = 0;
+  const auto [end, error] = std::from_chars(user.data(), user.data() + user.size(), uid);
+  if (error == std::errc() && end == user.data() + user.size()) return uid;
+  const passwd* entry = getpwnam(user.c_str());
+  return entry ? std::optional(entry->pw_uid) : std::nullopt;
+}
+
+std::vector<uid_t> allowed_uids(common::Section& section) {
+  const auto users = section.strings("allowed_users", {});
+  if (users.empty())
+    section.fail("allowed_users",
+                 "missing or empty: list who may ask for signatures, as [\"mqtt-relay\"]; root is not implied");
+  std::vector<uid_t> uids;
+  for (const std::string& user : users) {
+    const auto uid = uid_of(user);
+    if (!uid)
+      section.fail("allowed_users", "found \"" + user + "\"; there is no such user on this machine (`getent passwd`)");
+    uids.push_back(*uid);
+  }
+  return uids;
+}
+
+}  // namespace
+
+Settings load_settings(const std::string& file, const Overrides& overrides) {
+  auto section = common::Section::load(file);
+  const auto path = [&](const char* key, std::string value) {
+    return ConfiguredPath{std::move(value), file + ": " + key};
+  };
+  Settings settings;
+
+  const auto keys_dir = section.string("private_keys_dir");
+  if (overrides.private_keys_dir)
+    settings.private_keys_dir = {*overrides.private_keys_dir, "--private-keys-dir or MQTT_RELAY_PRIVATE_KEYS_DIR"};
+  else if (keys_dir)
+    settings.private_keys_dir = path("private_keys_dir", *keys_dir);
+  if (settings.private_keys_dir.path.empty())
+    section.fail("private_keys_dir",
+                 "missing: set it to the directory that holds each device's private key as CLIENTID.pem");
+  settings.listener_keyfile =
+      path("listener_keyfile", section.required_string("listener_keyfile", "the PEM file of relayd's own private key"));
+  settings.socket =
+      path("socket", section.required_string("socket", "the socket to listen on, as \"/run/mqtt-keyd/sign.sock\""));
+  settings.allowed_uids = allowed_uids(section);
+  settings.allow_tls12_client = section.boolean("allow_tls12_client", true);
+  settings.key_cache = static_cast<size_t>(section.integer("key_cache", 256, 1, kMostCachedKeys));
+  settings.max_connections = static_cast<size_t>(section.integer("max_connections", 256, 1, kMostConnections));
+  std::string level = section.one_of("log_level", "info", {"debug", "info", "warning", "error"});
+  section.finish();
+
+  common::log::parse_level(overrides.log_level.value_or(level), settings.log_level);
+  return settings;
+}
+
+}  // namespace keyd

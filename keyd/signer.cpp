@@ -1,0 +1,108 @@
+#include "keyd/signer.h"
+
+#include <strings.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace keyd {
+namespace {
+
+using Bytes = std::span<const uint8_t>;
+
+word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
+
+wc_HashType hash_of(ipc::Scheme scheme) {
+  switch (hash_size(scheme)) {
+    case 32: return WC_HASH_TYPE_SHA256;
+    case 48: return WC_HASH_TYPE_SHA384;
+    case 64: return WC_HASH_TYPE_SHA512;
+    default: return WC_HASH_TYPE_NONE;
+  }
+}
+
+}  // namespace
+
+Tls13Content compose_tls13(bool server, Bytes transcript_hash) {
+  static constexpr std::string_view kServer = "TLS 1.3, server CertificateVerify",
+                                    kClient = "TLS 1.3, client CertificateVerify";
+  Tls13Content content{};
+  auto at = std::fill_n(content.bytes.begin(), 64, uint8_t{0x20});
+  at = std::copy_n((server ? kServer : kClient).begin(), kServer.size(), at);
+  *at++ = 0;
+  at = std::copy_n(transcript_hash.begin(), std::min<size_t>(transcript_hash.size(), 48), at);
+  content.size = static_cast<size_t>(at - content.bytes.begin());
+  return content;
+}
+
+Signer::Signer() {
+  if (wc_InitRng(&random_) != 0)
+    throw std::runtime_error("no randomness: wolfCrypt's generator can't be seeded by getrandom(2)");
+}
+
+Signer::~Signer() { wc_FreeRng(&random_); }
+
+std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, SignatureBuffer& out) {
+  Tls13Content composed;
+  Bytes message = request.content;
+  if (is_tls13(request.kind)) {
+    composed = compose_tls13(request.kind == ipc::Kind::tls13_server, request.content);
+    message = Bytes(composed.bytes).first(composed.size);
+  }
+  std::optional<size_t> size;
+  if (request.scheme == ipc::Scheme::ed25519) {
+    word32 length = static_cast<word32>(out.size());
+    if (wc_ed25519_sign_msg(message.data(), size32(message), out.data(), &length, &key.as<ed25519_key>()) == 0)
+      size = length;
+  } else {
+    const wc_HashType hash = hash_of(request.scheme);
+    std::array<uint8_t, 64> buffer;
+    Bytes digest = Bytes(buffer).first(hash_size(request.scheme));
+    if (request.kind == ipc::Kind::tls12_client)
+      digest = message;  // the one content that comes hashed
+    else if (wc_Hash(hash, message.data(), size32(message), buffer.data(), size32(digest)) != 0)
+      return std::nullopt;
+    if (family_of(request.scheme) == Family::ecdsa)
+      size = ecdsa(key.as<ecc_key>(), digest, out);
+    else if (family_of(request.scheme) == Family::rsa_pkcs1)
+      size = rsa_pkcs1(key.as<RsaKey>(), hash, digest, out);
+    else
+      size = rsa_pss(key.as<RsaKey>(), hash, digest, out);
+  }
+  if (!size) explicit_bzero(out.data(), out.size());
+  return size;
+}
+
+std::optional<size_t> Signer::ecdsa(ecc_key& key, Bytes digest, SignatureBuffer& out) {
+  wc_ecc_set_rng(&key, &random_);  // masks the scalar multiplication where the curve's code does so
+  word32 length = static_cast<word32>(out.size());
+  const bool ok = wc_ecc_sign_hash(digest.data(), size32(digest), out.data(), &length, &random_, &key) == 0;
+  return ok ? std::optional<size_t>(length) : std::nullopt;
+}
+
+std::optional<size_t> Signer::rsa_pkcs1(RsaKey& key, wc_HashType hash, Bytes digest, SignatureBuffer& out) {
+  std::array<uint8_t, MAX_DER_DIGEST_SZ> info, opened;
+  const word32 info_size = wc_EncodeSignature(info.data(), digest.data(), size32(digest), wc_HashGetOID(hash));
+  const int size = wc_RsaSSL_Sign(info.data(), info_size, out.data(), static_cast<word32>(out.size()), &key, &random_);
+  if (size <= 0) return std::nullopt;
+  const int opened_size =
+      wc_RsaSSL_Verify(out.data(), static_cast<word32>(size), opened.data(), static_cast<word32>(opened.size()), &key);
+  const bool same =
+      opened_size == static_cast<int>(info_size) && std::equal(info.begin(), info.begin() + info_size, opened.begin());
+  return same ? std::optional<size_t>(size) : std::nullopt;
+}
+
+std::optional<size_t> Signer::rsa_pss(RsaKey& key, wc_HashType hash, Bytes digest, SignatureBuffer& out) {
+  const int mgf = wc_hash2mgf(hash);
+  // Salt as long as the hash (RFC 8446 section 4.2.3): wolfCrypt's default.
+  const int size = wc_RsaPSS_Sign(digest.data(), size32(digest), out.data(), static_cast<word32>(out.size()), hash, mgf,
+                                  &key, &random_);
+  if (size <= 0) return std::nullopt;
+  SignatureBuffer opened;
+  const int good =
+      wc_RsaPSS_VerifyCheck(out.data(), static_cast<word32>(size), opened.data(), static_cast<word32>(opened.size()),
+                            digest.data(), size32(digest), hash, mgf, &key);
+  return good > 0 ? std::optional<size_t>(size) : std::nullopt;
+}
+
+}  // namespace keyd

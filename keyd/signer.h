@@ -1,0 +1,44 @@
+// Makes the signature: composes what is signed, hashes it, signs it. Says yes to everything: policy.h has
+// said no before.
+//
+// RSA signatures are verified before they leave: one faulty CRT computation would give the key away (Boneh,
+// DeMillo, Lipton 1997), and wolfCrypt does not check them itself. One Signer a thread, as each has its own
+// random generator.
+#pragma once
+
+#include <optional>
+
+#include "ipc/protocol.h"
+#include "keyd/private_key.h"
+
+namespace keyd {
+
+using SignatureBuffer = std::array<uint8_t, ipc::kMaxSignature>;
+
+// What a TLS 1.3 CertificateVerify signs (RFC 8446 section 4.4.3): 64 spaces, the role's words, 0, the
+// transcript hash.
+struct Tls13Content {
+  std::array<uint8_t, 64 + 33 + 1 + 48> bytes;
+  size_t size;
+};
+Tls13Content compose_tls13(bool server, std::span<const uint8_t> transcript_hash);  // at most 48 bytes
+
+class Signer {
+ public:
+  Signer();  // throws std::runtime_error if there is no randomness
+  ~Signer();
+  Signer(const Signer&) = delete;
+  Signer& operator=(const Signer&) = delete;
+
+  // Bytes written to `out`; nullopt if wolfCrypt failed, and `out` is then wiped. Precondition: policy's
+  // may_sign.
+  std::optional<size_t> sign(PrivateKey& key, const ipc::Sign& request, SignatureBuffer& out);
+
+ private:
+  std::optional<size_t> ecdsa(ecc_key& key, std::span<const uint8_t> digest, SignatureBuffer& out);
+  std::optional<size_t> rsa_pkcs1(RsaKey& key, wc_HashType hash, std::span<const uint8_t> digest, SignatureBuffer& out);
+  std::optional<size_t> rsa_pss(RsaKey& key, wc_HashType hash, std::span<const uint8_t> digest, SignatureBuffer& out);
+  WC_RNG random_;
+};
+
+}  // namespace keyd

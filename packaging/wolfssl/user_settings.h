@@ -1,0 +1,149 @@
+/* The wolfSSL profile of mqtt-relay: what is compiled in, and why.
+ *
+ * Promise: TLS 1.2 (ECDHE + AEAD only) and TLS 1.3, the key types that devices have, and nothing that could
+ * remember one device's certificate or session for another one. What is not here can't be negotiated, misused or exploited.
+ *
+ * Every target that includes a wolfSSL header must see these very settings (struct layouts depend on them);
+ * linking to wolfssl_tls does that. The assembler reads this file too: preprocessor lines and comments only.
+ */
+#ifndef MQTT_RELAY_WOLFSSL_USER_SETTINGS_H
+#define MQTT_RELAY_WOLFSSL_USER_SETTINGS_H
+
+/* ---- Processor: hand-written assembly, chosen at run time by what the processor has ----------------------------- */
+#if defined(__x86_64__)
+#define WOLFSSL_X86_64_BUILD
+#define USE_INTEL_SPEEDUP
+#define WOLFSSL_AESNI
+#define WOLFSSL_SP_X86_64
+#define WOLFSSL_SP_X86_64_ASM
+#elif defined(__aarch64__)
+#define WOLFSSL_AARCH64_BUILD
+#define WOLFSSL_ARMASM
+#define WOLFSSL_SP_ARM64
+#define WOLFSSL_SP_ARM64_ASM
+/* SQRDMLSH is ARMv8.1; we build for ARMv8.0 with its crypto extension. ARMASM_CRYPTO_SHA3/SHA512 (8.2) stay off for the
+ * same reason: the baseline assembler refuses eor3. */
+#define WOLFSSL_AARCH64_NO_SQRDMLSH
+#else
+#error "mqtt-relay's wolfSSL profile knows x86-64 and aarch64 only; add this processor to user_settings.h and CMakeLists.txt"
+#endif
+#define WOLFSSL_SP_ASM
+#define WOLFSSL_USE_ALIGN
+#define HAVE___UINT128_T 1
+
+/* ---- Platform ---------------------------------------------------------------------------------------------------- */
+/* Not SINGLE_THREADED: keyd may sign on several threads, and both daemons share this one library. */
+#define HAVE_THREAD_LS
+#define HAVE_C___ATOMIC 1
+/* Random bytes by getrandom(2): the sandboxed processes may open no /dev/urandom. */
+#define HAVE_GETRANDOM
+#define WOLFSSL_GETRANDOM
+/* Nobody calls wolfSSL's own file loaders: PEM comes as bytes, from descriptors that were opened before the sandbox closed. */
+#define NO_FILESYSTEM
+/* Error and alert names stay (no NO_ERROR_STRINGS): operators read them. WOLFSSL_SMALL_STACK stays off: it puts key
+ * material on the heap and costs time; without it a handshake needs up to 23 KiB of stack (P-521, measured) of 64 KiB. */
+
+/* ---- Big numbers: the fixed-size, constant-time SP code for the sizes we allow ---------------------------------- */
+#define WOLFSSL_SP_MATH_ALL
+#define WOLFSSL_HAVE_SP_RSA
+#define WOLFSSL_HAVE_SP_ECC
+#define WOLFSSL_SP_LARGE_CODE
+#define WOLFSSL_SP_4096
+#define WOLFSSL_SP_384
+#define WOLFSSL_SP_521
+#define SP_INT_BITS 4096
+/* Timing resistance, and blinding in the code paths that have it. */
+#define TFM_TIMING_RESISTANT
+#define ECC_TIMING_RESISTANT
+#define WC_RSA_BLINDING
+
+/* ---- Algorithms -------------------------------------------------------------------------------------------------- */
+/* Signatures: RSA >= 2048 (PKCS#1 v1.5 for TLS 1.2 and certificates, PSS), ECDSA P-256/384/521, Ed25519. */
+#define RSA_MIN_SIZE 2048
+#define WC_RSA_PSS
+#define HAVE_ECC
+#define ECC_USER_CURVES
+#define HAVE_ECC384
+#define HAVE_ECC521
+#define ECC_MIN_KEY_SZ 256
+#define ECC_SHAMIR
+#define HAVE_ED25519
+/* Key agreement: X25519, the NIST curves, and X25519MLKEM768. Only the hybrid group of ML-KEM, and only its 768 size. */
+#define HAVE_CURVE25519
+#ifndef MQTT_RELAY_WOLFSSL_5_7
+#define WOLFSSL_HAVE_MLKEM
+#define WOLFSSL_NO_ML_KEM_512
+#define WOLFSSL_NO_ML_KEM_1024
+#define WOLFSSL_TLS_NO_MLKEM_STANDALONE
+#define WOLFSSL_PQC_HYBRIDS
+#define WOLFSSL_SHAKE128
+#define WOLFSSL_SHAKE256
+#endif
+#define WOLFSSL_SHA3
+/* Records and hashes. AES-CBC is in for encrypted private keys only; WOLFSSL_AEAD_ONLY keeps it out of TLS. */
+#define HAVE_AESGCM
+#define GCM_TABLE_4BIT
+#define HAVE_AES_CBC
+#define HAVE_CHACHA
+#define HAVE_POLY1305
+#define HAVE_ONE_TIME_AUTH
+#define WOLFSSL_SHA224
+#define WOLFSSL_SHA384
+#define WOLFSSL_SHA512
+#define HAVE_HKDF
+#define HAVE_HASHDRBG
+/* SHA-1 is in for names only: a CA without a subject key identifier is found by the SHA-1 of its key (RFC 5280 4.2.1.2),
+ * and OpenSSL 1.0 encrypted private keys with PBKDF2 over HMAC-SHA1. TLS does not offer it (NO_OLD_TLS), and sha1.c makes
+ * wolfSSL refuse every certificate and CRL that is signed with it (5.7.2 has no place for that, and goes without SHA-1). */
+#ifdef MQTT_RELAY_WOLFSSL_5_7
+#define NO_SHA
+#endif
+/* Out, because nothing modern needs them and each is a way to be downgraded. */
+#define NO_MD5
+#define NO_MD4
+#define NO_DES3
+#define NO_RC4
+#define NO_DSA
+#define NO_DH
+#define NO_PSK
+#define NO_OLD_POLY1305 /* the cipher suites of the draft before RFC 7905 */
+
+/* ---- TLS ---------------------------------------------------------------------------------------------------------- */
+#define WOLFSSL_TLS13
+#define NO_OLD_TLS
+#define WOLFSSL_AEAD_ONLY
+#define HAVE_TLS_EXTENSIONS
+#define HAVE_SUPPORTED_CURVES
+#define HAVE_EXTENDED_MASTER
+#define HAVE_SERVER_RENEGOTIATION_INFO
+#define HAVE_SNI
+#define HAVE_ALPN
+#define HAVE_CRL
+/* Signatures are made by keyd: a certificate without its key, and callbacks that ask for the signature. */
+#define HAVE_PK_CALLBACKS
+#define WOLF_PRIVATE_KEY_ID
+/* The verify callback is called on success too: the device's chain is captured there. */
+#define WOLFSSL_ALWAYS_VERIFY_CB
+/* A session resumed across connections would carry one device's identity into another's (a real broker did, measured). */
+#define NO_SESSION_CACHE
+/* Never: SESSION_CERTS (+36 KiB a pair of connections), KEEP_PEER_CERT (+4 KiB), OPENSSL_EXTRA (a second library),
+ * HAVE_SECRET_CALLBACK (hands session secrets out), HAVE_SESSION_TICKET, WOLFSSL_ASYNC_CRYPT (use-after-free when a peer
+ * leaves while its signature is made, measured in 5.9.2), WOLFSSL_EARLY_DATA (replays). */
+
+/* ---- Certificates and private keys -------------------------------------------------------------------------------- */
+#define WOLFSSL_ASN_TEMPLATE
+#define WOLFSSL_PEM_TO_DER
+#define WOLFSSL_DER_TO_PEM
+#define WOLFSSL_BASE64_ENCODE
+/* Brokers are also named by address. */
+#define WOLFSSL_IP_ALT_NAME
+/* PKCS#8, encrypted by PBES2: what `openssl genpkey -aes256` writes (PBKDF2 with HMAC-SHA256, AES-256-CBC). */
+#define HAVE_PKCS8
+#define WOLFSSL_ENCRYPTED_KEYS
+/* Public key out of a private one, as DER: keyd compares it with the certificate's SubjectPublicKeyInfo. */
+#define WOLFSSL_KEY_TO_DER
+#ifdef MQTT_RELAY_WOLFSSL_5_7
+#define WOLFSSL_KEY_GEN /* its name for it then */
+#endif
+
+#endif

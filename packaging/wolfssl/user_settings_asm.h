@@ -1,0 +1,2 @@
+/* wolfSSL's .S files include this name, and expect the preprocessor lines of user_settings.h; ours has no others. */
+#include "user_settings.h"

@@ -1,0 +1,178 @@
+// Bad input to the programs: each ends them with a non-zero status and a message that names file, value and cure.
+
+#include <sys/stat.h>
+
+#include "tests/integration/harness/world.h"
+#include "tests/integration/harness/catch.h"
+
+using namespace harness;
+
+namespace {
+
+// Nothing but configurations: no broker, nothing started.
+struct Idle {
+  World world{{.remote = RemoteKind::none, .local = false, .start = false}};
+  Relay& relay = world.relay();
+};
+
+void check_refused(const Finished& finished, const std::vector<std::string>& named) {
+  INFO("standard error: " << finished.err);
+  CHECK(finished.status.signal == 0);
+  CHECK(finished.status.code > 0);
+  for (const auto& part : named) {
+    INFO("must be named: " << part);
+    CHECK(finished.err.find(part) != std::string::npos);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("bad input: a configuration that is no JSON is named with line and column") {
+  Idle idle;
+  SECTION("keyd") {
+    write_file(idle.relay.keyd_configuration(), "{\n  \"private_keys_dir\": \"/x\",\n  \"socket\" \"/y\"\n}\n");
+    check_refused(idle.relay.run_keyd(), {idle.relay.keyd_configuration(), ":3:"});
+  }
+  SECTION("relayd") {
+    write_file(idle.relay.relayd_configuration(), "{\n  \"remote_host\": ,\n}\n");
+    check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), ":2:"});
+  }
+}
+
+TEST_CASE("bad input: a configuration that is not there is named") {
+  Idle idle;
+  fs::remove(idle.relay.keyd_configuration());
+  fs::remove(idle.relay.relayd_configuration());
+  check_refused(idle.relay.run_keyd(), {idle.relay.keyd_configuration(), "No such file"});
+  check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), "No such file"});
+}
+
+TEST_CASE("bad input: an unknown key is named, with those that exist") {
+  Idle idle;
+  SECTION("keyd") {
+    idle.relay.patch_keyd({{"private_key_dir", "/x"}});
+    check_refused(idle.relay.run_keyd(), {idle.relay.keyd_configuration(), "private_key_dir", "private_keys_dir"});
+  }
+  SECTION("relayd, at the top") {
+    idle.relay.patch_relayd({{"remotehost", "x"}});
+    check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), "remotehost", "remote_host"});
+  }
+  SECTION("relayd, in a section") {
+    idle.relay.patch_relayd({{"listener", {{"cert", "x"}}}});
+    check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), "listener.cert", "certfile"});
+  }
+}
+
+TEST_CASE("bad input: a value of the wrong type or out of range is named with its path") {
+  Idle idle;
+  const auto& [change, path] = GENERATE(table<Json, std::string>({
+      {{{"remote_port", "8883"}}, "remote_port"},
+      {{{"remote_port", 70000}}, "remote_port"},
+      {{{"workers", -1}}, "workers"},
+      {{{"sign_timeout", "soon"}}, "sign_timeout"},
+      {{{"listener", {{"verify", "maybe"}}}}, "listener.verify"},
+      {{{"listener", {{"bind", "nowhere"}}}}, "listener.bind"},
+      {{{"listener", {{"versions", {"sslv3"}}}}}, "listener.versions"},
+      {{{"remote", {{"connect_timeout", 5}}}}, "remote.connect_timeout"},
+  }));
+  idle.relay.patch_relayd(change);
+  check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), path});
+}
+
+TEST_CASE("bad input: a setting that must be there is named") {
+  Idle idle;
+  SECTION("remote_host") {
+    idle.relay.patch_relayd({{"remote_host", nullptr}});
+    check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), "remote_host"});
+  }
+  SECTION("private_keys_dir") {
+    idle.relay.patch_keyd({{"private_keys_dir", nullptr}});
+    check_refused(idle.relay.run_keyd(), {idle.relay.keyd_configuration(), "private_keys_dir"});
+  }
+}
+
+TEST_CASE("bad input: a private_keys_dir that is not there, or is no folder") {
+  Idle idle;
+  const auto path = idle.world.directory / "nothing-here";
+  SECTION("missing") {}
+  SECTION("a file") { write_file(path, "x"); }
+  idle.relay.patch_keyd({{"private_keys_dir", path}});
+  check_refused(idle.relay.run_keyd(), {"private_keys_dir", path});
+}
+
+TEST_CASE("bad input: a listener key that is not there or can't be used") {
+  Idle idle;
+  const auto path = idle.world.directory / "broken.key";
+  SECTION("missing") {}
+  SECTION("garbage") {
+    write_file(path, "garbage");
+    REQUIRE(chmod(path.c_str(), 0600) == 0);
+    if (geteuid() == 0) REQUIRE(chown(path.c_str(), keyd_user, keyd_user) == 0);
+  }
+  idle.relay.patch_keyd({{"listener_keyfile", path}});
+  check_refused(idle.relay.run_keyd(), {path});
+}
+
+TEST_CASE("bad input: a user in allowed_users that does not exist") {
+  Idle idle;
+  idle.relay.patch_keyd({{"allowed_users", {"no-such-user-at-all"}}});
+  check_refused(idle.relay.run_keyd(), {idle.relay.keyd_configuration(), "allowed_users", "no-such-user-at-all"});
+}
+
+TEST_CASE("bad input: a port that is in use") {
+  Idle idle;
+  const TakenPort taken(idle.relay.endpoint());
+  idle.relay.start_keyd();
+  check_refused(idle.relay.run_relayd(), {idle.relay.endpoint().text(), "in use"});
+}
+
+TEST_CASE("bad input: an address that is not this machine's") {
+  Idle idle;
+  idle.relay.start_keyd();
+  idle.relay.patch_relayd({{"listener", {{"bind", "192.0.2.1:8883"}}}});
+  check_refused(idle.relay.run_relayd(), {"192.0.2.1:8883"});
+}
+
+TEST_CASE("bad input: a listener certificate that is not there, is garbage, or is not its key's") {
+  Idle idle;
+  idle.relay.start_keyd();
+  const auto path = idle.world.directory / "other.pem";
+  SECTION("missing") {}
+  SECTION("garbage") { write_file(path, "garbage"); }
+  SECTION("another's") { fs::copy_file(device_identity("p256", 1).certificate, path); }
+  SECTION("another's, of another type") { fs::copy_file(device_identity("rsa2048", 1).certificate, path); }
+  idle.relay.patch_relayd({{"listener", {{"certfile", path}}}});
+  check_refused(idle.relay.run_relayd(), {path});
+}
+
+TEST_CASE("bad input: an authorities' file that is not there or is garbage") {
+  Idle idle;
+  idle.relay.start_keyd();
+  const auto path = idle.world.directory / "authorities.pem";
+  const std::string section = GENERATE("listener", "remote");
+  SECTION("missing") {}
+  SECTION("garbage") { write_file(path, "garbage"); }
+  SECTION("empty") { write_file(path, ""); }
+  idle.relay.patch_relayd({{section, {{"cacertfile", path}}}});
+  check_refused(idle.relay.run_relayd(), {path});
+}
+
+TEST_CASE("bad input: nothing is lost when a second relayd is started by mistake") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  auto device = world.device(identity);
+  device.join("thermo");
+  check_refused(world.relay().run_relayd(), {world.relay().endpoint().text()});
+  device.ping();
+}
+
+TEST_CASE("bad input: nothing is lost when a second keyd is started by mistake") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  check_refused(world.relay().run_keyd(), {(world.directory / "relay/run/sign.sock").string()});
+  auto device = world.device(identity);
+  device.join("thermo");
+  CHECK(world.remote->user_of("thermo") == identity.name);
+}

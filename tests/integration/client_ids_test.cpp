@@ -1,0 +1,131 @@
+// The client id comes from the network and names a file. No id reaches a file outside private_keys_dir, or a wrong one.
+
+#include "tests/integration/harness/world.h"
+#include "tests/integration/harness/catch.h"
+
+using namespace harness;
+
+namespace {
+
+// Keys where a path made of the client id would lead, if it were one.
+void lay_bait(World& world, const Identity& identity) {
+  const auto key = read_file(identity.key);
+  auto& relay = world.relay();
+  fs::create_directories(relay.keys() / "a");
+  relay.give_file("a/b.pem", key);
+  relay.give_file("x.pem", key);
+  relay.give_file("../x.pem", key);
+  relay.give_file(".pem", key);
+  if (geteuid() == 0) REQUIRE(chown((relay.keys() / "a").c_str(), keyd_user, keyd_user) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("client ids that are paths have no key: the device is local") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  lay_bait(world, identity);
+  for (const std::string id : {"../x", "a/b", "./x", "/x", "a/../x", "..", ".", "../keys/x", "x/", "//x"}) {
+    CAPTURE(id);
+    auto device = world.device(identity);
+    device.join(id);
+    world.local->user_of(id);
+    device.ping();
+    CHECK(world.remote->connections_of(id) == 0);
+  }
+  // The bait was good.
+  auto device = world.device(identity);
+  device.join("x");
+  CHECK(world.remote->user_of("x") == identity.name);
+}
+
+TEST_CASE("absolute paths as client ids have no key") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  world.give_key("x", identity);
+  const auto id = (world.relay().keys() / "x").string();
+  auto device = world.device(identity);
+  device.join(id);
+  world.local->user_of(id);
+  CHECK(world.remote_connections() == 0);
+}
+
+TEST_CASE("an empty client id has no key: the local broker gives it a name") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  lay_bait(world, identity);
+  for (const int level : {mqtt::v311, mqtt::v5}) {
+    auto device = world.device(identity);
+    CHECK(mqtt::connack_code(device.connect({.client_id = "", .level = level})) == 0);
+    device.ping();
+  }
+  CHECK(world.remote_connections() == 0);
+  // [MQTT-3.1.3-8]: with a session to keep, the broker's own answer is "identifier rejected", passed on unchanged.
+  CHECK(world.refusal(identity, "", mqtt::v31) == 2);
+}
+
+TEST_CASE("a client id of 65,535 bytes has no key: the device is local") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  for (const size_t size : {size_t{65'535}, size_t{252}}) {
+    const std::string id(size, 'x');
+    auto device = world.device(identity);
+    device.join(id);
+    device.ping();
+    world.local->log().wait_text(" as " + id.substr(0, 200));
+  }
+  CHECK(world.remote_connections() == 0);
+}
+
+TEST_CASE("the longest client id whose file name fits has its key") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  const std::string id(251, 'x');  // and ".pem" make the 255 that a file name may have
+  world.give_key(id, identity);
+  auto device = world.device(identity);
+  device.join(id);
+  CHECK(world.remote->user_of(id) == identity.name);
+}
+
+TEST_CASE("a NUL in the client id is malformed MQTT") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  world.give_key("x", identity);
+  const std::string id("x\0y", 3);
+  for (const int level : {mqtt::v31, mqtt::v311}) {
+    auto device = world.device(identity);
+    device.tls().send(mqtt::connect({.client_id = id, .level = level}));
+    CHECK(device.tls().read_to_end().leftover.empty());
+  }
+  CHECK(world.refusal(identity, id, mqtt::v5) == 0x81);
+  CHECK(world.remote_connections() == 0);
+  CHECK(world.local->log().count_text("New connection from") == 0);
+}
+
+TEST_CASE("a first packet that is no CONNECT closes the connection") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  for (const std::string& first : {mqtt::pingreq(), mqtt::publish({.topic = "any/t", .payload = "x"}),
+                                  std::string("GET / HTTP/1.1\r\n\r\n"), std::string("\x10\xff\xff\xff\xff\x7f"),
+                                  mqtt::packet(0x10, mqtt::text("MQTT") + "\x04")}) {
+    auto device = world.device(identity);
+    device.tls().send(first);
+    CHECK(device.tls().read_to_end().leftover.empty());
+  }
+  CHECK(world.remote_connections() == 0);
+  CHECK(world.local->log().count_text("New connection from") == 0);
+}
+
+TEST_CASE("a protocol version that nobody speaks gets its CONNACK") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  auto bytes = mqtt::connect({.client_id = "x"});
+  bytes[8] = 3;  // "MQTT" with level 3
+  auto device = world.device(identity);
+  device.tls().send(bytes);
+  CHECK(mqtt::connack_code(device.tls().read_packet()) == 1);
+  bytes[8] = 6;
+  auto newer = world.device(identity);
+  newer.tls().send(bytes);
+  CHECK(mqtt::connack_code(newer.tls().read_packet()) == 0x84);
+}

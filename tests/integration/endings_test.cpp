@@ -1,0 +1,72 @@
+// A device's last will: fired when the device vanishes, however it does; not fired when it says goodbye.
+
+#include <signal.h>
+
+#include "tests/integration/harness/world.h"
+#include "tests/integration/harness/catch.h"
+
+using namespace harness;
+
+namespace {
+
+struct Stage {
+  World world;
+  Identity identity = device_identity("p256", 1);
+  Device observer;
+
+  explicit Stage(const Json& relayd = Json::object())
+      : world({.relayd = relayd}), observer(world.direct(device_identity("p256", 99))) {
+    world.give_key("thermo", identity);
+    observer.join("observer");
+    observer.subscribe("will/#", 1);
+  }
+
+  Device device(int level) {
+    auto made = world.device(identity);
+    const mqtt::Will will{.topic = "will/p256-1", .payload = "gone", .qos = 1};
+    REQUIRE(mqtt::connack_code(made.connect({.client_id = "thermo", .level = level, .will = will})) == 0);
+    return made;
+  }
+};
+
+int any_level() { return GENERATE(mqtt::v31, mqtt::v311, mqtt::v5); }
+
+}  // namespace
+
+TEST_CASE("a device that vanishes: its will is fired") {
+  const int level = any_level();
+  Stage stage;
+  auto device = stage.device(level);
+  SECTION("by RST") { device.tls().vanish(); }
+  SECTION("by FIN") { device.tls().fin(); }
+  SECTION("by close_notify without DISCONNECT") { device.tls().close_notify_and_fin(); }
+  SECTION("in the midst of a packet") {
+    device.tls().send(mqtt::publish({.topic = "any/t", .payload = std::string(1000, 'x')}).substr(0, 500));
+    device.tls().vanish();
+  }
+  CHECK(stage.observer.next_message().payload == "gone");
+}
+
+TEST_CASE("a device that disconnects: its will is not fired") {
+  const int level = any_level();
+  Stage stage;
+  auto device = stage.device(level);
+  SECTION("DISCONNECT and then a polite close") { device.disconnect(); }
+  SECTION("DISCONNECT and then RST") {
+    device.tls().send(mqtt::disconnect(level));
+    CHECK(device.tls().read_to_end().leftover.empty());
+    device.tls().vanish();
+  }
+  stage.world.remote->wait_gone("thermo");
+  stage.world.remote->log().wait_text("Received DISCONNECT from thermo");
+  stage.observer.ping();
+  CHECK(stage.observer.waiting_messages() == 0);
+}
+
+TEST_CASE("a relay that is killed: the wills of its devices are fired") {
+  Stage stage;
+  auto device = stage.device(mqtt::v311);
+  stage.world.relay().relayd().kill();
+  CHECK(stage.observer.next_message().payload == "gone");
+  device.tls().read_to_end();
+}

@@ -1,0 +1,48 @@
+// A remote broker that a test plays itself, for what mosquitto can't show: the very bytes that arrive, and peers that
+// misbehave. TLS by OpenSSL, client certificate demanded.
+#pragma once
+
+#include <string>
+
+#include "tests/integration/harness/tls_stream.h"
+
+namespace harness {
+
+class CapturingRemote {
+ public:
+  CapturingRemote(const Endpoint& listen, const Identity& server, const fs::path& trusted,
+                  TlsVersion version = TlsVersion::any);
+  ~CapturingRemote();
+  CapturingRemote(const CapturingRemote&) = delete;
+  CapturingRemote& operator=(const CapturingRemote&) = delete;
+
+  Endpoint endpoint() const { return listen_; }
+  // The next connection, its handshake done.
+  TlsStream accept(Deadline deadline = patience());
+  // The next connection, with not a byte exchanged.
+  TlsStream accept_silently(Deadline deadline = patience());
+  // Whether a connection is waiting to be accepted.
+  bool anybody_there(std::chrono::milliseconds wait = std::chrono::milliseconds(0));
+
+ private:
+  Endpoint listen_;
+  TlsContext context_;
+  int fd_ = -1;
+};
+
+// A TCP port that is taken.
+class TakenPort {
+ public:
+  explicit TakenPort(const Endpoint& where);
+  ~TakenPort();
+  TakenPort(const TakenPort&) = delete;
+  TakenPort& operator=(const TakenPort&) = delete;
+
+ private:
+  int fd_;
+};
+
+inline const std::string connack_accepted = std::string("\x20\x02\x00\x00", 4);
+inline const std::string connack_accepted_v5 = std::string("\x20\x03\x00\x00\x00", 5);
+
+}  // namespace harness

@@ -1,0 +1,130 @@
+#include "tests/integration/harness/process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace harness {
+namespace {
+
+struct Pipe {
+  int read_end = -1, write_end = -1;
+  Pipe() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe2");
+    read_end = ends[0];
+    write_end = ends[1];
+  }
+};
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> list;
+  for (auto& s : strings) list.push_back(s.data());
+  list.push_back(nullptr);
+  return list;
+}
+
+// Between fork and exec only system calls: the test has threads.
+[[noreturn]] void become(char** argv, char** environment, const ProcessOptions& options, pid_t parent, int out, int err) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(126);
+  if (options.user && (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setgid, *options.user) != 0 ||
+                       syscall(SYS_setuid, *options.user) != 0))
+    _exit(126);
+  // After setuid(2), which forgets it.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(126);
+  setpgid(0, 0);
+  execvpe(argv[0], argv, environment);
+  _exit(127);
+}
+
+}  // namespace
+
+Process::Process(const ProcessOptions& options) : name_(options.argv.at(0)) {
+  name_.erase(0, name_.rfind('/') + 1);
+  auto arguments = options.argv;
+  std::vector<std::string> variables;
+  for (char** v = environ; *v; ++v) variables.emplace_back(*v);
+  // execvpe(3) passes duplicates on, and getenv(3) finds the first.
+  variables.insert(variables.begin(), options.environment.begin(), options.environment.end());
+  auto argv = pointers(arguments), environment = pointers(variables);
+
+  Pipe out, err;
+  const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const int file = options.stdout_file.empty() ? -1 : open(options.stdout_file.c_str(), O_WRONLY | O_CLOEXEC);
+  if (!options.stdout_file.empty() && file < 0) fail_errno("open " + options.stdout_file);
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ == 0) {
+    dup2(null, 0);
+    become(argv.data(), environment.data(), options, parent, file >= 0 ? file : out.write_end, err.write_end);
+  }
+  const int fork_error = errno;
+  close(out.write_end);
+  close(err.write_end);
+  close(null);
+  if (file >= 0) close(file);
+  out_.emplace(out.read_end, name_ + "'s standard output");
+  err_.emplace(err.read_end, name_ + "'s standard error");
+  errno = fork_error;
+  if (pid_ < 0) fail_errno("fork");
+  pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+  if (pidfd_ < 0) fail_errno("pidfd_open");
+}
+
+Process::~Process() {
+  if (!status_) {
+    ::kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  if (pidfd_ >= 0) close(pidfd_);
+}
+
+void Process::signal(int number) {
+  if (!status_ && ::kill(pid_, number) != 0) fail_errno("kill " + name_);
+}
+
+ExitStatus Process::wait(Deadline deadline) {
+  if (status_) return *status_;
+  pollfd p{pidfd_, POLLIN, 0};
+  while (poll(&p, 1, deadline.poll_timeout()) < 0)
+    if (errno != EINTR) fail_errno("poll");
+  if (!(p.revents & POLLIN))
+    throw Failure(name_ + " still runs at its deadline; its standard error:\n" + err_->text());
+  int raw = 0;
+  if (waitpid(pid_, &raw, 0) != pid_) fail_errno("waitpid");
+  status_ = WIFEXITED(raw) ? ExitStatus{WEXITSTATUS(raw), 0} : ExitStatus{-1, WTERMSIG(raw)};
+  return *status_;
+}
+
+ExitStatus Process::kill() {
+  signal(SIGKILL);
+  return wait();
+}
+
+bool Process::running() {
+  if (status_) return false;
+  pollfd p{pidfd_, POLLIN, 0};
+  return poll(&p, 1, 0) == 0;
+}
+
+Finished run(const ProcessOptions& options, Deadline deadline) {
+  Process process(options);
+  Finished finished;
+  finished.status = process.wait(deadline);
+  finished.out = process.out().text();
+  finished.err = process.err().text();
+  return finished;
+}
+
+}  // namespace harness

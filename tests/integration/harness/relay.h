@@ -1,0 +1,75 @@
+// keyd and relayd, started as an operator would, under two users of their own when the test runs as root.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/integration/harness/address.h"
+#include "tests/integration/harness/notify_socket.h"
+#include "tests/integration/harness/pki.h"
+#include "tests/integration/harness/process.h"
+
+namespace harness {
+
+// Nobody's, on any machine; root's tests run the two programs as them.
+inline constexpr uid_t keyd_user = 64101, relay_user = 64102;
+
+struct RelayOptions {
+  Endpoint listen = {}, remote = {};
+  Identity listener = {};
+  Json keyd = Json::object();    // merged into the smallest configuration; null removes a key
+  Json relayd = Json::object();
+  std::vector<std::string> keyd_arguments = {}, relayd_arguments = {};  // beside --config
+  std::vector<std::string> environment = {};                            // of both
+  std::string audit_file = {};      // keyd's standard output, if not the pipe
+};
+
+class Relay {
+ public:
+  Relay(const RelayOptions& options, const fs::path& directory);
+  // Ends both politely; a program that does not leave with 0 fails the test, and sanitizers speak then.
+  ~Relay();
+
+  const Endpoint& endpoint() const { return options_.listen; }
+  fs::path keys() const { return directory_ / "keys"; }
+  fs::path keyd_configuration() const { return directory_ / "keyd.json"; }
+  fs::path relayd_configuration() const { return directory_ / "relayd.json"; }
+
+  // Puts a copy of the key where keyd looks for the key of `client_id`.
+  void give_key(const std::string& client_id, const fs::path& key_file);
+  void give_file(const std::string& file_name, std::string_view content, unsigned mode = 0600);
+
+  // Waits for READY=1. `start` starts keyd and then relayd.
+  void start();
+  void start_keyd();
+  void start_relayd();
+  // Runs a program until it ends by itself, for configurations that must be refused.
+  Finished run_keyd();
+  Finished run_relayd();
+
+  Process& keyd() { return *keyd_; }
+  Process& relayd() { return *relayd_; }
+  LineLog& audit() { return keyd_->out(); }
+  LineLog& log() { return relayd_->err(); }
+  // The pids of the workers that serve now, by slot.
+  std::vector<pid_t> workers();
+  // The successor that slot `worker` got after `mark` of the log.
+  pid_t wait_worker_started(int worker, size_t mark);
+
+  // Merges a change into a configuration file (RFC 7386: null removes a key); counts from the next start on.
+  void patch_keyd(const Json& change);
+  void patch_relayd(const Json& change);
+  RelayOptions& options() { return options_; }
+
+ private:
+  void write_configurations();
+  ProcessOptions keyd_command() const;
+  ProcessOptions relayd_command() const;
+
+  RelayOptions options_;
+  fs::path directory_;
+  std::unique_ptr<Process> keyd_, relayd_;
+};
+
+}  // namespace harness

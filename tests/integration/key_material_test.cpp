@@ -1,0 +1,106 @@
+// What a worker can't have. These look from outside, as root: the relay's processes hold no byte of any key, and nobody of
+// their own user can look into them or into keyd.
+
+#include <dirent.h>
+
+#include "tests/integration/harness/need.h"
+#include "tests/integration/harness/proc.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+std::string status_field(pid_t pid, const std::string& name) {
+  const auto status = read_file(fs::path("/proc") / std::to_string(pid) / "status");
+  const auto at = status.find("\n" + name + ":\t");
+  return at == status.npos ? "" : status.substr(at + name.size() + 3, status.find('\n', at + 1) - at - name.size() - 3);
+}
+
+std::vector<pid_t> relay_processes(World& world) {
+  auto pids = children_of(world.relay().relayd().pid());
+  pids.push_back(world.relay().relayd().pid());
+  return pids;
+}
+
+// Whether `user` can open the memory of `pid`.
+bool can_look_into(uid_t user, pid_t pid) {
+  return run({.argv = {"sh", "-c", "exec 3<\"$0\"", "/proc/" + std::to_string(pid) + "/mem"}, .user = user})
+             .status.code == 0;
+}
+
+}  // namespace
+
+TEST_CASE("no relay process holds a byte of any private key", "[root]") {
+  NEEDS_ROOT();
+  NEEDS_NO_SANITIZER();
+  World world({.relayd = {{"workers", 2}}});
+  std::vector<Needle> needles = secrets_of(world.directory / "listener.key");
+  std::vector<Device> devices;
+  for (const std::string type : {"rsa2048", "p256", "p384", "p521", "ed25519"}) {
+    const auto identity = device_identity(type, 1);
+    world.give_key("client-" + type, identity);
+    for (auto& needle : secrets_of(identity.key)) needles.push_back({type + " " + needle.name, needle.bytes});
+    // Both versions: other code signs in each.
+    for (const auto version : {TlsVersion::v1_2, TlsVersion::v1_3}) {
+      devices.push_back(world.device(identity, version));
+      devices.back().join("client-" + type);
+    }
+  }
+  const auto pids = relay_processes(world);
+  CHECK(pids.size() == 3);
+  for (const auto pid : pids) CHECK(search_memory(pid, needles) == std::vector<std::string>());
+  // The search can find them: they are in keyd, which has used each of them, and in this test.
+  CHECK(search_memory(getpid(), needles).size() >= 5);
+  CHECK_FALSE(search_memory(world.relay().keyd().pid(), needles).empty());
+}
+
+TEST_CASE("no process of the relay's own user can look into a worker, the supervisor or keyd", "[root]") {
+  NEEDS_ROOT();
+  World world;
+  // The probe works on a process that does not mind.
+  write_file(world.directory / "file", "up\n");
+  Process open_minded({.argv = {"tail", "-f", world.directory / "file"}, .user = relay_user});
+  open_minded.out().wait_text("up");
+  REQUIRE(can_look_into(relay_user, open_minded.pid()));
+  for (const auto pid : relay_processes(world)) CHECK_FALSE(can_look_into(relay_user, pid));
+  CHECK_FALSE(can_look_into(relay_user, world.relay().keyd().pid()));
+  CHECK_FALSE(can_look_into(keyd_user, world.relay().keyd().pid()));
+}
+
+TEST_CASE("keyd and the workers leave no core, gain no privileges and keep none") {
+  World world;
+  auto pids = world.relay().workers();
+  REQUIRE(pids.size() == 1);
+  pids.push_back(world.relay().keyd().pid());
+  for (const auto pid : pids) {
+    CHECK(status_field(pid, "NoNewPrivs") == "1");
+    if (geteuid() == 0) {
+      CHECK(status_field(pid, "CapEff") == "0000000000000000");
+      CHECK(status_field(pid, "CapPrm") == "0000000000000000");
+      const auto limits = read_file(fs::path("/proc") / std::to_string(pid) / "limits");
+      CHECK(limits.find("Max core file size        0                    0") != limits.npos);
+    }
+  }
+}
+
+TEST_CASE("keyd's memory is locked") {
+  World world;
+  CHECK(std::stoul("0" + status_field(world.relay().keyd().pid(), "VmLck").erase(0, 1)) > 0);
+}
+
+TEST_CASE("a worker has no regular file open for writing and none of the key folder's", "[root]") {
+  NEEDS_ROOT();
+  World world;
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  auto device = world.device(identity);
+  device.join("thermo");
+  for (const auto pid : world.relay().workers())
+    for (const auto& entry : fs::directory_iterator(fs::path("/proc") / std::to_string(pid) / "fd")) {
+      const auto target = fs::read_symlink(entry.path()).string();
+      CAPTURE(target);
+      CHECK(target.find(world.relay().keys().string()) == target.npos);
+      CHECK(target.find(world.directory.path().string()) == target.npos);
+    }
+}

@@ -1,0 +1,94 @@
+// keyd down: sessions that are up go on, new ones wait a bounded time and are told that the server is unavailable, none
+// becomes local; and when keyd is back, all is well again without anybody's doing.
+
+#include <signal.h>
+
+#include <future>
+
+#include "tests/integration/harness/world.h"
+#include "tests/integration/harness/catch.h"
+
+using namespace harness;
+
+namespace {
+
+size_t local_connections(World& world) { return world.local->log().count_text("New connection from"); }
+
+}  // namespace
+
+TEST_CASE("keyd killed: sessions go on, new ones are refused and never local, and work again once it is back") {
+  World world({.relayd = {{"sign_timeout", "500ms"}}});
+  const auto identity = device_identity("p256", 1);
+  for (const char* id : {"old", "new-3", "new-5", "again"}) world.give_key(id, identity);
+  auto observer = world.direct(device_identity("p256", 99));
+  observer.join("observer");
+  REQUIRE(observer.subscribe("any/#", 1) == 1);
+  auto old = world.device(identity);
+  old.join("old");
+  // These have done their handshake, and say CONNECT when keyd is gone.
+  auto new_3 = world.device(identity), new_5 = world.device(identity), keyless = world.device(identity);
+
+  world.relay().keyd().kill();
+  old.publish("any/alive", "still here", 1);
+  CHECK(observer.next_message().payload == "still here");
+  CHECK(mqtt::connack_code(new_3.connect({.client_id = "new-3"})) == 3);
+  CHECK(mqtt::connack_code(new_5.connect({.client_id = "new-5", .level = mqtt::v5})) == 0x88);
+  // Whether it has a key nobody can say.
+  CHECK(mqtt::connack_code(keyless.connect({.client_id = "keyless"})) == 3);
+  for (auto* device : {&new_3, &new_5, &keyless}) CHECK(device->tls().read_to_end().leftover.empty());
+  // A handshake needs a signature: it ends, and in time.
+  auto fresh = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
+  fresh.refused_handshake();
+  CHECK(local_connections(world) == 0);
+  CHECK(world.remote->connections_of("new-3") + world.remote->connections_of("new-5") == 0);
+
+  world.relay().start_keyd();
+  auto again = world.device(identity);
+  again.join("again");
+  CHECK(world.remote->user_of("again") == identity.name);
+  old.publish("any/alive", "all the time", 1);
+  CHECK(observer.next_message().payload == "all the time");
+}
+
+TEST_CASE("keyd back within sign_timeout: who waited gets through") {
+  World world({.relayd = {{"sign_timeout", "15s"}}});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("patient", identity);
+  auto waiting = world.device(identity);
+  world.relay().keyd().kill();
+  auto connack = std::async(std::launch::async, [&] { return waiting.connect({.client_id = "patient"}); });
+  auto handshake = std::async(std::launch::async, [&] { return world.device(identity); });
+  world.relay().start_keyd();
+  CHECK(mqtt::connack_code(connack.get()) == 0);
+  auto second = handshake.get();
+  second.join("keyless");
+  CHECK(world.remote->user_of("patient") == identity.name);
+}
+
+TEST_CASE("keyd stopped, neither dead nor answering: new devices are refused after sign_timeout, sessions go on") {
+  World world({.relayd = {{"sign_timeout", "500ms"}}});
+  const auto identity = device_identity("p256", 1);
+  for (const char* id : {"old", "new", "again"}) world.give_key(id, identity);
+  auto old = world.device(identity);
+  old.join("old");
+  auto fresh = world.device(identity);
+  world.relay().keyd().signal(SIGSTOP);
+  CHECK(mqtt::connack_code(fresh.connect({.client_id = "new", .level = mqtt::v5})) == 0x88);
+  old.ping();
+  CHECK(local_connections(world) == 0);
+  world.relay().keyd().signal(SIGCONT);
+  auto again = world.device(identity);
+  again.join("again");
+  CHECK(world.remote->user_of("again") == identity.name);
+}
+
+TEST_CASE("keyd that was not there when relayd started: devices are served as soon as it is") {
+  World world({.start = false});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  world.relay().start_relayd();
+  world.relay().start_keyd();
+  auto device = world.device(identity);
+  device.join("thermo");
+  CHECK(world.remote->user_of("thermo") == identity.name);
+}

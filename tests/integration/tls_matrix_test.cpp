@@ -1,0 +1,96 @@
+// TLS 1.2 and 1.3 × RSA-2048, P-256, P-384 and Ed25519: as the listener's certificate, the device's and the remote's.
+
+#include "tests/integration/harness/world.h"
+#include "tests/integration/harness/catch.h"
+
+using namespace harness;
+
+namespace {
+
+const char* name_of(TlsVersion version) { return version == TlsVersion::v1_2 ? "TLSv1.2" : "TLSv1.3"; }
+
+// Both sides in one version, both servers' certificates of one type, devices of all types.
+void all_devices_get_through(TlsVersion version, const std::string& server_type) {
+  World world({.remote = RemoteKind::captured,
+               .listener_type = server_type,
+               .remote_type = server_type,
+               .remote_version = version});
+  for (const auto& type : key_types) {
+    CAPTURE(type);
+    const auto identity = device_identity(type, 1);
+    world.give_key("client-" + type, identity);
+    auto device = world.device(identity, version);
+    CHECK(device.tls().version() == name_of(version));
+    device.tls().send(mqtt::connect({.client_id = "client-" + type}));
+    auto remote = world.captured->accept();
+    CHECK(remote.version() == name_of(version));
+    remote.read_packet();
+    remote.send(connack_accepted);
+    CHECK(device.tls().read_packet().bytes == connack_accepted);
+  }
+}
+
+// Against a real broker, each side held to one version.
+void real_broker_names_the_device(TlsVersion device_version, TlsVersion remote_version) {
+  World world({.remote_version = remote_version});
+  for (const auto& type : key_types) {
+    CAPTURE(type);
+    const auto identity = device_identity(type, 1);
+    world.give_key("client-" + type, identity);
+    auto device = world.device(identity, device_version);
+    device.join("client-" + type);
+    CHECK(world.remote->user_of("client-" + type) == identity.name);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("TLS 1.2, servers with RSA-2048: devices of every key type") { all_devices_get_through(TlsVersion::v1_2, "rsa2048"); }
+TEST_CASE("TLS 1.2, servers with P-256: devices of every key type") { all_devices_get_through(TlsVersion::v1_2, "p256"); }
+TEST_CASE("TLS 1.2, servers with P-384: devices of every key type") { all_devices_get_through(TlsVersion::v1_2, "p384"); }
+TEST_CASE("TLS 1.2, servers with Ed25519: devices of every key type") { all_devices_get_through(TlsVersion::v1_2, "ed25519"); }
+TEST_CASE("TLS 1.3, servers with RSA-2048: devices of every key type") { all_devices_get_through(TlsVersion::v1_3, "rsa2048"); }
+TEST_CASE("TLS 1.3, servers with P-256: devices of every key type") { all_devices_get_through(TlsVersion::v1_3, "p256"); }
+TEST_CASE("TLS 1.3, servers with P-384: devices of every key type") { all_devices_get_through(TlsVersion::v1_3, "p384"); }
+TEST_CASE("TLS 1.3, servers with Ed25519: devices of every key type") { all_devices_get_through(TlsVersion::v1_3, "ed25519"); }
+
+TEST_CASE("a device with TLS 1.2, a remote with TLS 1.2, a real broker") {
+  real_broker_names_the_device(TlsVersion::v1_2, TlsVersion::v1_2);
+}
+TEST_CASE("a device with TLS 1.2, a remote with TLS 1.3, a real broker") {
+  real_broker_names_the_device(TlsVersion::v1_2, TlsVersion::v1_3);
+}
+TEST_CASE("a device with TLS 1.3, a remote with TLS 1.2, a real broker") {
+  real_broker_names_the_device(TlsVersion::v1_3, TlsVersion::v1_2);
+}
+TEST_CASE("a device with TLS 1.3, a remote with TLS 1.3, a real broker") {
+  real_broker_names_the_device(TlsVersion::v1_3, TlsVersion::v1_3);
+}
+
+TEST_CASE("listener.versions keeps the other version out") {
+  const bool only_1_3 = GENERATE(true, false);
+  World world({.relayd = {{"listener", {{"versions", {only_1_3 ? "tlsv1.3" : "tlsv1.2"}}}}}});
+  const auto identity = device_identity("p256", 1);
+  const auto allowed = only_1_3 ? TlsVersion::v1_3 : TlsVersion::v1_2, other = only_1_3 ? TlsVersion::v1_2 : TlsVersion::v1_3;
+  CHECK(world.device(identity, allowed).tls().version() == name_of(allowed));
+  auto refused = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root, other));
+  const auto ending = refused.refused_handshake();
+  CHECK(ending.how == Ending::alert);
+  CHECK(ending.alert_code == 70);  // protocol_version
+}
+
+TEST_CASE("remote.versions keeps the other version out") {
+  const auto identity = device_identity("p256", 1);
+  World world({.relayd = {{"remote", {{"versions", {"tlsv1.3"}}}}}, .remote_version = TlsVersion::v1_2});
+  world.give_key("thermo", identity);
+  CHECK(world.refusal(identity, "thermo", mqtt::v311) == 3);
+}
+
+TEST_CASE("TLS 1.1 is not spoken") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  auto context = TlsContext::client(&identity, authorities().root);
+  context.allow_tls_1_1_only();
+  auto stream = TlsStream::open(world.relay().endpoint(), context);
+  CHECK(stream.refused_handshake().how == Ending::alert);
+}
