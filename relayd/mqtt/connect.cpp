@@ -56,10 +56,8 @@ void check_flags(Reader& body, Version version, ConnectFlags flags) {
     body.malformed("a password without a user name (MQTT 3.1.1 section 3.1.2.9)");
   if (version == Version::v3_1) return;
   if (flags.reserved()) body.malformed("the reserved connect flag is 1 (MQTT section 3.1.2.3)");
-  if (!flags.will() && flags.will_qos() != 0)
-    body.malformed("a will QoS without a will (MQTT section 3.1.2.6)");
-  if (!flags.will() && flags.will_retain())
-    body.malformed("a will retain flag without a will (MQTT section 3.1.2.7)");
+  if (!flags.will() && flags.will_qos() != 0) body.malformed("a will QoS without a will (MQTT section 3.1.2.6)");
+  if (!flags.will() && flags.will_retain()) body.malformed("a will retain flag without a will (MQTT section 3.1.2.7)");
 }
 
 void read_connect_properties(Reader& body, Connect& connect) {  // MQTT section 3.1.2.11
@@ -67,26 +65,13 @@ void read_connect_properties(Reader& body, Connect& connect) {  // MQTT section 
   bool has_authentication_data = false;
   for (Property p; properties.next(p);) {
     switch (p.id) {
-      case PropertyId::session_expiry_interval:
-        connect.session_expiry_interval = p.number;
-        break;
-      case PropertyId::receive_maximum:
-        connect.receive_maximum = static_cast<std::uint16_t>(p.number);
-        break;
-      case PropertyId::maximum_packet_size:
-        connect.maximum_packet_size = p.number;
-        break;
-      case PropertyId::request_problem_information:
-        connect.request_problem_information = p.number == 1;
-        break;
-      case PropertyId::authentication_method:
-        connect.has_authentication_method = true;
-        break;
-      case PropertyId::authentication_data:
-        has_authentication_data = true;
-        break;
-      default:
-        break;
+      case PropertyId::session_expiry_interval: connect.session_expiry_interval = p.number; break;
+      case PropertyId::receive_maximum: connect.receive_maximum = static_cast<std::uint16_t>(p.number); break;
+      case PropertyId::maximum_packet_size: connect.maximum_packet_size = p.number; break;
+      case PropertyId::request_problem_information: connect.request_problem_information = p.number == 1; break;
+      case PropertyId::authentication_method: connect.has_authentication_method = true; break;
+      case PropertyId::authentication_data: has_authentication_data = true; break;
+      default: break;
     }
   }
   if (has_authentication_data && !connect.has_authentication_method)

@@ -70,13 +70,11 @@ PublishResult parse_publish(Version version, std::uint8_t flags, Bytes body, std
   if (!reader.ok()) return reader.flaw();
   if (publish.topic.empty() && publish.has_topic_alias) return publish;
   if (!is_topic_name(publish.topic))
-    return Flaw{Flaw::Kind::protocol_error,
-                "the topic is empty or has a wildcard (MQTT section 3.3.2.1, 4.7)"};
+    return Flaw{Flaw::Kind::protocol_error, "the topic is empty or has a wildcard (MQTT section 3.3.2.1, 4.7)"};
   return publish;
 }
 
-FilterReader::FilterReader(Version version, Of packet, Bytes body)
-    : body_(body), version_(version), packet_(packet) {
+FilterReader::FilterReader(Version version, Of packet, Bytes body) : body_(body), version_(version), packet_(packet) {
   packet_id_ = read_packet_id(body_);
   if (version == Version::v5_0)
     pass_properties(body_, packet == Of::subscribe ? PropertyPlace::subscribe : PropertyPlace::unsubscribe);
@@ -98,8 +96,7 @@ void FilterReader::read_options(Subscription& out) {  // MQTT section 3.8.3.1
   out.qos = options & 0x03;
   if (out.qos == 3) body_.malformed("a subscription with QoS 3 (MQTT section 3.8.3.1)");
   const std::uint8_t reserved = version_ == Version::v5_0 ? 0xC0 : 0xFC;
-  if ((options & reserved) != 0)
-    body_.malformed("reserved bits in the subscription options (MQTT section 3.8.3.1)");
+  if ((options & reserved) != 0) body_.malformed("reserved bits in the subscription options (MQTT section 3.8.3.1)");
   if (version_ != Version::v5_0) return;
   if ((options & 0x30) == 0x30) body_.protocol_error("retain handling is 3 (MQTT section 3.8.3.1)");
   if ((options & 0x04) != 0 && is_shared_filter(out.filter))

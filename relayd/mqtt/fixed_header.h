@@ -51,14 +51,11 @@ constexpr bool flags_are_valid(Version version, PacketType type, std::uint8_t fl
   const unsigned qos = (flags >> 1) & 3U;
   const bool dup = (flags & 8U) != 0;
   switch (type) {
-    case PacketType::publish:
-      return qos != 3 && (qos != 0 || !dup || version == Version::v3_1);
+    case PacketType::publish: return qos != 3 && (qos != 0 || !dup || version == Version::v3_1);
     case PacketType::pubrel:
     case PacketType::subscribe:
-    case PacketType::unsubscribe:
-      return flags == 2 || version == Version::v3_1;
-    default:
-      return flags == 0 || version == Version::v3_1;
+    case PacketType::unsubscribe: return flags == 2 || version == Version::v3_1;
+    default: return flags == 0 || version == Version::v3_1;
   }
 }
 

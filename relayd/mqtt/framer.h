@@ -118,8 +118,8 @@ Framer::Fed Framer::feed(Bytes in, OnPacket&& on_packet) {
       if (status == FixedHeader::Status::more) continue;
       if (status == FixedHeader::Status::malformed) return stop(State::malformed_length, begun, began_here);
       if (header_.packet_size() > max_packet_size_) return stop(State::too_large, begun, began_here);
-      const PacketStart start{header_.type(), header_.flags(),
-                              static_cast<std::uint8_t>(header_.header_size()), header_.packet_size(), at};
+      const PacketStart start{header_.type(), header_.flags(), static_cast<std::uint8_t>(header_.header_size()),
+                              header_.packet_size(), at};
       begin(header_.remaining());
       on_packet(start);
     }

@@ -28,8 +28,8 @@ std::string_view presentable(std::string_view reason) {
 }
 
 // A 5.0 packet: `head` is the variable header up to the properties, which may be left out if `may_end_early`.
-Packet with_reason_string(PacketType type, Bytes head, std::string_view reason,
-                          std::uint32_t maximum_packet_size, bool may_end_early) {
+Packet with_reason_string(PacketType type, Bytes head, std::string_view reason, std::uint32_t maximum_packet_size,
+                          bool may_end_early) {
   reason = presentable(reason);
   std::size_t property_size = reason.empty() ? 0 : 3 + reason.size();
   if (2 + head.size() + 1 + property_size > maximum_packet_size) property_size = 0;
@@ -56,32 +56,21 @@ static_assert(2 + 2 + 1 + 1 + 2 + kMaxReason <= Packet::kCapacity);
 
 std::string_view name(DisconnectReason reason) {
   switch (reason) {
-    case DisconnectReason::unspecified_error:
-      return "unspecified_error";
-    case DisconnectReason::malformed:
-      return "malformed";
-    case DisconnectReason::protocol_error:
-      return "protocol_error";
-    case DisconnectReason::not_authorized:
-      return "not_authorized";
-    case DisconnectReason::server_busy:
-      return "server_busy";
-    case DisconnectReason::server_shutting_down:
-      return "server_shutting_down";
-    case DisconnectReason::keep_alive_timeout:
-      return "keep_alive_timeout";
-    case DisconnectReason::topic_alias_invalid:
-      return "topic_alias_invalid";
-    case DisconnectReason::packet_too_large:
-      return "packet_too_large";
-    case DisconnectReason::administrative_action:
-      return "administrative_action";
+    case DisconnectReason::unspecified_error: return "unspecified_error";
+    case DisconnectReason::malformed: return "malformed";
+    case DisconnectReason::protocol_error: return "protocol_error";
+    case DisconnectReason::not_authorized: return "not_authorized";
+    case DisconnectReason::server_busy: return "server_busy";
+    case DisconnectReason::server_shutting_down: return "server_shutting_down";
+    case DisconnectReason::keep_alive_timeout: return "keep_alive_timeout";
+    case DisconnectReason::topic_alias_invalid: return "topic_alias_invalid";
+    case DisconnectReason::packet_too_large: return "packet_too_large";
+    case DisconnectReason::administrative_action: return "administrative_action";
   }
   return "unknown";
 }
 
-Packet encode_connack(Version version, Refusal refusal, std::string_view reason,
-                      std::uint32_t maximum_packet_size) {
+Packet encode_connack(Version version, Refusal refusal, std::string_view reason, std::uint32_t maximum_packet_size) {
   constexpr std::uint8_t kNoSession = 0;
   const RefusalCodes& code = codes(refusal);
   if (version == Version::v5_0) {
@@ -106,15 +95,11 @@ Packet encode_disconnect(Version version, DisconnectReason reason_code, std::str
 
 Refusal refusal_for(ConnectError error) {
   switch (error) {
-    case ConnectError::malformed:
-      return Refusal::malformed;
-    case ConnectError::unsupported_version:
-      return Refusal::unsupported_version;
-    case ConnectError::too_large:
-      return Refusal::packet_too_large;
+    case ConnectError::malformed: return Refusal::malformed;
+    case ConnectError::unsupported_version: return Refusal::unsupported_version;
+    case ConnectError::too_large: return Refusal::packet_too_large;
     case ConnectError::protocol_error:
-    case ConnectError::not_connect:
-      break;
+    case ConnectError::not_connect: break;
   }
   return Refusal::protocol_error;
 }

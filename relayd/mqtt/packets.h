@@ -52,9 +52,7 @@ inline constexpr std::array<RefusalCodes, 11> kRefusals{{
     {Refusal::packet_too_large, 0x95, 0, "packet_too_large"},
 }};
 
-constexpr const RefusalCodes& codes(Refusal refusal) {
-  return kRefusals[static_cast<std::size_t>(refusal)];
-}
+constexpr const RefusalCodes& codes(Refusal refusal) { return kRefusals[static_cast<std::size_t>(refusal)]; }
 
 // Why a session ends after CONNACK; the value is 5.0's reason code (MQTT section 3.14.2.1).
 enum class DisconnectReason : std::uint8_t {

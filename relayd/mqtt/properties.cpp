@@ -24,9 +24,7 @@ struct Rule {
   unsigned places;
 };
 
-constexpr unsigned at(PropertyPlace place) {
-  return static_cast<unsigned>(place);
-}
+constexpr unsigned at(PropertyPlace place) { return static_cast<unsigned>(place); }
 constexpr unsigned kConnect = at(PropertyPlace::connect);
 constexpr unsigned kWill = at(PropertyPlace::will);
 constexpr unsigned kPublish = at(PropertyPlace::publish);
@@ -78,27 +76,13 @@ void read_value(Reader& from, Type type, Property& out) {
       if (out.number > 1)
         from.protocol_error("a property that is 0 or 1 has another value (MQTT section 3.1.2.11, 3.3.2.3.2)");
       break;
-    case Type::u16:
-      out.number = from.u16();
-      break;
-    case Type::u32:
-      out.number = from.u32();
-      break;
-    case Type::u16_not_0:
-      refuse_zero(from, out.number = from.u16());
-      break;
-    case Type::u32_not_0:
-      refuse_zero(from, out.number = from.u32());
-      break;
-    case Type::variable_int_not_0:
-      refuse_zero(from, out.number = from.variable_int());
-      break;
-    case Type::utf8:
-      out.text = from.utf8(kNotUtf8);
-      break;
-    case Type::binary:
-      out.text = from.binary();
-      break;
+    case Type::u16: out.number = from.u16(); break;
+    case Type::u32: out.number = from.u32(); break;
+    case Type::u16_not_0: refuse_zero(from, out.number = from.u16()); break;
+    case Type::u32_not_0: refuse_zero(from, out.number = from.u32()); break;
+    case Type::variable_int_not_0: refuse_zero(from, out.number = from.variable_int()); break;
+    case Type::utf8: out.text = from.utf8(kNotUtf8); break;
+    case Type::binary: out.text = from.binary(); break;
     case Type::topic_name:
       out.text = from.utf8(kNotUtf8);
       if (from.ok() && !is_topic_name(out.text))

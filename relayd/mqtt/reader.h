@@ -23,11 +23,11 @@ class Reader {
   explicit Reader(Bytes bytes) : rest_(bytes) {}
 
   std::uint8_t u8();
-  std::uint16_t u16();            // big endian
-  std::uint32_t u32();            // big endian
-  std::uint32_t variable_int();   // MQTT section 1.5.5, at most four bytes
-  Bytes take(std::size_t count);  // exactly `count` bytes
-  std::string_view binary();      // two-byte length, then bytes (MQTT section 1.5.6)
+  std::uint16_t u16();                                      // big endian
+  std::uint32_t u32();                                      // big endian
+  std::uint32_t variable_int();                             // MQTT section 1.5.5, at most four bytes
+  Bytes take(std::size_t count);                            // exactly `count` bytes
+  std::string_view binary();                                // two-byte length, then bytes (MQTT section 1.5.6)
   std::string_view utf8(std::string_view why_if_not_utf8);  // two-byte length, then text (MQTT section 1.5.4)
 
   std::size_t left() const { return rest_.size(); }

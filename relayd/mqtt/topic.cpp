@@ -28,15 +28,13 @@ bool is_topic_name(std::string_view topic) {
   return !topic.empty() && topic.find_first_of("+#") == std::string_view::npos;
 }
 
-bool is_shared_filter(std::string_view filter) {
-  return filter.substr(0, kShare.size()) == kShare;
-}
+bool is_shared_filter(std::string_view filter) { return filter.substr(0, kShare.size()) == kShare; }
 
 bool is_topic_filter(std::string_view filter, Version version) {
   if (version != Version::v5_0 || !is_shared_filter(filter)) return levels_are_sound(filter);
   filter.remove_prefix(kShare.size());
   const std::size_t slash = filter.find('/');
-  if (slash == std::string_view::npos || slash == 0) return false;
+  if (slash == std::string_view::npos) return false;
   return is_topic_name(filter.substr(0, slash)) && levels_are_sound(filter.substr(slash + 1));
 }
 

@@ -15,11 +15,7 @@ namespace mqtt {
 
 using Bytes = std::span<const std::uint8_t>;
 
-enum class Version : std::uint8_t {
-  v3_1 = 3,
-  v3_1_1 = 4,
-  v5_0 = 5
-};  // the value is the protocol level (3.1.2.2)
+enum class Version : std::uint8_t { v3_1 = 3, v3_1_1 = 4, v5_0 = 5 };  // the value is the protocol level (3.1.2.2)
 
 enum class PacketType : std::uint8_t {  // MQTT section 2.1.2; the upper four bits of the first byte
   reserved = 0,
@@ -40,10 +36,9 @@ enum class PacketType : std::uint8_t {  // MQTT section 2.1.2; the upper four bi
   auth = 15,  // 5.0 only; reserved in 3.x
 };
 
-inline constexpr std::uint32_t kMaxRemainingLength =
-    268'435'455;  // four bytes of seven bits (MQTT section 2.1.4)
+inline constexpr std::uint32_t kMaxRemainingLength = 268'435'455;  // four bytes of seven bits (MQTT section 2.1.4)
 inline constexpr std::uint32_t kMaxPacketSize = kMaxRemainingLength + 5;  // with the fixed header
-inline constexpr std::uint32_t kNoSizeLimit = 0xFFFF'FFFF;  // a peer that set no Maximum Packet Size
+inline constexpr std::uint32_t kNoSizeLimit = 0xFFFF'FFFF;                // a peer that set no Maximum Packet Size
 
 // More bytes are needed; `total` is how many there must be, from the same first byte on, before another try
 // is worth while.

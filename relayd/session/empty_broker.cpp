@@ -17,9 +17,7 @@ constexpr std::uint8_t kSuccess = 0x00;
 constexpr std::uint8_t kNoMatchingSubscribers = 0x10;
 constexpr std::uint8_t kPacketIdNotFound = 0x92;
 
-void add(std::string& out, std::uint32_t byte) {
-  out.push_back(static_cast<char>(byte & 0xFF));
-}
+void add(std::string& out, std::uint32_t byte) { out.push_back(static_cast<char>(byte & 0xFF)); }
 
 void add_u16(std::string& out, std::uint32_t value) {
   add(out, value >> 8);
@@ -31,18 +29,14 @@ void add_u32(std::string& out, std::uint32_t value) {
   add_u16(out, value);
 }
 
-void add_id(std::string& out, mqtt::PropertyId id) {
-  add(out, static_cast<std::uint32_t>(id));
-}
+void add_id(std::string& out, mqtt::PropertyId id) { add(out, static_cast<std::uint32_t>(id)); }
 
 std::uint8_t first_byte(PacketType type) {
   const unsigned flags = type == PacketType::pubrel ? 2 : 0;  // MQTT section 3.6.1
   return static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags);
 }
 
-Bytes bytes_of(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
+Bytes bytes_of(const std::string& text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
 }  // namespace
 
@@ -85,13 +79,11 @@ void EmptyBroker::fail(const mqtt::Flaw& flaw) {
 
 EmptyBroker::Outcome EmptyBroker::accept(std::span<const std::uint8_t, 16> random, std::string& out) {
   if (!v5() && empty_client_id_ && (version_ == mqtt::Version::v3_1 || !clean_start_)) {
-    refuse(mqtt::Refusal::client_id_not_valid,
-           "an empty client id without clean session (MQTT 3.1.1 section 3.1.3.1)");
+    refuse(mqtt::Refusal::client_id_not_valid, "an empty client id without clean session (MQTT 3.1.1 section 3.1.3.1)");
     return outcome_;
   }
   if (wants_authentication_) {
-    refuse(mqtt::Refusal::bad_authentication_method,
-           "enhanced authentication is not offered here (MQTT section 4.12)");
+    refuse(mqtt::Refusal::bad_authentication_method, "enhanced authentication is not offered here (MQTT section 4.12)");
     return outcome_;
   }
   std::string properties;  // MQTT section 3.2.2.3; what is not told has its default
@@ -125,15 +117,9 @@ EmptyBroker::Outcome EmptyBroker::accept(std::span<const std::uint8_t, 16> rando
 EmptyBroker::Outcome EmptyBroker::feed(Bytes in, std::string& out) {
   while (outcome_.kind == Outcome::Kind::go_on && !in.empty()) {
     switch (phase_) {
-      case Phase::header:
-        in = take_header(in, out);
-        break;
-      case Phase::head:
-        in = take_head(in, out);
-        break;
-      case Phase::payload:
-        in = skip_payload(in, out);
-        break;
+      case Phase::header: in = take_header(in, out); break;
+      case Phase::head: in = take_head(in, out); break;
+      case Phase::payload: in = skip_payload(in, out); break;
     }
   }
   return outcome_;
@@ -153,21 +139,17 @@ Bytes EmptyBroker::take_header(Bytes in, std::string& out) {
 void EmptyBroker::check_header() {
   const PacketType type = header_.type();
   switch (type) {
-    case PacketType::reserved:
-      return fail(DisconnectReason::malformed, "packet type 0 (MQTT section 2.1.2)");
-    case PacketType::connect:
-      return fail(DisconnectReason::protocol_error, "a second CONNECT (MQTT section 3.1)");
+    case PacketType::reserved: return fail(DisconnectReason::malformed, "packet type 0 (MQTT section 2.1.2)");
+    case PacketType::connect: return fail(DisconnectReason::protocol_error, "a second CONNECT (MQTT section 3.1)");
     case PacketType::auth:
       if (!v5()) return fail(DisconnectReason::malformed, "packet type 15 (MQTT 3.1.1 section 2.2.1)");
-      return fail(DisconnectReason::protocol_error,
-                  "AUTH without an authentication method (MQTT section 4.12)");
+      return fail(DisconnectReason::protocol_error, "AUTH without an authentication method (MQTT section 4.12)");
     case PacketType::connack:
     case PacketType::suback:
     case PacketType::unsuback:
     case PacketType::pingresp:
       return fail(DisconnectReason::protocol_error, "a server's packet from a client (MQTT section 2.1.2)");
-    default:
-      break;
+    default: break;
   }
   if (!flags_are_valid(version_, type, header_.flags()))
     return fail(DisconnectReason::malformed, "the fixed header's flags are wrong (MQTT section 2.1.3)");
@@ -224,8 +206,8 @@ Bytes EmptyBroker::skip_payload(Bytes in, std::string& out) {
 // MQTT-4.3.3-8).
 void EmptyBroker::end_packet(std::string& out) {
   if (header_.type() == PacketType::publish && publish_.qos > 0)
-    acknowledge(publish_.qos == 1 ? PacketType::puback : PacketType::pubrec, publish_.packet_id,
-                kNoMatchingSubscribers, out);
+    acknowledge(publish_.qos == 1 ? PacketType::puback : PacketType::pubrec, publish_.packet_id, kNoMatchingSubscribers,
+                out);
   header_.reset();
   phase_ = Phase::header;
 }
@@ -247,25 +229,20 @@ bool EmptyBroker::read_publish(Bytes body) {
   if (more != nullptr) return false;
   publish_.topic = {};           // the caller's bytes
   if (publish_.has_topic_alias)  // Topic Alias Maximum is 0
-    fail(DisconnectReason::topic_alias_invalid,
-         "a topic alias, of which none was offered (MQTT section 3.3.2.3.4)");
+    fail(DisconnectReason::topic_alias_invalid, "a topic alias, of which none was offered (MQTT section 3.3.2.3.4)");
   return true;
 }
 
 void EmptyBroker::answer_whole(Bytes body, std::string& out) {
   switch (header_.type()) {
-    case PacketType::subscribe:
-      return answer_filters(mqtt::FilterReader::Of::subscribe, body, out);
-    case PacketType::unsubscribe:
-      return answer_filters(mqtt::FilterReader::Of::unsubscribe, body, out);
+    case PacketType::subscribe: return answer_filters(mqtt::FilterReader::Of::subscribe, body, out);
+    case PacketType::unsubscribe: return answer_filters(mqtt::FilterReader::Of::unsubscribe, body, out);
     case PacketType::pingreq:
       if (!body.empty()) return fail(DisconnectReason::malformed, "PINGREQ with a body (MQTT section 3.12)");
       begin_packet(first_byte(PacketType::pingresp), 0, out);
       return;
-    case PacketType::disconnect:
-      return take_disconnect(body);
-    default:
-      return answer_acknowledgement(body, out);
+    case PacketType::disconnect: return take_disconnect(body);
+    default: return answer_acknowledgement(body, out);
   }
 }
 
@@ -280,8 +257,7 @@ void EmptyBroker::answer_filters(mqtt::FilterReader::Of packet, Bytes body, std:
 
   const std::uint32_t codes = subscribe || v5() ? count : 0;  // 3.x: UNSUBACK has none
   const std::uint32_t remaining = 2 + (v5() ? 1 : 0) + codes;
-  if (!begin_packet(first_byte(subscribe ? PacketType::suback : PacketType::unsuback), remaining, out))
-    return;
+  if (!begin_packet(first_byte(subscribe ? PacketType::suback : PacketType::unsuback), remaining, out)) return;
   add_u16(out, checked.packet_id());
   if (v5()) add(out, 0);  // no properties
   if (codes == 0) return;
@@ -325,8 +301,7 @@ bool EmptyBroker::begin_packet(std::uint8_t first, std::uint32_t remaining, std:
 }
 
 // PUBACK, PUBREC, PUBREL, PUBCOMP. 5.0 may leave out the reason code if it is success (MQTT section 3.4.2.1).
-void EmptyBroker::acknowledge(PacketType type, std::uint16_t packet_id, std::uint8_t reason,
-                              std::string& out) {
+void EmptyBroker::acknowledge(PacketType type, std::uint16_t packet_id, std::uint8_t reason, std::string& out) {
   const bool with_reason = v5() && reason != kSuccess;
   if (!begin_packet(first_byte(type), with_reason ? 3 : 2, out)) return;
   add_u16(out, packet_id);

@@ -243,6 +243,7 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
   if (state_ == State::awaiting_connack && first && first != mqtt::PacketType::connack && first != mqtt::PacketType::auth)
     return refuse(Refusal::server_unavailable, "the broker's first packet is no CONNACK");
   device_.write(bytes.first(fed.good));
+  broker_answered_ |= fed.good > 0;
   if (state_ == State::awaiting_connack && down_.connack_code()) {
     if (*down_.connack_code() != 0)
       return finish("the broker refused the device, CONNACK code " + std::to_string(*down_.connack_code()), Level::warning);
@@ -256,7 +257,9 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
       if (device_.congested()) upstream_->pause();
       return;
     case mqtt::Framer::State::disconnected: return finish("the broker disconnected the device");
-    default: return disconnect(DisconnectReason::unspecified_error, "the broker sent what is not MQTT");
+    default:
+      if (state_ == State::awaiting_connack) return refuse(Refusal::server_unavailable, "the broker sent what is not MQTT");
+      return disconnect(DisconnectReason::unspecified_error, "the broker sent what is not MQTT");
   }
 }
 
@@ -294,8 +297,7 @@ void Session::upstream_ended(const tls::End& end) {
 }
 
 void Session::refuse(Refusal refusal, std::string_view why, std::string_view detail) {
-  // A broker that sent part of a packet has begun to answer: nothing can be put in between.
-  if (down_.bytes() == 0)
+  if (!broker_answered_)  // else there is no place for a CONNACK of ours
     device_.write(mqtt::encode_connack(connect_.version, refusal, why, connect_.maximum_packet_size).bytes());
   std::string cause(why);
   if (!detail.empty()) cause.append(": ").append(detail);

@@ -106,6 +106,7 @@ class Session final : public tls::StreamHandler {
   mqtt::Connect connect_;
   std::string client_id_;
   bool to_remote_ = false;
+  bool broker_answered_ = false;  // some of its bytes have gone to the device
   std::optional<ipc::Client::Ticket> lookup_;
   std::unique_ptr<Dialer> dialer_;
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker

@@ -64,11 +64,11 @@ void Fiber::resume() {
 void Fiber::suspend() { current_->switch_out(); }
 
 void Fiber::entry() {
-  for (;;) {
-    Fiber* self = current_;
+  Fiber* self = current_;
 #if defined(__SANITIZE_ADDRESS__)
-    __sanitizer_finish_switch_fiber(self->fake_stack_, &self->caller_bottom_, &self->caller_size_);
+  __sanitizer_finish_switch_fiber(nullptr, &self->caller_bottom_, &self->caller_size_);
 #endif
+  for (;;) {
     self->function_();
     self->function_ = nullptr;
     self->suspended_ = false;
@@ -99,7 +99,7 @@ void Fiber::switch_out() {
 #endif
   swapcontext(&self_, &caller_);
 #if defined(__SANITIZE_ADDRESS__)
-  if (suspended_) __sanitizer_finish_switch_fiber(fake_stack_, &caller_bottom_, &caller_size_);
+  __sanitizer_finish_switch_fiber(fake_stack_, &caller_bottom_, &caller_size_);
 #endif
 }
 

@@ -18,9 +18,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, 16> kRandom{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0xFC, 0xFD, 0xFE, 0xFF};
 
-Octets octets(const std::string& text) {
-  return {text.begin(), text.end()};
-}
+Octets octets(const std::string& text) { return {text.begin(), text.end()}; }
 
 EmptyBroker broker_for(const ConnectBytes& connect, std::uint32_t max_packet_size = mqtt::kMaxPacketSize) {
   const Octets bytes = connect.bytes();
@@ -151,8 +149,7 @@ TEST_CASE("a_connack_larger_than_the_device_takes_is_not_sent") {
 }
 
 TEST_CASE("pingreq_is_answered") {
-  for (const auto& connect : {k31, k311, k5})
-    CHECK(answered(connect, {0xC0, 0, 0xC0, 0}) == Octets{0xD0, 0, 0xD0, 0});
+  for (const auto& connect : {k31, k311, k5}) CHECK(answered(connect, {0xC0, 0, 0xC0, 0}) == Octets{0xD0, 0, 0xD0, 0});
   CHECK(failure(k311, {0xC0, 1, 0}) == kMalformed);
 }
 
@@ -170,8 +167,7 @@ TEST_CASE("a_suback_of_many_filters_has_a_code_for_each") {
   Octets filters;
   for (int i = 0; i < 300; ++i) filters = filters + text("f") + Octets{1};
   CHECK(answered(k311, packet(0x82, u16(7) + filters)) == packet(0x90, u16(7) + Octets(300, 1)));
-  CHECK(answered(k5, packet(0x82, u16(7) + Octets{0} + filters)) ==
-        packet(0x90, u16(7) + Octets{0} + Octets(300, 1)));
+  CHECK(answered(k5, packet(0x82, u16(7) + Octets{0} + filters)) == packet(0x90, u16(7) + Octets{0} + Octets(300, 1)));
 }
 
 TEST_CASE("wrong_subscriptions_end_the_session") {
@@ -193,8 +189,7 @@ TEST_CASE("wrong_subscriptions_end_the_session") {
 
 TEST_CASE("unsubscriptions_are_confirmed") {
   CHECK(answered(k311, packet(0xA2, u16(9) + text("a") + text("b"))) == Octets{0xB0, 2, 0, 9});
-  CHECK(answered(k5, packet(0xA2, u16(9) + Octets{0} + text("a") + text("b"))) ==
-        Octets{0xB0, 5, 0, 9, 0, 0, 0});
+  CHECK(answered(k5, packet(0xA2, u16(9) + Octets{0} + text("a") + text("b"))) == Octets{0xB0, 5, 0, 9, 0, 0, 0});
   CHECK(failure(k311, packet(0xA2, u16(9))) == kProtocolError);
   CHECK(failure(k311, packet(0xA0, u16(9) + text("a"))) == kMalformed);
 }
@@ -205,8 +200,7 @@ TEST_CASE("publishes_are_acknowledged_by_their_qos") {
   CHECK(answered(k311, publish(1, "t", {}, {})).empty());  // retained, empty
   CHECK(answered(k311, publish(2, "t", u16(5), payload)) == Octets{0x40, 2, 0, 5});
   CHECK(answered(k311, publish(4, "t", u16(6), payload)) == Octets{0x50, 2, 0, 6});
-  const Octets extra =
-      properties(Octets{0x01, 1, 0x26} + text("k") + text("v") + Octets{0x08} + text("answer"));
+  const Octets extra = properties(Octets{0x01, 1, 0x26} + text("k") + text("v") + Octets{0x08} + text("answer"));
   CHECK(answered(k5, publish(2, "t", u16(5), extra + payload)) == Octets{0x40, 3, 0, 5, 0x10});
   CHECK(answered(k5, publish(4, "t", u16(6), extra)) == Octets{0x50, 3, 0, 6, 0x10});
   CHECK(answered(k5, publish(10, "t", u16(5), Octets{0})) == Octets{0x40, 3, 0, 5, 0x10});  // resent
@@ -223,8 +217,7 @@ TEST_CASE("a_publish_is_acknowledged_when_all_of_it_is_here") {
 }
 
 TEST_CASE("the_release_of_a_publish_is_completed") {
-  for (const auto& connect : {k31, k311, k5})
-    CHECK(answered(connect, {0x62, 2, 0, 6}) == Octets{0x70, 2, 0, 6});
+  for (const auto& connect : {k31, k311, k5}) CHECK(answered(connect, {0x62, 2, 0, 6}) == Octets{0x70, 2, 0, 6});
   CHECK(answered(k31, {0x6A, 2, 0, 6}) == Octets{0x70, 2, 0, 6});  // resent
   CHECK(answered(k5, {0x62, 3, 0, 6, 0x92}) == Octets{0x70, 2, 0, 6});
   CHECK(failure(k311, {0x60, 2, 0, 6}) == kMalformed);
@@ -249,13 +242,11 @@ TEST_CASE("wrong_publishes_end_the_session") {
   CHECK(failure(k311, publish(0, "\xFF", {}, {})) == kMalformed);
   CHECK(failure(k311, packet(0x30, {0, 5, 'a'})) == kMalformed);  // the topic is longer than the packet
   CHECK(failure(k311, packet(0x30, {})) == kMalformed);
-  CHECK(failure(k311, packet(0x32, text("t"))) == kMalformed);  // no packet identifier
-  CHECK(failure(k5, packet(0x30, text("t"))) == kMalformed);    // no property length
-  CHECK(failure(k5, publish(0, "t", {}, Octets{9, 1, 1})) ==
-        kMalformed);  // properties longer than the packet
+  CHECK(failure(k311, packet(0x32, text("t"))) == kMalformed);             // no packet identifier
+  CHECK(failure(k5, packet(0x30, text("t"))) == kMalformed);               // no property length
+  CHECK(failure(k5, publish(0, "t", {}, Octets{9, 1, 1})) == kMalformed);  // properties longer than the packet
   CHECK(failure(k5, publish(0, "t", {}, Octets{0x80, 0x80, 0x80, 0x80, 0})) == kMalformed);
-  CHECK(failure(k5, publish(0, "t", {}, properties({0x0B, 1}))) ==
-        kProtocolError);  // subscription identifier
+  CHECK(failure(k5, publish(0, "t", {}, properties({0x0B, 1}))) == kProtocolError);  // subscription identifier
   CHECK(failure(k5, publish(0, "", {}, properties({}))) == kProtocolError);
 }
 
@@ -272,8 +263,7 @@ TEST_CASE("disconnect_closes_and_what_follows_is_not_looked_at") {
     CHECK(got.out.empty());
   }
   CHECK(answer(k5, {0xE0, 1, 4}).outcome.kind == Kind::closed);
-  CHECK(answer(k5, packet(0xE0, Octets{0} + properties(Octets{0x1F} + text("bye")))).outcome.kind ==
-        Kind::closed);
+  CHECK(answer(k5, packet(0xE0, Octets{0} + properties(Octets{0x1F} + text("bye")))).outcome.kind == Kind::closed);
   CHECK(failure(k311, {0xE0, 1, 0}) == kMalformed);
   CHECK(failure(k311, {0xE1, 0}) == kMalformed);
   const Octets longer = packet(0xE0, Octets{0} + properties(Octets{0x11} + u32(60)));
@@ -283,8 +273,7 @@ TEST_CASE("disconnect_closes_and_what_follows_is_not_looked_at") {
 
 TEST_CASE("a_second_connect_and_a_servers_packets_are_protocol_errors") {
   CHECK(failure(k311, k311.bytes()) == kProtocolError);
-  for (const std::uint8_t first : Octets{0x20, 0x90, 0xB0, 0xD0})
-    CHECK(failure(k5, {first, 0}) == kProtocolError);
+  for (const std::uint8_t first : Octets{0x20, 0x90, 0xB0, 0xD0}) CHECK(failure(k5, {first, 0}) == kProtocolError);
   CHECK(failure(k5, {0xF0, 0}) == kProtocolError);
   CHECK(failure(k311, {0xF0, 0}) == kMalformed);
   CHECK(failure(k5, {0x00, 0}) == kMalformed);
@@ -312,8 +301,7 @@ TEST_CASE("a_large_payload_passes_in_any_chunks") {
 }
 
 TEST_CASE("what_would_have_to_be_buffered_is_bounded") {
-  const auto fails = [](const ConnectBytes& connect, const Octets& bytes,
-                        std::uint32_t max_packet_size = 1 << 20) {
+  const auto fails = [](const ConnectBytes& connect, const Octets& bytes, std::uint32_t max_packet_size = 1 << 20) {
     EmptyBroker broker = broker_for(connect, max_packet_size);
     std::string out;
     const auto outcome = broker.feed(bytes, out);
@@ -334,8 +322,11 @@ TEST_CASE("a_suback_larger_than_the_device_takes_ends_the_session") {
   const ConnectBytes small = connect_v5_0(Octets{0x27} + u32(8));
   const Octets one = text("a") + Octets{0};
   CHECK(answered(small, packet(0x82, u16(7) + Octets{0} + one + one + one)).size() == 8);
-  CHECK(failure(small, packet(0x82, u16(7) + Octets{0} + one + one + one + one)) ==
-        DisconnectReason::packet_too_large);
+  CHECK(failure(small, packet(0x82, u16(7) + Octets{0} + one + one + one + one)) == DisconnectReason::packet_too_large);
+  Octets many = u16(7) + Octets{0};
+  for (int i = 0; i < 125; ++i) many = many + one;  // a remaining length of 128, which has two bytes
+  CHECK(answered(connect_v5_0(Octets{0x27} + u32(131)), packet(0x82, many)).size() == 131);
+  CHECK(failure(connect_v5_0(Octets{0x27} + u32(130)), packet(0x82, many)) == DisconnectReason::packet_too_large);
 }
 
 TEST_CASE("random_sessions_get_the_same_answers_in_any_pieces_and_output_stays_bounded") {
@@ -351,8 +342,7 @@ TEST_CASE("random_sessions_get_the_same_answers_in_any_pieces_and_output_stays_b
                          publish(3, "long", u16(9), Octets{0} + Octets(3000, 1))};
   for (int round = 0; round < 2'000; ++round) {
     Octets in;
-    for (std::size_t count = 1 + random() % 12; count > 0; --count)
-      in = in + pool[random() % std::size(pool)];
+    for (std::size_t count = 1 + random() % 12; count > 0; --count) in = in + pool[random() % std::size(pool)];
     if (round % 4 == 0) in[random() % in.size()] = static_cast<std::uint8_t>(random());
     const Answer whole = answer_to(k5, in, 0);
     CHECK(whole.out.size() * 4 <= in.size() * 5);

@@ -17,17 +17,13 @@ inline Octets operator+(Octets left, const Octets& right) {
   return left;
 }
 
-inline Octets raw(std::string_view text) {
-  return {text.begin(), text.end()};
-}
+inline Octets raw(std::string_view text) { return {text.begin(), text.end()}; }
 
 inline Octets u16(std::size_t value) {
   return {static_cast<std::uint8_t>(value >> 8), static_cast<std::uint8_t>(value)};
 }
 
-inline Octets u32(std::size_t value) {
-  return u16(value >> 16 & 0xFFFF) + u16(value & 0xFFFF);
-}
+inline Octets u32(std::size_t value) { return u16(value >> 16 & 0xFFFF) + u16(value & 0xFFFF); }
 
 inline Octets variable_int(std::size_t value) {
   Octets out;
@@ -37,18 +33,14 @@ inline Octets variable_int(std::size_t value) {
 }
 
 // Two bytes of length, then the text or binary data.
-inline Octets text(std::string_view value) {
-  return u16(value.size()) + raw(value);
-}
+inline Octets text(std::string_view value) { return u16(value.size()) + raw(value); }
 
 inline Octets packet(unsigned first_byte, const Octets& body) {
   return Octets{static_cast<std::uint8_t>(first_byte)} + variable_int(body.size()) + body;
 }
 
 // 5.0: the property length in front.
-inline Octets properties(const Octets& content) {
-  return variable_int(content.size()) + content;
-}
+inline Octets properties(const Octets& content) { return variable_int(content.size()) + content; }
 
 // CONNECT; every part may be set to something wrong.
 struct ConnectBytes {
@@ -61,17 +53,12 @@ struct ConnectBytes {
   Octets payload = text("dev1");
 
   Octets bytes() const {
-    return packet(first_byte,
-                  text(name) + Octets{level, flags} + u16(keep_alive) + connect_properties + payload);
+    return packet(first_byte, text(name) + Octets{level, flags} + u16(keep_alive) + connect_properties + payload);
   }
 };
 
-inline ConnectBytes connect_v3_1() {
-  return {.name = "MQIsdp", .level = 3};
-}
-inline ConnectBytes connect_v3_1_1() {
-  return {};
-}
+inline ConnectBytes connect_v3_1() { return {.name = "MQIsdp", .level = 3}; }
+inline ConnectBytes connect_v3_1_1() { return {}; }
 inline ConnectBytes connect_v5_0(const Octets& content = {}) {
   return {.level = 5, .connect_properties = properties(content)};
 }
@@ -79,8 +66,7 @@ inline ConnectBytes connect_v5_0(const Octets& content = {}) {
 // A copy in a heap block of exactly its size, so that AddressSanitizer sees any read beside it.
 class ExactCopy {
  public:
-  explicit ExactCopy(std::span<const std::uint8_t> from)
-      : bytes_(new std::uint8_t[from.size()]), size_(from.size()) {
+  explicit ExactCopy(std::span<const std::uint8_t> from) : bytes_(new std::uint8_t[from.size()]), size_(from.size()) {
     for (std::size_t i = 0; i < size_; ++i) bytes_[i] = from[i];
   }
   std::span<const std::uint8_t> span() const { return {bytes_.get(), size_}; }

@@ -21,13 +21,12 @@ std::vector<Octets> examples() {
   ConnectBytes v3_1_1 = connect_v3_1_1();
   v3_1_1.flags = 0xF6;
   v3_1_1.payload = text("device-311") + will + login;
-  ConnectBytes v5_0 = connect_v5_0(Octets{0x11} + u32(3600) + Octets{0x21} + u16(20) + Octets{0x27} +
-                                   u32(1000) + Octets{0x17, 1} + Octets{0x26} + text("k") + text("v") +
-                                   Octets{0x15} + text("m") + Octets{0x16} + text("d"));
+  ConnectBytes v5_0 =
+      connect_v5_0(Octets{0x11} + u32(3600) + Octets{0x21} + u16(20) + Octets{0x27} + u32(1000) + Octets{0x17, 1} +
+                   Octets{0x26} + text("k") + text("v") + Octets{0x15} + text("m") + Octets{0x16} + text("d"));
   v5_0.flags = 0xCE;
-  v5_0.payload = text("device-5") +
-                 properties(Octets{0x18} + u32(5) + Octets{0x01, 1} + Octets{0x08} + text("r")) + will +
-                 login;
+  v5_0.payload =
+      text("device-5") + properties(Octets{0x18} + u32(5) + Octets{0x01, 1} + Octets{0x08} + text("r")) + will + login;
   return {v3_1.bytes(), v3_1_1.bytes(), v5_0.bytes(), connect_v3_1_1().bytes(), connect_v5_0().bytes()};
 }
 
@@ -75,9 +74,7 @@ TEST_CASE("a_connect_cut_short_under_a_fitting_length_is_refused") {
     const bool v3_1 = body[1] == 6;
     std::size_t accepted = 0;
     for (std::size_t length = 0; length < body.size(); ++length)
-      accepted +=
-          parse_and_check(packet(0x10, Octets(body.begin(), body.begin() + static_cast<long>(length)))) ? 1
-                                                                                                        : 0;
+      accepted += parse_and_check(packet(0x10, Octets(body.begin(), body.begin() + static_cast<long>(length)))) ? 1 : 0;
     CHECK(accepted == (v3_1 ? 2 : 0));  // 3.1 may leave out the password, or user name and password
   }
 }
@@ -104,12 +101,8 @@ TEST_CASE("random_mutations_never_take_the_parser_outside_its_bytes") {
     for (std::size_t changes = 1 + below(6); changes > 0; --changes) {
       const auto at = static_cast<long>(below(mutant.size() - 2) + 2);
       switch (below(3)) {
-        case 0:
-          mutant[static_cast<std::size_t>(at)] = static_cast<std::uint8_t>(random());
-          break;
-        case 1:
-          mutant.insert(mutant.begin() + at, static_cast<std::uint8_t>(random()));
-          break;
+        case 0: mutant[static_cast<std::size_t>(at)] = static_cast<std::uint8_t>(random()); break;
+        case 1: mutant.insert(mutant.begin() + at, static_cast<std::uint8_t>(random())); break;
         default:
           if (mutant.size() > 4) mutant.erase(mutant.begin() + at);
       }

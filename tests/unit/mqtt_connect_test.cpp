@@ -1,6 +1,7 @@
 // What CONNECT parsing promises: every version read, every rule of MQTT section 3.1 held, errors answered in
 // the peer's words.
 #include <string>
+#include <type_traits>
 
 #include "relayd/mqtt/connect.h"
 #include "relayd/mqtt/packets.h"
@@ -34,9 +35,7 @@ BadConnect bad(const Octets& bytes) {
   CHECK_FALSE(std::get<BadConnect>(result).why.empty());
   return std::get<BadConnect>(result);
 }
-ConnectError error(const ConnectBytes& bytes) {
-  return bad(bytes.bytes()).error;
-}
+ConnectError error(const ConnectBytes& bytes) { return bad(bytes.bytes()).error; }
 
 ConnectBytes with(ConnectBytes bytes, std::uint8_t flags, const Octets& payload = text("dev1")) {
   bytes.flags = flags;
@@ -44,9 +43,7 @@ ConnectBytes with(ConnectBytes bytes, std::uint8_t flags, const Octets& payload 
   return bytes;
 }
 
-ConnectError error_with_property(const Octets& content) {
-  return error(connect_v5_0(content));
-}
+ConnectError error_with_property(const Octets& content) { return error(connect_v5_0(content)); }
 ConnectError error_with_will_property(const Octets& content) {
   return error(with(connect_v5_0(), 0x06, text("dev1") + properties(content) + text("t") + text("")));
 }
@@ -55,6 +52,8 @@ constexpr auto kMalformed = ConnectError::malformed;
 constexpr auto kProtocolError = ConnectError::protocol_error;
 
 }  // namespace
+
+static_assert(std::is_trivially_copyable_v<Connect>);
 
 TEST_CASE("connect_of_each_version_is_parsed") {
   const Octets v3_1 = connect_v3_1().bytes();
@@ -84,10 +83,10 @@ TEST_CASE("connect_without_properties_has_the_standards_defaults") {
 }
 
 TEST_CASE("connect_properties_are_read") {
-  const Connect connect = good(connect_v5_0(
-      Octets{0x11} + u32(3600) + Octets{0x21} + u16(20) + Octets{0x27} + u32(1000) + Octets{0x22} + u16(10) +
-      Octets{0x19, 1, 0x17, 0} + Octets{0x26} + text("k") + text("v") + Octets{0x26} + text("k") + text("v") +
-      Octets{0x15} + text("SCRAM") + Octets{0x16} + text("data")));
+  const Connect connect =
+      good(connect_v5_0(Octets{0x11} + u32(3600) + Octets{0x21} + u16(20) + Octets{0x27} + u32(1000) + Octets{0x22} +
+                        u16(10) + Octets{0x19, 1, 0x17, 0} + Octets{0x26} + text("k") + text("v") + Octets{0x26} +
+                        text("k") + text("v") + Octets{0x15} + text("SCRAM") + Octets{0x16} + text("data")));
   CHECK(connect.session_expiry_interval == 3600);
   CHECK(connect.receive_maximum == 20);
   CHECK(connect.maximum_packet_size == 1000);
@@ -104,9 +103,8 @@ TEST_CASE("connect_tells_its_will_and_credentials") {
   CHECK(connect.has_username);
   CHECK(connect.has_password);
 
-  const Octets will_properties =
-      properties(Octets{0x18} + u32(5) + Octets{0x01, 1, 0x02} + u32(9) + Octets{0x03} + text("text") +
-                 Octets{0x08} + text("answer") + Octets{0x09} + text("id"));
+  const Octets will_properties = properties(Octets{0x18} + u32(5) + Octets{0x01, 1, 0x02} + u32(9) + Octets{0x03} +
+                                            text("text") + Octets{0x08} + text("answer") + Octets{0x09} + text("id"));
   const Octets payload5 = text("dev1") + will_properties + text("t") + text("") + text("user");
   const Connect connect5 = good(with(connect_v5_0(), 0x8E, payload5));
   REQUIRE(connect5.will);
@@ -240,15 +238,13 @@ TEST_CASE("connect_with_a_will_of_qos_3_is_refused") {
   const Octets payload = text("dev1") + text("t") + text("");
   CHECK(error(with(connect_v3_1(), 0x1E, payload)) == kMalformed);
   CHECK(error(with(connect_v3_1_1(), 0x1E, payload)) == kMalformed);
-  CHECK(error(with(connect_v5_0(), 0x1E, text("dev1") + properties({}) + text("t") + text(""))) ==
-        kMalformed);
+  CHECK(error(with(connect_v5_0(), 0x1E, text("dev1") + properties({}) + text("t") + text(""))) == kMalformed);
 }
 
 TEST_CASE("a_will_needs_a_topic_without_wildcards") {
   for (const char* topic : {"", "a/#", "+/b"}) {
     CHECK(error(with(connect_v3_1_1(), 0x06, text("dev1") + text(topic) + text(""))) == kProtocolError);
-    CHECK(error(with(connect_v5_0(), 0x06, text("dev1") + properties({}) + text(topic) + text(""))) ==
-          kProtocolError);
+    CHECK(error(with(connect_v5_0(), 0x06, text("dev1") + properties({}) + text(topic) + text(""))) == kProtocolError);
   }
 }
 
@@ -290,8 +286,8 @@ TEST_CASE("strings_must_be_the_utf_8_that_mqtt_allows") {
     CHECK(error_with_property(Octets{0x26} + text("k") + text(wrong)) == kMalformed);
     CHECK(error_with_will_property(Octets{0x03} + text(wrong)) == kMalformed);
     // Binary data may hold anything.
-    CHECK(good(with(connect_v3_1_1(), 0xC6, text("d") + text("t") + text(wrong) + text("u") + text(wrong)))
-              .has_password);
+    CHECK(
+        good(with(connect_v3_1_1(), 0xC6, text("d") + text("t") + text(wrong) + text("u") + text(wrong))).has_password);
   }
 }
 
@@ -299,8 +295,7 @@ TEST_CASE("a_property_that_does_not_belong_into_connect_is_malformed") {
   for (std::uint8_t id = 0; id < 0x7F; ++id) {
     const bool connects = id == 0x11 || id == 0x15 || id == 0x16 || id == 0x17 || id == 0x19 || id == 0x21 ||
                           id == 0x22 || id == 0x26 || id == 0x27;
-    const bool wills =
-        id == 0x01 || id == 0x02 || id == 0x03 || id == 0x08 || id == 0x09 || id == 0x18 || id == 0x26;
+    const bool wills = id == 0x01 || id == 0x02 || id == 0x03 || id == 0x08 || id == 0x09 || id == 0x18 || id == 0x26;
     if (!connects) CHECK(error_with_property({id, 0, 1, 0, 1}) == kMalformed);
     if (!wills) CHECK(error_with_will_property({id, 0, 1, 0, 1}) == kMalformed);
   }
@@ -308,14 +303,12 @@ TEST_CASE("a_property_that_does_not_belong_into_connect_is_malformed") {
 }
 
 TEST_CASE("a_second_property_of_one_kind_is_a_protocol_error") {
-  for (const Octets& property :
-       {Octets{0x11} + u32(1), Octets{0x21} + u16(1), Octets{0x27} + u32(1), Octets{0x22} + u16(1),
-        Octets{0x19, 1}, Octets{0x17, 1}, Octets{0x15} + text("m")}) {
+  for (const Octets& property : {Octets{0x11} + u32(1), Octets{0x21} + u16(1), Octets{0x27} + u32(1),
+                                 Octets{0x22} + u16(1), Octets{0x19, 1}, Octets{0x17, 1}, Octets{0x15} + text("m")}) {
     CHECK(error_with_property(property + property) == kProtocolError);
   }
-  for (const Octets& property :
-       {Octets{0x18} + u32(1), Octets{0x01, 1}, Octets{0x02} + u32(1), Octets{0x03} + text("m"),
-        Octets{0x08} + text("t"), Octets{0x09} + text("d")}) {
+  for (const Octets& property : {Octets{0x18} + u32(1), Octets{0x01, 1}, Octets{0x02} + u32(1),
+                                 Octets{0x03} + text("m"), Octets{0x08} + text("t"), Octets{0x09} + text("d")}) {
     CHECK(error_with_will_property(property + property) == kProtocolError);
   }
 }

@@ -15,9 +15,7 @@ using mqtt::Version;
 
 namespace {
 
-Octets octets(const mqtt::Packet& packet) {
-  return {packet.bytes().begin(), packet.bytes().end()};
-}
+Octets octets(const mqtt::Packet& packet) { return {packet.bytes().begin(), packet.bytes().end()}; }
 
 struct Row {
   Refusal refusal;
@@ -62,8 +60,7 @@ TEST_CASE("a_refusal_is_never_a_success") {
 }
 
 TEST_CASE("disconnect_is_said_in_5_0_only") {
-  CHECK(octets(encode_disconnect(Version::v5_0, DisconnectReason::server_shutting_down)) ==
-        Octets{0xE0, 1, 0x8B});
+  CHECK(octets(encode_disconnect(Version::v5_0, DisconnectReason::server_shutting_down)) == Octets{0xE0, 1, 0x8B});
   CHECK(encode_disconnect(Version::v3_1_1, DisconnectReason::server_shutting_down).empty());
   CHECK(encode_disconnect(Version::v3_1, DisconnectReason::malformed, "why").empty());
   CHECK(static_cast<int>(DisconnectReason::unspecified_error) == 0x80);
@@ -97,20 +94,17 @@ TEST_CASE("a_reason_string_is_cut_at_a_character_and_keeps_the_packet_well_forme
 
 TEST_CASE("a_reason_string_that_mqtt_forbids_is_left_out") {
   CHECK(octets(encode_connack(Version::v5_0, Refusal::banned, "\xFF")) == Octets{0x20, 3, 0, 0x8A, 0});
-  CHECK(octets(encode_connack(Version::v5_0, Refusal::banned, std::string(1, '\0'))) ==
-        Octets{0x20, 3, 0, 0x8A, 0});
+  CHECK(octets(encode_connack(Version::v5_0, Refusal::banned, std::string(1, '\0'))) == Octets{0x20, 3, 0, 0x8A, 0});
 }
 
 TEST_CASE("the_devices_maximum_packet_size_is_kept") {
   for (std::uint32_t maximum = 1; maximum < 150; ++maximum) {
-    for (const auto& packet :
-         {encode_connack(Version::v5_0, Refusal::server_busy, "please come back later", maximum),
-          encode_disconnect(Version::v5_0, DisconnectReason::malformed, "odd", maximum)}) {
+    for (const auto& packet : {encode_connack(Version::v5_0, Refusal::server_busy, "please come back later", maximum),
+                               encode_disconnect(Version::v5_0, DisconnectReason::malformed, "odd", maximum)}) {
       CHECK(packet.bytes().size() <= maximum);
     }
     CHECK(encode_connack(Version::v5_0, Refusal::server_busy, "x", maximum).empty() == (maximum < 5));
-    CHECK(encode_disconnect(Version::v5_0, DisconnectReason::malformed, "x", maximum).empty() ==
-          (maximum < 3));
+    CHECK(encode_disconnect(Version::v5_0, DisconnectReason::malformed, "x", maximum).empty() == (maximum < 3));
   }
   CHECK(encode_connack(Version::v5_0, Refusal::server_busy, "x", 8).bytes().size() == 5);
   CHECK(encode_connack(Version::v5_0, Refusal::server_busy, "x", 9).bytes().size() == 9);

@@ -15,20 +15,14 @@ namespace {
 std::string encoded(std::uint32_t point, unsigned length) {
   const auto tail = [point](unsigned shift) { return static_cast<char>(0x80 | (point >> shift & 0x3F)); };
   switch (length) {
-    case 1:
-      return {static_cast<char>(point)};
-    case 2:
-      return {static_cast<char>(0xC0 | point >> 6), tail(0)};
-    case 3:
-      return {static_cast<char>(0xE0 | point >> 12), tail(6), tail(0)};
-    default:
-      return {static_cast<char>(0xF0 | point >> 18), tail(12), tail(6), tail(0)};
+    case 1: return {static_cast<char>(point)};
+    case 2: return {static_cast<char>(0xC0 | point >> 6), tail(0)};
+    case 3: return {static_cast<char>(0xE0 | point >> 12), tail(6), tail(0)};
+    default: return {static_cast<char>(0xF0 | point >> 18), tail(12), tail(6), tail(0)};
   }
 }
 
-unsigned shortest(std::uint32_t point) {
-  return point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-}
+unsigned shortest(std::uint32_t point) { return point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4; }
 
 }  // namespace
 
@@ -80,8 +74,7 @@ TEST_CASE("a_reader_never_reads_behind_its_bytes_and_keeps_the_first_flaw") {
 }
 
 TEST_CASE("variable_byte_integers_have_at_most_four_bytes") {
-  for (const std::uint32_t value :
-       {0U, 127U, 128U, 16383U, 16384U, 2097151U, 2097152U, mqtt::kMaxRemainingLength}) {
+  for (const std::uint32_t value : {0U, 127U, 128U, 16383U, 16384U, 2097151U, 2097152U, mqtt::kMaxRemainingLength}) {
     const Octets bytes = variable_int(value);
     mqtt::Reader reader(bytes);
     CHECK(reader.variable_int() == value);
