@@ -1,5 +1,6 @@
 #include "common/hardening.h"
 
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -36,12 +37,18 @@ void harden_process() {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("prctl(PR_SET_NO_NEW_PRIVS)");
 }
 
-std::string forbid_files() {
+std::string forbid_files(std::initializer_list<const char*> readable) {
   const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) return std::string("Landlock is not available: ") + strerror(errno);
   const landlock_ruleset_attr attributes{file_rights(abi)};
   const Fd rules(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
-  if (!rules || syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0)
+  bool enforced = static_cast<bool>(rules);
+  for (const char* path : readable) {
+    const Fd directory(open(path, O_PATH | O_CLOEXEC));
+    const landlock_path_beneath_attr beneath{LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, directory.get()};
+    enforced = enforced && syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
+  }
+  if (!enforced || syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0)
     return std::string("Landlock can't be enforced: ") + strerror(errno);
   return "";
 }

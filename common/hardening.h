@@ -1,6 +1,7 @@
 // What a process gives up for good before it serves anyone. Linux only; not to be undone.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 
 namespace common {
@@ -9,9 +10,9 @@ namespace common {
 // Every kernel that we run on has these: failure throws std::system_error.
 void harden_process();
 
-// Landlock with nothing allowed: from here on this process can open, create, rename or execute no file at all, and
-// bind or connect freely (names are no files). Inherited descriptors stay usable. Returns "" when it is in force, else what
-// the kernel lacks: the caller must say so.
-std::string forbid_files();
+// Landlock: from here on this process can open, create, rename or execute no file, but read those beneath `readable`
+// (paths; they must exist). It binds and connects freely, Unix sockets included. Inherited descriptors stay usable. Returns
+// "" when it is in force, else what the kernel lacks: the caller must say so.
+std::string forbid_files(std::initializer_list<const char*> readable = {});
 
 }  // namespace common

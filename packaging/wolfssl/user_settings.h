@@ -52,7 +52,8 @@
 #define WOLFSSL_SP_384
 #define WOLFSSL_SP_521
 #define SP_INT_BITS 4096
-/* Timing resistance, and blinding in the code paths that have it. */
+/* Timing resistance, and blinding in the code paths that have it (the SP code for RSA has none). Nothing in wolfCrypt
+ * checks an RSA-CRT signature before it is given out: a fault in one half reveals the key, so the caller must verify. */
 #define TFM_TIMING_RESISTANT
 #define ECC_TIMING_RESISTANT
 #define WC_RSA_BLINDING
@@ -60,7 +61,10 @@
 /* ---- Algorithms -------------------------------------------------------------------------------------------------- */
 /* Signatures: RSA >= 2048 (PKCS#1 v1.5 for TLS 1.2 and certificates, PSS), ECDSA P-256/384/521, Ed25519. */
 #define RSA_MIN_SIZE 2048
+#define WOLFSSL_MIN_RSA_BITS 2048 /* in certificates: a CA with less is not loaded, a peer with less is refused */
+#define WOLFSSL_MIN_ECC_BITS 256
 #define WC_RSA_PSS
+#define WOLFSSL_PSS_LONG_SALT /* in certificates: OpenSSL's default is the longest salt that fits; TLS fixes its own */
 #define HAVE_ECC
 #define ECC_USER_CURVES
 #define HAVE_ECC384
@@ -128,7 +132,8 @@
 #define NO_SESSION_CACHE
 /* Never: SESSION_CERTS (+36 KiB a pair of connections), KEEP_PEER_CERT (+4 KiB), OPENSSL_EXTRA (a second library),
  * HAVE_SECRET_CALLBACK (hands session secrets out), HAVE_SESSION_TICKET, WOLFSSL_ASYNC_CRYPT (use-after-free when a peer
- * leaves while its signature is made, measured in 5.9.2), WOLFSSL_EARLY_DATA (replays). */
+ * leaves while its signature is made, measured in 5.9.2), WOLFSSL_EARLY_DATA (replays), WOLFSSL_CHECK_SIG_FAULTS (covers
+ * ECDSA in TLS only, and reads the private key that keyd has and the worker has not). */
 
 /* ---- Certificates and private keys -------------------------------------------------------------------------------- */
 #define WOLFSSL_ASN_TEMPLATE

@@ -1,5 +1,6 @@
 #include "wolfssl_5_7.h"
 
+#include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 

@@ -75,6 +75,16 @@ int capture_chain(int verified, WOLFSSL_X509_STORE_CTX* store) {
   return verified;
 }
 
+// As above; adds to wolfSSL's verdict the name, which its own wolfSSL_check_domain_name would not check strictly enough
+// (wolf_shim.h).
+int check_name(int verified, WOLFSSL_X509_STORE_CTX* store) {
+  auto* owner = static_cast<HandshakeOwner*>(store->userCtx);
+  Handshake* handshake = owner ? owner->handshake() : nullptr;
+  if (!verified || !handshake || store->totalCerts < 1) return 0;
+  const auto& leaf = store->certs[0];
+  return handshake->peer_is_named({leaf.buffer, leaf.length}) ? 1 : 0;
+}
+
 }  // namespace
 
 void set_signature_callbacks(WOLFSSL_CTX* context) {
@@ -91,5 +101,7 @@ void set_server_callbacks(WOLFSSL_CTX* server) {
 }
 
 void capture_verified_chain(WOLFSSL_CTX* server, int flags) { wolfSSL_CTX_set_verify(server, flags, capture_chain); }
+
+void check_name_of_peer(WOLFSSL_CTX* client) { wolfSSL_CTX_set_verify(client, WOLFSSL_VERIFY_PEER, check_name); }
 
 }  // namespace relayd::tls

@@ -42,37 +42,47 @@ ContextPtr make_context(bool server, Versions versions) {
   return context;
 }
 
-// Each certificate by itself, so that one that wolfSSL can't use (in a system's bundle there may be some) neither
-// hides the others nor goes unmentioned.
+// The PEM blocks of a text that are of one kind, "CERTIFICATE" or "X509 CRL". wolfSSL is given one at a time: of a
+// bundle it takes only the first CRL, and leaves out certificates that it can't use without a word.
+std::vector<std::string_view> pem_blocks(const Pem& pem, const std::string& label) {
+  const std::string begin = "-----BEGIN " + label + "-----", end = "-----END " + label + "-----";
+  std::vector<std::string_view> blocks;
+  for (size_t at = 0, last; (at = pem.text.find(begin, at)) != std::string::npos; at = last) {
+    last = pem.text.find(end, at);
+    if (last == std::string::npos) throw ConfigError(pem.file + ": a block has no end line \"" + end + "\"");
+    blocks.push_back(std::string_view(pem.text).substr(at, last + end.size() - at));
+  }
+  if (blocks.empty()) throw ConfigError(pem.file + ": found no \"" + begin + "\"; expected PEM text with at least one");
+  return blocks;
+}
+
+// A system's bundle may hold some that wolfSSL can't use: they are named, and the others serve.
 void load_trusted(WOLFSSL_CTX* context, const Pem& pem) {
-  static constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----", kEnd = "-----END CERTIFICATE-----";
-  int count = 0, unusable = 0;
+  const auto blocks = pem_blocks(pem, "CERTIFICATE");
+  size_t unusable = 0;
   std::string first_cause;
-  for (size_t at = 0; (at = pem.text.find(kBegin, at)) != std::string::npos; count++) {
-    const size_t end = pem.text.find(kEnd, at);
-    if (end == std::string::npos) throw ConfigError(pem.file + ": a certificate has no end line " + std::string(kEnd));
-    const auto one = std::string_view(pem.text).substr(at, end + kEnd.size() - at);
-    const int result = wolfSSL_CTX_load_verify_buffer(context, bytes(one), static_cast<long>(one.size()),
+  for (size_t i = 0; i < blocks.size(); i++) {
+    const int result = wolfSSL_CTX_load_verify_buffer(context, bytes(blocks[i]), static_cast<long>(blocks[i].size()),
                                                       WOLFSSL_FILETYPE_PEM);
     if (result != WOLFSSL_SUCCESS && unusable++ == 0)
-      first_cause = "certificate " + std::to_string(count + 1) + ": " + reason(result);
-    at = end;
+      first_cause = "certificate " + std::to_string(i + 1) + ": " + reason(result);
   }
-  if (count == 0)
-    throw ConfigError(pem.file + ": no certificate found; expected PEM text, \"" + std::string(kBegin) + "\" …");
-  if (unusable == count) throw ConfigError(pem.file + ": none of its certificates can be used; " + first_cause);
+  if (unusable == blocks.size())
+    throw ConfigError(pem.file + ": none of its certificates can be used; " + first_cause);
   if (unusable > 0)
     common::log::warning("some certificates in this file can't be used and are not trusted",
-                         {{"file", pem.file}, {"unusable", unusable}, {"of", count}, {"first", first_cause}});
+                         {{"file", pem.file}, {"unusable", unusable}, {"of", blocks.size()}, {"first", first_cause}});
 }
 
 void load_revoked(WOLFSSL_CTX* context, const Pem& pem) {
-  if (pem.text.empty()) return;
+  if (pem.file.empty()) return;
   if (wolfSSL_CTX_EnableCRL(context, 0) != WOLFSSL_SUCCESS) throw std::bad_alloc();
-  const int result = wolfSSL_CTX_LoadCRLBuffer(context, bytes(pem.text), static_cast<long>(pem.text.size()),
-                                               WOLFSSL_FILETYPE_PEM);
-  if (result != WOLFSSL_SUCCESS)
-    throw ConfigError(pem.file + ": not a usable CRL: " + reason(result) + "; expected PEM text, \"-----BEGIN X509 CRL-----\" …");
+  for (const std::string_view block : pem_blocks(pem, "X509 CRL")) {
+    const int result = wolfSSL_CTX_LoadCRLBuffer(context, bytes(block), static_cast<long>(block.size()),
+                                                 WOLFSSL_FILETYPE_PEM);
+    if (result != WOLFSSL_SUCCESS)
+      throw ConfigError(pem.file + ": a CRL can't be used: " + reason(result) + "; is its issuer in listener.cacertfile?");
+  }
 }
 
 }  // namespace
@@ -104,9 +114,14 @@ ServerContext::ServerContext(const ServerOptions& options) : context_(make_conte
 
 ClientContext::ClientContext(ClientOptions options)
     : options_(std::move(options)), context_(make_context(false, options_.versions)) {
-  wolfSSL_CTX_set_verify(context_.get(), options_.verify_peer ? WOLFSSL_VERIFY_PEER : WOLFSSL_VERIFY_NONE, nullptr);
-  if (options_.verify_peer) load_trusted(context_.get(), options_.trusted);
-  int groups[] = {WOLFSSL_X25519MLKEM768, WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
+  if (options_.verify_peer) {
+    load_trusted(context_.get(), options_.trusted);
+    check_name_of_peer(context_.get());
+  } else {
+    wolfSSL_CTX_set_verify(context_.get(), WOLFSSL_VERIFY_NONE, nullptr);
+  }
+  int groups[] = {WOLFSSL_X25519MLKEM768, WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1,
+                  WOLFSSL_ECC_SECP521R1};  // in TLS 1.2 they also say which curves a certificate may have
   if (wolfSSL_CTX_set_groups(context_.get(), groups, std::size(groups)) != WOLFSSL_SUCCESS)
     throw std::runtime_error("wolfSSL does not know the key exchange groups it was built with");
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "common/log.h"
+#include "relayd/tls/ip_name.h"
 #include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
@@ -53,8 +54,9 @@ bool is_input_for(std::span<const uint8_t> wolf_input, std::span<const uint8_t> 
 
 }  // namespace
 
-Handshake::Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::function<void(Progress)> on_resumed)
-    : runtime_(runtime), ssl_(ssl), key_(std::move(key)), on_resumed_(std::move(on_resumed)) {}
+Handshake::Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::string_view peer_name,
+                     std::function<void(Progress)> on_resumed)
+    : runtime_(runtime), ssl_(ssl), key_(std::move(key)), peer_name_(peer_name), on_resumed_(std::move(on_resumed)) {}
 
 Handshake::~Handshake() {
   if (!parked()) return;
@@ -105,6 +107,12 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
                         ? wolf_input
                         : wolf_input.last(static_cast<size_t>(wc_HashGetDigestSize(hash)));
   return true;
+}
+
+bool Handshake::peer_is_named(std::span<const uint8_t> leaf_der) {
+  misnamed_ = !wolf_shim_certificate_is_for(leaf_der.data(), leaf_der.size(), peer_name_.data(), peer_name_.size(),
+                                            is_ip_address(peer_name_));
+  return !misnamed_;
 }
 
 int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature,

@@ -30,7 +30,9 @@ class Handshake {
   enum class Progress { wants_io, parked, done, failed };
 
   // `on_resumed` is called when a parked handshake went on: with its new progress. `ssl` must outlive the handshake.
-  Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::function<void(Progress)> on_resumed);
+  // `peer_name`: DNS name or address that the peer's certificate must be for, if its context checks names.
+  Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::string_view peer_name,
+            std::function<void(Progress)> on_resumed);
   ~Handshake();  // gives up: a parked signature fails, wolfSSL returns, the fiber is free
   Handshake(const Handshake&) = delete;
   Handshake& operator=(const Handshake&) = delete;
@@ -45,11 +47,15 @@ class Handshake {
   };
   const std::optional<Refused>& refused() const { return refused_; }
   int wolf_error() const { return error_; }
+  // The peer's chain is fine, but its certificate is not for peer_name.
+  bool misnamed() const { return misnamed_; }
 
   // The peer's chain as sent, once it has been verified.
   CertificateChain& peer_chain() { return peer_chain_; }
 
-  // For the callbacks in sign_callbacks.cpp. On a fiber. 0, or -1: wolfSSL fails the handshake.
+  // For the callbacks in callbacks.cpp. On a fiber.
+  bool peer_is_named(std::span<const uint8_t> leaf_der);
+  // 0, or -1: wolfSSL fails the handshake.
   int sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature, uint32_t& size);
 
  private:
@@ -60,6 +66,7 @@ class Handshake {
   Runtime& runtime_;
   WOLFSSL* ssl_;
   SigningKey key_;
+  std::string_view peer_name_;  // the context's
   std::function<void(Progress)> on_resumed_;
   std::unique_ptr<Fiber> fiber_;
   std::optional<ipc::Client::Ticket> ticket_;
@@ -68,6 +75,7 @@ class Handshake {
   size_t signature_size_ = 0;
   std::optional<Refused> refused_;
   bool abandoned_ = false;
+  bool misnamed_ = false;
   int result_ = 0, error_ = 0;
   CertificateChain peer_chain_;
 };

@@ -7,12 +7,11 @@
 
 #include <wolfssl/ssl.h>
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "relayd/tls/ip_name.h"
 #include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
@@ -23,11 +22,6 @@ constexpr unsigned kEd25519Oid[] = {0x06, 0x03, 0x2b, 0x65, 0x70};  // 1.3.101.1
 bool is_ed25519(std::span<const uint8_t> public_key_der) {
   return std::search(public_key_der.begin(), public_key_der.end(), std::begin(kEd25519Oid), std::end(kEd25519Oid)) !=
          public_key_der.end();
-}
-
-bool is_ip_address(const std::string& name) {
-  in6_addr address;
-  return inet_pton(AF_INET, name.c_str(), &address) == 1 || inet_pton(AF_INET6, name.c_str(), &address) == 1;
 }
 
 // RFC 8446 section 6: the alerts that a peer ends a handshake with, and whether it thereby refuses our certificate.
@@ -77,26 +71,26 @@ void Stream::plain() {
   watch();
 }
 
-bool Stream::begin(WOLFSSL_CTX* context, SigningKey key) {
+bool Stream::begin(WOLFSSL_CTX* context, SigningKey key, std::string_view peer_name) {
   ssl_.reset(wolfSSL_new(context));
   if (!ssl_) return false;
   auto* owner = static_cast<HandshakeOwner*>(this);
   wolfSSL_SetIOReadCtx(ssl_.get(), owner);
   wolfSSL_SetIOWriteCtx(ssl_.get(), owner);
   wolfSSL_SetCertCbCtx(ssl_.get(), owner);
-  handshake_ = std::make_unique<Handshake>(runtime_, ssl_.get(), std::move(key),
+  handshake_ = std::make_unique<Handshake>(runtime_, ssl_.get(), std::move(key), peer_name,
                                            [this](Handshake::Progress progress) { on_progress(progress); });
   return true;
 }
 
 bool Stream::server_handshake(const ServerContext& context, SigningKey key) {
-  if (!begin(context.get(), std::move(key))) return false;
+  if (!begin(context.get(), std::move(key), "")) return false;
   watch();
   return true;
 }
 
 bool Stream::client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key) {
-  if (!begin(context.get(), std::move(key))) return false;
+  if (!begin(context.get(), std::move(key), context.options().name)) return false;
   WOLFSSL* ssl = ssl_.get();
   if (wolfSSL_use_certificate_chain_buffer_format(ssl, own.der.data(), static_cast<long>(own.der.size()),
                                                   WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
@@ -109,15 +103,10 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
                                     WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
     return false;
   const ClientOptions& options = context.options();
-  const char* name = options.name.c_str();
-  if (is_ip_address(options.name)) {  // no SNI for addresses, RFC 6066 section 3
-    if (options.verify_peer && wolfSSL_check_ip_address(ssl, name) != WOLFSSL_SUCCESS) return false;
-  } else {
-    if (options.verify_peer && wolfSSL_check_domain_name(ssl, name) != WOLFSSL_SUCCESS) return false;
-    if (wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, name, static_cast<unsigned short>(options.name.size())) !=
-        WOLFSSL_SUCCESS)
-      return false;
-  }
+  if (!is_ip_address(options.name) &&
+      wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, options.name.data(),
+                     static_cast<unsigned short>(options.name.size())) != WOLFSSL_SUCCESS)
+    return false;
   if (!options.alpn.empty()) {
     std::string list;
     for (const auto& protocol : options.alpn) list.append(list.empty() ? "" : ",").append(protocol);
@@ -164,6 +153,8 @@ void Stream::fail_handshake() {
     const char* what = refused->status ? ipc::name(*refused->status) : "no answer in time";
     end(End::Cause::signature, std::string("keyd did not sign: ") + what);
     if (end_) end_->status = refused->status;
+  } else if (handshake_->misnamed()) {
+    end(End::Cause::tls, "showed a certificate for another name; server_name_indication can tell which is expected");
   } else {
     end_tls(handshake_->wolf_error());
   }

@@ -86,7 +86,7 @@ class Stream final : private HandshakeOwner {
   enum class State : uint8_t { handshake, open, flushing, lingering, closed };
 
   Handshake* handshake() override { return handshake_.get(); }
-  bool begin(WOLFSSL_CTX* context, SigningKey key);
+  bool begin(WOLFSSL_CTX* context, SigningKey key, std::string_view peer_name);
   void on_progress(Handshake::Progress progress);
   void fail_handshake();
   void on_ready(int events);

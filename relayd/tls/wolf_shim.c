@@ -31,4 +31,14 @@ int wolf_shim_tls12_server_key_exchange(WOLFSSL* ssl, const unsigned char** data
     return 0;
 }
 
+int wolf_shim_certificate_is_for(const unsigned char* der, size_t size, const char* name, size_t name_size, int is_ip) {
+    DecodedCert certificate;
+    int matches;
+    wc_InitDecodedCert(&certificate, der, (word32)size, NULL);
+    matches = wc_ParseCert(&certificate, CERT_TYPE, NO_VERIFY, NULL) == 0 &&
+              CheckHostName(&certificate, name, name_size, WOLFSSL_LEFT_MOST_WILDCARD_ONLY, (byte)is_ip) == 0;
+    wc_FreeDecodedCert(&certificate);
+    return matches;
+}
+
 int wolf_shim_is_server(const WOLFSSL* ssl) { return ssl->options.side == WOLFSSL_SERVER_END; }

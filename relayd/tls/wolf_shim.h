@@ -1,4 +1,4 @@
-/* The only door into wolfSSL's internals: three facts that its public API does not tell. Valid for the pinned
+/* The only door into wolfSSL's internals: what its public API does not tell. Valid for the pinned
  * release only, which wolf_shim.c asserts. */
 #pragma once
 
@@ -17,6 +17,11 @@ int wolf_shim_tls13_transcript_hash(struct WOLFSSL* ssl, unsigned char out[64]);
 /* TLS 1.2 server, inside a signature callback: client_random, server_random and ServerECDHParams, RFC 8422
  * section 5.4. Points into `ssl`, valid until the callback returns. Returns 0, or -1. */
 int wolf_shim_tls12_server_key_exchange(struct WOLFSSL* ssl, const unsigned char** data, size_t* size);
+
+/* Whether a certificate is for `name`, a DNS name or (is_ip) an address: RFC 9525, a wildcard only as the whole leftmost
+ * label, the common name only without any subjectAltName. The public wolfSSL_check_domain_name takes wildcards elsewhere
+ * and refuses names of one label. 1 or 0. */
+int wolf_shim_certificate_is_for(const unsigned char* der, size_t size, const char* name, size_t name_size, int is_ip);
 
 /* 1 for a server's connection, 0 for a client's. */
 int wolf_shim_is_server(const struct WOLFSSL* ssl);
