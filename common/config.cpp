@@ -65,8 +65,7 @@ std::optional<uint64_t> parse_quantity(std::string_view text, const std::array<U
 }
 
 using Unit = std::pair<std::string_view, uint64_t>;
-constexpr std::array<Unit, 5> kDurations{
-    {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+constexpr std::array<Unit, 5> kDurations{{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
 constexpr std::array<Unit, 4> kSizes{{{"B", 1}, {"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}}};
 
 }  // namespace
@@ -84,7 +83,7 @@ std::string read_file(const std::string& file, size_t limit) {
   };
   const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // O_NONBLOCK: a FIFO must not hang the start
   if (!fd) return fail(strerror(errno));
-  struct stat info{};
+  struct stat info {};
   if (fstat(fd.get(), &info) != 0) return fail(strerror(errno));
   if (!S_ISREG(info.st_mode)) return fail("it is not a regular file");
   std::string text;
@@ -121,8 +120,7 @@ Section Section::parse(std::string_view text, const std::string& name) {
   } catch (const ConfigError& error) {
     throw ConfigError(name + ": " + error.what());
   }
-  if (!document->is_object())
-    throw ConfigError(name + ": found " + shown(*document) + "; expected an object { … }");
+  if (!document->is_object()) throw ConfigError(name + ": found " + shown(*document) + "; expected an object { … }");
   const Json* object = document.get();
   return Section(std::make_unique<Node>(Node{std::move(document), object, name, "", {}}));
 }

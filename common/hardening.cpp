@@ -45,7 +45,8 @@ std::string forbid_files(std::initializer_list<const char*> readable) {
   bool enforced = static_cast<bool>(rules);
   for (const char* path : readable) {
     const Fd directory(open(path, O_PATH | O_CLOEXEC));
-    const landlock_path_beneath_attr beneath{LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, directory.get()};
+    const landlock_path_beneath_attr beneath{LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+                                             directory.get()};
     enforced = enforced && syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
   }
   if (!enforced || syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0)

@@ -11,7 +11,8 @@ namespace common {
 void harden_process();
 
 // Landlock: from here on this process can open, create, rename or execute no file, but read those beneath `readable`
-// (paths; they must exist). It binds and connects freely, Unix sockets included. Inherited descriptors stay usable. Returns
+// (paths; they must exist). It binds and connects freely, Unix sockets included. Inherited descriptors stay usable.
+// Returns
 // "" when it is in force, else what the kernel lacks: the caller must say so.
 std::string forbid_files(std::initializer_list<const char*> readable = {});
 

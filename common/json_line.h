@@ -1,7 +1,8 @@
 // One line of JSON, built field by field without a document in memory: the log and keyd's audit are made of it.
 //
 // Strings may hold any bytes (client ids come from the network): control characters, quotes and backslashes are
-// escaped as RFC 8259 section 7 demands, bytes that are not UTF-8 become U+FFFD, so that a line is always one line and valid JSON.
+// escaped as RFC 8259 section 7 demands, bytes that are not UTF-8 become U+FFFD, so that a line is always one line and
+// valid JSON.
 #pragma once
 
 #include <charconv>
@@ -19,8 +20,7 @@ class JsonLine {
   JsonLine& add(std::string_view key, const char* value) { return add(key, std::string_view(value)); }
   JsonLine& add(std::string_view key, bool value);
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  JsonLine& add(std::string_view key, T value) {
+  requires(!std::same_as<T, bool>) JsonLine& add(std::string_view key, T value) {
     char digits[24];
     const auto end = std::to_chars(digits, digits + sizeof digits, value);
     return add_raw(key, {digits, static_cast<size_t>(end.ptr - digits)});

@@ -27,8 +27,7 @@ const LevelStyle& style(Level level) { return kStyles[static_cast<size_t>(level)
 std::string json_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
   JsonLine line;
   line.add("time", utc_now()).add("level", style(level).name).add("program", g_log.program).add("msg", message);
-  for (const Field& field : fields)
-    std::visit([&](auto value) { line.add(field.key, value); }, field.value);
+  for (const Field& field : fields) std::visit([&](auto value) { line.add(field.key, value); }, field.value);
   return std::move(line).finish();
 }
 
@@ -63,8 +62,7 @@ bool parse_level(std::string_view name, Level& level) {
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (level < g_log.least) return;
-  const std::string line =
-      g_log.terminal ? terminal_line(level, message, fields) : json_line(level, message, fields);
+  const std::string line = g_log.terminal ? terminal_line(level, message, fields) : json_line(level, message, fields);
   // A log that can't be written has nowhere to be reported.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }

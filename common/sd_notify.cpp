@@ -20,8 +20,8 @@ bool sd_notify(std::string_view state) {
   if (path[0] == '@') address.sun_path[0] = '\0';  // abstract socket, unix(7)
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + strlen(path));
   const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  return fd && ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
-                        reinterpret_cast<const sockaddr*>(&address), size) == static_cast<ssize_t>(state.size());
+  return fd && ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+                        size) == static_cast<ssize_t>(state.size());
 }
 
 }  // namespace common

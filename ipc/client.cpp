@@ -37,8 +37,7 @@ std::optional<Client::Ticket> Client::submit(Request request, Callback callback)
   const size_t size = encode(request, buffer_);
   if (size == 0) return std::nullopt;
   const uint64_t deadline = uv_now(loop_) + static_cast<uint64_t>(options_.timeout.count());
-  pending_.emplace(last_ticket_,
-                   Pending{std::move(callback), {buffer_.begin(), buffer_.begin() + size}, deadline});
+  pending_.emplace(last_ticket_, Pending{std::move(callback), {buffer_.begin(), buffer_.begin() + size}, deadline});
   arm_deadline();
   if (state_ == State::ready) send_pending();
   return last_ticket_;
@@ -54,8 +53,8 @@ void Client::connect() {
   // Never in progress: a Unix socket connects at once, or says EAGAIN when the server's backlog is full (connect(2)).
   if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return disconnect(strerror(errno));
-  poll_ = std::make_unique<common::Poll>(
-      loop_, fd_.get(), this, [](void* self, int events) { static_cast<Client*>(self)->on_ready(events); });
+  poll_ = std::make_unique<common::Poll>(loop_, fd_.get(), this,
+                                         [](void* self, int events) { static_cast<Client*>(self)->on_ready(events); });
   if (poll_->status() != 0) return disconnect(uv_strerror(poll_->status()));
   state_ = State::greeting;
   greet();

@@ -43,7 +43,9 @@ class Client {
 
   // The callback comes exactly once, later, unless the ticket is cancelled. nullopt: max_pending are waiting
   // already, or a field is longer than the protocol allows; no callback comes.
-  std::optional<Ticket> lookup(const Lookup& lookup, Callback callback) { return submit({0, lookup}, std::move(callback)); }
+  std::optional<Ticket> lookup(const Lookup& lookup, Callback callback) {
+    return submit({0, lookup}, std::move(callback));
+  }
   std::optional<Ticket> sign(const Sign& sign, Callback callback) { return submit({0, sign}, std::move(callback)); }
   void cancel(Ticket ticket) { pending_.erase(ticket); }
 

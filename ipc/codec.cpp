@@ -13,8 +13,7 @@ class Writer {
   template <typename Integer>
   Writer& integer(Integer value) {
     uint8_t bytes[sizeof value];
-    for (size_t i = 0; i < sizeof value; i++)
-      bytes[i] = static_cast<uint8_t>(value >> (8 * (sizeof value - 1 - i)));
+    for (size_t i = 0; i < sizeof value; i++) bytes[i] = static_cast<uint8_t>(value >> (8 * (sizeof value - 1 - i)));
     return raw(bytes);
   }
   template <typename Enum>
@@ -93,10 +92,10 @@ class Reader {
 constexpr std::array kOps{Op::hello, Op::lookup, Op::sign, Op::stats};
 constexpr std::array kRoles{Role::listener, Role::device};
 constexpr std::array kKinds{Kind::tls13_server, Kind::tls13_client, Kind::tls12_server, Kind::tls12_client};
-constexpr std::array kSchemes{Scheme::rsa_pkcs1_sha256,    Scheme::rsa_pkcs1_sha384,    Scheme::rsa_pkcs1_sha512,
-                              Scheme::ecdsa_sha256,        Scheme::ecdsa_sha384,        Scheme::ecdsa_sha512,
-                              Scheme::rsa_pss_rsae_sha256, Scheme::rsa_pss_rsae_sha384, Scheme::rsa_pss_rsae_sha512,
-                              Scheme::ed25519};
+constexpr std::array kSchemes{
+    Scheme::rsa_pkcs1_sha256,    Scheme::rsa_pkcs1_sha384, Scheme::rsa_pkcs1_sha512,    Scheme::ecdsa_sha256,
+    Scheme::ecdsa_sha384,        Scheme::ecdsa_sha512,     Scheme::rsa_pss_rsae_sha256, Scheme::rsa_pss_rsae_sha384,
+    Scheme::rsa_pss_rsae_sha512, Scheme::ed25519};
 constexpr std::array kStatuses{Status::ok,     Status::not_found, Status::mismatch,  Status::unusable,
                                Status::denied, Status::busy,      Status::malformed, Status::internal};
 

@@ -40,13 +40,13 @@ enum class Op : uint8_t { hello = 1, lookup = 2, sign = 3, stats = 4 };
 
 enum class Status : uint8_t {
   ok = 0,
-  not_found = 1,   // no key of that name
-  mismatch = 2,    // there is one, but it is not the key of the certificate
-  unusable = 3,    // there is one, but its file can't be used (keyd's log says why)
-  denied = 4,      // this peer, role, scheme or length is not allowed
-  busy = 5,        // too many requests; retry_after_ms says when
-  malformed = 6,   // not a message of this protocol; the connection ends
-  internal = 7,    // keyd failed, or could not write its audit line
+  not_found = 1,  // no key of that name
+  mismatch = 2,   // there is one, but it is not the key of the certificate
+  unusable = 3,   // there is one, but its file can't be used (keyd's log says why)
+  denied = 4,     // this peer, role, scheme or length is not allowed
+  busy = 5,       // too many requests; retry_after_ms says when
+  malformed = 6,  // not a message of this protocol; the connection ends
+  internal = 7,   // keyd failed, or could not write its audit line
 };
 
 enum class Role : uint8_t {

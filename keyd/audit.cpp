@@ -52,10 +52,8 @@ void add_request(common::JsonLine& line, const AuditEvent& event) {
   if (const ipc::Sign* sign = event.sign) {
     line.add("kind", ipc::name(sign->kind)).add("scheme", ipc::name(sign->scheme));
     const auto& content = sign->content;
-    if (content.size() <= kShownContent)
-      line.add("transcript", common::hex(content.data(), content.size()));
-    else
-      line.add("transcript_sha256", sha256_hex(content.data(), content.size()));
+    if (content.size() <= kShownContent) line.add("transcript", common::hex(content.data(), content.size()));
+    else line.add("transcript_sha256", sha256_hex(content.data(), content.size()));
   }
 }
 

@@ -21,9 +21,6 @@ namespace {
 using ipc::Status;
 
 constexpr size_t kMaxKeyFile = 64 * 1024;
-// Time stamps of files advance in steps (a kernel tick; up to 2 s elsewhere): a file that was changed again
-// within the step we read it in looks the same afterwards. Until a file is this old, it is read at each use.
-constexpr int64_t kSettledAfterNs = 2'000'000'000;
 
 int64_t nanoseconds(const timespec& time) { return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec; }
 
@@ -82,12 +79,13 @@ common::Fd open_directory(const std::string& path, const ConfiguredPath& from, i
 }  // namespace
 
 KeyStore::KeyStore(const ConfiguredPath& keys_dir, const ConfiguredPath& listener, size_t cache_size,
-                   SecureSlots& slots)
+                   SecureSlots& slots, std::chrono::nanoseconds settled_after)
     : keys_dir_(keys_dir.path),
       listener_origin_(listener.origin),
       slots_(slots),
       file_(kMaxKeyFile),
-      cache_size_(cache_size) {
+      cache_size_(cache_size),
+      settled_after_(settled_after) {
   keys_fd_ = open_directory(keys_dir.path, keys_dir, R_OK | X_OK,
                             "create it and put each device's key into it as CLIENTID.pem");
   const size_t slash = listener.path.rfind('/');
@@ -155,7 +153,7 @@ void KeyStore::load(int directory, Entry& entry) {
   const std::string old_problem = std::exchange(entry.problem, "");
   entry.key.reset();
   read(directory, entry);
-  entry.settled = now_ns() - entry.seen.changed_ns > kSettledAfterNs;
+  entry.settled = now_ns() - entry.seen.changed_ns > settled_after_.count();
   if (!entry.problem.empty() && (entry.problem != old_problem || before != entry.seen))
     common::log::warning("a key file can't be used", {{"file", entry.path}, {"problem", entry.problem}});
 }
@@ -173,10 +171,8 @@ void KeyStore::read(int directory, Entry& entry) {
   size_t size = 0;
   ssize_t got = 1;
   while (size < file.size() && (got = ::read(fd.get(), file.data() + size, file.size() - size)) > 0) size += got;
-  if (got < 0)
-    entry.problem = std::string("it can't be read: ") + strerror(errno);
-  else
-    entry.key = PrivateKey::parse(file.first(size), slots_, entry.problem);
+  if (got < 0) entry.problem = std::string("it can't be read: ") + strerror(errno);
+  else entry.key = PrivateKey::parse(file.first(size), slots_, entry.problem);
   file_.wipe();
   // Somebody who writes into the file in place may have been seen halfway: such a key does not count.
   if (fstat(fd.get(), &info) != 0 || id_of(info) != entry.seen) {

@@ -8,6 +8,7 @@
 // for them. A file that can't be used is logged once per change of it, with the remedy. One thread.
 #pragma once
 
+#include <chrono>
 #include <list>
 #include <memory>
 #include <string>
@@ -29,7 +30,10 @@ struct ConfiguredPath {
 class KeyStore {
  public:
   // Opens the directories; reads no key. Throws std::runtime_error naming origin, path, cause and remedy.
-  KeyStore(const ConfiguredPath& keys_dir, const ConfiguredPath& listener, size_t cache_size, SecureSlots& slots);
+  // Time stamps of files advance in steps (a kernel tick; 2 s on some file systems), so a file that was changed again
+  // within the step it was read in looks the same afterwards. Until it is `settled_after` old it is read at each use.
+  KeyStore(const ConfiguredPath& keys_dir, const ConfiguredPath& listener, size_t cache_size, SecureSlots& slots,
+           std::chrono::nanoseconds settled_after = std::chrono::seconds(2));
 
   // Throws std::runtime_error if the listener's key can't be used.
   void check_listener();
@@ -70,6 +74,7 @@ class KeyStore {
   SecureSlots& slots_;
   LockedMemory file_;  // what is being read; wiped at once
   size_t cache_size_;
+  std::chrono::nanoseconds settled_after_;
   Entry listener_;
   Entries entries_;  // most recently used first
   std::unordered_map<std::string_view, Entries::iterator> by_file_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <optional>
 #include <string_view>
 
 namespace keyd {
@@ -13,14 +14,18 @@ constexpr unsigned kLeastRsaBits = 2048, kMostRsaBits = 4096;
 
 std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-// The PEM block of the one private key in a file's text; empty and `problem` if there is no such.
-std::string_view find_private_key(std::string_view text, std::string& problem) {
+struct PemBlock {
+  std::string_view text, label;
+};
+
+// The one private key in a file's text; empty and `problem` if there is no such.
+PemBlock find_private_key(std::string_view text, std::string& problem) {
   constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "-----END ", kDashes = "-----";
-  std::string_view block, block_label;
+  PemBlock block;
   std::string others;
   const auto fail = [&](std::string what) {
     problem = std::move(what);
-    return std::string_view();
+    return PemBlock();
   };
   for (size_t at = text.find(kBegin); at != text.npos; at = text.find(kBegin, at + 1)) {
     const size_t from = at + kBegin.size(), to = text.find(kDashes, from);
@@ -33,15 +38,14 @@ std::string_view find_private_key(std::string_view text, std::string& problem) {
       others.append(others.empty() ? "" : ", ").append(label);
       continue;
     }
-    if (!block.empty()) return fail("there are two private keys in it; keep one");
-    block_label = label;
-    block = text.substr(at, text.find('\n', end) - at);
+    if (!block.text.empty()) return fail("there are two private keys in it; keep one");
+    block = {text.substr(at, text.find('\n', end) - at), label};
   }
-  if (block_label == "ENCRYPTED PRIVATE KEY" || block.find("Proc-Type: 4,ENCRYPTED") != block.npos)
+  if (block.label == "ENCRYPTED PRIVATE KEY" || block.text.find("Proc-Type: 4,ENCRYPTED") != text.npos)
     return fail("the key is encrypted; store it without a passphrase: `openssl pkey -in FILE -out NEW`");
-  if (block_label == "PRIVATE KEY" || block_label == "EC PRIVATE KEY" || block_label == "RSA PRIVATE KEY") return block;
-  if (!block.empty())
-    return fail("found \"" + std::string(block_label) +
+  if (block.label == "PRIVATE KEY" || block.label == "EC PRIVATE KEY" || block.label == "RSA PRIVATE KEY") return block;
+  if (!block.text.empty())
+    return fail("found \"" + std::string(block.label) +
                 "\"; allowed are RSA, ECDSA and Ed25519 as PKCS#8, SEC1 or PKCS#1");
   if (!others.empty()) return fail("there is no private key in it, but: " + others);
   if (text.empty()) return fail("it is empty");
@@ -50,28 +54,41 @@ std::string_view find_private_key(std::string_view text, std::string& problem) {
   return fail("it is not PEM: there is no \"-----BEGIN … PRIVATE KEY-----\" in it");
 }
 
-// What a DER key is that none of our decoders took, by the algorithm's object identifier near its start.
-std::string foreign_algorithm(Bytes der) {
-  using namespace std::string_view_literals;
-  static constexpr std::array<std::pair<std::string_view, const char*>, 8> kKnown{{
-      {"\x06\x07\x2a\x86\x48\xce\x38\x04\x01"sv, "a DSA key"},
-      {"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01"sv, "a Diffie-Hellman key"},
-      {"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"sv, "an RSASSA-PSS key"},
-      {"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"sv, "an RSA key that is broken or too short"},
-      {"\x06\x03\x2b\x65\x6e"sv, "an X25519 key"},
-      {"\x06\x03\x2b\x65\x6f"sv, "an X448 key"},
-      {"\x06\x03\x2b\x65\x71"sv, "an Ed448 key"},
-      {"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"sv, "an elliptic-curve key that is broken or of another curve"},
-  }};
-  const std::string_view head = text_of(der.first(std::min<size_t>(der.size(), 40)));
-  for (const auto& [oid, name] : kKnown)
-    if (head.find(oid) != head.npos) return name;
-  return "a key that is broken or of another algorithm or curve";
+// What the key says that it is. wolfCrypt must not guess: it takes a secp256k1 key for P-256 and X25519 for Ed25519.
+struct Algorithm {
+  std::string_view oid;  // DER, RFC 5280 and its kin
+  const char* name;
+  std::optional<KeyType> type;  // none: not allowed
+};
+using namespace std::string_view_literals;
+constexpr Algorithm kAlgorithms[] = {
+    {"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"sv, "an RSA key", KeyType::rsa},
+    {"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"sv, "a P-256 key", KeyType::p256},
+    {"\x06\x05\x2b\x81\x04\x00\x22"sv, "a P-384 key", KeyType::p384},
+    {"\x06\x05\x2b\x81\x04\x00\x23"sv, "a P-521 key", KeyType::p521},
+    {"\x06\x03\x2b\x65\x70"sv, "an Ed25519 key", KeyType::ed25519},
+    {"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"sv, "an elliptic-curve key of another curve", {}},
+    {"\x06\x07\x2a\x86\x48\xce\x38\x04\x01"sv, "a DSA key", {}},
+    {"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"sv, "an RSASSA-PSS key", {}},
+    {"\x06\x03\x2b\x65\x6e"sv, "an X25519 key", {}},
+    {"\x06\x03\x2b\x65\x71"sv, "an Ed448 key", {}},
+};
+
+Algorithm algorithm_of(std::string_view label, Bytes der) {
+  if (label == "RSA PRIVATE KEY") return kAlgorithms[0];
+  // PKCS#8 begins with its algorithm; SEC1 has the curve behind the key.
+  const std::string_view text = text_of(label == "PRIVATE KEY" ? der.first(std::min<size_t>(der.size(), 40)) : der);
+  for (const Algorithm& algorithm : kAlgorithms)
+    if (text.find(algorithm.oid) != text.npos) return algorithm;
+  return {"", "a key of an unknown algorithm or curve", {}};
 }
 
-struct DerOwner {
-  DerBuffer* der = nullptr;
-  ~DerOwner() { wc_FreeDer(&der); }  // wipes
+// A slot as a buffer; wiped in the end.
+struct Scratch {
+  explicit Scratch(SecureSlots& s) : slots(s), bytes(static_cast<byte*>(s.take(s.slot_size()))) {}
+  ~Scratch() { slots.release(bytes); }
+  SecureSlots& slots;
+  byte* bytes;
 };
 
 constexpr word32 kSpkiRoom = 1024;  // RSA-4096 has 550
@@ -113,51 +130,59 @@ int load(ed25519_key& key, Bytes der, KeyInfo& info, SpkiDer& spki) {
 }  // namespace
 
 std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, SecureSlots& slots, std::string& problem) {
-  const std::string_view block = find_private_key(text_of(pem), problem);
-  if (block.empty()) return nullptr;
-  void* slot = slots.take(sizeof(PrivateKey));
-  if (!slot) {
-    problem = "there is no locked memory left for it";
+  const PemBlock block = find_private_key(text_of(pem), problem);
+  if (block.text.empty()) return nullptr;
+  const auto fail = [&](std::string what) {
+    problem = std::move(what);
     return nullptr;
+  };
+  void* slot = slots.take(sizeof(PrivateKey));
+  const Scratch scratch(slots);
+  if (!slot || !scratch.bytes) {
+    slots.release(slot);
+    return fail("there is no locked memory left for it");
   }
-  const std::shared_ptr<PrivateKey> key(new (slot) PrivateKey, [&slots](PrivateKey* old) {
+  std::shared_ptr<PrivateKey> key(new (slot) PrivateKey, [&slots](PrivateKey* old) {
     old->~PrivateKey();
     slots.release(old);
   });
-  DerOwner owner;
-  if (block.size() > slots.slot_size() ||  // no key that we allow is as long
-      wc_PemToDer(reinterpret_cast<const byte*>(block.data()), static_cast<long>(block.size()), PRIVATEKEY_TYPE,
-                  &owner.der, nullptr, nullptr, nullptr) != 0) {
-    problem = "its base64 is broken or too long";
-    return nullptr;
-  }
-  const Bytes der(owner.der->buffer, owner.der->length);
-  if (!key->decode(der))
-    problem = "found " + foreign_algorithm(der) + "; allowed are RSA, ECDSA on P-256, P-384, P-521, and Ed25519";
-  else if (const auto bits = key->info_.bits;
-           key->info_.type == KeyType::rsa && (bits < kLeastRsaBits || bits > kMostRsaBits))
-    problem = "found an RSA key of " + std::to_string(bits) + " bits; allowed are 2048 to 4096";
-  return problem.empty() ? key : nullptr;
+  // Not wc_PemToDer: that one takes the PKCS#8 header off, which says what the key is.
+  const auto text = reinterpret_cast<const byte*>(block.text.data());
+  const int size = block.text.size() > slots.slot_size()
+                       ? -1  // no key that we allow is as long
+                       : wc_KeyPemToDer(text, static_cast<int>(block.text.size()), scratch.bytes,
+                                        static_cast<int>(slots.slot_size()), nullptr);
+  if (size <= 0) return fail("its base64 is broken or too long");
+  const Bytes der(scratch.bytes, static_cast<size_t>(size));
+  const Algorithm algorithm = algorithm_of(block.label, der);
+  if (!algorithm.type)
+    return fail("found " + std::string(algorithm.name) +
+                "; allowed are RSA, ECDSA on P-256, P-384, P-521, and Ed25519");
+  if (!key->decode(*algorithm.type, der)) return fail("found " + std::string(algorithm.name) + " that is broken");
+  const unsigned bits = key->info_.bits;
+  if (algorithm.type == KeyType::rsa && (bits < kLeastRsaBits || bits > kMostRsaBits))
+    return fail("found an RSA key of " + std::to_string(bits) + " bits; allowed are 2048 to 4096");
+  return key;
 }
 
-void PrivateKey::clear() {
+PrivateKey::~PrivateKey() {
   if (auto* rsa = std::get_if<RsaKey>(&key_)) wc_FreeRsaKey(rsa);
   if (auto* ecc = std::get_if<ecc_key>(&key_)) wc_ecc_free(ecc);
   if (auto* ed = std::get_if<ed25519_key>(&key_)) wc_ed25519_free(ed);
-  key_.emplace<std::monostate>();
 }
 
 template <typename Key>
 bool PrivateKey::decode_as(Bytes der) {
-  clear();
   SpkiDer spki;
   const int size = load(key_.emplace<Key>(), der, info_, spki);
   return size > 0 && wc_Sha256Hash(spki.data(), static_cast<word32>(size), info_.spki.data()) == 0;
 }
 
-// By trial, as the format need not say the algorithm: each decoder refuses the others' keys.
-bool PrivateKey::decode(Bytes der) {
-  return decode_as<ecc_key>(der) || decode_as<RsaKey>(der) || decode_as<ed25519_key>(der);
+bool PrivateKey::decode(KeyType type, Bytes der) {
+  const bool decoded = type == KeyType::rsa       ? decode_as<RsaKey>(der)
+                       : type == KeyType::ed25519 ? decode_as<ed25519_key>(der)
+                                                  : decode_as<ecc_key>(der);
+  return decoded && info_.type == type;
 }
 
 }  // namespace keyd

@@ -23,7 +23,7 @@ class PrivateKey {
   // std::bad_alloc when there is no slot left. wolfCrypt must allocate from the same slots (WolfcryptMemory).
   static std::shared_ptr<PrivateKey> parse(std::span<const uint8_t> pem, SecureSlots& slots, std::string& problem);
 
-  ~PrivateKey() { clear(); }
+  ~PrivateKey();
   PrivateKey(const PrivateKey&) = delete;
   PrivateKey& operator=(const PrivateKey&) = delete;
 
@@ -38,8 +38,7 @@ class PrivateKey {
   PrivateKey() = default;
   template <typename Key>
   bool decode_as(std::span<const uint8_t> der);
-  bool decode(std::span<const uint8_t> der);
-  void clear();
+  bool decode(KeyType type, std::span<const uint8_t> der);
 
   KeyInfo info_;
   std::variant<std::monostate, RsaKey, ecc_key, ed25519_key> key_;

@@ -65,12 +65,9 @@ void Server::accept_one() {
   const char* refused = nullptr;
   if (std::find(allowed.begin(), allowed.end(), peer.uid) == allowed.end())
     refused = "the peer's user is not in allowed_users";
-  else if (open_.size() >= limits_.max_connections)
-    refused = "max_connections is reached";
-  if (refused)
-    audit_.write({"connect", peer, nullptr, nullptr, Status::denied, refused});
-  else
-    start(std::move(fd), peer);
+  else if (open_.size() >= limits_.max_connections) refused = "max_connections is reached";
+  if (refused) audit_.write({"connect", peer, nullptr, nullptr, Status::denied, refused});
+  else start(std::move(fd), peer);
 }
 
 // Without a free descriptor the connection stays in the queue and the socket stays readable: wait, do not
@@ -93,22 +90,17 @@ void Server::start(common::Fd fd, const Peer& peer) {
   connection.peer = peer;
   connection.fd = std::move(fd);
   connection.poll.data = &connection;
-  if (uv_poll_init(accept_poll_.loop, &connection.poll, connection.fd.get()) == 0)
-    watch(connection);
-  else
-    open_.pop_front();
+  if (uv_poll_init(accept_poll_.loop, &connection.poll, connection.fd.get()) == 0) watch(connection);
+  else open_.pop_front();
 }
 
 // Reads from a peer only while nothing waits to be sent to it.
 void Server::watch(Connection& connection) {
   const auto event = [](uv_poll_t* handle, int status, int events) {
     auto& c = *static_cast<Connection*>(handle->data);
-    if (status < 0)
-      c.server->close(c);
-    else if (events & UV_WRITABLE)
-      c.server->flush(c);
-    else if (events & UV_READABLE)
-      c.server->read_one(c);
+    if (status < 0) c.server->close(c);
+    else if (events & UV_WRITABLE) c.server->flush(c);
+    else if (events & UV_READABLE) c.server->read_one(c);
   };
   const int wanted = connection.waiting.empty() ? UV_READABLE : UV_WRITABLE;
   if (std::exchange(connection.watched, wanted) == wanted) return;  // uv_poll_start costs two system calls

@@ -32,10 +32,8 @@ size_t Service::answer(const Peer& peer, const ipc::Request& request, uint64_t w
   if (!audit_.write({ipc::name(request.op()), peer, &key, to_sign, outcome.status, outcome.reason, wait_us, spent_us}))
     outcome = {Status::internal, "", 0};
 
-  if (outcome.status != Status::ok)
-    refusals_++;
-  else
-    to_sign ? signatures_++ : lookups_++;
+  if (outcome.status != Status::ok) refusals_++;
+  else to_sign ? signatures_++ : lookups_++;
   const size_t size = ipc::encode(
       ipc::Response{request.id, outcome.status, 0, std::span(signature_).first(outcome.signature_size)}, out);
   explicit_bzero(signature_.data(), signature_.size());

@@ -16,7 +16,7 @@ constexpr int64_t kMostCachedKeys = 100'000, kMostConnections = 1000;
 std::optional<uid_t> uid_of(const std::string& user) {
   uid_t uid = 0;
   const auto [end, error] = std::from_chars(user.data(), user.data() + user.size(), uid);
-  if (error == std::errc() && end == user.data() + user.size()) return uid;
+  if (error == std::errc() && end == user.data() + user.size() && uid != static_cast<uid_t>(-1)) return uid;
   const passwd* entry = getpwnam(user.c_str());
   return entry ? std::optional(entry->pw_uid) : std::nullopt;
 }
@@ -48,8 +48,7 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
   const auto keys_dir = section.string("private_keys_dir");
   if (overrides.private_keys_dir)
     settings.private_keys_dir = {*overrides.private_keys_dir, "--private-keys-dir or MQTT_RELAY_PRIVATE_KEYS_DIR"};
-  else if (keys_dir)
-    settings.private_keys_dir = path("private_keys_dir", *keys_dir);
+  else if (keys_dir) settings.private_keys_dir = path("private_keys_dir", *keys_dir);
   if (settings.private_keys_dir.path.empty())
     section.fail("private_keys_dir",
                  "missing: set it to the directory that holds each device's private key as CLIENTID.pem");

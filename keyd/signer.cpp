@@ -58,16 +58,11 @@ std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, Si
     const wc_HashType hash = hash_of(request.scheme);
     std::array<uint8_t, 64> buffer;
     Bytes digest = Bytes(buffer).first(hash_size(request.scheme));
-    if (request.kind == ipc::Kind::tls12_client)
-      digest = message;  // the one content that comes hashed
-    else if (wc_Hash(hash, message.data(), size32(message), buffer.data(), size32(digest)) != 0)
-      return std::nullopt;
-    if (family_of(request.scheme) == Family::ecdsa)
-      size = ecdsa(key.as<ecc_key>(), digest, out);
-    else if (family_of(request.scheme) == Family::rsa_pkcs1)
-      size = rsa_pkcs1(key.as<RsaKey>(), hash, digest, out);
-    else
-      size = rsa_pss(key.as<RsaKey>(), hash, digest, out);
+    if (request.kind == ipc::Kind::tls12_client) digest = message;  // the one content that comes hashed
+    else if (wc_Hash(hash, message.data(), size32(message), buffer.data(), size32(digest)) != 0) return std::nullopt;
+    if (family_of(request.scheme) == Family::ecdsa) size = ecdsa(key.as<ecc_key>(), digest, out);
+    else if (family_of(request.scheme) == Family::rsa_pkcs1) size = rsa_pkcs1(key.as<RsaKey>(), hash, digest, out);
+    else size = rsa_pss(key.as<RsaKey>(), hash, digest, out);
   }
   if (!size) explicit_bzero(out.data(), out.size());
   return size;

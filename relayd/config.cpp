@@ -20,8 +20,8 @@ Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_
   const size_t colon = text.rfind(':');
   int port = 0;
   const char* end = text.data() + text.size();
-  const bool number = colon != std::string::npos &&
-                      std::from_chars(text.data() + colon + 1, end, port).ptr == end && colon + 1 < text.size();
+  const bool number = colon != std::string::npos && std::from_chars(text.data() + colon + 1, end, port).ptr == end &&
+                      colon + 1 < text.size();
   std::string host = text.substr(0, number ? colon : 0);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   else if (host.find(':') != std::string::npos) host.clear();  // an IPv6 address needs its brackets
@@ -55,10 +55,12 @@ uint32_t parse_packet_size(Section& section, std::string_view key, std::string_v
 Config::Listener parse_listener(Section section) {
   Config::Listener listener;
   listener.bind = parse_bind(section, "bind", "0.0.0.0:8883");
-  listener.certfile = section.required_string("certfile", "the PEM file of the certificate chain that devices are shown");
+  listener.certfile =
+      section.required_string("certfile", "the PEM file of the certificate chain that devices are shown");
   listener.verify_peer = parse_verify(section);
   if (listener.verify_peer)
-    listener.cacertfile = section.required_string("cacertfile", "the PEM file of the CAs that issue device certificates");
+    listener.cacertfile =
+        section.required_string("cacertfile", "the PEM file of the CAs that issue device certificates");
   else section.string("cacertfile", "");
   listener.crlfile = section.string("crlfile", "");
   listener.fail_if_no_peer_cert = section.boolean("fail_if_no_peer_cert", true);
@@ -77,7 +79,8 @@ Config::Remote parse_remote(Section section) {
   Config::Remote remote;
   remote.verify_peer = parse_verify(section);
   if (remote.verify_peer)
-    remote.cacertfile = section.required_string("cacertfile", "the PEM file of the CAs that issue the broker's certificate");
+    remote.cacertfile =
+        section.required_string("cacertfile", "the PEM file of the CAs that issue the broker's certificate");
   else section.string("cacertfile", "");
   remote.versions = parse_versions(section);
   remote.server_name = section.string("server_name_indication", "");
@@ -116,7 +119,8 @@ Config Config::parse(const std::string& text, const std::string& name, const Ove
   if (overrides.remote_host) config.remote_endpoint.host = *overrides.remote_host;
   if (overrides.remote_port) config.remote_endpoint.port = static_cast<uint16_t>(*overrides.remote_port);
   if (config.remote_endpoint.host.empty())
-    root.fail("remote_host", "missing: set it (or --remote-host, or MQTT_RELAY_REMOTE_HOST) to the remote broker's name");
+    root.fail("remote_host",
+              "missing: set it (or --remote-host, or MQTT_RELAY_REMOTE_HOST) to the remote broker's name");
   config.remote = parse_required(root, "remote", parse_remote);
   if (config.remote.server_name.empty()) config.remote.server_name = config.remote_endpoint.host;
   config.listener = parse_required(root, "listener", parse_listener);

@@ -16,7 +16,8 @@ class Dialer {
   // Once, never before the constructor has returned: a connected non-blocking socket, or none and why.
   using Done = void (*)(void* owner, common::Fd socket, const std::string& failure);
 
-  Dialer(uv_loop_t* loop, std::vector<SocketAddress> addresses, std::chrono::milliseconds budget, void* owner, Done done);
+  Dialer(uv_loop_t* loop, std::vector<SocketAddress> addresses, std::chrono::milliseconds budget, void* owner,
+         Done done);
 
  private:
   void next();

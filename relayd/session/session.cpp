@@ -69,7 +69,8 @@ void Session::on_deadline() {
     case State::dialing:
     case State::remote_handshake: return refuse(Refusal::server_unavailable, "no connection within connect_timeout");
     case State::awaiting_connack: return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
-    case State::relaying: return disconnect(DisconnectReason::keep_alive_timeout, "silent for 1.5 times its keep alive");
+    case State::relaying:
+      return disconnect(DisconnectReason::keep_alive_timeout, "silent for 1.5 times its keep alive");
     case State::closing: return services_.retire(services_.owner, id_);
     case State::looking_up: return;
   }
@@ -211,7 +212,7 @@ void Session::begin_empty_broker() {
   if (outcome.kind != EmptyBroker::Outcome::Kind::go_on) return obey(outcome);
   device_.write(bytes_of(answer));
   move_to(State::relaying);
-  common::log::info("session up", {{"session", id_}, {"device", address_.text()}, {"client_id", client_id_}, {"to", "local, built in"}});
+  log_up("local, built in", "");
   std::vector<uint8_t> first;
   first.swap(connect_bytes_);
   connect_.client_id = {};
@@ -240,17 +241,17 @@ void Session::forward_up(std::span<const uint8_t> bytes) {
 void Session::forward_down(std::span<const uint8_t> bytes) {
   const auto fed = down_.feed(bytes);
   const auto first = down_.first_type();
-  if (state_ == State::awaiting_connack && first && first != mqtt::PacketType::connack && first != mqtt::PacketType::auth)
+  if (state_ == State::awaiting_connack && first && first != mqtt::PacketType::connack &&
+      first != mqtt::PacketType::auth)
     return refuse(Refusal::server_unavailable, "the broker's first packet is no CONNACK");
   device_.write(bytes.first(fed.good));
   broker_answered_ |= fed.good > 0;
   if (state_ == State::awaiting_connack && down_.connack_code()) {
     if (*down_.connack_code() != 0)
-      return finish("the broker refused the device, CONNACK code " + std::to_string(*down_.connack_code()), Level::warning);
+      return finish("the broker refused the device, CONNACK code " + std::to_string(*down_.connack_code()),
+                    Level::warning);
     move_to(State::relaying);
-    common::log::info("session up",
-                      {{"session", id_}, {"device", address_.text()}, {"client_id", client_id_},
-                       {"to", to_remote_ ? "remote" : "local"}, {"tls", upstream_->tls_version()}});
+    log_up(to_remote_ ? "remote" : "local", upstream_->tls_version());
   }
   switch (fed.state) {
     case mqtt::Framer::State::running:
@@ -258,7 +259,8 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
       return;
     case mqtt::Framer::State::disconnected: return finish("the broker disconnected the device");
     default:
-      if (state_ == State::awaiting_connack) return refuse(Refusal::server_unavailable, "the broker sent what is not MQTT");
+      if (state_ == State::awaiting_connack)
+        return refuse(Refusal::server_unavailable, "the broker sent what is not MQTT");
       return disconnect(DisconnectReason::unspecified_error, "the broker sent what is not MQTT");
   }
 }
@@ -286,8 +288,10 @@ void Session::obey(const EmptyBroker::Outcome& outcome) {
 
 void Session::upstream_ended(const tls::End& end) {
   if (state_ == State::relaying)
-    return disconnect(DisconnectReason::unspecified_error, (to_remote_ ? "the remote broker " : "the local broker ") + end.text);
-  const std::string_view why = to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
+    return disconnect(DisconnectReason::unspecified_error,
+                      (to_remote_ ? "the remote broker " : "the local broker ") + end.text);
+  const std::string_view why =
+      to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
   switch (end.cause) {
     case tls::End::Cause::own_certificate:
       return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate", end.text);
@@ -306,7 +310,8 @@ void Session::refuse(Refusal refusal, std::string_view why, std::string_view det
 
 void Session::disconnect(DisconnectReason reason, std::string_view why) {
   // Not before a CONNACK of success (MQTT-3.14.0-1), not inside of a packet.
-  if (empty_broker_ || (state_ == State::relaying && down_.at_boundary() && down_.state() == mqtt::Framer::State::running))
+  if (empty_broker_ ||
+      (state_ == State::relaying && down_.at_boundary() && down_.state() == mqtt::Framer::State::running))
     device_.write(mqtt::encode_disconnect(connect_.version, reason, why, connect_.maximum_packet_size).bytes());
   finish(why, Level::warning);
 }
@@ -318,12 +323,26 @@ void Session::drain() {
   finish("draining");
 }
 
+void Session::log_up(std::string_view to, std::string_view tls) const {
+  common::log::info("session up", {{"worker", services_.worker},
+                                   {"session", id_},
+                                   {"device", address_.text()},
+                                   {"client_id", client_id_},
+                                   {"to", to},
+                                   {"tls", tls}});
+}
+
 void Session::finish(std::string_view why, Level level) {
   if (state_ == State::closing) return;
   move_to(State::closing);
   common::log::write(level, "session closed",
-                     {{"session", id_}, {"device", address_.text()}, {"client_id", client_id_}, {"why", why},
-                      {"bytes_up", up_.bytes()}, {"bytes_down", down_.bytes()}});
+                     {{"worker", services_.worker},
+                      {"session", id_},
+                      {"device", address_.text()},
+                      {"client_id", client_id_},
+                      {"why", why},
+                      {"bytes_up", up_.bytes()},
+                      {"bytes_down", down_.bytes()}});
   if (lookup_) services_.keyd.cancel(*lookup_);
   lookup_.reset();
   dialer_.reset();

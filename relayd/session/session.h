@@ -6,8 +6,8 @@
 //   every state → closing → gone
 //
 // MQTT bytes pass unchanged. What the session says itself is a CONNACK that refuses, or a 5.0 DISCONNECT between two
-// packets; never a CONNACK of success for a device that has a key, never a PINGRESP. When either side stops, so does the
-// other; what it had said before is delivered first. One thread; owned by the worker.
+// packets; never a CONNACK of success for a device that has a key, never a PINGRESP. When either side stops, so does
+// the other; what it had said before is delivered first. One thread; owned by the worker.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,7 @@ class Session;
 
 // What a session needs from its worker. All of it outlives the session.
 struct SessionServices {
+  const int worker;  // its number, for the log: keyd's audit has the same
   tls::Runtime& runtime;
   ipc::Client& keyd;
   const Config& config;
@@ -92,6 +93,7 @@ class Session final : public tls::StreamHandler {
   void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);
   void finish(std::string_view why, common::log::Level level = common::log::Level::info);
+  void log_up(std::string_view to, std::string_view tls) const;
 
   SessionServices& services_;
   const uint64_t id_;

@@ -27,11 +27,9 @@ struct Resolver::Lookup {
 };
 
 Resolver::Resolver(uv_loop_t* loop, Config::Endpoint endpoint, void* owner, Changed changed)
-    : loop_(loop),
-      endpoint_(std::move(endpoint)),
-      owner_(owner),
-      changed_(changed),
-      again_(loop, this, [](void* self) { static_cast<Resolver*>(self)->look_up(); }) {
+    : loop_(loop), endpoint_(std::move(endpoint)), owner_(owner), changed_(changed), again_(loop, this, [](void* self) {
+        static_cast<Resolver*>(self)->look_up();
+      }) {
   look_up();
 }
 

@@ -20,7 +20,7 @@ using common::ConfigError;
 using common::Milliseconds;
 
 constexpr size_t kMaxConfigFile = 1024 * 1024, kMaxPemFile = 16 * 1024 * 1024;
-constexpr Milliseconds kKeydAtStart{2000};     // to find out whether the listener's key fits; without keyd we start anyway
+constexpr Milliseconds kKeydAtStart{2000};  // to find out whether the listener's key fits; without keyd we start anyway
 constexpr Milliseconds kBeyondShutdown{1000};  // for workers to leave after shutdown_timeout, before they are killed
 
 tls::Pem read_pem(const std::string& file) {
@@ -57,7 +57,8 @@ class Supervisor final : public WorkerSlot::Owner {
     handle.reset(new uv_signal_t);
     uv_signal_init(loop_, handle.get());
     handle->data = this;
-    uv_signal_start(handle.get(), [](uv_signal_t* h, int) { static_cast<Supervisor*>(h->data)->stop(); }, number);
+    uv_signal_start(
+        handle.get(), [](uv_signal_t* h, int) { static_cast<Supervisor*>(h->data)->stop(); }, number);
   }
 
   // The certificate is here, its key is keyd's: whether they belong together only keyd can tell.
@@ -74,7 +75,8 @@ class Supervisor final : public WorkerSlot::Owner {
       log::warning("keyd could not be asked whether it has the listener's key; devices are refused until it serves",
                    {{"socket", config_.keyd_socket}, {"certfile", file}});
     else if (answer.status == ipc::Status::mismatch)
-      return fail("listener.certfile: " + file + ": this certificate does not match keyd's listener_keyfile; give both "
+      return fail("listener.certfile: " + file +
+                  ": this certificate does not match keyd's listener_keyfile; give both "
                   "the files that belong together (compare \"openssl x509 -pubkey -noout -in CERT\" and \"openssl pkey "
                   "-pubout -in KEY\")");
     else if (answer.status != ipc::Status::ok)

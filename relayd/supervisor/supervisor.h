@@ -1,5 +1,5 @@
-// The supervisor: reads and checks everything that is a file, binds, resolves, starts the workers and starts them again.
-// It parses nothing that comes from the network and signs nothing.
+// The supervisor: reads and checks everything that is a file, binds, resolves, starts the workers and starts them
+// again. It parses nothing that comes from the network and signs nothing.
 #pragma once
 
 #include <string>

@@ -14,11 +14,9 @@ namespace relayd {
 namespace log = common::log;
 
 WorkerSlot::WorkerSlot(uv_loop_t* loop, int number, common::Fd listener, Owner& owner)
-    : loop_(loop),
-      number_(number),
-      listener_(std::move(listener)),
-      owner_(owner),
-      restart_(loop, this, [](void* self) { static_cast<WorkerSlot*>(self)->start(); }) {}
+    : loop_(loop), number_(number), listener_(std::move(listener)), owner_(owner), restart_(loop, this, [](void* self) {
+        static_cast<WorkerSlot*>(self)->start();
+      }) {}
 
 WorkerSlot::~WorkerSlot() { kill(); }
 
@@ -95,7 +93,8 @@ void WorkerSlot::on_exit(int64_t status, int signal) {
   serving_ = false;
   if (stopping_) return owner_.on_gone();
   const auto delay = policy_.delay_after_death(had_served);
-  const std::string how = signal != 0 ? std::string("signal ") + strsignal(signal) : "exit status " + std::to_string(status);
+  const std::string how =
+      signal != 0 ? std::string("signal ") + strsignal(signal) : "exit status " + std::to_string(status);
   log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", how}, {"restart_in_ms", delay.count()}});
   restart_.start(delay);
 }

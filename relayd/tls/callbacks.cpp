@@ -52,9 +52,7 @@ int rsa_made_by_keyd(WOLFSSL*, byte*, word32, byte**, const byte*, word32, void*
 int rsa_pss_made_by_keyd(WOLFSSL*, byte*, word32, byte**, int, int, const byte*, word32, void*) { return 0; }
 
 // Only clients call it; that a server has it makes wolfSSL keep what the ServerKeyExchange signs (wolf_shim.c).
-int server_key_exchange(WOLFSSL*, byte, const byte*, word32, const byte*, word32, const byte*, word32) {
-  return -1;
-}
+int server_key_exchange(WOLFSSL*, byte, const byte*, word32, const byte*, word32, const byte*, word32) { return -1; }
 
 // Called for the leaf, verified or not (WOLFSSL_ALWAYS_VERIFY_CB), and for other certificates on failure. Never
 // overrides wolfSSL's verdict.
@@ -96,9 +94,7 @@ void set_signature_callbacks(WOLFSSL_CTX* context) {
   wolfSSL_CTX_SetRsaPssSignCheckCb(context, rsa_pss_made_by_keyd);
 }
 
-void set_server_callbacks(WOLFSSL_CTX* server) {
-  wolfSSL_CTX_SetProcessServerSigKexCb(server, server_key_exchange);
-}
+void set_server_callbacks(WOLFSSL_CTX* server) { wolfSSL_CTX_SetProcessServerSigKexCb(server, server_key_exchange); }
 
 void capture_verified_chain(WOLFSSL_CTX* server, int flags) { wolfSSL_CTX_set_verify(server, flags, capture_chain); }
 

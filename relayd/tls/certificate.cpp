@@ -20,8 +20,7 @@ std::vector<uint8_t> public_key_of(std::span<const uint8_t> certificate_der) {
 std::optional<ipc::Spki> spki_of(std::span<const uint8_t> certificate_der) {
   const auto der = public_key_of(certificate_der);
   ipc::Spki spki;
-  if (der.empty() || wc_Sha256Hash(der.data(), static_cast<word32>(der.size()), spki.data()) != 0)
-    return std::nullopt;
+  if (der.empty() || wc_Sha256Hash(der.data(), static_cast<word32>(der.size()), spki.data()) != 0) return std::nullopt;
   return spki;
 }
 

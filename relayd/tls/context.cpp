@@ -35,7 +35,8 @@ ContextPtr make_context(bool server, Versions versions) {
   }
   ContextPtr context(wolfSSL_CTX_new(method));
   if (!context) throw std::bad_alloc();
-  if (versions == Versions::tls12_and_13 && wolfSSL_CTX_SetMinVersion(context.get(), WOLFSSL_TLSV1_2) != WOLFSSL_SUCCESS)
+  if (versions == Versions::tls12_and_13 &&
+      wolfSSL_CTX_SetMinVersion(context.get(), WOLFSSL_TLSV1_2) != WOLFSSL_SUCCESS)
     throw std::runtime_error("wolfSSL can't be limited to TLS 1.2 and later");
   set_signature_callbacks(context.get());
   Stream::set_io_callbacks(context.get());
@@ -67,8 +68,7 @@ void load_trusted(WOLFSSL_CTX* context, const Pem& pem) {
     if (result != WOLFSSL_SUCCESS && unusable++ == 0)
       first_cause = "certificate " + std::to_string(i + 1) + ": " + reason(result);
   }
-  if (unusable == blocks.size())
-    throw ConfigError(pem.file + ": none of its certificates can be used; " + first_cause);
+  if (unusable == blocks.size()) throw ConfigError(pem.file + ": none of its certificates can be used; " + first_cause);
   if (unusable > 0)
     common::log::warning("some certificates in this file can't be used and are not trusted",
                          {{"file", pem.file}, {"unusable", unusable}, {"of", blocks.size()}, {"first", first_cause}});
@@ -78,10 +78,11 @@ void load_revoked(WOLFSSL_CTX* context, const Pem& pem) {
   if (pem.file.empty()) return;
   if (wolfSSL_CTX_EnableCRL(context, 0) != WOLFSSL_SUCCESS) throw std::bad_alloc();
   for (const std::string_view block : pem_blocks(pem, "X509 CRL")) {
-    const int result = wolfSSL_CTX_LoadCRLBuffer(context, bytes(block), static_cast<long>(block.size()),
-                                                 WOLFSSL_FILETYPE_PEM);
+    const int result =
+        wolfSSL_CTX_LoadCRLBuffer(context, bytes(block), static_cast<long>(block.size()), WOLFSSL_FILETYPE_PEM);
     if (result != WOLFSSL_SUCCESS)
-      throw ConfigError(pem.file + ": a CRL can't be used: " + reason(result) + "; is its issuer in listener.cacertfile?");
+      throw ConfigError(pem.file + ": a CRL can't be used: " + reason(result) +
+                        "; is its issuer in listener.cacertfile?");
   }
 }
 
@@ -94,10 +95,11 @@ ServerContext::ServerContext(const ServerOptions& options) : context_(make_conte
   certificate_.der = first_certificate(pem.text, pem.file);
   certificate_.leaf_size = certificate_.der.size();
   const auto spki = spki_of(certificate_.leaf());
-  if (!spki) throw ConfigError(pem.file + ": the first certificate can't be read: not X.509, or an unknown kind of key");
+  if (!spki)
+    throw ConfigError(pem.file + ": the first certificate can't be read: not X.509, or an unknown kind of key");
   certificate_.spki = *spki;
-  const int result = wolfSSL_CTX_use_certificate_chain_buffer(context_.get(), bytes(pem.text),
-                                                              static_cast<long>(pem.text.size()));
+  const int result =
+      wolfSSL_CTX_use_certificate_chain_buffer(context_.get(), bytes(pem.text), static_cast<long>(pem.text.size()));
   if (result != WOLFSSL_SUCCESS)
     throw ConfigError(pem.file + ": the certificate chain can't be used: " + reason(result));
 

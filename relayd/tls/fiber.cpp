@@ -22,8 +22,8 @@ constexpr size_t kGuard = 4096;
 thread_local Fiber* Fiber::current_ = nullptr;
 
 Fiber::Fiber() {
-  void* memory = mmap(nullptr, kGuard + kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
-                      -1, 0);
+  void* memory =
+      mmap(nullptr, kGuard + kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   memory_ = static_cast<char*>(memory);
   // Stacks grow downwards: an overflow hits this page and ends the worker instead of its neighbour's memory.

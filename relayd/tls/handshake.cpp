@@ -81,8 +81,7 @@ Handshake::Progress Handshake::settle() {
                                                                                  : Progress::failed;
 }
 
-bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wolf_input,
-                                std::span<uint8_t> scratch) {
+bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wolf_input, std::span<uint8_t> scratch) {
   const bool server = wolf_shim_is_server(ssl_);
   if (wolfSSL_version(ssl_) == TLS1_3_VERSION) {
     const int size = wolf_shim_tls13_transcript_hash(ssl_, scratch.data());
@@ -103,9 +102,8 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
   // The one opaque case: wolfSSL has the digest of the handshake messages only (Ed25519: the messages).
   request.kind = ipc::Kind::tls12_client;
   const wc_HashType hash = hash_of(request.scheme);
-  request.content = hash == WC_HASH_TYPE_NONE
-                        ? wolf_input
-                        : wolf_input.last(static_cast<size_t>(wc_HashGetDigestSize(hash)));
+  request.content =
+      hash == WC_HASH_TYPE_NONE ? wolf_input : wolf_input.last(static_cast<size_t>(wc_HashGetDigestSize(hash)));
   return true;
 }
 

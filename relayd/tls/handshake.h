@@ -1,8 +1,8 @@
 // One TLS handshake whose signature keyd makes.
 //
 // Each step of wolfSSL_accept / wolfSSL_connect runs on a fiber. When wolfSSL wants a signature, the callback checks
-// that what it asks for is what keyd will compose, sends the typed request, and parks the fiber; keyd's answer resumes it.
-// An answer that comes after the handshake was given up finds nobody.
+// that what it asks for is what keyd will compose, sends the typed request, and parks the fiber; keyd's answer resumes
+// it. An answer that comes after the handshake was given up finds nobody.
 #pragma once
 
 #include <functional>

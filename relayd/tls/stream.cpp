@@ -30,16 +30,16 @@ struct Alert {
   const char* name;
   bool refuses_certificate;
 };
-constexpr Alert kAlerts[] = {{10, "unexpected_message", false},      {20, "bad_record_mac", false},
-                             {40, "handshake_failure", false},       {42, "bad_certificate", true},
-                             {43, "unsupported_certificate", true},  {44, "certificate_revoked", true},
-                             {45, "certificate_expired", true},      {46, "certificate_unknown", true},
-                             {47, "illegal_parameter", false},       {48, "unknown_ca", true},
-                             {49, "access_denied", true},            {50, "decode_error", false},
-                             {51, "decrypt_error", false},           {70, "protocol_version", false},
-                             {71, "insufficient_security", false},   {80, "internal_error", false},
-                             {109, "missing_extension", false},      {112, "unrecognized_name", false},
-                             {116, "certificate_required", true},    {120, "no_application_protocol", false}};
+constexpr Alert kAlerts[] = {{10, "unexpected_message", false},     {20, "bad_record_mac", false},
+                             {40, "handshake_failure", false},      {42, "bad_certificate", true},
+                             {43, "unsupported_certificate", true}, {44, "certificate_revoked", true},
+                             {45, "certificate_expired", true},     {46, "certificate_unknown", true},
+                             {47, "illegal_parameter", false},      {48, "unknown_ca", true},
+                             {49, "access_denied", true},           {50, "decode_error", false},
+                             {51, "decrypt_error", false},          {70, "protocol_version", false},
+                             {71, "insufficient_security", false},  {80, "internal_error", false},
+                             {109, "missing_extension", false},     {112, "unrecognized_name", false},
+                             {116, "certificate_required", true},   {120, "no_application_protocol", false}};
 
 Alert alert_of(int code) {
   for (const Alert& alert : kAlerts)
@@ -53,9 +53,8 @@ void SslDeleter::operator()(WOLFSSL* ssl) const { wolfSSL_free(ssl); }
 
 Stream::Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler)
     : runtime_(runtime), handler_(handler), socket_(std::move(socket)) {
-  poll_ = std::make_unique<common::Poll>(runtime.loop, socket_.get(), this, [](void* self, int events) {
-    static_cast<Stream*>(self)->on_ready(events);
-  });
+  poll_ = std::make_unique<common::Poll>(runtime.loop, socket_.get(), this,
+                                         [](void* self, int events) { static_cast<Stream*>(self)->on_ready(events); });
 }
 
 Stream::~Stream() {
@@ -223,7 +222,8 @@ size_t Stream::read_plain() {
 size_t Stream::read_tls() {
   size_t size = 0;
   while (size < runtime_.plain.size()) {
-    const int got = wolfSSL_read(ssl_.get(), runtime_.plain.data() + size, static_cast<int>(runtime_.plain.size() - size));
+    const int got =
+        wolfSSL_read(ssl_.get(), runtime_.plain.data() + size, static_cast<int>(runtime_.plain.size() - size));
     if (got <= 0) {
       end_tls(wolfSSL_get_error(ssl_.get(), got));
       break;

@@ -7,8 +7,8 @@
 // Writing: never refused, never blocking. What the kernel does not take is kept; the caller then stops its source
 // until on_drained (congested()), which bounds what is kept by what one event of the source can bring.
 // on_end: the peer has ended or failed, at most once, and not after close(). on_closed: once, after close(): everything
-// written has been handed to the kernel or can't be. Destruction closes at once. Callbacks may call any method but must not
-// destroy the stream. One thread.
+// written has been handed to the kernel or can't be. Destruction closes at once. Callbacks may call any method but must
+// not destroy the stream. One thread.
 #pragma once
 
 #include <memory>

@@ -40,8 +40,12 @@ tls::Pem pem_from(const Json& json) { return {json.at("file"), json.at("text")};
 }  // namespace
 
 tls::ServerOptions Plan::server_options(const Config& config) const {
-  return {listener_certificate, listener_trusted, listener_revoked, config.listener.verify_peer,
-          config.listener.fail_if_no_peer_cert, config.listener.versions};
+  return {listener_certificate,
+          listener_trusted,
+          listener_revoked,
+          config.listener.verify_peer,
+          config.listener.fail_if_no_peer_cert,
+          config.listener.versions};
 }
 
 tls::ClientOptions Plan::client_options(const Config& config) const {
@@ -70,7 +74,7 @@ common::Fd Plan::to_memfd() const {
 }
 
 Plan Plan::from_fd(int fd) {
-  struct stat info{};
+  struct stat info {};
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
     throw common::ConfigError("a worker is started by its supervisor only: run relayd --config FILE");
   std::string text(static_cast<size_t>(info.st_size), '\0');

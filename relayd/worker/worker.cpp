@@ -33,16 +33,24 @@ class Worker {
         remote_context_(plan_.client_options(config_)),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}),
         runtime_(loop, &keyd_),
-        services_{runtime_,        keyd_, config_, listener_context_, remote_context_, plan_.addresses.remote,
-                  plan_.addresses.local, this,  [](void* self, uint64_t id) { static_cast<Worker*>(self)->retire(id); }},
+        services_{plan_.worker,
+                  runtime_,
+                  keyd_,
+                  config_,
+                  listener_context_,
+                  remote_context_,
+                  plan_.addresses.remote,
+                  plan_.addresses.local,
+                  this,
+                  [](void* self, uint64_t id) { static_cast<Worker*>(self)->retire(id); }},
         listener_(kListenerFd),
         control_(kControlFd),
         bury_(loop, this, [](void* self) { static_cast<Worker*>(self)->bury(); }),
         accept_again_(loop, this, [](void* self) { static_cast<Worker*>(self)->watch_listener(); }),
         shutdown_(loop, this, [](void* self) { uv_stop(static_cast<Worker*>(self)->loop_); }) {
     watch_listener();
-    control_poll_ = std::make_unique<common::Poll>(
-        loop, control_.get(), this, [](void* self, int) { static_cast<Worker*>(self)->on_control(); });
+    control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this,
+                                                   [](void* self, int) { static_cast<Worker*>(self)->on_control(); });
     control_poll_->watch(UV_READABLE);
   }
 
@@ -53,8 +61,8 @@ class Worker {
 
  private:
   void watch_listener() {
-    listener_poll_ = std::make_unique<common::Poll>(
-        loop_, listener_.get(), this, [](void* self, int) { static_cast<Worker*>(self)->accept(); });
+    listener_poll_ = std::make_unique<common::Poll>(loop_, listener_.get(), this,
+                                                    [](void* self, int) { static_cast<Worker*>(self)->accept(); });
     listener_poll_->watch(UV_READABLE);
   }
 

@@ -11,14 +11,16 @@ using namespace harness;
 
 namespace {
 
+// Those of the workers; the supervisor asks too, at its start, whether the listener's certificate has its key.
 std::vector<Json> events(World& world, const std::string& event) {
-  return world.relay().audit().json([&](const Json& j) { return j.value("event", "") == event; });
+  return world.relay().audit().json([&](const Json& j) {
+    return j.value("event", "") == event && j.value("peer_pid", -1) != world.relay().relayd().pid();
+  });
 }
 
 std::string spki_of(const Identity& identity) {
-  const auto digest = run({.argv = {"sh", "-c",
-                                    "openssl pkey -in \"$0\" -pubout -outform DER | openssl dgst -sha256 -r",
-                                    identity.key}});
+  const auto digest = run(
+      {.argv = {"sh", "-c", "openssl pkey -in \"$0\" -pubout -outform DER | openssl dgst -sha256 -r", identity.key}});
   return digest.out.substr(0, 64);
 }
 

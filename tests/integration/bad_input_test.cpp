@@ -2,8 +2,8 @@
 
 #include <sys/stat.h>
 
-#include "tests/integration/harness/world.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
 
 using namespace harness;
 
@@ -31,11 +31,11 @@ TEST_CASE("bad input: a configuration that is no JSON is named with line and col
   Idle idle;
   SECTION("keyd") {
     write_file(idle.relay.keyd_configuration(), "{\n  \"private_keys_dir\": \"/x\",\n  \"socket\" \"/y\"\n}\n");
-    check_refused(idle.relay.run_keyd(), {idle.relay.keyd_configuration(), ":3:"});
+    check_refused(idle.relay.run_keyd(), {idle.relay.keyd_configuration(), "line 3", "column"});
   }
   SECTION("relayd") {
     write_file(idle.relay.relayd_configuration(), "{\n  \"remote_host\": ,\n}\n");
-    check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), ":2:"});
+    check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), "line 2", "column"});
   }
 }
 
@@ -110,7 +110,7 @@ TEST_CASE("bad input: a listener key that is not there or can't be used") {
     if (geteuid() == 0) REQUIRE(chown(path.c_str(), keyd_user, keyd_user) == 0);
   }
   idle.relay.patch_keyd({{"listener_keyfile", path}});
-  check_refused(idle.relay.run_keyd(), {path});
+  check_refused(idle.relay.run_keyd(), {"listener_keyfile", path});
 }
 
 TEST_CASE("bad input: a user in allowed_users that does not exist") {
@@ -142,7 +142,7 @@ TEST_CASE("bad input: a listener certificate that is not there, is garbage, or i
   SECTION("another's") { fs::copy_file(device_identity("p256", 1).certificate, path); }
   SECTION("another's, of another type") { fs::copy_file(device_identity("rsa2048", 1).certificate, path); }
   idle.relay.patch_relayd({{"listener", {{"certfile", path}}}});
-  check_refused(idle.relay.run_relayd(), {path});
+  check_refused(idle.relay.run_relayd(), {"listener.certfile", path});
 }
 
 TEST_CASE("bad input: an authorities' file that is not there or is garbage") {
@@ -154,7 +154,7 @@ TEST_CASE("bad input: an authorities' file that is not there or is garbage") {
   SECTION("garbage") { write_file(path, "garbage"); }
   SECTION("empty") { write_file(path, ""); }
   idle.relay.patch_relayd({{section, {{"cacertfile", path}}}});
-  check_refused(idle.relay.run_relayd(), {path});
+  check_refused(idle.relay.run_relayd(), {section + ".cacertfile", path});
 }
 
 TEST_CASE("bad input: nothing is lost when a second relayd is started by mistake") {

@@ -1,7 +1,7 @@
 // The relay passes bytes on and makes up none: what arrives at the remote is what the device sent.
 
-#include "tests/integration/harness/world.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
 
 using namespace harness;
 
@@ -28,7 +28,8 @@ TEST_CASE("the CONNECT that the remote gets is the device's, byte for byte") {
   const auto identity = device_identity("p256", 1);
   world.give_key("alpha", identity);
   const int level = any_level();
-  for (const auto& connect : {mqtt::connect(everything(level)), mqtt::connect({.client_id = "alpha", .level = level})}) {
+  for (const auto& connect :
+       {mqtt::connect(everything(level)), mqtt::connect({.client_id = "alpha", .level = level})}) {
     auto device = world.device(identity);
     device.tls().send(connect);
     auto remote = world.captured->accept();

@@ -1,7 +1,7 @@
 // The client id comes from the network and names a file. No id reaches a file outside private_keys_dir, or a wrong one.
 
-#include "tests/integration/harness/world.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
 
 using namespace harness;
 
@@ -105,9 +105,9 @@ TEST_CASE("a NUL in the client id is malformed MQTT") {
 TEST_CASE("a first packet that is no CONNECT closes the connection") {
   World world;
   const auto identity = device_identity("p256", 1);
-  for (const std::string& first : {mqtt::pingreq(), mqtt::publish({.topic = "any/t", .payload = "x"}),
-                                  std::string("GET / HTTP/1.1\r\n\r\n"), std::string("\x10\xff\xff\xff\xff\x7f"),
-                                  mqtt::packet(0x10, mqtt::text("MQTT") + "\x04")}) {
+  for (const std::string& first :
+       {mqtt::pingreq(), mqtt::publish({.topic = "any/t", .payload = "x"}), std::string("GET / HTTP/1.1\r\n\r\n"),
+        std::string("\x10\xff\xff\xff\xff\x7f"), mqtt::packet(0x10, mqtt::text("MQTT") + "\x04")}) {
     auto device = world.device(identity);
     device.tls().send(first);
     CHECK(device.tls().read_to_end().leftover.empty());

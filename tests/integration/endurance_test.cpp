@@ -19,7 +19,8 @@ std::string fifty_megabytes() {
   std::string all;
   for (int i = 0; i < 50; ++i) {
     std::string payload(megabyte, '\0');
-    for (size_t j = 0; j < payload.size(); ++j) payload[j] = static_cast<char>((j + 1) * (static_cast<size_t>(i) + 7) >> 9);
+    for (size_t j = 0; j < payload.size(); ++j)
+      payload[j] = static_cast<char>((j + 1) * (static_cast<size_t>(i) + 7) >> 9);
     all += mqtt::publish({.topic = "any/flood", .payload = payload});
   }
   return all;
@@ -159,10 +160,13 @@ TEST_CASE("two hundred sessions leave the worker's descriptors as they were", "[
   };
   // After it, the worker has dealt with every end before: the remote has seen them go.
   const auto settle = [&](int count) {
-    world.remote->log().wait([&, seen = 0](const std::string& line) mutable {
-      return (line.find("Client thermo disconnected") != line.npos ||
-              line.find("Client thermo closed its connection") != line.npos) && ++seen == count;
-    }, "that thermo went " + std::to_string(count) + " times");
+    world.remote->log().wait(
+        [&, seen = 0](const std::string& line) mutable {
+          return (line.find("Client thermo disconnected") != line.npos ||
+                  line.find("Client thermo closed its connection") != line.npos) &&
+                 ++seen == count;
+        },
+        "that thermo went " + std::to_string(count) + " times");
     auto last = world.device(identity);
     last.join("keyless");
     last.ping();

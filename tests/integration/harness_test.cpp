@@ -2,9 +2,9 @@
 
 #include <signal.h>
 
+#include "tests/integration/harness/need.h"
 #include "tests/integration/harness/proc.h"
 #include "tests/integration/harness/world.h"
-#include "tests/integration/harness/need.h"
 
 using namespace harness;
 
@@ -57,8 +57,7 @@ TEST_CASE("harness: the remote refuses a certificate that its authority did not 
   Remote remote;
   const auto stranger = strange_device("p256");
   for (const auto version : {TlsVersion::v1_2, TlsVersion::v1_3}) {
-    auto stream = TlsStream::open(remote.broker.endpoint(),
-                                  TlsContext::client(&stranger, authorities().root, version));
+    auto stream = TlsStream::open(remote.broker.endpoint(), TlsContext::client(&stranger, authorities().root, version));
     const auto ending = stream.refused_handshake();
     CHECK(ending.how == Ending::alert);
     CHECK(ending.alert_code == 48);  // unknown_ca
@@ -69,8 +68,8 @@ TEST_CASE("harness: a remote can be held to one TLS version") {
   Remote remote({.version = TlsVersion::v1_2});
   const auto identity = device_identity("p256", 1);
   CHECK(Device(identity, remote.broker.endpoint()).tls().version() == "TLSv1.2");
-  auto stream = TlsStream::open(remote.broker.endpoint(),
-                                TlsContext::client(&identity, authorities().root, TlsVersion::v1_3));
+  auto stream =
+      TlsStream::open(remote.broker.endpoint(), TlsContext::client(&identity, authorities().root, TlsVersion::v1_3));
   CHECK(stream.refused_handshake().how == Ending::alert);
 }
 

@@ -1,12 +1,12 @@
 // The reason for all of this: the remote broker sees each device's own identity.
 
+#include <openssl/pem.h>
 #include <algorithm>
 #include <map>
-#include <openssl/pem.h>
 #include <thread>
 
-#include "tests/integration/harness/world.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
 
 using namespace harness;
 

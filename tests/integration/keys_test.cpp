@@ -2,8 +2,8 @@
 
 #include <sys/stat.h>
 
-#include "tests/integration/harness/world.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
 
 using namespace harness;
 
@@ -23,8 +23,9 @@ void check_refused(World& world, const std::string& client_id, const Identity& i
 std::string audit_result(World& world, const std::string& client_id) {
   return world.relay()
       .audit()
-      .wait_json([&](const Json& j) { return j.value("event", "") == "lookup" && j.value("client_id", "") == client_id; },
-                 "the lookup of " + client_id)
+      .wait_json(
+          [&](const Json& j) { return j.value("event", "") == "lookup" && j.value("client_id", "") == client_id; },
+          "the lookup of " + client_id)
       .value("result", "");
 }
 

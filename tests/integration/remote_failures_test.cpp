@@ -1,9 +1,10 @@
-// A remote that is down, wrong, silent or hostile: the device gets the right CONNACK in bounded time, and never a local one.
+// A remote that is down, wrong, silent or hostile: the device gets the right CONNACK in bounded time, and never a local
+// one.
 
 #include <thread>
 
-#include "tests/integration/harness/world.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
 
 using namespace harness;
 
@@ -63,8 +64,7 @@ TEST_CASE("remote refuses the device's certificate: not authorized") {
 
 TEST_CASE("remote's certificate comes from a wrong authority: server unavailable, and it gets not a byte of MQTT") {
   TempDir directory;
-  const auto impostor =
-      server_identity("impostor", "p256", "IP:" + own_address(), directory.path(), /*strange=*/true);
+  const auto impostor = server_identity("impostor", "p256", "IP:" + own_address(), directory.path(), /*strange=*/true);
   World world({.remote_server = impostor});
   check_refused(world, unavailable);
   CHECK(world.remote->log().count_text("New client connected") == 0);
@@ -102,8 +102,8 @@ TEST_CASE("remote_host may be a name, which is resolved, sent and verified") {
   TempDir directory;
   CapturingRemote remote({"127.0.0.1", 0}, server_identity("local", "p256", "DNS:localhost", directory.path()),
                          authorities().root);
-  World world({.relayd = {{"remote_host", "localhost"}, {"remote_port", remote.endpoint().port}},
-               .remote = RemoteKind::none});
+  World world(
+      {.relayd = {{"remote_host", "localhost"}, {"remote_port", remote.endpoint().port}}, .remote = RemoteKind::none});
   auto device = knock(world, mqtt::v311);
   auto served = remote.accept();
   CHECK(served.server_name() == "localhost");
@@ -162,7 +162,8 @@ TEST_CASE("the remote's own CONNACK is passed on unchanged, whatever it says") {
   const auto reason = "\x1f" + mqtt::text("no") + mqtt::user_property("a", "b");
   const auto refuse_v5 = mqtt::packet(0x20, std::string("\0\x8a", 2) + mqtt::variable_length(reason.size()) + reason);
   const auto refuse_v3 = mqtt::packet(0x20, std::string("\0\x04", 2));
-  for (const auto& [level, answer] : {std::pair{mqtt::v5, refuse_v5}, {mqtt::v311, refuse_v3}, {mqtt::v31, refuse_v3}}) {
+  for (const auto& [level, answer] :
+       {std::pair{mqtt::v5, refuse_v5}, {mqtt::v311, refuse_v3}, {mqtt::v31, refuse_v3}}) {
     auto device = knock(world, level);
     auto remote = world.captured->accept();
     remote.read_packet();

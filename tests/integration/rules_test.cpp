@@ -160,7 +160,8 @@ TEST_CASE("rule 5: a persistent session is the remote's alone, and outlives keyd
   CHECK(device.next_message().payload == "while you slept");
 }
 
-TEST_CASE("rule 7: private_keys_dir, remote_host and remote_port can be given in the file, as flags or in the environment") {
+TEST_CASE(
+    "rule 7: private_keys_dir, remote_host and remote_port can be given in the file, as flags or in the environment") {
   World world({.start = false});
   auto& relay = world.relay();
   const auto identity = device_identity("p256", 1);

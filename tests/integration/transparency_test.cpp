@@ -1,10 +1,11 @@
 // Through the relay a device and the remote broker see what they would see without it. Each scenario runs twice, at the
-// relay's door and straight at a second, equal broker, and everything that anybody was sent must be the same, byte for byte.
+// relay's door and straight at a second, equal broker, and everything that anybody was sent must be the same, byte for
+// byte.
 
 #include <functional>
 
-#include "tests/integration/harness/world.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
 
 using namespace harness;
 
@@ -31,7 +32,8 @@ using Scenario = std::function<Transcript(const Stage&)>;
 void same_through_the_relay(const Scenario& play, const WorldOptions& options = {}) {
   World world(options);
   // "alpha" and "beta" are the devices 1 and 2 of type p256.
-  for (size_t i = 0; i < clients.size(); ++i) world.give_key(clients[i], device_identity("p256", static_cast<int>(i) + 1));
+  for (size_t i = 0; i < clients.size(); ++i)
+    world.give_key(clients[i], device_identity("p256", static_cast<int>(i) + 1));
   auto other = direct_remote(world.directory, {.passwords = options.remote_passwords, .more = options.remote_more});
   const auto relayed = play({world.relay().endpoint(), *world.remote});
   // Were they local, this would prove nothing.
@@ -45,7 +47,9 @@ void add(Transcript& all, const Device& device) {
   all.insert(all.end(), device.transcript().begin(), device.transcript().end());
 }
 
-std::string property(uint8_t id, std::string_view value) { return std::string(1, static_cast<char>(id)) + std::string(value); }
+std::string property(uint8_t id, std::string_view value) {
+  return std::string(1, static_cast<char>(id)) + std::string(value);
+}
 
 int any_level() { return GENERATE(mqtt::v31, mqtt::v311, mqtt::v5); }
 
@@ -150,7 +154,8 @@ TEST_CASE("transparent: a persistent session and the messages that came while th
   same_through_the_relay([level](const Stage& stage) {
     auto observer = stage.observer();
     mqtt::Connect connect{.client_id = "alpha", .level = level, .clean = false};
-    if (level == mqtt::v5) connect.properties = property(0x11, std::string("\0\0\x0e\x10", 4));  // session expiry: one hour
+    if (level == mqtt::v5)
+      connect.properties = property(0x11, std::string("\0\0\x0e\x10", 4));  // session expiry: one hour
     Transcript all;
     {
       auto device = stage.enter(1);
@@ -184,25 +189,23 @@ TEST_CASE("transparent: MQTT 5 properties in every packet") {
     REQUIRE(observer.subscribe("any/#", 2) == 2);
     REQUIRE(observer.subscribe("will/#", 2) == 2);
     auto device = stage.enter(1);
-    const auto connect_properties = property(0x11, std::string("\0\0\0\x3c", 4)) +       // session expiry
-                                    property(0x21, mqtt::number(7)) +                     // receive maximum
-                                    property(0x22, mqtt::number(5)) +                     // topic alias maximum
-                                    property(0x27, std::string("\0\x0f\0\0", 4)) +        // maximum packet size
-                                    property(0x17, std::string("\x01")) +                 // request problem information
+    const auto connect_properties = property(0x11, std::string("\0\0\0\x3c", 4)) +  // session expiry
+                                    property(0x21, mqtt::number(7)) +               // receive maximum
+                                    property(0x22, mqtt::number(5)) +               // topic alias maximum
+                                    property(0x27, std::string("\0\x0f\0\0", 4)) +  // maximum packet size
+                                    property(0x17, std::string("\x01")) +           // request problem information
                                     mqtt::user_property("of", "connect");
     const mqtt::Will will{.topic = "will/p256-1",
                           .payload = "gone",
                           .qos = 1,
                           .properties = property(0x01, std::string("\x01")) + property(0x03, mqtt::text("text/plain")) +
                                         mqtt::user_property("of", "will")};
-    REQUIRE(mqtt::connack_code(device.connect({.client_id = "alpha",
-                                               .level = mqtt::v5,
-                                               .will = will,
-                                               .properties = connect_properties})) == 0);
-    const auto publish_properties = property(0x01, std::string("\x01")) +                // payload is text
-                                    property(0x02, std::string("\0\0\x01\0", 4)) +        // message expiry
-                                    property(0x03, mqtt::text("application/json")) +      // content type
-                                    property(0x08, mqtt::text("any/answers")) +           // response topic
+    REQUIRE(mqtt::connack_code(device.connect(
+                {.client_id = "alpha", .level = mqtt::v5, .will = will, .properties = connect_properties})) == 0);
+    const auto publish_properties = property(0x01, std::string("\x01")) +                       // payload is text
+                                    property(0x02, std::string("\0\0\x01\0", 4)) +              // message expiry
+                                    property(0x03, mqtt::text("application/json")) +            // content type
+                                    property(0x08, mqtt::text("any/answers")) +                 // response topic
                                     property(0x09, mqtt::text(std::string("\0\xff\x01", 3))) +  // correlation data
                                     mqtt::user_property("a", "1") + mqtt::user_property("a", "2");
     for (int qos = 0; qos <= 2; ++qos) {
@@ -260,17 +263,30 @@ TEST_CASE("transparent: mosquitto's own clients see the same through the relay")
   same_through_the_relay([](const Stage& stage) {
     const auto client = [&](const std::string& program, int number, std::vector<std::string> more) {
       const auto identity = device_identity("p256", number);
-      std::vector<std::string> argv = {program, "-h", stage.door.host, "-p", std::to_string(stage.door.port), "-V", "5",
-                                       "--cafile", authorities().root, "--cert", identity.certificate, "--key",
-                                       identity.key, "-i", clients.at(static_cast<size_t>(number - 1))};
+      std::vector<std::string> argv = {program,
+                                       "-h",
+                                       stage.door.host,
+                                       "-p",
+                                       std::to_string(stage.door.port),
+                                       "-V",
+                                       "5",
+                                       "--cafile",
+                                       authorities().root,
+                                       "--cert",
+                                       identity.certificate,
+                                       "--key",
+                                       identity.key,
+                                       "-i",
+                                       clients.at(static_cast<size_t>(number - 1))};
       argv.insert(argv.end(), more.begin(), more.end());
       return ProcessOptions{.argv = argv};
     };
     Process subscriber(client("mosquitto_sub", 2, {"-t", "any/#", "-q", "2", "-C", "3", "-F", "%t %q %r %l %P %p"}));
     stage.broker.log().wait_text("Sending SUBACK to beta");
     for (const char* qos : {"0", "1", "2"}) {
-      const auto sent = run(client("mosquitto_pub", 1, {"-t", "any/thing", "-q", qos, "-m", "hello", "-D", "publish",
-                                                        "user-property", "name", "value", "-D", "publish", "content-type", "text"}));
+      const auto sent = run(client("mosquitto_pub", 1,
+                                   {"-t", "any/thing", "-q", qos, "-m", "hello", "-D", "publish", "user-property",
+                                    "name", "value", "-D", "publish", "content-type", "text"}));
       INFO(sent.err);
       CHECK(sent.status.code == 0);
     }

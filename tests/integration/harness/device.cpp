@@ -51,8 +51,9 @@ Packet Device::read_until(Type type, uint16_t packet_id, Deadline deadline) {
 void Device::publish(const std::string& topic, const std::string& payload, int qos, bool retain,
                      const std::string& properties) {
   const uint16_t id = qos ? next_packet_id_++ : uint16_t{0};
-  tls_.send(mqtt::publish({.topic = topic, .payload = payload, .qos = qos, .packet_id = id, .retain = retain,
-                           .properties = properties}, level_));
+  tls_.send(mqtt::publish(
+      {.topic = topic, .payload = payload, .qos = qos, .packet_id = id, .retain = retain, .properties = properties},
+      level_));
   if (qos == 1) read_until(Type::puback, id, patience());
   if (qos == 2) {
     read_until(Type::pubrec, id, patience());

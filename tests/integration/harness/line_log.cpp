@@ -80,6 +80,12 @@ std::string LineLog::wait(const LinePredicate& fits, const std::string& what, si
   throw Failure(name_ + (ended_ ? " ended" : " went on") + " without writing " + what + "; its last lines:\n" + tail);
 }
 
+void LineLog::wait_end(Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_until(lock, deadline.at(), [this] { return ended_; }))
+    throw Failure(name_ + " is still held by somebody");
+}
+
 std::string LineLog::wait_text(std::string_view part, size_t mark, Deadline deadline) {
   return wait([part](const std::string& line) { return line.find(part) != line.npos; }, "\"" + std::string(part) + "\"",
               mark, deadline);

@@ -38,6 +38,8 @@ class LineLog {
   // The same over lines that are JSON objects.
   Json wait_json(const JsonPredicate& fits, const std::string& what, size_t mark = 0, Deadline deadline = patience());
   std::vector<Json> json(const JsonPredicate& fits = {}, size_t mark = 0);
+  // Waits until the last process that could write here is gone.
+  void wait_end(Deadline deadline = patience());
   size_t count_text(std::string_view part, size_t mark = 0);
 
  private:

@@ -2,8 +2,9 @@
 
 #include <unistd.h>
 
-#include <exception>
 #include <iostream>
+
+#include "tests/integration/harness/verdict.h"
 
 namespace harness {
 namespace {
@@ -51,7 +52,7 @@ Mosquitto::Mosquitto(const MosquittoOptions& options, const fs::path& directory)
 }
 
 Mosquitto::~Mosquitto() {
-  if (std::uncaught_exceptions() > 0 && process_)
+  if (test_has_failed() && process_)
     std::cerr << "--- the log of the mosquitto at " << endpoint().text() << ":\n" << log().text();
 }
 
@@ -64,8 +65,8 @@ void Mosquitto::start() {
     // mosquitto's tls_version is only the least one; OpenSSL's own configuration bounds it above, too.
     const std::string v = options_.version == TlsVersion::v1_2 ? "TLSv1.2" : "TLSv1.3";
     write_file(directory_ / "openssl.cnf",
-               "openssl_conf = all\n[all]\nssl_conf = tls\n[tls]\nsystem_default = default\n[default]\nMinProtocol = " + v +
-                   "\nMaxProtocol = " + v + "\n");
+               "openssl_conf = all\n[all]\nssl_conf = tls\n[tls]\nsystem_default = default\n[default]\nMinProtocol = " +
+                   v + "\nMaxProtocol = " + v + "\n");
     start.environment.push_back("OPENSSL_CONF=" + (directory_ / "openssl.cnf").string());
   }
   process_ = std::make_unique<Process>(start);
@@ -78,8 +79,8 @@ void Mosquitto::restart() {
 }
 
 std::string Mosquitto::user_of(const std::string& client_id, size_t mark) {
-  const auto line = log().wait([&](const std::string& l) { return is_arrival(l, client_id); },
-                               "the arrival of " + client_id, mark);
+  const auto line =
+      log().wait([&](const std::string& l) { return is_arrival(l, client_id); }, "the arrival of " + client_id, mark);
   const auto from = line.rfind(", u'");
   return from == line.npos ? "" : line.substr(from + 4, line.rfind('\'') - from - 4);
 }

@@ -15,7 +15,7 @@ namespace harness {
 struct MosquittoOptions {
   Endpoint listen = {};
   std::optional<Identity> server = {};  // TLS with a client certificate required; without it plain TCP, anybody may
-  fs::path trusted = {};            // who signed the clients; empty: authorities().root
+  fs::path trusted = {};                // who signed the clients; empty: authorities().root
   TlsVersion version = TlsVersion::any;
   // With it, users and their passwords count, and the certificate only lets in: "name:password" lines.
   std::string passwords = {};

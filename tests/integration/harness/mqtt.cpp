@@ -61,8 +61,8 @@ std::string publish(const Publish& p, int level) {
 }
 
 std::string subscribe(uint16_t packet_id, std::string_view filter, int qos, int level) {
-  return packet(0x82, number(packet_id) + (level == v5 ? std::string(1, '\0') : "") + text(filter) +
-                          static_cast<char>(qos));
+  return packet(0x82,
+                number(packet_id) + (level == v5 ? std::string(1, '\0') : "") + text(filter) + static_cast<char>(qos));
 }
 
 std::string acknowledge(Type type, uint16_t packet_id) {
@@ -110,9 +110,9 @@ int connack_code(const Packet& p) {
 bool session_present(const Packet& p) { return connack_code(p) == 0 && (p.body[0] & 1); }
 
 std::string describe(const Packet& p) {
-  static const std::array names = {"RESERVED",  "CONNECT", "CONNACK",     "PUBLISH",  "PUBACK",  "PUBREC",
-                                   "PUBREL",    "PUBCOMP", "SUBSCRIBE",   "SUBACK",   "UNSUBSCRIBE", "UNSUBACK",
-                                   "PINGREQ",   "PINGRESP", "DISCONNECT", "AUTH"};
+  static const std::array names = {"RESERVED", "CONNECT",  "CONNACK",    "PUBLISH", "PUBACK",      "PUBREC",
+                                   "PUBREL",   "PUBCOMP",  "SUBSCRIBE",  "SUBACK",  "UNSUBSCRIBE", "UNSUBACK",
+                                   "PINGREQ",  "PINGRESP", "DISCONNECT", "AUTH"};
   static const char* digits = "0123456789abcdef";
   std::string out = std::string(names[static_cast<size_t>(p.type())]) + " " + std::to_string(p.bytes.size()) + ":";
   size_t shown = 0;

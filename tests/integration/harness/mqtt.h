@@ -11,8 +11,21 @@ namespace harness::mqtt {
 inline constexpr int v31 = 3, v311 = 4, v5 = 5;
 
 enum class Type : uint8_t {
-  connect = 1, connack, publish, puback, pubrec, pubrel, pubcomp, subscribe, suback, unsubscribe, unsuback, pingreq,
-  pingresp, disconnect, auth
+  connect = 1,
+  connack,
+  publish,
+  puback,
+  pubrec,
+  pubrel,
+  pubcomp,
+  subscribe,
+  suback,
+  unsubscribe,
+  unsuback,
+  pingreq,
+  pingresp,
+  disconnect,
+  auth
 };
 
 struct Will {
@@ -56,7 +69,8 @@ std::string user_property(std::string_view name, std::string_view value);
 std::string connect(const Connect& c);
 std::string publish(const Publish& p, int level = v311);
 std::string subscribe(uint16_t packet_id, std::string_view filter, int qos, int level = v311);
-std::string acknowledge(Type type, uint16_t packet_id);  // PUBACK, PUBREC, PUBREL, PUBCOMP, the short form of all versions
+std::string acknowledge(Type type,
+                        uint16_t packet_id);  // PUBACK, PUBREC, PUBREL, PUBCOMP, the short form of all versions
 std::string pingreq();
 std::string disconnect(int level = v311, std::string_view body = {});
 

@@ -37,7 +37,8 @@ void NotifySocket::wait_ready(Process& process, Deadline deadline) {
     if (n > 0 && p[0].revents) {
       char message[4096];
       const ssize_t size = recv(fd_, message, sizeof message, 0);
-      if (size > 0 && ("\n" + std::string(message, static_cast<size_t>(size)) + "\n").find("\nREADY=1\n") != std::string::npos)
+      if (size > 0 &&
+          ("\n" + std::string(message, static_cast<size_t>(size)) + "\n").find("\nREADY=1\n") != std::string::npos)
         return;
       continue;
     }

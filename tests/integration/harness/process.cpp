@@ -32,7 +32,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }
 
 // Between fork and exec only system calls: the test has threads.
-[[noreturn]] void become(char** argv, char** environment, const ProcessOptions& options, pid_t parent, int out, int err) {
+[[noreturn]] void become(char** argv, char** environment, const ProcessOptions& options, pid_t parent, int out,
+                         int err) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -99,8 +100,7 @@ ExitStatus Process::wait(Deadline deadline) {
   pollfd p{pidfd_, POLLIN, 0};
   while (poll(&p, 1, deadline.poll_timeout()) < 0)
     if (errno != EINTR) fail_errno("poll");
-  if (!(p.revents & POLLIN))
-    throw Failure(name_ + " still runs at its deadline; its standard error:\n" + err_->text());
+  if (!(p.revents & POLLIN)) throw Failure(name_ + " still runs at its deadline; its standard error:\n" + err_->text());
   int raw = 0;
   if (waitpid(pid_, &raw, 0) != pid_) fail_errno("waitpid");
   status_ = WIFEXITED(raw) ? ExitStatus{WEXITSTATUS(raw), 0} : ExitStatus{-1, WTERMSIG(raw)};

@@ -12,10 +12,10 @@
 namespace harness {
 
 struct ProcessOptions {
-  std::vector<std::string> argv = {};// argv[0] is the program; looked for in PATH if it has no slash
+  std::vector<std::string> argv = {};         // argv[0] is the program; looked for in PATH if it has no slash
   std::vector<std::string> environment = {};  // "NAME=value", on top of the test's own
-  std::optional<uid_t> user = {};        // uid and gid, no other group; only root can give one
-  std::string stdout_file = {};             // instead of the pipe, if not empty
+  std::optional<uid_t> user = {};             // uid and gid, no other group; only root can give one
+  std::string stdout_file = {};               // instead of the pipe, if not empty
 };
 
 struct ExitStatus {

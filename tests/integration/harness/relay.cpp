@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <exception>
 #include <iostream>
 
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/verdict.h"
 
 namespace harness {
 namespace {
@@ -67,7 +67,7 @@ Relay::~Relay() {
   } catch (const std::exception& e) {
     FAIL_CHECK(e.what());
   }
-  if (std::uncaught_exceptions() > 0) {
+  if (test_has_failed()) {
     if (relayd_) std::cerr << "--- relayd's log:\n" << relayd_->err().text();
     if (keyd_) std::cerr << "--- keyd's log:\n" << keyd_->err().text() << "--- audit:\n" << keyd_->out().text();
   }
@@ -167,8 +167,9 @@ std::vector<pid_t> Relay::workers() {
 
 pid_t Relay::wait_worker_started(int worker, size_t mark) {
   return log()
-      .wait_json([&](const Json& j) { return j.value("msg", "") == "worker started" && j.value("worker", -1) == worker; },
-                 "\"worker started\" for slot " + std::to_string(worker), mark)
+      .wait_json(
+          [&](const Json& j) { return j.value("msg", "") == "worker started" && j.value("worker", -1) == worker; },
+          "\"worker started\" for slot " + std::to_string(worker), mark)
       .at("pid")
       .get<pid_t>();
 }

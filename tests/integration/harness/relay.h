@@ -18,11 +18,11 @@ inline constexpr uid_t keyd_user = 64101, relay_user = 64102;
 struct RelayOptions {
   Endpoint listen = {}, remote = {};
   Identity listener = {};
-  Json keyd = Json::object();    // merged into the smallest configuration; null removes a key
+  Json keyd = Json::object();  // merged into the smallest configuration; null removes a key
   Json relayd = Json::object();
   std::vector<std::string> keyd_arguments = {}, relayd_arguments = {};  // beside --config
   std::vector<std::string> environment = {};                            // of both
-  std::string audit_file = {};      // keyd's standard output, if not the pipe
+  std::string audit_file = {};                                          // keyd's standard output, if not the pipe
 };
 
 class Relay {

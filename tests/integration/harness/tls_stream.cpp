@@ -42,7 +42,8 @@ const char* to_string(Ending::How how) {
   return "?";
 }
 
-TlsContext::TlsContext(SSL_CTX* context, const fs::path& trusted, TlsVersion version) : context_(context, SSL_CTX_free) {
+TlsContext::TlsContext(SSL_CTX* context, const fs::path& trusted, TlsVersion version)
+    : context_(context, SSL_CTX_free) {
   // OpenSSL writes with write(2); a peer that is gone must be an error and not a signal.
   signal(SIGPIPE, SIG_IGN);
   check(context, "SSL_CTX_new");
@@ -56,7 +57,8 @@ TlsContext::TlsContext(SSL_CTX* context, const fs::path& trusted, TlsVersion ver
 }
 
 void TlsContext::use(const Identity& identity) {
-  check(SSL_CTX_use_certificate_chain_file(get(), identity.certificate.c_str()), "load " + identity.certificate.string());
+  check(SSL_CTX_use_certificate_chain_file(get(), identity.certificate.c_str()),
+        "load " + identity.certificate.string());
   check(SSL_CTX_use_PrivateKey_file(get(), identity.key.c_str(), SSL_FILETYPE_PEM), "load " + identity.key.string());
 }
 
@@ -196,8 +198,8 @@ size_t TlsStream::send_until_blocked(std::string_view bytes, std::chrono::millis
   const size_t all = bytes.size();
   while (!bytes.empty()) {
     size_t sent = 0;
-    const auto step = drive([&] { return SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent); },
-                            Deadline(patience_of_peer));
+    const auto step =
+        drive([&] { return SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent); }, Deadline(patience_of_peer));
     if (step == Step::end) fail("send", step);
     if (step == Step::late) break;
     bytes.remove_prefix(sent);

@@ -21,7 +21,7 @@ enum class TlsVersion { any, v1_2, v1_3 };
 // How a connection ended: by close_notify, by a bare FIN, by RST, or by a TLS alert.
 struct Ending {
   enum How { close_notify, fin, reset, alert } how = fin;
-  int alert_code = 0;    // RFC 8446 section 6
+  int alert_code = 0;         // RFC 8446 section 6
   std::string leftover = {};  // what was read before it
 };
 
@@ -69,7 +69,7 @@ class TlsStream {
   void fin();                   // a bare FIN; reading still works
   void vanish();                // RST and gone
 
-  std::string version() const;          // "TLSv1.3"
+  std::string version() const;  // "TLSv1.3"
   std::string cipher() const;
   std::vector<std::string> peer_chain() const;  // DER, leaf first, as it was sent
   std::string server_name() const;              // at the server's end: the SNI that came, or ""

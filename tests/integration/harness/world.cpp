@@ -4,8 +4,8 @@ namespace harness {
 
 World::World(const WorldOptions& options) {
   const Endpoint remote_at{own_address(), ports::remote};
-  const auto server = options.remote_server ? *options.remote_server
-                                            : server_identity("remote", options.remote_type, directory.path());
+  const auto server =
+      options.remote_server ? *options.remote_server : server_identity("remote", options.remote_type, directory.path());
   if (options.remote == RemoteKind::mosquitto)
     remote = std::make_unique<Mosquitto>(MosquittoOptions{.listen = remote_at,
                                                           .server = server,
@@ -44,8 +44,9 @@ int World::refusal(const Identity& identity, const std::string& client_id, int l
 }
 
 std::unique_ptr<Process> World::local_listener() {
-  auto process = std::make_unique<Process>(ProcessOptions{
-      .argv = {"mosquitto_sub", "-h", own_address(), "-p", std::to_string(ports::local), "-t", "#", "-v", "-i", "listener"}});
+  auto process = std::make_unique<Process>(
+      ProcessOptions{.argv = {"mosquitto_sub", "-h", own_address(), "-p", std::to_string(ports::local), "-t", "#", "-v",
+                              "-i", "listener"}});
   local->log().wait_text("Sending SUBACK to listener");
   return process;
 }

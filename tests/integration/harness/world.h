@@ -19,7 +19,7 @@ struct WorldOptions {
   bool local = true;  // with a local broker; without it, relayd's built-in empty one
   std::string listener_type = "p256", remote_type = "p256";
   TlsVersion remote_version = TlsVersion::any;
-  fs::path remote_trusts = {};            // who the remote lets in; empty: this PKI's root
+  fs::path remote_trusts = {};                 // who the remote lets in; empty: this PKI's root
   std::optional<Identity> remote_server = {};  // its certificate, if not a good one
   std::string remote_passwords = {}, remote_more = {};
   std::string audit_file = {};
