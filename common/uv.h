@@ -82,7 +82,9 @@ class Poll {
  private:
   static void ready(uv_poll_t* poll, int status, int events) {
     auto* self = static_cast<Poll*>(poll->data);
-    // An error on the descriptor is reported as readiness: the next system call on it tells what it is.
+    // libuv stops a poll that has an error to report. The descriptor may have data in front of its error: go on, report
+    // readiness, and let the owner's system calls find out what it is.
+    if (status < 0) uv_poll_start(poll, self->events_, &Poll::ready);
     self->callback_(self->owner_, status < 0 ? self->events_ : events);
   }
   void* owner_;

@@ -1,10 +1,9 @@
 // The audit: one JSON line for every question, written before its answer leaves.
 //
-// Each line carries the SHA-256 of the line before it ("prev", zeros in a run's first), so that a line that
-// was removed, changed or moved shows. Lines are always whole: if one could be written only in part, its rest
-// goes first as soon as writing works again. From a failure until then the audit is degraded, and nothing is
-// to be signed. Client ids come from the network and are escaped; no line holds a key or a signature. One
-// thread.
+// Each line carries the SHA-256 of the line before it ("prev", zeros in a run's first), so that a line that was
+// removed, changed or moved shows. Lines are always whole: if one could be written only in part, its rest goes
+// first as soon as writing works again. From a failure until then the audit is degraded, and nothing is to be
+// signed. Client ids come from the network and are escaped; no line holds a key or a signature. One thread.
 #pragma once
 
 #include <sys/types.h>
@@ -33,8 +32,7 @@ struct AuditEvent {
 
 class Audit {
  public:
-  // Writes the run's first line ("start") to `fd`, which stays the caller's. Throws std::runtime_error if it
-  // can't.
+  // Writes the run's first line ("start") to `fd`, which stays the caller's. Throws std::runtime_error if it can't.
   explicit Audit(int fd);
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
@@ -42,8 +40,8 @@ class Audit {
   // Whether a line can be written as far as is known; when degraded, tries. Ask before anything that must be
   // audited.
   bool ready();
-  // False: the line is not written, the answer must not say more than "internal". Blocks while the journal is
-  // slow: by design, as nothing may be signed faster than it is recorded.
+  // False: the line is not written, the answer must not say more than "internal". Blocks while the journal is slow:
+  // by design, as nothing may be signed faster than it is recorded.
   bool write(const AuditEvent& event);
   bool degraded() const { return degraded_; }
 

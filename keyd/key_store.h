@@ -1,11 +1,11 @@
-// Which private key answers for a client id: `${clientid}.pem` in one directory, and the listener's key
-// beside them.
+// Which private key answers for a client id: `${clientid}.pem` in one directory, and the listener's key beside
+// them.
 //
-// Never leaves the directory (openat2(2), RESOLVE_BENEATH), follows no link, opens no device. A file counts
-// only if root or keyd owns it and nobody else can write or (but for its group) read it. Parsed keys are
-// cached, least recently used out first; each use costs one fstatat(2), by which a file that was added,
-// replaced, removed or given other rights acts at once, and a million files cost nothing while nobody asks
-// for them. A file that can't be used is logged once per change of it, with the remedy. One thread.
+// Never leaves the directory (openat2(2), RESOLVE_BENEATH), follows no link, opens no device. A file counts only if
+// root or keyd owns it and nobody else can write or (but for its group) read it. Parsed keys are cached, least
+// recently used out first; each use costs one fstatat(2), by which a file that was added, replaced, removed or
+// given other rights acts at once, and a million files cost nothing while nobody asks for them. A file that can't
+// be used is logged once per change of it, with the remedy. One thread.
 #pragma once
 
 #include <chrono>
@@ -30,6 +30,7 @@ struct ConfiguredPath {
 class KeyStore {
  public:
   // Opens the directories; reads no key. Throws std::runtime_error naming origin, path, cause and remedy.
+  //
   // Time stamps of files advance in steps (a kernel tick; 2 s on some file systems), so a file that was changed again
   // within the step it was read in looks the same afterwards. Until it is `settled_after` old it is read at each use.
   KeyStore(const ConfiguredPath& keys_dir, const ConfiguredPath& listener, size_t cache_size, SecureSlots& slots,

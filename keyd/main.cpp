@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
   std::string config;
   Overrides overrides;
   app.set_version_flag("--version", "mqtt-keyd " MQTT_RELAY_VERSION);
-  app.add_option("--config", config, "Configuration file, JSON with comments")->required()->type_name("FILE");
+  app.add_option("--config", config, "Configuration file, JSON with comments")->type_name("FILE");
   app.add_option("--private-keys-dir", overrides.private_keys_dir, "Directory of the device keys, each CLIENTID.pem")
       ->envname("MQTT_RELAY_PRIVATE_KEYS_DIR")
       ->type_name("DIR");
@@ -88,6 +88,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   try {
     app.parse(argc, argv);
+    if (config.empty()) throw CLI::RequiredError("--config");  // not ->required(): a wrong word is the better error
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }

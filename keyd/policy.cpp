@@ -31,9 +31,8 @@ Verdict scheme_fits(Scheme scheme, Kind kind, KeyType key) {
   return is_tls13(kind) && key != tied ? denied("in TLS 1.3 this scheme belongs to another curve") : kOk;
 }
 
-// client_random ‖ server_random ‖ ServerECDHParams (RFC 8422 5.4): curve_type, named curve, point, nothing
-// behind. The 3 at byte 64 is what keeps this apart from TLS 1.3, whose content has a letter there (RFC
-// 8446 4.4.3).
+// client_random ‖ server_random ‖ ServerECDHParams (RFC 8422 5.4): curve_type, named curve, point, nothing behind.
+// The 3 at byte 64 is what keeps this apart from TLS 1.3, whose content has a letter there (RFC 8446 4.4.3).
 Verdict is_server_key_exchange(Bytes content) {
   constexpr size_t kRandoms = 64, kHead = 4;
   if (content.size() < kRandoms + kHead) return denied("too short for a ServerKeyExchange");
@@ -51,8 +50,8 @@ Verdict is_server_key_exchange(Bytes content) {
   return point == 32 || params[kHead] == 4 ? kOk : denied("the point is not an uncompressed one");
 }
 
-// The handshake messages from ClientHello to ClientKeyExchange, whole, nothing behind (RFC 5246 7.4.8). Their
-// first byte is 1: TLS 1.3 content begins with 0x20.
+// The handshake messages from ClientHello to ClientKeyExchange, whole, nothing behind (RFC 5246 7.4.8). Their first
+// byte is 1: TLS 1.3 content begins with 0x20.
 Verdict is_client_transcript(Bytes content) {
   constexpr uint8_t kClientHello = 1, kClientKeyExchange = 16;
   if (content.empty() || content[0] != kClientHello) return denied("the transcript does not begin with a ClientHello");
@@ -88,8 +87,8 @@ const char* name(KeyType type) {
 
 bool is_tls13(Kind kind) { return kind == Kind::tls13_server || kind == Kind::tls13_client; }
 
-// A code is hash:1 signature:1 (RFC 5246 7.4.1.4.1), but those from 0x0804 on were given out one by one (RFC
-// 8446 4.2.3).
+// A code is hash:1 signature:1 (RFC 5246 7.4.1.4.1), but those from 0x0804 on were given out one by one (RFC 8446
+// 4.2.3).
 Family family_of(Scheme scheme) {
   const auto code = static_cast<uint16_t>(scheme);
   if (scheme == Scheme::ed25519) return Family::ed25519;

@@ -1,9 +1,8 @@
-// What may be signed with which key: pure functions, no I/O, no key bytes. Every "no" of keyd but the peer's
-// uid is here.
+// What may be signed with which key: pure functions, no I/O, no key bytes. Every "no" but the peer's uid is here.
 //
-// The rule behind the rows: whatever a worker asks for, the result is usable as a TLS handshake signature of
-// the key's own role and for nothing else. The one exception is the hash of a TLS 1.2 client, which is opaque
-// (RFC 5246 section 7.4.8): `allow_tls12_client` can forbid it.
+// The rule behind the rows: whatever a worker asks for, the result is usable as a TLS handshake signature of the
+// key's own role and for nothing else. The one exception is the hash of a TLS 1.2 client, which is opaque (RFC 5246
+// section 7.4.8): `allow_tls12_client` can forbid it.
 #pragma once
 
 #include "ipc/protocol.h"
@@ -29,8 +28,7 @@ struct Verdict {
 // Before any key is looked at: does the role fit the kind, is the kind allowed at all?
 Verdict may_ask(const ipc::Sign& sign, bool allow_tls12_client);
 Verdict may_ask(const ipc::Lookup& lookup);
-// With the key: is it the certificate's, does the scheme fit it, is the content exactly what the kind
-// demands?
+// With the key: is it the certificate's, does the scheme fit it, is the content exactly what the kind demands?
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key);
 
 enum class Family { rsa_pkcs1, rsa_pss, ecdsa, ed25519 };

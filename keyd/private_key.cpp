@@ -22,7 +22,7 @@ struct PemBlock {
 PemBlock find_private_key(std::string_view text, std::string& problem) {
   constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "-----END ", kDashes = "-----";
   PemBlock block;
-  std::string others;
+  std::string_view other;
   const auto fail = [&](std::string what) {
     problem = std::move(what);
     return PemBlock();
@@ -35,7 +35,7 @@ PemBlock find_private_key(std::string_view text, std::string& problem) {
     if (end == text.npos || !text.substr(end).starts_with(kEnd))
       return fail("it is cut off: \"" + std::string(label) + "\" has no END line");
     if (!label.ends_with("PRIVATE KEY")) {
-      others.append(others.empty() ? "" : ", ").append(label);
+      other = label;
       continue;
     }
     if (!block.text.empty()) return fail("there are two private keys in it; keep one");
@@ -47,7 +47,7 @@ PemBlock find_private_key(std::string_view text, std::string& problem) {
   if (!block.text.empty())
     return fail("found \"" + std::string(block.label) +
                 "\"; allowed are RSA, ECDSA and Ed25519 as PKCS#8, SEC1 or PKCS#1");
-  if (!others.empty()) return fail("there is no private key in it, but: " + others);
+  if (!other.empty()) return fail("there is no private key in it, but a " + std::string(other));
   if (text.empty()) return fail("it is empty");
   if (text[0] == 0x30)  // an ASN.1 SEQUENCE
     return fail("it is binary (DER); convert it to PEM: `openssl pkey -inform DER -in FILE -out NEW`");
@@ -95,8 +95,8 @@ constexpr word32 kSpkiRoom = 1024;  // RSA-4096 has 550
 using SpkiDer = std::array<byte, kSpkiRoom>;
 word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
 
-// Each loads `der` into an empty key, describes it, and returns the size of the SubjectPublicKeyInfo that it
-// wrote to `spki`; 0 or less if `der` is no key of this sort.
+// Each loads `der` into an empty key, describes it, and returns the size of the SubjectPublicKeyInfo that it wrote
+// to `spki`; 0 or less if `der` is no key of this sort.
 int load(ecc_key& key, Bytes der, KeyInfo& info, SpkiDer& spki) {
   word32 at = 0;
   if (wc_ecc_init(&key) != 0 || wc_EccPrivateKeyDecode(der.data(), &at, &key, size32(der)) != 0) return 0;

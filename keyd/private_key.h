@@ -1,9 +1,9 @@
 // One parsed private key, and the only parser of private keys.
 //
-// Accepts PEM: PKCS#8, SEC1 ("EC PRIVATE KEY") and PKCS#1 ("RSA PRIVATE KEY"), exactly one private key in the
-// text; certificates and EC parameters beside it are ignored. RSA of 2048 to 4096 bits, ECDSA on P-256,
-// P-384, P-521, Ed25519. The public half is computed from the private one, never believed. Key bytes live in
-// secure slots only, and in no error.
+// Accepts PEM: PKCS#8, SEC1 ("EC PRIVATE KEY") and PKCS#1 ("RSA PRIVATE KEY"), exactly one private key in the text;
+// certificates and EC parameters beside it are ignored. RSA of 2048 to 4096 bits, ECDSA on P-256, P-384, P-521,
+// Ed25519. The public half is computed from the private one, never believed. Key bytes live in secure slots only,
+// and in no error.
 #pragma once
 
 #include <memory>
@@ -19,8 +19,8 @@ namespace keyd {
 
 class PrivateKey {
  public:
-  // nullptr if `pem` is not such a key: `problem` then says what was found and what to do. Throws
-  // std::bad_alloc when there is no slot left. wolfCrypt must allocate from the same slots (WolfcryptMemory).
+  // nullptr if `pem` is not such a key, or no slot is left: `problem` then says what was found and what to do.
+  // wolfCrypt must allocate from the same slots (WolfcryptMemory).
   static std::shared_ptr<PrivateKey> parse(std::span<const uint8_t> pem, SecureSlots& slots, std::string& problem);
 
   ~PrivateKey();

@@ -1,9 +1,7 @@
-// Memory for secrets: locked (never swapped), left out of core dumps, not inherited by a fork, wiped on
-// release.
+// Memory for secrets: locked (never swapped), left out of core dumps, not inherited by a fork, wiped on release.
 //
-// Everything secret lives here: parsed keys, the bytes of a key file while it is read, all that wolfCrypt
-// allocates (decoded PEM, the state of its random generator). It never grows and never falls back to ordinary
-// memory.
+// Everything secret lives here: parsed keys, the bytes of a key file while it is read, all that wolfCrypt allocates
+// (decoded PEM, the state of its random generator). It never grows and never falls back to ordinary memory.
 #pragma once
 
 #include <cstddef>

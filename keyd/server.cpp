@@ -70,8 +70,7 @@ void Server::accept_one() {
   else start(std::move(fd), peer);
 }
 
-// Without a free descriptor the connection stays in the queue and the socket stays readable: wait, do not
-// spin.
+// Without a free descriptor the connection stays in the queue and the socket stays readable: wait, do not spin.
 void Server::accept_failed(int error) {
   if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS) return;
   if (!std::exchange(out_of_descriptors_, true))
@@ -118,8 +117,8 @@ void Server::close(Connection& connection) {
 
 void Server::read_one(Connection& connection) {
   std::array<uint8_t, ipc::kMaxTranscriptRequest> buffer;
-  // Room for the time stamp only: descriptors that a peer sends along are dropped by the kernel, and
-  // MSG_CTRUNC says so.
+  // Room for the time stamp only: descriptors that a peer sends along are dropped by the kernel, and MSG_CTRUNC
+  // says so.
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
   iovec part{buffer.data(), buffer.size()};
   msghdr message{};

@@ -1,10 +1,9 @@
-// Who may ask, and how: accepts workers, knows them by SO_PEERCRED, reads one request at a time, sends the
-// answer.
+// Who may ask, and how: accepts workers, knows them by SO_PEERCRED, reads one request at a time, sends the answer.
 //
-// A bad message costs its sender the connection and nobody else anything. No peer can make keyd hold more
-// than one request and the answers to it: what can't be sent waits, and until it is gone nothing is read from
-// that peer. Each wake-up of the loop takes one request of each connection, so that workers take turns
-// however much one of them asks. One thread, the loop's.
+// A bad message costs its sender the connection and nobody else anything. No peer can make keyd hold more than one
+// request and the answers to it: what can't be sent waits, and until it is gone nothing is read from that peer.
+// Each wake-up of the loop takes one request of each connection, so that workers take turns however much one of
+// them asks. One thread, the loop's.
 #pragma once
 
 #include <uv.h>

@@ -3,9 +3,9 @@
 //   SIGN    role fits kind → key found → SPKI equal → scheme fits key, content exact → sign → audit line →
 //   answer
 //
-// The line is written after the signature is made, so that it can say whether and how fast it was, and before
-// the answer leaves: a signature whose line can't be written is wiped. While the audit is degraded nothing is
-// signed at all.
+// The line is written after the signature is made, so that it can say whether and how fast it was, and before the
+// answer leaves: a signature whose line can't be written is wiped. While the audit is degraded nothing is signed at
+// all.
 #pragma once
 
 #include "ipc/codec.h"

@@ -1,5 +1,4 @@
-// keyd's configuration, checked: DESIGN's names, defaults and errors. Reads the file and the user database,
-// nothing else.
+// keyd's configuration, read and checked. Looks into the file and the user database, nowhere else.
 #pragma once
 
 #include <sys/types.h>

@@ -76,7 +76,7 @@ std::optional<size_t> Signer::ecdsa(ecc_key& key, Bytes digest, SignatureBuffer&
 }
 
 std::optional<size_t> Signer::rsa_pkcs1(RsaKey& key, wc_HashType hash, Bytes digest, SignatureBuffer& out) {
-  std::array<uint8_t, MAX_DER_DIGEST_SZ> info, opened;
+  std::array<uint8_t, WC_MAX_DIGEST_SIZE + 32> info, opened;
   const word32 info_size = wc_EncodeSignature(info.data(), digest.data(), size32(digest), wc_HashGetOID(hash));
   const int size = wc_RsaSSL_Sign(info.data(), info_size, out.data(), static_cast<word32>(out.size()), &key, &random_);
   if (size <= 0) return std::nullopt;

@@ -1,9 +1,9 @@
-// Makes the signature: composes what is signed, hashes it, signs it. Says yes to everything: policy.h has
-// said no before.
+// Makes the signature: composes what is signed, hashes it, signs it. Says yes to everything: policy.h has said no
+// before.
 //
 // RSA signatures are verified before they leave: one faulty CRT computation would give the key away (Boneh,
-// DeMillo, Lipton 1997), and wolfCrypt does not check them itself. One Signer a thread, as each has its own
-// random generator.
+// DeMillo, Lipton 1997), and wolfCrypt does not check them itself. One Signer a thread, as each has its own random
+// generator.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,8 @@ namespace keyd {
 
 using SignatureBuffer = std::array<uint8_t, ipc::kMaxSignature>;
 
-// What a TLS 1.3 CertificateVerify signs (RFC 8446 section 4.4.3): 64 spaces, the role's words, 0, the
-// transcript hash.
+// What a TLS 1.3 CertificateVerify signs (RFC 8446 section 4.4.3): 64 spaces, the role's words, 0, the transcript
+// hash.
 struct Tls13Content {
   std::array<uint8_t, 64 + 33 + 1 + 48> bytes;
   size_t size;
@@ -30,8 +30,7 @@ class Signer {
   Signer(const Signer&) = delete;
   Signer& operator=(const Signer&) = delete;
 
-  // Bytes written to `out`; nullopt if wolfCrypt failed, and `out` is then wiped. Precondition: policy's
-  // may_sign.
+  // Bytes written to `out`; nullopt if wolfCrypt failed, and `out` is then wiped. Precondition: policy's may_sign.
   std::optional<size_t> sign(PrivateKey& key, const ipc::Sign& request, SignatureBuffer& out);
 
  private:

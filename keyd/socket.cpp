@@ -41,8 +41,8 @@ ListeningSocket::ListeningSocket(const ConfiguredPath& path) : fd_(new_socket())
 
   if (const std::string problem = occupied(address); !problem.empty()) fail(problem);
   unlink(path_.c_str());
-  // Anybody may connect, so that the one who may not is seen: the peer's uid (SO_PEERCRED) decides at accept,
-  // and a refusal is audited. A mode can't name a list of users, and a closed door leaves no trace.
+  // Anybody may connect, so that the one who may not is seen: the peer's uid (SO_PEERCRED) decides at accept, and a
+  // refusal is audited. A mode can't name a list of users, and a closed door leaves no trace.
   umask(0111);
   const int bound = bind(fd_.get(), generic(address), sizeof address);
   const int error = errno;

@@ -10,9 +10,8 @@ namespace keyd {
 
 class ListeningSocket {
  public:
-  // Binds and listens. Replaces a socket that a dead keyd left; throws std::runtime_error if a living one has
-  // it, if something else than a socket is there, if the directory is missing. Sets the process's umask to
-  // 0077.
+  // Binds and listens. Replaces a socket that a dead keyd left; throws std::runtime_error if a living one has it,
+  // if something else than a socket is there, if the directory is missing. Sets the process's umask to 0077.
   explicit ListeningSocket(const ConfiguredPath& path);
   ~ListeningSocket();  // removes the file if it is still ours
   ListeningSocket(const ListeningSocket&) = delete;

@@ -4,11 +4,6 @@
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
-int wolfSSL_check_ip_address(WOLFSSL* ssl, const char* address)
-{
-    return wolfSSL_check_domain_name(ssl, address);
-}
-
 int wc_GetSubjectPubKeyInfoDerFromCert(const byte* certificate, word32 certificate_size, byte* spki, word32* size)
 {
     DecodedCert decoded;

@@ -10,12 +10,6 @@
 extern "C" {
 #endif
 
-struct WOLFSSL;
-
-/* Coarser than 5.9.2's: an address is also found in a dNSName or, without alternative names, in the common name; an
- * IPv6 address only in the spelling that wolfSSL gives it. */
-int wolfSSL_check_ip_address(struct WOLFSSL* ssl, const char* address);
-
 /* As in 5.9.2: 0, or a negative error; *size is the buffer's size, then the key's. */
 int wc_GetSubjectPubKeyInfoDerFromCert(const unsigned char* certificate, unsigned int certificate_size,
                                        unsigned char* spki, unsigned int* size);

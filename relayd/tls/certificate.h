@@ -14,6 +14,13 @@ namespace relayd::tls {
 // SHA-256 of the SubjectPublicKeyInfo of a DER certificate; nullopt if it is none.
 std::optional<ipc::Spki> spki_of(std::span<const uint8_t> certificate_der);
 
+// wolfSSL 5.7.2 (packaging/wolfssl/fetch, its last resort) begins no handshake without something that looks like a key.
+#if defined(MQTT_RELAY_WOLFSSL_5_7)
+inline constexpr bool kNeedsPublicKey = true;
+#else
+inline constexpr bool kNeedsPublicKey = false;
+#endif
+
 // SubjectPublicKeyInfo of a DER certificate, itself DER; empty if it is none.
 std::vector<uint8_t> public_key_of(std::span<const uint8_t> certificate_der);
 

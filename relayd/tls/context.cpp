@@ -103,6 +103,10 @@ ServerContext::ServerContext(const ServerOptions& options) : context_(make_conte
   if (result != WOLFSSL_SUCCESS)
     throw ConfigError(pem.file + ": the certificate chain can't be used: " + reason(result));
 
+  if (kNeedsPublicKey) {
+    const auto key = public_key_of(certificate_.leaf());
+    wolfSSL_CTX_use_PrivateKey_buffer(context_.get(), key.data(), static_cast<long>(key.size()), WOLFSSL_FILETYPE_ASN1);
+  }
   set_server_callbacks(context_.get());
   if (!options.verify_peer) {
     wolfSSL_CTX_set_verify(context_.get(), WOLFSSL_VERIFY_NONE, nullptr);

@@ -97,7 +97,7 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
   // With no key at all wolfSSL does not keep the messages that a TLS 1.2 Ed25519 signature covers. The public key,
   // given as the key, makes it keep them; it signs nothing, the callback does.
   if (const auto public_key = public_key_of(own.leaf());
-      is_ed25519(public_key) &&
+      (kNeedsPublicKey || is_ed25519(public_key)) &&
       wolfSSL_use_PrivateKey_buffer(ssl, public_key.data(), static_cast<long>(public_key.size()),
                                     WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
     return false;

@@ -6,7 +6,9 @@
 #include <wolfssl/internal.h>
 #include <wolfssl/version.h>
 
-_Static_assert(LIBWOLFSSL_VERSION_HEX == 0x05009002, "read wolf_shim.c against this wolfSSL's sources, then allow it");
+/* The pinned release, and the one of the last resort (packaging/wolfssl/fetch), whose sources agree in all this uses. */
+_Static_assert(LIBWOLFSSL_VERSION_HEX == 0x05009002 || LIBWOLFSSL_VERSION_HEX == 0x05007002,
+               "read wolf_shim.c against this wolfSSL's sources, then allow it");
 
 int wolf_shim_tls13_transcript_hash(WOLFSSL* ssl, unsigned char out[64]) {
     if (ssl->hsHashes == NULL)
@@ -31,12 +33,21 @@ int wolf_shim_tls12_server_key_exchange(WOLFSSL* ssl, const unsigned char** data
     return 0;
 }
 
+static int is_for(DecodedCert* certificate, const char* name, size_t name_size, int is_ip) {
+#if defined(MQTT_RELAY_WOLFSSL_5_7)
+    (void)is_ip; /* coarser: wildcards anywhere, and a dNSName may be an address */
+    return CheckHostName(certificate, name, name_size) == 0;
+#else
+    return CheckHostName(certificate, name, name_size, WOLFSSL_LEFT_MOST_WILDCARD_ONLY, (byte)is_ip) == 0;
+#endif
+}
+
 int wolf_shim_certificate_is_for(const unsigned char* der, size_t size, const char* name, size_t name_size, int is_ip) {
     DecodedCert certificate;
     int matches;
     wc_InitDecodedCert(&certificate, der, (word32)size, NULL);
     matches = wc_ParseCert(&certificate, CERT_TYPE, NO_VERIFY, NULL) == 0 &&
-              CheckHostName(&certificate, name, name_size, WOLFSSL_LEFT_MOST_WILDCARD_ONLY, (byte)is_ip) == 0;
+              is_for(&certificate, name, name_size, is_ip);
     wc_FreeDecodedCert(&certificate);
     return matches;
 }

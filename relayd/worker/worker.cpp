@@ -11,6 +11,7 @@
 
 #include "common/hardening.h"
 #include "common/log.h"
+#include "common/seccomp.h"
 #include "relayd/session/session.h"
 #include "relayd/worker/plan.h"
 
@@ -149,17 +150,18 @@ class Worker {
 void enter_sandbox(int worker) {
   common::harden_process();
 #if defined(__SANITIZE_ADDRESS__)
-  const std::string lacking = common::forbid_files({"/proc"});  // LeakSanitizer reads it when the process ends
+  // LeakSanitizer, at the end of the process, reads /proc and traces its threads.
+  const std::string files = common::forbid_files({"/proc"}), calls;
 #else
-  const std::string lacking = common::forbid_files();
+  const std::string files = common::forbid_files(), calls = common::forbid_system_calls();
 #endif
-  if (!lacking.empty()) {
-    log::warning("this worker's sandbox is weaker than it should be", {{"worker", worker}, {"cause", lacking}});
-    return;
-  }
+  for (const std::string& lacking : {files, calls})
+    if (!lacking.empty())
+      log::warning("this worker's sandbox is weaker than it should be", {{"worker", worker}, {"cause", lacking}});
+  if (!files.empty() || !calls.empty()) return;
   const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
   if (root) throw std::runtime_error("Landlock is in force, but this worker could open \"/\"");
-  log::info("worker is sandboxed: it can open no file, is not dumpable and gains no privileges",
+  log::info("worker is sandboxed: it can open no file, execute nothing, is not dumpable and gains no privileges",
             {{"worker", worker}, {"open(\"/\")", strerror(errno)}});
 }
 

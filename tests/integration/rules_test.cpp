@@ -1,5 +1,6 @@
 // The seven rules that the users of plugin_mqtt_proxy know, each by its number.
 
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "tests/integration/harness/need.h"
@@ -229,6 +230,20 @@ TEST_CASE("rule 6: when the device stops, so does the remote connection") {
   SECTION("by close_notify") { device.tls().close_notify_and_fin(); }
   SECTION("by FIN") { device.tls().fin(); }
   SECTION("by RST") { device.tls().vanish(); }
+  world.remote->wait_gone("thermo");
+}
+
+TEST_CASE("rule 6: data and a reset that arrive in one moment still end the session") {
+  World world({.relayd = {{"workers", 1}}});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  auto device = world.device(identity);
+  device.join("thermo");
+  const pid_t worker = world.relay().workers().at(0);
+  REQUIRE(kill(worker, SIGSTOP) == 0);  // so that it finds both at once
+  device.tls().send(mqtt::publish({.topic = "any/t", .payload = "last words"}));
+  device.tls().vanish();
+  REQUIRE(kill(worker, SIGCONT) == 0);
   world.remote->wait_gone("thermo");
 }
 

@@ -1,0 +1,188 @@
+// Reading a configuration: every error names the file, the path in it, what was found and what is allowed.
+#include "common/config.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "catch.h"
+
+using common::ConfigError;
+using common::Section;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string error_of(const std::function<void()>& read) {
+  try {
+    read();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string error_in(std::string_view text, const std::function<void(Section&)>& read) {
+  return error_of([&] {
+    Section section = Section::parse(text, "x.json");
+    read(section);
+    section.finish();
+  });
+}
+
+void check_contains(const std::string& text, std::initializer_list<const char*> parts) {
+  INFO(text);
+  for (const char* part : parts) {
+    INFO(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+}
+
+void nothing(Section&) {}
+
+}  // namespace
+
+TEST_CASE("a_configuration_gives_what_it_holds", "[common][config]") {
+  Section section = Section::parse(R"({
+    // a comment
+    "text": "a", /* another */ "number": -3, "flag": true, "wait": "1500ms", "size": "64KB", "level": "info",
+    "list": ["a", "b"], "inner": { "text": "b" } })",
+                                   "x.json");
+  CHECK(section.string("text") == "a");
+  CHECK(section.required_string("text", "") == "a");
+  CHECK(section.integer("number", 0, -10, 10) == -3);
+  CHECK(section.boolean("flag", false));
+  CHECK(section.duration("wait", "1s") == 1500ms);
+  CHECK(section.size("size", "1MB") == 65536);
+  CHECK(section.one_of("level", "debug", {"info", "debug"}) == "info");
+  CHECK(section.strings("list", {}) == std::vector<std::string>{"a", "b"});
+  auto inner = section.section("inner");
+  REQUIRE(inner);
+  CHECK(inner->string("text") == "b");
+  CHECK(section.has("text"));
+  CHECK_FALSE(section.has("other"));
+  section.finish();
+  inner->finish();
+}
+
+TEST_CASE("a_missing_key_gives_its_default", "[common][config]") {
+  Section section = Section::parse("{}", "x.json");
+  CHECK_FALSE(section.string("a"));
+  CHECK(section.string("a", "d") == "d");
+  CHECK(section.integer("b", 7, 0, 10) == 7);
+  CHECK(section.boolean("c", true));
+  CHECK(section.duration("d", "15s") == 15s);
+  CHECK(section.size("e", "1MB") == 1048576);
+  CHECK(section.one_of("f", "x", {"x"}) == "x");
+  CHECK(section.strings("g", {"z"}) == std::vector<std::string>{"z"});
+  CHECK_FALSE(section.section("h"));
+  section.finish();
+}
+
+TEST_CASE("a_wrong_value_is_named_with_file_path_finding_and_what_is_allowed", "[common][config]") {
+  check_contains(error_in(R"({"a": 1})", [](Section& s) { s.string("a"); }),
+                 {"x.json: a: ", "found 1", "number", "a string"});
+  check_contains(error_in(R"({"a": "x\u0000y"})", [](Section& s) { s.string("a"); }), {"x.json: a: ", "NUL"});
+  check_contains(error_in(R"({"a": null})", [](Section& s) { s.string("a"); }), {"x.json: a: ", "null"});
+  check_contains(error_in("{}", [](Section& s) { s.required_string("a", "the host"); }),
+                 {"x.json: a: missing", "the host"});
+  check_contains(error_in(R"({"a": ""})", [](Section& s) { s.required_string("a", "the host"); }),
+                 {"x.json: a: empty", "the host"});
+  for (const char* value : {"11", "-1", "1.5", "1e3", "\"5\"", "true", "9223372036854775808", "18446744073709551615"})
+    check_contains(error_in("{\"a\": " + std::string(value) + "}", [](Section& s) { s.integer("a", 0, 0, 10); }),
+                   {"x.json: a: ", "an integer from 0 to 10"});
+  check_contains(error_in(R"({"a": "yes"})", [](Section& s) { s.boolean("a", true); }),
+                 {"x.json: a: ", "\"yes\"", "true or false"});
+  check_contains(error_in(R"({"a": "b"})",
+                          [](Section& s) {
+                            s.one_of("a", "x", {"x", "y"});
+                          }),
+                 {"x.json: a: ", "\"b\"", "x, y"});
+  check_contains(error_in(R"({"a": "b"})", [](Section& s) { s.strings("a", {}); }),
+                 {"x.json: a: ", "a list of strings"});
+  check_contains(error_in(R"({"a": ["b", 1]})", [](Section& s) { s.strings("a", {}); }),
+                 {"x.json: a: ", "a list of strings"});
+  check_contains(error_in(R"({"a": []})", [](Section& s) { s.section("a"); }), {"x.json: a: ", "an object"});
+  check_contains(error_in(R"({"a": {"b": {"c": 1}}})", [](Section& s) { s.section("a")->section("b")->string("c"); }),
+                 {"x.json: a.b.c: "});
+}
+
+TEST_CASE("durations_and_sizes_need_their_units", "[common][config]") {
+  CHECK(common::parse_duration("500ms") == 500ms);
+  CHECK(common::parse_duration("15s") == 15s);
+  CHECK(common::parse_duration("5m") == 5min);
+  CHECK(common::parse_duration("2h") == 2h);
+  CHECK(common::parse_duration("1d") == 24h);
+  CHECK(common::parse_size("1B") == 1);
+  CHECK(common::parse_size("64KB") == 65536);
+  CHECK(common::parse_size("256MB") == 268435456);
+  CHECK(common::parse_size("2GB") == 2147483648);
+  for (const char* text : {"", "s", "15", "-1s", "+1s", " 1s", "1s ", "1 s", "1S", "1.5s", "1sec", "0x1s",
+                           "99999999999999999999s", "9007199254740993d", "infinity"})
+    CHECK_FALSE(common::parse_duration(text));
+  for (const char* text :
+       {"", "MB", "1", "-1MB", "1mb", "1 MB", "1.5MB", "1TB", "99999999999999999999B", "9007199254740993GB"})
+    CHECK_FALSE(common::parse_size(text));
+  for (const char* value : {"\"0s\"", "15", "\"15\"", "true"})
+    check_contains(error_in("{\"a\": " + std::string(value) + "}", [](Section& s) { s.duration("a", "1s"); }),
+                   {"x.json: a: ", "\"15s\""});
+  for (const char* value : {"\"0MB\"", "15", "\"15\""})
+    check_contains(error_in("{\"a\": " + std::string(value) + "}", [](Section& s) { s.size("a", "1MB"); }),
+                   {"x.json: a: ", "\"1MB\""});
+}
+
+TEST_CASE("an_unknown_key_is_an_error_that_lists_the_known_ones", "[common][config]") {
+  check_contains(error_in(R"({"remote_prot": 1})", [](Section& s) { s.string("remote_port"); }),
+                 {"x.json: remote_prot: unknown key", "remote_port"});
+  Section section = Section::parse(R"({"a": {"b": 1}})", "x.json");
+  auto inner = section.section("a");
+  inner->string("c");
+  check_contains(error_of([&] { inner->finish(); }), {"x.json: a.b: unknown key", "c"});
+  section.finish();
+}
+
+TEST_CASE("a_key_that_stands_twice_is_an_error", "[common][config]") {
+  check_contains(error_in(R"({"a": 1, "a": 2})", nothing), {"x.json: ", "\"a\" stands twice"});
+  check_contains(error_in(R"({"o": {"a": 1, "b": {}, "a": 2}})", nothing), {"\"a\" stands twice"});
+  check_contains(error_in(R"({"o": {"a": 1}, "p": {"a": 1}, "a": [{"a": 1}, {"a": 2}]})",
+                          [](Section& s) { s.section("o"), s.section("p"), s.has("a"); }),
+                 {"x.json: a: unknown key"});  // the same name in several objects is fine
+}
+
+TEST_CASE("text_that_is_not_json_is_named_by_line_and_column", "[common][config]") {
+  check_contains(error_in("{\n  \"a\": 1,\n  oops\n}", nothing), {"x.json: line 3", "not valid JSON"});
+  check_contains(error_in("", nothing), {"x.json: line 1"});
+  check_contains(error_in("{", nothing), {"x.json: line 1"});
+  check_contains(error_in("{} {}", nothing), {"x.json: line 1"});
+  check_contains(error_in("{\"a\": \"\xff\"}", nothing), {"x.json: "});
+  check_contains(error_in("[]", nothing), {"x.json: ", "an object"});
+  check_contains(error_in("1", nothing), {"x.json: ", "an object"});
+  check_contains(error_in(std::string(100'000, '['), nothing), {"x.json: "});
+}
+
+TEST_CASE("a_long_value_is_shortened_in_its_error", "[common][config]") {
+  const std::string error =
+      error_in("{\"a\": [\"" + std::string(1000, 'x') + "\"]}", [](Section& s) { s.string("a"); });
+  CHECK(error.size() < 200);
+}
+
+TEST_CASE("a_configuration_file_that_can_not_be_read_says_why", "[common][config]") {
+  char name[] = "/tmp/config-test.XXXXXX";
+  REQUIRE(mkdtemp(name));
+  const std::string dir = name, file = dir + "/x.json";
+  check_contains(error_of([&] { Section::load(file); }), {file.c_str(), "No such file"});
+  check_contains(error_of([&] { Section::load(dir); }), {dir.c_str(), "not a regular file"});
+  REQUIRE(mkfifo((dir + "/fifo").c_str(), 0600) == 0);
+  check_contains(error_of([&] { Section::load(dir + "/fifo"); }), {"fifo", "not a regular file"});
+  std::ofstream(file) << "{}" << std::string(1024 * 1024, ' ');
+  check_contains(error_of([&] { Section::load(file); }), {file.c_str(), "larger than"});
+  std::ofstream(file) << R"({"a": 1})";
+  check_contains(error_of([&] { Section::load(file).finish(); }), {file.c_str(), ": a: unknown key"});
+  CHECK(common::read_file(file, 8) == R"({"a": 1})");
+  CHECK_THROWS_AS(common::read_file(file, 7), ConfigError);
+  std::filesystem::remove_all(dir);
+}

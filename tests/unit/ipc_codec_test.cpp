@@ -1,0 +1,241 @@
+// The keyd protocol's codec: what it writes it reads again, and it reads nothing else.
+#include "ipc/codec.h"
+
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+
+using namespace ipc;
+
+namespace {
+
+using Datagram = std::vector<uint8_t>;
+
+Datagram encoded(const Request& request) {
+  RequestBuffer buffer;
+  const size_t size = encode(request, buffer);
+  return {buffer.begin(), buffer.begin() + static_cast<long>(size)};
+}
+
+Datagram encoded(const Response& response) {
+  ResponseBuffer buffer;
+  const size_t size = encode(response, buffer);
+  return {buffer.begin(), buffer.begin() + static_cast<long>(size)};
+}
+
+Lookup some_lookup(std::string_view id) {
+  Lookup lookup;
+  lookup.role = Role::listener;
+  for (size_t i = 0; i < lookup.spki.size(); i++) lookup.spki[i] = static_cast<uint8_t>(i);
+  lookup.origin.session = 0x0102030405060708;
+  lookup.origin.device_ip = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  lookup.origin.device_port = 0xabcd;
+  lookup.client_id = id;
+  return lookup;
+}
+
+bool same(const Lookup& a, const Lookup& b) {
+  return a.role == b.role && a.spki == b.spki && a.origin.session == b.origin.session &&
+         a.origin.device_ip == b.origin.device_ip && a.origin.device_port == b.origin.device_port &&
+         a.client_id == b.client_id;
+}
+
+const std::vector<uint8_t> kContent(48, 0x5a);
+
+Request some_sign(Kind kind, Scheme scheme, std::span<const uint8_t> content) {
+  return {7, Sign{some_lookup("device"), kind, scheme, content}};
+}
+
+std::vector<Request> one_of_each() {
+  return {{1, Hello{1, 2}},
+          {2, some_lookup("device")},
+          some_sign(Kind::tls13_client, Scheme::ecdsa_sha256, kContent),
+          {3, std::monostate{}}};
+}
+
+}  // namespace
+
+TEST_CASE("requests_have_the_documented_layout", "[ipc][codec]") {
+  CHECK(encoded(Request{0x01020304, Hello{0x0506, 0x0708}}) == Datagram{1, 0, 1, 2, 3, 4, 5, 6, 7, 8});
+  CHECK(encoded(Request{9, std::monostate{}}) == Datagram{4, 0, 0, 0, 0, 9});
+  const Datagram sign = encoded(some_sign(Kind::tls12_server, Scheme::rsa_pss_rsae_sha384, kContent));
+  REQUIRE(sign.size() == 6 + 1 + 32 + 8 + 16 + 2 + 1 + 6 + 1 + 2 + 2 + 48);
+  CHECK(sign[0] == 3);
+  CHECK(sign[6] == 1);                                                                        // role
+  CHECK(sign[7 + 31] == 31);                                                                  // SPKI
+  CHECK(Datagram(sign.begin() + 39, sign.begin() + 47) == Datagram{1, 2, 3, 4, 5, 6, 7, 8});  // session
+  CHECK(Datagram(sign.begin() + 63, sign.begin() + 66) == Datagram{0xab, 0xcd, 6});           // port, length of the id
+  CHECK(Datagram(sign.begin() + 72, sign.begin() + 77) == Datagram{3, 8, 5, 0, 48});          // kind, scheme, length
+}
+
+TEST_CASE("responses_have_the_documented_layout", "[ipc][codec]") {
+  const Datagram payload{0xaa, 0xbb};
+  CHECK(encoded(Response{0x01020304, Status::busy, 0x05060708, payload}) ==
+        Datagram{5, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 2, 0xaa, 0xbb});
+}
+
+TEST_CASE("every_request_survives_the_round_trip", "[ipc][codec]") {
+  for (const uint32_t id : {0u, 1u, std::numeric_limits<uint32_t>::max()}) {
+    const Datagram hello = encoded(Request{id, Hello{65535, 12}});
+    const auto back = decode_request(hello);
+    REQUIRE(back);
+    CHECK(back->id == id);
+    CHECK(back->op() == Op::hello);
+    CHECK(std::get<Hello>(back->body).version == 65535);
+    CHECK(std::get<Hello>(back->body).worker == 12);
+  }
+  const std::string any = std::string("a\0/../\xff", 7) + std::string(244, 'x');
+  for (const std::string& id : {std::string(), std::string("d"), any}) {
+    const Datagram datagram = encoded(Request{3, some_lookup(id)});
+    const auto back = decode_request(datagram);
+    REQUIRE(back);
+    CHECK(same(std::get<Lookup>(back->body), some_lookup(id)));
+  }
+  for (const Kind kind : {Kind::tls13_server, Kind::tls13_client, Kind::tls12_server, Kind::tls12_client})
+    for (const Scheme scheme :
+         {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pkcs1_sha384, Scheme::rsa_pkcs1_sha512, Scheme::ecdsa_sha256,
+          Scheme::ecdsa_sha384, Scheme::ecdsa_sha512, Scheme::rsa_pss_rsae_sha256, Scheme::rsa_pss_rsae_sha384,
+          Scheme::rsa_pss_rsae_sha512, Scheme::ed25519})
+      for (const size_t size : {size_t{0}, size_t{32}, kMaxContent}) {
+        const std::vector<uint8_t> content(size, 0x42);
+        const Datagram datagram = encoded(some_sign(kind, scheme, content));
+        const auto back = decode_request(datagram);
+        REQUIRE(back);
+        const auto& sign = std::get<Sign>(back->body);
+        CHECK((sign.kind == kind && sign.scheme == scheme && same(sign.key, some_lookup("device"))));
+        CHECK(Datagram(sign.content.begin(), sign.content.end()) == content);
+      }
+  CHECK(decode_request(encoded(Request{1, std::monostate{}}))->op() == Op::stats);
+}
+
+TEST_CASE("every_response_survives_the_round_trip", "[ipc][codec]") {
+  for (const Status status : {Status::ok, Status::not_found, Status::mismatch, Status::unusable, Status::denied,
+                              Status::busy, Status::malformed, Status::internal})
+    for (const size_t size : {size_t{0}, size_t{72}, kMaxSignature}) {
+      const std::vector<uint8_t> payload(size, 0x17);
+      const Datagram datagram = encoded(Response{5, status, 250, payload});
+      const auto back = decode_response(datagram);
+      REQUIRE(back);
+      CHECK((back->id == 5 && back->status == status && back->retry_after_ms == 250));
+      CHECK(Datagram(back->payload.begin(), back->payload.end()) == payload);
+    }
+}
+
+TEST_CASE("only_an_ed25519_client_of_tls12_may_send_a_whole_transcript", "[ipc][codec]") {
+  const std::vector<uint8_t> most(kMaxTranscript, 1), too_much(kMaxTranscript + 1, 1), hash(kMaxContent + 1, 1);
+  const Datagram datagram = encoded(some_sign(Kind::tls12_client, Scheme::ed25519, most));
+  CHECK(datagram.size() <= kMaxTranscriptRequest);
+  REQUIRE(decode_request(datagram));
+  CHECK(encoded(some_sign(Kind::tls12_client, Scheme::ed25519, too_much)).empty());
+  CHECK(encoded(some_sign(Kind::tls12_client, Scheme::ecdsa_sha256, hash)).empty());
+  CHECK(encoded(some_sign(Kind::tls13_client, Scheme::ed25519, hash)).empty());
+  // The same, forged: the long message under another kind or scheme.
+  const size_t kind = 6 + 60 + 6;
+  Datagram forged = datagram;
+  forged[kind] = static_cast<uint8_t>(Kind::tls13_client);
+  CHECK_FALSE(decode_request(forged));
+  forged = datagram;
+  forged[kind + 1] = 0x04, forged[kind + 2] = 0x03;
+  CHECK_FALSE(decode_request(forged));
+}
+
+TEST_CASE("what_does_not_fit_is_not_encoded", "[ipc][codec]") {
+  const std::string id(kMaxClientId + 1, 'x');
+  CHECK(encoded(Request{1, some_lookup(id)}).empty());
+  const std::vector<uint8_t> payload(kMaxSignature + 1);
+  CHECK(encoded(Response{1, Status::ok, 0, payload}).empty());
+}
+
+TEST_CASE("a_datagram_that_is_too_short_or_too_long_is_refused", "[ipc][codec]") {
+  for (const Request& request : one_of_each()) {
+    const Datagram right = encoded(request);
+    REQUIRE(decode_request(right));
+    for (size_t size = 0; size < right.size(); size++) CHECK_FALSE(decode_request(std::span(right).first(size)));
+    Datagram longer = right;
+    longer.push_back(0);
+    CHECK_FALSE(decode_request(longer));
+  }
+  const Datagram right = encoded(Response{1, Status::ok, 0, kContent});
+  for (size_t size = 0; size < right.size(); size++) CHECK_FALSE(decode_response(std::span(right).first(size)));
+  Datagram longer = right;
+  longer.push_back(0);
+  CHECK_FALSE(decode_response(longer));
+}
+
+TEST_CASE("unknown_values_and_reserved_bytes_are_refused", "[ipc][codec]") {
+  const Datagram right = encoded(some_sign(Kind::tls13_client, Scheme::ecdsa_sha256, kContent));
+  const size_t role = 6, kind = 6 + 60 + 6, scheme = kind + 1;
+  const auto with = [&](size_t at, int value) {
+    Datagram changed = right;
+    changed[at] = static_cast<uint8_t>(value);
+    return changed;
+  };
+  for (int value = 0; value < 256; value++) {
+    INFO(value);
+    if (value != 3) CHECK_FALSE(decode_request(with(0, value)));
+    if (value != 0) CHECK_FALSE(decode_request(with(1, value)));
+    CHECK(decode_request(with(role, value)).has_value() == (value == 1 || value == 2));
+    CHECK(decode_request(with(kind, value)).has_value() == (value >= 1 && value <= 4));
+    CHECK(decode_request(with(scheme, value)).has_value() == (value == 4 || value == 5 || value == 6));
+  }
+  Datagram response = encoded(Response{1, Status::ok, 0, {}});
+  response[0] = 8;
+  CHECK_FALSE(decode_response(response));
+  response[0] = 0, response[1] = 1;
+  CHECK_FALSE(decode_response(response));
+}
+
+TEST_CASE("lengths_inside_a_datagram_must_add_up", "[ipc][codec]") {
+  const Datagram right = encoded(some_sign(Kind::tls13_client, Scheme::ecdsa_sha256, kContent));
+  const size_t id_length = 6 + 59, content_length = 6 + 60 + 6 + 3;
+  for (const size_t at : {id_length, content_length, content_length + 1})
+    for (int value = 0; value < 256; value++) {
+      if (right[at] == value) continue;
+      Datagram changed = right;
+      changed[at] = static_cast<uint8_t>(value);
+      CHECK_FALSE(decode_request(changed));
+    }
+}
+
+TEST_CASE("random_bytes_are_refused_or_read_within_their_bounds", "[ipc][codec]") {
+  std::mt19937 random(1);  // the same run every time
+  for (int round = 0; round < 20'000; round++) {
+    Datagram datagram(random() % 200);
+    for (auto& byte : datagram) byte = static_cast<uint8_t>(random());
+    if (!datagram.empty()) datagram[0] = static_cast<uint8_t>(random() % 6);
+    if (datagram.size() > 1) datagram[1] = 0;
+    if (const auto request = decode_request(datagram)) CHECK(encoded(*request) == datagram);
+    if (const auto response = decode_response(datagram)) CHECK(encoded(*response) == datagram);
+  }
+}
+
+TEST_CASE("hello_and_stats_payloads_survive_the_round_trip", "[ipc][codec]") {
+  CHECK(decode_version(encode_version(0x1234)) == 0x1234);
+  CHECK_FALSE(decode_version(Datagram{1}));
+  CHECK_FALSE(decode_version(Datagram{1, 2, 3}));
+  for (const bool degraded : {false, true}) {
+    const auto payload = encode_counters({1, 2, 3, std::numeric_limits<uint64_t>::max(), degraded});
+    const auto counters = decode_counters(payload);
+    REQUIRE(counters);
+    CHECK((counters->lookups == 1 && counters->signatures == 2 && counters->refusals == 3));
+    CHECK(counters->cached_keys == std::numeric_limits<uint64_t>::max());
+    CHECK(counters->degraded == degraded);
+  }
+  auto payload = encode_counters({});
+  payload.back() = 2;
+  CHECK_FALSE(decode_counters(payload));
+  CHECK_FALSE(decode_counters(std::span(payload).first(kCountersSize - 1)));
+}
+
+TEST_CASE("an_id_that_no_file_can_be_named_by_has_no_key", "[ipc][codec]") {
+  using namespace std::string_literals;
+  for (const auto& id : {"device"s, "a b"s, "..."s, ".hidden"s, "-rf"s, "äöü"s, "\xff\xfe"s, "a\\b"s, "~"s,
+                         std::string(kMaxClientId, 'x')})
+    CHECK(can_name_a_key(id));
+  for (const auto& id : {""s, "."s, ".."s, "/"s, "a/b"s, "../x"s, "a\0b"s, "\0"s, "a\n"s, "\x1f"s, "\x7f"s, "\t"s,
+                         std::string(kMaxClientId + 1, 'x'), std::string(65535, 'x')})
+    CHECK_FALSE(can_name_a_key(id));
+}

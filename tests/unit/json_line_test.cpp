@@ -1,0 +1,86 @@
+// Lines of JSON out of hostile text: always one line, always JSON.
+#include "common/json_line.h"
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "catch.h"
+
+using common::JsonLine;
+using nlohmann::json;
+using namespace std::string_literals;
+
+namespace {
+
+std::string line_of(std::string_view value) {
+  JsonLine line;
+  line.add("key", value);
+  return std::move(line).finish();
+}
+
+std::string value_of(const std::string& line) { return json::parse(line).at("key").get<std::string>(); }
+
+}  // namespace
+
+TEST_CASE("a_json_line_has_its_fields_in_order_and_one_newline", "[common][json_line]") {
+  JsonLine line;
+  line.add("text", "a")
+      .add("number", uint64_t{18446744073709551615u})
+      .add("negative", -5)
+      .add("yes", true)
+      .add("no", false);
+  CHECK(std::move(line).finish() ==
+        "{\"text\":\"a\",\"number\":18446744073709551615,\"negative\":-5,\"yes\":true,\"no\":false}\n");
+  CHECK(JsonLine().finish() == "{}\n");
+}
+
+TEST_CASE("any_text_stays_one_line_and_comes_back_unchanged", "[common][json_line]") {
+  std::string all;
+  for (int c = 0; c < 0x80; c++) all += static_cast<char>(c);
+  for (const std::string& text : {all, "\"\\\n\r\t\b\f\0"s, "\",\"result\":\"ok"s, "äöü €  𝄞"s, "\xf4\x8f\xbf\xbf"s}) {
+    const std::string line = line_of(text);
+    INFO(line);
+    CHECK(std::count(line.begin(), line.end(), '\n') == 1);
+    CHECK(line.find('\0') == std::string::npos);
+    CHECK(value_of(line) == text);
+  }
+}
+
+TEST_CASE("bytes_that_are_not_utf8_become_replacement_characters", "[common][json_line]") {
+  for (const std::string& bad :
+       {"\xff"s, "\x80"s, "\xc0\x80"s, "\xc1\xbf"s, "\xe0\x80\x80"s, "\xed\xa0\x80"s, "\xf0\x80\x80\x80"s,
+        "\xf4\x90\x80\x80"s, "\xf5\x80\x80\x80"s, "\xe2\x82"s, "\xf0\x9d\x84"s, "\xc3"s, "\xc3\x28"s}) {
+    const std::string line = line_of("a" + bad + "z");
+    INFO(line);
+    const std::string value = value_of(line);  // throws if the line is not valid UTF-8
+    CHECK(value.front() == 'a');
+    CHECK(value.back() == 'z');
+    CHECK(value.find("\xef\xbf\xbd") != std::string::npos);
+  }
+}
+
+TEST_CASE("random_bytes_make_valid_json_lines", "[common][json_line]") {
+  std::mt19937 random(1);
+  for (int round = 0; round < 5000; round++) {
+    std::string text(random() % 40, ' ');
+    for (char& c : text) c = static_cast<char>(random());
+    const std::string line = line_of(text);
+    REQUIRE(std::count(line.begin(), line.end(), '\n') == 1);
+    REQUIRE_NOTHROW(value_of(line));
+  }
+}
+
+TEST_CASE("keys_of_a_json_line_are_escaped_too", "[common][json_line]") {
+  JsonLine line;
+  line.add("a\"\n", 1);
+  CHECK(json::parse(std::move(line).finish()).at("a\"\n") == 1);
+}
+
+TEST_CASE("hex_and_time_have_their_documented_form", "[common][json_line]") {
+  const uint8_t bytes[] = {0, 0x0f, 0xa0, 0xff};
+  CHECK(common::hex(bytes, sizeof bytes) == "000fa0ff");
+  CHECK(common::hex(nullptr, 0).empty());
+  const std::string now = common::utc_now();
+  REQUIRE(now.size() == 27);
+  CHECK((now[4] == '-' && now[10] == 'T' && now[19] == '.' && now.back() == 'Z'));
+}

@@ -1,0 +1,218 @@
+// The audit: one whole line for each event, chained, and nothing is lost in silence.
+#include "keyd/audit.h"
+
+#include <sys/resource.h>
+
+#include <sys/wait.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "keyd_support.h"
+
+using namespace keyd;
+using namespace keyd_test;
+using nlohmann::json;
+
+namespace {
+
+struct Output {
+  ScratchDir scratch;
+  std::string file = scratch / "audit";
+  common::Fd fd{open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
+  std::vector<std::string> lines() const { return lines_of(file); }
+  // The disk is full from here on, as far as writers of `fd` can tell.
+  void fill() { REQUIRE(dup2(common::Fd(open("/dev/full", O_WRONLY | O_CLOEXEC)).get(), fd.get()) == fd.get()); }
+  void mend() {
+    REQUIRE(dup2(common::Fd(open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC)).get(), fd.get()) == fd.get());
+  }
+};
+
+// Every line is JSON, has the next number, and the hash of the one before, by another implementation of SHA-256.
+void check_chain(const std::vector<std::string>& lines) {
+  std::string previous(64, '0');
+  for (size_t i = 0; i < lines.size(); i++) {
+    INFO(lines[i]);
+    const json line = json::parse(lines[i]);
+    CHECK(line.at("seq") == i);
+    CHECK(line.at("prev") == previous);
+    previous = witness::sha256_hex(lines[i] + "\n");
+  }
+}
+
+const Peer kPeer{42, 1000, 3};
+
+struct Request {
+  Request() {
+    sign.key.client_id = "device";
+    sign.key.origin.session = 77;
+    sign.key.origin.device_port = 1883;
+    sign.key.spki.fill(0xab);
+    sign.kind = ipc::Kind::tls13_client;
+    sign.scheme = ipc::Scheme::ecdsa_sha256;
+    sign.content = content;
+  }
+  std::vector<uint8_t> content = std::vector<uint8_t>(32, 0xcd);
+  ipc::Sign sign;
+  AuditEvent event() const { return {"sign", kPeer, &sign.key, &sign, ipc::Status::ok, "", 5, 60}; }
+};
+
+}  // namespace
+
+TEST_CASE("a_signature_leaves_a_line_with_all_that_is_known", "[keyd][audit]") {
+  Output out;
+  Audit audit(out.fd.get());
+  Request request;
+  request.sign.key.origin.device_ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1};
+  REQUIRE(audit.write(request.event()));
+  const auto lines = out.lines();
+  REQUIRE(lines.size() == 2);
+  CHECK(json::parse(lines[0]).at("event") == "start");
+  const json line = json::parse(lines[1]);
+  std::string spki, transcript;
+  for (int i = 0; i < 32; i++) spki += "ab", transcript += "cd";
+  const json expected = {{"seq", 1},
+                         {"event", "sign"},
+                         {"peer_pid", 42},
+                         {"peer_uid", 1000},
+                         {"worker", 3},
+                         {"session", 77},
+                         {"device", "192.0.2.1:1883"},
+                         {"client_id", "device"},
+                         {"role", "device"},
+                         {"spki", spki},
+                         {"kind", "tls13_client"},
+                         {"scheme", "ecdsa_sha256"},
+                         {"transcript", transcript},
+                         {"result", "ok"},
+                         {"reason", ""},
+                         {"wait_us", 5},
+                         {"spent_us", 60}};
+  for (const auto& [key, value] : expected.items()) {
+    INFO(key);
+    CHECK(line.at(key) == value);
+  }
+  CHECK(line.at("time").get<std::string>().size() == std::string("2026-11-23T16:20:00.123456Z").size());
+  CHECK(line.size() == expected.size() + 2);  // time, prev
+}
+
+TEST_CASE("an_audit_line_shows_an_ipv6_device_and_a_long_content_by_its_hash", "[keyd][audit]") {
+  Output out;
+  Audit audit(out.fd.get());
+  Request request;
+  request.sign.key.origin.device_ip = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  request.content.assign(200, 'x');
+  request.sign.content = request.content;
+  REQUIRE(audit.write(request.event()));
+  const json line = json::parse(out.lines().at(1));
+  CHECK(line.at("device") == "[2001:db8::1]:1883");
+  CHECK_FALSE(line.contains("transcript"));
+  CHECK(line.at("transcript_sha256") == witness::sha256_hex(std::string(200, 'x')));
+}
+
+TEST_CASE("each_audit_line_carries_the_hash_of_the_one_before", "[keyd][audit]") {
+  Output out;
+  Audit audit(out.fd.get());
+  const Request request;
+  for (int i = 0; i < 50; i++) REQUIRE(audit.write(request.event()));
+  auto lines = out.lines();
+  REQUIRE(lines.size() == 51);
+  check_chain(lines);
+  CHECK(json::parse(lines[0]).at("prev") == std::string(64, '0'));
+}
+
+TEST_CASE("a_client_id_can_not_forge_an_audit_line", "[keyd][audit]") {
+  Output out;
+  Audit audit(out.fd.get());
+  Request request;
+  const std::string id = "x\",\"result\":\"denied\"}\n{\"seq\":9\x01\x7f\xff\xc0\x80";
+  request.sign.key.client_id = id;
+  REQUIRE(audit.write(request.event()));
+  const auto lines = out.lines();
+  REQUIRE(lines.size() == 2);
+  check_chain(lines);
+  CHECK(json::parse(lines[1]).at("result") == "ok");
+}
+
+TEST_CASE("keyd_does_not_start_without_an_audit", "[keyd][audit]") {
+  const common::Fd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+  CHECK_THROWS_AS(Audit(full.get()), std::runtime_error);
+  CHECK_THROWS_AS(Audit(-1), std::runtime_error);
+}
+
+TEST_CASE("a_full_disk_degrades_the_audit_until_it_has_room_again", "[keyd][audit]") {
+  Output out;
+  Audit audit(out.fd.get());
+  const Request request;
+  REQUIRE(audit.write(request.event()));
+  CHECK_FALSE(audit.degraded());
+  out.fill();
+  for (int i = 0; i < 3; i++) CHECK_FALSE(audit.write(request.event()));
+  CHECK(audit.degraded());
+  CHECK_FALSE(audit.ready());
+  out.mend();
+  CHECK(audit.ready());
+  CHECK_FALSE(audit.degraded());
+  REQUIRE(audit.write(request.event()));
+  const auto lines = out.lines();
+  REQUIRE(lines.size() == 4);
+  check_chain(lines);
+  CHECK(json::parse(lines[2]).at("event") == "resumed");
+  CHECK(json::parse(lines[2]).at("lost") == 3);
+}
+
+TEST_CASE("a_line_written_in_part_is_completed_before_any_other", "[keyd][audit]") {
+  Output out;
+  Audit audit(out.fd.get());
+  const Request request;
+  REQUIRE(audit.write(request.event()));
+  // The file may grow by 100 bytes more: the next line is torn (setrlimit(2), RLIMIT_FSIZE).
+  const auto old_handler = signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit little{std::filesystem::file_size(out.file) + 100, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &little);
+  const bool torn = !audit.write(request.event());
+  const bool still = !audit.ready();
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, old_handler);
+  CHECK(torn);
+  CHECK(still);
+  CHECK(slurp(out.file).back() != '\n');
+  CHECK(audit.ready());
+  REQUIRE(audit.write(request.event()));
+  const auto lines = out.lines();
+  REQUIRE(lines.size() == 5);  // start, sign, the torn one, resumed, sign
+  check_chain(lines);
+  CHECK(json::parse(lines[3]).at("lost") == 1);
+}
+
+TEST_CASE("an_audit_pipe_that_is_slow_and_non_blocking_loses_nothing", "[keyd][audit]") {
+  int ends[2];
+  REQUIRE(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+  const common::Fd in(ends[0]);
+  common::Fd out(ends[1]);
+  fcntl(out.get(), F_SETPIPE_SZ, 4096);
+  constexpr int kLines = 500;
+  std::string text;
+  const pid_t writer = fork();
+  REQUIRE(writer >= 0);
+  if (writer == 0) {
+    Audit audit(out.get());
+    const Request request;
+    for (int i = 0; i < kLines; i++)
+      if (!audit.write(request.event())) _exit(1);
+    _exit(0);
+  }
+  out.reset();
+  fcntl(in.get(), F_SETFL, 0);
+  char buffer[100];
+  for (ssize_t got; (got = read(in.get(), buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(got));
+  int status = 0;
+  waitpid(writer, &status, 0);
+  CHECK(status == 0);
+  const ScratchDir scratch;
+  const auto lines = lines_of(scratch.put("audit", text));
+  REQUIRE(lines.size() == kLines + 1);
+  check_chain(lines);
+}

@@ -1,0 +1,449 @@
+// Which files count as keys, which never do, and that a change of a file acts at once.
+#include "keyd/key_store.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <functional>
+
+#include "keyd_support.h"
+
+using namespace keyd;
+using namespace keyd_test;
+using ipc::Role;
+using ipc::Status;
+using witness::Form;
+using witness::Key;
+
+namespace {
+
+constexpr uid_t kNobody = 65534;
+constexpr std::chrono::nanoseconds kSettledAtOnce(-1'000'000'000'000);
+
+struct Store {
+  explicit Store(size_t cache = 8, std::chrono::nanoseconds settled_after = std::chrono::seconds(2))
+      : cache_size(cache), settled(settled_after) {
+    std::filesystem::create_directory(scratch / "keys");
+    chmod((scratch / "keys").c_str(), 0700);
+    put("../listener.key", Key::generate("P-256").text(Form::pkcs8));
+  }
+  std::string put(const std::string& name, const std::string& text, mode_t mode = 0600) {
+    return scratch.put("keys/" + name, text, mode);
+  }
+  KeyStore& store() {
+    if (!keys) keys = std::make_unique<KeyStore>(keys_dir(), listener(), cache_size, vault.slots, settled);
+    return *keys;
+  }
+  KeyStore::Found find(const std::string& id) { return store().find(Role::device, id); }
+  ConfiguredPath keys_dir() const { return {scratch / "keys", "keyd.json: private_keys_dir"}; }
+  ConfiguredPath listener() const { return {scratch / "listener.key", "keyd.json: listener_keyfile"}; }
+
+  size_t cache_size;
+  std::chrono::nanoseconds settled;
+  ScratchDir scratch;
+  Vault vault;
+  std::unique_ptr<KeyStore> keys;
+};
+
+// Acts as an ordinary user while it lives, if the tests run as root.
+struct AsNobody {
+  AsNobody() : root(geteuid() == 0) {
+    if (root && seteuid(kNobody) != 0) throw std::runtime_error("seteuid");
+  }
+  ~AsNobody() {
+    if (root && seteuid(0) != 0) abort();
+  }
+  bool root;
+};
+
+std::string start_error(Store& store) {
+  try {
+    store.store().check_listener();
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void check_contains(const std::string& text, const std::vector<std::string>& parts) {
+  INFO(text);
+  for (const auto& part : parts) {
+    INFO(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the_key_of_a_client_id_is_the_file_of_exactly_that_name", "[keyd][key_store]") {
+  Store store;
+  const Key key = Key::generate("P-256");
+  store.put("device-1.pem", key.text(Form::pkcs8));
+  const auto found = store.find("device-1");
+  REQUIRE(found.status == Status::ok);
+  CHECK(found.key->info().spki == key.spki());
+  for (const char* other : {"device-2", "device-1.pem", "DEVICE-1", " device-1", "device-1 ", "device"})
+    CHECK(store.find(other).status == Status::not_found);
+}
+
+TEST_CASE("every_allowed_format_is_read_and_its_public_key_is_right", "[keyd][key_store]") {
+  Store store;
+  const std::pair<const char*, KeyType> kTypes[] = {{"RSA:2048", KeyType::rsa}, {"RSA:4096", KeyType::rsa},
+                                                    {"P-256", KeyType::p256},   {"P-384", KeyType::p384},
+                                                    {"P-521", KeyType::p521},   {"ED25519", KeyType::ed25519}};
+  for (const auto& [type, expected] : kTypes) {
+    const Key key = Key::generate(type);
+    for (const Form form : {Form::pkcs8, Form::traditional}) {
+      if (form == Form::traditional && expected == KeyType::ed25519) continue;  // has none
+      INFO(type << " " << static_cast<int>(form));
+      store.put("d.pem", key.text(form));
+      const auto found = store.find("d");
+      INFO(found.reason);
+      REQUIRE(found.status == Status::ok);
+      CHECK(found.key->info().type == expected);
+      CHECK(found.key->info().spki == key.spki());
+    }
+  }
+}
+
+TEST_CASE("certificates_parameters_and_text_beside_the_key_do_no_harm", "[keyd][key_store]") {
+  Store store;
+  const Key key = Key::generate("P-256");
+  const std::string parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+  store.put("a.pem", parameters + key.text(Form::traditional));
+  store.put("b.pem", witness::certificate(key) + key.text(Form::pkcs8));
+  store.put("c.pem", "Bag Attributes\r\n  friendlyName: x\r\n" + key.text(Form::pkcs8) + witness::certificate(key));
+  std::string crlf = key.text(Form::pkcs8);
+  for (size_t at = 0; (at = crlf.find('\n', at)) != crlf.npos; at += 2) crlf.insert(at, "\r");
+  store.put("d.pem", crlf);
+  std::string no_newline = key.text(Form::pkcs8);
+  no_newline.pop_back();
+  store.put("e.pem", no_newline);
+  for (const char* id : {"a", "b", "c", "d", "e"}) {
+    const auto found = store.find(id);
+    INFO(id << ": " << found.reason);
+    REQUIRE(found.status == Status::ok);
+    CHECK(found.key->info().spki == key.spki());
+  }
+}
+
+TEST_CASE("a_file_that_is_no_usable_key_is_refused_with_what_was_found", "[keyd][key_store]") {
+  Store store;
+  const Key p256 = Key::generate("P-256");
+  const std::string pem = p256.text(Form::pkcs8);
+  std::string broken = pem;
+  broken.replace(68, 4, "AAAA");
+  std::string not_base64 = pem;
+  not_base64.replace(60, 4, "!!!!");
+  const std::pair<std::string, std::string> kRefused[] = {
+      {witness::certificate(p256), "no private key in it, but a CERTIFICATE"},
+      {p256.text(Form::public_key), "no private key in it, but a PUBLIC KEY"},
+      {p256.text(Form::encrypted_pkcs8), "encrypted"},
+      {p256.text(Form::encrypted_traditional), "encrypted"},
+      {p256.text(Form::der), "binary (DER)"},
+      {pem + pem, "two private keys"},
+      {pem + p256.text(Form::encrypted_pkcs8), "two private keys"},
+      {Key::generate("DSA").text(Form::pkcs8), "a DSA key"},
+      {Key::generate("DSA").text(Form::traditional), "DSA PRIVATE KEY"},
+      {Key::generate("ED448").text(Form::pkcs8), "an Ed448 key"},
+      {Key::generate("X25519").text(Form::pkcs8), "an X25519 key"},
+      {Key::generate("secp256k1").text(Form::pkcs8), "another curve"},
+      {Key::generate("X448").text(Form::pkcs8), "unknown algorithm"},
+      {Key::generate("secp256k1").text(Form::traditional), "curve"},
+      {Key::generate("RSA:1024").text(Form::pkcs8), "1024"},
+      {Key::generate("RSA:1024").text(Form::traditional), "RSA"},
+      {Key::generate("RSA:5120").text(Form::pkcs8), "RSA"},
+      {"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "OPENSSH PRIVATE KEY"},
+      {pem.substr(0, pem.size() / 2), "no END line"},
+      {"-----BEGIN ", "BEGIN line is broken"},
+      {broken, "a P-256 key that is broken"},
+      {not_base64, "base64"},
+      {"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "base64"},
+      {"hello", "not PEM"},
+      {std::string(40, '\0'), "not PEM"},
+      {"", "empty"},
+      {pem + std::string(64 * 1024, '\n'), "larger than 64 KiB"},
+  };
+  for (const auto& [text, expected] : kRefused) {
+    store.put("d.pem", text);
+    const auto found = store.find("d");
+    CHECK(found.status == Status::unusable);
+    CHECK_FALSE(found.key);
+    check_contains(found.reason, {expected});
+  }
+}
+
+TEST_CASE("a_refusal_shows_no_byte_of_the_key", "[keyd][key_store]") {
+  Store store;
+  std::string pem = Key::generate("P-256").text(Form::pkcs8);
+  const std::string secret = pem.substr(60, 12);
+  pem.replace(100, 4, "!!!!");
+  store.put("d.pem", pem);
+  CHECK(store.find("d").reason.find(secret) == std::string::npos);
+}
+
+TEST_CASE("an_unusable_file_is_logged_once_and_again_when_it_changes", "[keyd][key_store]") {
+  for (const auto settled_after : {kSettledAtOnce, std::chrono::nanoseconds(std::chrono::seconds(2))}) {
+    Store store(8, settled_after);
+    store.put("d.pem", "hello");
+    const std::string log = store.scratch / "log";
+    const common::Fd file(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)),
+        saved(dup(STDERR_FILENO));
+    REQUIRE(dup2(file.get(), STDERR_FILENO) == STDERR_FILENO);
+    for (int i = 0; i < 10; i++) store.find("d");
+    const size_t once = lines_of(log).size();
+    store.put("d.pem", "hello again");
+    for (int i = 0; i < 10; i++) store.find("d");
+    const size_t twice = lines_of(log).size();
+    dup2(saved.get(), STDERR_FILENO);
+    CHECK(once == 1);
+    CHECK(twice == 2);
+    check_contains(slurp(log), {store.scratch / "keys/d.pem", "not PEM"});
+  }
+}
+
+TEST_CASE("ids_that_lead_elsewhere_have_no_key", "[keyd][key_store]") {
+  Store store;
+  const std::string pem = Key::generate("P-256").text(Form::pkcs8);
+  store.scratch.put("outside.pem", pem);
+  std::filesystem::create_directory(store.scratch / "keys/sub");
+  store.put("sub/d.pem", pem);
+  store.put(".pem", pem);
+  const std::string nul("a\0b", 3);
+  for (const std::string& id : {std::string("../outside"), store.scratch / "outside", std::string("sub/d"),
+                                std::string("./sub/d"), std::string(""), std::string("."), std::string(".."), nul,
+                                std::string("a\nb"), std::string(252, 'x'), std::string(65535, 'x')}) {
+    INFO(id.substr(0, 40));
+    CHECK(store.find(id).status == Status::not_found);
+  }
+  store.put(std::string(251, 'x') + ".pem", pem);
+  CHECK(store.find(std::string(251, 'x')).status == Status::ok);
+}
+
+TEST_CASE("links_fifos_directories_sockets_and_devices_are_never_followed_or_read", "[keyd][key_store]") {
+  Store store;
+  const std::string target = store.scratch.put("outside.pem", Key::generate("P-256").text(Form::pkcs8));
+  store.put("real.pem", Key::generate("P-256").text(Form::pkcs8));
+  std::filesystem::create_symlink(target, store.scratch / "keys/absolute.pem");
+  std::filesystem::create_symlink("../outside.pem", store.scratch / "keys/relative.pem");
+  std::filesystem::create_symlink("real.pem", store.scratch / "keys/inside.pem");
+  std::filesystem::create_symlink("nowhere", store.scratch / "keys/dangling.pem");
+  std::filesystem::create_symlink("/proc/self/environ", store.scratch / "keys/magic.pem");
+  std::filesystem::create_directory(store.scratch / "keys/directory.pem");
+  REQUIRE(mkfifo((store.scratch / "keys/fifo.pem").c_str(), 0600) == 0);
+  const common::Fd socket_fd(socket(AF_UNIX, SOCK_STREAM, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (store.scratch / "keys/socket.pem").copy(address.sun_path, sizeof address.sun_path - 1);
+  REQUIRE(bind(socket_fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  const std::pair<const char*, const char*> kNames[] = {{"absolute", "symbolic link"},  {"relative", "symbolic link"},
+                                                        {"inside", "symbolic link"},    {"dangling", "symbolic link"},
+                                                        {"magic", "symbolic link"},     {"directory", "directory"},
+                                                        {"fifo", "not a regular file"}, {"socket", "socket"}};
+  for (const auto& [id, expected] : kNames) {
+    INFO(id);
+    const auto found = store.find(id);
+    CHECK(found.status == Status::unusable);
+    check_contains(found.reason, {expected});
+  }
+  CHECK(store.find("real").status == Status::ok);
+}
+
+TEST_CASE("a_key_that_others_may_read_or_write_is_refused_with_the_remedy", "[keyd][key_store]") {
+  Store store;
+  const std::string pem = Key::generate("P-256").text(Form::pkcs8);
+  for (const mode_t mode : {0400, 0600, 0440, 0640, 0700}) {
+    INFO(std::oct << mode);
+    store.put("d.pem", pem, mode);
+    CHECK(store.find("d").status == Status::ok);
+  }
+  for (const mode_t mode : {0644, 0604, 0602, 0601, 0660, 0620, 0650, 0666, 0777, 0444, 04644}) {
+    INFO(std::oct << mode);
+    store.put("d.pem", pem, mode);
+    const auto found = store.find("d");
+    CHECK(found.status == Status::unusable);
+    check_contains(found.reason, {"chmod 600", "/keys/d.pem"});
+  }
+}
+
+TEST_CASE("a_key_of_another_owner_is_refused_also_through_a_hard_link", "[keyd][key_store]") {
+  if (geteuid() != 0) {
+    WARN("needs root to make files of another owner");
+    return;
+  }
+  Store store;
+  const std::string foreign = store.scratch.put("foreign.pem", Key::generate("P-256").text(Form::pkcs8));
+  REQUIRE(chown(foreign.c_str(), 1234, 1234) == 0);
+  std::filesystem::create_hard_link(foreign, store.scratch / "keys/d.pem");
+  const auto found = store.find("d");
+  CHECK(found.status == Status::unusable);
+  check_contains(found.reason, {"owner is uid 1234", "chown 0 "});
+}
+
+TEST_CASE("a_key_that_keyd_may_not_read_is_unusable_and_says_how_to_mend_it", "[keyd][key_store]") {
+  if (geteuid() != 0) {
+    WARN("needs root");
+    return;
+  }
+  Store store;
+  REQUIRE(chmod(store.scratch.path().c_str(), 0755) == 0);
+  REQUIRE(chown((store.scratch / "keys").c_str(), kNobody, 0) == 0);
+  const auto file = store.put("d.pem", Key::generate("P-256").text(Form::pkcs8), 0600);  // root's
+  const AsNobody nobody;
+  auto found = store.find("d");
+  CHECK(found.status == Status::unusable);
+  check_contains(found.reason, {"may not read it", "chown 65534", "d.pem"});
+}
+
+namespace {
+
+void change_a_file(std::chrono::nanoseconds settled_after) {
+  Store store(8, settled_after);
+  const Key first = Key::generate("P-256"), second = Key::generate("P-384");
+  CHECK(store.find("d").status == Status::not_found);
+  const std::string file = store.put("d.pem", first.text(Form::pkcs8));
+  REQUIRE(store.find("d").status == Status::ok);
+  CHECK(store.find("d").key->info().spki == first.spki());
+  store.put("d.pem", second.text(Form::pkcs8));
+  REQUIRE(store.find("d").status == Status::ok);
+  CHECK(store.find("d").key->info().spki == second.spki());
+  chmod(file.c_str(), 0644);
+  CHECK(store.find("d").status == Status::unusable);
+  chmod(file.c_str(), 0600);
+  CHECK(store.find("d").status == Status::ok);
+  unlink(file.c_str());
+  CHECK(store.find("d").status == Status::not_found);
+  CHECK(store.store().cached() == 0);
+  store.put("d.pem", first.text(Form::pkcs8));
+  CHECK(store.find("d").status == Status::ok);
+  std::filesystem::rename(file, store.scratch / "keys/e.pem");
+  CHECK(store.find("d").status == Status::not_found);
+  CHECK(store.find("e").status == Status::ok);
+}
+
+}  // namespace
+
+TEST_CASE("added_replaced_removed_and_chmodded_files_act_at_once", "[keyd][key_store]") {
+  SECTION("while a file is young and read at each use") { change_a_file(std::chrono::seconds(2)); }
+  SECTION("when what is seen is seen by the file's identity alone") { change_a_file(kSettledAtOnce); }
+}
+
+TEST_CASE("a_key_overwritten_in_place_within_one_clock_tick_acts_at_once", "[keyd][key_store]") {
+  Store store;
+  const Key first = Key::generate("P-256"), second = Key::generate("P-256");
+  const std::string file = store.put("d.pem", first.text(Form::pkcs8));
+  for (int round = 0; round < 50; round++)
+    for (const Key& key : {first, second}) {
+      std::ofstream(file, std::ios::binary | std::ios::in) << key.text(Form::pkcs8);  // same inode, same size
+      const auto found = store.find("d");
+      REQUIRE(found.status == Status::ok);
+      REQUIRE(found.key->info().spki == key.spki());
+    }
+}
+
+TEST_CASE("an_unchanged_file_is_parsed_once", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  store.put("d.pem", Key::generate("P-256").text(Form::pkcs8));
+  const auto once = store.find("d").key;
+  REQUIRE(once);
+  CHECK(store.find("d").key == once);
+}
+
+TEST_CASE("the_cache_is_bounded_and_drops_the_least_recently_used", "[keyd][key_store]") {
+  Store store(4, kSettledAtOnce);
+  const std::string pem = Key::generate("P-256").text(Form::pkcs8);
+  for (int i = 0; i < 200; i++) store.put(std::to_string(i) + ".pem", pem);  // more than there are slots
+  const auto zero = store.find("0").key;
+  for (int i = 1; i < 200; i++) {
+    REQUIRE(store.find(std::to_string(i)).status == Status::ok);
+    REQUIRE(store.find("0").key == zero);  // used again and again: stays
+    CHECK(store.store().cached() <= 4);
+  }
+  std::weak_ptr<PrivateKey> dropped = store.find("1").key;
+  for (const char* id : {"2", "3", "4", "5"}) CHECK(store.find(id).status == Status::ok);
+  CHECK(dropped.expired());
+}
+
+TEST_CASE("names_without_a_file_push_no_key_out", "[keyd][key_store]") {
+  Store store(1, kSettledAtOnce);
+  store.put("d.pem", Key::generate("P-256").text(Form::pkcs8));
+  const auto key = store.find("d").key;
+  for (int i = 0; i < 100; i++) CHECK(store.find("nobody-" + std::to_string(i)).status == Status::not_found);
+  CHECK(store.find("d").key == key);
+}
+
+TEST_CASE("a_key_in_use_outlives_its_place_in_the_cache", "[keyd][key_store]") {
+  Store store(1);
+  const Key key = Key::generate("P-256");
+  store.put("a.pem", key.text(Form::pkcs8));
+  store.put("b.pem", Key::generate("P-256").text(Form::pkcs8));
+  const auto used = store.find("a").key;
+  REQUIRE(used);
+  CHECK(store.find("b").status == Status::ok);
+  CHECK(used->info().spki == key.spki());
+}
+
+TEST_CASE("the_listeners_key_has_the_same_rules_and_is_re_read_too", "[keyd][key_store]") {
+  Store store;
+  const Key key = Key::generate("P-256");
+  const std::string file = store.scratch.put("listener.key", key.text(Form::pkcs8));
+  CHECK(start_error(store).empty());
+  CHECK(store.store().find(Role::listener, "").key->info().spki == key.spki());
+  chmod(file.c_str(), 0644);
+  CHECK(store.store().find(Role::listener, "").status == Status::unusable);
+  const Key next = Key::generate("ED25519");
+  store.scratch.put("listener.key", next.text(Form::pkcs8));
+  CHECK(store.store().find(Role::listener, "").key->info().spki == next.spki());
+  unlink(file.c_str());
+  CHECK(store.store().find(Role::listener, "").status == Status::not_found);
+}
+
+TEST_CASE("the_listeners_key_is_not_reachable_as_a_devices", "[keyd][key_store]") {
+  Store store;
+  CHECK(store.find("../listener.key").status == Status::not_found);
+  CHECK(store.find("listener").status == Status::not_found);
+}
+
+TEST_CASE("start_errors_name_the_setting_the_value_and_the_remedy", "[keyd][key_store]") {
+  Store store;
+  SECTION("no keys directory") {
+    std::filesystem::remove_all(store.scratch / "keys");
+    check_contains(start_error(store),
+                   {"keyd.json: private_keys_dir", store.scratch / "keys", "No such file", "create it"});
+  }
+  SECTION("the keys directory is a file") {
+    std::filesystem::remove_all(store.scratch / "keys");
+    store.scratch.put("keys", "");
+    check_contains(start_error(store), {"private_keys_dir", "Not a directory"});
+  }
+  SECTION("the keys directory can't be entered") {
+    if (geteuid() != 0) return;
+    REQUIRE(chmod(store.scratch.path().c_str(), 0755) == 0);
+    const AsNobody nobody;
+    check_contains(start_error(store), {"private_keys_dir", "Permission denied", "uid 65534"});
+  }
+  SECTION("everybody may write into the keys directory") {
+    chmod((store.scratch / "keys").c_str(), 0777);
+    check_contains(start_error(store), {"private_keys_dir", "chmod o-w"});
+  }
+  SECTION("no listener key") {
+    unlink((store.scratch / "listener.key").c_str());
+    check_contains(start_error(store), {"listener_keyfile", store.scratch / "listener.key", "no such file"});
+  }
+  SECTION("no directory of the listener's key") {
+    const ConfiguredPath elsewhere{store.scratch / "none/listener.key", "keyd.json: listener_keyfile"};
+    CHECK_THROWS_AS(KeyStore(store.keys_dir(), elsewhere, 1, store.vault.slots), std::runtime_error);
+  }
+  SECTION("the listener's key is not a key") {
+    store.scratch.put("listener.key", "hello");
+    check_contains(start_error(store), {"listener_keyfile", "not PEM"});
+  }
+  SECTION("everybody may read the listener's key") {
+    chmod((store.scratch / "listener.key").c_str(), 0644);
+    check_contains(start_error(store), {"listener_keyfile", "0644", "chmod 600"});
+  }
+  SECTION("the listener's key is encrypted") {
+    store.scratch.put("listener.key", Key::generate("P-256").text(Form::encrypted_pkcs8));
+    check_contains(start_error(store), {"listener_keyfile", "encrypted"});
+  }
+}

@@ -1,0 +1,203 @@
+// Every row of keyd's policy, the forbidden ones foremost.
+#include "keyd/policy.h"
+
+#include <set>
+#include <tuple>
+
+#include "keyd_support.h"
+
+using namespace keyd;
+using ipc::Kind;
+using ipc::Role;
+using ipc::Scheme;
+using ipc::Status;
+using keyd_test::client_transcript;
+using keyd_test::server_params;
+
+namespace {
+
+constexpr Kind kKinds[] = {Kind::tls13_server, Kind::tls13_client, Kind::tls12_server, Kind::tls12_client};
+constexpr Scheme kSchemes[] = {
+    Scheme::rsa_pkcs1_sha256,    Scheme::rsa_pkcs1_sha384, Scheme::rsa_pkcs1_sha512,    Scheme::ecdsa_sha256,
+    Scheme::ecdsa_sha384,        Scheme::ecdsa_sha512,     Scheme::rsa_pss_rsae_sha256, Scheme::rsa_pss_rsae_sha384,
+    Scheme::rsa_pss_rsae_sha512, Scheme::ed25519};
+constexpr KeyType kTypes[] = {KeyType::rsa, KeyType::p256, KeyType::p384, KeyType::p521, KeyType::ed25519};
+
+size_t sizes(Scheme scheme) {
+  switch (scheme) {
+    case Scheme::rsa_pkcs1_sha256:
+    case Scheme::ecdsa_sha256:
+    case Scheme::rsa_pss_rsae_sha256: return 32;
+    case Scheme::rsa_pkcs1_sha384:
+    case Scheme::ecdsa_sha384:
+    case Scheme::rsa_pss_rsae_sha384: return 48;
+    default: return 64;
+  }
+}
+
+// Content that is right for kind and scheme.
+std::vector<uint8_t> good_content(Kind kind, Scheme scheme) {
+  if (kind == Kind::tls13_server || kind == Kind::tls13_client) return std::vector<uint8_t>(32, 1);
+  if (kind == Kind::tls12_server) return server_params(0x001d, 32);
+  return scheme == Scheme::ed25519 ? client_transcript() : std::vector<uint8_t>(sizes(scheme), 1);
+}
+
+Role role_of(Kind kind) {
+  return kind == Kind::tls13_server || kind == Kind::tls12_server ? Role::listener : Role::device;
+}
+
+Status judge(Kind kind, Scheme scheme, KeyType type, const std::vector<uint8_t>& content) {
+  ipc::Sign sign;
+  sign.key.role = role_of(kind);
+  sign.kind = kind;
+  sign.scheme = scheme;
+  sign.content = content;
+  return may_sign(sign, {type, 256, {}}).status;
+}
+
+std::vector<uint8_t> without_last(std::vector<uint8_t> bytes) {
+  bytes.pop_back();
+  return bytes;
+}
+
+std::vector<uint8_t> with(std::vector<uint8_t> bytes, size_t at, uint8_t value) {
+  bytes.at(at) = value;
+  return bytes;
+}
+
+std::vector<uint8_t> and_one_more(std::vector<uint8_t> bytes) {
+  bytes.push_back(0);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("only_these_schemes_fit_these_keys", "[keyd][policy]") {
+  using Row = std::tuple<bool, KeyType, Scheme>;  // TLS 1.3?
+  std::set<Row> allowed{
+      {true, KeyType::p256, Scheme::ecdsa_sha256},        {true, KeyType::p384, Scheme::ecdsa_sha384},
+      {true, KeyType::p521, Scheme::ecdsa_sha512},        {true, KeyType::rsa, Scheme::rsa_pss_rsae_sha256},
+      {true, KeyType::rsa, Scheme::rsa_pss_rsae_sha384},  {true, KeyType::rsa, Scheme::rsa_pss_rsae_sha512},
+      {true, KeyType::ed25519, Scheme::ed25519},          {false, KeyType::ed25519, Scheme::ed25519},
+      {false, KeyType::rsa, Scheme::rsa_pkcs1_sha256},    {false, KeyType::rsa, Scheme::rsa_pkcs1_sha384},
+      {false, KeyType::rsa, Scheme::rsa_pkcs1_sha512},    {false, KeyType::rsa, Scheme::rsa_pss_rsae_sha256},
+      {false, KeyType::rsa, Scheme::rsa_pss_rsae_sha384}, {false, KeyType::rsa, Scheme::rsa_pss_rsae_sha512}};
+  for (const KeyType curve : {KeyType::p256, KeyType::p384, KeyType::p521})
+    for (const Scheme scheme : {Scheme::ecdsa_sha256, Scheme::ecdsa_sha384, Scheme::ecdsa_sha512})
+      allowed.insert({false, curve, scheme});
+
+  for (const Kind kind : kKinds)
+    for (const Scheme scheme : kSchemes)
+      for (const KeyType type : kTypes) {
+        const bool tls13 = kind == Kind::tls13_server || kind == Kind::tls13_client;
+        INFO(ipc::name(kind) << " " << ipc::name(scheme) << " " << name(type));
+        CHECK(judge(kind, scheme, type, good_content(kind, scheme)) ==
+              (allowed.contains({tls13, type, scheme}) ? Status::ok : Status::denied));
+      }
+}
+
+TEST_CASE("a_key_signs_only_for_its_own_role", "[keyd][policy]") {
+  for (const Kind kind : kKinds)
+    for (const Role role : {Role::listener, Role::device}) {
+      ipc::Sign sign;
+      sign.key.role = role;
+      sign.kind = kind;
+      INFO(ipc::name(kind) << " " << ipc::name(role));
+      CHECK(may_ask(sign, true).status == (role == role_of(kind) ? Status::ok : Status::denied));
+    }
+}
+
+TEST_CASE("the_listeners_key_has_no_client_id", "[keyd][policy]") {
+  ipc::Sign sign;
+  sign.kind = Kind::tls13_server;
+  sign.key.role = Role::listener;
+  sign.key.client_id = "device";
+  CHECK(may_ask(sign, true).status == Status::denied);
+  CHECK(may_ask(sign.key).status == Status::denied);
+}
+
+TEST_CASE("allow_tls12_client_false_forbids_the_opaque_hash_and_nothing_else", "[keyd][policy]") {
+  for (const Kind kind : kKinds) {
+    ipc::Sign sign;
+    sign.key.role = role_of(kind);
+    sign.kind = kind;
+    CHECK(may_ask(sign, false).status == (kind == Kind::tls12_client ? Status::denied : Status::ok));
+  }
+}
+
+TEST_CASE("a_key_of_another_certificate_is_a_mismatch_before_anything_else", "[keyd][policy]") {
+  ipc::Sign sign;
+  sign.kind = Kind::tls13_client;
+  sign.scheme = Scheme::rsa_pkcs1_sha256;  // forbidden, too
+  sign.key.spki[31] = 1;
+  CHECK(may_sign(sign, {KeyType::p256, 256, {}}).status == Status::mismatch);
+}
+
+TEST_CASE("a_tls13_transcript_hash_has_32_or_48_bytes_whatever_the_scheme", "[keyd][policy]") {
+  for (const Kind kind : {Kind::tls13_server, Kind::tls13_client})
+    for (const size_t size : {0, 1, 31, 32, 33, 47, 48, 49, 64, 146, 256}) {
+      INFO(size);
+      const Status expected = size == 32 || size == 48 ? Status::ok : Status::denied;
+      CHECK(judge(kind, Scheme::ecdsa_sha256, KeyType::p256, std::vector<uint8_t>(size)) == expected);
+      CHECK(judge(kind, Scheme::rsa_pss_rsae_sha512, KeyType::rsa, std::vector<uint8_t>(size)) == expected);
+      CHECK(judge(kind, Scheme::ed25519, KeyType::ed25519, std::vector<uint8_t>(size)) == expected);
+    }
+}
+
+TEST_CASE("a_tls12_client_hash_has_exactly_the_schemes_size", "[keyd][policy]") {
+  for (const Scheme scheme : {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pss_rsae_sha384, Scheme::rsa_pkcs1_sha512})
+    for (const size_t size : {0, 31, 32, 33, 47, 48, 49, 63, 64, 65}) {
+      INFO(ipc::name(scheme) << " " << size);
+      CHECK(judge(Kind::tls12_client, scheme, KeyType::rsa, std::vector<uint8_t>(size)) ==
+            (size == sizes(scheme) ? Status::ok : Status::denied));
+    }
+}
+
+TEST_CASE("a_tls12_server_signs_a_known_curves_params_and_nothing_behind_them", "[keyd][policy]") {
+  const auto judged = [](const std::vector<uint8_t>& content) {
+    return judge(Kind::tls12_server, Scheme::ecdsa_sha256, KeyType::p256, content);
+  };
+  constexpr std::pair<uint16_t, size_t> kCurves[] = {{0x0017, 65}, {0x0018, 97}, {0x0019, 133}, {0x001d, 32}};
+  for (const auto& [curve, size] : kCurves) {
+    INFO(curve);
+    const auto good = server_params(curve, size);
+    CHECK(judged(good) == Status::ok);
+    CHECK(judged(without_last(good)) == Status::denied);
+    CHECK(judged(and_one_more(good)) == Status::denied);
+    CHECK(judged(with(good, 67, static_cast<uint8_t>(size - 1))) == Status::denied);  // point length
+    CHECK(judged(with(good, 64, 1)) == Status::denied);                               // explicit prime curve
+    CHECK(judged(with(good, 66, 0x16)) == Status::denied);                            // secp256k1
+    if (curve != 0x001d) CHECK(judged(with(good, 68, 2)) == Status::denied);          // a compressed point
+    for (size_t cut = 0; cut < good.size(); cut++)
+      CHECK(judged(std::vector<uint8_t>(good.begin(), good.begin() + static_cast<long>(cut))) == Status::denied);
+  }
+  CHECK(judged(server_params(0x001d, 65)) == Status::denied);
+  CHECK(judged(server_params(0x001e, 56)) == Status::denied);  // x448
+}
+
+TEST_CASE("tls13_content_is_never_signed_as_tls12", "[keyd][policy]") {
+  for (const char* words : {"TLS 1.3, server CertificateVerify", "TLS 1.3, client CertificateVerify"})
+    for (const size_t hash : {32, 48}) {
+      const auto content = keyd_test::bytes_of(std::string(64, ' ') + words + '\0' + std::string(hash, 3));
+      CHECK(judge(Kind::tls12_server, Scheme::ed25519, KeyType::ed25519, content) == Status::denied);
+      CHECK(judge(Kind::tls12_server, Scheme::ecdsa_sha256, KeyType::p256, content) == Status::denied);
+      CHECK(judge(Kind::tls12_client, Scheme::ed25519, KeyType::ed25519, content) == Status::denied);
+    }
+}
+
+TEST_CASE("an_ed25519_client_of_tls12_signs_whole_handshake_messages_only", "[keyd][policy]") {
+  const auto judged = [](const std::vector<uint8_t>& content) {
+    return judge(Kind::tls12_client, Scheme::ed25519, KeyType::ed25519, content);
+  };
+  const auto good = client_transcript();
+  CHECK(judged(good) == Status::ok);
+  CHECK(judged({}) == Status::denied);
+  CHECK(judged(without_last(good)) == Status::denied);
+  CHECK(judged(and_one_more(good)) == Status::denied);
+  CHECK(judged(with(good, 0, 2)) == Status::denied);                 // does not begin with ClientHello
+  CHECK(judged(with(good, good.size() - 9, 20)) == Status::denied);  // does not end with ClientKeyExchange
+  CHECK(judged(with(good, 1, 0xff)) == Status::denied);              // a length beyond the end
+  CHECK(judged(std::vector<uint8_t>(32, 1)) == Status::denied);      // a hash
+  for (size_t cut = 0; cut < good.size(); cut++)
+    CHECK(judged(std::vector<uint8_t>(good.begin(), good.begin() + static_cast<long>(cut))) == Status::denied);
+}

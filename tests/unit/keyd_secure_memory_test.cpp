@@ -1,0 +1,118 @@
+// Where keys are kept: locked, bounded, wiped.
+#include "keyd/secure_memory.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "keyd_support.h"
+
+using namespace keyd;
+using namespace keyd_test;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kLocks = false;  // the sanitizers' run time turns mlock into nothing
+#else
+constexpr bool kLocks = true;
+#endif
+
+// The kernel's view of the mapping that holds `address`.
+std::string flags_of(const void* address) {
+  std::istringstream smaps(slurp("/proc/self/smaps"));
+  bool inside = false;
+  for (std::string line; std::getline(smaps, line);) {
+    unsigned long from = 0, to = 0;
+    if (sscanf(line.c_str(), "%lx-%lx ", &from, &to) == 2 && line.find("-") < 17)
+      inside = from <= reinterpret_cast<unsigned long>(address) && reinterpret_cast<unsigned long>(address) < to;
+    if (inside && line.starts_with("VmFlags:")) return line;
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("keys_are_in_memory_that_is_locked_not_dumped_and_not_inherited", "[keyd][secure_memory]") {
+  Vault vault;
+  std::string problem;
+  const auto key = parse(witness::Key::generate("RSA:2048").text(witness::Form::pkcs8), vault, problem);
+  REQUIRE(key);
+  REQUIRE(vault.slots.owns(key.get()));
+  const std::string flags = flags_of(key.get());
+  INFO(flags);
+  for (const char* flag : {" dd", " dc"}) CHECK(flags.find(flag) != std::string::npos);
+  CHECK((flags.find(" lo") != std::string::npos) == kLocks);
+}
+
+TEST_CASE("a_released_slot_is_wiped", "[keyd][secure_memory]") {
+  SecureSlots slots(2, 1000);
+  auto* slot = static_cast<uint8_t*>(slots.take(1000));
+  REQUIRE(slot);
+  memset(slot, 0xaa, 1000);
+  slots.release(slot);
+  CHECK(std::none_of(slot, slot + 1000, [](uint8_t b) { return b == 0xaa; }));
+}
+
+TEST_CASE("slots_are_bounded_distinct_and_reusable", "[keyd][secure_memory]") {
+  SecureSlots slots(3, 100);
+  void* a = slots.take(100);
+  void* b = slots.take(1);
+  void* c = slots.take(0);
+  CHECK((a && b && c && a != b && b != c && a != c));
+  CHECK(slots.take(1) == nullptr);
+  slots.release(b);
+  CHECK(slots.take(slots.slot_size() + 1) == nullptr);
+  CHECK(slots.take(slots.slot_size()) == b);
+  CHECK(reinterpret_cast<uintptr_t>(b) % 64 == 0);
+  CHECK_FALSE(slots.owns(&slots));
+  slots.release(nullptr);
+}
+
+TEST_CASE("no_free_slot_is_an_answer_and_not_an_exception", "[keyd][secure_memory]") {
+  Vault vault;
+  std::vector<void*> taken;
+  while (void* slot = vault.slots.take(1)) taken.push_back(slot);
+  std::string problem;
+  CHECK_FALSE(parse(witness::Key::generate("P-256").text(witness::Form::pkcs8), vault, problem));
+  CHECK(problem.find("no locked memory") != std::string::npos);
+  vault.slots.release(taken.back());  // one is not enough either: wolfCrypt needs one to decode
+  taken.pop_back();
+  CHECK_FALSE(parse(witness::Key::generate("P-256").text(witness::Form::pkcs8), vault, problem));
+  for (void* slot : taken) vault.slots.release(slot);
+}
+
+TEST_CASE("memory_that_can_not_be_locked_is_an_error_that_names_the_limit", "[keyd][secure_memory]") {
+  if (!kLocks) return;
+  rlimit before{};
+  getrlimit(RLIMIT_MEMLOCK, &before);
+  const rlimit none{0, before.rlim_max};
+  const bool root = geteuid() == 0;  // root's CAP_IPC_LOCK knows no limit
+  setrlimit(RLIMIT_MEMLOCK, &none);
+  if (root) REQUIRE(seteuid(65534) == 0);
+  std::string error;
+  try {
+    SecureSlots slots(10, 10000);
+  } catch (const std::runtime_error& caught) {
+    error = caught.what();
+  }
+  if (root) REQUIRE(seteuid(0) == 0);
+  setrlimit(RLIMIT_MEMLOCK, &before);
+  INFO(error);
+  for (const char* part : {"RLIMIT_MEMLOCK is 0 KiB", "LimitMEMLOCK=", "key_cache"})
+    CHECK(error.find(part) != std::string::npos);
+}
+
+TEST_CASE("wolfcrypt_leaks_no_slot_over_many_keys_good_and_bad", "[keyd][secure_memory]") {
+  Vault vault;
+  std::string problem;
+  for (int i = 0; i < 100; i++)
+    for (const char* type : {"P-256", "ED25519", "RSA:2048", "RSA:1024", "secp256k1"})
+      parse(witness::Key::generate(type).text(witness::Form::pkcs8), vault, problem);
+  size_t free = 0;
+  std::vector<void*> taken;
+  while (void* slot = vault.slots.take(1)) taken.push_back(slot), free++;
+  CHECK(free == 64);
+  for (void* slot : taken) vault.slots.release(slot);
+}

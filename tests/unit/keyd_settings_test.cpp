@@ -1,0 +1,91 @@
+// keyd's configuration: defaults, precedence, and errors that name file, path, value and remedy.
+#include "keyd/settings.h"
+
+#include <pwd.h>
+
+#include "common/config.h"
+#include "keyd_support.h"
+
+using namespace keyd;
+using namespace keyd_test;
+
+namespace {
+
+Settings load(const std::string& text, const Overrides& overrides = {}) {
+  const ScratchDir scratch;
+  return load_settings(scratch.put("keyd.json", text), overrides);
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    load(text);
+  } catch (const common::ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string config(const std::string& more = "", const std::string& users = R"(["1234"])") {
+  return R"({ "private_keys_dir": "/keys", // where
+              "listener_keyfile": "/listener.key", "socket": "/run/s.sock", "allowed_users": )" +
+         users + more + "}";
+}
+
+}  // namespace
+
+TEST_CASE("the_smallest_keyd_configuration_has_the_documented_defaults", "[keyd][settings]") {
+  const Settings settings = load(config());
+  CHECK(settings.private_keys_dir.path == "/keys");
+  CHECK(settings.listener_keyfile.path == "/listener.key");
+  CHECK(settings.socket.path == "/run/s.sock");
+  CHECK(settings.allowed_uids == std::vector<uid_t>{1234});
+  CHECK(settings.allow_tls12_client);
+  CHECK(settings.key_cache == 256);
+  CHECK(settings.max_connections == 256);
+  CHECK(settings.log_level == common::log::Level::info);
+}
+
+TEST_CASE("users_are_names_or_numbers", "[keyd][settings]") {
+  const passwd* me = getpwuid(geteuid());
+  REQUIRE(me);
+  CHECK(load(config("", R"(["0", ")" + std::string(me->pw_name) + "\"]")).allowed_uids ==
+        std::vector<uid_t>{0, geteuid()});
+}
+
+TEST_CASE("the_command_line_goes_before_the_file", "[keyd][settings]") {
+  const Settings settings = load(config(R"(, "log_level": "error")"), {"/elsewhere", "debug"});
+  CHECK(settings.private_keys_dir.path == "/elsewhere");
+  CHECK(settings.private_keys_dir.origin.find("--private-keys-dir") != std::string::npos);
+  CHECK(settings.log_level == common::log::Level::debug);
+  CHECK(load(R"({"listener_keyfile": "/l", "socket": "/s", "allowed_users": ["1"]})", {"/keys", {}})
+            .private_keys_dir.path == "/keys");
+}
+
+TEST_CASE("a_wrong_keyd_configuration_is_refused_by_name", "[keyd][settings]") {
+  const std::pair<std::string, std::string> kWrong[] = {
+      {config("", "[]"), "allowed_users"},
+      {config("", R"([""])"), "allowed_users"},
+      {config("", R"(["no-such-user-here"])"), "no-such-user-here"},
+      {config("", R"(["-1"])"), "allowed_users"},
+      {config("", R"(["4294967296"])"), "allowed_users"},
+      {config("", R"(["4294967295"])"), "allowed_users"},
+      {config("", R"("mqtt-relay")"), "allowed_users"},
+      {config(R"(, "key_cache": 0)"), "key_cache"},
+      {config(R"(, "key_cache": 100001)"), "key_cache"},
+      {config(R"(, "max_connections": 0)"), "max_connections"},
+      {config(R"(, "log_level": "loud")"), "log_level"},
+      {config(R"(, "allow_tls12_client": 1)"), "allow_tls12_client"},
+      {config(R"(, "private_key_dir": "/x")"), "private_key_dir"},
+      {R"({"listener_keyfile": "/l", "socket": "/s", "allowed_users": ["1"]})", "private_keys_dir"},
+      {R"({"private_keys_dir": "/k", "socket": "/s", "allowed_users": ["1"]})", "listener_keyfile"},
+      {R"({"private_keys_dir": "/k", "listener_keyfile": "/l", "allowed_users": ["1"]})", "socket"},
+      {R"({"private_keys_dir": "/k", "listener_keyfile": "/l", "socket": "/s"})", "allowed_users"},
+      {"{", "not valid JSON"}};
+  for (const auto& [text, expected] : kWrong) {
+    INFO(text);
+    const std::string error = error_of(text);
+    INFO(error);
+    CHECK(error.find("keyd.json") != std::string::npos);
+    CHECK(error.find(expected) != std::string::npos);
+  }
+}

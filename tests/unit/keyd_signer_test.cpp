@@ -1,0 +1,140 @@
+// Each scheme's signature, judged by OpenSSL; and what is composed around a transcript hash.
+#include "keyd/signer.h"
+
+#include "keyd_support.h"
+
+using namespace keyd;
+using namespace keyd_test;
+using ipc::Kind;
+using ipc::Scheme;
+using witness::Form;
+using witness::Key;
+
+namespace {
+
+struct Case {
+  const char* key;
+  Scheme scheme;
+};
+
+const Case kTls13[] = {{"P-256", Scheme::ecdsa_sha256},           {"P-384", Scheme::ecdsa_sha384},
+                       {"P-521", Scheme::ecdsa_sha512},           {"ED25519", Scheme::ed25519},
+                       {"RSA:2048", Scheme::rsa_pss_rsae_sha256}, {"RSA:2048", Scheme::rsa_pss_rsae_sha384},
+                       {"RSA:2048", Scheme::rsa_pss_rsae_sha512}, {"RSA:3072", Scheme::rsa_pss_rsae_sha256},
+                       {"RSA:4096", Scheme::rsa_pss_rsae_sha256}};
+const Case kTls12[] = {{"P-256", Scheme::ecdsa_sha256},        {"P-256", Scheme::ecdsa_sha384},
+                       {"P-256", Scheme::ecdsa_sha512},        {"P-384", Scheme::ecdsa_sha256},
+                       {"P-521", Scheme::ecdsa_sha256},        {"P-521", Scheme::ecdsa_sha512},
+                       {"RSA:2048", Scheme::rsa_pkcs1_sha256}, {"RSA:2048", Scheme::rsa_pkcs1_sha384},
+                       {"RSA:2048", Scheme::rsa_pkcs1_sha512}, {"RSA:2048", Scheme::rsa_pss_rsae_sha256},
+                       {"RSA:4096", Scheme::rsa_pkcs1_sha256}};
+
+std::vector<uint8_t> sign(PrivateKey& key, Kind kind, Scheme scheme, const std::vector<uint8_t>& content) {
+  Signer signer;
+  ipc::Sign request;
+  request.kind = kind;
+  request.scheme = scheme;
+  request.content = content;
+  SignatureBuffer out;
+  const auto size = signer.sign(key, request, out);
+  REQUIRE(size);
+  return {out.begin(), out.begin() + static_cast<long>(*size)};
+}
+
+// By hand, from the words of RFC 8446 section 4.4.3.
+std::vector<uint8_t> certificate_verify(bool server, const std::vector<uint8_t>& hash) {
+  std::string content(64, ' ');
+  content += server ? "TLS 1.3, server CertificateVerify" : "TLS 1.3, client CertificateVerify";
+  content += '\0';
+  content.append(hash.begin(), hash.end());
+  return bytes_of(content);
+}
+
+}  // namespace
+
+TEST_CASE("a_tls13_signature_is_over_the_roles_words_and_the_hash", "[keyd][signer]") {
+  Vault vault;
+  for (const auto& [type, scheme] : kTls13)
+    for (const size_t hash_size : {32, 48})
+      for (const Kind kind : {Kind::tls13_server, Kind::tls13_client}) {
+        INFO(type << " " << ipc::name(scheme) << " " << hash_size << " " << ipc::name(kind));
+        const Key peer = Key::generate(type);
+        std::string problem;
+        const auto key = parse(peer.text(Form::pkcs8), vault, problem);
+        REQUIRE(key);
+        const std::vector<uint8_t> hash(hash_size, 0x5a);
+        const bool server = kind == Kind::tls13_server;
+        const auto signature = sign(*key, kind, scheme, hash);
+        CHECK(peer.verifies(scheme, certificate_verify(server, hash), signature));
+        CHECK_FALSE(peer.verifies(scheme, certificate_verify(!server, hash), signature));
+        CHECK_FALSE(peer.verifies(scheme, hash, signature));
+      }
+}
+
+TEST_CASE("a_tls12_server_signature_is_over_the_params_themselves", "[keyd][signer]") {
+  Vault vault;
+  for (const auto& [type, scheme] : kTls12) {
+    INFO(type << " " << ipc::name(scheme));
+    const Key peer = Key::generate(type);
+    std::string problem;
+    const auto key = parse(peer.text(Form::pkcs8), vault, problem);
+    REQUIRE(key);
+    const auto params = server_params(0x0017, 65);
+    CHECK(peer.verifies(scheme, params, sign(*key, Kind::tls12_server, scheme, params)));
+  }
+}
+
+TEST_CASE("a_tls12_client_signature_is_over_the_hash_that_came", "[keyd][signer]") {
+  Vault vault;
+  for (const auto& [type, scheme] : kTls12) {
+    INFO(type << " " << ipc::name(scheme));
+    const Key peer = Key::generate(type);
+    std::string problem;
+    const auto key = parse(peer.text(Form::pkcs8), vault, problem);
+    REQUIRE(key);
+    const std::vector<uint8_t> hash(hash_size(scheme), 0x77);
+    CHECK(peer.verifies_digest(scheme, hash, sign(*key, Kind::tls12_client, scheme, hash)));
+  }
+}
+
+TEST_CASE("an_ed25519_client_of_tls12_signs_the_messages", "[keyd][signer]") {
+  Vault vault;
+  const Key peer = Key::generate("ED25519");
+  std::string problem;
+  const auto key = parse(peer.text(Form::pkcs8), vault, problem);
+  REQUIRE(key);
+  std::vector<uint8_t> transcript(ipc::kMaxTranscript, 1);
+  CHECK(peer.verifies(Scheme::ed25519, transcript, sign(*key, Kind::tls12_client, Scheme::ed25519, transcript)));
+}
+
+TEST_CASE("an_rsa_signature_that_does_not_verify_never_leaves", "[keyd][signer]") {
+  Vault vault;
+  const Key peer = Key::generate("RSA:2048");
+  for (const Scheme scheme : {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pss_rsae_sha256}) {
+    std::string problem;
+    const auto key = parse(peer.text(Form::pkcs8), vault, problem);
+    REQUIRE(key);
+    auto& rsa = key->as<RsaKey>();
+    rsa.dP.dp[0] ^= 2;  // as a fault in one half of the CRT would
+    Signer signer;
+    ipc::Sign request;
+    request.kind = Kind::tls12_client;
+    request.scheme = scheme;
+    const std::vector<uint8_t> hash(32, 9);
+    request.content = hash;
+    SignatureBuffer out;
+    out.fill(0xee);
+    CHECK_FALSE(signer.sign(*key, request, out));
+    CHECK(std::all_of(out.begin(), out.end(), [](uint8_t b) { return b == 0; }));
+  }
+}
+
+TEST_CASE("two_ecdsa_signatures_of_one_message_differ", "[keyd][signer]") {
+  Vault vault;
+  std::string problem;
+  const auto key = parse(Key::generate("P-256").text(Form::pkcs8), vault, problem);
+  REQUIRE(key);
+  const std::vector<uint8_t> hash(32, 1);
+  CHECK(sign(*key, Kind::tls13_client, Scheme::ecdsa_sha256, hash) !=
+        sign(*key, Kind::tls13_client, Scheme::ecdsa_sha256, hash));
+}

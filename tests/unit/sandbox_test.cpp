@@ -1,0 +1,99 @@
+// What a sandboxed process can't do, tried by a child that has given it up.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+
+#include "common/fd.h"
+#include "common/hardening.h"
+#include "common/seccomp.h"
+#include "tests/unit/catch.h"
+
+namespace {
+
+// errno of `attempt` in a child that ran `give_up` first; 0: it succeeded. -1: giving up failed.
+int tried_after(const std::function<bool()>& give_up, const std::function<long()>& attempt) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (!give_up()) _exit(255);
+    errno = 0;
+    _exit(attempt() >= 0 ? 0 : errno);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  return WEXITSTATUS(status) == 255 ? -1 : WEXITSTATUS(status);
+}
+
+bool no_files() {
+  common::harden_process();
+  return common::forbid_files().empty();
+}
+
+bool no_calls() {
+  common::harden_process();
+  return common::forbid_system_calls().empty();
+}
+
+bool nothing() { return true; }
+
+long open_root() { return open("/", O_RDONLY | O_CLOEXEC); }
+long make_file() { return open("/tmp/sandbox-test", O_CREAT | O_WRONLY | O_CLOEXEC, 0600); }
+long run_true() {
+  char program[] = "/bin/true";
+  char* arguments[] = {program, nullptr};
+  return execve(program, arguments, environ);
+}
+long map(int protection) {
+  return mmap(nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+
+}  // namespace
+
+TEST_CASE("sandboxed_process_can_open_and_create_no_file") {
+  CHECK(tried_after(nothing, open_root) == 0);
+  CHECK(tried_after(no_files, open_root) == EACCES);
+  CHECK(tried_after(no_files, make_file) == EACCES);
+}
+
+TEST_CASE("sandboxed_process_can_read_what_it_was_left_and_no_more") {
+  const auto but_proc = [] { return common::forbid_files({"/proc"}).empty(); };
+  CHECK(tried_after([&] { return common::harden_process(), but_proc(); },
+                    [] { return static_cast<long>(open("/proc/uptime", O_RDONLY | O_CLOEXEC)); }) == 0);
+  CHECK(tried_after([&] { return common::harden_process(), but_proc(); }, open_root) == EACCES);
+}
+
+TEST_CASE("sandboxed_process_executes_no_program") {
+  CHECK(tried_after(nothing, run_true) == 0);
+  CHECK(tried_after(no_files, run_true) == EACCES);
+  CHECK(tried_after(no_calls, run_true) == EPERM);
+}
+
+TEST_CASE("sandboxed_process_has_sockets_of_three_families_only") {
+  const auto family = [](int f, int type) { return [=] { return static_cast<long>(socket(f, type, 0)); }; };
+  for (const int allowed : {AF_UNIX, AF_INET}) CHECK(tried_after(no_calls, family(allowed, SOCK_STREAM)) == 0);
+  CHECK(tried_after(nothing, family(AF_NETLINK, SOCK_RAW)) == 0);
+  CHECK(tried_after(no_calls, family(AF_NETLINK, SOCK_RAW)) == EPERM);
+  CHECK(tried_after(no_calls, family(AF_PACKET, SOCK_RAW)) == EPERM);
+  CHECK(tried_after(no_calls, family(AF_ALG, SOCK_SEQPACKET)) == EPERM);
+}
+
+TEST_CASE("sandboxed_process_can_trace_nobody_and_leave_no_namespace") {
+  CHECK(tried_after(no_calls, [] { return ptrace(PTRACE_TRACEME, 0, nullptr, nullptr); }) == EPERM);
+  CHECK(tried_after(no_calls, [] { return syscall(SYS_pidfd_open, getppid(), 0); }) == EPERM);
+  CHECK(tried_after(no_calls, [] { return static_cast<long>(unshare(CLONE_NEWUSER)); }) == EPERM);
+}
+
+TEST_CASE("sandboxed_process_has_no_memory_that_is_writable_and_executable") {
+  CHECK(tried_after(nothing, [] { return map(PROT_READ | PROT_WRITE | PROT_EXEC); }) == 0);
+  CHECK(tried_after(no_calls, [] { return map(PROT_READ | PROT_WRITE | PROT_EXEC); }) == EPERM);
+  CHECK(tried_after(no_calls, [] { return map(PROT_READ | PROT_WRITE); }) == 0);
+}
