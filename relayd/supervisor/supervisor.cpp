@@ -23,8 +23,15 @@ constexpr size_t kMaxConfigFile = 1024 * 1024, kMaxPemFile = 16 * 1024 * 1024;
 constexpr Milliseconds kKeydAtStart{2000};  // to find out whether the listener's key fits; without keyd we start anyway
 constexpr Milliseconds kBeyondShutdown{1000};  // for workers to leave after shutdown_timeout, before they are killed
 
-tls::Pem read_pem(const std::string& file) {
-  return file.empty() ? tls::Pem{} : tls::Pem{file, common::read_file(file, kMaxPemFile)};
+// Errors about the file, here or where it is parsed, begin with the setting that names it.
+tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
+  if (file.empty()) return {};
+  const std::string origin = config_file + ": " + setting + ": ";
+  try {
+    return {origin + file, common::read_file(file, kMaxPemFile)};
+  } catch (const ConfigError& error) {
+    throw ConfigError(origin + error.what());
+  }
 }
 
 class Supervisor final : public WorkerSlot::Owner {
@@ -70,17 +77,17 @@ class Supervisor final : public WorkerSlot::Owner {
 
   void on_listener_key(const ipc::Client::Answer& answer) {
     listener_key_checked_ = true;
-    const std::string& file = config_.listener.certfile;
+    const std::string& file = plan_.listener_certificate.file;
     if (!answer.arrived)
       log::warning("keyd could not be asked whether it has the listener's key; devices are refused until it serves",
                    {{"socket", config_.keyd_socket}, {"certfile", file}});
     else if (answer.status == ipc::Status::mismatch)
-      return fail("listener.certfile: " + file +
+      return fail(file +
                   ": this certificate does not match keyd's listener_keyfile; give both "
                   "the files that belong together (compare \"openssl x509 -pubkey -noout -in CERT\" and \"openssl pkey "
                   "-pubout -in KEY\")");
     else if (answer.status != ipc::Status::ok)
-      return fail("listener.certfile: " + file + ": keyd can't use its listener_keyfile (" + ipc::name(answer.status) +
+      return fail(file + ": keyd can't use its listener_keyfile (" + ipc::name(answer.status) +
                   "); its log names the cause");
     start_when_prepared();
   }
@@ -174,10 +181,10 @@ int run_supervisor(const std::string& config_file, const Overrides& overrides) {
   plan.overrides = overrides;
   const Config config = plan.config();
   log::open("relayd", config.log_level);
-  plan.listener_certificate = read_pem(config.listener.certfile);
-  plan.listener_trusted = read_pem(config.listener.cacertfile);
-  plan.listener_revoked = read_pem(config.listener.crlfile);
-  plan.remote_trusted = read_pem(config.remote.cacertfile);
+  plan.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);
+  plan.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
+  plan.listener_revoked = read_pem(config_file, "listener.crlfile", config.listener.crlfile);
+  plan.remote_trusted = read_pem(config_file, "remote.cacertfile", config.remote.cacertfile);
   common::harden_process();
 
   uv_loop_t loop;

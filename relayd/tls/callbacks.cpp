@@ -59,7 +59,7 @@ int server_key_exchange(WOLFSSL*, byte, const byte*, word32, const byte*, word32
 int capture_chain(int verified, WOLFSSL_X509_STORE_CTX* store) {
   auto* owner = static_cast<HandshakeOwner*>(store->userCtx);
   Handshake* handshake = owner ? owner->handshake() : nullptr;
-  if (!verified || !handshake) return verified;
+  if (!verified || !handshake || store->totalCerts == 0) return verified;  // a device may have shown none
   CertificateChain chain;
   for (int i = 0; i < store->totalCerts; i++) {
     const auto& certificate = store->certs[i];

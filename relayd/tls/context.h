@@ -12,7 +12,7 @@ struct WOLFSSL_CTX;
 
 namespace relayd::tls {
 
-// PEM text and the file it was read from.
+// PEM text, and for errors the file it was read from (with the setting that names it); both empty: none.
 struct Pem {
   std::string file, text;
 };

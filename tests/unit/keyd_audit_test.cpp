@@ -159,6 +159,12 @@ TEST_CASE("a_full_disk_degrades_the_audit_until_it_has_room_again", "[keyd][audi
   check_chain(lines);
   CHECK(json::parse(lines[2]).at("event") == "resumed");
   CHECK(json::parse(lines[2]).at("lost") == 3);
+  out.fill();
+  CHECK_FALSE(audit.write(request.event()));
+  out.mend();
+  REQUIRE(audit.write(request.event()));
+  check_chain(out.lines());
+  CHECK(json::parse(out.lines().at(4)).at("lost") == 1);
 }
 
 TEST_CASE("a_line_written_in_part_is_completed_before_any_other", "[keyd][audit]") {

@@ -261,6 +261,7 @@ TEST_CASE("a_bad_message_costs_its_sender_the_connection_and_nobody_else_anythin
     CHECK(answer->status == Status::malformed);
     CHECK(client.closed());
     CHECK(keyd.last_line().at("event") == "malformed");
+    CHECK((keyd.last_line().at("reason") == "too long") == (bad[i].size() > ipc::kMaxTranscriptRequest));
     CHECK(keyd.last_line().at("result") == "malformed");
     CHECK(good.ask(sign.request)->status == Status::ok);
   }
@@ -405,9 +406,12 @@ TEST_CASE("without_a_free_descriptor_keyd_waits_and_does_not_spin", "[keyd][serv
   setrlimit(RLIMIT_NOFILE, &none);
   for (int i = 0; i < 10; i++) uv_run(&keyd.loop, UV_RUN_NOWAIT);
   const int sleeps_ms = uv_backend_timeout(&keyd.loop);
+  pollfd loop_waiting{uv_backend_fd(&keyd.loop), POLLIN, 0};
+  const bool would_spin = poll(&loop_waiting, 1, 0) != 0;  // an event that nobody takes
   const bool first_is_served = first.ask({2, std::monostate{}})->status == Status::ok;
   setrlimit(RLIMIT_NOFILE, &before);
   CHECK(sleeps_ms > 10);
+  CHECK_FALSE(would_spin);
   CHECK(first_is_served);
   second.hello();
 }
@@ -429,13 +433,18 @@ TEST_CASE("when_the_audit_can_not_be_written_nothing_is_signed", "[keyd][server]
   auto counters = ipc::decode_counters(client.ask({4, std::monostate{}})->payload);
   REQUIRE(counters);
   CHECK(counters->degraded);
+  const uint64_t cached = counters->cached_keys;
+  keyd.scratch.put("keys/other.pem", keyd.device_key.text(Form::pkcs8));
+  CHECK(client.ask(SignRequest(keyd.device_key, "other").request)->status == Status::internal);
+  counters = ipc::decode_counters(client.ask({4, std::monostate{}})->payload);
+  CHECK(counters->cached_keys == cached);  // its key was not even looked for
   CHECK(counters->signatures == 0);
   REQUIRE(dup2(saved.get(), keyd.audit_fd.get()) >= 0);
   CHECK(client.ask(sign.request)->status == Status::ok);
   counters = ipc::decode_counters(client.ask({4, std::monostate{}})->payload);
   CHECK_FALSE(counters->degraded);
   CHECK(counters->signatures == 1);
-  CHECK(counters->refusals == 6);
+  CHECK(counters->refusals == 7);
   CHECK(counters->cached_keys == 1);
 }
 
