@@ -67,7 +67,8 @@ common::Fd open_directory(const std::string& path, const ConfiguredPath& from, i
     throw std::runtime_error(from.origin + ": found \"" + from.path + "\"; directory " + path + ": " + cause);
   };
   common::Fd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) fail(errno == ENOTDIR ? "it is not a directory; name one" : std::string(strerror(errno)) + "; " + remedy);
+  if (const int error = errno; !fd)
+    fail(std::string(strerror(error)) + "; " + (error == ENOTDIR ? "name a directory" : remedy));
   if (faccessat(fd.get(), ".", wanted, AT_EACCESS) != 0)
     fail(std::string(strerror(errno)) + " for " + who() + "; let it in");
   struct stat info {};
