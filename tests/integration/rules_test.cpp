@@ -105,8 +105,12 @@ TEST_CASE("rule 4: a device that shows no certificate is turned away in the hand
   const auto v1_3 = refused(TlsVersion::v1_3), v1_2 = refused(TlsVersion::v1_2);
   CHECK(v1_3.how == Ending::alert);
   CHECK(v1_3.alert_code == 116);  // certificate_required
+#if defined(MQTT_RELAY_WOLFSSL_5_7)
+  CHECK(v1_2.how == Ending::fin);  // 5.7.2 leaves without a word
+#else
   CHECK(v1_2.how == Ending::alert);
   CHECK(v1_2.alert_code == 40);  // handshake_failure
+#endif
   auto welcome = world.device(device_identity("p256", 1));
   welcome.join("welcome");
 }
