@@ -105,7 +105,9 @@ ServerContext::ServerContext(const ServerOptions& options) : context_(make_conte
 
   if (kNeedsPublicKey) {
     const auto key = public_key_of(certificate_.leaf());
-    wolfSSL_CTX_use_PrivateKey_buffer(context_.get(), key.data(), static_cast<long>(key.size()), WOLFSSL_FILETYPE_ASN1);
+    if (wolfSSL_CTX_use_PrivateKey_buffer(context_.get(), key.data(), static_cast<long>(key.size()),
+                                          WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
+      throw ConfigError(pem.file + ": its public key can't be used");
   }
   set_server_callbacks(context_.get());
   if (!options.verify_peer) {

@@ -89,21 +89,32 @@ Client::Options options(const PlayedKeyd& keyd, int timeout_ms = 20'000, size_t 
   return {keyd.path, 3, std::chrono::milliseconds(timeout_ms), max_pending};
 }
 
+// A client that keyd has greeted.
+struct ListeningKeyd : PlayedKeyd {
+  ListeningKeyd() { listen(); }
+};
+struct Connected {
+  Connected() {
+    REQUIRE(keyd.accept());
+    keyd.greet();
+    loop.until([&] { return client.connected(); });
+  }
+  ListeningKeyd keyd;
+  Loop loop;
+  Client client{&loop.loop, options(keyd)};
+};
+
 ipc::Lookup lookup_of(std::string_view client_id) { return {ipc::Role::device, {}, {}, client_id}; }
 
 }  // namespace
 
 TEST_CASE("keyd_client_delivers_answers_to_their_requests_in_any_order") {
-  PlayedKeyd keyd;
-  keyd.listen();
-  Loop loop;
-  Client client(&loop.loop, options(keyd));
-  REQUIRE(keyd.accept());
-  keyd.greet();
-  loop.until([&] { return client.connected(); });
+  Connected connected;
+  auto& [keyd, loop, client] = connected;
   std::string answers;
   REQUIRE(client.lookup(lookup_of("a"), [&](const Client::Answer& a) { answers += a.arrived ? "a" : "-"; }));
-  REQUIRE(client.lookup(lookup_of("b"), [&](const Client::Answer& a) { answers += a.status == ipc::Status::not_found ? "b" : "-"; }));
+  REQUIRE(client.lookup(lookup_of("b"),
+                        [&](const Client::Answer& a) { answers += a.status == ipc::Status::not_found ? "b" : "-"; }));
   CHECK(answers.empty());  // never before the call returns
   const auto first = keyd.receive(), second = keyd.receive();
   keyd.answer({second.id, ipc::Status::not_found, 0, {}});
@@ -113,13 +124,8 @@ TEST_CASE("keyd_client_delivers_answers_to_their_requests_in_any_order") {
 }
 
 TEST_CASE("keyd_client_asks_again_after_keyd_came_back") {
-  PlayedKeyd keyd;
-  keyd.listen();
-  Loop loop;
-  Client client(&loop.loop, options(keyd));
-  REQUIRE(keyd.accept());
-  keyd.greet();
-  loop.until([&] { return client.connected(); });
+  Connected connected;
+  auto& [keyd, loop, client] = connected;
   bool arrived = false;
   REQUIRE(client.lookup(lookup_of("dev"), [&](const Client::Answer& a) { arrived = a.arrived; }));
   const auto lost = keyd.receive();
@@ -168,13 +174,8 @@ TEST_CASE("keyd_client_refuses_a_field_longer_than_the_protocol_allows") {
 }
 
 TEST_CASE("keyd_client_forgets_a_cancelled_request") {
-  PlayedKeyd keyd;
-  keyd.listen();
-  Loop loop;
-  Client client(&loop.loop, options(keyd));
-  REQUIRE(keyd.accept());
-  keyd.greet();
-  loop.until([&] { return client.connected(); });
+  Connected connected;
+  auto& [keyd, loop, client] = connected;
   bool called = false, other = false;
   const auto ticket = client.lookup(lookup_of("a"), [&](const Client::Answer&) { called = true; });
   REQUIRE(client.lookup(lookup_of("b"), [&](const Client::Answer&) { other = true; }));
@@ -187,13 +188,8 @@ TEST_CASE("keyd_client_forgets_a_cancelled_request") {
 }
 
 TEST_CASE("keyd_client_leaves_a_keyd_that_speaks_another_protocol") {
-  PlayedKeyd keyd;
-  keyd.listen();
-  Loop loop;
-  Client client(&loop.loop, options(keyd));
-  REQUIRE(keyd.accept());
-  keyd.greet();
-  loop.until([&] { return client.connected(); });
+  Connected connected;
+  auto& [keyd, loop, client] = connected;
   keyd.say("HTTP/1.1 400 Bad Request\r\n\r\n");
   loop.until([&] { return !client.connected(); });
 }
