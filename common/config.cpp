@@ -77,6 +77,17 @@ std::optional<Milliseconds> parse_duration(std::string_view text) {
 
 std::optional<uint64_t> parse_size(std::string_view text) { return parse_quantity(text, kSizes); }
 
+std::optional<Rate> parse_rate(std::string_view text) {
+  constexpr uint64_t kMost = 1'000'000;
+  if (text == "infinity") return Rate{};
+  const size_t slash = text.find('/');
+  if (slash == text.npos || text.find_first_of("0123456789", slash) != text.npos) return std::nullopt;
+  const auto count = parse_quantity<Unit, 1>(text.substr(0, slash), {{{"", 1}}});
+  const auto per = parse_duration("1" + std::string(text.substr(slash + 1)));
+  if (!count || *count == 0 || *count > kMost || !per || per->count() == 1) return std::nullopt;
+  return Rate{*count, *per};
+}
+
 std::string read_file(const std::string& file, size_t limit) {
   const auto fail = [&](const std::string& cause) -> std::string {
     throw ConfigError(file + ": can't be read: " + cause);
@@ -196,6 +207,14 @@ uint64_t Section::size(std::string_view key, std::string_view fallback) {
   const auto parsed = value->is_string() ? parse_size(value->get<std::string>()) : std::nullopt;
   if (!parsed || *parsed == 0)
     fail_type(key, *value, "a size over zero with its unit, as \"512B\", \"64KB\", \"1MB\" or \"1GB\"");
+  return *parsed;
+}
+
+Rate Section::rate(std::string_view key, std::string_view fallback) {
+  const Json* value = find(key);
+  if (!value) return *parse_rate(fallback);
+  const auto parsed = value->is_string() ? parse_rate(value->get<std::string>()) : std::nullopt;
+  if (!parsed) fail_type(key, *value, "a rate from 1 to 1000000, as \"1000/s\", \"60/m\" or \"10/h\", or \"infinity\"");
   return *parsed;
 }
 

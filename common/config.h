@@ -24,6 +24,13 @@ class ConfigError : public std::runtime_error {
 
 using Milliseconds = std::chrono::milliseconds;
 
+// So many in that time; a count of 0 is "infinity".
+struct Rate {
+  uint64_t count = 0;
+  Milliseconds per{1000};
+  bool operator==(const Rate&) const = default;
+};
+
 class Section {
  public:
   // Parses `text` (UTF-8 JSON, // and /* */ comments allowed, repeated keys refused). `name` is what errors call it.
@@ -41,6 +48,7 @@ class Section {
   bool boolean(std::string_view key, bool fallback);
   Milliseconds duration(std::string_view key, std::string_view fallback);  // "500ms" "15s" "5m" "1h" "1d"
   uint64_t size(std::string_view key, std::string_view fallback);          // "64KB" "1MB" "1GB", powers of 1024
+  Rate rate(std::string_view key, std::string_view fallback);              // "1000/s" "10/m" "infinity"
   std::string one_of(std::string_view key, std::string_view fallback, const std::vector<std::string_view>& allowed);
   std::vector<std::string> strings(std::string_view key, const std::vector<std::string>& fallback);
   std::optional<Section> section(std::string_view key);  // absent: nullopt
@@ -67,5 +75,6 @@ std::string read_file(const std::string& file, size_t limit);
 // "15s" → 15 s and "1MB" → 1048576; nullopt if the text is neither of that shape nor in range.
 std::optional<Milliseconds> parse_duration(std::string_view text);
 std::optional<uint64_t> parse_size(std::string_view text);
+std::optional<Rate> parse_rate(std::string_view text);
 
 }  // namespace common

@@ -95,10 +95,11 @@ void Client::receive() {
                               : std::nullopt;
     if (!response) return disconnect("keyd sent what is not an answer of this protocol");
     if (state_ == State::ready) on_response(*response);
-    else if (response->id != kHelloId || response->status != Status::ok ||
-             decode_version(response->payload) != kVersion)
-      return disconnect("keyd refused this process: see its audit log, allowed_users and both versions");
     else {
+      const auto welcome = decode_welcome(response->payload);
+      if (response->id != kHelloId || response->status != Status::ok || !welcome || welcome->version != kVersion)
+        return disconnect("keyd refused this process: see its audit log, allowed_users and both versions");
+      bind_remote_ = welcome->bind_remote;
       if (reported_away_) common::log::info("keyd is reachable again", {{"worker", options_.worker}});
       reported_away_ = false;
       state_ = State::ready;

@@ -50,6 +50,8 @@ class Client {
   void cancel(Ticket ticket) { pending_.erase(ticket); }
 
   bool connected() const { return state_ == State::ready; }
+  // What keyd said last: a device's handshake needs the bound kinds of signature.
+  bool bind_remote() const { return bind_remote_; }
 
  private:
   enum class State { waiting, greeting, ready };  // for a reconnect; for HELLO's answer; to serve
@@ -78,8 +80,8 @@ class Client {
   std::unique_ptr<common::Poll> poll_;
   common::Timer reconnect_, deadline_;
   std::chrono::milliseconds backoff_;
-  RequestBuffer buffer_;  // 17 KiB: a fiber's stack should not have to carry it
-  bool reported_away_ = false;
+  RequestBuffer buffer_;  // 33 KiB: a fiber's stack should not have to carry it
+  bool reported_away_ = false, bind_remote_ = false;
   Ticket last_ticket_ = 0;             // the low 32 bits are the request's id on the wire
   Ticket sent_up_to_ = 0;              // on this connection
   std::map<Ticket, Pending> pending_;  // in order of submission, and so of deadline

@@ -72,6 +72,11 @@ class Reader {
   void zero() {
     if (integer<uint8_t>() != 0) failed_ = true;
   }
+  bool flag() {
+    const auto value = integer<uint8_t>();
+    if (value > 1) failed_ = true;
+    return value == 1;
+  }
   // True if every byte was read, and none was missing.
   bool done() const { return !failed_ && in_.empty(); }
 
@@ -91,7 +96,8 @@ class Reader {
 
 constexpr std::array kOps{Op::hello, Op::lookup, Op::sign, Op::stats};
 constexpr std::array kRoles{Role::listener, Role::device};
-constexpr std::array kKinds{Kind::tls13_server, Kind::tls13_client, Kind::tls12_server, Kind::tls12_client};
+constexpr std::array kKinds{Kind::tls13_server, Kind::tls13_client,       Kind::tls12_server,
+                            Kind::tls12_client, Kind::tls13_client_bound, Kind::tls12_client_bound};
 constexpr std::array kSchemes{
     Scheme::rsa_pkcs1_sha256,    Scheme::rsa_pkcs1_sha384, Scheme::rsa_pkcs1_sha512,    Scheme::ecdsa_sha256,
     Scheme::ecdsa_sha384,        Scheme::ecdsa_sha512,     Scheme::rsa_pss_rsae_sha256, Scheme::rsa_pss_rsae_sha384,
@@ -193,14 +199,17 @@ std::optional<Response> decode_response(std::span<const uint8_t> datagram) {
   return in.done() ? std::optional(response) : std::nullopt;
 }
 
-std::array<uint8_t, 2> encode_version(uint16_t version) {
-  return {static_cast<uint8_t>(version >> 8), static_cast<uint8_t>(version)};
+std::array<uint8_t, kWelcomeSize> encode_welcome(const Welcome& welcome) {
+  std::array<uint8_t, kWelcomeSize> out{};
+  Writer(out).integer(welcome.version).integer(static_cast<uint8_t>(welcome.bind_remote));
+  return out;
 }
 
-std::optional<uint16_t> decode_version(std::span<const uint8_t> payload) {
+std::optional<Welcome> decode_welcome(std::span<const uint8_t> payload) {
   Reader in(payload);
   const auto version = in.integer<uint16_t>();
-  return in.done() ? std::optional(version) : std::nullopt;
+  const bool bind_remote = in.flag();
+  return in.done() ? std::optional(Welcome{version, bind_remote}) : std::nullopt;
 }
 
 std::array<uint8_t, kCountersSize> encode_counters(const Counters& counters) {
@@ -218,9 +227,8 @@ std::optional<Counters> decode_counters(std::span<const uint8_t> payload) {
   counters.signatures = in.integer<uint64_t>();
   counters.refusals = in.integer<uint64_t>();
   counters.cached_keys = in.integer<uint64_t>();
-  const auto degraded = in.integer<uint8_t>();
-  counters.degraded = degraded == 1;
-  return in.done() && degraded <= 1 ? std::optional(counters) : std::nullopt;
+  counters.degraded = in.flag();
+  return in.done() ? std::optional(counters) : std::nullopt;
 }
 
 bool can_name_a_key(std::string_view client_id) {
@@ -231,56 +239,38 @@ bool can_name_a_key(std::string_view client_id) {
   });
 }
 
-const char* name(Op op) {
-  switch (op) {
-    case Op::hello: return "hello";
-    case Op::lookup: return "lookup";
-    case Op::sign: return "sign";
-    case Op::stats: return "stats";
-  }
-  return "?";
+namespace {
+
+// Enum values of one byte begin at `first`.
+template <typename Enum, size_t N>
+const char* nth(Enum value, const char* const (&names)[N], size_t first) {
+  const size_t index = static_cast<size_t>(value) - first;
+  return index < N ? names[index] : "?";
 }
+
+}  // namespace
+
+const char* name(Op op) { return nth(op, {"hello", "lookup", "sign", "stats"}, 1); }
 
 const char* name(Status status) {
-  switch (status) {
-    case Status::ok: return "ok";
-    case Status::not_found: return "not_found";
-    case Status::mismatch: return "mismatch";
-    case Status::unusable: return "unusable";
-    case Status::denied: return "denied";
-    case Status::busy: return "busy";
-    case Status::malformed: return "malformed";
-    case Status::internal: return "internal";
-  }
-  return "?";
+  return nth(status, {"ok", "not_found", "mismatch", "unusable", "denied", "busy", "malformed", "internal"}, 0);
 }
 
-const char* name(Role role) { return role == Role::listener ? "listener" : "device"; }
+const char* name(Role role) { return nth(role, {"listener", "device"}, 1); }
 
 const char* name(Kind kind) {
-  switch (kind) {
-    case Kind::tls13_server: return "tls13_server";
-    case Kind::tls13_client: return "tls13_client";
-    case Kind::tls12_server: return "tls12_server";
-    case Kind::tls12_client: return "tls12_client";
-  }
-  return "?";
+  return nth(
+      kind,
+      {"tls13_server", "tls13_client", "tls12_server", "tls12_client", "tls13_client_bound", "tls12_client_bound"}, 1);
 }
 
 const char* name(Scheme scheme) {
-  switch (scheme) {
-    case Scheme::rsa_pkcs1_sha256: return "rsa_pkcs1_sha256";
-    case Scheme::rsa_pkcs1_sha384: return "rsa_pkcs1_sha384";
-    case Scheme::rsa_pkcs1_sha512: return "rsa_pkcs1_sha512";
-    case Scheme::ecdsa_sha256: return "ecdsa_sha256";
-    case Scheme::ecdsa_sha384: return "ecdsa_sha384";
-    case Scheme::ecdsa_sha512: return "ecdsa_sha512";
-    case Scheme::rsa_pss_rsae_sha256: return "rsa_pss_rsae_sha256";
-    case Scheme::rsa_pss_rsae_sha384: return "rsa_pss_rsae_sha384";
-    case Scheme::rsa_pss_rsae_sha512: return "rsa_pss_rsae_sha512";
-    case Scheme::ed25519: return "ed25519";
-  }
-  return "?";
+  static constexpr const char* kNames[] = {
+      "rsa_pkcs1_sha256", "rsa_pkcs1_sha384",    "rsa_pkcs1_sha512",    "ecdsa_sha256",        "ecdsa_sha384",
+      "ecdsa_sha512",     "rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512", "ed25519"};
+  static_assert(std::size(kNames) == kSchemes.size());
+  const auto at = std::find(kSchemes.begin(), kSchemes.end(), scheme);
+  return at == kSchemes.end() ? "?" : kNames[at - kSchemes.begin()];
 }
 
 }  // namespace ipc

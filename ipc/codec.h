@@ -35,15 +35,16 @@ std::optional<Request> decode_request(std::span<const uint8_t> datagram);
 std::optional<Response> decode_response(std::span<const uint8_t> datagram);
 
 // The payloads of HELLO and STATS.
-inline constexpr size_t kCountersSize = 33;
-std::array<uint8_t, 2> encode_version(uint16_t version);
-std::optional<uint16_t> decode_version(std::span<const uint8_t> payload);
+inline constexpr size_t kWelcomeSize = 3, kCountersSize = 33;
+std::array<uint8_t, kWelcomeSize> encode_welcome(const Welcome& welcome);
+std::optional<Welcome> decode_welcome(std::span<const uint8_t> payload);
 std::array<uint8_t, kCountersSize> encode_counters(const Counters& counters);
 std::optional<Counters> decode_counters(std::span<const uint8_t> payload);
 
 // Whether a request may be longer than kMaxRequest.
 constexpr bool carries_transcript(Kind kind, Scheme scheme) {
-  return kind == Kind::tls12_client && scheme == Scheme::ed25519;
+  return kind == Kind::tls13_client_bound || kind == Kind::tls12_client_bound ||
+         (kind == Kind::tls12_client && scheme == Scheme::ed25519);
 }
 
 // The rule "the file name is exactly ${clientid}.pem": false for ids that no file name can be made of — empty,

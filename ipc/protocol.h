@@ -9,7 +9,7 @@
 //     SIGN      <as LOOKUP> kind:1 scheme:2 content_len:2 content
 //     STATS     (empty)
 //   response  status:1 reserved:1(0) id:4 retry_after_ms:4 payload_len:2 payload
-//     payload   HELLO: version:2   SIGN: the signature   STATS: see Counters   otherwise empty
+//     payload   HELLO: version:2 bind_remote:1   SIGN: the signature   STATS: see Counters   otherwise empty
 //
 // HELLO is the first request of a connection. Answers may come in any order; `id` is the request's own. A malformed
 // request costs its sender the connection. What each kind of content must be is policy (keyd), not codec.
@@ -27,10 +27,10 @@ inline constexpr uint16_t kVersion = 1;
 
 // A file name has at most 255 bytes (NAME_MAX), four of them are ".pem".
 inline constexpr size_t kMaxClientId = 251;
-// Everything but one case fits into 1 KiB. The case: a TLS 1.2 client with Ed25519 signs the handshake messages
-// themselves, not their hash (RFC 8422 section 5.10), two certificate chains among them.
+// Everything fits into 1 KiB but the handshake messages themselves, two certificate chains among them: a TLS 1.2 client
+// with Ed25519 signs those and not their hash (RFC 8422 section 5.10), and keyd wants to see them for `bind_remote`.
 inline constexpr size_t kMaxContent = 256;
-inline constexpr size_t kMaxTranscript = 16 * 1024;
+inline constexpr size_t kMaxTranscript = 32 * 1024;
 inline constexpr size_t kMaxRequest = 1024;
 inline constexpr size_t kMaxTranscriptRequest = kMaxRequest + kMaxTranscript;
 inline constexpr size_t kMaxSignature = 512;  // RSA-4096
@@ -60,6 +60,10 @@ enum class Kind : uint8_t {
   tls13_client = 2,  // the same, with the client's context string
   tls12_server = 3,  // client_random ‖ server_random ‖ ServerECDHParams; keyd hashes (RFC 8422 section 5.4)
   tls12_client = 4,  // hash of the handshake messages (RFC 5246 section 7.4.8); for Ed25519 the messages themselves
+  // The same two with the handshake messages instead of their hash, so that keyd sees to which server they belong. In
+  // TLS 1.3 they begin with a ClientHello, or after a HelloRetryRequest with message_hash (RFC 8446 section 4.4.1).
+  tls13_client_bound = 5,
+  tls12_client_bound = 6,
 };
 
 // TLS SignatureScheme (RFC 8446 section 4.2.3), those that this product speaks.
@@ -89,6 +93,12 @@ struct Origin {
 struct Hello {
   uint16_t version = kVersion;
   uint16_t worker = 0;  // slot number, for the audit
+};
+
+// keyd's answer to HELLO.
+struct Welcome {
+  uint16_t version = kVersion;
+  bool bind_remote = false;  // device keys sign the bound kinds only
 };
 
 struct Lookup {

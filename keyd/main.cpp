@@ -7,9 +7,10 @@
 #include "common/config.h"
 #include "common/hardening.h"
 #include "common/sd_notify.h"
-#include "keyd/server.h"
+#include "keyd/key_places.h"
 #include "keyd/settings.h"
 #include "keyd/socket.h"
+#include "keyd/vault/server.h"
 
 namespace {
 
@@ -51,10 +52,11 @@ void run(const Settings& settings) {
   lock_stack();
   WolfcryptMemory wolfcrypt(slots);
 
-  KeyStore keys(settings.private_keys_dir, settings.listener_keyfile, settings.key_cache, slots);
+  KeyStore keys(open_keys_dir(settings.private_keys_dir), open_listener_dir(settings.listener_keyfile),
+                settings.key_cache, slots);
   ListeningSocket socket(settings.socket);
   Audit audit(STDOUT_FILENO);
-  keys.check_listener();
+  require_listener_key(keys, settings.listener_keyfile);
 
   Signer signer;
   Service service(keys, signer, audit, settings.allow_tls12_client);

@@ -2,16 +2,16 @@
 
 #include <pwd.h>
 
+#include <algorithm>
 #include <charconv>
-
-#include "common/config.h"
+#include <thread>
 
 namespace keyd {
 namespace {
 
 // Locked memory is what bounds key_cache, some 10 KiB a key; the arena says so at start. Descriptors bound
 // connections: a service has 1024 by default.
-constexpr int64_t kMostCachedKeys = 100'000, kMostConnections = 1000;
+constexpr int64_t kMostCachedKeys = 100'000, kMostConnections = 1000, kMostSigners = 256, kMostQueued = 65536;
 
 std::optional<uid_t> uid_of(const std::string& user) {
   uid_t uid = 0;
@@ -58,6 +58,21 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
       path("socket", section.required_string("socket", "the socket to listen on, as \"/run/mqtt-keyd/sign.sock\""));
   settings.allowed_uids = allowed_uids(section);
   settings.allow_tls12_client = section.boolean("allow_tls12_client", true);
+  settings.require_sandbox = section.boolean("require_sandbox", false);
+  if (const auto file_path = section.string("key_passphrase_file"))
+    settings.key_passphrase_file = path("key_passphrase_file", *file_path);
+  if (const auto file_path = section.string("audit_file")) settings.audit_file = path("audit_file", *file_path);
+  if (auto bind = section.section("bind_remote")) {
+    settings.bind_remote = BindRemote{
+        bind->required_string("remote_host", "the name in the remote broker's certificate, relayd's remote_host"),
+        path("bind_remote.cacertfile", bind->required_string("cacertfile", "the CAs of the remote broker, PEM"))};
+    bind->finish();
+  }
+  const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+  settings.signers = static_cast<size_t>(section.integer("signers", std::min(cores, kMostSigners), 1, kMostSigners));
+  settings.max_queue = static_cast<size_t>(section.integer("max_queue", 1024, 1, kMostQueued));
+  settings.worker_rate = section.rate("worker_rate", "5000/s");
+  settings.key_rate = section.rate("key_rate", "100/s");
   settings.key_cache = static_cast<size_t>(section.integer("key_cache", 256, 1, kMostCachedKeys));
   settings.max_connections = static_cast<size_t>(section.integer("max_connections", 256, 1, kMostConnections));
   std::string level = section.one_of("log_level", "info", {"debug", "info", "warning", "error"});

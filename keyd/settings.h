@@ -7,17 +7,34 @@
 #include <string>
 #include <vector>
 
+#include "common/config.h"
 #include "common/log.h"
-#include "keyd/key_store.h"
 
 namespace keyd {
 
+// A path of the configuration, and where it was set, for errors: "/etc/keyd.json: private_keys_dir".
+struct ConfiguredPath {
+  std::string path, origin;
+};
+
+// The one remote broker that device keys may sign for.
+struct BindRemote {
+  std::string remote_host;  // the name, or the address, that its certificate must carry
+  ConfiguredPath cacertfile;
+};
+
 struct Settings {
   ConfiguredPath private_keys_dir, listener_keyfile, socket;
+  std::optional<ConfiguredPath> key_passphrase_file, audit_file;
   std::vector<uid_t> allowed_uids;
-  bool allow_tls12_client = true;
+  bool allow_tls12_client = true, require_sandbox = false;
+  std::optional<BindRemote> bind_remote;
   size_t key_cache = 256;  // parsed keys held in locked memory
   size_t max_connections = 256;
+  size_t signers = 1;        // threads that sign; by default one a core
+  size_t max_queue = 1024;   // requests of one worker that wait for a signer
+  common::Rate worker_rate;  // requests of one worker
+  common::Rate key_rate;     // signatures with one device's key
   common::log::Level log_level = common::log::Level::info;
 };
 

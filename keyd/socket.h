@@ -4,7 +4,7 @@
 #include <string>
 
 #include "common/fd.h"
-#include "keyd/key_store.h"
+#include "keyd/settings.h"
 
 namespace keyd {
 

@@ -127,6 +127,11 @@ TEST_CASE("durations_and_sizes_need_their_units", "[common][config]") {
   for (const char* text :
        {"", "MB", "1", "-1MB", "1mb", "1 MB", "1.5MB", "1TB", "99999999999999999999B", "9007199254740993GB"})
     CHECK_FALSE(common::parse_size(text));
+  CHECK(common::parse_rate("1000/s") == common::Rate{1000, 1s});
+  CHECK(common::parse_rate("60/m") == common::Rate{60, 1min});
+  CHECK(common::parse_rate("infinity") == common::Rate{});
+  for (const char* text : {"", "/s", "5", "5/", "5/ms", "0/s", "-5/s", "5/2s", "5 /s", "1000001/s", "infinity/s"})
+    CHECK_FALSE(common::parse_rate(text));
   for (const char* value : {"\"0s\"", "15", "\"15\"", "true"})
     check_contains(error_in("{\"a\": " + std::string(value) + "}", [](Section& s) { s.duration("a", "1s"); }),
                    {"x.json: a: ", "\"15s\""});

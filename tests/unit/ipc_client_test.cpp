@@ -43,7 +43,7 @@ class PlayedKeyd {
   void greet() {  // the client has connected: it does so in its constructor, or when the loop turns
     const auto request = receive();
     REQUIRE(request.op() == ipc::Op::hello);
-    answer({request.id, ipc::Status::ok, 0, ipc::encode_version(ipc::kVersion)});
+    answer({request.id, ipc::Status::ok, 0, ipc::encode_welcome({})});
   }
   ipc::Request receive() {
     const ssize_t got = recv(peer_.get(), buffer_.data(), buffer_.size(), 0);

@@ -178,7 +178,7 @@ TEST_CASE("unknown_values_and_reserved_bytes_are_refused", "[ipc][codec]") {
     if (value != 3) CHECK_FALSE(decode_request(with(0, value)));
     if (value != 0) CHECK_FALSE(decode_request(with(1, value)));
     CHECK(decode_request(with(role, value)).has_value() == (value == 1 || value == 2));
-    CHECK(decode_request(with(kind, value)).has_value() == (value >= 1 && value <= 4));
+    CHECK(decode_request(with(kind, value)).has_value() == (value >= 1 && value <= 6));
     CHECK(decode_request(with(scheme, value)).has_value() == (value == 4 || value == 5 || value == 6));
   }
   Datagram response = encoded(Response{1, Status::ok, 0, {}});
@@ -213,9 +213,13 @@ TEST_CASE("random_bytes_are_refused_or_read_within_their_bounds", "[ipc][codec]"
 }
 
 TEST_CASE("hello_and_stats_payloads_survive_the_round_trip", "[ipc][codec]") {
-  CHECK(decode_version(encode_version(0x1234)) == 0x1234);
-  CHECK_FALSE(decode_version(Datagram{1}));
-  CHECK_FALSE(decode_version(Datagram{1, 2, 3}));
+  const auto welcome = decode_welcome(encode_welcome({0x1234, true}));
+  REQUIRE(welcome);
+  CHECK(welcome->version == 0x1234);
+  CHECK(welcome->bind_remote);
+  CHECK_FALSE(decode_welcome(Datagram{1, 2}));
+  CHECK_FALSE(decode_welcome(Datagram{1, 2, 3}));
+  CHECK_FALSE(decode_welcome(Datagram{1, 2, 1, 0}));
   for (const bool degraded : {false, true}) {
     const auto payload = encode_counters({1, 2, 3, std::numeric_limits<uint64_t>::max(), degraded});
     const auto counters = decode_counters(payload);

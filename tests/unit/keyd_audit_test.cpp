@@ -1,5 +1,5 @@
 // The audit: one whole line for each event, chained, and nothing is lost in silence.
-#include "keyd/audit.h"
+#include "keyd/vault/audit.h"
 
 #include <sys/resource.h>
 

@@ -1,5 +1,5 @@
 // Which files count as keys, which never do, and that a change of a file acts at once.
-#include "keyd/key_store.h"
+#include "keyd/vault/key_store.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -31,7 +31,8 @@ struct Store {
     return scratch.put("keys/" + name, text, mode);
   }
   KeyStore& store() {
-    if (!keys) keys = std::make_unique<KeyStore>(keys_dir(), listener(), cache_size, vault.slots, settled);
+    if (!keys) keys = std::make_unique<KeyStore>(open_keys_dir(keys_dir()), open_listener_dir(listener()), cache_size,
+                                             vault.slots, settled);
     return *keys;
   }
   KeyStore::Found find(const std::string& id) { return store().find(Role::device, id); }
@@ -58,7 +59,7 @@ struct AsNobody {
 
 std::string start_error(Store& store) {
   try {
-    store.store().check_listener();
+    require_listener_key(store.store(), store.listener());
   } catch (const std::runtime_error& error) {
     return error.what();
   }
@@ -441,7 +442,7 @@ TEST_CASE("start_errors_name_the_setting_the_value_and_the_remedy", "[keyd][key_
   }
   SECTION("no directory of the listener's key") {
     const ConfiguredPath elsewhere{store.scratch / "none/listener.key", "keyd.json: listener_keyfile"};
-    CHECK_THROWS_AS(KeyStore(store.keys_dir(), elsewhere, 1, store.vault.slots), std::runtime_error);
+    CHECK_THROWS_AS(open_listener_dir(elsewhere), std::runtime_error);
   }
   SECTION("the listener's key is not a key") {
     store.scratch.put("listener.key", "hello");

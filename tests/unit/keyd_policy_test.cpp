@@ -1,5 +1,5 @@
 // Every row of keyd's policy, the forbidden ones foremost.
-#include "keyd/policy.h"
+#include "keyd/vault/policy.h"
 
 #include <set>
 #include <tuple>
@@ -103,7 +103,7 @@ TEST_CASE("a_key_signs_only_for_its_own_role", "[keyd][policy]") {
       sign.key.role = role;
       sign.kind = kind;
       INFO(ipc::name(kind) << " " << ipc::name(role));
-      CHECK(may_ask(sign, true).status == (role == role_of(kind) ? Status::ok : Status::denied));
+      CHECK(may_ask(sign, Rules{true}).status == (role == role_of(kind) ? Status::ok : Status::denied));
     }
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("the_listeners_key_has_no_client_id", "[keyd][policy]") {
   sign.kind = Kind::tls13_server;
   sign.key.role = Role::listener;
   sign.key.client_id = "device";
-  CHECK(may_ask(sign, true).status == Status::denied);
+  CHECK(may_ask(sign, Rules{true}).status == Status::denied);
   CHECK(may_ask(sign.key).status == Status::denied);
 }
 
@@ -121,7 +121,7 @@ TEST_CASE("allow_tls12_client_false_forbids_the_opaque_hash_and_nothing_else", "
     ipc::Sign sign;
     sign.key.role = role_of(kind);
     sign.kind = kind;
-    CHECK(may_ask(sign, false).status == (kind == Kind::tls12_client ? Status::denied : Status::ok));
+    CHECK(may_ask(sign, Rules{false}).status == (kind == Kind::tls12_client ? Status::denied : Status::ok));
   }
 }
 

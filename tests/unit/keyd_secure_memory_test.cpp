@@ -1,5 +1,5 @@
 // Where keys are kept: locked, bounded, wiped.
-#include "keyd/secure_memory.h"
+#include "keyd/vault/secure_memory.h"
 
 #include <sys/resource.h>
 

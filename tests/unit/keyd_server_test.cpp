@@ -1,5 +1,5 @@
 // keyd over a real socket: who may ask, what a bad message costs and whom, that nobody starves.
-#include "keyd/server.h"
+#include "keyd/vault/server.h"
 
 #include <poll.h>
 #include <sys/resource.h>
@@ -43,8 +43,8 @@ class Keyd {
     std::filesystem::create_directory(scratch / "keys");
     scratch.put("listener.key", listener_key.text(Form::pkcs8));
     scratch.put("keys/device.pem", device_key.text(Form::pkcs8));
-    keys.emplace(ConfiguredPath{scratch / "keys", "keys"}, ConfiguredPath{scratch / "listener.key", "listener"}, 8,
-                 vault.slots);
+    keys.emplace(open_keys_dir({scratch / "keys", "keys"}),
+                 open_listener_dir({scratch / "listener.key", "listener"}), 8, vault.slots);
     audit_fd.reset(open((scratch / "audit").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     audit.emplace(audit_fd.get());
     socket.emplace(ConfiguredPath{path(), "socket"});
@@ -120,7 +120,7 @@ class Client {
     const auto answer = ask({1, ipc::Hello{ipc::kVersion, 4}});
     REQUIRE(answer);
     REQUIRE(answer->status == Status::ok);
-    REQUIRE(ipc::decode_version(answer->payload) == ipc::kVersion);
+    REQUIRE(ipc::decode_welcome(answer->payload));
     return *this;
   }
   bool closed() { return !receive(); }
@@ -276,7 +276,7 @@ TEST_CASE("another_version_of_the_protocol_is_told_ours_and_sent_away", "[keyd][
   const auto answer = client.ask({1, ipc::Hello{ipc::kVersion + 1, 0}});
   REQUIRE(answer);
   CHECK(answer->status == Status::denied);
-  CHECK(ipc::decode_version(answer->payload) == ipc::kVersion);
+  CHECK(ipc::decode_welcome(answer->payload));
   CHECK(client.closed());
 }
 

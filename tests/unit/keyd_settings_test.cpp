@@ -42,7 +42,26 @@ TEST_CASE("the_smallest_keyd_configuration_has_the_documented_defaults", "[keyd]
   CHECK(settings.allow_tls12_client);
   CHECK(settings.key_cache == 256);
   CHECK(settings.max_connections == 256);
+  CHECK(settings.signers >= 1);
+  CHECK(settings.max_queue == 1024);
+  CHECK(settings.worker_rate == common::Rate{5000, common::Milliseconds(1000)});
+  CHECK(settings.key_rate == common::Rate{100, common::Milliseconds(1000)});
+  CHECK_FALSE(settings.require_sandbox);
+  CHECK_FALSE(settings.bind_remote);
+  CHECK_FALSE(settings.audit_file);
+  CHECK_FALSE(settings.key_passphrase_file);
   CHECK(settings.log_level == common::log::Level::info);
+}
+
+TEST_CASE("bind_remote_needs_a_name_and_authorities", "[keyd][settings]") {
+  const auto settings = load(config(R"(, "bind_remote": {"remote_host": "broker.example", "cacertfile": "/ca.pem"})"));
+  REQUIRE(settings.bind_remote);
+  CHECK(settings.bind_remote->remote_host == "broker.example");
+  CHECK(settings.bind_remote->cacertfile.path == "/ca.pem");
+  CHECK(error_of(config(R"(, "bind_remote": {"cacertfile": "/ca.pem"})")).find("bind_remote.remote_host") !=
+        std::string::npos);
+  CHECK(error_of(config(R"(, "bind_remote": {"remote_host": "b"})")).find("bind_remote.cacertfile") !=
+        std::string::npos);
 }
 
 TEST_CASE("users_are_names_or_numbers", "[keyd][settings]") {
@@ -73,6 +92,13 @@ TEST_CASE("a_wrong_keyd_configuration_is_refused_by_name", "[keyd][settings]") {
       {config(R"(, "key_cache": 0)"), "key_cache"},
       {config(R"(, "key_cache": 100001)"), "key_cache"},
       {config(R"(, "max_connections": 0)"), "max_connections"},
+      {config(R"(, "signers": 0)"), "signers"},
+      {config(R"(, "max_queue": 0)"), "max_queue"},
+      {config(R"(, "worker_rate": 5)"), "worker_rate"},
+      {config(R"(, "key_rate": "0/s")"), "key_rate"},
+      {config(R"(, "key_rate": "5/ms")"), "key_rate"},
+      {config(R"(, "audit_file": 1)"), "audit_file"},
+      {config(R"(, "bind_remote": true)"), "bind_remote"},
       {config(R"(, "log_level": "loud")"), "log_level"},
       {config(R"(, "allow_tls12_client": 1)"), "allow_tls12_client"},
       {config(R"(, "private_key_dir": "/x")"), "private_key_dir"},

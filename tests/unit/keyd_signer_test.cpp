@@ -1,5 +1,5 @@
 // Each scheme's signature, judged by OpenSSL; and what is composed around a transcript hash.
-#include "keyd/signer.h"
+#include "keyd/vault/signer.h"
 
 #include "keyd_support.h"
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "catch.h"
-#include "keyd/key_store.h"
+#include "keyd/key_places.h"
 #include "keyd_openssl.h"
 
 namespace keyd_test {

@@ -1,4 +1,4 @@
-#include "keyd/private_key.h"
+#include "keyd/vault/private_key.h"
 
 #include <algorithm>
 #include <array>

@@ -25,8 +25,14 @@ struct Verdict {
   explicit operator bool() const { return status == ipc::Status::ok; }
 };
 
+// What the operator allows.
+struct Rules {
+  bool allow_tls12_client = true;
+  bool bind_remote = false;  // devices sign the bound kinds, and only those
+};
+
 // Before any key is looked at: does the role fit the kind, is the kind allowed at all?
-Verdict may_ask(const ipc::Sign& sign, bool allow_tls12_client);
+Verdict may_ask(const ipc::Sign& sign, const Rules& rules);
 Verdict may_ask(const ipc::Lookup& lookup);
 // With the key: is it the certificate's, does the scheme fit it, is the content exactly what the kind demands?
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key);
@@ -35,5 +41,6 @@ enum class Family { rsa_pkcs1, rsa_pss, ecdsa, ed25519 };
 Family family_of(ipc::Scheme scheme);
 size_t hash_size(ipc::Scheme scheme);  // of the scheme's own hash; 0 for Ed25519, which signs messages
 bool is_tls13(ipc::Kind kind);
+bool is_bound(ipc::Kind kind);
 
 }  // namespace keyd

@@ -11,9 +11,9 @@
 #include <string>
 #include <variant>
 
-#include "keyd/policy.h"
-#include "keyd/secure_memory.h"
-#include "keyd/wolfcrypt.h"
+#include "keyd/vault/policy.h"
+#include "keyd/vault/secure_memory.h"
+#include "keyd/vault/wolfcrypt.h"
 
 namespace keyd {
 

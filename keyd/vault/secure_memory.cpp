@@ -1,4 +1,4 @@
-#include "keyd/secure_memory.h"
+#include "keyd/vault/secure_memory.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "keyd/wolfcrypt.h"
+#include "keyd/vault/wolfcrypt.h"
 
 namespace keyd {
 namespace {

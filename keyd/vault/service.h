@@ -9,9 +9,9 @@
 #pragma once
 
 #include "ipc/codec.h"
-#include "keyd/audit.h"
-#include "keyd/key_store.h"
-#include "keyd/signer.h"
+#include "keyd/vault/audit.h"
+#include "keyd/vault/key_store.h"
+#include "keyd/vault/signer.h"
 
 namespace keyd {
 

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "ipc/protocol.h"
-#include "keyd/private_key.h"
+#include "keyd/vault/private_key.h"
 
 namespace keyd {
 

@@ -1,4 +1,4 @@
-#include "keyd/audit.h"
+#include "keyd/vault/audit.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 
 #include "common/json_line.h"
 #include "common/log.h"
-#include "keyd/wolfcrypt.h"
+#include "keyd/vault/wolfcrypt.h"
 
 namespace keyd {
 namespace {

@@ -12,7 +12,7 @@
 #include <list>
 #include <vector>
 
-#include "keyd/service.h"
+#include "keyd/vault/service.h"
 
 namespace keyd {
 

@@ -1,4 +1,4 @@
-#include "keyd/server.h"
+#include "keyd/vault/server.h"
 
 #include <sys/socket.h>
 #include <time.h>
@@ -151,18 +151,18 @@ void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello)
   if (hello.version != ipc::kVersion) return refuse(connection, id, Status::denied, "another version of the protocol");
   audit_.write({"connect", connection.peer});  // if it can't be written: nothing is signed on it either
   connection.greeted = true;
-  const auto version = ipc::encode_version(ipc::kVersion);
+  const auto welcome = ipc::encode_welcome({});
   ipc::ResponseBuffer out;
-  send(connection, std::span(out).first(ipc::encode(ipc::Response{id, Status::ok, 0, version}, out)));
+  send(connection, std::span(out).first(ipc::encode(ipc::Response{id, Status::ok, 0, welcome}, out)));
 }
 
 // The last answer of a connection: why it ends, and keyd's version for whoever speaks another.
 void Server::refuse(Connection& connection, uint32_t id, Status status, const char* reason) {
   audit_.write(
       {status == Status::malformed ? "malformed" : "connect", connection.peer, nullptr, nullptr, status, reason});
-  const auto version = ipc::encode_version(ipc::kVersion);
+  const auto welcome = ipc::encode_welcome({});
   ipc::ResponseBuffer out;
-  const size_t size = ipc::encode(ipc::Response{id, status, 0, version}, out);
+  const size_t size = ipc::encode(ipc::Response{id, status, 0, welcome}, out);
   // A peer that does not listen is told nothing.
   ::send(connection.fd.get(), out.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT);
   close(connection);

@@ -1,4 +1,4 @@
-#include "keyd/policy.h"
+#include "keyd/vault/policy.h"
 
 namespace keyd {
 namespace {
@@ -50,11 +50,14 @@ Verdict is_server_key_exchange(Bytes content) {
   return point == 32 || params[kHead] == 4 ? kOk : denied("the point is not an uncompressed one");
 }
 
-// The handshake messages from ClientHello to ClientKeyExchange, whole, nothing behind (RFC 5246 7.4.8). Their first
-// byte is 1: TLS 1.3 content begins with 0x20.
-Verdict is_client_transcript(Bytes content) {
-  constexpr uint8_t kClientHello = 1, kClientKeyExchange = 16;
-  if (content.empty() || content[0] != kClientHello) return denied("the transcript does not begin with a ClientHello");
+// A client's handshake messages before its CertificateVerify, whole, nothing behind: from ClientHello to
+// ClientKeyExchange (RFC 5246 7.4.8), or to its Certificate (RFC 8446 4.4.3). Their first byte keeps them apart from
+// TLS 1.3 content, which begins with 0x20. What the messages say is the notary's.
+Verdict is_client_transcript(Kind kind, Bytes content) {
+  constexpr uint8_t kClientHello = 1, kCertificate = 11, kClientKeyExchange = 16, kMessageHash = 254;
+  const bool tls13 = kind == Kind::tls13_client_bound;
+  if (content.empty() || (content[0] != kClientHello && !(tls13 && content[0] == kMessageHash)))
+    return denied("the transcript does not begin with a ClientHello");
   uint8_t last = 0;
   while (!content.empty()) {
     if (content.size() < 4) return denied("the transcript ends in the middle of a message");
@@ -63,6 +66,7 @@ Verdict is_client_transcript(Bytes content) {
     last = content[0];
     content = content.subspan(4 + length);
   }
+  if (tls13) return last == kCertificate ? kOk : denied("the transcript does not end with a Certificate");
   return last == kClientKeyExchange ? kOk : denied("the transcript does not end with a ClientKeyExchange");
 }
 
@@ -72,9 +76,11 @@ Verdict content_fits(Kind kind, Scheme scheme, Bytes content) {
     case Kind::tls13_client:  // the hash of the cipher suite: SHA-256 or SHA-384, whatever the scheme's
       return content.size() == 32 || content.size() == 48 ? kOk : denied("a transcript hash has 32 or 48 bytes");
     case Kind::tls12_server: return is_server_key_exchange(content);
+    case Kind::tls13_client_bound:
+    case Kind::tls12_client_bound: return is_client_transcript(kind, content);
     case Kind::tls12_client: break;
   }
-  if (scheme == Scheme::ed25519) return is_client_transcript(content);
+  if (scheme == Scheme::ed25519) return is_client_transcript(kind, content);
   return content.size() == hash_size(scheme) ? kOk : denied("the content is not of the scheme's hash size");
 }
 
@@ -85,7 +91,11 @@ const char* name(KeyType type) {
   return kNames[static_cast<size_t>(type)];
 }
 
-bool is_tls13(Kind kind) { return kind == Kind::tls13_server || kind == Kind::tls13_client; }
+bool is_tls13(Kind kind) {
+  return kind == Kind::tls13_server || kind == Kind::tls13_client || kind == Kind::tls13_client_bound;
+}
+
+bool is_bound(Kind kind) { return kind == Kind::tls13_client_bound || kind == Kind::tls12_client_bound; }
 
 // A code is hash:1 signature:1 (RFC 5246 7.4.1.4.1), but those from 0x0804 on were given out one by one (RFC 8446
 // 4.2.3).
@@ -110,10 +120,14 @@ Verdict may_ask(const ipc::Lookup& lookup) {
                                                                     : kOk;
 }
 
-Verdict may_ask(const ipc::Sign& sign, bool allow_tls12_client) {
+Verdict may_ask(const ipc::Sign& sign, const Rules& rules) {
   if (is_server(sign.kind) != (sign.key.role == Role::listener))
     return denied("the role does not sign handshakes of this kind");
-  if (sign.kind == Kind::tls12_client && !allow_tls12_client) return denied("allow_tls12_client is false");
+  if (!is_server(sign.kind) && is_bound(sign.kind) != rules.bind_remote)
+    return denied(rules.bind_remote ? "bind_remote is set: the handshake messages are needed, not their hash"
+                                    : "bind_remote is not set: the hash is needed, not the handshake messages");
+  if (!is_server(sign.kind) && !is_tls13(sign.kind) && !rules.allow_tls12_client)
+    return denied("allow_tls12_client is false");
   return may_ask(sign.key);
 }
 

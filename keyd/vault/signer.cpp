@@ -1,4 +1,4 @@
-#include "keyd/signer.h"
+#include "keyd/vault/signer.h"
 
 #include <strings.h>
 

@@ -1,4 +1,4 @@
-#include "keyd/service.h"
+#include "keyd/vault/service.h"
 
 #include <strings.h>
 #include <uv.h>
@@ -49,7 +49,8 @@ Service::Outcome Service::lookup(const ipc::Lookup& lookup) {
 }
 
 Service::Outcome Service::sign(const ipc::Sign& sign) {
-  if (const Verdict verdict = may_ask(sign, allow_tls12_client_); !verdict) return {verdict.status, verdict.reason};
+  if (const Verdict verdict = may_ask(sign, Rules{allow_tls12_client_, false}); !verdict)
+    return {verdict.status, verdict.reason};
   const auto found = keys_.find(sign.key.role, sign.key.client_id);
   if (!found.key) return {found.status, found.reason};
   if (const Verdict verdict = may_sign(sign, found.key->info()); !verdict)

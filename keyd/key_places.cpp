@@ -1,0 +1,52 @@
+#include "keyd/key_places.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+namespace keyd {
+namespace {
+
+constexpr char kRemedy[] = "set it to the PEM file of relayd's own private key";
+
+common::Fd open_directory(const std::string& path, const ConfiguredPath& from, int wanted, const std::string& remedy) {
+  const auto fail = [&](const std::string& cause) {
+    throw std::runtime_error(from.origin + ": found \"" + from.path + "\"; directory " + path + ": " + cause);
+  };
+  common::Fd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (const int error = errno; !fd)
+    fail(std::string(strerror(error)) + "; " + (error == ENOTDIR ? "name a directory" : remedy));
+  if (faccessat(fd.get(), ".", wanted, AT_EACCESS) != 0)
+    fail(std::string(strerror(errno)) + " for keyd's user (uid " + std::to_string(geteuid()) + "); let it in");
+  struct stat info {};
+  if (fstat(fd.get(), &info) == 0 && (info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX))
+    fail("everybody may write there: `chmod o-w '" + path + "'`");
+  return fd;
+}
+
+}  // namespace
+
+KeyStore::Place open_keys_dir(const ConfiguredPath& keys_dir) {
+  return {open_directory(keys_dir.path, keys_dir, R_OK | X_OK,
+                         "create it and put each device's key into it as CLIENTID.pem"),
+          keys_dir.path};
+}
+
+KeyStore::Place open_listener_dir(const ConfiguredPath& file) {
+  const size_t slash = file.path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : file.path.substr(0, slash);
+  return {open_directory(parent, file, X_OK, kRemedy), file.path};
+}
+
+void require_listener_key(KeyStore& keys, const ConfiguredPath& file) {
+  const auto found = keys.find(ipc::Role::listener, "");
+  if (found.key) return;
+  throw std::runtime_error(
+      file.origin + ": found \"" + file.path + "\": " +
+      (found.status == ipc::Status::not_found ? std::string("there is no such file; ") + kRemedy : found.reason));
+}
+
+}  // namespace keyd

@@ -1,0 +1,17 @@
+// Where the configuration says that keys lie: opened before keyd locks itself in, complained about to the operator.
+#pragma once
+
+#include "keyd/settings.h"
+#include "keyd/vault/key_store.h"
+
+namespace keyd {
+
+// Both throw std::runtime_error naming the setting, the path, the cause and the remedy: if the directory is not there,
+// keyd's user can't use it, or everybody may write there.
+KeyStore::Place open_keys_dir(const ConfiguredPath& keys_dir);
+KeyStore::Place open_listener_dir(const ConfiguredPath& listener_keyfile);
+
+// Throws std::runtime_error of the same kind if the listener's key can't be used.
+void require_listener_key(KeyStore& keys, const ConfiguredPath& listener_keyfile);
+
+}  // namespace keyd

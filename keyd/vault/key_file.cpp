@@ -1,0 +1,89 @@
+#include "keyd/vault/key_file.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/fd.h"
+
+namespace keyd {
+namespace {
+
+constexpr size_t kMaxKeyFile = 64 * 1024;
+
+int64_t nanoseconds(const timespec& time) { return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec; }
+
+common::Fd open_beneath(int directory, const std::string& file) {
+  open_how how{};
+  how.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;  // O_NONBLOCK: a FIFO must not hold us
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  return common::Fd(static_cast<int>(syscall(SYS_openat2, directory, file.c_str(), &how, sizeof how)));
+}
+
+std::string who() { return "keyd's user (uid " + std::to_string(geteuid()) + ")"; }
+
+std::string why_not_opened(int error, const std::string& path) {
+  if (error == ELOOP) return "it is a symbolic link, and links are not followed; put the file itself there";
+  if (error == EACCES) return who() + " may not read it: `chown " + std::to_string(geteuid()) + " '" + path + "'`";
+  if (error == ENXIO) return "it is a socket or a device";
+  return strerror(error);
+}
+
+// Empty if a file with this owner and mode may hold a key.
+std::string unsafe(const struct stat& info, const std::string& path) {
+  if (!S_ISREG(info.st_mode)) return S_ISDIR(info.st_mode) ? "it is a directory" : "it is not a regular file";
+  if (info.st_uid != 0 && info.st_uid != geteuid())
+    return "its owner is uid " + std::to_string(info.st_uid) + ", neither root nor " + who() + ": `chown " +
+           std::to_string(geteuid()) + " '" + path + "'`";
+  // Reading by the group is how systemd gives credentials (0440); everything else is for the owner alone.
+  if (info.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) {
+    char mode[8];
+    snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(info.st_mode & 07777));
+    return std::string("its mode ") + mode + " opens it to others: `chmod 600 '" + path + "'`";
+  }
+  if (info.st_size > static_cast<off_t>(kMaxKeyFile)) return "it is larger than 64 KiB";
+  return "";
+}
+
+}  // namespace
+
+FileState FileState::of(const struct stat& info) {
+  return {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size), nanoseconds(info.st_mtim),
+          nanoseconds(info.st_ctim)};
+}
+
+KeyReader::KeyReader(SecureSlots& slots) : slots_(slots), file_(kMaxKeyFile) {}
+
+KeyFile KeyReader::read(int directory, const std::string& name, const std::string& path) {
+  KeyFile result;
+  const common::Fd fd = open_beneath(directory, name);
+  const int error = errno;
+  struct stat info {};
+  if (fd ? fstat(fd.get(), &info) != 0 : fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) info = {};
+  result.state = FileState::of(info);
+  result.mode = info.st_mode;
+  result.problem = fd ? unsafe(info, path) : why_not_opened(error, path);
+  result.forbidden = !result.problem.empty();
+  if (result.forbidden) return result;
+  const auto bytes = file_.bytes();
+  size_t size = 0;
+  ssize_t got = 1;
+  while (size < bytes.size() && (got = ::read(fd.get(), bytes.data() + size, bytes.size() - size)) > 0) size += got;
+  if (got < 0) result.problem = std::string("it can't be read: ") + strerror(errno);
+  else result.key = PrivateKey::parse(bytes.first(size), slots_, result.problem);
+  file_.wipe();
+  // Somebody who writes into the file in place may have been seen halfway: such a key does not count.
+  if (fstat(fd.get(), &info) != 0 || FileState::of(info) != result.state) {
+    result.key.reset();
+    result.state = {};
+    result.problem = "it was changed while it was read; replace key files by rename";
+  }
+  return result;
+}
+
+}  // namespace keyd

@@ -1,0 +1,46 @@
+// Reads one file that should hold a private key, and says exactly why it is none.
+//
+// Never leaves the directory (openat2(2), RESOLVE_BENEATH), follows no link, opens no device, waits for no FIFO. A file
+// counts only if root or keyd owns it and nobody else can write or (but for its group, as systemd's credentials are)
+// read it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "keyd/vault/private_key.h"
+
+struct stat;
+
+namespace keyd {
+
+// What tells one state of a file from another.
+struct FileState {
+  uint64_t device = 0, inode = 0, size = 0;
+  int64_t modified_ns = 0, changed_ns = 0;
+  bool operator==(const FileState&) const = default;
+  static FileState of(const struct stat& info);
+};
+
+struct KeyFile {
+  std::shared_ptr<PrivateKey> key;  // nullptr: `problem` says why, and what to do
+  std::string problem;
+  bool forbidden = false;  // its kind, owner or mode forbid its use, whatever is in it
+  FileState state;
+  mode_t mode = 0;
+};
+
+class KeyReader {
+ public:
+  explicit KeyReader(SecureSlots& slots);
+  // `name` beneath `directory` (O_PATH will do); `path` is what problems call it. One thread.
+  KeyFile read(int directory, const std::string& name, const std::string& path);
+
+ private:
+  SecureSlots& slots_;
+  LockedMemory file_;  // what is being read; wiped at once
+};
+
+}  // namespace keyd

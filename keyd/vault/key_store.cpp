@@ -1,0 +1,97 @@
+#include "keyd/vault/key_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "common/log.h"
+#include "ipc/codec.h"
+
+namespace keyd {
+namespace {
+
+using ipc::Status;
+
+int64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+}
+
+}  // namespace
+
+KeyStore::KeyStore(Place keys, Place listener, size_t cache_size, SecureSlots& slots,
+                   std::chrono::nanoseconds settled_after)
+    : keys_dir_(std::move(keys.path)),
+      keys_fd_(std::move(keys.directory)),
+      listener_fd_(std::move(listener.directory)),
+      reader_(slots),
+      cache_size_(cache_size),
+      settled_after_(settled_after) {
+  listener_.file = listener.path.substr(listener.path.rfind('/') + 1);  // npos + 1 == 0
+  listener_.path = std::move(listener.path);
+}
+
+KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id) {
+  if (role == ipc::Role::listener) return look(listener_fd_.get(), listener_);
+  if (!ipc::can_name_a_key(client_id)) return {Status::not_found, nullptr, "no file can have that name"};
+  const std::string file = std::string(client_id) + ".pem";
+  const auto known = by_file_.find(file);
+  if (known != by_file_.end()) {
+    entries_.splice(entries_.begin(), entries_, known->second);
+  } else {
+    // A name that has no file must not push a key out of the cache.
+    struct stat info {};
+    if (fstatat(keys_fd_.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 &&
+        (errno == ENOENT || errno == ENAMETOOLONG))
+      return {Status::not_found, nullptr, ""};
+    entries_.emplace_front().file = file;
+    entries_.front().path = keys_dir_ + "/" + file;
+    by_file_.emplace(entries_.front().file, entries_.begin());
+    if (entries_.size() > cache_size_) {
+      by_file_.erase(entries_.back().file);
+      entries_.pop_back();
+    }
+  }
+  Found found = look(keys_fd_.get(), entries_.front());
+  if (found.status == Status::not_found) {
+    by_file_.erase(entries_.front().file);
+    entries_.pop_front();
+  }
+  return found;
+}
+
+KeyStore::Found KeyStore::look(int directory, Entry& entry) {
+  struct stat info {};
+  if (fstatat(directory, entry.file.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    entry.settled = false;
+    if (errno == ENOENT) {
+      entry.key.reset();
+      return {};
+    }
+  }
+  if (!entry.settled || FileState::of(info) != entry.seen) load(directory, entry);
+  if (entry.key) return {Status::ok, entry.key, ""};
+  return {Status::unusable, nullptr, entry.problem};
+}
+
+// Replaces what the entry holds by what the file holds now, and logs a new problem. A file that is allowed but broken
+// leaves the old key in use: half an update must not cut a device off.
+void KeyStore::load(int directory, Entry& entry) {
+  KeyFile file = reader_.read(directory, entry.file, entry.path);
+  const bool news = !file.problem.empty() && (file.problem != entry.problem || file.state != entry.seen);
+  const bool keep = !file.key && !file.forbidden && entry.key;
+  entry.problem = std::move(file.problem);
+  entry.seen = file.state;
+  entry.settled = now_ns() - entry.seen.changed_ns > settled_after_.count();
+  if (!keep) entry.key = std::move(file.key);
+  if (news)
+    common::log::warning(
+        keep ? "a key file can't be used; the key it held before stays in use" : "a key file can't be used",
+        {{"file", entry.path}, {"problem", entry.problem}});
+}
+
+}  // namespace keyd
