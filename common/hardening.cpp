@@ -28,6 +28,12 @@ uint64_t file_rights(long abi) {
   return rights;
 }
 
+// struct landlock_ruleset_attr, with the fields of ABI 6 that our headers lack.
+struct RulesetAttributes {
+  uint64_t files, net, scoped;
+};
+constexpr uint64_t kScopeSignal = 1 << 1;  // no signal to a process outside
+
 }  // namespace
 
 void harden_process() {
@@ -37,19 +43,22 @@ void harden_process() {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("prctl(PR_SET_NO_NEW_PRIVS)");
 }
 
-std::string forbid_files(std::initializer_list<const char*> readable) {
+std::string forbid_files(std::span<const FileRule> rules) {
   const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) return std::string("Landlock is not available: ") + strerror(errno);
-  const landlock_ruleset_attr attributes{file_rights(abi)};
-  const Fd rules(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
-  bool enforced = static_cast<bool>(rules);
-  for (const char* path : readable) {
-    const Fd directory(open(path, O_PATH | O_CLOEXEC));
-    const landlock_path_beneath_attr beneath{LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
-                                             directory.get()};
-    enforced = enforced && syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
+  const RulesetAttributes attributes{file_rights(abi), 0, kScopeSignal};
+  const size_t size =
+      abi >= 6 ? sizeof attributes : sizeof attributes.files;  // older kernels know the first field only
+  const Fd ruleset(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, size, 0)));
+  bool enforced = static_cast<bool>(ruleset);
+  for (const FileRule& rule : rules) {
+    const landlock_path_beneath_attr beneath{rule.right == FileRule::read
+                                                 ? LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR
+                                                 : LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG,
+                                             rule.directory};
+    enforced = enforced && syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
   }
-  if (!enforced || syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0)
+  if (!enforced || syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
     return std::string("Landlock can't be enforced: ") + strerror(errno);
   return "";
 }

@@ -1,7 +1,7 @@
 // What a process gives up for good before it serves anyone. Linux only; not to be undone.
 #pragma once
 
-#include <initializer_list>
+#include <span>
 #include <string>
 
 namespace common {
@@ -10,10 +10,17 @@ namespace common {
 // Every kernel that we run on has these: failure throws std::system_error.
 void harden_process();
 
-// Landlock: from here on this process can open, create, rename or execute no file, but read those beneath `readable`
-// (paths; they must exist). It binds and connects freely, Unix sockets included. Inherited descriptors stay usable.
-// Returns
-// "" when it is in force, else what the kernel lacks: the caller must say so.
-std::string forbid_files(std::initializer_list<const char*> readable = {});
+// What stays allowed beneath an open directory (O_PATH will do).
+struct FileRule {
+  enum Right { read, append };  // append: also to create files
+  int directory;
+  Right right;
+};
+
+// Landlock: from here on this thread, and threads that it starts, can open, create, rename or execute no file but by
+// these rules; and, where the kernel's Landlock can (ABI 6), signal no process outside. They bind and connect freely,
+// Unix sockets included. Inherited descriptors stay usable. Returns "" when it is in force, else what the kernel lacks:
+// the caller must say so.
+std::string forbid_files(std::span<const FileRule> rules = {});
 
 }  // namespace common

@@ -49,4 +49,23 @@ void require_listener_key(KeyStore& keys, const ConfiguredPath& file) {
       (found.status == ipc::Status::not_found ? std::string("there is no such file; ") + kRemedy : found.reason));
 }
 
+Passphrase::Passphrase(const std::optional<ConfiguredPath>& file) {
+  if (!file) return;
+  constexpr size_t kMost = 1024;
+  const auto fail = [&](const std::string& cause) {
+    throw std::runtime_error(file->origin + ": found \"" + file->path + "\": " + cause);
+  };
+  const common::Fd fd(open(file->path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  struct stat info {};
+  if (!fd || fstat(fd.get(), &info) != 0) fail(strerror(errno));
+  if (const std::string problem = why_unsafe(info, file->path); !problem.empty()) fail(problem);
+  memory_.emplace(kMost);
+  const ssize_t got = read(fd.get(), memory_->bytes().data(), kMost);
+  if (got < 0) fail(strerror(errno));
+  const std::string_view all(reinterpret_cast<const char*>(memory_->bytes().data()), static_cast<size_t>(got));
+  text_ = all.substr(0, all.find_first_of("\r\n"));
+  if (text_.empty()) fail("its first line is empty; it must be the passphrase of the keys");
+  if (text_.size() == kMost) fail("its first line is longer than 1023 bytes");
+}
+
 }  // namespace keyd

@@ -14,4 +14,16 @@ KeyStore::Place open_listener_dir(const ConfiguredPath& listener_keyfile);
 // Throws std::runtime_error of the same kind if the listener's key can't be used.
 void require_listener_key(KeyStore& keys, const ConfiguredPath& listener_keyfile);
 
+// The passphrase of encrypted keys: the file's first line, in locked memory. Throws as above, also if others than root
+// and keyd may read the file (but for its group, as systemd's credentials are).
+class Passphrase {
+ public:
+  explicit Passphrase(const std::optional<ConfiguredPath>& file);
+  std::string_view text() const { return text_; }  // lives as long as this object; empty if there is no file
+
+ private:
+  std::optional<LockedMemory> memory_;
+  std::string_view text_;
+};
+
 }  // namespace keyd

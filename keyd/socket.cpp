@@ -28,19 +28,19 @@ std::string occupied(const sockaddr_un& address) {
 
 }  // namespace
 
-ListeningSocket::ListeningSocket(const ConfiguredPath& path) : fd_(new_socket()), path_(path.path) {
+ListeningSocket::ListeningSocket(const ConfiguredPath& path) : fd_(new_socket()) {
   const auto fail = [&](const std::string& cause) {
-    throw std::runtime_error(path.origin + ": found \"" + path_ + "\": " + cause);
+    throw std::runtime_error(path.origin + ": found \"" + path.path + "\": " + cause);
   };
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path_[0] != '/') fail("a socket needs an absolute path");
-  if (path_.size() >= sizeof address.sun_path)
+  if (path.path[0] != '/') fail("a socket needs an absolute path");
+  if (path.path.size() >= sizeof address.sun_path)
     fail("too long for a socket's path: at most " + std::to_string(sizeof address.sun_path - 1) + " bytes");
-  memcpy(address.sun_path, path_.data(), path_.size());
+  memcpy(address.sun_path, path.path.data(), path.path.size());
 
   if (const std::string problem = occupied(address); !problem.empty()) fail(problem);
-  unlink(path_.c_str());
+  unlink(path.path.c_str());
   // Anybody may connect, so that the one who may not is seen: the peer's uid (SO_PEERCRED) decides at accept, and a
   // refusal is audited. A mode can't name a list of users, and a closed door leaves no trace.
   umask(0111);
@@ -52,16 +52,7 @@ ListeningSocket::ListeningSocket(const ConfiguredPath& path) : fd_(new_socket())
          (error == ENOENT   ? "; create its directory (RuntimeDirectory= in the unit)"
           : error == EACCES ? "; its directory must be writable for keyd's user (RuntimeDirectory= in the unit)"
                             : ""));
-  struct stat info {};
-  if (listen(fd_.get(), SOMAXCONN) != 0 || lstat(path_.c_str(), &info) != 0) fail(strerror(errno));
-  device_ = info.st_dev;
-  inode_ = info.st_ino;
-}
-
-ListeningSocket::~ListeningSocket() {
-  struct stat info {};
-  if (inode_ != 0 && lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_)
-    unlink(path_.c_str());
+  if (listen(fd_.get(), SOMAXCONN) != 0) fail(strerror(errno));
 }
 
 }  // namespace keyd

@@ -1,4 +1,5 @@
-// The socket that workers connect to. Exists as a file while this object lives.
+// The socket that workers connect to. Its file stays when keyd ends, as its sandbox lets it remove none; the next keyd
+// replaces it.
 #pragma once
 
 #include <string>
@@ -13,16 +14,10 @@ class ListeningSocket {
   // Binds and listens. Replaces a socket that a dead keyd left; throws std::runtime_error if a living one has it,
   // if something else than a socket is there, if the directory is missing. Sets the process's umask to 0077.
   explicit ListeningSocket(const ConfiguredPath& path);
-  ~ListeningSocket();  // removes the file if it is still ours
-  ListeningSocket(const ListeningSocket&) = delete;
-  ListeningSocket& operator=(const ListeningSocket&) = delete;
   int fd() const { return fd_.get(); }
 
  private:
   common::Fd fd_;
-  std::string path_;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
 };
 
 }  // namespace keyd

@@ -1,7 +1,10 @@
 #include "keyd/vault/audit.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,9 +41,9 @@ std::string address_of(const ipc::Origin& origin) {
   return (v4 ? std::string(text) : "[" + std::string(text) + "]") + ":" + std::to_string(origin.device_port);
 }
 
-common::JsonLine begin(uint64_t sequence, const std::string& previous, const char* event) {
+common::JsonLine begin(const AuditTail& tail, const char* event) {
   common::JsonLine line;
-  line.add("time", common::utc_now()).add("seq", sequence).add("prev", previous).add("event", event);
+  line.add("time", common::utc_now()).add("seq", tail.next_sequence).add("prev", tail.previous).add("event", event);
   return line;
 }
 
@@ -59,18 +62,37 @@ void add_request(common::JsonLine& line, const AuditEvent& event) {
 
 }  // namespace
 
-Audit::Audit(int fd) : fd_(fd), previous_(64, '0') {
-  auto line = begin(sequence_, previous_, "start");
-  line.add("version", MQTT_RELAY_VERSION).add("pid", getpid());
-  if (!append(std::move(line).finish()))
-    throw std::runtime_error(std::string("the audit can't be written to standard output: ") + strerror(errno) +
+common::Fd AuditFile::open() const {
+  common::Fd fd(openat(directory.get(), name.c_str(),
+                       O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600));
+  struct stat info {};
+  if (!fd || fstat(fd.get(), &info) != 0) return {};
+  if (!S_ISREG(info.st_mode)) errno = EINVAL;  // a FIFO would make keyd wait for its reader
+  else if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  return {};
+}
+
+Audit::Audit(int out, std::optional<AuditFile> file, AuditTail tail)
+    : file_(std::move(file)), sinks_{{out}}, tail_(std::move(tail)) {
+  const auto fail = [](const std::string& where) {
+    throw std::runtime_error("the audit can't be written to " + where + ": " + strerror(errno) +
                              "; without it nothing may be signed");
+  };
+  if (file_) {
+    file_fd_ = file_->open();
+    if (!file_fd_) fail(file_->path);
+    if (tail_.torn && ::write(file_fd_.get(), "\n", 1) != 1) fail(file_->path);
+    sinks_.push_back({file_fd_.get()});
+  }
+  auto line = begin(tail_, "start");
+  line.add("version", MQTT_RELAY_VERSION).add("pid", getpid());
+  if (!append(std::move(line).finish())) fail("standard output" + (file_ ? " or " + file_->path : std::string()));
 }
 
 bool Audit::ready() {
   if (!degraded_) return true;
   if (!flush()) return false;
-  auto line = begin(sequence_, previous_, "resumed");
+  auto line = begin(tail_, "resumed");
   line.add("lost", lost_);
   if (!append(std::move(line).finish())) return false;
   degraded_ = false;
@@ -81,7 +103,7 @@ bool Audit::ready() {
 
 bool Audit::write(const AuditEvent& event) {
   if (ready()) {
-    auto line = begin(sequence_, previous_, event.event);
+    auto line = begin(tail_, event.event);
     line.add("peer_pid", event.peer.pid).add("peer_uid", event.peer.uid).add("worker", event.peer.worker);
     add_request(line, event);
     line.add("result", ipc::name(event.result)).add("reason", event.reason);
@@ -96,32 +118,57 @@ bool Audit::write(const AuditEvent& event) {
 
 // A line of which any part is out belongs to the chain; of one that is not out at all nothing remains.
 bool Audit::append(std::string line) {
-  const std::string hash = sha256_hex(line.data(), line.size());
-  const size_t size = line.size();
-  rest_ = std::move(line);
+  line_ = std::move(line);
+  for (Sink& sink : sinks_) sink.unwritten = line_.size();
   const bool whole = flush();
-  if (rest_.size() == size) {
-    rest_.clear();
-    return false;
+  const int cause = errno;
+  if (std::all_of(sinks_.begin(), sinks_.end(), [&](const Sink& sink) { return sink.unwritten == line_.size(); })) {
+    for (Sink& sink : sinks_) sink.unwritten = 0;
+  } else {
+    tail_ = {tail_.next_sequence + 1, sha256_hex(line_.data(), line_.size()), false};
   }
-  previous_ = hash;
-  sequence_++;
+  errno = cause;
   return whole;
 }
 
 bool Audit::flush() {
-  while (!rest_.empty()) {
-    const ssize_t written = ::write(fd_, rest_.data(), rest_.size());
+  bool whole = true;
+  for (Sink& sink : sinks_) whole = flush(sink) && whole;
+  return whole;
+}
+
+bool Audit::flush(Sink& sink) const {
+  while (sink.unwritten > 0) {
+    const ssize_t written = ::write(sink.fd, line_.data() + line_.size() - sink.unwritten, sink.unwritten);
     if (written > 0) {
-      rest_.erase(0, static_cast<size_t>(written));
+      sink.unwritten -= static_cast<size_t>(written);
     } else if (written < 0 && (errno == EAGAIN || errno == EINTR)) {
-      pollfd waiting{fd_, POLLOUT, 0};  // somebody made the descriptor non-blocking: we block all the same
+      pollfd waiting{sink.fd, POLLOUT, 0};  // somebody made the descriptor non-blocking: we block all the same
       if (errno == EAGAIN) poll(&waiting, 1, -1);
     } else {
       return false;
     }
   }
   return true;
+}
+
+// A line that the old file has in part stands whole at the new one's beginning.
+void Audit::reopen() {
+  struct stat now {
+  }, named{};
+  if (!file_ ||
+      (fstat(file_fd_.get(), &now) == 0 && fstatat(file_->directory.get(), file_->name.c_str(), &named, 0) == 0 &&
+       now.st_dev == named.st_dev && now.st_ino == named.st_ino))
+    return;
+  common::Fd fresh = file_->open();
+  if (!fresh)
+    return common::log::error("the audit file can't be opened again; the old one stays in use",
+                              {{"file", file_->path}, {"cause", strerror(errno)}});
+  file_fd_ = std::move(fresh);
+  Sink& sink = sinks_.back();
+  sink.fd = file_fd_.get();
+  if (sink.unwritten > 0) sink.unwritten = line_.size();
+  common::log::info("the audit file was opened again", {{"file", file_->path}});
 }
 
 }  // namespace keyd

@@ -1,15 +1,20 @@
-// The audit: one JSON line for every question, written before its answer leaves.
+// The audit: one JSON line for every question, written before its answer leaves, to standard output and, if there is
+// one, to a file.
 //
-// Each line carries the SHA-256 of the line before it ("prev", zeros in a run's first), so that a line that was
-// removed, changed or moved shows. Lines are always whole: if one could be written only in part, its rest goes
-// first as soon as writing works again. From a failure until then the audit is degraded, and nothing is to be
-// signed. Client ids come from the network and are escaped; no line holds a key or a signature. One thread.
+// Each line carries the SHA-256 of the line before it ("prev"), so that a line that was removed, changed or moved
+// shows. With a file the chain goes on over restarts and rotations; without one, each run begins its own (zeros). Lines
+// are always whole: if one could be written only in part, its rest goes first as soon as writing works again. From a
+// failure until then the audit is degraded, and nothing is to be signed. Client ids come from the network and are
+// escaped; no line holds a key or a signature. One thread.
 #pragma once
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "common/fd.h"
 #include "ipc/protocol.h"
 
 namespace keyd {
@@ -30,10 +35,26 @@ struct AuditEvent {
   uint64_t wait_us = 0, spent_us = 0;  // from the request's arrival, and from when keyd took it up
 };
 
+// A file that lines are only ever added to: opened in its directory, so that it can be opened again after a rotation.
+struct AuditFile {
+  common::Fd directory;
+  std::string name, path;  // beneath the directory; for the log
+  // A new descriptor, locked for this process (flock(2)); empty if it can't be had, and errno says why.
+  common::Fd open() const;
+};
+
+// Where a chain goes on: what its last line was.
+struct AuditTail {
+  uint64_t next_sequence = 0;
+  std::string previous = std::string(64, '0');  // hash of the last line, hexadecimal
+  bool torn = false;  // the last line lacks its end, and `previous` is its hash with the newline that it is to get
+};
+
 class Audit {
  public:
-  // Writes the run's first line ("start") to `fd`, which stays the caller's. Throws std::runtime_error if it can't.
-  explicit Audit(int fd);
+  // Writes the run's first line ("start") to `out`, which stays the caller's, and to the file, if there is one. Throws
+  // std::runtime_error if it can't.
+  explicit Audit(int out, std::optional<AuditFile> file = {}, AuditTail tail = {});
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
 
@@ -43,15 +64,23 @@ class Audit {
   // False: the line is not written, the answer must not say more than "internal". Blocks while the journal is slow:
   // by design, as nothing may be signed faster than it is recorded.
   bool write(const AuditEvent& event);
+  // After a rotation: goes on in a new file of the same name. If there can't be one, the old stays in use.
+  void reopen();
   bool degraded() const { return degraded_; }
 
  private:
+  struct Sink {
+    int fd = -1;
+    size_t unwritten = 0;  // bytes at the end of line_
+  };
   bool append(std::string line);
   bool flush();
-  int fd_;
-  uint64_t sequence_ = 0;
-  std::string previous_;  // hash of the last line, hexadecimal
-  std::string rest_;      // of a line that was written in part
+  bool flush(Sink& sink) const;
+  std::optional<AuditFile> file_;
+  common::Fd file_fd_;
+  std::vector<Sink> sinks_;
+  std::string line_;  // the last one
+  AuditTail tail_;
   bool degraded_ = false;
   uint64_t lost_ = 0;  // lines that could not be written since it is degraded
 };

@@ -34,8 +34,9 @@ std::string why_not_opened(int error, const std::string& path) {
   return strerror(error);
 }
 
-// Empty if a file with this owner and mode may hold a key.
-std::string unsafe(const struct stat& info, const std::string& path) {
+}  // namespace
+
+std::string why_unsafe(const struct stat& info, const std::string& path) {
   if (!S_ISREG(info.st_mode)) return S_ISDIR(info.st_mode) ? "it is a directory" : "it is not a regular file";
   if (info.st_uid != 0 && info.st_uid != geteuid())
     return "its owner is uid " + std::to_string(info.st_uid) + ", neither root nor " + who() + ": `chown " +
@@ -50,16 +51,15 @@ std::string unsafe(const struct stat& info, const std::string& path) {
   return "";
 }
 
-}  // namespace
-
 FileState FileState::of(const struct stat& info) {
   return {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size), nanoseconds(info.st_mtim),
           nanoseconds(info.st_ctim)};
 }
 
-KeyReader::KeyReader(SecureSlots& slots) : slots_(slots), file_(kMaxKeyFile) {}
+KeyReader::KeyReader(SecureSlots& slots, std::string_view passphrase)
+    : slots_(slots), passphrase_(passphrase), file_(kMaxKeyFile) {}
 
-KeyFile KeyReader::read(int directory, const std::string& name, const std::string& path) {
+KeyFile KeyReader::read(int directory, const std::string& name, const std::string& path, size_t copies) {
   KeyFile result;
   const common::Fd fd = open_beneath(directory, name);
   const int error = errno;
@@ -67,7 +67,7 @@ KeyFile KeyReader::read(int directory, const std::string& name, const std::strin
   if (fd ? fstat(fd.get(), &info) != 0 : fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) info = {};
   result.state = FileState::of(info);
   result.mode = info.st_mode;
-  result.problem = fd ? unsafe(info, path) : why_not_opened(error, path);
+  result.problem = fd ? why_unsafe(info, path) : why_not_opened(error, path);
   result.forbidden = !result.problem.empty();
   if (result.forbidden) return result;
   const auto bytes = file_.bytes();
@@ -75,11 +75,14 @@ KeyFile KeyReader::read(int directory, const std::string& name, const std::strin
   ssize_t got = 1;
   while (size < bytes.size() && (got = ::read(fd.get(), bytes.data() + size, bytes.size() - size)) > 0) size += got;
   if (got < 0) result.problem = std::string("it can't be read: ") + strerror(errno);
-  else result.key = PrivateKey::parse(bytes.first(size), slots_, result.problem);
+  while (result.problem.empty() && result.keys.size() < copies)
+    if (auto key = PrivateKey::parse(bytes.first(size), passphrase_, slots_, result.problem))
+      result.keys.push_back(std::move(key));
+  if (!result.problem.empty()) result.keys.clear();
   file_.wipe();
   // Somebody who writes into the file in place may have been seen halfway: such a key does not count.
   if (fstat(fd.get(), &info) != 0 || FileState::of(info) != result.state) {
-    result.key.reset();
+    result.keys.clear();
     result.state = {};
     result.problem = "it was changed while it was read; replace key files by rename";
   }

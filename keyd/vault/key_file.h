@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "keyd/vault/private_key.h"
 
@@ -24,8 +25,13 @@ struct FileState {
   static FileState of(const struct stat& info);
 };
 
+// Empty if a file with this kind, owner, mode and size may hold a secret; else why not, and the remedy.
+std::string why_unsafe(const struct stat& info, const std::string& path);
+
 struct KeyFile {
-  std::shared_ptr<PrivateKey> key;  // nullptr: `problem` says why, and what to do
+  // The key, as often as was asked for, so that as many threads can sign with it. Empty: `problem` says why, and what
+  // to do.
+  std::vector<std::shared_ptr<PrivateKey>> keys;
   std::string problem;
   bool forbidden = false;  // its kind, owner or mode forbid its use, whatever is in it
   FileState state;
@@ -34,12 +40,14 @@ struct KeyFile {
 
 class KeyReader {
  public:
-  explicit KeyReader(SecureSlots& slots);
+  // `passphrase` for encrypted keys, empty for none, must outlive the reader.
+  explicit KeyReader(SecureSlots& slots, std::string_view passphrase = {});
   // `name` beneath `directory` (O_PATH will do); `path` is what problems call it. One thread.
-  KeyFile read(int directory, const std::string& name, const std::string& path);
+  KeyFile read(int directory, const std::string& name, const std::string& path, size_t copies = 1);
 
  private:
   SecureSlots& slots_;
+  std::string_view passphrase_;
   LockedMemory file_;  // what is being read; wiped at once
 };
 

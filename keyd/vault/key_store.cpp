@@ -23,20 +23,18 @@ int64_t now_ns() {
 
 }  // namespace
 
-KeyStore::KeyStore(Place keys, Place listener, size_t cache_size, SecureSlots& slots,
-                   std::chrono::nanoseconds settled_after)
+KeyStore::KeyStore(Place keys, Place listener, SecureSlots& slots, const Options& options)
     : keys_dir_(std::move(keys.path)),
       keys_fd_(std::move(keys.directory)),
       listener_fd_(std::move(listener.directory)),
-      reader_(slots),
-      cache_size_(cache_size),
-      settled_after_(settled_after) {
+      reader_(slots, options.passphrase),
+      options_(options) {
   listener_.file = listener.path.substr(listener.path.rfind('/') + 1);  // npos + 1 == 0
   listener_.path = std::move(listener.path);
 }
 
 KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id) {
-  if (role == ipc::Role::listener) return look(listener_fd_.get(), listener_);
+  if (role == ipc::Role::listener) return look(listener_fd_.get(), listener_, options_.listener_copies);
   if (!ipc::can_name_a_key(client_id)) return {Status::not_found, nullptr, "no file can have that name"};
   const std::string file = std::string(client_id) + ".pem";
   const auto known = by_file_.find(file);
@@ -51,12 +49,12 @@ KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id) {
     entries_.emplace_front().file = file;
     entries_.front().path = keys_dir_ + "/" + file;
     by_file_.emplace(entries_.front().file, entries_.begin());
-    if (entries_.size() > cache_size_) {
+    if (entries_.size() > options_.cache_size) {
       by_file_.erase(entries_.back().file);
       entries_.pop_back();
     }
   }
-  Found found = look(keys_fd_.get(), entries_.front());
+  Found found = look(keys_fd_.get(), entries_.front(), 1);
   if (found.status == Status::not_found) {
     by_file_.erase(entries_.front().file);
     entries_.pop_front();
@@ -64,30 +62,30 @@ KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id) {
   return found;
 }
 
-KeyStore::Found KeyStore::look(int directory, Entry& entry) {
+KeyStore::Found KeyStore::look(int directory, Entry& entry, size_t copies) {
   struct stat info {};
   if (fstatat(directory, entry.file.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
     entry.settled = false;
     if (errno == ENOENT) {
-      entry.key.reset();
+      entry.keys.clear();
       return {};
     }
   }
-  if (!entry.settled || FileState::of(info) != entry.seen) load(directory, entry);
-  if (entry.key) return {Status::ok, entry.key, ""};
-  return {Status::unusable, nullptr, entry.problem};
+  if (!entry.settled || FileState::of(info) != entry.seen) load(directory, entry, copies);
+  if (entry.keys.empty()) return {Status::unusable, nullptr, entry.problem};
+  return {Status::ok, entry.keys[entry.turn++ % entry.keys.size()], ""};
 }
 
 // Replaces what the entry holds by what the file holds now, and logs a new problem. A file that is allowed but broken
 // leaves the old key in use: half an update must not cut a device off.
-void KeyStore::load(int directory, Entry& entry) {
-  KeyFile file = reader_.read(directory, entry.file, entry.path);
+void KeyStore::load(int directory, Entry& entry, size_t copies) {
+  KeyFile file = reader_.read(directory, entry.file, entry.path, copies);
   const bool news = !file.problem.empty() && (file.problem != entry.problem || file.state != entry.seen);
-  const bool keep = !file.key && !file.forbidden && entry.key;
+  const bool keep = file.keys.empty() && !file.forbidden && !entry.keys.empty();
   entry.problem = std::move(file.problem);
   entry.seen = file.state;
-  entry.settled = now_ns() - entry.seen.changed_ns > settled_after_.count();
-  if (!keep) entry.key = std::move(file.key);
+  entry.settled = now_ns() - entry.seen.changed_ns > options_.settled_after.count();
+  if (!keep) entry.keys = std::move(file.keys);
   if (news)
     common::log::warning(
         keep ? "a key file can't be used; the key it held before stays in use" : "a key file can't be used",

@@ -30,8 +30,13 @@ class KeyStore {
   //
   // Time stamps of files advance in steps (a kernel tick; 2 s on some file systems), so a file that was changed again
   // within the step it was read in looks the same afterwards. Until it is `settled_after` old it is read at each use.
-  KeyStore(Place keys, Place listener, size_t cache_size, SecureSlots& slots,
-           std::chrono::nanoseconds settled_after = std::chrono::seconds(2));
+  struct Options {
+    size_t cache_size = 256;
+    size_t listener_copies = 1;     // see KeyFile: devices sign one handshake at a time, the listener all of them
+    std::string_view passphrase{};  // must outlive the store
+    std::chrono::nanoseconds settled_after = std::chrono::seconds(2);
+  };
+  KeyStore(Place keys, Place listener, SecureSlots& slots, const Options& options);
 
   struct Found {
     ipc::Status status = ipc::Status::not_found;  // ok: `key` is set; otherwise not_found or unusable
@@ -48,19 +53,19 @@ class KeyStore {
     std::string file, path;  // name in its directory; whole path, for the log
     FileState seen;
     bool settled = false;  // false: `seen` is too young to be sure that a later change would show in it
-    std::shared_ptr<PrivateKey> key;
-    std::string problem;  // why there is no key
+    std::vector<std::shared_ptr<PrivateKey>> keys;  // copies of one
+    size_t turn = 0;                                // of those
+    std::string problem;                            // why there is none
   };
   using Entries = std::list<Entry>;
 
-  Found look(int directory, Entry& entry);
-  void load(int directory, Entry& entry);
+  Found look(int directory, Entry& entry, size_t copies);
+  void load(int directory, Entry& entry, size_t copies);
 
   std::string keys_dir_;
   common::Fd keys_fd_, listener_fd_;
   KeyReader reader_;
-  size_t cache_size_;
-  std::chrono::nanoseconds settled_after_;
+  Options options_;
   Entry listener_;
   Entries entries_;  // most recently used first
   std::unordered_map<std::string_view, Entries::iterator> by_file_;

@@ -12,10 +12,14 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 constexpr unsigned kLeastRsaBits = 2048, kMostRsaBits = 4096;
 
+word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
 std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
+constexpr std::string_view kEncrypted = "ENCRYPTED PRIVATE KEY";
+constexpr char kConvert[] = "`openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 -in FILE -out NEW`";
+
 struct PemBlock {
-  std::string_view text, label;
+  std::string_view label, body;  // body: base64
 };
 
 // The one private key in a file's text; empty and `problem` if there is no such.
@@ -38,13 +42,16 @@ PemBlock find_private_key(std::string_view text, std::string& problem) {
       other = label;
       continue;
     }
-    if (!block.text.empty()) return fail("there are two private keys in it; keep one");
-    block = {text.substr(at, text.find('\n', end) - at), label};
+    if (!block.label.empty()) return fail("there are two private keys in it; keep one");
+    const size_t body = to + kDashes.size();
+    block = {label, text.substr(body, end - body)};
   }
-  if (block.label == "ENCRYPTED PRIVATE KEY" || block.text.find("Proc-Type: 4,ENCRYPTED") != text.npos)
-    return fail("the key is encrypted; store it without a passphrase: `openssl pkey -in FILE -out NEW`");
-  if (block.label == "PRIVATE KEY" || block.label == "EC PRIVATE KEY" || block.label == "RSA PRIVATE KEY") return block;
-  if (!block.text.empty())
+  if (block.body.find("Proc-Type: 4,ENCRYPTED") != text.npos)
+    return fail(std::string("it is encrypted in a format of old; convert it to PKCS#8: ") + kConvert);
+  if (block.label == kEncrypted || block.label == "PRIVATE KEY" || block.label == "EC PRIVATE KEY" ||
+      block.label == "RSA PRIVATE KEY")
+    return block;
+  if (!block.label.empty())
     return fail("found \"" + std::string(block.label) +
                 "\"; allowed are RSA, ECDSA and Ed25519 as PKCS#8, SEC1 or PKCS#1");
   if (!other.empty()) return fail("there is no private key in it, but a " + std::string(other));
@@ -77,7 +84,7 @@ constexpr Algorithm kAlgorithms[] = {
 Algorithm algorithm_of(std::string_view label, Bytes der) {
   if (label == "RSA PRIVATE KEY") return kAlgorithms[0];
   // PKCS#8 begins with its algorithm; SEC1 has the curve behind the key.
-  const std::string_view text = text_of(label == "PRIVATE KEY" ? der.first(std::min<size_t>(der.size(), 40)) : der);
+  const std::string_view text = text_of(label == "EC PRIVATE KEY" ? der : der.first(std::min<size_t>(der.size(), 40)));
   for (const Algorithm& algorithm : kAlgorithms)
     if (text.find(algorithm.oid) != text.npos) return algorithm;
   return {"", "a key of an unknown algorithm or curve", {}};
@@ -91,10 +98,28 @@ struct Scratch {
   byte* bytes;
 };
 
+// Decrypts PKCS#8 in place and returns its new size; 0 and `problem` if that can't be done. wolfCrypt takes every hash
+// that it does not know for SHA-1, so what can't work is told apart from a wrong passphrase here.
+word32 decrypt(std::span<uint8_t> der, std::string_view passphrase, std::string& problem) {
+  constexpr std::string_view kHmacSha256 = "\x2a\x86\x48\x86\xf7\x0d\x02\x09"sv;
+  constexpr std::string_view kAes256Cbc = "\x60\x86\x48\x01\x65\x03\x04\x01\x2a"sv;
+  constexpr std::string_view kAes128Cbc = "\x60\x86\x48\x01\x65\x03\x04\x01\x02"sv;
+  const std::string_view head = text_of(der.first(std::min<size_t>(der.size(), 160)));
+  const auto has = [&](std::string_view oid) { return head.find(oid) != head.npos; };
+  int size = 0;
+  if (!has(kHmacSha256) || !(has(kAes256Cbc) || has(kAes128Cbc)))
+    problem =
+        std::string("it is encrypted by other means than PBES2 with HMAC-SHA256 and AES-CBC; convert it: ") + kConvert;
+  else if (passphrase.empty())
+    problem = "it is encrypted; set key_passphrase_file, or store it plain: `openssl pkey -in FILE -out NEW`";
+  else if ((size = wc_DecryptPKCS8Key(der.data(), size32(der), passphrase.data(),
+                                      static_cast<int>(passphrase.size()))) <= 0)
+    problem = "it is encrypted, and the passphrase in key_passphrase_file does not open it";
+  return static_cast<word32>(std::max(size, 0));
+}
+
 constexpr word32 kSpkiRoom = 1024;  // RSA-4096 has 550
 using SpkiDer = std::array<byte, kSpkiRoom>;
-word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
-
 // Each loads `der` into an empty key, describes it, and returns the size of the SubjectPublicKeyInfo that it wrote
 // to `spki`; 0 or less if `der` is no key of this sort.
 int load(ecc_key& key, Bytes der, KeyInfo& info, SpkiDer& spki) {
@@ -129,9 +154,10 @@ int load(ed25519_key& key, Bytes der, KeyInfo& info, SpkiDer& spki) {
 
 }  // namespace
 
-std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, SecureSlots& slots, std::string& problem) {
+std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, std::string_view passphrase, SecureSlots& slots,
+                                              std::string& problem) {
   const PemBlock block = find_private_key(text_of(pem), problem);
-  if (block.text.empty()) return nullptr;
+  if (block.label.empty()) return nullptr;
   const auto fail = [&](std::string what) {
     problem = std::move(what);
     return nullptr;
@@ -147,13 +173,13 @@ std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, SecureSlots& slots, std
     slots.release(old);
   });
   // Not wc_PemToDer: that one takes the PKCS#8 header off, which says what the key is.
-  const auto text = reinterpret_cast<const byte*>(block.text.data());
-  const int size = block.text.size() > slots.slot_size()
-                       ? -1  // no key that we allow is as long
-                       : wc_KeyPemToDer(text, static_cast<int>(block.text.size()), scratch.bytes,
-                                        static_cast<int>(slots.slot_size()), nullptr);
-  if (size <= 0) return fail("its base64 is broken or too long");
-  const Bytes der(scratch.bytes, static_cast<size_t>(size));
+  auto size = static_cast<word32>(slots.slot_size());  // no key that we allow is longer
+  if (Base64_Decode(reinterpret_cast<const byte*>(block.body.data()), static_cast<word32>(block.body.size()),
+                    scratch.bytes, &size) != 0 ||
+      size == 0)
+    return fail("its base64 is broken or too long");
+  if (block.label == kEncrypted && (size = decrypt({scratch.bytes, size}, passphrase, problem)) == 0) return nullptr;
+  const Bytes der(scratch.bytes, size);
   const Algorithm algorithm = algorithm_of(block.label, der);
   if (!algorithm.type)
     return fail("found " + std::string(algorithm.name) +

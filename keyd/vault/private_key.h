@@ -1,14 +1,16 @@
 // One parsed private key, and the only parser of private keys.
 //
-// Accepts PEM: PKCS#8, SEC1 ("EC PRIVATE KEY") and PKCS#1 ("RSA PRIVATE KEY"), exactly one private key in the text;
-// certificates and EC parameters beside it are ignored. RSA of 2048 to 4096 bits, ECDSA on P-256, P-384, P-521,
-// Ed25519. The public half is computed from the private one, never believed. Key bytes live in secure slots only,
-// and in no error.
+// Accepts PEM: PKCS#8, also encrypted (PBES2 with PBKDF2 and AES-CBC, RFC 8018), SEC1 ("EC PRIVATE KEY") and PKCS#1
+// ("RSA PRIVATE KEY"), exactly one private key in the text; certificates and EC parameters beside it are ignored. RSA
+// of 2048 to 4096 bits, ECDSA on P-256, P-384, P-521, Ed25519. The public half is computed from the private one, never
+// believed. Key bytes live in secure slots only, and in no error.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "keyd/vault/policy.h"
@@ -21,14 +23,17 @@ class PrivateKey {
  public:
   // nullptr if `pem` is not such a key, or no slot is left: `problem` then says what was found and what to do.
   // wolfCrypt must allocate from the same slots (WolfcryptMemory).
-  static std::shared_ptr<PrivateKey> parse(std::span<const uint8_t> pem, SecureSlots& slots, std::string& problem);
+  // `passphrase` is for encrypted keys, empty for none.
+  static std::shared_ptr<PrivateKey> parse(std::span<const uint8_t> pem, std::string_view passphrase,
+                                           SecureSlots& slots, std::string& problem);
 
   ~PrivateKey();
   PrivateKey(const PrivateKey&) = delete;
   PrivateKey& operator=(const PrivateKey&) = delete;
 
   const KeyInfo& info() const { return info_; }
-  // wolfCrypt changes fields of a key while it signs: one thread at a time.
+  // wolfCrypt changes fields of a key while it signs: one thread at a time, which holds this.
+  std::mutex& in_use() { return in_use_; }
   template <typename Key>
   Key& as() {
     return std::get<Key>(key_);
@@ -41,6 +46,7 @@ class PrivateKey {
   bool decode(KeyType type, std::span<const uint8_t> der);
 
   KeyInfo info_;
+  std::mutex in_use_;
   std::variant<std::monostate, RsaKey, ecc_key, ed25519_key> key_;
 };
 

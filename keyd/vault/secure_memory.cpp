@@ -1,7 +1,10 @@
 #include "keyd/vault/secure_memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -10,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "common/fd.h"
 #include "keyd/vault/wolfcrypt.h"
 
 namespace keyd {
@@ -17,18 +21,25 @@ namespace {
 
 constexpr size_t kAlignment = 64, kPage = 4096;
 constexpr size_t kStack = 256 * 1024;  // wolfCrypt needs 23 KiB for P-521 (measured), RSA-4096 more
+constexpr long kMemfdSecret = 447;     // newer than our headers, the same on every processor
 SecureSlots* g_slots = nullptr;        // wolfCrypt's; see WolfcryptMemory
 
 size_t round_up(size_t size, size_t unit) { return (size + unit - 1) / unit * unit; }
 
-void lock(void* memory, size_t size) {
-  if (mlock(memory, size) == 0) return;
+// memfd_secret(2): pages that not even the kernel maps, so that nobody reads them, root and hibernation included.
+common::Fd secret_file(size_t size) {
+  common::Fd fd(static_cast<int>(syscall(kMemfdSecret, O_CLOEXEC)));
+  if (fd && ftruncate(fd.get(), static_cast<off_t>(size)) != 0) fd.reset();
+  return fd;
+}
+
+std::runtime_error cant_lock(size_t size) {
   const std::string cause = strerror(errno);
   rlimit limit{};
   getrlimit(RLIMIT_MEMLOCK, &limit);
-  throw std::runtime_error("can't lock " + std::to_string(size / 1024) + " KiB of memory for keys: " + cause +
-                           "; RLIMIT_MEMLOCK is " + std::to_string(limit.rlim_cur / 1024) +
-                           " KiB. Raise it (LimitMEMLOCK= in the unit, `ulimit -l`) or lower key_cache");
+  return std::runtime_error("can't lock " + std::to_string(size / 1024) + " KiB of memory for keys: " + cause +
+                            "; RLIMIT_MEMLOCK is " + std::to_string(limit.rlim_cur / 1024) +
+                            " KiB. Raise it (LimitMEMLOCK= in the unit, `ulimit -l`) or lower key_cache");
 }
 
 void* wolfcrypt_malloc(size_t size) { return g_slots->take(size); }
@@ -48,10 +59,12 @@ void* wolfcrypt_realloc(void* memory, size_t size) {
 
 LockedMemory::LockedMemory(size_t size) {
   size = round_up(size, kPage);
-  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::runtime_error(std::string("no memory for keys: ") + strerror(errno));
+  const common::Fd secret = secret_file(size);
+  void* memory = secret ? mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, secret.get(), 0)
+                        : mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw cant_lock(size);
   try {
-    lock(memory, size);
+    if (!secret && mlock(memory, size) != 0) throw cant_lock(size);
     if (madvise(memory, size, MADV_DONTDUMP) != 0 || madvise(memory, size, MADV_DONTFORK) != 0)
       throw std::runtime_error(std::string("can't keep keys out of core dumps: madvise: ") + strerror(errno));
   } catch (...) {
@@ -105,10 +118,12 @@ WolfcryptMemory::~WolfcryptMemory() {
   g_slots = nullptr;
 }
 
+std::string no_secret_memory() { return secret_file(kPage) ? "" : std::string("memfd_secret: ") + strerror(errno); }
+
 void lock_stack() {
   volatile uint8_t stack[kStack];
   for (size_t i = 0; i < kStack; i += kPage) stack[i] = 0;  // the kernel must have given the pages
-  lock(const_cast<uint8_t*>(stack), kStack);
+  if (mlock(const_cast<uint8_t*>(stack), kStack) != 0) throw cant_lock(kStack);
 }
 
 }  // namespace keyd

@@ -1,4 +1,5 @@
-// Memory for secrets: locked (never swapped), left out of core dumps, not inherited by a fork, wiped on release.
+// Memory for secrets: locked (never swapped), left out of core dumps, not inherited by a fork, wiped on release; and
+// where the kernel has memfd_secret(2), readable by nobody else at all.
 //
 // Everything secret lives here: parsed keys, the bytes of a key file while it is read, all that wolfCrypt allocates
 // (decoded PEM, the state of its random generator). It never grows and never falls back to ordinary memory.
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <mutex>
 #include <span>
+#include <string>
 
 namespace keyd {
 
@@ -53,6 +55,9 @@ class WolfcryptMemory {
   WolfcryptMemory(const WolfcryptMemory&) = delete;
   WolfcryptMemory& operator=(const WolfcryptMemory&) = delete;
 };
+
+// Empty if this kernel has memfd_secret(2), else why it has not: keys then lie in memory that root can read.
+std::string no_secret_memory();
 
 // Locks the part of the calling thread's stack that signing uses: wolfCrypt keeps intermediate values there.
 void lock_stack();

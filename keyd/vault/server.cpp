@@ -16,6 +16,7 @@ namespace {
 
 using ipc::Status;
 constexpr uint64_t kAcceptPauseMs = 100;
+constexpr common::Rate kRefusalsShown{10, common::Milliseconds(1000)};  // of one user's connections
 
 void must(int result, const char* what) {
   if (result < 0) throw std::runtime_error(std::string(what) + ": " + uv_strerror(result));
@@ -35,16 +36,23 @@ uint64_t waited_us(msghdr& message) {
 }  // namespace
 
 Server::Server(uv_loop_t& loop, int listening, Limits limits, Service& service, Audit& audit)
-    : listening_(listening), limits_(std::move(limits)), service_(service), audit_(audit) {
+    : listening_(listening),
+      limits_(std::move(limits)),
+      service_(service),
+      audit_(audit),
+      refusals_shown_(kRefusalsShown) {
   must(uv_timer_init(&loop, &accept_timer_), "uv_timer_init");
+  must(uv_timer_init(&loop, &silence_timer_), "uv_timer_init");
   must(uv_poll_init(&loop, &accept_poll_, listening_), "uv_poll_init");
-  accept_timer_.data = accept_poll_.data = this;
+  accept_timer_.data = silence_timer_.data = accept_poll_.data = this;
+  service_.on_reply([this](uint64_t number, std::span<const uint8_t> datagram) { reply(number, datagram); });
   resume_accepting();
 }
 
 void Server::stop() {
   while (!open_.empty()) close(open_.front());
-  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&accept_poll_), reinterpret_cast<uv_handle_t*>(&accept_timer_)})
+  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&accept_poll_), reinterpret_cast<uv_handle_t*>(&accept_timer_),
+                       reinterpret_cast<uv_handle_t*>(&silence_timer_)})
     if (!uv_is_closing(handle)) uv_close(handle, nullptr);
 }
 
@@ -61,13 +69,29 @@ void Server::accept_one() {
   socklen_t size = sizeof credentials;
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return;
   const Peer peer{credentials.pid, credentials.uid, 0};
-  const auto& allowed = limits_.allowed_uids;
-  const char* refused = nullptr;
-  if (std::find(allowed.begin(), allowed.end(), peer.uid) == allowed.end())
-    refused = "the peer's user is not in allowed_users";
-  else if (open_.size() >= limits_.max_connections) refused = "max_connections is reached";
-  if (refused) audit_.write({"connect", peer, nullptr, nullptr, Status::denied, refused});
+  if (const char* reason = why_not(peer)) turn_away(peer, reason);
   else start(std::move(fd), peer);
+}
+
+const char* Server::why_not(const Peer& peer) const {
+  const auto& allowed = limits_.allowed_uids;
+  if (std::find(allowed.begin(), allowed.end(), peer.uid) == allowed.end())
+    return "the peer's user is not in allowed_users";
+  if (open_.size() >= limits_.max_connections) return "max_connections is reached";
+  const auto of_peer = [&](const Connection& connection) { return connection.peer.pid == peer.pid; };
+  if (std::count_if(open_.begin(), open_.end(), of_peer) >= static_cast<long>(kMostOfOneProcess))
+    return "the process has too many connections";
+  return nullptr;
+}
+
+void Server::turn_away(const Peer& peer, const char* reason) {
+  if (refusals_shown_.take(std::to_string(peer.uid), uv_hrtime()) != 0) {
+    refusals_unseen_++;
+    return;
+  }
+  const std::string unseen = "; not written before this: " + std::to_string(refusals_unseen_);
+  const std::string text = reason + (refusals_unseen_ > 0 ? unseen : "");
+  if (audit_.write({"connect", peer, nullptr, nullptr, Status::denied, text})) refusals_unseen_ = 0;
 }
 
 // Without a free descriptor the connection stays in the queue and the socket stays readable: wait, do not spin.
@@ -86,11 +110,35 @@ void Server::start(common::Fd fd, const Peer& peer) {
   Connection& connection = open_.emplace_front();
   connection.server = this;
   connection.self = open_.begin();
+  connection.number = ++last_number_;
+  connection.since_ms = uv_now(accept_poll_.loop);
+  by_number_.emplace(connection.number, &connection);
   connection.peer = peer;
   connection.fd = std::move(fd);
   connection.poll.data = &connection;
-  if (uv_poll_init(accept_poll_.loop, &connection.poll, connection.fd.get()) == 0) watch(connection);
-  else open_.pop_front();
+  if (uv_poll_init(accept_poll_.loop, &connection.poll, connection.fd.get()) != 0) {
+    by_number_.erase(connection.number);
+    open_.pop_front();
+    return;
+  }
+  if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&silence_timer_)))
+    uv_timer_start(
+        &silence_timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->close_silent(); },
+        static_cast<uint64_t>(limits_.hello_timeout.count()), 0);
+  watch(connection);
+}
+
+// Closes who has not said HELLO in time, and waits for the next who may not.
+void Server::close_silent() {
+  const uint64_t now = uv_now(accept_poll_.loop), timeout = static_cast<uint64_t>(limits_.hello_timeout.count());
+  uint64_t next = 0;
+  for (auto it = open_.begin(); it != open_.end();) {
+    Connection& connection = *it++;
+    if (connection.greeted) continue;
+    if (now - connection.since_ms >= timeout) refuse(connection, 0, Status::denied, "no HELLO in time");
+    else next = std::max(next, timeout - (now - connection.since_ms));
+  }
+  if (next > 0) uv_timer_start(&silence_timer_, silence_timer_.timer_cb, next, 0);
 }
 
 // Reads from a peer only while nothing waits to be sent to it.
@@ -107,6 +155,7 @@ void Server::watch(Connection& connection) {
 }
 
 void Server::close(Connection& connection) {
+  by_number_.erase(connection.number);
   closing_.splice(closing_.begin(), open_, connection.self);
   uv_close(reinterpret_cast<uv_handle_t*>(&connection.poll), [](uv_handle_t* handle) {
     auto& c = *static_cast<Connection*>(handle->data);
@@ -116,11 +165,10 @@ void Server::close(Connection& connection) {
 }
 
 void Server::read_one(Connection& connection) {
-  std::array<uint8_t, ipc::kMaxTranscriptRequest> buffer;
   // Room for the time stamp only: descriptors that a peer sends along are dropped by the kernel, and MSG_CTRUNC
   // says so.
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
-  iovec part{buffer.data(), buffer.size()};
+  iovec part{buffer_.data(), buffer_.size()};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -132,7 +180,7 @@ void Server::read_one(Connection& connection) {
   if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
     return refuse(connection, 0, Status::malformed,
                   message.msg_flags & MSG_TRUNC ? "too long" : "descriptors sent along");
-  handle(connection, std::span(buffer).first(static_cast<size_t>(got)), waited_us(message));
+  handle(connection, std::span(buffer_).first(static_cast<size_t>(got)), waited_us(message));
 }
 
 void Server::handle(Connection& connection, std::span<const uint8_t> datagram, uint64_t wait_us) {
@@ -140,9 +188,11 @@ void Server::handle(Connection& connection, std::span<const uint8_t> datagram, u
   if (!request) return refuse(connection, 0, Status::malformed, "not a message of this protocol");
   if (const auto* hello = std::get_if<ipc::Hello>(&request->body)) return greet(connection, request->id, *hello);
   if (!connection.greeted) return refuse(connection, request->id, Status::malformed, "the first message is not HELLO");
-  ipc::ResponseBuffer out;
-  const size_t size = service_.answer(connection.peer, *request, wait_us, out);
-  send(connection, std::span(out).first(size));
+  service_.take(connection.number, connection.peer, *request, datagram, wait_us);
+}
+
+void Server::reply(uint64_t number, std::span<const uint8_t> datagram) {
+  if (const auto found = by_number_.find(number); found != by_number_.end()) send(*found->second, datagram);
 }
 
 void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello) {
@@ -151,7 +201,7 @@ void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello)
   if (hello.version != ipc::kVersion) return refuse(connection, id, Status::denied, "another version of the protocol");
   audit_.write({"connect", connection.peer});  // if it can't be written: nothing is signed on it either
   connection.greeted = true;
-  const auto welcome = ipc::encode_welcome({});
+  const auto welcome = ipc::encode_welcome({ipc::kVersion, service_.bind_remote()});
   ipc::ResponseBuffer out;
   send(connection, std::span(out).first(ipc::encode(ipc::Response{id, Status::ok, 0, welcome}, out)));
 }

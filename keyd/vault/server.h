@@ -1,15 +1,17 @@
 // Who may ask, and how: accepts workers, knows them by SO_PEERCRED, reads one request at a time, sends the answer.
 //
-// A bad message costs its sender the connection and nobody else anything. No peer can make keyd hold more than one
-// request and the answers to it: what can't be sent waits, and until it is gone nothing is read from that peer.
-// Each wake-up of the loop takes one request of each connection, so that workers take turns however much one of
-// them asks. One thread, the loop's.
+// A bad message costs its sender the connection and nobody else anything. Nothing is read from a peer that does not
+// take its answers; one that says nothing is closed; one process has few connections. Each wake-up of the loop takes
+// one request of each connection, so that workers take turns however much one of them asks. Who is turned away is
+// audited, up to a rate and beyond it counted: else any local user could fill the disk. One thread, the loop's.
 #pragma once
 
 #include <uv.h>
 
+#include <chrono>
 #include <deque>
 #include <list>
+#include <unordered_map>
 #include <vector>
 
 #include "keyd/vault/service.h"
@@ -21,7 +23,10 @@ class Server {
   struct Limits {
     std::vector<uid_t> allowed_uids;
     size_t max_connections;
+    std::chrono::milliseconds hello_timeout{5000};  // from a connection's start to its HELLO
   };
+  // Of one process. A worker needs one, and one more while it reconnects.
+  static constexpr size_t kMostOfOneProcess = 8;
   // `listening` is a listening SOCK_SEQPACKET, non-blocking; it and the others must outlive the server.
   Server(uv_loop_t& loop, int listening, Limits limits, Service& service, Audit& audit);
   // Closes everything. The loop must run once more to let go of the handles, before this object dies.
@@ -34,6 +39,8 @@ class Server {
  private:
   struct Connection {
     Server* server = nullptr;
+    uint64_t number = 0;
+    uint64_t since_ms = 0;  // uv_now()
     common::Fd fd;
     uv_poll_t poll{};
     Peer peer;
@@ -45,13 +52,17 @@ class Server {
 
   void resume_accepting();
   void accept_one();
+  const char* why_not(const Peer& peer) const;
+  void turn_away(const Peer& peer, const char* reason);
   void accept_failed(int error);
+  void close_silent();
   void start(common::Fd fd, const Peer& peer);
   void watch(Connection& connection);
   void close(Connection& connection);  // the connection is gone when it returns to the loop
   void read_one(Connection& connection);
   void handle(Connection& connection, std::span<const uint8_t> datagram, uint64_t wait_us);
   void greet(Connection& connection, uint32_t id, const ipc::Hello& hello);
+  void reply(uint64_t number, std::span<const uint8_t> datagram);
   void refuse(Connection& connection, uint32_t id, ipc::Status status, const char* reason);
   void send(Connection& connection, std::span<const uint8_t> datagram);
   void flush(Connection& connection);
@@ -62,8 +73,14 @@ class Server {
   Audit& audit_;
   uv_poll_t accept_poll_{};
   uv_timer_t accept_timer_{};  // runs while accepting is paused
+  uv_timer_t silence_timer_{};
   bool out_of_descriptors_ = false;
-  std::list<Connection> open_, closing_;
+  std::list<Connection> open_, closing_;  // newest first
+  std::unordered_map<uint64_t, Connection*> by_number_;
+  uint64_t last_number_ = 0;
+  RateLimit refusals_shown_;
+  uint64_t refusals_unseen_ = 0;
+  std::array<uint8_t, ipc::kMaxTranscriptRequest> buffer_;  // of the datagram that is being handled
 };
 
 }  // namespace keyd

@@ -1,7 +1,6 @@
 #include "keyd/vault/service.h"
 
 #include <strings.h>
-#include <uv.h>
 
 #include "common/json_line.h"
 
@@ -9,6 +8,8 @@ namespace keyd {
 namespace {
 
 using ipc::Status;
+constexpr size_t kQueues = 4;
+constexpr uint32_t kQueueRetryMs = 100;
 
 std::string other_key(const KeyInfo& info) {
   return std::string("the file holds another key: ") + name(info.type) + ", SPKI " +
@@ -17,47 +18,113 @@ std::string other_key(const KeyInfo& info) {
 
 }  // namespace
 
-size_t Service::answer(const Peer& peer, const ipc::Request& request, uint64_t wait_us, ipc::ResponseBuffer& out) {
-  if (request.op() == ipc::Op::stats) {
-    const auto payload = ipc::encode_counters(counters());
-    return ipc::encode(ipc::Response{request.id, Status::ok, 0, payload}, out);
-  }
-  const auto* to_sign = std::get_if<ipc::Sign>(&request.body);
-  const ipc::Lookup& key = to_sign ? to_sign->key : std::get<ipc::Lookup>(request.body);
-
-  const uint64_t started = uv_hrtime();
-  Outcome outcome{Status::internal, "the audit can't be written", 0};
-  if (audit_.ready()) outcome = to_sign ? sign(*to_sign) : lookup(key);
-  const uint64_t spent_us = (uv_hrtime() - started) / 1000;
-  if (!audit_.write({ipc::name(request.op()), peer, &key, to_sign, outcome.status, outcome.reason, wait_us, spent_us}))
-    outcome = {Status::internal, "", 0};
-
-  if (outcome.status != Status::ok) refusals_++;
-  else to_sign ? signatures_++ : lookups_++;
-  const size_t size = ipc::encode(
-      ipc::Response{request.id, outcome.status, 0, std::span(signature_).first(outcome.signature_size)}, out);
-  explicit_bzero(signature_.data(), signature_.size());
-  return size;
+Service::Service(uv_loop_t& loop, KeyStore& keys, Audit& audit, const Options& options, common::Fd notary)
+    : keys_(keys),
+      audit_(audit),
+      options_(options),
+      worker_rate_(options.worker_rate),
+      key_rate_(options.key_rate),
+      pool_(loop, options.signers, [this](JobPtr job) { signed_or_not(std::move(job)); }) {
+  if (!options.rules.bind_remote) return;
+  notary_ = std::make_unique<NotaryClient>(
+      loop, std::move(notary), [this](JobPtr job, Status status, std::string_view problem) {
+        if (status == Status::ok) pool_.submit(std::move(job));
+        else end(std::move(job), {status, std::string(problem), status == Status::busy ? kQueueRetryMs : 0, {}});
+      });
 }
 
-Service::Outcome Service::lookup(const ipc::Lookup& lookup) {
-  if (const Verdict verdict = may_ask(lookup); !verdict) return {verdict.status, verdict.reason};
-  const auto found = keys_.find(lookup.role, lookup.client_id);
-  if (!found.key) return {found.status, found.reason};
-  if (found.key->info().spki != lookup.spki) return {Status::mismatch, other_key(found.key->info())};
+void Service::stop() {
+  pool_.stop();
+  if (notary_) notary_->stop();
+}
+
+void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& request,
+                   std::span<const uint8_t> datagram, uint64_t wait_us) {
+  if (request.op() == ipc::Op::stats) {
+    ipc::ResponseBuffer out;
+    const auto payload = ipc::encode_counters(counters());
+    return reply_(connection, std::span(out).first(ipc::encode({request.id, Status::ok, 0, payload}, out)));
+  }
+  const auto* sign = std::get_if<ipc::Sign>(&request.body);
+  const ipc::Lookup& key = sign ? sign->key : std::get<ipc::Lookup>(request.body);
+  const uint64_t started = uv_hrtime();
+  std::shared_ptr<PrivateKey> to_use;
+  Outcome outcome = admit(peer);
+  if (outcome.status == Status::ok) outcome = sign ? accept(*sign, to_use) : lookup(key);
+  if (!sign || outcome.status != Status::ok)
+    return answer(connection, request.id,
+                  {ipc::name(request.op()), peer, &key, sign, outcome.status, outcome.reason, wait_us,
+                   (uv_hrtime() - started) / 1000},
+                  outcome);
+  auto job = std::make_unique<Job>(connection, peer, request.id, std::vector(datagram.begin(), datagram.end()));
+  job->asked = job->to_sign = std::get<ipc::Sign>(ipc::decode_request(job->datagram)->body);
+  job->key = std::move(to_use);
+  job->accepted_ns = started;
+  job->wait_us = wait_us;
+  begin(std::move(job));
+}
+
+Service::Outcome Service::admit(const Peer& peer) {
+  if (!audit_.ready()) return {Status::internal, "the audit can't be written", 0, {}};
+  if (const uint32_t ms = worker_rate_.take(std::to_string(peer.pid), uv_hrtime()))
+    return {Status::busy, "worker_rate", ms, {}};
   return {};
 }
 
-Service::Outcome Service::sign(const ipc::Sign& sign) {
-  if (const Verdict verdict = may_ask(sign, Rules{allow_tls12_client_, false}); !verdict)
-    return {verdict.status, verdict.reason};
+Service::Outcome Service::lookup(const ipc::Lookup& lookup) {
+  if (const Verdict verdict = may_ask(lookup); !verdict) return {verdict.status, verdict.reason, 0, {}};
+  const auto found = keys_.find(lookup.role, lookup.client_id);
+  if (!found.key) return {found.status, found.reason, 0, {}};
+  if (found.key->info().spki != lookup.spki) return {Status::mismatch, other_key(found.key->info()), 0, {}};
+  return {};
+}
+
+Service::Outcome Service::accept(const ipc::Sign& sign, std::shared_ptr<PrivateKey>& key) {
+  if (const Verdict verdict = may_ask(sign, options_.rules); !verdict) return {verdict.status, verdict.reason, 0, {}};
   const auto found = keys_.find(sign.key.role, sign.key.client_id);
-  if (!found.key) return {found.status, found.reason};
+  if (!found.key) return {found.status, found.reason, 0, {}};
   if (const Verdict verdict = may_sign(sign, found.key->info()); !verdict)
-    return {verdict.status, verdict.status == Status::mismatch ? other_key(found.key->info()) : verdict.reason};
-  const auto size = signer_.sign(*found.key, sign, signature_);
-  if (!size) return {Status::internal, "wolfCrypt could not sign, or the signature did not verify"};
-  return {Status::ok, "", *size};
+    return {verdict.status, verdict.status == Status::mismatch ? other_key(found.key->info()) : verdict.reason, 0, {}};
+  if (sign.key.role == ipc::Role::device)
+    if (const uint32_t ms = key_rate_.take(sign.key.client_id, uv_hrtime())) return {Status::busy, "key_rate", ms, {}};
+  key = found.key;
+  return {};
+}
+
+void Service::begin(JobPtr job) {
+  size_t& queued = queued_[job->peer.pid];
+  queued++;
+  all_queued_++;
+  if (queued > options_.max_queue || all_queued_ > kQueues * options_.max_queue)
+    return end(std::move(job), {Status::busy, "max_queue", kQueueRetryMs, {}});
+  if (is_bound(job->asked.kind)) notary_->ask(std::move(job));
+  else pool_.submit(std::move(job));
+}
+
+void Service::signed_or_not(JobPtr job) {
+  Outcome outcome{Status::internal, "wolfCrypt could not sign, or the signature did not verify", 0, {}};
+  if (job->size) outcome = {Status::ok, "", 0, std::span(job->signature).first(*job->size)};
+  end(std::move(job), outcome);
+}
+
+void Service::end(JobPtr job, Outcome outcome) {
+  all_queued_--;
+  if (const auto worker = queued_.find(job->peer.pid); --worker->second == 0) queued_.erase(worker);
+  answer(job->connection, job->id,
+         {ipc::name(ipc::Op::sign), job->peer, &job->asked.key, &job->asked, outcome.status, outcome.reason,
+          job->wait_us, job->spent_us},
+         outcome);
+  explicit_bzero(job->signature.data(), job->signature.size());
+}
+
+void Service::answer(uint64_t connection, uint32_t id, AuditEvent event, Outcome outcome) {
+  if (!audit_.write(event)) outcome = {Status::internal, "", 0, {}};
+  if (outcome.status != Status::ok) refusals_++;
+  else event.sign ? signatures_++ : lookups_++;
+  ipc::ResponseBuffer out;
+  const size_t size = ipc::encode({id, outcome.status, outcome.retry_after_ms, outcome.signature}, out);
+  reply_(connection, std::span(out).first(size));
+  explicit_bzero(out.data(), size);
 }
 
 ipc::Counters Service::counters() const {

@@ -1,45 +1,69 @@
 // Answers requests: the order in which keyd says no, then signs, records and answers. No sockets here.
 //
-//   SIGN    role fits kind → key found → SPKI equal → scheme fits key, content exact → sign → audit line →
-//   answer
+//   SIGN   role fits kind → worker's rate and queue → key found → SPKI equal → scheme fits key, content exact →
+//          key's rate → (bind_remote: the notary) → sign → audit line → answer
 //
 // The line is written after the signature is made, so that it can say whether and how fast it was, and before the
 // answer leaves: a signature whose line can't be written is wiped. While the audit is degraded nothing is signed at
-// all.
+// all. One thread, the loop's; the signer pool has its own.
 #pragma once
 
+#include <map>
+
 #include "ipc/codec.h"
-#include "keyd/vault/audit.h"
 #include "keyd/vault/key_store.h"
-#include "keyd/vault/signer.h"
+#include "keyd/vault/notary_client.h"
+#include "keyd/vault/rate_limit.h"
 
 namespace keyd {
 
 class Service {
  public:
-  // What it is given must outlive it.
-  Service(KeyStore& keys, Signer& signer, Audit& audit, bool allow_tls12_client)
-      : keys_(keys), signer_(signer), audit_(audit), allow_tls12_client_(allow_tls12_client) {}
+  struct Options {
+    Rules rules;
+    size_t signers = 1;
+    size_t max_queue = 1024;                 // of one worker's requests; of all together, kQueues times as many
+    common::Rate worker_rate{}, key_rate{};  // requests of a worker; signatures with a device's key
+  };
+  // The answer to a request, for the connection that it came from, which may be gone.
+  using Reply = std::function<void(uint64_t connection, std::span<const uint8_t> datagram)>;
 
-  // Answers LOOKUP, SIGN and STATS; HELLO is the server's. The answer's bytes are in `out`, their number is
-  // returned.
-  size_t answer(const Peer& peer, const ipc::Request& request, uint64_t wait_us, ipc::ResponseBuffer& out);
+  // What it is given must outlive it. `notary` is empty unless the rules say bind_remote.
+  Service(uv_loop_t& loop, KeyStore& keys, Audit& audit, const Options& options, common::Fd notary = {});
+  void on_reply(Reply reply) { reply_ = std::move(reply); }
+  // What is unanswered stays so. The loop must run once more before this object dies.
+  void stop();
+  bool bind_remote() const { return options_.rules.bind_remote; }
+
+  // Answers LOOKUP, SIGN and STATS at once or later; HELLO is the server's. `request` looks into `datagram`.
+  void take(uint64_t connection, const Peer& peer, const ipc::Request& request, std::span<const uint8_t> datagram,
+            uint64_t wait_us);
 
  private:
   struct Outcome {
     ipc::Status status = ipc::Status::ok;
     std::string reason;
-    size_t signature_size = 0;
+    uint32_t retry_after_ms = 0;
+    std::span<const uint8_t> signature;
   };
+  Outcome admit(const Peer& peer);
   Outcome lookup(const ipc::Lookup& lookup);
-  Outcome sign(const ipc::Sign& sign);
+  Outcome accept(const ipc::Sign& sign, std::shared_ptr<PrivateKey>& key);
+  void begin(JobPtr job);
+  void signed_or_not(JobPtr job);
+  void end(JobPtr job, Outcome outcome);
+  void answer(uint64_t connection, uint32_t id, AuditEvent event, Outcome outcome);
   ipc::Counters counters() const;
 
   KeyStore& keys_;
-  Signer& signer_;
   Audit& audit_;
-  bool allow_tls12_client_;
-  SignatureBuffer signature_{};
+  Options options_;
+  Reply reply_;
+  RateLimit worker_rate_, key_rate_;
+  SignerPool pool_;
+  std::unique_ptr<NotaryClient> notary_;
+  std::map<pid_t, size_t> queued_;  // unanswered signatures of each worker's process
+  size_t all_queued_ = 0;
   uint64_t lookups_ = 0, signatures_ = 0, refusals_ = 0;
 };
 

@@ -43,6 +43,7 @@ Signer::Signer() {
 Signer::~Signer() { wc_FreeRng(&random_); }
 
 std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, SignatureBuffer& out) {
+  const std::lock_guard guard(key.in_use());
   Tls13Content composed;
   Bytes message = request.content;
   if (is_tls13(request.kind)) {

@@ -3,7 +3,7 @@
 //
 // RSA signatures are verified before they leave: one faulty CRT computation would give the key away (Boneh,
 // DeMillo, Lipton 1997), and wolfCrypt does not check them itself. One Signer a thread, as each has its own random
-// generator.
+// generator; a key that another thread signs with is waited for.
 #pragma once
 
 #include <optional>

@@ -151,7 +151,9 @@ void enter_sandbox(int worker) {
   common::harden_process();
 #if defined(__SANITIZE_ADDRESS__)
   // LeakSanitizer, at the end of the process, reads /proc and traces its threads.
-  const std::string files = common::forbid_files({"/proc"}), calls;
+  const common::Fd proc(::open("/proc", O_PATH | O_CLOEXEC));
+  const common::FileRule rules[] = {{proc.get(), common::FileRule::read}};
+  const std::string files = common::forbid_files(rules), calls;
 #else
   const std::string files = common::forbid_files(), calls = common::forbid_system_calls();
 #endif

@@ -31,14 +31,16 @@ struct Store {
     return scratch.put("keys/" + name, text, mode);
   }
   KeyStore& store() {
-    if (!keys) keys = std::make_unique<KeyStore>(open_keys_dir(keys_dir()), open_listener_dir(listener()), cache_size,
-                                             vault.slots, settled);
+    if (!keys)
+      keys = std::make_unique<KeyStore>(open_keys_dir(keys_dir()), open_listener_dir(listener()), vault.slots,
+                                        KeyStore::Options{cache_size, 1, passphrase, settled});
     return *keys;
   }
   KeyStore::Found find(const std::string& id) { return store().find(Role::device, id); }
   ConfiguredPath keys_dir() const { return {scratch / "keys", "keyd.json: private_keys_dir"}; }
   ConfiguredPath listener() const { return {scratch / "listener.key", "keyd.json: listener_keyfile"}; }
 
+  std::string passphrase;
   size_t cache_size;
   std::chrono::nanoseconds settled;
   ScratchDir scratch;

@@ -39,21 +39,23 @@ struct Answer {
 
 class Keyd {
  public:
-  explicit Keyd(std::vector<uid_t> allowed = {geteuid()}, size_t max_connections = 8) {
+  explicit Keyd(std::vector<uid_t> allowed = {geteuid()}, size_t max_connections = 8,
+                const Service::Options& options = {}) {
     std::filesystem::create_directory(scratch / "keys");
     scratch.put("listener.key", listener_key.text(Form::pkcs8));
     scratch.put("keys/device.pem", device_key.text(Form::pkcs8));
-    keys.emplace(open_keys_dir({scratch / "keys", "keys"}),
-                 open_listener_dir({scratch / "listener.key", "listener"}), 8, vault.slots);
+    keys.emplace(open_keys_dir({scratch / "keys", "keys"}), open_listener_dir({scratch / "listener.key", "listener"}),
+                 vault.slots, KeyStore::Options{.cache_size = 8, .listener_copies = 2});
     audit_fd.reset(open((scratch / "audit").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     audit.emplace(audit_fd.get());
     socket.emplace(ConfiguredPath{path(), "socket"});
     uv_loop_init(&loop);
-    service.emplace(*keys, signer, *audit, true);
+    service.emplace(loop, *keys, *audit, options);
     server.emplace(loop, socket->fd(), Server::Limits{std::move(allowed), max_connections}, *service, *audit);
   }
   ~Keyd() {
     server->stop();
+    service->stop();
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
   }
@@ -76,7 +78,6 @@ class Keyd {
   Vault vault;
   const Key device_key = Key::generate("P-256"), listener_key = Key::generate("P-256");
   std::optional<KeyStore> keys;
-  Signer signer;
   common::Fd audit_fd;
   std::optional<Audit> audit;
   std::optional<ListeningSocket> socket;

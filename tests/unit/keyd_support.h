@@ -65,10 +65,11 @@ struct Vault {
 
 inline std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
-inline std::shared_ptr<keyd::PrivateKey> parse(const std::string& text, Vault& vault, std::string& problem) {
+inline std::shared_ptr<keyd::PrivateKey> parse(const std::string& text, Vault& vault, std::string& problem,
+                                               const std::string& passphrase = "") {
   const auto bytes = bytes_of(text);
   problem.clear();
-  return keyd::PrivateKey::parse(bytes, vault.slots, problem);
+  return keyd::PrivateKey::parse(bytes, passphrase, vault.slots, problem);
 }
 
 // A TLS 1.2 server's content for a named curve, with a point of `size` bytes.

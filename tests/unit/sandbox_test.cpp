@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <filesystem>
 #include <functional>
 
 #include "common/fd.h"
@@ -65,10 +67,37 @@ TEST_CASE("sandboxed_process_can_open_and_create_no_file") {
 }
 
 TEST_CASE("sandboxed_process_can_read_what_it_was_left_and_no_more") {
-  const auto but_proc = [] { return common::forbid_files({"/proc"}).empty(); };
-  CHECK(tried_after([&] { return common::harden_process(), but_proc(); },
-                    [] { return static_cast<long>(open("/proc/uptime", O_RDONLY | O_CLOEXEC)); }) == 0);
-  CHECK(tried_after([&] { return common::harden_process(), but_proc(); }, open_root) == EACCES);
+  const auto but_proc = [] {
+    common::harden_process();
+    const common::Fd proc(open("/proc", O_PATH | O_CLOEXEC));
+    const common::FileRule rules[] = {{proc.get(), common::FileRule::read}};
+    return common::forbid_files(rules).empty();
+  };
+  CHECK(tried_after(but_proc, [] { return static_cast<long>(open("/proc/uptime", O_RDONLY | O_CLOEXEC)); }) == 0);
+  CHECK(tried_after(but_proc, open_root) == EACCES);
+}
+
+TEST_CASE("sandboxed_process_can_add_to_a_file_and_not_read_it_where_it_may_append") {
+  char name[] = "/tmp/append-test.XXXXXX";
+  REQUIRE(mkdtemp(name));
+  const std::string file = std::string(name) + "/log";
+  const auto but_append = [&] {
+    common::harden_process();
+    const common::Fd directory(open(name, O_PATH | O_CLOEXEC));
+    const common::FileRule rules[] = {{directory.get(), common::FileRule::append}};
+    return common::forbid_files(rules).empty();
+  };
+  const auto opens = [&](int how) { return [&, how] { return static_cast<long>(open(file.c_str(), how, 0600)); }; };
+  CHECK(tried_after(but_append, opens(O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC)) == 0);
+  CHECK(tried_after(but_append, opens(O_RDONLY | O_CLOEXEC)) == EACCES);
+  CHECK(tried_after(but_append, [&] { return static_cast<long>(unlink(file.c_str())); }) == EACCES);
+  std::filesystem::remove_all(name);
+}
+
+TEST_CASE("sandboxed_process_signals_nobody_outside") {
+  const auto signal_parent = [] { return static_cast<long>(kill(getppid(), 0)); };
+  CHECK(tried_after(nothing, signal_parent) == 0);
+  CHECK(tried_after(no_files, signal_parent) == EPERM);
 }
 
 TEST_CASE("sandboxed_process_executes_no_program") {

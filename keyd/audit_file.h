@@ -1,0 +1,16 @@
+// The audit file as it is found at start: where its chain goes on.
+#pragma once
+
+#include "keyd/settings.h"
+#include "keyd/vault/audit.h"
+
+namespace keyd {
+
+// Opens the file's directory. Throws std::runtime_error naming setting, path, cause and remedy.
+AuditFile open_audit_file(const ConfiguredPath& file);
+
+// The end of the chain in the file, or a new chain if it is empty or not there. A last line that a crash cut off
+// belongs to the chain. Throws std::runtime_error if what ends the file is no audit line of keyd's.
+AuditTail read_audit_tail(const AuditFile& file, const ConfiguredPath& from);
+
+}  // namespace keyd

@@ -1,0 +1,109 @@
+#include "keyd/serve.h"
+
+#include <uv.h>
+
+#include <array>
+#include <csignal>
+
+#include "common/hardening.h"
+#include "common/sd_notify.h"
+#include "keyd/audit_file.h"
+#include "keyd/key_places.h"
+#include "keyd/socket.h"
+#include "keyd/vault/sandbox.h"
+#include "keyd/vault/server.h"
+
+namespace keyd {
+namespace {
+
+namespace log = common::log;
+
+// Locked slots beside the cached keys: the listener's copies, and what wolfCrypt needs to work, on each thread.
+constexpr size_t kWorkSlots = 16;
+
+class Signals {
+ public:
+  Signals(uv_loop_t& loop, Server& server, Service& service, Audit& audit)
+      : server_(server), service_(service), audit_(audit) {
+    constexpr std::array kNumbers{SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < kNumbers.size(); i++) {
+      uv_signal_init(&loop, &signals_[i]);
+      signals_[i].data = this;
+      uv_signal_start(
+          &signals_[i], [](uv_signal_t* s, int number) { static_cast<Signals*>(s->data)->arrived(number); },
+          kNumbers[i]);
+    }
+  }
+
+ private:
+  void arrived(int number) {
+    if (number == SIGHUP) return audit_.reopen();
+    log::info("stopping");
+    common::sd_notify("STOPPING=1");
+    server_.stop();
+    service_.stop();
+    for (auto& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
+  }
+  Server& server_;
+  Service& service_;
+  Audit& audit_;
+  std::array<uv_signal_t, 3> signals_;
+};
+
+std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, const KeyStore::Place& listener,
+                                                 const std::optional<AuditFile>& audit) {
+  using common::FileRule;
+  std::vector<FileRule> rules{{keys.directory.get(), FileRule::read}, {listener.directory.get(), FileRule::read}};
+  if (audit) rules.push_back({audit->directory.get(), FileRule::append});
+  return rules;
+}
+
+}  // namespace
+
+void serve(const Settings& settings) {
+  // What must be opened while anything can be; no key byte is read here.
+  signal(SIGPIPE, SIG_IGN);
+  KeyStore::Place keys_dir = open_keys_dir(settings.private_keys_dir);
+  KeyStore::Place listener = open_listener_dir(settings.listener_keyfile);
+  std::optional<AuditFile> audit_file;
+  AuditTail tail;
+  if (settings.audit_file) {
+    audit_file = open_audit_file(*settings.audit_file);
+    tail = read_audit_tail(*audit_file, *settings.audit_file);
+  }
+  const ListeningSocket socket(settings.socket);
+
+  // Closed to others, and secrets in locked memory only.
+  common::harden_process();
+  std::vector<std::string> missing{no_secret_memory()};
+  const Passphrase passphrase(settings.key_passphrase_file);
+  const size_t threads = settings.signers + 2;  // with the loop's and the quick one
+  SecureSlots slots(settings.key_cache + threads * (kWorkSlots + 1), sizeof(PrivateKey));
+  lock_stack();
+  WolfcryptMemory wolfcrypt(slots);
+
+  // Landlock is for this thread and those it starts, so it comes first; seccomp forbids starting any, so it comes last.
+  missing.push_back(common::forbid_files(what_stays_allowed(keys_dir, listener, audit_file)));
+  Audit audit(STDOUT_FILENO, std::move(audit_file), std::move(tail));
+  KeyStore keys(std::move(keys_dir), std::move(listener), slots,
+                {settings.key_cache, settings.signers, passphrase.text()});
+  uv_loop_t* loop = uv_default_loop();
+  Service service(*loop, keys, audit,
+                  {{settings.allow_tls12_client, settings.bind_remote.has_value()},
+                   settings.signers,
+                   settings.max_queue,
+                   settings.worker_rate,
+                   settings.key_rate});
+  Server server(*loop, socket.fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
+  Signals signals(*loop, server, service, audit);
+  missing.push_back(confine_system_calls());
+  accept_sandbox(missing, settings.require_sandbox);
+
+  require_listener_key(keys, settings.listener_keyfile);
+  log::info("ready", {{"socket", settings.socket.path}, {"private_keys_dir", settings.private_keys_dir.path}});
+  common::sd_notify("READY=1");
+  uv_run(loop, UV_RUN_DEFAULT);
+  uv_loop_close(loop);
+}
+
+}  // namespace keyd

@@ -1,0 +1,95 @@
+#include "keyd/vault/notary_client.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include "common/log.h"
+#include "keyd/notary/question.h"
+
+namespace keyd {
+namespace {
+
+using ipc::Kind;
+using ipc::Status;
+constexpr uint64_t kDeadlineMs = 2000, kTickMs = 250;
+
+// Puts the hash that a CertificateVerify is made of in the transcript's place: in TLS 1.3 the cipher suite's (RFC 8446
+// section 4.4.3), in TLS 1.2 the scheme's, and for Ed25519 the messages themselves (RFC 8422 section 5.10).
+bool resolve(Job& job, size_t suite_hash) {
+  ipc::Sign& sign = job.to_sign;
+  const bool tls13 = sign.kind == Kind::tls13_client_bound;
+  sign.kind = tls13 ? Kind::tls13_client : Kind::tls12_client;
+  if (!tls13 && sign.scheme == ipc::Scheme::ed25519) return true;
+  const size_t size = tls13 ? suite_hash : hash_size(sign.scheme);
+  if (tls13 && size != 32 && size != 48) return false;
+  const wc_HashType type = size == 32 ? WC_HASH_TYPE_SHA256 : size == 48 ? WC_HASH_TYPE_SHA384 : WC_HASH_TYPE_SHA512;
+  if (wc_Hash(type, sign.content.data(), static_cast<word32>(sign.content.size()), job.hash.data(),
+              static_cast<word32>(size)) != 0)
+    return false;
+  sign.content = std::span(job.hash).first(size);
+  return true;
+}
+
+}  // namespace
+
+NotaryClient::NotaryClient(uv_loop_t& loop, common::Fd notary, Done done)
+    : fd_(std::move(notary)), done_(std::move(done)) {
+  uv_timer_init(&loop, &timer_);
+  timer_.data = poll_.data = this;
+  const auto tick = [](uv_timer_t* timer) { static_cast<NotaryClient*>(timer->data)->expire(); };
+  const auto ready = [](uv_poll_t* poll, int, int) { static_cast<NotaryClient*>(poll->data)->receive(); };
+  if (uv_poll_init(&loop, &poll_, fd_.get()) != 0 || uv_poll_start(&poll_, UV_READABLE, ready) != 0 ||
+      uv_timer_start(&timer_, tick, kTickMs, kTickMs) != 0)
+    throw std::runtime_error("the notary's socket can't be watched");
+}
+
+void NotaryClient::stop() {
+  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&poll_), reinterpret_cast<uv_handle_t*>(&timer_)})
+    if (!uv_is_closing(handle)) uv_close(handle, nullptr);
+}
+
+void NotaryClient::ask(JobPtr job) {
+  const Question question{++last_, job->asked.kind, job->asked.key.spki};
+  const auto transcript = job->asked.content;
+  const iovec parts[] = {{const_cast<Question*>(&question), sizeof question},
+                         {const_cast<uint8_t*>(transcript.data()), transcript.size()}};
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = 2;
+  if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+    waiting_.emplace(last_, Waiting{std::move(job), uv_now(timer_.loop) + kDeadlineMs});
+  else if (errno == EAGAIN) done_(std::move(job), Status::busy, "the notary has too much to do");
+  else done_(std::move(job), Status::internal, "the notary is gone: restart keyd");
+}
+
+void NotaryClient::receive() {
+  NotaryAnswer answer;
+  const ssize_t got = ::recv(fd_.get(), &answer, sizeof answer, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) {
+    common::log::error("the notary is gone: no device's key signs until keyd is restarted");
+    uv_poll_stop(&poll_);
+    return;
+  }
+  auto node = waiting_.extract(answer.job);
+  if (got != sizeof answer || node.empty()) return;
+  answer.problem[sizeof answer.problem - 1] = '\0';
+  JobPtr job = std::move(node.mapped().job);
+  if (answer.problem[0] != '\0') done_(std::move(job), Status::denied, answer.problem);
+  else if (!resolve(*job, answer.transcript_hash)) done_(std::move(job), Status::internal, "the notary names no hash");
+  else done_(std::move(job), Status::ok, "");
+}
+
+void NotaryClient::expire() {
+  while (!waiting_.empty() && waiting_.begin()->second.deadline_ms <= uv_now(timer_.loop)) {
+    auto node = waiting_.extract(waiting_.begin());
+    done_(std::move(node.mapped().job), Status::internal, "the notary gave no answer");
+  }
+}
+
+}  // namespace keyd

@@ -1,0 +1,29 @@
+// How often somebody may do something: a token bucket for each name, with room for one period's worth at once.
+//
+// A bucket that is full again is forgotten: it says the same as none. So there are never more than what was allowed in
+// one period, and as many again until the next sweep. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "common/config.h"
+
+namespace keyd {
+
+class RateLimit {
+ public:
+  explicit RateLimit(const common::Rate& rate);
+  // 0: it may, and is counted. Otherwise: milliseconds until it may again.
+  uint32_t take(std::string_view name, uint64_t now_ns);
+  size_t buckets() const { return full_at_.size(); }
+
+ private:
+  uint64_t period_ns_, interval_ns_;  // interval 0: no limit
+  uint64_t swept_ns_ = 0;
+  std::unordered_map<std::string, uint64_t> full_at_;  // when the bucket is full again
+};
+
+}  // namespace keyd
