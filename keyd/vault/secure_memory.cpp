@@ -20,9 +20,10 @@ namespace keyd {
 namespace {
 
 constexpr size_t kAlignment = 64, kPage = 4096;
-constexpr size_t kStack = 256 * 1024;  // wolfCrypt needs 23 KiB for P-521 (measured), RSA-4096 more
-constexpr long kMemfdSecret = 447;     // newer than our headers, the same on every processor
-SecureSlots* g_slots = nullptr;        // wolfCrypt's; see WolfcryptMemory
+constexpr size_t kStackOfCrypt = 64 * 1024;  // wolfCrypt needs 23 KiB for P-521 (measured), RSA-4096 more
+constexpr size_t kStack = 4 * kStackOfCrypt;
+constexpr long kMemfdSecret = 447;  // newer than our headers, the same on every processor
+SecureSlots* g_slots = nullptr;     // wolfCrypt's; see WolfcryptMemory
 
 size_t round_up(size_t size, size_t unit) { return (size + unit - 1) / unit * unit; }
 
@@ -124,6 +125,11 @@ void lock_stack() {
   volatile uint8_t stack[kStack];
   for (size_t i = 0; i < kStack; i += kPage) stack[i] = 0;  // the kernel must have given the pages
   if (mlock(const_cast<uint8_t*>(stack), kStack) != 0) throw cant_lock(kStack);
+}
+
+[[gnu::noinline]] void wipe_stack() {
+  uint8_t stack[kStackOfCrypt];
+  explicit_bzero(stack, sizeof stack);
 }
 
 }  // namespace keyd

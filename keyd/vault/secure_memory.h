@@ -61,5 +61,7 @@ std::string no_secret_memory();
 
 // Locks the part of the calling thread's stack that signing uses: wolfCrypt keeps intermediate values there.
 void lock_stack();
+// Wipes what calls before this one have left there.
+void wipe_stack();
 
 }  // namespace keyd

@@ -65,6 +65,7 @@ std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, Si
     else if (family_of(request.scheme) == Family::rsa_pkcs1) size = rsa_pkcs1(key.as<RsaKey>(), hash, digest, out);
     else size = rsa_pss(key.as<RsaKey>(), hash, digest, out);
   }
+  wipe_stack();
   if (!size) explicit_bzero(out.data(), out.size());
   return size;
 }
