@@ -20,7 +20,7 @@ namespace keyd {
 class Service {
  public:
   struct Options {
-    Rules rules;
+    Rules rules{};
     size_t signers = 1;
     size_t max_queue = 1024;                 // of one worker's requests; of all together, kQueues times as many
     common::Rate worker_rate{}, key_rate{};  // requests of a worker; signatures with a device's key

@@ -1,5 +1,5 @@
 // The audit: one whole line for each event, chained, and nothing is lost in silence.
-#include "keyd/vault/audit.h"
+#include "keyd/audit_file.h"
 
 #include <sys/resource.h>
 
@@ -221,4 +221,132 @@ TEST_CASE("an_audit_pipe_that_is_slow_and_non_blocking_loses_nothing", "[keyd][a
   const auto lines = lines_of(scratch.put("audit", text));
   REQUIRE(lines.size() == kLines + 1);
   check_chain(lines);
+}
+
+namespace {
+
+// An audit file in a directory of its own, beside standard output.
+struct Filed {
+  Output out;
+  std::string path = out.scratch / "file.log";
+  AuditFile place() const {
+    return {common::Fd(open(out.scratch.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), "file.log", path};
+  }
+  ConfiguredPath configured() const { return {path, "keyd.json: audit_file"}; }
+  // A run of keyd that writes `lines` lines after its start.
+  void run(int lines) {
+    Audit audit(out.fd.get(), place(), read_audit_tail(place(), configured()));
+    for (int i = 0; i < lines; i++) REQUIRE(audit.write(Request().event()));
+  }
+  void append(const std::string& text) const { std::ofstream(path, std::ios::app | std::ios::binary) << text; }
+};
+
+std::string error_of_tail(const Filed& filed) {
+  try {
+    read_audit_tail(filed.place(), filed.configured());
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("the_file_has_every_line_that_standard_output_has", "[keyd][audit]") {
+  Filed filed;
+  filed.run(5);
+  CHECK(lines_of(filed.path).size() == 6);
+  CHECK(lines_of(filed.path) == filed.out.lines());
+  check_chain(lines_of(filed.path));
+  struct stat info {};
+  REQUIRE(stat(filed.path.c_str(), &info) == 0);
+  CHECK((info.st_mode & 07777) == 0600);
+}
+
+TEST_CASE("with_a_file_the_chain_goes_on_over_restarts", "[keyd][audit]") {
+  Filed filed;
+  for (int i = 0; i < 3; i++) filed.run(2);
+  const auto lines = lines_of(filed.path);
+  CHECK(lines.size() == 9);
+  check_chain(lines);
+}
+
+TEST_CASE("a_line_that_a_crash_cut_off_stays_in_the_chain", "[keyd][audit]") {
+  Filed filed;
+  filed.run(2);
+  filed.append(R"({"time":"2026-11-23T20:00:00Z","seq":3,"pr)");
+  filed.run(1);
+  const auto lines = lines_of(filed.path);
+  REQUIRE(lines.size() == 6);
+  const json start = json::parse(lines[4]);
+  CHECK(start.at("event") == "start");
+  CHECK(start.at("seq") == 4);
+  CHECK(start.at("prev") == witness::sha256_hex(lines[3] + "\n"));
+  CHECK(json::parse(lines[5]).at("seq") == 5);
+  // The same if the crash came again before anything else was written.
+  filed.append("{");
+  filed.run(0);
+  CHECK(json::parse(lines_of(filed.path).back()).at("seq") == 7);
+}
+
+TEST_CASE("a_file_that_is_not_an_audit_is_not_added_to", "[keyd][audit]") {
+  Filed filed;
+  filed.append("root:x:0:0\n");
+  CHECK(error_of_tail(filed).find("keyd.json: audit_file") == 0);
+  CHECK(error_of_tail(filed).find("none of keyd's audit") != std::string::npos);
+  std::filesystem::remove(filed.path);
+  REQUIRE(mkfifo(filed.path.c_str(), 0600) == 0);
+  CHECK(error_of_tail(filed).find("regular") != std::string::npos);
+  std::filesystem::remove(filed.path);
+  std::filesystem::create_symlink("/etc/passwd", filed.path);
+  CHECK_FALSE(error_of_tail(filed).empty());
+  CHECK_THROWS_AS(Audit(filed.out.fd.get(), filed.place()), std::runtime_error);
+}
+
+TEST_CASE("two_keyds_do_not_write_one_file", "[keyd][audit]") {
+  Filed filed;
+  const Audit first(filed.out.fd.get(), filed.place());
+  CHECK_THROWS_AS(Audit(filed.out.fd.get(), filed.place()), std::runtime_error);
+}
+
+TEST_CASE("after_a_rotation_the_chain_goes_on_in_the_new_file", "[keyd][audit]") {
+  Filed filed;
+  Audit audit(filed.out.fd.get(), filed.place());
+  REQUIRE(audit.write(Request().event()));
+  audit.reopen();  // nobody has moved it: nothing happens
+  REQUIRE(audit.write(Request().event()));
+  std::filesystem::rename(filed.path, filed.path + ".1");
+  REQUIRE(audit.write(Request().event()));  // still into the old one
+  audit.reopen();
+  REQUIRE(audit.write(Request().event()));
+  CHECK(lines_of(filed.path + ".1").size() == 4);
+  CHECK(lines_of(filed.path).size() == 1);
+  auto lines = lines_of(filed.path + ".1");
+  for (const auto& line : lines_of(filed.path)) lines.push_back(line);
+  check_chain(lines);
+}
+
+TEST_CASE("when_the_new_file_can_not_be_made_the_old_one_goes_on", "[keyd][audit]") {
+  Filed filed;
+  Audit audit(filed.out.fd.get(), filed.place());
+  std::filesystem::rename(filed.path, filed.path + ".1");
+  std::filesystem::create_directory(filed.path);
+  audit.reopen();
+  REQUIRE(audit.write(Request().event()));
+  CHECK(lines_of(filed.path + ".1").size() == 2);
+}
+
+TEST_CASE("one_output_that_can_not_be_written_is_enough_to_sign_nothing", "[keyd][audit]") {
+  Filed filed;
+  Audit audit(filed.out.fd.get(), filed.place());
+  filed.out.fill();
+  CHECK_FALSE(audit.write(Request().event()));
+  CHECK(audit.degraded());
+  CHECK_FALSE(audit.ready());
+  filed.out.mend();
+  CHECK(audit.ready());
+  REQUIRE(audit.write(Request().event()));
+  // The file has the line that standard output had to wait for, and both go on alike.
+  check_chain(lines_of(filed.path));
+  CHECK(lines_of(filed.path) == filed.out.lines());
 }

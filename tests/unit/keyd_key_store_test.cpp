@@ -459,3 +459,103 @@ TEST_CASE("start_errors_name_the_setting_the_value_and_the_remedy", "[keyd][key_
     check_contains(start_error(store), {"listener_keyfile", "encrypted"});
   }
 }
+
+namespace {
+
+// As OpenSSL writes it: PBES2, PBKDF2 with HMAC-SHA256, AES-256-CBC.
+std::string encrypted(const Key& key) { return key.text(Form::encrypted_pkcs8); }
+
+}  // namespace
+
+TEST_CASE("an_encrypted_key_opens_with_the_passphrase", "[keyd][key_store]") {
+  Store store;
+  store.passphrase = witness::kPassphrase;
+  for (const char* type : {"RSA:2048", "P-256", "P-384", "P-521", "ED25519"}) {
+    const Key key = Key::generate(type);
+    store.put("d.pem", encrypted(key));
+    const auto found = store.find("d");
+    INFO(type << ": " << found.reason);
+    REQUIRE(found.status == Status::ok);
+    CHECK(found.key->info().spki == key.spki());
+  }
+  // The kinds that are refused are refused inside as well.
+  store.put("d.pem", encrypted(Key::generate("secp256k1")));
+  store.put("e.pem", encrypted(Key::generate("secp256k1")));
+  check_contains(store.find("e").reason, {"another curve"});
+}
+
+TEST_CASE("an_encrypted_key_that_does_not_open_says_why", "[keyd][key_store]") {
+  const Key key = Key::generate("P-256");
+  {
+    Store store;
+    store.put("d.pem", encrypted(key));
+    check_contains(store.find("d").reason, {"encrypted", "set key_passphrase_file"});
+  }
+  Store store;
+  store.passphrase = "not it";
+  store.put("d.pem", encrypted(key));
+  check_contains(store.find("d").reason, {"encrypted", "passphrase", "does not open"});
+  store.put("e.pem", key.text(Form::encrypted_aes192));
+  check_contains(store.find("e").reason, {"other means", "openssl pkcs8 -topk8"});
+}
+
+TEST_CASE("a_broken_replacement_leaves_the_old_key_in_use", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  const Key old = Key::generate("P-256"), next = Key::generate("P-256");
+  store.put("d.pem", old.text(Form::pkcs8));
+  REQUIRE(store.find("d").status == Status::ok);
+  for (const std::string& broken : {std::string("hello"), std::string(), next.text(Form::pkcs8).substr(0, 90),
+                                    Key::generate("RSA:1024").text(Form::pkcs8)}) {
+    store.put("d.pem", broken);
+    const auto found = store.find("d");
+    REQUIRE(found.status == Status::ok);
+    CHECK(found.key->info().spki == old.spki());
+  }
+  store.put("d.pem", next.text(Form::pkcs8));
+  CHECK(store.find("d").key->info().spki == next.spki());
+}
+
+TEST_CASE("a_replacement_with_wrong_rights_is_not_used_and_neither_is_the_old_key", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  const Key key = Key::generate("P-256");
+  const std::string file = store.put("d.pem", key.text(Form::pkcs8));
+  REQUIRE(store.find("d").status == Status::ok);
+  chmod(file.c_str(), 0644);
+  CHECK(store.find("d").status == Status::unusable);
+  chmod(file.c_str(), 0600);
+  CHECK(store.find("d").status == Status::ok);
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink(store.scratch / "listener.key", file);
+  CHECK(store.find("d").status == Status::unusable);
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  CHECK(store.find("d").status == Status::unusable);
+  std::filesystem::remove(file);
+  CHECK(store.find("d").status == Status::not_found);
+}
+
+TEST_CASE("the_passphrase_is_the_first_line_of_a_file_that_others_can_not_read", "[keyd][key_store]") {
+  const ScratchDir scratch;
+  const auto text_of = [&](const std::string& text, mode_t mode = 0440) {
+    return std::string(
+        Passphrase(ConfiguredPath{scratch.put("p", text, mode), "keyd.json: key_passphrase_file"}).text());
+  };
+  CHECK(Passphrase(std::nullopt).text().empty());
+  CHECK(text_of("secret\n") == "secret");
+  CHECK(text_of("secret") == "secret");
+  CHECK(text_of("se cret\r\nmore\n") == "se cret");
+  const std::tuple<std::string, mode_t, std::string> kWrong[] = {{"", 0400, "first line is empty"},
+                                                                 {"\nsecret\n", 0400, "first line is empty"},
+                                                                 {std::string(1024, 'x'), 0400, "longer than"},
+                                                                 {"secret\n", 0444, "chmod 600"},
+                                                                 {"secret\n", 0620, "chmod 600"}};
+  for (const auto& [text, mode, expected] : kWrong) {
+    std::string error;
+    try {
+      text_of(text, mode);
+    } catch (const std::runtime_error& caught) {
+      error = caught.what();
+    }
+    check_contains(error, {"keyd.json: key_passphrase_file", expected});
+  }
+}

@@ -12,7 +12,8 @@ namespace witness {
 
 using Bytes = std::span<const uint8_t>;
 
-enum class Form { pkcs8, traditional, encrypted_pkcs8, encrypted_traditional, der, public_key };
+enum class Form { pkcs8, traditional, encrypted_pkcs8, encrypted_aes192, encrypted_traditional, der, public_key };
+inline constexpr char kPassphrase[] = "secret";  // of the encrypted forms
 
 class Key {
  public:

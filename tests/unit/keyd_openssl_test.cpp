@@ -85,12 +85,14 @@ std::string Key::text(Form form) const {
     case Form::traditional:
       ok = PEM_write_bio_PrivateKey_traditional(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
       break;
+    case Form::encrypted_aes192: cipher = EVP_aes_192_cbc(); [[fallthrough]];
     case Form::encrypted_pkcs8:
-      ok = PEM_write_bio_PKCS8PrivateKey(out.get(), key, cipher, "secret", 6, nullptr, nullptr);
+      ok = PEM_write_bio_PKCS8PrivateKey(out.get(), key, cipher, kPassphrase, sizeof kPassphrase - 1, nullptr, nullptr);
       break;
     case Form::encrypted_traditional:
       ok = PEM_write_bio_PrivateKey_traditional(out.get(), key, cipher,
-                                                reinterpret_cast<const unsigned char*>("secret"), 6, nullptr, nullptr);
+                                                reinterpret_cast<const unsigned char*>(kPassphrase),
+                                                sizeof kPassphrase - 1, nullptr, nullptr);
       break;
     case Form::der: ok = i2d_PrivateKey_bio(out.get(), key); break;
     case Form::public_key: ok = PEM_write_bio_PUBKEY(out.get(), key); break;

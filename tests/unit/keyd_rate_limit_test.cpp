@@ -1,0 +1,57 @@
+// Token buckets: what is allowed, when it is allowed again, and that names cost no memory once they are quiet.
+#include "keyd/vault/rate_limit.h"
+
+#include "catch.h"
+
+using keyd::RateLimit;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr uint64_t kStart = 1'000'000'000'000, kMs = 1'000'000, kSecond = 1000 * kMs;
+
+}  // namespace
+
+TEST_CASE("one_periods_worth_goes_at_once_and_then_as_the_rate_allows", "[keyd][rate]") {
+  RateLimit limit({10, 1s});
+  for (int i = 0; i < 10; i++) CHECK(limit.take("a", kStart) == 0);
+  const uint32_t wait_ms = limit.take("a", kStart);
+  CHECK(wait_ms > 0);
+  CHECK(wait_ms <= 101);
+  CHECK(limit.take("a", kStart + 99 * kMs) != 0);
+  CHECK(limit.take("a", kStart + wait_ms * kMs) == 0);
+  CHECK(limit.take("a", kStart + wait_ms * kMs) != 0);
+}
+
+TEST_CASE("who_waits_as_long_as_it_was_told_is_let_in", "[keyd][rate]") {
+  RateLimit limit({7, 1min});
+  uint64_t now = kStart;
+  for (int i = 0; i < 100; i++) {
+    const uint32_t wait_ms = limit.take("a", now);
+    if (wait_ms == 0) continue;
+    now += wait_ms * kMs;
+    CHECK(limit.take("a", now) == 0);
+  }
+}
+
+TEST_CASE("one_name_takes_nothing_from_another", "[keyd][rate]") {
+  RateLimit limit({2, 1s});
+  CHECK(limit.take("a", kStart) == 0);
+  CHECK(limit.take("a", kStart) == 0);
+  CHECK(limit.take("a", kStart) != 0);
+  CHECK(limit.take("b", kStart) == 0);
+}
+
+TEST_CASE("infinity_is_no_limit_and_remembers_nobody", "[keyd][rate]") {
+  RateLimit limit({});
+  for (int i = 0; i < 100'000; i++) REQUIRE(limit.take("a", kStart) == 0);
+  CHECK(limit.buckets() == 0);
+}
+
+TEST_CASE("a_bucket_that_is_full_again_is_forgotten", "[keyd][rate]") {
+  RateLimit limit({5, 1s});
+  for (int i = 0; i < 1000; i++) limit.take(std::to_string(i), kStart);
+  CHECK(limit.buckets() == 1000);
+  limit.take("late", kStart + 3 * kSecond);
+  CHECK(limit.buckets() == 1);
+}

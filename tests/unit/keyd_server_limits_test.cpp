@@ -1,0 +1,188 @@
+// What one peer can cost the others: connections, silence, requests, signatures.
+#include "keyd_server_support.h"
+
+#include <sys/wait.h>
+
+using namespace keyd_test;
+
+TEST_CASE("a_worker_that_floods_does_not_starve_another", "[keyd][server]") {
+  Keyd keyd;
+  Client flood(keyd), other(keyd);
+  flood.hello();
+  other.hello();
+  const SignRequest sign(keyd.device_key, "device");
+  for (int i = 0; i < 100; i++) REQUIRE(flood.send(encoded(sign.request)));
+  const size_t before = keyd.audit_lines().size();
+  REQUIRE(other.ask({5, lookup_of(keyd.device_key, "device")})->status == Status::ok);
+  CHECK(keyd.audit_lines().size() - before <= 4);  // and not 101
+}
+
+TEST_CASE("a_peer_that_reads_nothing_is_read_no_further_and_loses_no_answer", "[keyd][server]") {
+  Keyd keyd;
+  Client slow(keyd), other(keyd);
+  slow.hello();
+  other.hello();
+  uint32_t sent = 0;
+  const auto stats = [&] { return encoded({1000 + sent, std::monostate{}}); };
+  // Until neither side takes any more.
+  for (int idle = 0; idle < 3;) {
+    idle++;
+    while (slow.send(stats())) sent++, idle = 0;
+    for (int i = 0; i < 300; i++) uv_run(&keyd.loop, UV_RUN_NOWAIT);
+  }
+  REQUIRE(sent > 100);
+  REQUIRE(sent < 100'000);
+  for (int i = 0; i < 50; i++) CHECK(other.ask({7, std::monostate{}})->status == Status::ok);
+  for (uint32_t i = 0; i < sent; i++) {
+    const auto answer = slow.receive();
+    REQUIRE(answer);
+    REQUIRE(answer->id == 1000 + i);
+  }
+  CHECK(slow.ask({8, std::monostate{}})->status == Status::ok);
+}
+
+TEST_CASE("connections_are_bounded_and_the_one_too_many_is_in_the_audit", "[keyd][server]") {
+  Keyd keyd({geteuid()}, 2);
+  Client one(keyd);
+  one.hello();
+  {
+    Client two(keyd);
+    two.hello();
+    Client three(keyd);
+    CHECK(three.closed());
+    CHECK(keyd.last_line().at("reason") == "max_connections is reached");
+  }
+  keyd.work_until([&] { return keyd.server->connections() == 1; });
+  Client next(keyd);
+  next.hello();
+}
+
+TEST_CASE("without_a_free_descriptor_keyd_waits_and_does_not_spin", "[keyd][server]") {
+  Keyd keyd;
+  Client first(keyd);
+  first.hello();
+  Client second(keyd);  // stands in the queue
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{3, before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  for (int i = 0; i < 10; i++) uv_run(&keyd.loop, UV_RUN_NOWAIT);
+  const int sleeps_ms = uv_backend_timeout(&keyd.loop);
+  pollfd loop_waiting{uv_backend_fd(&keyd.loop), POLLIN, 0};
+  const bool would_spin = poll(&loop_waiting, 1, 0) != 0;  // an event that nobody takes
+  const bool first_is_served = first.ask({2, std::monostate{}})->status == Status::ok;
+  setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(sleeps_ms > 10);
+  CHECK_FALSE(would_spin);
+  CHECK(first_is_served);
+  second.hello();
+}
+
+TEST_CASE("who_says_nothing_is_closed_and_makes_room", "[keyd][server]") {
+  Keyd keyd({geteuid()}, 2, {}, std::chrono::milliseconds(20));
+  Client silent(keyd), second(keyd);
+  CHECK(silent.receive()->status == Status::denied);
+  CHECK(silent.closed());
+  CHECK(second.receive()->status == Status::denied);
+  CHECK(keyd.last_line().at("reason") == "no HELLO in time");
+  Client good(keyd);
+  good.hello();
+  // Who has said HELLO may be as quiet as it likes.
+  Client silent_again(keyd);
+  CHECK(silent_again.receive()->status == Status::denied);
+  CHECK(good.ask({2, lookup_of(keyd.device_key, "device")})->status == Status::ok);
+}
+
+TEST_CASE("one_process_has_few_connections", "[keyd][server]") {
+  Keyd keyd({geteuid()}, 100);
+  std::list<Client> clients;
+  for (size_t i = 0; i < Server::kMostOfOneProcess; i++) clients.emplace_back(keyd).hello();
+  Client one_more(keyd);
+  CHECK(one_more.closed());
+  CHECK(keyd.last_line().at("reason") == "the process has too many connections");
+  clients.pop_front();
+  keyd.work_until([&] { return keyd.server->connections() < Server::kMostOfOneProcess; });
+  Client now(keyd);
+  now.hello();
+}
+
+TEST_CASE("connections_turned_away_by_the_thousand_do_not_fill_the_disk", "[keyd][server]") {
+  Keyd keyd({geteuid() + 1});
+  for (int i = 0; i < 1000; i++) CHECK(Client(keyd).closed());
+  const auto lines = keyd.audit_lines();
+  CHECK(lines.size() >= 10);
+  CHECK(lines.size() < 700);  // ten at once and ten a second
+  // None is forgotten: the next line that is written counts those that were not.
+  keyd.work_until([&] {
+    CHECK(Client(keyd).closed());
+    return keyd.last_line().at("reason").get<std::string>().find("not written before this: ") != std::string::npos;
+  });
+}
+
+TEST_CASE("a_worker_over_its_rate_is_told_when_to_come_back", "[keyd][server]") {
+  Keyd keyd({geteuid()}, 8, {.worker_rate = {3, common::Milliseconds(3'600'000)}});
+  Client client(keyd);
+  client.hello();
+  for (uint32_t id = 0; id < 3; id++)
+    CHECK(client.ask({id, lookup_of(keyd.device_key, "device")})->status == Status::ok);
+  const auto busy = client.ask(SignRequest(keyd.device_key, "device").request);
+  CHECK(busy->status == Status::busy);
+  CHECK(busy->retry_after_ms > 0);
+  CHECK(keyd.last_line().at("result") == "busy");
+  CHECK(keyd.last_line().at("reason") == "worker_rate");
+  // The other connections of the process share its rate.
+  Client again(keyd);
+  again.hello();
+  CHECK(again.ask({1, lookup_of(keyd.device_key, "device")})->status == Status::busy);
+}
+
+TEST_CASE("one_devices_key_has_a_rate_of_its_own_and_the_listeners_has_none", "[keyd][server]") {
+  Keyd keyd({geteuid()}, 8, {.key_rate = {2, common::Milliseconds(3'600'000)}});
+  keyd.scratch.put("keys/other.pem", keyd.device_key.text(Form::pkcs8));
+  Client client(keyd);
+  client.hello();
+  const SignRequest device(keyd.device_key, "device"), other(keyd.device_key, "other");
+  const SignRequest listener(keyd.listener_key, "", Kind::tls13_server, Role::listener);
+  for (int i = 0; i < 2; i++) CHECK(client.ask(device.request)->status == Status::ok);
+  CHECK(client.ask(device.request)->status == Status::busy);
+  CHECK(keyd.last_line().at("reason") == "key_rate");
+  CHECK(client.ask(other.request)->status == Status::ok);
+  for (int i = 0; i < 5; i++) CHECK(client.ask(listener.request)->status == Status::ok);
+  CHECK(client.ask({1, lookup_of(keyd.device_key, "device")})->status == Status::ok);  // looking is free
+}
+
+TEST_CASE("a_full_queue_is_told_busy_and_not_waited_for", "[keyd][server]") {
+  Keyd keyd({geteuid()}, 8, {.max_queue = 1});
+  keyd.scratch.put("keys/rsa.pem", Key::generate("RSA:4096").text(Form::pkcs8));
+  const Key rsa = Key::generate("RSA:4096");  // the same: made once a process
+  Client client(keyd);
+  client.hello();
+  const std::vector<uint8_t> content(32, 1);
+  const ipc::Sign sign{lookup_of(rsa, "rsa"), Kind::tls13_client, Scheme::rsa_pss_rsae_sha256, content};
+  for (uint32_t id = 0; id < 20; id++) REQUIRE(client.send(encoded({id, sign})));
+  size_t busy = 0, done = 0;
+  for (int i = 0; i < 20; i++) {
+    const auto answer = client.receive();
+    REQUIRE(answer);
+    if (answer->status == Status::ok) done++;
+    else if (answer->status == Status::busy && answer->retry_after_ms > 0) busy++;
+  }
+  CHECK(done >= 1);
+  CHECK(busy >= 1);
+  CHECK(done + busy == 20);
+}
+
+TEST_CASE("a_worker_that_leaves_while_its_signatures_are_made_harms_nobody", "[keyd][server]") {
+  Keyd keyd;
+  Client other(keyd);
+  other.hello();
+  {
+    Client gone(keyd);
+    gone.hello();
+    const SignRequest sign(keyd.device_key, "device");
+    for (int i = 0; i < 50; i++) REQUIRE(gone.send(encoded(sign.request)));
+    keyd.work_until([&] { return keyd.audit_lines().size() > 3; });
+  }
+  keyd.work_until([&] { return keyd.server->connections() == 1; });
+  CHECK(other.ask(SignRequest(keyd.device_key, "device").request)->status == Status::ok);
+}

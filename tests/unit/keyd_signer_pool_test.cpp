@@ -1,0 +1,100 @@
+// Who is next to be signed for: workers take turns, and RSA holds up nobody's ECDSA.
+#include "keyd/vault/signer_pool.h"
+
+#include <algorithm>
+
+#include "keyd_support.h"
+
+using namespace keyd;
+using namespace keyd_test;
+using witness::Form;
+using witness::Key;
+
+namespace {
+
+constexpr pid_t kFlooder = 1, kOther = 2;
+
+class Pool {
+ public:
+  explicit Pool(size_t threads) {
+    uv_loop_init(&loop_);
+    pool_.emplace(loop_, threads, [this](JobPtr job) {
+      CHECK(job->size);
+      done.push_back(job->peer.pid);
+    });
+  }
+  ~Pool() {
+    pool_->stop();
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    uv_loop_close(&loop_);
+  }
+  void submit(pid_t worker, const std::shared_ptr<PrivateKey>& key, ipc::Scheme scheme) {
+    auto job = std::make_unique<Job>();
+    job->peer.pid = worker;
+    job->key = key;
+    job->to_sign.kind = ipc::Kind::tls13_client;
+    job->to_sign.scheme = scheme;
+    job->to_sign.content = content_;
+    pool_->submit(std::move(job));
+  }
+  void run_until(size_t count) {
+    while (done.size() < count) uv_run(&loop_, UV_RUN_ONCE);
+  }
+  std::shared_ptr<PrivateKey> key(const std::string& type) {
+    std::string problem;
+    return parse(Key::generate(type).text(Form::pkcs8), vault_, problem);
+  }
+  long position_of(pid_t worker) const { return std::find(done.begin(), done.end(), worker) - done.begin(); }
+
+  std::vector<pid_t> done;  // whose job, in order
+
+ private:
+  Vault vault_;
+  uv_loop_t loop_{};
+  std::vector<uint8_t> content_ = std::vector<uint8_t>(32, 7);
+  std::optional<SignerPool> pool_;
+};
+
+}  // namespace
+
+TEST_CASE("every_job_comes_back_signed_whatever_the_number_of_threads", "[keyd][pool]") {
+  for (const size_t threads : {1u, 4u}) {
+    Pool pool(threads);
+    const auto rsa = pool.key("RSA:2048"), ec = pool.key("P-256"), ed = pool.key("ED25519");
+    for (int i = 0; i < 40; i++) {
+      pool.submit(i % 3, rsa, ipc::Scheme::rsa_pss_rsae_sha256);
+      pool.submit(i % 5, ec, ipc::Scheme::ecdsa_sha256);
+      pool.submit(i % 7, ed, ipc::Scheme::ed25519);
+    }
+    pool.run_until(120);
+    CHECK(pool.done.size() == 120);
+  }
+}
+
+TEST_CASE("a_worker_with_one_job_waits_for_one_turn_not_for_anothers_queue", "[keyd][pool]") {
+  Pool pool(1);
+  const auto key = pool.key("RSA:2048");
+  for (int i = 0; i < 30; i++) pool.submit(kFlooder, key, ipc::Scheme::rsa_pss_rsae_sha256);
+  pool.submit(kOther, key, ipc::Scheme::rsa_pss_rsae_sha256);
+  pool.run_until(31);
+  // Behind what the thread had begun and one more turn, however far it got before the last was submitted.
+  CHECK(pool.position_of(kOther) < 25);
+}
+
+TEST_CASE("ecdsa_does_not_wait_behind_a_flood_of_rsa", "[keyd][pool]") {
+  Pool pool(2);
+  const auto slow = pool.key("RSA:4096"), quick = pool.key("P-256");
+  for (int i = 0; i < 40; i++) pool.submit(kFlooder, slow, ipc::Scheme::rsa_pss_rsae_sha256);
+  for (int i = 0; i < 10; i++) pool.submit(kOther, quick, ipc::Scheme::ecdsa_sha256);
+  pool.run_until(50);
+  const auto last = std::find(pool.done.rbegin(), pool.done.rend(), kOther);
+  CHECK(pool.done.rend() - last < 40);
+}
+
+TEST_CASE("threads_that_sign_with_one_key_at_once_make_right_signatures", "[keyd][pool]") {
+  Pool pool(4);
+  const auto key = pool.key("P-384");
+  for (int i = 0; i < 200; i++) pool.submit(i, key, ipc::Scheme::ecdsa_sha384);
+  pool.run_until(200);
+  CHECK(pool.done.size() == 200);
+}
