@@ -4,7 +4,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <atomic>
 #include <functional>
+#include <thread>
 
 #include "keyd_support.h"
 
@@ -558,4 +560,36 @@ TEST_CASE("the_passphrase_is_the_first_line_of_a_file_that_others_can_not_read",
     }
     check_contains(error, {"keyd.json: key_passphrase_file", expected});
   }
+}
+
+TEST_CASE("a_file_swapped_while_it_is_opened_is_the_key_or_nothing", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  const Key key = Key::generate("P-256"), foreign = Key::generate("P-256");
+  const std::string elsewhere = store.scratch.put("foreign.pem", foreign.text(Form::pkcs8));
+  const std::string file = store.scratch / "keys/d.pem";
+  store.store();
+  std::atomic<bool> done = false;
+  std::thread swapper([&] {
+    const std::string next = store.scratch / "next";
+    for (int i = 0; !done; i++) {
+      switch (i % 4) {
+        case 0: store.put("d.pem", key.text(Form::pkcs8)); continue;
+        case 1: std::filesystem::create_symlink(elsewhere, next); break;
+        case 2: std::ofstream(next) << foreign.text(Form::pkcs8); break;
+        case 3: std::filesystem::remove(file); continue;
+      }
+      if (i % 4 == 2) chmod(next.c_str(), 0644);
+      std::filesystem::rename(next, file);
+    }
+  });
+  size_t ok = 0, refused = 0;
+  for (int i = 0; i < 4000 || ok == 0 || refused == 0; i++) {
+    const auto found = store.find("d");
+    found.status == Status::ok ? ok++ : refused++;
+    if (found.key && found.key->info().spki != key.spki()) FAIL("a foreign key was used");
+  }
+  done = true;
+  swapper.join();
+  CHECK(ok > 0);
+  CHECK(refused > 0);
 }

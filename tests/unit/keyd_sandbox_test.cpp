@@ -1,0 +1,99 @@
+// What the process with the keys can't do, whoever is in control of it: tried by a child that has entered its sandbox.
+#include "keyd/vault/sandbox.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <functional>
+#include <stdexcept>
+
+#include "common/hardening.h"
+#include "tests/unit/catch.h"
+
+namespace {
+
+constexpr int kKilled = 1000;  // by the filter, SIGSYS
+
+// errno of `attempt` in the sandbox, 0 if it succeeded, kKilled if it was the child's end.
+int tried_inside(const std::function<long()>& attempt) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    common::harden_process();
+    if (!keyd::confine_system_calls().empty()) _exit(255);
+    errno = 0;
+    _exit(attempt() >= 0 ? 0 : errno);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) return kKilled;
+  REQUIRE(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+long run_true() {
+  char program[] = "/bin/true";
+  char* arguments[] = {program, nullptr};
+  return execve(program, arguments, environ);
+}
+
+long socket_of(int family) { return socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+
+long map(int protection) {
+  return mmap(nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+
+}  // namespace
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their runtime needs other system calls
+
+TEST_CASE("keyd_that_runs_a_program_forks_or_traces_is_ended_at_once", "[keyd][sandbox]") {
+  CHECK(tried_inside(run_true) == kKilled);
+  CHECK(tried_inside([] { return syscall(SYS_execveat, AT_FDCWD, "/bin/true", nullptr, nullptr, 0); }) == kKilled);
+  CHECK(tried_inside([] { return ptrace(PTRACE_ATTACH, getppid(), nullptr, nullptr); }) == kKilled);
+  CHECK(tried_inside([] { return syscall(SYS_process_vm_readv, getppid(), nullptr, 0, nullptr, 0, 0); }) == kKilled);
+#ifdef SYS_fork  // aarch64 has none
+  CHECK(tried_inside([] { return syscall(SYS_fork); }) == kKilled);
+#endif
+}
+
+TEST_CASE("keyd_has_no_network_no_new_process_and_no_code_of_its_own_making", "[keyd][sandbox]") {
+  CHECK(tried_inside([] { return socket_of(AF_UNIX); }) == 0);
+  for (const int family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK})
+    CHECK(tried_inside([=] { return socket_of(family); }) == EPERM);
+  CHECK(tried_inside([] { return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }) == EPERM);
+  CHECK(tried_inside([] { return map(PROT_READ | PROT_WRITE); }) == 0);
+  CHECK(tried_inside([] { return map(PROT_READ | PROT_EXEC); }) == EPERM);
+}
+
+TEST_CASE("keyd_changes_no_file_but_by_adding_and_signals_nobody", "[keyd][sandbox]") {
+  CHECK(tried_inside([] { return unlink("/tmp/keyd-sandbox-test"); }) == EPERM);
+  CHECK(tried_inside([] { return rename("/tmp/keyd-sandbox-test", "/tmp/keyd-sandbox-test-2"); }) == EPERM);
+  CHECK(tried_inside([] { return chmod("/tmp", 01777); }) == EPERM);
+  CHECK(tried_inside([] { return kill(getppid(), 0); }) == EPERM);
+  CHECK(tried_inside([] { return setuid(0); }) == EPERM);
+  CHECK(tried_inside([] { return syscall(SYS_unshare, 0x10000000); }) == EPERM);
+}
+
+#endif
+
+TEST_CASE("what_is_missing_is_fatal_if_the_sandbox_is_required_and_told_if_not", "[keyd][sandbox]") {
+  CHECK_NOTHROW(keyd::accept_sandbox({"", ""}, true));
+  CHECK_NOTHROW(keyd::accept_sandbox({"", "Landlock is not available"}, false));
+  try {
+    keyd::accept_sandbox({"", "Landlock is not available"}, true);
+    FAIL("it was accepted");
+  } catch (const std::runtime_error& error) {
+    const std::string text = error.what();
+    CHECK(text.find("require_sandbox") != text.npos);
+    CHECK(text.find("Landlock is not available") != text.npos);
+  }
+}
