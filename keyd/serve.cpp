@@ -10,7 +10,7 @@
 #include "keyd/audit_file.h"
 #include "keyd/key_places.h"
 #include "keyd/socket.h"
-#include "keyd/vault/sandbox.h"
+#include "keyd/sandbox.h"
 #include "keyd/vault/server.h"
 
 namespace keyd {

@@ -1,4 +1,4 @@
-#include "keyd/vault/sandbox.h"
+#include "keyd/sandbox.h"
 
 #include <sys/socket.h>
 
