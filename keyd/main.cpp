@@ -1,12 +1,13 @@
 // keyd: the only process that reads private keys. It parses no network byte and signs TLS handshakes only.
 #include <uv.h>
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 
-#include "common/config.h"
 #include "common/hardening.h"
+#include "common/log.h"
 #include "common/sd_notify.h"
+#include "keyd/admin/commands.h"
+#include "keyd/admin/key_room.h"
 #include "keyd/key_places.h"
 #include "keyd/settings.h"
 #include "keyd/socket.h"
@@ -16,10 +17,6 @@ namespace {
 
 namespace log = common::log;
 using namespace keyd;
-
-constexpr int kExitUsage = 64, kExitConfig = 78;  // sysexits.h
-// Locked slots beside the cached keys: the listener's, and what wolfCrypt needs to work.
-constexpr size_t kWorkSlots = 32;
 
 // Ends the loop on SIGTERM and SIGINT.
 class StopSignals {
@@ -48,7 +45,7 @@ void run(const Settings& settings) {
   // No key byte is read before the memory is locked and the process is closed to others.
   signal(SIGPIPE, SIG_IGN);
   common::harden_process();
-  SecureSlots slots(settings.key_cache + kWorkSlots, sizeof(PrivateKey));
+  SecureSlots slots(admin::locked_slots(settings), sizeof(PrivateKey));
   lock_stack();
   WolfcryptMemory wolfcrypt(slots);
 
@@ -72,40 +69,4 @@ void run(const Settings& settings) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  CLI::App app("keyd keeps the devices' private keys and signs their TLS handshakes for relayd.");
-  app.footer(
-      "Precedence: a flag, then its environment variable, then the configuration file.\n"
-      "The audit goes to standard output, the log to standard error.\n"
-      "Exit status: 0 stopped by SIGTERM or SIGINT; 64 wrong command line; 78 wrong configuration; 1 "
-      "anything else.");
-  std::string config;
-  Overrides overrides;
-  app.set_version_flag("--version", "mqtt-keyd " MQTT_RELAY_VERSION);
-  app.add_option("--config", config, "Configuration file, JSON with comments")->type_name("FILE");
-  app.add_option("--private-keys-dir", overrides.private_keys_dir, "Directory of the device keys, each CLIENTID.pem")
-      ->envname("MQTT_RELAY_PRIVATE_KEYS_DIR")
-      ->type_name("DIR");
-  app.add_option("--log-level", overrides.log_level, "Least level that is logged")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-  try {
-    app.parse(argc, argv);
-    if (config.empty()) throw CLI::RequiredError("--config");  // not ->required(): a wrong word is the better error
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
-  }
-
-  log::open("mqtt-keyd", log::Level::info);
-  try {
-    const Settings settings = load_settings(config, overrides);
-    log::open("mqtt-keyd", settings.log_level);
-    run(settings);
-    return 0;
-  } catch (const common::ConfigError& error) {
-    log::error(error.what());
-    return kExitConfig;
-  } catch (const std::exception& error) {
-    log::error(error.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return admin::command_line(argc, argv, run); }
