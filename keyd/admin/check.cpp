@@ -11,6 +11,7 @@ namespace keyd::admin {
 namespace {
 
 using Json = nlohmann::ordered_json;
+constexpr size_t kMaxCertificate = 1024 * 1024;
 
 struct NamedCheck {
   const char* name;
@@ -91,14 +92,27 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   context.settings = settings;
   context.config = options.config;
   context.listener_certificate = options.listener_certificate;
-  context.self = geteuid();
   context.kernel = look_at_kernel();
   context.now_ns = now_us() * 1000;
+  // Relayd's file, which keyd's user need not be able to read.
+  try {
+    if (!options.listener_certificate.empty())
+      context.certificate_pem = common::read_file(options.listener_certificate, kMaxCertificate);
+  } catch (const common::ConfigError& error) {
+    context.certificate_problem = error.what();
+  }
   try {
     context.running = who_listens(settings.socket);
   } catch (const std::runtime_error& error) {
     context.socket_problem = error.what();
   }
+  if (options.as_service_user && geteuid() == 0) {
+    const auto running = context.running ? std::optional(context.running->uid) : std::nullopt;
+    const uid_t service = service_uid(settings, running);
+    if (service != 0) become(service);
+    context.from_root = true;
+  }
+  context.self = geteuid();
   try {
     // As much as serving takes, before this process locks anything itself.
     { const SecureSlots as_when_serving(locked_slots(settings), sizeof(PrivateKey)); }

@@ -33,6 +33,7 @@ struct CheckOptions {
   Overrides overrides;
   std::string listener_certificate;  // "": not given
   bool json = false, warnings_as_errors = false;
+  bool as_service_user = false;  // root becomes keyd's user first, for good
 };
 
 // What one pass over the key directory found. Bounded, however many files there are.
@@ -56,6 +57,7 @@ Kernel look_at_kernel();
 struct CheckContext {
   Settings settings;
   std::string config, listener_certificate;
+  std::string certificate_pem, certificate_problem;
   std::string locked_memory;  // why it can't be locked; "": it can
   KeyCounts keys;
   std::optional<KeyInfo> listener;
@@ -64,7 +66,8 @@ struct CheckContext {
   std::string socket_problem;
   Kernel kernel;
   int64_t now_ns = 0;
-  uid_t self = 0;  // who checks
+  uid_t self = 0;          // who checks
+  bool from_root = false;  // was root before
 };
 
 // Loads the settings, if they can be.

@@ -14,8 +14,7 @@ std::string quoted(const std::string& path);
 std::string octal(mode_t mode);  // "0600"
 std::string user_name(uid_t uid);
 
-// Whom keyd runs as: the user of this process; if that is root, the user of the keyd that runs, or the owner of the
-// keys. nullopt: nothing tells.
+// Whom keyd runs as, for all that is known; nullopt: nothing tells.
 std::optional<uid_t> service_uid(const CheckContext& context);
 // The same for a command: a name, a number, or "mqtt-keyd" if nothing tells.
 std::string service_user(const CheckContext& context);

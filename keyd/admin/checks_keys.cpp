@@ -144,12 +144,9 @@ Check check_listener_certificate(const CheckContext& context) {
     return {Result::skipped, "not given",
             "to compare it: `mqtt-keyd check --listener-cert FILE`, relayd's listener.certfile"};
   if (!context.listener) return {Result::skipped, "there is no listener key to compare it with"};
-  std::optional<ipc::Spki> spki;
-  try {
-    spki = spki_of_certificate(common::read_file(file, 1024 * 1024));
-  } catch (const common::ConfigError& error) {
-    return {Result::error, error.what(), "name relayd's listener.certfile, and let this user read it"};
-  }
+  if (!context.certificate_problem.empty())
+    return {Result::error, context.certificate_problem, "name relayd's listener.certfile, and let this user read it"};
+  const auto spki = spki_of_certificate(context.certificate_pem);
   if (!spki)
     return {Result::error, file + ": no certificate found in it; expected PEM",
             "`openssl x509 -in " + quoted(file) + " -noout -subject` must show it"};
@@ -168,19 +165,20 @@ Check check_key_passphrase_file(const CheckContext& context) {
   const auto error = [&](const std::string& what, const std::string& command) {
     return Check{Result::error, path + ": " + what, command};
   };
+  const std::string user = service_user(context);  // before errno is set
   struct stat info {};
   if (stat(path.c_str(), &info) != 0)
-    return error(strerror(errno), "`install -o " + service_user(context) + " -m 600 PASSPHRASE " + quoted(path) + "`");
+    return error(strerror(errno), "`install -o " + user + " -m 600 PASSPHRASE " + quoted(path) + "`");
   if (!S_ISREG(info.st_mode)) return error("it is not a regular file", "put the passphrase into a file");
   const auto service = service_uid(context);
   if (info.st_uid != 0 && service && info.st_uid != *service)
     return error("its owner is " + user_name(info.st_uid) + ", neither root nor keyd's user",
-                 "`chown " + service_user(context) + " " + quoted(path) + "`");
+                 "`chown " + user + " " + quoted(path) + "`");
   // 0440 is how systemd gives credentials, as for key files.
   if (info.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO))
     return error("its mode " + octal(info.st_mode) + " opens it to others", "`chmod 600 " + quoted(path) + "`");
   if (faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
-    return error(strerror(errno), "`chown " + service_user(context) + " " + quoted(path) + "`");
+    return error(strerror(errno), "`chown " + user + " " + quoted(path) + "`");
   if (info.st_size == 0) return error("it is empty", "put the passphrase into it");
   return {Result::ok, path + ": mode " + octal(info.st_mode) + ", owner " + user_name(info.st_uid)};
 }

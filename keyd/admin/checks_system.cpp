@@ -70,10 +70,9 @@ std::string user_name(uid_t uid) {
 
 std::optional<uid_t> service_uid(const CheckContext& context) {
   if (context.self != 0) return context.self;
-  if (context.running) return context.running->uid;
-  struct stat info {};
-  if (stat(context.settings.private_keys_dir.path.c_str(), &info) == 0 && info.st_uid != 0) return info.st_uid;
-  return std::nullopt;
+  const auto running = context.running ? std::optional(context.running->uid) : std::nullopt;
+  const uid_t uid = service_uid(context.settings, running);
+  return uid != 0 || running ? std::optional(uid) : std::nullopt;
 }
 
 std::string service_user(const CheckContext& context) {
@@ -82,18 +81,21 @@ std::string service_user(const CheckContext& context) {
 }
 
 Check check_user(const CheckContext& context) {
-  const auto service = service_uid(context);
-  const std::string as = user_name(context.self), user = service_user(context);
-  const std::string again = "`setpriv --reuid " + user + " --regid " + user +
-                            " --clear-groups mqtt-keyd check --config " + quoted(context.config) + "`";
-  if (context.running && context.self != 0 && context.running->uid != context.self)
+  const std::string as = user_name(context.self);
+  if (context.running && context.running->uid != context.self && context.self != 0)
     return {Result::warning,
             "this is " + as + ", but keyd runs as " + user_name(context.running->uid) + ": it may see other things",
-            "run this command as " + user_name(context.running->uid)};
-  if (context.self == 0 && service.value_or(1) != 0)
-    return {Result::ok,
-            "note: this is root, and keyd runs as " + user + ": whether it may read and write is not seen here", again};
-  return {Result::ok, "this is " + as};
+            "run this command as " + user_name(context.running->uid) + ", or as root"};
+  if (context.self != 0)
+    return {Result::ok, context.from_root
+                            ? "note: started by root; what follows is what " + as + " sees, whom keyd runs as"
+                            : "this is " + as};
+  if (context.running && context.running->uid == 0)
+    return {Result::ok, "this is root, and so is keyd; it needs not be"};
+  const std::string user = service_user(context);
+  return {Result::ok, "note: this is root, and if keyd runs as another user, that one may not see all that root sees",
+          "`setpriv --reuid " + user + " --regid " + user + " --clear-groups mqtt-keyd check --config " +
+              quoted(context.config) + "`"};
 }
 
 Check check_audit_file(const CheckContext& context) {
@@ -103,11 +105,12 @@ Check check_audit_file(const CheckContext& context) {
   const std::string user = service_user(context);
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) {
+    const int error = errno;
     const std::string problem = why_not_writable(directory);
-    if (errno == ENOENT && problem.empty()) return {Result::ok, path + ": will be created"};
+    if (error == ENOENT && problem.empty()) return {Result::ok, path + ": will be created"};
     return {
         Result::error,
-        "directory " + directory + ": " + (problem.empty() ? strerror(errno) : problem) + "; keyd can't create " + path,
+        "directory " + directory + ": " + (problem.empty() ? strerror(error) : problem) + "; keyd can't create " + path,
         "`install -d -o " + user + " -m 750 " + quoted(directory) + "`"};
   }
   if (!S_ISREG(info.st_mode)) return {Result::error, path + ": it is not a regular file", "name another one"};

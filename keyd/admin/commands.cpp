@@ -23,11 +23,13 @@ constexpr char kServeHelp[] =
     "Exit status: 0 stopped by SIGTERM or SIGINT; 64 wrong command line; 78 wrong configuration; 1 "
     "anything else. Commands have their own: mqtt-keyd COMMAND --help.";
 constexpr char kCheckHelp[] =
-    "Run it as keyd's user, or as root. It reads every key file, and knocks at the socket; a running keyd that does "
-    "not\nknow this user writes that into its audit as a refused connection.\n"
+    "Run it as keyd's user, or as root: it then becomes keyd's user (of the keyd that runs, else mqtt-keyd, else the\n"
+    "owner of the keys), so that it sees what keyd sees. It reads every key file, and knocks at the socket; a running\n"
+    "keyd that does not know this user writes that into its audit as a refused connection.\n"
     "Exit status: 0 no errors; 1 errors; 2 warnings, with --warnings-as-errors; 64 wrong command line.";
 constexpr char kKeysHelp[] =
-    "Sorted by client id; beyond 10,000 keys as they come. --json prints one object a line.\n"
+    "Root becomes keyd's user first, as for check. Sorted by client id; beyond 10,000 keys as they come. --json prints "
+    "one object a line.\n"
     "Exit status: 0, whatever is found; 1 the keys can't be read; 78 wrong configuration; 64 wrong command line.";
 constexpr char kVerifyHelp[] =
     "Several files are one audit, oldest first. Without a FILE it is audit_file of the configuration.\n"
@@ -71,12 +73,14 @@ std::string configured_audit_file(const CommandLine& line) {
 int run_check(CommandLine& line) {
   line.check.config = line.config_or_default();
   line.check.overrides = line.overrides;
+  line.check.as_service_user = true;
   close_process();
   return report_checks(run_checks(line.check), line.check, std::cout, Screen::of(STDOUT_FILENO));
 }
 
 int run_keys(const CommandLine& line) {
   const Settings settings = load_settings(line.config_or_default(), line.overrides);
+  if (const uid_t service = service_uid(settings, std::nullopt); geteuid() == 0 && service != 0) become(service);
   close_process();
   KeyRoom room(settings);
   const auto summary =

@@ -1,6 +1,7 @@
 // `keyd check`: each check says yes where all is well, and no with the way out where it is not.
 #include "keyd/admin/check.h"
 
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -240,13 +241,27 @@ TEST_CASE("check: the audit file", "[keyd][keyd-admin]") {
 TEST_CASE("check: the user who checks", "[keyd][keyd-admin]") {
   Machine machine;
   CheckContext context = machine.context();
-  context.self = 0;
-  context.running = ucred{1, kNobody, kNobody};
-  expect(check_user(context), Result::ok, "note: this is root, and keyd runs as nobody", "setpriv --reuid nobody");
   context.self = kNobody;
   expect(check_user(context), Result::ok, "this is nobody");
+  context.from_root = true;
+  expect(check_user(context), Result::ok, "note: started by root; what follows is what nobody sees");
   context.running = ucred{1, kUnknown, kUnknown};
   expect(check_user(context), Result::warning, "keyd runs as 64999", "run this command as 64999");
+  context.self = 0;
+  expect(check_user(context), Result::ok, "note: this is root", "setpriv --reuid 64999");
+  context.running = ucred{1, 0, 0};
+  expect(check_user(context), Result::ok, "so is keyd");
+}
+
+TEST_CASE("keyd's user is that of the running keyd, or the owner of the keys", "[keyd][keyd-admin]") {
+  Machine machine;
+  const Settings settings = load_settings(machine.options().config, {});
+  CHECK(service_uid(settings, kUnknown) == kUnknown);
+  if (!getpwnam("mqtt-keyd") && geteuid() == 0) {
+    CHECK(service_uid(settings, {}) == 0);
+    REQUIRE(chown((machine.scratch / "keys").c_str(), kUnknown, 0) == 0);
+    CHECK(service_uid(settings, {}) == kUnknown);
+  }
 }
 
 TEST_CASE("check: who may ask for signatures", "[keyd][keyd-admin]") {
