@@ -71,20 +71,21 @@ AuditTail read_audit_tail(const AuditFile& file, const ConfiguredPath& from) {
   if (!S_ISREG(info.st_mode)) fail(from, "it is not a regular file");
   std::string text = read_end(fd.get(), info.st_size);
   if (text.empty()) return {};
-  std::string last = take_last_line(text);
   AuditTail tail;
-  tail.torn = last.back() != '\n';
-  if (tail.torn) last += '\n';
-  tail.previous = sha256_hex(last);
-  if (const auto sequence = sequence_of(last)) {
-    tail.next_sequence = *sequence + 1;
-    return tail;
+  std::string line = take_last_line(text);
+  tail.torn = line.back() != '\n';
+  if (tail.torn) line += '\n';
+  tail.previous = sha256_hex(line);
+  // Lines that crashes or a full disk cut off have taken a number each; the last whole one says which.
+  uint64_t cut_off = 0;
+  std::optional<uint64_t> whole;
+  while (!(whole = sequence_of(line)) && line.starts_with("{") && !text.empty()) {
+    cut_off++;
+    line = take_last_line(text);
   }
-  // Cut off by a crash or a full disk: the line before it says its number.
-  const auto before = text.empty() ? std::nullopt : sequence_of(take_last_line(text));
-  if (!before && !(text.empty() && last.starts_with("{")))
+  if (!whole && !line.starts_with("{"))
     fail(from, "its last line is none of keyd's audit; move the file away, or name another");
-  tail.next_sequence = before ? *before + 2 : 1;
+  tail.next_sequence = whole ? *whole + 1 + cut_off : 1 + cut_off;
   return tail;
 }
 

@@ -9,8 +9,8 @@
 #include "common/sd_notify.h"
 #include "keyd/audit_file.h"
 #include "keyd/key_places.h"
-#include "keyd/socket.h"
 #include "keyd/sandbox.h"
+#include "keyd/socket.h"
 #include "keyd/vault/server.h"
 
 namespace keyd {
@@ -18,8 +18,7 @@ namespace {
 
 namespace log = common::log;
 
-// Locked slots beside the cached keys: the listener's copies, and what wolfCrypt needs to work, on each thread.
-constexpr size_t kWorkSlots = 16;
+constexpr size_t kWorkSlotsOfThread = 16;
 
 class Signals {
  public:
@@ -60,6 +59,11 @@ std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, co
 
 }  // namespace
 
+size_t locked_slots(const Settings& settings) {
+  const size_t threads = settings.signers + 2;  // with the loop's and the quick one
+  return settings.key_cache + settings.signers + threads * kWorkSlotsOfThread;
+}
+
 void serve(const Settings& settings) {
   // What must be opened while anything can be; no key byte is read here.
   signal(SIGPIPE, SIG_IGN);
@@ -77,8 +81,7 @@ void serve(const Settings& settings) {
   common::harden_process();
   std::vector<std::string> missing{no_secret_memory()};
   const Passphrase passphrase(settings.key_passphrase_file);
-  const size_t threads = settings.signers + 2;  // with the loop's and the quick one
-  SecureSlots slots(settings.key_cache + threads * (kWorkSlots + 1), sizeof(PrivateKey));
+  SecureSlots slots(locked_slots(settings), sizeof(PrivateKey));
   lock_stack();
   WolfcryptMemory wolfcrypt(slots);
 

@@ -2,12 +2,20 @@
 // replaces it.
 #pragma once
 
+#include <sys/socket.h>
+
+#include <optional>
 #include <string>
 
 #include "common/fd.h"
 #include "keyd/settings.h"
 
 namespace keyd {
+
+// Who listens on that path now: the process and its user (SO_PEERCRED). nullopt: nobody. Knocks, which a keyd that does
+// not know this user writes into its audit. Throws std::runtime_error if the path can't be a socket's, or something
+// else is there.
+std::optional<ucred> who_listens(const ConfiguredPath& path);
 
 class ListeningSocket {
  public:

@@ -22,14 +22,13 @@ namespace {
 constexpr size_t kAlignment = 64, kPage = 4096;
 constexpr size_t kStackOfCrypt = 64 * 1024;  // wolfCrypt needs 23 KiB for P-521 (measured), RSA-4096 more
 constexpr size_t kStack = 4 * kStackOfCrypt;
-constexpr long kMemfdSecret = 447;  // newer than our headers, the same on every processor
-SecureSlots* g_slots = nullptr;     // wolfCrypt's; see WolfcryptMemory
+SecureSlots* g_slots = nullptr;  // wolfCrypt's; see WolfcryptMemory
 
 size_t round_up(size_t size, size_t unit) { return (size + unit - 1) / unit * unit; }
 
 // memfd_secret(2): pages that not even the kernel maps, so that nobody reads them, root and hibernation included.
 common::Fd secret_file(size_t size) {
-  common::Fd fd(static_cast<int>(syscall(kMemfdSecret, O_CLOEXEC)));
+  common::Fd fd(static_cast<int>(syscall(SYS_memfd_secret, O_CLOEXEC)));
   if (fd && ftruncate(fd.get(), static_cast<off_t>(size)) != 0) fd.reset();
   return fd;
 }

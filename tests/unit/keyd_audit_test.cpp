@@ -283,10 +283,10 @@ TEST_CASE("a_line_that_a_crash_cut_off_stays_in_the_chain", "[keyd][audit]") {
   CHECK(start.at("seq") == 4);
   CHECK(start.at("prev") == witness::sha256_hex(lines[3] + "\n"));
   CHECK(json::parse(lines[5]).at("seq") == 5);
-  // The same if the crash came again before anything else was written.
-  filed.append("{");
+  // The same if the crash came again before anything else was written, and again at the next start.
+  filed.append("{\"time\n{\"ti");
   filed.run(0);
-  CHECK(json::parse(lines_of(filed.path).back()).at("seq") == 7);
+  CHECK(json::parse(lines_of(filed.path).back()).at("seq") == 8);
 }
 
 TEST_CASE("a_file_that_is_not_an_audit_is_not_added_to", "[keyd][audit]") {

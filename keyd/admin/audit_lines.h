@@ -1,0 +1,87 @@
+// An audit as a stream of lines: from files or a pipe, of any length, in constant memory.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/fd.h"
+
+namespace keyd::admin {
+
+// Something can't be read. Its text names the file and the cause.
+class InputError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// keyd's own lines have at most some 2 KiB; what is longer than this is none.
+inline constexpr size_t kMaxAuditLine = 256 * 1024;
+
+// Lines of one file, "-" being standard input.
+class LineReader {
+ public:
+  explicit LineReader(const std::string& file);  // throws InputError
+  struct Line {
+    std::string_view text;  // with its newline; valid until the next call. Empty if too long
+    bool finished = true;   // false: the last line, without a newline
+    bool too_long = false;
+  };
+  std::optional<Line> next();  // throws InputError
+  // Whether next() would have to wait for somebody to write.
+  bool would_wait() const;
+  uint64_t bytes_read() const { return bytes_read_; }
+  uint64_t size() const { return size_; }  // 0: not known
+
+ private:
+  bool fill();
+  std::optional<Line> skip_long_line();
+  std::string name_;
+  common::Fd fd_;
+  std::vector<char> buffer_;
+  size_t begin_ = 0, end_ = 0;
+  uint64_t bytes_read_ = 0, size_ = 0;
+};
+
+// One line, as far as the chain is concerned.
+struct AuditLine {
+  enum class Kind { audit, not_json, not_audit, too_long };
+  Kind kind = Kind::not_json;
+  size_t file = 0;      // which of the files, from 0
+  uint64_t number = 0;  // in its file, from 1
+  uint64_t seq = 0;
+  std::string prev;  // what it says; of a line that is not JSON, what can still be read of it ("": nothing)
+  std::string hash;  // its own, with its newline
+  bool start = false;
+};
+
+// `text` with its newline. An audit line is a JSON object with "time", "seq", "prev" and "event".
+AuditLine parse_audit_line(std::string_view text);
+
+// All lines of several files, one after the other.
+class AuditLines {
+ public:
+  // Journal: lines that are not the audit's but the log's or the service manager's are passed over and counted.
+  AuditLines(std::vector<std::string> files, bool journal);
+  std::optional<AuditLine> next();
+
+  std::string name(size_t file) const { return files_.at(file) == "-" ? "standard input" : files_.at(file); }
+  size_t files() const { return files_.size(); }
+  uint64_t passed_over() const { return passed_over_; }
+  // The very last line, if it has no newline: it is not given by next().
+  const std::optional<AuditLine>& unfinished() const { return unfinished_; }
+  uint64_t bytes_read() const { return bytes_before_ + (reader_ ? reader_->bytes_read() : 0); }
+  uint64_t size() const { return size_; }
+
+ private:
+  std::vector<std::string> files_;
+  bool journal_;
+  std::optional<LineReader> reader_;
+  size_t file_ = 0;
+  uint64_t number_ = 0, passed_over_ = 0, bytes_before_ = 0, size_ = 0;
+  std::optional<AuditLine> unfinished_;
+};
+
+}  // namespace keyd::admin

@@ -1,0 +1,44 @@
+// Follows the audit's chain of hashes and names the first place where it does not hold.
+//
+// A line vouches for the one before it ("prev", the SHA-256 of the whole line with its newline) and counts ("seq"). Of
+// itself a chain can't show two things: lines cut off its end, and a history that was rewritten from some line to the
+// end. Both show in the last line's number and hash, if those are known from elsewhere.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "keyd/admin/audit_lines.h"
+
+namespace keyd::admin {
+
+struct Finding {
+  std::string file;
+  uint64_t line = 0;  // from 1
+  uint64_t seq = 0;   // that stands there, or should
+  // Broken: "changed", "removed", "inserted", "reordered", "restarted", "not-a-line", "empty".
+  // Warnings: "torn", "unfinished".
+  std::string kind;
+  std::string reason;
+};
+
+struct ChainReport {
+  uint64_t lines = 0;        // audit lines that are intact, torn ones included
+  uint64_t passed_over = 0;  // journal only: lines that are not the audit's
+  uint64_t starts = 0;       // of keyd
+  uint64_t torn = 0;
+  bool continues = false;  // the first line belongs to a chain that began before this input
+  std::optional<uint64_t> first_seq, last_seq;
+  std::string last_hash;
+  std::vector<Finding> warnings;  // the first kMostWarnings of them
+  std::optional<Finding> broken;  // the first place; what follows it was not judged
+};
+inline constexpr size_t kMostWarnings = 20;
+
+class Progress;
+
+// Journal: each run of keyd may begin a chain of its own. Throws InputError.
+ChainReport verify_chain(AuditLines& lines, bool journal, Progress* progress = nullptr);
+
+}  // namespace keyd::admin

@@ -1,0 +1,159 @@
+#include "keyd/admin/check.h"
+#include "keyd/serve.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "keyd/admin/audit_show.h"
+#include "keyd/key_places.h"
+
+namespace keyd::admin {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr size_t kMaxCertificate = 1024 * 1024;
+
+struct NamedCheck {
+  const char* name;
+  Check (*run)(const CheckContext&);
+};
+// In the order in which an operator would repair things.
+constexpr NamedCheck kChecks[] = {{"user", check_user},
+                                  {"keys-directory", check_keys_directory},
+                                  {"key-files", check_key_files},
+                                  {"key-algorithms", check_key_algorithms},
+                                  {"key-names", check_key_names},
+                                  {"listener-key", check_listener_key},
+                                  {"listener-certificate", check_listener_certificate},
+                                  {"key-passphrase-file", check_key_passphrase_file},
+                                  {"audit-file", check_audit_file},
+                                  {"allowed-users", check_allowed_users},
+                                  {"socket", check_socket},
+                                  {"clock", check_clock},
+                                  {"locked-memory", check_locked_memory},
+                                  {"landlock", check_landlock},
+                                  {"seccomp", check_seccomp},
+                                  {"memfd-secret", check_memfd_secret}};
+
+Colour colour_of(Result result) {
+  constexpr Colour kColours[] = {Colour::green, Colour::yellow, Colour::red, Colour::dim};
+  return kColours[static_cast<size_t>(result)];
+}
+
+uint64_t how_many(const std::vector<Check>& checks, Result result) {
+  uint64_t count = 0;
+  for (const Check& check : checks) count += check.result == result;
+  return count;
+}
+
+void print_json(const std::vector<Check>& checks, std::ostream& out) {
+  Json list = Json::array();
+  for (const Check& check : checks) {
+    Json item = {{"name", check.name}, {"result", name(check.result)}, {"found", check.found}, {"fix", check.fix}};
+    if (!check.details.empty()) item["details"] = check.details;
+    list.push_back(std::move(item));
+  }
+  const Json json = {
+      {"checks", list}, {"errors", how_many(checks, Result::error)}, {"warnings", how_many(checks, Result::warning)}};
+  out << json.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
+}
+
+void print_text(const std::vector<Check>& checks, std::ostream& out, const Screen& screen) {
+  const std::string indent(31, ' ');
+  for (const Check& check : checks) {
+    out << screen.paint(colour_of(check.result), padded(name(check.result), 8)) << " " << padded(check.name, 21) << " "
+        << visible(check.found) << "\n";
+    for (const std::string& detail : check.details) out << indent << visible(detail) << "\n";
+    if (!check.fix.empty()) out << indent << screen.paint(Colour::bold, "do: ") << visible(check.fix) << "\n";
+  }
+  out << counted(how_many(checks, Result::error), "error") << ", "
+      << counted(how_many(checks, Result::warning), "warning") << ", " << how_many(checks, Result::ok) << " ok, "
+      << how_many(checks, Result::skipped) << " skipped\n";
+}
+
+}  // namespace
+
+const char* name(Result result) {
+  constexpr const char* kNames[] = {"ok", "warning", "error", "skipped"};
+  return kNames[static_cast<size_t>(result)];
+}
+
+Check check_configuration(const CheckOptions& options, std::optional<Settings>& settings) {
+  try {
+    settings = load_settings(options.config, options.overrides);
+    return {Result::ok, options.config + " is understood"};
+  } catch (const common::ConfigError& error) {
+    return {Result::error, error.what(), "correct it there: `editor " + options.config + "`"};
+  }
+}
+
+CheckContext look_around(const Settings& settings, const CheckOptions& options) {
+  CheckContext context;
+  context.settings = settings;
+  context.config = options.config;
+  context.listener_certificate = options.listener_certificate;
+  context.kernel = look_at_kernel();
+  context.now_ns = now_us() * 1000;
+  // Relayd's file, which keyd's user need not be able to read.
+  try {
+    if (!options.listener_certificate.empty())
+      context.certificate_pem = common::read_file(options.listener_certificate, kMaxCertificate);
+  } catch (const common::ConfigError& error) {
+    context.certificate_problem = error.what();
+  }
+  try {
+    context.running = who_listens(settings.socket);
+  } catch (const std::runtime_error& error) {
+    context.socket_problem = error.what();
+  }
+  if (options.as_service_user && geteuid() == 0) {
+    const auto running = context.running ? std::optional(context.running->uid) : std::nullopt;
+    const uid_t service = service_uid(settings, running);
+    if (service != 0) become(service);
+    context.from_root = true;
+  }
+  context.self = geteuid();
+  try {
+    // As much as serving takes, before this process locks anything itself.
+    { const SecureSlots as_when_serving(locked_slots(settings), sizeof(PrivateKey)); }
+    KeyRoom room(settings);
+    context.keys = count_keys(settings.private_keys_dir, room.reader);
+    try {
+      const KeyStore::Place place = open_listener_dir(settings.listener_keyfile);
+      const std::string file = place.path.substr(place.path.rfind('/') + 1);
+      const KeyFile read = room.reader.read(place.directory.get(), file, place.path);
+      if (!read.keys.empty()) context.listener = read.keys.front()->info();
+      context.listener_problem = read.problem;
+    } catch (const std::runtime_error& error) {
+      context.listener_problem = error.what();
+    }
+  } catch (const std::runtime_error& error) {
+    context.locked_memory = error.what();
+  }
+  return context;
+}
+
+std::vector<Check> run_checks(const CheckOptions& options) {
+  std::optional<Settings> settings;
+  std::vector<Check> checks{check_configuration(options, settings)};
+  checks.back().name = "configuration";
+  std::optional<CheckContext> context;
+  if (settings) context = look_around(*settings, options);
+  for (const NamedCheck& check : kChecks) {
+    Check done = context ? check.run(*context) : Check{Result::skipped, "needs a configuration"};
+    done.name = check.name;
+    checks.push_back(std::move(done));
+  }
+  return checks;
+}
+
+int report_checks(const std::vector<Check>& checks, const CheckOptions& options, std::ostream& out,
+                  const Screen& screen) {
+  if (options.json) print_json(checks, out);
+  else print_text(checks, out, screen);
+  if (how_many(checks, Result::error) > 0) return kExitErrors;
+  return options.warnings_as_errors && how_many(checks, Result::warning) > 0 ? kExitWarnings : 0;
+}
+
+}  // namespace keyd::admin

@@ -1,0 +1,102 @@
+// `keyd check`: would keyd start and serve with this configuration, and if not, what is to be done?
+//
+// Each check is one function with a name. Where keyd itself judges, its own code is asked, so that the verdict can't
+// differ from the daemon's. Looks, and changes nothing; to see whether a keyd answers it knocks at the socket.
+#pragma once
+
+#include <iosfwd>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "keyd/admin/key_scan.h"
+#include "keyd/admin/terminal.h"
+#include "keyd/socket.h"
+
+namespace keyd::admin {
+
+inline constexpr int kExitErrors = 1, kExitWarnings = 2;
+
+enum class Result { ok, warning, error, skipped };
+const char* name(Result result);
+
+struct Check {
+  Result result = Result::ok;
+  std::string found, fix = {};
+  std::vector<std::string> details = {};  // lines below: the files that are meant
+  std::string name = {};
+};
+
+struct CheckOptions {
+  std::string config;
+  Overrides overrides;
+  std::string listener_certificate;  // "": not given
+  bool json = false, warnings_as_errors = false;
+  bool as_service_user = false;  // root becomes keyd's user first, for good
+};
+
+// What one pass over the key directory found. Bounded, however many files there are.
+struct KeyCounts {
+  std::string failure;  // why there was no pass
+  uint64_t usable = 0, unusable = 0, unnamed = 0;
+  std::map<std::string, uint64_t> by_type;           // "rsa 2048" → how many
+  std::vector<std::string> problems, unnamed_files;  // the first few
+  int64_t newest_ns = 0;
+  std::string newest_file;
+};
+
+// What this kernel can do to lock keyd in.
+struct Kernel {
+  long landlock_abi = 0;  // 0: none
+  bool seccomp = false, memfd_secret = false;
+};
+Kernel look_at_kernel();
+
+// What the checks look at, gathered once.
+struct CheckContext {
+  Settings settings;
+  std::string config, listener_certificate;
+  std::string certificate_pem, certificate_problem;
+  std::string locked_memory;  // why it can't be locked; "": it can
+  KeyCounts keys;
+  std::optional<KeyInfo> listener;
+  std::string listener_problem;  // why there is none
+  std::optional<ucred> running;  // who listens on the socket
+  std::string socket_problem;
+  Kernel kernel;
+  int64_t now_ns = 0;
+  uid_t self = 0;          // who checks
+  bool from_root = false;  // was root before
+};
+
+// Loads the settings, if they can be.
+Check check_configuration(const CheckOptions& options, std::optional<Settings>& settings);
+Check check_locked_memory(const CheckContext& context);
+Check check_keys_directory(const CheckContext& context);
+Check check_key_files(const CheckContext& context);
+Check check_key_algorithms(const CheckContext& context);
+Check check_key_names(const CheckContext& context);
+Check check_listener_key(const CheckContext& context);
+Check check_listener_certificate(const CheckContext& context);
+Check check_key_passphrase_file(const CheckContext& context);
+Check check_audit_file(const CheckContext& context);
+Check check_user(const CheckContext& context);
+Check check_allowed_users(const CheckContext& context);
+Check check_socket(const CheckContext& context);
+Check check_clock(const CheckContext& context);
+Check check_landlock(const CheckContext& context);
+Check check_seccomp(const CheckContext& context);
+Check check_memfd_secret(const CheckContext& context);
+
+KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader);
+CheckContext look_around(const Settings& settings, const CheckOptions& options);
+
+// All of them, in the order in which an operator would repair things.
+std::vector<Check> run_checks(const CheckOptions& options);
+
+// The exit status.
+int report_checks(const std::vector<Check>& checks, const CheckOptions& options, std::ostream& out,
+                  const Screen& screen);
+
+}  // namespace keyd::admin

@@ -1,0 +1,186 @@
+// The checks of what keyd reads keys from.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "keyd/admin/check.h"
+#include "keyd/admin/check_words.h"
+#include "keyd/key_places.h"
+
+namespace keyd::admin {
+namespace {
+
+constexpr size_t kMostListed = 10;
+
+void keep_first(std::vector<std::string>& list, std::string text) {
+  if (list.size() < kMostListed) list.push_back(std::move(text));
+}
+
+std::vector<std::string> with_rest(std::vector<std::string> list, uint64_t total) {
+  if (total > list.size()) list.push_back("… and " + grouped(total - list.size()) + " more");
+  return list;
+}
+
+// The SHA-256 of a PEM certificate's SubjectPublicKeyInfo, the first one's if there is a chain.
+std::optional<ipc::Spki> spki_of_certificate(const std::string& pem) {
+  std::vector<uint8_t> der(pem.size()), key(pem.size());
+  const int size = wc_CertPemToDer(reinterpret_cast<const byte*>(pem.data()), static_cast<int>(pem.size()), der.data(),
+                                   static_cast<int>(der.size()), CERT_TYPE);
+  auto key_size = static_cast<word32>(key.size());
+  ipc::Spki spki{};
+  if (size <= 0 ||
+      wc_GetSubjectPubKeyInfoDerFromCert(der.data(), static_cast<word32>(size), key.data(), &key_size) != 0 ||
+      wc_Sha256Hash(key.data(), key_size, spki.data()) != 0)
+    return std::nullopt;
+  return spki;
+}
+
+}  // namespace
+
+KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader) {
+  KeyCounts counts;
+  const auto each = [&](const ScannedFile& file) {
+    if (file.client_id.empty()) {
+      counts.unnamed++;
+      return keep_first(counts.unnamed_files, file.name);
+    }
+    if (file.modified_ns > counts.newest_ns) {
+      counts.newest_ns = file.modified_ns;
+      counts.newest_file = file.name;
+    }
+    if (file.key) {
+      counts.usable++;
+      counts.by_type[name(file.key->type) +
+                     (file.key->type == KeyType::rsa ? " " + std::to_string(file.key->bits) : "")]++;
+    } else {
+      counts.unusable++;
+      keep_first(counts.problems, file.name + ": " + file.problem);
+    }
+  };
+  try {
+    scan_keys(keys_dir, reader, each);
+  } catch (const std::runtime_error& error) {
+    counts.failure = error.what();
+  }
+  return counts;
+}
+
+Check check_keys_directory(const CheckContext& context) {
+  const ConfiguredPath& keys_dir = context.settings.private_keys_dir;
+  const std::string path = quoted(keys_dir.path);
+  try {
+    open_keys_dir(keys_dir);
+  } catch (const std::runtime_error& error) {
+    return {Result::error, error.what(), "`install -d -o " + service_user(context) + " -m 700 " + path + "`"};
+  }
+  struct stat info {};
+  if (stat(keys_dir.path.c_str(), &info) != 0) return {Result::error, keys_dir.path + ": " + strerror(errno)};
+  const std::string found = keys_dir.path + ": mode " + octal(info.st_mode) + ", owner " + user_name(info.st_uid);
+  const auto service = service_uid(context);
+  if (info.st_uid != 0 && service && info.st_uid != *service)
+    return {Result::warning, found + ": its owner, who is neither root nor keyd's user, can replace every key",
+            "`chown " + service_user(context) + " " + path + "`"};
+  // Root's own directory may let keyd in by its group.
+  const bool by_group = info.st_uid == 0 && service.value_or(0) != 0;
+  if (info.st_mode & (by_group ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO))
+    return {Result::warning, found + ": others can see which devices there are, or change it",
+            std::string("`chmod ") + (by_group ? "g-w,o= " : "700 ") + path + "`"};
+  return {Result::ok, found};
+}
+
+Check check_key_files(const CheckContext& context) {
+  const KeyCounts& keys = context.keys;
+  if (!context.locked_memory.empty()) return {Result::skipped, "no key was read: see locked-memory"};
+  if (!keys.failure.empty()) return {Result::skipped, "no key was read: " + keys.failure};
+  const std::string found = grouped(keys.usable) + " usable, " + grouped(keys.unusable) + " not";
+  if (keys.unusable > 0)
+    return {Result::error, found + "; their devices are refused",
+            "each line above says what; `mqtt-keyd keys --config " + quoted(context.config) + "` lists all",
+            with_rest(keys.problems, keys.unusable)};
+  if (keys.usable == 0)
+    return {Result::warning,
+            "no key in " + context.settings.private_keys_dir.path + ": no device goes to the remote broker",
+            "`install -o " + service_user(context) + " -m 600 DEVICE.key " +
+                quoted(context.settings.private_keys_dir.path + "/CLIENTID.pem") + "`"};
+  return {Result::ok, found};
+}
+
+Check check_key_algorithms(const CheckContext& context) {
+  std::string found;
+  for (const auto& [type, count] : context.keys.by_type)
+    found += (found.empty() ? "" : ", ") + grouped(count) + " " + type;
+  if (found.empty()) return {Result::skipped, "there is no usable key"};
+  return {Result::ok, found};
+}
+
+Check check_key_names(const CheckContext& context) {
+  const KeyCounts& keys = context.keys;
+  if (!context.locked_memory.empty() || !keys.failure.empty()) return {Result::skipped, "the directory was not read"};
+  if (keys.unnamed == 0) return {Result::ok, "every file is named CLIENTID.pem"};
+  return {Result::warning,
+          counted(keys.unnamed, "file") +
+              " that no client id can name (CLIENTID.pem, at most 251 bytes before it): keyd "
+              "never uses them",
+          "rename each to CLIENTID.pem, or move it out of " + quoted(context.settings.private_keys_dir.path),
+          with_rest(keys.unnamed_files, keys.unnamed)};
+}
+
+Check check_listener_key(const CheckContext& context) {
+  if (!context.locked_memory.empty()) return {Result::skipped, "no key was read: see locked-memory"};
+  const std::string& path = context.settings.listener_keyfile.path;
+  if (!context.listener)
+    return {Result::error, path + ": " + context.listener_problem + "; keyd does not start",
+            "`install -o " + service_user(context) + " -m 600 LISTENER.key " + quoted(path) + "`"};
+  return {Result::ok, path + ": " + name(context.listener->type) + ", " + std::to_string(context.listener->bits) +
+                          " bits, SPKI " + common::hex(context.listener->spki.data(), context.listener->spki.size())};
+}
+
+Check check_listener_certificate(const CheckContext& context) {
+  const std::string& file = context.listener_certificate;
+  if (file.empty())
+    return {Result::skipped, "not given",
+            "to compare it: `mqtt-keyd check --listener-cert FILE`, relayd's listener.certfile"};
+  if (!context.listener) return {Result::skipped, "there is no listener key to compare it with"};
+  if (!context.certificate_problem.empty())
+    return {Result::error, context.certificate_problem, "name relayd's listener.certfile, and let this user read it"};
+  const auto spki = spki_of_certificate(context.certificate_pem);
+  if (!spki)
+    return {Result::error, file + ": no certificate found in it; expected PEM",
+            "`openssl x509 -in " + quoted(file) + " -noout -subject` must show it"};
+  if (*spki != context.listener->spki)
+    return {Result::error,
+            file + ": it is the certificate of another key, SPKI " + common::hex(spki->data(), spki->size()) +
+                "; the listener's key has " + common::hex(context.listener->spki.data(), context.listener->spki.size()),
+            "the two must be equal: `openssl x509 -in " + quoted(file) + " -noout -pubkey`, `openssl pkey -in " +
+                quoted(context.settings.listener_keyfile.path) + " -pubout`; install the pair that belongs together"};
+  return {Result::ok, file + " is the listener key's"};
+}
+
+Check check_key_passphrase_file(const CheckContext& context) {
+  if (!context.settings.key_passphrase_file) return {Result::skipped, "key_passphrase_file is not set"};
+  const std::string& path = context.settings.key_passphrase_file->path;
+  const auto error = [&](const std::string& what, const std::string& command) {
+    return Check{Result::error, path + ": " + what, command};
+  };
+  const std::string user = service_user(context);  // before errno is set
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0)
+    return error(strerror(errno), "`install -o " + user + " -m 600 PASSPHRASE " + quoted(path) + "`");
+  if (!S_ISREG(info.st_mode)) return error("it is not a regular file", "put the passphrase into a file");
+  const auto service = service_uid(context);
+  if (info.st_uid != 0 && service && info.st_uid != *service)
+    return error("its owner is " + user_name(info.st_uid) + ", neither root nor keyd's user",
+                 "`chown " + user + " " + quoted(path) + "`");
+  // 0440 is how systemd gives credentials, as for key files.
+  if (info.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO))
+    return error("its mode " + octal(info.st_mode) + " opens it to others", "`chmod 600 " + quoted(path) + "`");
+  if (faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
+    return error(strerror(errno), "`chown " + user + " " + quoted(path) + "`");
+  if (info.st_size == 0) return error("it is empty", "put the passphrase into it");
+  return {Result::ok, path + ": mode " + octal(info.st_mode) + ", owner " + user_name(info.st_uid)};
+}
+
+}  // namespace keyd::admin

@@ -1,0 +1,218 @@
+// The checks of the machine around keyd: users, socket, audit, clock, kernel.
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "keyd/admin/check.h"
+#include "keyd/admin/check_words.h"
+#include "keyd/serve.h"
+
+namespace keyd::admin {
+namespace {
+
+constexpr int64_t kNanosecond = 1, kDayNs = 86'400 * int64_t{1'000'000'000} * kNanosecond;
+// 2025-01-01: this program is younger.
+constexpr int64_t kEarliestNs = 1'735'689'600 * int64_t{1'000'000'000};
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Why this user can't create files there; "" if it can.
+std::string why_not_writable(const std::string& directory) {
+  struct stat info {};
+  if (stat(directory.c_str(), &info) != 0) return strerror(errno);
+  if (!S_ISDIR(info.st_mode)) return "it is not a directory";
+  return faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0 ? "" : strerror(errno);
+}
+
+std::string day_of(int64_t ns) {
+  const time_t seconds = ns / 1'000'000'000;
+  tm parts{};
+  char text[32];
+  gmtime_r(&seconds, &parts);
+  strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &parts);
+  return text;
+}
+
+// What is missing is an error only for who demands the sandbox.
+Check missing(const CheckContext& context, std::string found, std::string fix) {
+  const bool required = context.settings.require_sandbox;
+  return {required ? Result::error : Result::warning,
+          std::move(found) + (required ? "; require_sandbox is set: keyd does not start" : ""), std::move(fix)};
+}
+
+}  // namespace
+
+std::string quoted(const std::string& path) {
+  std::string text = "'";
+  for (const char c : path) c == '\'' ? text += "'\\''" : text += c;
+  return text + "'";
+}
+
+std::string octal(mode_t mode) {
+  char text[8];
+  snprintf(text, sizeof text, "%04o", static_cast<unsigned>(mode & 07777));
+  return text;
+}
+
+std::string user_name(uid_t uid) {
+  const passwd* entry = getpwuid(uid);
+  return entry ? entry->pw_name : std::to_string(uid);
+}
+
+std::optional<uid_t> service_uid(const CheckContext& context) {
+  if (context.self != 0) return context.self;
+  const auto running = context.running ? std::optional(context.running->uid) : std::nullopt;
+  const uid_t uid = service_uid(context.settings, running);
+  return uid != 0 || running ? std::optional(uid) : std::nullopt;
+}
+
+std::string service_user(const CheckContext& context) {
+  const auto uid = service_uid(context);
+  return uid ? user_name(*uid) : "mqtt-keyd";
+}
+
+Check check_user(const CheckContext& context) {
+  const std::string as = user_name(context.self);
+  if (context.running && context.running->uid != context.self && context.self != 0)
+    return {Result::warning,
+            "this is " + as + ", but keyd runs as " + user_name(context.running->uid) + ": it may see other things",
+            "run this command as " + user_name(context.running->uid) + ", or as root"};
+  if (context.self != 0)
+    return {Result::ok, context.from_root
+                            ? "note: started by root; what follows is what " + as + " sees, whom keyd runs as"
+                            : "this is " + as};
+  if (context.running && context.running->uid == 0)
+    return {Result::ok, "this is root, and so is keyd; it needs not be"};
+  const std::string user = service_user(context);
+  return {Result::ok, "note: this is root, and if keyd runs as another user, that one may not see all that root sees",
+          "`setpriv --reuid " + user + " --regid " + user + " --clear-groups mqtt-keyd check --config " +
+              quoted(context.config) + "`"};
+}
+
+Check check_audit_file(const CheckContext& context) {
+  if (!context.settings.audit_file)
+    return {Result::skipped, "audit_file is not set: the audit goes to standard output only"};
+  const std::string &path = context.settings.audit_file->path, directory = parent_of(path);
+  const std::string user = service_user(context);
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) {
+    const int error = errno;
+    const std::string problem = why_not_writable(directory);
+    if (error == ENOENT && problem.empty()) return {Result::ok, path + ": will be created"};
+    return {
+        Result::error,
+        "directory " + directory + ": " + (problem.empty() ? strerror(error) : problem) + "; keyd can't create " + path,
+        "`install -d -o " + user + " -m 750 " + quoted(directory) + "`"};
+  }
+  if (!S_ISREG(info.st_mode)) return {Result::error, path + ": it is not a regular file", "name another one"};
+  if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0)
+    return {Result::error, path + ": " + strerror(errno) + "; without its audit keyd signs nothing",
+            "`chown " + user + " " + quoted(path) + "`"};
+  if (info.st_mode & (S_IWGRP | S_IWOTH))
+    return {Result::warning, path + ": mode " + octal(info.st_mode) + " lets others write into the audit",
+            "`chmod go-w " + quoted(path) + "`"};
+  return {Result::ok, path + ": mode " + octal(info.st_mode) + ", owner " + user_name(info.st_uid)};
+}
+
+Check check_allowed_users(const CheckContext& context) {
+  std::string found;
+  const auto service = service_uid(context);
+  for (const uid_t uid : context.settings.allowed_uids) {
+    if (uid == 0)
+      return {Result::warning, "root may ask for signatures; no worker runs as root",
+              "take it out of allowed_users in " + context.config};
+    if (service && uid == *service)
+      return {Result::warning,
+              user_name(uid) + " is keyd's own user: a worker that runs as it could read the keys themselves",
+              "`adduser --system --group --no-create-home mqtt-relay`, and name mqtt-relay in allowed_users"};
+    if (!getpwuid(uid))
+      return {Result::warning, "there is no user with the number " + std::to_string(uid) + " on this machine",
+              "name a user of `getent passwd` in allowed_users"};
+    found += (found.empty() ? "" : ", ") + user_name(uid);
+  }
+  return {Result::ok, found};
+}
+
+Check check_socket(const CheckContext& context) {
+  const std::string &path = context.settings.socket.path, directory = parent_of(path), user = service_user(context);
+  if (!context.socket_problem.empty())
+    return {Result::error, context.socket_problem, "set socket to a path like \"/run/mqtt-keyd/sign.sock\""};
+  struct stat info {};
+  if (stat(directory.c_str(), &info) != 0 && errno == ENOENT)
+    return {Result::warning, "directory " + directory + " is not there; a systemd unit makes it (RuntimeDirectory=)",
+            "without systemd: `install -d -o " + user + " -m 755 " + quoted(directory) + "`"};
+  if (const std::string problem = why_not_writable(directory); !problem.empty())
+    return {Result::error, "directory " + directory + ": " + problem + "; keyd can't create " + path,
+            "`chown " + user + " " + quoted(directory) + "`"};
+  if ((info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX))
+    return {Result::warning, "directory " + directory + ": everybody may put another socket there",
+            "`chmod 755 " + quoted(directory) + "`"};
+  if (!(info.st_mode & S_IXOTH))
+    return {Result::warning, "directory " + directory + ": mode " + octal(info.st_mode) + " may keep the workers out",
+            "`chmod 755 " + quoted(directory) + "`"};
+  if (!context.running) return {Result::ok, path + ": no keyd answers there now"};
+  return {Result::ok, path + ": a keyd answers there now, pid " + std::to_string(context.running->pid) + ", user " +
+                          user_name(context.running->uid)};
+}
+
+Check check_clock(const CheckContext& context) {
+  const std::string now = day_of(context.now_ns), fix = "`timedatectl status`, then `timedatectl set-ntp true`";
+  if (context.now_ns < kEarliestNs)
+    return {Result::warning, "it is " + now + ", before this program was written: the audit's times will be wrong",
+            fix};
+  if (context.keys.newest_ns > context.now_ns + kDayNs)
+    return {Result::warning,
+            "it is " + now + ", but " + context.keys.newest_file + " was changed on " + day_of(context.keys.newest_ns),
+            fix};
+  return {Result::ok, "it is " + now};
+}
+
+Check check_locked_memory(const CheckContext& context) {
+  if (!context.locked_memory.empty())
+    return {Result::error, context.locked_memory, "LimitMEMLOCK= in the unit, `ulimit -l`, or a lower key_cache"};
+  const size_t kib = locked_slots(context.settings) * sizeof(PrivateKey) / 1024;
+  const std::string note =
+      context.self == 0 ? "; note: no limit holds for root, but RLIMIT_MEMLOCK does for keyd's user" : "";
+  return {Result::ok, "key_cache " + std::to_string(context.settings.key_cache) + " needs " + grouped(kib) +
+                          " KiB, and they can be locked" + note};
+}
+
+Kernel look_at_kernel() {
+  Kernel kernel;
+  const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  kernel.landlock_abi = abi > 0 ? abi : 0;
+  const uint32_t action = SECCOMP_RET_ERRNO;
+  kernel.seccomp = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+  kernel.memfd_secret = no_secret_memory().empty();
+  return kernel;
+}
+
+Check check_landlock(const CheckContext& context) {
+  if (context.kernel.landlock_abi > 0) return {Result::ok, "ABI " + std::to_string(context.kernel.landlock_abi)};
+  return missing(context, "this kernel has no Landlock, or it is off",
+                 "Linux 5.13 or later, with landlock in `cat /sys/kernel/security/lsm` (boot with lsm=landlock,…)");
+}
+
+Check check_seccomp(const CheckContext& context) {
+  if (context.kernel.seccomp) return {Result::ok, "filters are available"};
+  return missing(context, "this kernel has no seccomp filters", "a kernel with CONFIG_SECCOMP_FILTER=y");
+}
+
+// Better than locked memory, not needed: the kernel itself can't read it. No warning, as many kernels have it off.
+Check check_memfd_secret(const CheckContext& context) {
+  if (context.kernel.memfd_secret) return {Result::ok, "available"};
+  return {Result::ok, "note: not available; keys are in locked memory all the same",
+          "Linux 6.5 or later, or boot with secretmem.enable=1"};
+}
+
+}  // namespace keyd::admin

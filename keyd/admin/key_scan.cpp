@@ -1,0 +1,84 @@
+#include "keyd/admin/key_scan.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+
+#include "ipc/codec.h"
+#include "keyd/admin/terminal.h"
+#include "keyd/key_places.h"
+
+namespace keyd::admin {
+namespace {
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+
+class Names {
+ public:
+  explicit Names(const KeyStore::Place& place) : path_(place.path) {
+    // The place is O_PATH, which can't be listed.
+    const int fd = openat(place.directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    directory_.reset(fd < 0 ? nullptr : fdopendir(fd));
+    if (!directory_) fail();
+  }
+  // nullptr at the end.
+  const char* next() {
+    for (;;) {
+      errno = 0;
+      const dirent* entry = readdir(directory_.get());
+      if (!entry && errno != 0) fail();
+      if (!entry) return nullptr;
+      if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) return entry->d_name;
+    }
+  }
+
+ private:
+  [[noreturn]] void fail() const { throw std::runtime_error(path_ + ": can't be listed: " + strerror(errno)); }
+  std::string path_;
+  std::unique_ptr<DIR, CloseDirectory> directory_;
+};
+
+uint64_t count(const KeyStore::Place& place) {
+  uint64_t total = 0;
+  for (Names names(place); names.next();) total++;
+  return total;
+}
+
+}  // namespace
+
+std::string client_id_of(std::string_view file_name) {
+  constexpr std::string_view kSuffix = ".pem";
+  if (!file_name.ends_with(kSuffix)) return "";
+  file_name.remove_suffix(kSuffix.size());
+  return ipc::can_name_a_key(file_name) ? std::string(file_name) : "";
+}
+
+void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::function<void(const ScannedFile&)>& each) {
+  const KeyStore::Place place = open_keys_dir(keys_dir);
+  Progress progress("reading keys", 0);
+  if (progress.shown()) progress.expect(count(place));
+  uint64_t done = 0;
+  Names names(place);
+  while (const char* name = names.next()) {
+    ScannedFile file;
+    file.name = name;
+    file.client_id = client_id_of(file.name);
+    if (!file.client_id.empty()) {
+      KeyFile read = reader.read(place.directory.get(), file.name, place.path + "/" + file.name);
+      if (!read.keys.empty()) file.key = read.keys.front()->info();
+      file.problem = std::move(read.problem);
+      file.mode = read.mode;
+      file.modified_ns = read.state.modified_ns;
+    }
+    each(file);
+    progress.at(++done);
+  }
+}
+
+}  // namespace keyd::admin

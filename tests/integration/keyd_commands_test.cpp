@@ -1,0 +1,233 @@
+// keyd's command line, by the program that is shipped: exit statuses, what goes where, and that the commands agree with
+// the keyd that serves.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/integration/harness/need.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+std::string program() { return (fs::path(MQTT_RELAY_PROGRAMS) / "keyd").string(); }
+
+Finished keyd(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+  arguments.insert(arguments.begin(), program());
+  return run({.argv = std::move(arguments), .environment = std::move(environment)});
+}
+
+// With standard input from a file, as a pipe would give it.
+Finished keyd_reads(const fs::path& input, const std::string& arguments) {
+  return run({.argv = {"sh", "-c", "exec \"$0\" " + arguments + " < \"$1\"", program(), input.string()}});
+}
+
+// keyd's configuration and keys, and no process.
+WorldOptions at_rest() { return {.remote = RemoteKind::none, .local = false, .start = false}; }
+
+// What a running keyd wrote into its audit, in a file.
+struct Recorded {
+  Recorded() {
+    World world({.remote = RemoteKind::none});
+    for (int i = 0; i < 3; ++i) {
+      const auto identity = device_identity("p256", 1);
+      world.device(identity).join("local-" + std::to_string(i));
+    }
+    for (const auto& line : world.relay().audit().lines()) text += line + "\n";
+    write_file(file, text);
+  }
+  std::vector<std::string> lines() const {
+    std::vector<std::string> all;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) all.push_back(line);
+    return all;
+  }
+  TempDir directory;
+  fs::path file = directory / "audit";
+  std::string text;
+};
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("keyd commands: a wrong command line is 64 and says what is right", "[keyd-commands]") {
+  const std::vector<std::vector<std::string>> wrong = {{},
+                                                       {"serve"},
+                                                       {"chekc"},
+                                                       {"audit"},
+                                                       {"audit", "veryfy"},
+                                                       {"check", "--nope"},
+                                                       {"keys", "extra"},
+                                                       {"audit", "verify", "-", "file"},
+                                                       {"audit", "show", "--since", "yesterday"},
+                                                       {"audit", "show", "--limit", "0"},
+                                                       {"audit", "show", "--worker", "one"}};
+  for (const auto& arguments : wrong) {
+    std::string joined;
+    for (const auto& argument : arguments) joined += argument + " ";
+    CAPTURE(joined);
+    const auto finished = keyd(arguments);
+    CHECK(finished.status.code == 64);
+    CHECK(finished.out.empty());
+    CHECK_FALSE(finished.err.empty());
+  }
+  CHECK(has(keyd({"chekc"}).err, "audit verify"));
+  CHECK(keyd({"--help"}).status.code == 0);
+  for (const auto& command : {"check", "keys"}) CHECK(has(keyd({command, "--help"}).out, "Exit status"));
+  for (const auto& command : {"verify", "show"}) CHECK(has(keyd({"audit", command, "--help"}).out, "Exit status"));
+}
+
+TEST_CASE("keyd commands: what a running keyd writes is verified, and shown", "[keyd-commands]") {
+  const Recorded audit;
+  REQUIRE(audit.lines().size() > 6);
+  const auto whole = keyd({"audit", "verify", audit.file});
+  CAPTURE(whole.out, whole.err);
+  CHECK(whole.status.code == 0);
+  CHECK(has(whole.out, "intact"));
+  CHECK(has(whole.out, "seq " + std::to_string(audit.lines().size() - 1) + ", SHA-256"));
+  CHECK(keyd_reads(audit.file, "audit verify -").status.code == 0);
+
+  const auto shown = keyd({"audit", "show", audit.file, "--event", "lookup", "--json"});
+  CHECK(shown.status.code == 0);
+  std::istringstream in(shown.out);
+  size_t lookups = 0;
+  for (std::string line; std::getline(in, line); ++lookups) {
+    CHECK(has(audit.text, line + "\n"));
+    CHECK(Json::parse(line).at("event") == "lookup");
+  }
+  CHECK(lookups == 3 + 1);  // relayd asks for the listener's key at its start
+  const auto table = keyd({"audit", "show", audit.file, "--client", "local-1"});
+  CHECK(has(table.out, "CLIENT ID"));
+  CHECK(has(table.out, "local-1"));
+  CHECK_FALSE(has(table.out, "local-2"));
+  CHECK_FALSE(has(table.out, "\033"));
+}
+
+TEST_CASE("keyd commands: a broken audit is 1, one that can't be read 66", "[keyd-commands]") {
+  const Recorded audit;
+  auto lines = audit.lines();
+  lines.erase(lines.begin() + 3);
+  std::string text;
+  for (const auto& line : lines) text += line + "\n";
+  write_file(audit.directory / "cut", text);
+  const auto broken = keyd({"audit", "verify", audit.directory / "cut", "--json"});
+  CHECK(broken.status.code == 1);
+  const auto verdict = Json::parse(broken.out);
+  CHECK(verdict.at("broken").at("kind") == "removed");
+  CHECK(verdict.at("broken").at("line") == 4);
+  CHECK(has(keyd({"audit", "verify", audit.directory / "cut"}).out, "BROKEN"));
+  for (const auto& command : {"verify", "show"}) {
+    const auto missing = keyd({"audit", command, audit.directory / "none"});
+    CHECK(missing.status.code == 66);
+    CHECK(has(missing.err, "none: can't be opened: No such file"));
+    CHECK(keyd({"audit", command, audit.directory.path()}).status.code == 66);
+  }
+}
+
+TEST_CASE("keyd commands: without a file the audit is the configuration's", "[keyd-commands]") {
+  const Recorded audit;
+  World world(at_rest());
+  const auto configuration = world.relay().keyd_configuration().string();
+  for (const auto& command : {"verify", "show"}) {
+    const auto finished = keyd({"audit", command, "--config", configuration});
+    CHECK(finished.status.code == 78);
+    CHECK(has(finished.err, "audit_file is not set"));
+    CHECK(keyd({"audit", command, "--config", "/nonexistent/keyd.json"}).status.code == 78);
+  }
+  world.relay().patch_keyd({{"audit_file", audit.file.string()}});
+  CHECK(keyd({"audit", "verify", "--config", configuration}).status.code == 0);
+  CHECK(keyd({"--config", configuration, "audit", "verify"}).status.code == 0);
+  CHECK(has(keyd({"audit", "show", "--config", configuration}).out, "local-1"));
+}
+
+TEST_CASE("keyd commands: a full output is an error, not silence", "[keyd-commands]") {
+  const Recorded audit;
+  const auto full = run({.argv = {program(), "audit", "show", audit.file}, .stdout_file = "/dev/full"});
+  CHECK(full.status.code == 1);
+  CHECK(has(full.err, "can't be written"));
+}
+
+TEST_CASE("keyd commands: check is 0, 1 or 2, and keys lists what is there", "[keyd-commands]") {
+  World world(at_rest());
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  const auto configuration = world.relay().keyd_configuration().string();
+  const auto certificate = (world.directory / "relay/certificates/listener.pem").string();
+  const auto check = [&](std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"check", "--config", configuration});
+    return keyd(more);
+  };
+  // The user that relayd has in the tests has no name, which is a warning.
+  const auto good = check({"--listener-cert", certificate, "--json"});
+  CAPTURE(good.out, good.err);
+  CHECK(good.status.code == 0);
+  CHECK(Json::parse(good.out).at("errors") == 0);
+
+  world.relay().give_file("notes.txt", "hello");
+  CHECK(check().status.code == 0);
+  const auto strict = check({"--warnings-as-errors"});
+  CHECK(strict.status.code == 2);
+  CHECK(has(strict.out, "notes.txt"));
+
+  world.relay().give_file("broken.pem", "no key");
+  const auto bad = check({"--warnings-as-errors"});
+  CHECK(bad.status.code == 1);
+  CHECK(has(bad.out, "broken.pem: it is not PEM"));
+  CHECK(check({"--config", "/nonexistent/keyd.json"}).status.code != 0);
+
+  const auto keys = keyd({"keys", "--config", configuration, "--json"});
+  CHECK(keys.status.code == 0);
+  std::istringstream in(keys.out);
+  std::vector<Json> rows;
+  for (std::string line; std::getline(in, line);) rows.push_back(Json::parse(line));
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].at("client_id") == "broken");
+  CHECK(rows[1].at("client_id") == "thermo");
+  CHECK(rows[1].at("type") == "P-256");
+  CHECK(has(keys.err, "2 keys, 1 of them not usable; 1 other file"));
+  // The directory by flag and by environment, as when it serves.
+  TempDir empty;
+  CHECK(keyd({"keys", "--config", configuration, "--private-keys-dir", empty.path()}).err.starts_with("0 keys"));
+  CHECK(keyd({"keys", "--config", configuration}, {"MQTT_RELAY_PRIVATE_KEYS_DIR=" + empty.path().string()})
+            .err.starts_with("0 keys"));
+  CHECK(keyd({"keys", "--config", configuration, "--private-keys-dir", "/nonexistent"}).status.code == 1);
+}
+
+TEST_CASE("keyd commands: check says what the daemon says of a key file", "[keyd-commands]") {
+  World world({.remote = RemoteKind::none});
+  const auto identity = device_identity("p256", 1);
+  world.relay().give_file("thermo.pem", read_file(identity.key), 0644);
+  CHECK(world.refusal(identity, "thermo", mqtt::v311) == 3);
+  const auto said = world.relay().keyd().err().wait_json([](const Json& j) { return j.contains("problem"); },
+                                                         "keyd's word on the key");
+  const auto check = keyd({"check", "--config", world.relay().keyd_configuration(), "--json"});
+  CAPTURE(check.out, check.err);
+  CHECK(check.status.code == 1);
+  auto problem = said.at("problem").get<std::string>();
+  problem.erase(problem.find(" opens it to others"));  // what follows names the user's own number
+  bool found = false;
+  const auto report = Json::parse(check.out);
+  for (const auto& item : report.at("checks")) {
+    if (item.at("name") == "key-files") found = has(item.at("details").at(0).get<std::string>(), problem);
+    if (item.at("name") == "socket") CHECK(has(item.at("found").get<std::string>(), "a keyd answers there now"));
+  }
+  CHECK(found);
+}
+
+TEST_CASE("keyd commands: no key byte is printed", "[keyd-commands]") {
+  World world(at_rest());
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  std::istringstream key(read_file(identity.key));
+  std::string body;  // one line of base64 of the private half
+  for (std::string line; std::getline(key, line) && body.empty();)
+    if (!line.empty() && line[0] != '-') body = line;
+  REQUIRE(body.size() > 20);
+  for (const std::string command : {"check", "keys"}) {
+    const auto finished = keyd({command, "--config", world.relay().keyd_configuration()});
+    CHECK_FALSE(finished.out.empty());
+    CHECK_FALSE(has(finished.out, body));
+    CHECK_FALSE(has(finished.err, body));
+  }
+}

@@ -1,0 +1,374 @@
+// `keyd check`: each check says yes where all is well, and no with the way out where it is not.
+#include "keyd/admin/check.h"
+
+#include <pwd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "common/json_line.h"
+#include "keyd/socket.h"
+#include "keyd_admin_support.h"
+
+using namespace keyd;
+using namespace keyd::admin;
+using namespace keyd_test;
+using nlohmann::json;
+
+namespace {
+
+constexpr uid_t kNobody = 65534, kUnknown = 64999;
+
+// A machine on which all is well, to be spoilt.
+struct Machine {
+  Machine() {
+    std::filesystem::create_directory(scratch / "keys");
+    std::filesystem::create_directory(scratch / "run");
+    chmod((scratch / "keys").c_str(), 0700);
+    chmod((scratch / "run").c_str(), 0755);
+    chmod(scratch.path().c_str(), 0755);
+    scratch.put("keys/dev.pem", key.text(witness::Form::pkcs8));
+    scratch.put("listener.key", listener.text(witness::Form::pkcs8));
+    settings["private_keys_dir"] = scratch / "keys";
+    settings["listener_keyfile"] = scratch / "listener.key";
+    settings["socket"] = scratch / "run/s.sock";
+    settings["allowed_users"] = {std::to_string(kNobody)};
+  }
+  CheckOptions options() const {
+    CheckOptions options;
+    options.config = scratch.put("keyd.json", settings.dump());
+    options.listener_certificate = certificate;
+    return options;
+  }
+  std::vector<Check> all() const { return run_checks(options()); }
+  Check check(const std::string& name) const {
+    for (const Check& found : all())
+      if (found.name == name) return found;
+    throw std::runtime_error("there is no check named " + name);
+  }
+  // What is looked at, for checks of facts that a test can't make.
+  CheckContext context() const { return look_around(load_settings(options().config, {}), options()); }
+
+  ScratchDir scratch;
+  witness::Key key = witness::Key::generate("P-256"), listener = witness::Key::generate("P-384");
+  json settings;
+  std::string certificate;
+};
+
+void expect(const Check& check, Result result, const std::string& found, const std::string& fix = "") {
+  INFO(name(check.result) << ": " << check.found << " | " << check.fix);
+  CHECK(check.result == result);
+  CHECK(check.found.find(found) != std::string::npos);
+  CHECK(check.fix.find(fix) != std::string::npos);
+  if (result == Result::error || result == Result::warning) CHECK_FALSE(check.fix.empty());
+}
+
+}  // namespace
+
+TEST_CASE("a_good_machine_has_no_errors_and_no_warnings", "[keyd][keyd-admin]") {
+  Machine machine;
+  machine.certificate = machine.scratch.put("listener.pem", witness::certificate(machine.listener));
+  const auto checks = machine.all();
+  CHECK(checks.size() == 17);
+  std::ostringstream out;
+  const int status = report_checks(checks, {}, out, {});
+  INFO(out.str());
+  CHECK(status == 0);
+  for (const Check& check : checks) {
+    INFO(check.name << ": " << check.found);
+    // What the machine that runs the tests has is not the test's.
+    if (check.name != "landlock" && check.name != "seccomp") CHECK(check.result != Result::warning);
+    CHECK(check.result != Result::error);
+    CHECK_FALSE(check.found.empty());
+  }
+}
+
+TEST_CASE("check: the configuration", "[keyd][keyd-admin]") {
+  Machine machine;
+  expect(machine.check("configuration"), Result::ok, "keyd.json");
+  machine.settings["key_cash"] = 3;
+  expect(machine.check("configuration"), Result::error, "key_cash", "editor");
+  for (const Check& check : machine.all())
+    if (check.name != "configuration") expect(check, Result::skipped, "needs a configuration");
+}
+
+TEST_CASE("check: the directory of keys", "[keyd][keyd-admin]") {
+  Machine machine;
+  const std::string keys = machine.scratch / "keys";
+  expect(machine.check("keys-directory"), Result::ok, "mode 0700");
+  chmod(keys.c_str(), 0755);
+  expect(machine.check("keys-directory"), Result::warning, "mode 0755", "chmod 700 '" + keys + "'");
+  chmod(keys.c_str(), 0777);
+  expect(machine.check("keys-directory"), Result::error, "everybody may write there", "install -d -o ");
+  if (geteuid() == 0) {
+    chmod(keys.c_str(), 0700);
+    REQUIRE(chown(keys.c_str(), kUnknown, 0) == 0);
+    CheckContext context = machine.context();
+    context.running = ucred{1, kNobody, kNobody};
+    expect(check_keys_directory(context), Result::warning, "can replace every key", "chown nobody '" + keys + "'");
+    // Root's directory may let keyd in by its group.
+    REQUIRE(chown(keys.c_str(), 0, kNobody) == 0);
+    chmod(keys.c_str(), 0750);
+    expect(check_keys_directory(context), Result::ok, "mode 0750");
+    chmod(keys.c_str(), 0770);
+    expect(check_keys_directory(context), Result::warning, "mode 0770", "chmod g-w,o= '");
+  }
+  std::filesystem::remove_all(keys);
+  expect(machine.check("keys-directory"), Result::error, "No such file", "install -d -o ");
+  expect(machine.check("key-files"), Result::skipped, "No such file");
+  expect(machine.check("key-names"), Result::skipped, "not read");
+}
+
+TEST_CASE("check: the key files, by the daemon's own reader", "[keyd][keyd-admin]") {
+  Machine machine;
+  expect(machine.check("key-files"), Result::ok, "1 usable, 0 not");
+  machine.scratch.put("keys/open.pem", machine.key.text(witness::Form::pkcs8), 0644);
+  for (int i = 0; i < 30; i++) machine.scratch.put("keys/bad" + std::to_string(i) + ".pem", "no key");
+  const Check check = machine.check("key-files");
+  expect(check, Result::error, "1 usable, 31 not", "mqtt-keyd keys --config");
+  CHECK(check.details.size() == 11);
+  CHECK(check.details.back() == "… and 21 more");
+  CHECK(check.details[0].find(".pem: it") != std::string::npos);
+  std::filesystem::remove_all(machine.scratch / "keys");
+  std::filesystem::create_directory(machine.scratch / "keys");
+  expect(machine.check("key-files"), Result::warning, "no key in", "CLIENTID.pem");
+  expect(machine.check("key-algorithms"), Result::skipped, "no usable key");
+}
+
+TEST_CASE("check: the algorithms are a table", "[keyd][keyd-admin]") {
+  Machine machine;
+  machine.scratch.put("keys/rsa.pem", witness::Key::generate("RSA:2048").text(witness::Form::pkcs8));
+  machine.scratch.put("keys/dev2.pem", machine.key.text(witness::Form::pkcs8));
+  expect(machine.check("key-algorithms"), Result::ok, "2 P-256, 1 RSA 2048");
+}
+
+TEST_CASE("check: names that no client id has", "[keyd][keyd-admin]") {
+  Machine machine;
+  expect(machine.check("key-names"), Result::ok, "every file");
+  for (const char* name : {"dev.key", "dev.PEM", ".pem", "a\x1b.pem", "README"})
+    machine.scratch.put(std::string("keys/") + name, machine.key.text(witness::Form::pkcs8));
+  const Check check = machine.check("key-names");
+  expect(check, Result::warning, "5 files", "rename each to CLIENTID.pem");
+  CHECK(check.details.size() == 5);
+  expect(machine.check("key-files"), Result::ok, "1 usable, 0 not");
+  CHECK(client_id_of("dev.pem") == "dev");
+  CHECK(client_id_of("a.b.pem") == "a.b");
+  CHECK(client_id_of(std::string(251, 'x') + ".pem").size() == 251);
+  CHECK(client_id_of(std::string(252, 'x') + ".pem").empty());
+}
+
+TEST_CASE("check: the listener's key", "[keyd][keyd-admin]") {
+  Machine machine;
+  const auto spki = machine.listener.spki();
+  expect(machine.check("listener-key"), Result::ok, common::hex(spki.data(), spki.size()));
+  machine.scratch.put("listener.key", "no key");
+  expect(machine.check("listener-key"), Result::error, "not PEM", "install -o ");
+  std::filesystem::remove(machine.scratch / "listener.key");
+  expect(machine.check("listener-key"), Result::error, "No such file", "listener.key'`");
+  machine.settings["listener_keyfile"] = machine.scratch / "none/listener.key";
+  expect(machine.check("listener-key"), Result::error, "listener_keyfile");
+}
+
+TEST_CASE("check: the listener's certificate and its key", "[keyd][keyd-admin]") {
+  Machine machine;
+  expect(machine.check("listener-certificate"), Result::skipped, "not given", "--listener-cert FILE");
+  machine.certificate = machine.scratch.put("listener.pem", witness::certificate(machine.listener));
+  expect(machine.check("listener-certificate"), Result::ok, "is the listener key's");
+  machine.certificate =
+      machine.scratch.put("chain.pem", witness::certificate(machine.listener) + witness::certificate(machine.key));
+  expect(machine.check("listener-certificate"), Result::ok, "is the listener key's");
+  machine.certificate = machine.scratch.put("other.pem", witness::certificate(machine.key));
+  expect(machine.check("listener-certificate"), Result::error, "of another key", "openssl x509 -in");
+  machine.certificate = machine.scratch.put("none.pem", "no certificate");
+  expect(machine.check("listener-certificate"), Result::error, "no certificate found", "openssl x509");
+  machine.certificate = machine.scratch / "missing.pem";
+  expect(machine.check("listener-certificate"), Result::error, "No such file", "listener.certfile");
+  std::filesystem::remove(machine.scratch / "listener.key");
+  expect(machine.check("listener-certificate"), Result::skipped, "no listener key");
+}
+
+TEST_CASE("check: the passphrase file", "[keyd][keyd-admin]") {
+  Machine machine;
+  const std::string file = machine.scratch / "passphrase";
+  expect(machine.check("key-passphrase-file"), Result::skipped, "not set");
+  machine.settings["key_passphrase_file"] = file;
+  // By the check alone: a keyd that reads the file may refuse a bad one before.
+  const auto check = [&] {
+    return check_key_passphrase_file([&] {
+      CheckContext context;
+      context.settings = load_settings(machine.options().config, {});
+      context.self = geteuid();
+      return context;
+    }());
+  };
+  expect(check(), Result::error, "No such file", "install -o ");
+  machine.scratch.put("passphrase", "secret\n", 0600);
+  expect(check(), Result::ok, "mode 0600");
+  machine.scratch.put("passphrase", "secret\n", 0440);
+  expect(check(), Result::ok, "mode 0440");
+  machine.scratch.put("passphrase", "secret\n", 0644);
+  expect(check(), Result::error, "opens it to others", "chmod 600 '" + file + "'");
+  machine.scratch.put("passphrase", "", 0600);
+  expect(check(), Result::error, "empty");
+  if (geteuid() == 0) {
+    machine.scratch.put("passphrase", "secret\n", 0600);
+    REQUIRE(chown(file.c_str(), kUnknown, 0) == 0);
+    CheckContext context = machine.context();
+    context.running = ucred{1, kNobody, kNobody};
+    expect(check_key_passphrase_file(context), Result::error, "neither root nor keyd's user", "chown nobody '");
+  }
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  expect(check(), Result::error, "not a regular file");
+}
+
+TEST_CASE("check: the audit file", "[keyd][keyd-admin]") {
+  Machine machine;
+  expect(machine.check("audit-file"), Result::skipped, "not set");
+  machine.settings["audit_file"] = machine.scratch / "audit";
+  expect(machine.check("audit-file"), Result::ok, "will be created");
+  CHECK_FALSE(std::filesystem::exists(machine.scratch / "audit"));
+  machine.scratch.put("audit", "", 0640);
+  expect(machine.check("audit-file"), Result::ok, "mode 0640");
+  machine.scratch.put("audit", "", 0662);
+  expect(machine.check("audit-file"), Result::warning, "mode 0662", "chmod go-w '");
+  std::filesystem::remove(machine.scratch / "audit");
+  std::filesystem::create_directory(machine.scratch / "audit");
+  expect(machine.check("audit-file"), Result::error, "not a regular file");
+  machine.settings["audit_file"] = machine.scratch / "none/audit";
+  expect(machine.check("audit-file"), Result::error, "No such file", "install -d -o ");
+}
+
+TEST_CASE("check: the user who checks", "[keyd][keyd-admin]") {
+  Machine machine;
+  CheckContext context = machine.context();
+  context.self = kNobody;
+  expect(check_user(context), Result::ok, "this is nobody");
+  context.from_root = true;
+  expect(check_user(context), Result::ok, "note: started by root; what follows is what nobody sees");
+  context.running = ucred{1, kUnknown, kUnknown};
+  expect(check_user(context), Result::warning, "keyd runs as 64999", "run this command as 64999");
+  context.self = 0;
+  expect(check_user(context), Result::ok, "note: this is root", "setpriv --reuid 64999");
+  context.running = ucred{1, 0, 0};
+  expect(check_user(context), Result::ok, "so is keyd");
+}
+
+TEST_CASE("keyd's user is that of the running keyd, or the owner of the keys", "[keyd][keyd-admin]") {
+  Machine machine;
+  const Settings settings = load_settings(machine.options().config, {});
+  CHECK(service_uid(settings, kUnknown) == kUnknown);
+  if (!getpwnam("mqtt-keyd") && geteuid() == 0) {
+    CHECK(service_uid(settings, {}) == 0);
+    REQUIRE(chown((machine.scratch / "keys").c_str(), kUnknown, 0) == 0);
+    CHECK(service_uid(settings, {}) == kUnknown);
+  }
+}
+
+TEST_CASE("check: who may ask for signatures", "[keyd][keyd-admin]") {
+  Machine machine;
+  CheckContext context = machine.context();
+  context.self = kUnknown;
+  expect(check_allowed_users(context), Result::ok, "nobody");
+  context.settings.allowed_uids = {kNobody, 0};
+  expect(check_allowed_users(context), Result::warning, "root may ask", "allowed_users");
+  context.settings.allowed_uids = {kUnknown};
+  expect(check_allowed_users(context), Result::warning, "keyd's own user", "adduser");
+  context.settings.allowed_uids = {kNobody, kUnknown + 1};
+  expect(check_allowed_users(context), Result::warning, "number 65000", "getent passwd");
+  // Root checks for the keyd that runs.
+  context.self = 0;
+  context.running = ucred{1, kNobody, kNobody};
+  context.settings.allowed_uids = {kNobody};
+  expect(check_allowed_users(context), Result::warning, "keyd's own user");
+  machine.settings["allowed_users"] = {"no-such-user"};
+  expect(machine.check("configuration"), Result::error, "no such user");
+}
+
+TEST_CASE("check: the socket", "[keyd][keyd-admin]") {
+  Machine machine;
+  const std::string run = machine.scratch / "run", path = run + "/s.sock";
+  expect(machine.check("socket"), Result::ok, "no keyd answers there now");
+  {
+    const ListeningSocket socket({path, "test"});
+    umask(0022);
+    expect(machine.check("socket"), Result::ok, "a keyd answers there now, pid " + std::to_string(getpid()));
+    CHECK(std::filesystem::exists(path));
+  }
+  chmod(run.c_str(), 0777);
+  expect(machine.check("socket"), Result::warning, "another socket", "chmod 755 '");
+  chmod(run.c_str(), 0700);
+  expect(machine.check("socket"), Result::warning, "may keep the workers out", "chmod 755 '");
+  std::filesystem::remove_all(run);
+  expect(machine.check("socket"), Result::warning, "RuntimeDirectory", "install -d -o ");
+  machine.scratch.put("run", "");
+  machine.settings["socket"] = machine.scratch / "run";
+  expect(machine.check("socket"), Result::error, "not a socket", "set socket to");
+  machine.settings["socket"] = "relative";
+  expect(machine.check("socket"), Result::error, "absolute path", "set socket to");
+  machine.settings["socket"] = "/" + std::string(200, 'x');
+  expect(machine.check("socket"), Result::error, "too long", "set socket to");
+}
+
+TEST_CASE("check: the clock", "[keyd][keyd-admin]") {
+  Machine machine;
+  CheckContext context = machine.context();
+  constexpr int64_t kHour = 3600 * int64_t{1'000'000'000};
+  expect(check_clock(context), Result::ok, "it is ");
+  CHECK(context.keys.newest_file == "dev.pem");
+  context.now_ns = context.keys.newest_ns - 23 * kHour;
+  expect(check_clock(context), Result::ok, "it is ");
+  context.now_ns = context.keys.newest_ns - 25 * kHour;
+  expect(check_clock(context), Result::warning, "dev.pem was changed on", "timedatectl");
+  context.now_ns = 0;
+  expect(check_clock(context), Result::warning, "it is 1970-01-01 00:00 UTC, before", "timedatectl");
+}
+
+TEST_CASE("check: locked memory, by what serving would lock", "[keyd][keyd-admin]") {
+  Machine machine;
+  CheckContext context = machine.context();
+  expect(check_locked_memory(context), Result::ok, "key_cache 256 needs");
+  // More than there is of address space.
+  Settings large = context.settings;
+  large.key_cache = size_t{1} << 40;
+  context = look_around(large, machine.options());
+  expect(check_locked_memory(context), Result::error, "memory for keys", "LimitMEMLOCK=");
+  expect(check_key_files(context), Result::skipped, "see locked-memory");
+  expect(check_listener_key(context), Result::skipped, "see locked-memory");
+}
+
+TEST_CASE("check: what the kernel has for the sandbox", "[keyd][keyd-admin]") {
+  Machine machine;
+  CheckContext context = machine.context();
+  context.kernel = {3, true, true};
+  expect(check_landlock(context), Result::ok, "ABI 3");
+  expect(check_seccomp(context), Result::ok, "available");
+  expect(check_memfd_secret(context), Result::ok, "available");
+  context.kernel = {};
+  expect(check_landlock(context), Result::warning, "no Landlock", "lsm=landlock");
+  expect(check_seccomp(context), Result::warning, "no seccomp", "CONFIG_SECCOMP_FILTER");
+  expect(check_memfd_secret(context), Result::ok, "not available", "secretmem.enable");
+  context.settings.require_sandbox = true;
+  expect(check_landlock(context), Result::error, "keyd does not start", "lsm=landlock");
+  expect(check_seccomp(context), Result::error, "keyd does not start");
+}
+
+TEST_CASE("check: errors, warnings, and how they end", "[keyd][keyd-admin]") {
+  const Check ok{Result::ok, "fine"}, warning{Result::warning, "hm", "do"}, error{Result::error, "bad\033[2J", "do"};
+  CheckOptions plain, strict;
+  strict.warnings_as_errors = true;
+  std::ostringstream out;
+  CHECK(report_checks({ok}, strict, out, {}) == 0);
+  CHECK(report_checks({ok, warning}, plain, out, {}) == 0);
+  CHECK(report_checks({ok, warning}, strict, out, {}) == 2);
+  CHECK(report_checks({error, warning}, strict, out, {}) == 1);
+  CHECK(out.str().find('\033') == std::string::npos);
+  CHECK(out.str().find("1 error, 1 warning, 0 ok, 0 skipped") != std::string::npos);
+  std::ostringstream text;
+  plain.json = true;
+  CHECK(report_checks({ok, warning, error}, plain, text, {}) == 1);
+  const json report = json::parse(text.str());
+  CHECK(report.at("errors") == 1);
+  CHECK(report.at("warnings") == 1);
+  REQUIRE(report.at("checks").size() == 3);
+  CHECK(report.at("checks")[1] == json({{"name", ""}, {"result", "warning"}, {"found", "hm"}, {"fix", "do"}}));
+}
