@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "certificate_name.h"
 #include "common/log.h"
-#include "relayd/tls/ip_name.h"
 #include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
@@ -108,8 +108,8 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
 }
 
 bool Handshake::peer_is_named(std::span<const uint8_t> leaf_der) {
-  misnamed_ = !wolf_shim_certificate_is_for(leaf_der.data(), leaf_der.size(), peer_name_.data(), peer_name_.size(),
-                                            is_ip_address(peer_name_));
+  misnamed_ =
+      !mqtt_relay_certificate_is_for(leaf_der.data(), leaf_der.size(), peer_name_.data(), peer_name_.size());
   return !misnamed_;
 }
 
