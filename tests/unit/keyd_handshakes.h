@@ -12,7 +12,7 @@ namespace witness {
 
 struct Certificate {
   std::shared_ptr<void> x509, key;
-  std::string pem() const;
+  std::string pem() const, key_pem() const;
   std::vector<uint8_t> der() const;
   ipc::Spki spki() const;
 };

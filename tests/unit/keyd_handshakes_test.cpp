@@ -96,6 +96,14 @@ std::string Certificate::pem() const {
   return {data, static_cast<size_t>(size)};
 }
 
+std::string Certificate::key_pem() const {
+  std::unique_ptr<BIO, int (*)(BIO*)> out(BIO_new(BIO_s_mem()), BIO_free);
+  PEM_write_bio_PKCS8PrivateKey(out.get(), key_of(*this), nullptr, nullptr, 0, nullptr, nullptr);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &data);
+  return {data, static_cast<size_t>(size)};
+}
+
 std::vector<uint8_t> Certificate::der() const {
   unsigned char* data = nullptr;
   const int size = i2d_X509(x509_of(*this), &data);
