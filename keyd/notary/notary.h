@@ -1,8 +1,8 @@
 // The process of keyd that reads what comes from the network, and has no keys.
 //
 // keyd forks a guardian before it has read any; the guardian forks the notary, and another one when that dies, at most
-// ten a second. Both have no file, no descriptor but the socket and standard error, and leave when keyd does. A question
-// that killed the notary is not answered: who asks must not wait for ever.
+// ten a second. Both have no file, no descriptor but the socket and standard error, and leave when keyd does. A
+// question that killed the notary is not answered: who asks must not wait for ever.
 #pragma once
 
 #include <string>

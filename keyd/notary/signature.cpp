@@ -74,8 +74,8 @@ const char* rsa(const Facts& facts, Bytes spki, Bytes digest, Bytes signature) {
   auto* in = const_cast<byte*>(signature.data());
   if (facts.family == Family::rsa_pss)
     return wc_RsaPSS_VerifyCheck(in, size32(signature), opened.data(), static_cast<word32>(opened.size()),
-                                 const_cast<byte*>(digest.data()), size32(digest), facts.hash,
-                                 wc_hash2mgf(facts.hash), key.get()) > 0
+                                 const_cast<byte*>(digest.data()), size32(digest), facts.hash, wc_hash2mgf(facts.hash),
+                                 key.get()) > 0
                ? nullptr
                : kWrong;
   std::array<uint8_t, WC_MAX_DIGEST_SIZE + 32> info;
@@ -83,7 +83,8 @@ const char* rsa(const Facts& facts, Bytes spki, Bytes digest, Bytes signature) {
   const int size =
       wc_RsaSSL_Verify(in, size32(signature), opened.data(), static_cast<word32>(opened.size()), key.get());
   return size > 0 && info_size > 0 &&
-                 std::ranges::equal(std::span(opened).first(static_cast<size_t>(size)), std::span(info).first(info_size))
+                 std::ranges::equal(std::span(opened).first(static_cast<size_t>(size)),
+                                    std::span(info).first(info_size))
              ? nullptr
              : kWrong;
 }

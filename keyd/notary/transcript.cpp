@@ -42,7 +42,8 @@ struct Message {
   uint8_t type;
   const char *misplaced, *malformed;
 };
-#define MESSAGE(type, name) {type, "the transcript has no " name " where it belongs", "malformed " name}
+#define MESSAGE(type, name) \
+  { type, "the transcript has no " name " where it belongs", "malformed " name }
 constexpr Message kClientHello = MESSAGE(1, "ClientHello");
 constexpr Message kServerHello = MESSAGE(2, "ServerHello");
 constexpr Message kHelloRetryRequest = MESSAGE(2, "HelloRetryRequest");
@@ -115,7 +116,7 @@ bool server_hello(Bytes body, Bytes& random, ServerHello& hello) {
   return in.empty() ? in.done() : extensions(in.vector(2), extension) && in.done();
 }
 
-// What both sides' Certificate messages are made of: `entry` has a TLS 1.3 entry's extensions behind each.
+// What both sides' Certificate messages are made of; in TLS 1.3 each certificate has extensions behind it.
 bool certificates(Bytes list, bool tls13, std::span<Bytes> out, size_t& count) {
   Reader in(list);
   for (count = 0; !in.empty(); count++) {
@@ -154,7 +155,7 @@ class Parser {
     if (in_.integer(1) != expected.type) return false;
     const Bytes body = in_.vector(3);
     problem_ = expected.malformed;
-    // A message that is cut off can't be told from an empty one otherwise.
+    // No other may be empty, and one that is cut off looks so.
     if (body.empty() && expected.type != kServerHelloDone.type) return false;
     return check(body);
   }
@@ -181,8 +182,9 @@ bool Parser::hellos_tls13(ServerHello& hello) {
       return false;
     if (hash_size != (retry.suite == 0x1302 ? 48 : 32)) return refused("malformed message_hash"), false;
   }
-  return message(kClientHello, hello_body) &&
-         message(kServerHello, [&](Bytes body) { return server_hello(body, out_.server_random, hello) && !hello.retry; });
+  return message(kClientHello, hello_body) && message(kServerHello, [&](Bytes body) {
+           return server_hello(body, out_.server_random, hello) && !hello.retry;
+         });
 }
 
 bool Parser::client_certificate(bool tls13) {
@@ -199,9 +201,9 @@ const char* Parser::tls13() {
   if (!hellos_tls13(hello)) return problem_;
   if (hello.version != kTls13) return refused("the ServerHello does not select TLS 1.3");
   switch (hello.suite) {
-    case 0x1301:                                   // TLS_AES_128_GCM_SHA256
-    case 0x1303: out_.hash_size = 32; break;       // TLS_CHACHA20_POLY1305_SHA256
-    case 0x1302: out_.hash_size = 48; break;       // TLS_AES_256_GCM_SHA384
+    case 0x1301:                              // TLS_AES_128_GCM_SHA256
+    case 0x1303: out_.hash_size = 32; break;  // TLS_CHACHA20_POLY1305_SHA256
+    case 0x1302: out_.hash_size = 48; break;  // TLS_AES_256_GCM_SHA384
     default: return refused("the ServerHello selects an unknown cipher suite");
   }
   const auto request = [](Bytes body) {

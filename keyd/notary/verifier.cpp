@@ -113,9 +113,8 @@ Verifier::Verifier(std::string remote_host, const std::string& ca_pem) : remote_
   }
   if (authorities_.empty()) throw std::runtime_error("none of its certificates can be used; " + first_cause);
   if (authorities_.size() < all.size())
-    common::log::warning(
-        "some certificates in bind_remote.cacertfile can't be used and are not trusted",
-        {{"unusable", all.size() - authorities_.size()}, {"of", all.size()}, {"first", first_cause}});
+    common::log::warning("some certificates in bind_remote.cacertfile can't be used and are not trusted",
+                         {{"unusable", all.size() - authorities_.size()}, {"of", all.size()}, {"first", first_cause}});
 }
 
 NotaryAnswer Verifier::answer(const Question& question, Bytes transcript) {
@@ -157,7 +156,8 @@ const Verifier::Der* Verifier::server_key(std::span<const Bytes> chain, const ch
   Der all;
   for (const Bytes certificate : chain) {
     const size_t size = certificate.size();  // before each, so that the same bytes can't be cut up in another way
-    all.insert(all.end(), {static_cast<uint8_t>(size >> 16), static_cast<uint8_t>(size >> 8), static_cast<uint8_t>(size)});
+    all.insert(all.end(),
+               {static_cast<uint8_t>(size >> 16), static_cast<uint8_t>(size >> 8), static_cast<uint8_t>(size)});
     all.insert(all.end(), certificate.begin(), certificate.end());
   }
   std::array<uint8_t, 32> name;

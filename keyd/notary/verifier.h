@@ -5,8 +5,8 @@
 // What the peer sends never becomes an authority for anyone else: each chain is verified by itself. A chain that was
 // good is remembered for a minute, so that a handshake usually costs a hash and one signature's check.
 //
-// What this can't see: a server's signature covers its Certificate and all before it in TLS 1.3, both randoms and the key
-// share in TLS 1.2. The rest is for the broker to judge, whose own transcript the device's signature must fit.
+// What this can't see: a server's signature covers its Certificate and all before it in TLS 1.3, both randoms and the
+// key share in TLS 1.2. The rest is for the broker to judge, whose own transcript the device's signature must fit.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// Real handshakes, made in memory by OpenSSL, as a client's transcripts. Its headers and wolfSSL's can't be read together,
-// so this interface has neither; keyd_handshakes_test.cpp has the other side.
+// Real handshakes, made in memory by OpenSSL, as a client's transcripts. Its headers and wolfSSL's can't be read
+// together, so this interface has neither; keyd_handshakes_test.cpp has the other side.
 #pragma once
 
 #include <memory>
@@ -34,8 +34,8 @@ Certificate authority(const std::string& name, const Certificate* issuer = nullp
 
 struct HandshakeOptions {
   bool tls13 = true, retry = false;
-  std::string suite = {};                       // OpenSSL's name; empty: its choice
-  std::string server_schemes = {};              // OpenSSL's names; empty: its choice
+  std::string suite = {};                             // OpenSSL's name; empty: its choice
+  std::string server_schemes = {};                    // OpenSSL's names; empty: its choice
   std::vector<Certificate> server = {}, client = {};  // leaf first
 };
 

@@ -124,8 +124,9 @@ ipc::Spki Certificate::spki() const {
 Certificate issue(const CertificateOptions& options, const Certificate* issuer) {
   static long serial = 1;
   Certificate made;
-  made.key = options.of ? options.of->key
-                        : std::shared_ptr<void>(make_key(options.key), [](void* k) { EVP_PKEY_free(static_cast<EVP_PKEY*>(k)); });
+  made.key = options.of ? options.of->key : std::shared_ptr<void>(make_key(options.key), [](void* k) {
+    EVP_PKEY_free(static_cast<EVP_PKEY*>(k));
+  });
   X509* x509 = X509_new();
   made.x509 = std::shared_ptr<void>(x509, [](void* x) { X509_free(static_cast<X509*>(x)); });
   X509_set_version(x509, X509_VERSION_3);

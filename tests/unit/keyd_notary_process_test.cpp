@@ -31,7 +31,8 @@ std::string slurp(const std::string& file) {
 
 // The one child of that name; 0: none.
 pid_t child_of(pid_t parent, const std::string& name) {
-  std::istringstream children(slurp("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children"));
+  std::istringstream children(
+      slurp("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children"));
   for (pid_t child; children >> child;)
     if (slurp("/proc/" + std::to_string(child) + "/comm") == name + "\n") return child;
   return 0;
@@ -104,7 +105,8 @@ TEST_CASE("a_notary_that_dies_is_born_again_and_answers", "[keyd][notary]") {
     const pid_t notary = running.notary();
     REQUIRE(notary > 0);
     REQUIRE(kill(notary, SIGKILL) == 0);
-    REQUIRE(comes_true([&] { return running.notary() != notary; }));  // while it dies, it can still take a question along
+    REQUIRE(
+        comes_true([&] { return running.notary() != notary; }));  // while it dies, it can still take a question along
     REQUIRE(running.ask(life, running.recorded.transcript()));
     const auto answer = running.answer();
     CHECK(answer.job == life);
@@ -117,7 +119,7 @@ TEST_CASE("the_notary_has_no_descriptor_but_its_socket_and_standard_error", "[ke
   const common::Fd secret(open("/proc/self/status", O_RDONLY));
   Running running;
   REQUIRE(running.ask(1, running.recorded.transcript()));
-  running.answer();  // it has confined itself by now
+  running.answer();            // it has confined itself by now
   if (geteuid() != 0) return;  // not dumpable: only root can look
   for (const pid_t pid : {running.guardian, running.notary()}) {
     std::string open_ones;

@@ -77,7 +77,8 @@ TEST_CASE("a_handshake_with_the_configured_broker_is_accepted_with_its_hash_size
 
 TEST_CASE("every_signature_scheme_of_the_server_is_accepted_that_relayd_offers", "[keyd][notary]") {
   World world;
-  const auto rsa = witness::issue({.key = "RSA:2048"}, &world.root), p384 = witness::issue({.key = "P-384"}, &world.root);
+  const auto rsa = witness::issue({.key = "RSA:2048"}, &world.root),
+             p384 = witness::issue({.key = "P-384"}, &world.root);
   for (const std::string hash : {"SHA256", "SHA384", "SHA512"}) {
     for (const std::string scheme : {"RSA+", "RSA-PSS+", "ECDSA+"}) {
       CAPTURE(scheme, hash);
@@ -160,7 +161,8 @@ TEST_CASE("another_server_s_certificate_is_refused_for_its_own_reason", "[keyd][
   CHECK(by_root({.from_days = 1}) == "the server's certificate, or one of its issuers', is not valid yet");
   CHECK(by_root({.extended_usage = "clientAuth"}) == "the server's certificate is not for TLS servers");
   CHECK(by_root({.extended_usage = "serverAuth"}) == "");
-  // OpenSSL's client has no such handshake. TLS 1.2's signature does not cover the certificate: another for the same key.
+  // OpenSSL's client has no such handshake. TLS 1.2's signature does not cover the certificate: another for the same
+  // key.
   auto recorded = world.shake(false, {world.server});
   const auto unfit = witness::issue({.usage = "keyEncipherment", .of = &world.server}, &world.root).der();
   auto& message = recorded.messages[2] = {11};
@@ -344,7 +346,8 @@ TEST_CASE("what_the_notary_costs", "[.][measure]") {
     for (int i = 0; i < 2000; i++) world.ask(recorded.kind, transcript);
     const std::chrono::duration<double, std::micro> known = std::chrono::steady_clock::now() - begin;
     const auto again = std::chrono::steady_clock::now();
-    for (int i = 0; i < 200; i++) Verifier("broker.example", world.root.pem()).answer({7, recorded.kind, world.device.spki()}, transcript);
+    for (int i = 0; i < 200; i++)
+      Verifier("broker.example", world.root.pem()).answer({7, recorded.kind, world.device.spki()}, transcript);
     const std::chrono::duration<double, std::micro> fresh = std::chrono::steady_clock::now() - again;
     WARN(key << ": " << known.count() / 2000 << " us a question, " << fresh.count() / 200
              << " us with a new chain and verifier; transcript " << transcript.size() << " bytes");
