@@ -84,6 +84,7 @@ void serve(Verifier& verifier) {
   try {
     die_with(guardian);
     prctl(PR_SET_NAME, "keyd-notary", 0, 0, 0);
+    keep_only(kSocket);  // libuv, if keyd had begun with it, makes itself a pipe in every child (pthread_atfork(3))
     // The guardian's sandbox is in force here too. A stricter allow-list of system calls goes into this line.
     serve(verifier);
     code = 0;

@@ -128,6 +128,7 @@ TEST_CASE("the_notary_has_no_descriptor_but_its_socket_and_standard_error", "[ke
     while (const dirent* entry = readdir(directory))
       if (entry->d_name[0] != '.') open_ones += std::string(entry->d_name) + " ";
     closedir(directory);
+    CAPTURE(pid == running.guardian, open_ones);
     CHECK((open_ones == "2 3 " || open_ones == "3 2 "));
     const auto status = slurp("/proc/" + std::to_string(pid) + "/status");
     CHECK(status.find("NoNewPrivs:\t1") != std::string::npos);
