@@ -9,6 +9,7 @@
 #include "common/sd_notify.h"
 #include "keyd/audit_file.h"
 #include "keyd/key_places.h"
+#include "keyd/notary/notary.h"
 #include "keyd/sandbox.h"
 #include "keyd/socket.h"
 #include "keyd/vault/server.h"
@@ -19,6 +20,7 @@ namespace {
 namespace log = common::log;
 
 constexpr size_t kWorkSlotsOfThread = 16;
+constexpr size_t kMostAuthorities = 1024 * 1024;
 
 class Signals {
  public:
@@ -59,6 +61,21 @@ std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, co
 
 }  // namespace
 
+namespace {
+
+// keyd's end of the talk with its notary, if there is to be one.
+common::Fd notary_for(const std::optional<BindRemote>& bind) {
+  if (!bind) return {};
+  const ConfiguredPath& file = bind->cacertfile;
+  try {
+    return start_notary(bind->remote_host, common::read_file(file.path, kMostAuthorities));
+  } catch (const std::runtime_error& error) {
+    throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + error.what());
+  }
+}
+
+}  // namespace
+
 size_t locked_slots(const Settings& settings) {
   const size_t threads = settings.signers + 2;  // with the loop's and the quick one
   return settings.key_cache + settings.signers + threads * kWorkSlotsOfThread;
@@ -67,6 +84,7 @@ size_t locked_slots(const Settings& settings) {
 void serve(const Settings& settings) {
   // What must be opened while anything can be; no key byte is read here.
   signal(SIGPIPE, SIG_IGN);
+  common::Fd notary = notary_for(settings.bind_remote);  // first: it shares what is in memory now
   KeyStore::Place keys_dir = open_keys_dir(settings.private_keys_dir);
   KeyStore::Place listener = open_listener_dir(settings.listener_keyfile);
   std::optional<AuditFile> audit_file;
@@ -96,7 +114,8 @@ void serve(const Settings& settings) {
                    settings.signers,
                    settings.max_queue,
                    settings.worker_rate,
-                   settings.key_rate});
+                   settings.key_rate},
+                  std::move(notary));
   Server server(*loop, socket.fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
   Signals signals(*loop, server, service, audit);
   missing.push_back(confine_system_calls());

@@ -42,10 +42,18 @@ NotaryClient::NotaryClient(uv_loop_t& loop, common::Fd notary, Done done)
   uv_timer_init(&loop, &timer_);
   timer_.data = poll_.data = this;
   const auto tick = [](uv_timer_t* timer) { static_cast<NotaryClient*>(timer->data)->expire(); };
-  const auto ready = [](uv_poll_t* poll, int, int) { static_cast<NotaryClient*>(poll->data)->receive(); };
-  if (uv_poll_init(&loop, &poll_, fd_.get()) != 0 || uv_poll_start(&poll_, UV_READABLE, ready) != 0 ||
-      uv_timer_start(&timer_, tick, kTickMs, kTickMs) != 0)
+  if (uv_poll_init(&loop, &poll_, fd_.get()) != 0 || uv_timer_start(&timer_, tick, kTickMs, kTickMs) != 0)
     throw std::runtime_error("the notary's socket can't be watched");
+  watch(UV_READABLE);
+}
+
+void NotaryClient::watch(int events) {
+  const auto ready = [](uv_poll_t* poll, int, int happened) {
+    auto& self = *static_cast<NotaryClient*>(poll->data);
+    if (happened & UV_WRITABLE) self.send_waiting();
+    else self.receive();
+  };
+  if (std::exchange(watched_, events) != events) uv_poll_start(&poll_, events, ready);
 }
 
 void NotaryClient::stop() {
@@ -54,17 +62,25 @@ void NotaryClient::stop() {
 }
 
 void NotaryClient::ask(JobPtr job) {
-  const Question question{++last_, job->asked.kind, job->asked.key.spki};
-  const auto transcript = job->asked.content;
-  const iovec parts[] = {{const_cast<Question*>(&question), sizeof question},
-                         {const_cast<uint8_t*>(transcript.data()), transcript.size()}};
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(parts);
-  message.msg_iovlen = 2;
-  if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-    waiting_.emplace(last_, Waiting{std::move(job), uv_now(timer_.loop) + kDeadlineMs});
-  else if (errno == EAGAIN) done_(std::move(job), Status::busy, "the notary has too much to do");
-  else done_(std::move(job), Status::internal, "the notary is gone: restart keyd");
+  waiting_.emplace(++last_, Waiting{std::move(job), uv_now(timer_.loop) + kDeadlineMs});
+  send_waiting();
+}
+
+// Its socket holds some questions; the others wait for room, within their deadline.
+void NotaryClient::send_waiting() {
+  for (auto it = waiting_.upper_bound(sent_up_to_); it != waiting_.end(); ++it) {
+    const Question question{it->first, it->second.job->asked.kind, it->second.job->asked.key.spki};
+    const auto transcript = it->second.job->asked.content;
+    const iovec parts[] = {{const_cast<Question*>(&question), sizeof question},
+                           {const_cast<uint8_t*>(transcript.data()), transcript.size()}};
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = 2;
+    if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+      return watch(UV_READABLE | UV_WRITABLE);
+    sent_up_to_ = it->first;  // also if the notary is gone: then it ends with its deadline
+  }
+  if (watched_ != 0) watch(UV_READABLE);
 }
 
 void NotaryClient::receive() {
@@ -74,6 +90,7 @@ void NotaryClient::receive() {
   if (got <= 0) {
     common::log::error("the notary is gone: no device's key signs until keyd is restarted");
     uv_poll_stop(&poll_);
+    watched_ = 0;
     return;
   }
   auto node = waiting_.extract(answer.job);

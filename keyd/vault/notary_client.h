@@ -33,6 +33,8 @@ class NotaryClient {
     JobPtr job;
     uint64_t deadline_ms;
   };
+  void watch(int events);
+  void send_waiting();
   void receive();
   void expire();
 
@@ -40,7 +42,8 @@ class NotaryClient {
   Done done_;
   uv_poll_t poll_{};
   uv_timer_t timer_{};
-  uint64_t last_ = 0;
+  int watched_ = 0;
+  uint64_t last_ = 0, sent_up_to_ = 0;
   std::map<uint64_t, Waiting> waiting_;  // in order of question, and so of deadline
 };
 

@@ -74,7 +74,7 @@ int capture_chain(int verified, WOLFSSL_X509_STORE_CTX* store) {
 }
 
 // As above; adds to wolfSSL's verdict the name, which its own wolfSSL_check_domain_name would not check strictly enough
-// (wolf_shim.h).
+// (certificate_name.h).
 int check_name(int verified, WOLFSSL_X509_STORE_CTX* store) {
   auto* owner = static_cast<HandshakeOwner*>(store->userCtx);
   Handshake* handshake = owner ? owner->handshake() : nullptr;

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "certificate_name.h"
 #include "common/log.h"
-#include "relayd/tls/ip_name.h"
 #include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
@@ -56,7 +56,10 @@ bool is_input_for(std::span<const uint8_t> wolf_input, std::span<const uint8_t> 
 
 Handshake::Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::string_view peer_name,
                      std::function<void(Progress)> on_resumed)
-    : runtime_(runtime), ssl_(ssl), key_(std::move(key)), peer_name_(peer_name), on_resumed_(std::move(on_resumed)) {}
+    : runtime_(runtime), ssl_(ssl), key_(std::move(key)), peer_name_(peer_name), on_resumed_(std::move(on_resumed)) {
+  if (key_.role == ipc::Role::device && runtime_.keyd->bind_remote())
+    recorder_ = std::make_unique<TranscriptRecorder>(ssl);
+}
 
 Handshake::~Handshake() {
   if (!parked()) return;
@@ -68,6 +71,7 @@ Handshake::~Handshake() {
 
 Handshake::Progress Handshake::advance() {
   fiber_ = runtime_.fibers.take();
+  const TranscriptRecorder::Scope recording(recorder_.get());
   fiber_->start([this] { result_ = wolf_shim_is_server(ssl_) ? wolfSSL_accept(ssl_) : wolfSSL_connect(ssl_); });
   return settle();
 }
@@ -107,9 +111,28 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
   return true;
 }
 
+// The messages in place of their hash, if they are what wolfSSL wants signed. `request` is as without bind_remote.
+bool Handshake::bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_input) {
+  if (recorder_->overflowed()) return false;
+  const auto messages = recorder_->messages();
+  if (request.kind == ipc::Kind::tls13_client) {
+    uint8_t hash[WC_MAX_DIGEST_SIZE];
+    const auto size = static_cast<word32>(request.content.size());
+    const auto type = size == 48 ? WC_HASH_TYPE_SHA384 : WC_HASH_TYPE_SHA256;
+    if (wc_Hash(type, messages.data(), static_cast<word32>(messages.size()), hash, size) != 0 ||
+        !std::ranges::equal(request.content, std::span(hash, size)))
+      return false;
+    request.kind = ipc::Kind::tls13_client_bound;
+  } else {
+    if (!is_input_for(wolf_input, messages, request.scheme)) return false;
+    request.kind = ipc::Kind::tls12_client_bound;
+  }
+  request.content = messages;
+  return true;
+}
+
 bool Handshake::peer_is_named(std::span<const uint8_t> leaf_der) {
-  misnamed_ = !wolf_shim_certificate_is_for(leaf_der.data(), leaf_der.size(), peer_name_.data(), peer_name_.size(),
-                                            is_ip_address(peer_name_));
+  misnamed_ = !mqtt_relay_certificate_is_for(leaf_der.data(), leaf_der.size(), peer_name_.data(), peer_name_.size());
   return !misnamed_;
 }
 
@@ -119,8 +142,13 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
   request.key = {key_.role, key_.spki, key_.origin, key_.client_id};
   request.scheme = scheme;
   uint8_t scratch[WC_MAX_DIGEST_SIZE];
-  if (abandoned_ || !compose_request(request, wolf_input, scratch)) {
-    if (!abandoned_) common::log::error("wolfSSL asked for a signature that is not of this handshake; refused");
+  if (abandoned_ || !compose_request(request, wolf_input, scratch) ||
+      (recorder_ && !bind_request(request, wolf_input))) {
+    if (!abandoned_)
+      common::log::error(recorder_ && recorder_->overflowed()
+                             ? "with bind_remote keyd takes at most 32 KiB of handshake messages, and these are more; "
+                               "the certificate chains of the device and the remote broker must be shorter"
+                             : "wolfSSL asked for a signature that is not of this handshake; refused");
     refused_ = Refused{ipc::Status::internal};
     return -1;
   }
@@ -130,6 +158,7 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
     refused_ = Refused{ipc::Status::busy};
     return -1;
   }
+  recorder_.reset();  // wolfSSL hashes nothing before advance() has ended the recording
   Fiber::suspend();
   ticket_.reset();
   if (status_ != ipc::Status::ok || signature_size_ == 0 || signature_size_ > signature.size()) {

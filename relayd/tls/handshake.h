@@ -12,6 +12,7 @@
 
 #include "relayd/tls/certificate.h"
 #include "relayd/tls/runtime.h"
+#include "relayd/tls/transcript_recorder.h"
 
 struct WOLFSSL;
 
@@ -30,6 +31,7 @@ class Handshake {
   enum class Progress { wants_io, parked, done, failed };
 
   // `on_resumed` is called when a parked handshake went on: with its new progress. `ssl` must outlive the handshake.
+  // A device's signs for the remote broker only if keyd wants that (bind_remote): then its messages are recorded.
   // `peer_name`: DNS name or address that the peer's certificate must be for, if its context checks names.
   Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::string_view peer_name,
             std::function<void(Progress)> on_resumed);
@@ -60,6 +62,7 @@ class Handshake {
 
  private:
   bool compose_request(ipc::Sign& request, std::span<const uint8_t> wolf_input, std::span<uint8_t> scratch);
+  bool bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_input);
   void on_answer(const ipc::Client::Answer& answer);
   Progress settle();
 
@@ -68,6 +71,7 @@ class Handshake {
   SigningKey key_;
   std::string_view peer_name_;  // the context's
   std::function<void(Progress)> on_resumed_;
+  std::unique_ptr<TranscriptRecorder> recorder_;  // until its messages have gone to keyd; none without bind_remote
   std::unique_ptr<Fiber> fiber_;
   std::optional<ipc::Client::Ticket> ticket_;
   std::optional<ipc::Status> status_;  // keyd's answer to the parked request

@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "relayd/tls/ip_name.h"
+#include "certificate_name.h"
 #include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
@@ -102,7 +102,7 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
                                     WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
     return false;
   const ClientOptions& options = context.options();
-  if (!is_ip_address(options.name) &&
+  if (!mqtt_relay_is_ip_address(options.name.data(), options.name.size()) &&
       wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, options.name.data(),
                      static_cast<unsigned short>(options.name.size())) != WOLFSSL_SUCCESS)
     return false;

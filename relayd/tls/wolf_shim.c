@@ -1,4 +1,4 @@
-/* The only file that includes wolfssl/internal.h; compiled with the library's own user_settings.h. */
+/* The only file of ours that includes wolfssl/internal.h, but for packaging/wolfssl's own; compiled with the library's own user_settings.h. */
 #include "relayd/tls/wolf_shim.h"
 
 #include <wolfssl/wolfcrypt/settings.h>
@@ -33,23 +33,8 @@ int wolf_shim_tls12_server_key_exchange(WOLFSSL* ssl, const unsigned char** data
     return 0;
 }
 
-static int is_for(DecodedCert* certificate, const char* name, size_t name_size, int is_ip) {
-#if defined(MQTT_RELAY_WOLFSSL_5_7)
-    (void)is_ip; /* coarser: wildcards anywhere, and a dNSName may be an address */
-    return CheckHostName(certificate, name, name_size) == 0;
-#else
-    return CheckHostName(certificate, name, name_size, WOLFSSL_LEFT_MOST_WILDCARD_ONLY, (byte)is_ip) == 0;
-#endif
-}
-
-int wolf_shim_certificate_is_for(const unsigned char* der, size_t size, const char* name, size_t name_size, int is_ip) {
-    DecodedCert certificate;
-    int matches;
-    wc_InitDecodedCert(&certificate, der, (word32)size, NULL);
-    matches = wc_ParseCert(&certificate, CERT_TYPE, NO_VERIFY, NULL) == 0 &&
-              is_for(&certificate, name, name_size, is_ip);
-    wc_FreeDecodedCert(&certificate);
-    return matches;
+const void* wolf_shim_handshake_hash(const WOLFSSL* ssl) {
+    return ssl->hsHashes == NULL ? NULL : &ssl->hsHashes->hashSha256;
 }
 
 int wolf_shim_is_server(const WOLFSSL* ssl) { return ssl->options.side == WOLFSSL_SERVER_END; }

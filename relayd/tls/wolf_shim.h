@@ -18,10 +18,9 @@ int wolf_shim_tls13_transcript_hash(struct WOLFSSL* ssl, unsigned char out[64]);
  * section 5.4. Points into `ssl`, valid until the callback returns. Returns 0, or -1. */
 int wolf_shim_tls12_server_key_exchange(struct WOLFSSL* ssl, const unsigned char** data, size_t* size);
 
-/* Whether a certificate is for `name`, a DNS name or (is_ip) an address: RFC 9525, a wildcard only as the whole
- * leftmost label, the common name only without any subjectAltName. The public wolfSSL_check_domain_name takes wildcards
- * elsewhere and refuses names of one label. 1 or 0. */
-int wolf_shim_certificate_is_for(const unsigned char* der, size_t size, const char* name, size_t name_size, int is_ip);
+/* The running hash that the tap (packaging/wolfssl/handshake_tap.h) names this connection by; NULL: none, or no more.
+ * It is another one after a HelloRetryRequest. */
+const void* wolf_shim_handshake_hash(const struct WOLFSSL* ssl);
 
 /* 1 for a server's connection, 0 for a client's. */
 int wolf_shim_is_server(const struct WOLFSSL* ssl);

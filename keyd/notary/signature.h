@@ -1,0 +1,15 @@
+// A server's handshake signature, checked with the key of its certificate. Keys of the wrong kind, too small, or on
+// another curve than the scheme's never fit (RFC 8446 section 4.2.3).
+#pragma once
+
+#include "keyd/notary/transcript.h"
+
+namespace keyd {
+
+// nullptr, or what is wrong, for the audit. `spki`: DER SubjectPublicKeyInfo.
+const char* check_signature(bool tls13, ipc::Scheme scheme, Bytes spki, Bytes message, Bytes signature);
+
+// 0 if it can't be had: SHA-256 or SHA-384 of `bytes`, by `size`.
+bool hash_of(Bytes bytes, size_t size, std::span<uint8_t> out);
+
+}  // namespace keyd

@@ -1,0 +1,42 @@
+// A client's handshake messages before its CertificateVerify, taken apart. Strict and pure: views into the caller's
+// bytes, nothing allocated, every length checked, each message at its one place, nothing behind the last.
+//
+//   TLS 1.3  ClientHello | message_hash HelloRetryRequest ClientHello, ServerHello EncryptedExtensions
+//            CertificateRequest Certificate CertificateVerify Finished, Certificate         (RFC 8446 section 4.4)
+//   TLS 1.2  ClientHello, ServerHello Certificate [CertificateStatus] ServerKeyExchange CertificateRequest
+//            ServerHelloDone, Certificate ClientKeyExchange                                  (RFC 5246 section 7.3)
+//
+// What can't stand there is resumption (no server's Certificate) and a compressed certificate: relayd offers neither.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "ipc/protocol.h"
+
+namespace keyd {
+
+using Bytes = std::span<const uint8_t>;
+
+inline constexpr size_t kMaxChain = 9;  // as wolfSSL's MAX_CHAIN_DEPTH
+
+struct Transcript {
+  size_t hash_size = 0;  // TLS 1.3: of the cipher suite's hash; otherwise 0
+  std::array<Bytes, kMaxChain> server_chain{};
+  size_t server_certificates = 0;  // at least 1
+  Bytes client_leaf;
+  Bytes client_random, server_random;
+  // What the server signed: TLS 1.3, the messages up to its Certificate; TLS 1.2, ServerECDHParams.
+  Bytes server_signed;
+  ipc::Scheme server_scheme{};  // as sent: any number
+  Bytes server_signature;
+
+  std::span<const Bytes> chain() const { return std::span(server_chain).first(server_certificates); }
+};
+
+// nullptr, or what is wrong with it, for the audit. `kind`: tls13_client_bound or tls12_client_bound.
+const char* parse_transcript(ipc::Kind kind, Bytes messages, Transcript& out);
+
+}  // namespace keyd

@@ -1,0 +1,20 @@
+/* The handshake messages of a connection as wolfSSL hashes them: what the transcript hash is of (RFC 8446 section
+ * 4.4.1), and no public function tells. Only HashRaw in internal.c is tapped: other hashing, and connections of threads
+ * without a tap, pay for one look at a thread's variable for each message. */
+#pragma once
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Gets what is hashed next: a message, or a part of one. `hash` is the connection's wc_Sha256. */
+typedef void (*mqtt_relay_handshake_tap)(void* context, const void* hash, const unsigned char* data, size_t size);
+
+/* For this thread, until the next call. NULL: none. */
+void mqtt_relay_tap_handshakes(mqtt_relay_handshake_tap tap, void* context);
+
+#ifdef __cplusplus
+}
+#endif

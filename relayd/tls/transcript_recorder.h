@@ -1,0 +1,49 @@
+// The handshake messages of one connection as its transcript hash is over them, for keyd's `bind_remote`: what begins
+// with a ClientHello, or after a HelloRetryRequest with message_hash (RFC 8446 section 4.4.1).
+//
+// wolfSSL keeps no messages in TLS 1.3; they are taken where it hashes them (packaging/wolfssl/handshake_tap.h). That
+// nothing is missing or too much is not believed: whoever signs compares the hashes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+struct WOLFSSL;
+
+namespace relayd::tls {
+
+class TranscriptRecorder {
+ public:
+  // `ssl` must not have begun its handshake, and outlive the recorder.
+  explicit TranscriptRecorder(const WOLFSSL* ssl) : ssl_(ssl) {}
+  TranscriptRecorder(const TranscriptRecorder&) = delete;
+  TranscriptRecorder& operator=(const TranscriptRecorder&) = delete;
+
+  // More than keyd takes (ipc::kMaxTranscript): no longer recorded.
+  bool overflowed() const { return overflowed_; }
+  std::span<const uint8_t> messages() const { return messages_; }
+
+  // While one of these lives, what wolfSSL hashes on this thread for the recorder's connection is recorded. One at a
+  // time; a null recorder records nothing and costs nothing.
+  class Scope {
+   public:
+    explicit Scope(TranscriptRecorder* recorder);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    bool active_;
+  };
+
+ private:
+  void record(std::span<const uint8_t> bytes);
+
+  const WOLFSSL* ssl_;
+  std::vector<uint8_t> messages_;
+  bool overflowed_ = false;
+};
+
+}  // namespace relayd::tls

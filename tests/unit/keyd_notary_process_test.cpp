@@ -1,0 +1,183 @@
+// The notary as a process: it answers, is born again, has nothing, and leaves with keyd.
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <thread>
+
+#include "catch.h"
+#include "keyd/notary/notary.h"
+#include "keyd/notary/question.h"
+#include "keyd_handshakes.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+std::string slurp(const std::string& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
+// The one child of that name; 0: none.
+pid_t child_of(pid_t parent, const std::string& name) {
+  std::istringstream children(
+      slurp("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children"));
+  for (pid_t child; children >> child;)
+    if (slurp("/proc/" + std::to_string(child) + "/comm") == name + "\n") return child;
+  return 0;
+}
+
+// Processes of others report no event to us: looks again until it is so.
+bool comes_true(const std::function<bool()>& condition) {
+  for (const auto deadline = Clock::now() + 10s; Clock::now() < deadline; std::this_thread::sleep_for(1ms))
+    if (condition()) return true;
+  return false;
+}
+
+bool is_gone(pid_t pid) {
+  waitpid(pid, nullptr, WNOHANG);
+  return kill(pid, 0) != 0;
+}
+
+struct Running {
+  witness::Certificate root = witness::authority("root");
+  witness::Certificate device = witness::issue({.names = ""}, &root), server = witness::issue({}, &root);
+  witness::Recorded recorded = witness::handshake({.server = {server}, .client = {device}});
+  common::Fd socket = keyd::start_notary("broker.example", root.pem());
+  pid_t guardian = 0;
+
+  Running() {
+    REQUIRE(comes_true([&] { return (guardian = child_of(getpid(), "keyd-guardian")) != 0 && notary() != 0; }));
+  }
+  ~Running() {
+    socket.reset();
+    waitpid(guardian, nullptr, 0);
+  }
+  pid_t notary() const { return child_of(guardian, "keyd-notary"); }
+
+  bool ask(uint64_t job, const std::vector<uint8_t>& transcript) {
+    const keyd::Question question{job, recorded.kind, device.spki()};
+    std::vector<uint8_t> datagram(sizeof question);
+    memcpy(datagram.data(), &question, sizeof question);
+    datagram.insert(datagram.end(), transcript.begin(), transcript.end());
+    return send(socket.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(datagram.size());
+  }
+  keyd::NotaryAnswer answer() {
+    keyd::NotaryAnswer answer{.problem = "no answer"};
+    pollfd ready{socket.get(), POLLIN, 0};
+    if (poll(&ready, 1, 10'000) == 1) CHECK(recv(socket.get(), &answer, sizeof answer, 0) == sizeof answer);
+    return answer;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the_notary_answers_each_question_with_its_job", "[keyd][notary]") {
+  Running running;
+  CHECK((fcntl(running.socket.get(), F_GETFL) & O_NONBLOCK) != 0);
+  CHECK((fcntl(running.socket.get(), F_GETFD) & FD_CLOEXEC) != 0);
+  REQUIRE(running.ask(1, running.recorded.transcript()));
+  REQUIRE(running.ask(2, {}));
+  const auto good = running.answer(), bad = running.answer();
+  CHECK(good.job == 1);
+  CHECK(std::string(good.problem) == "");
+  CHECK(good.transcript_hash == running.recorded.hash_size);
+  CHECK(bad.job == 2);
+  CHECK(std::string(bad.problem) == "the transcript has no ClientHello where it belongs");
+  REQUIRE(running.ask(3, std::vector<uint8_t>(ipc::kMaxTranscript, 1)));
+  CHECK(running.answer().job == 3);
+}
+
+TEST_CASE("a_notary_that_dies_is_born_again_and_answers", "[keyd][notary]") {
+  Running running;
+  for (uint64_t life = 1; life <= 2; life++) {
+    const pid_t notary = running.notary();
+    REQUIRE(notary > 0);
+    REQUIRE(kill(notary, SIGKILL) == 0);
+    REQUIRE(
+        comes_true([&] { return running.notary() != notary; }));  // while it dies, it can still take a question along
+    REQUIRE(running.ask(life, running.recorded.transcript()));
+    const auto answer = running.answer();
+    CHECK(answer.job == life);
+    CHECK(std::string(answer.problem) == "");
+    CHECK(running.notary() != notary);
+  }
+}
+
+TEST_CASE("the_notary_has_no_descriptor_but_its_socket_and_standard_error", "[keyd][notary]") {
+  const common::Fd secret(open("/proc/self/status", O_RDONLY));
+  Running running;
+  REQUIRE(running.ask(1, running.recorded.transcript()));
+  running.answer();            // it has confined itself by now
+  if (geteuid() != 0) return;  // not dumpable: only root can look
+  for (const pid_t pid : {running.guardian, running.notary()}) {
+    std::string open_ones;
+    DIR* directory = opendir(("/proc/" + std::to_string(pid) + "/fd").c_str());
+    REQUIRE(directory);
+    while (const dirent* entry = readdir(directory))
+      if (entry->d_name[0] != '.') open_ones += std::string(entry->d_name) + " ";
+    closedir(directory);
+    CAPTURE(pid == running.guardian, open_ones);
+    CHECK((open_ones == "2 3 " || open_ones == "3 2 "));
+    const auto status = slurp("/proc/" + std::to_string(pid) + "/status");
+    CHECK(status.find("NoNewPrivs:\t1") != std::string::npos);
+    CHECK(status.find("Seccomp:\t2") != std::string::npos);
+  }
+}
+
+TEST_CASE("the_notary_stays_when_keyd_s_group_is_told_to_stop", "[keyd][notary]") {
+  Running running;
+  REQUIRE(running.ask(1, running.recorded.transcript()));
+  running.answer();
+  const pid_t notary = running.notary();
+  for (const int signal : {SIGINT, SIGTERM})
+    for (const pid_t pid : {notary, running.guardian}) REQUIRE(kill(pid, signal) == 0);
+  REQUIRE(running.ask(2, running.recorded.transcript()));
+  CHECK(running.answer().job == 2);
+  CHECK(running.notary() == notary);
+}
+
+TEST_CASE("both_processes_leave_when_keyd_closes_its_end", "[keyd][notary]") {
+  Running running;
+  const pid_t notary = running.notary();
+  running.socket.reset();
+  CHECK(comes_true([&] { return is_gone(running.guardian) && is_gone(notary); }));
+}
+
+TEST_CASE("both_processes_leave_when_keyd_is_killed", "[keyd][notary]") {
+  const auto root = witness::authority("root");
+  const pid_t keyd = fork();
+  REQUIRE(keyd >= 0);
+  if (keyd == 0) {
+    const auto socket = keyd::start_notary("broker.example", root.pem());
+    for (;;) pause();
+  }
+  pid_t guardian = 0, notary = 0;
+  REQUIRE(comes_true([&] { return (guardian = child_of(keyd, "keyd-guardian")) != 0; }));
+  REQUIRE(comes_true([&] { return (notary = child_of(guardian, "keyd-notary")) != 0; }));
+  kill(keyd, SIGKILL);
+  waitpid(keyd, nullptr, 0);
+  CHECK(comes_true([&] { return is_gone(guardian) && is_gone(notary); }));
+}
+
+TEST_CASE("the_notary_leaves_with_its_guardian", "[keyd][notary]") {
+  Running running;
+  const pid_t notary = running.notary();
+  kill(running.guardian, SIGKILL);
+  CHECK(comes_true([&] { return is_gone(notary); }));
+  char byte;
+  pollfd ready{running.socket.get(), POLLIN, 0};
+  CHECK(poll(&ready, 1, 10'000) == 1);
+  CHECK(recv(running.socket.get(), &byte, 1, 0) == 0);  // keyd sees it
+}

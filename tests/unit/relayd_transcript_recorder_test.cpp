@@ -1,0 +1,180 @@
+// What relayd records of a handshake is what wolfSSL wants signed, and what keyd's notary accepts.
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/hash.h>
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+
+#include "catch.h"
+#include "keyd/notary/verifier.h"
+#include "keyd_handshakes.h"
+#include "relayd/tls/transcript_recorder.h"
+#include "relayd/tls/wolf_shim.h"
+
+using relayd::tls::TranscriptRecorder;
+
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+struct Freed {
+  void operator()(WOLFSSL_CTX* context) const { wolfSSL_CTX_free(context); }
+  void operator()(WOLFSSL* ssl) const { wolfSSL_free(ssl); }
+};
+using Context = std::unique_ptr<WOLFSSL_CTX, Freed>;
+using Ssl = std::unique_ptr<WOLFSSL, Freed>;
+
+// One end of a connection in memory.
+struct End {
+  std::deque<char> arrived;
+  End* peer = nullptr;
+  TranscriptRecorder* recorder = nullptr;
+  // At the signature: what was recorded, and what wolfSSL wants signed.
+  Bytes recorded, transcript_hash, wolf_input;
+
+  static int receive(WOLFSSL*, char* out, int size, void* self) {
+    auto& from = static_cast<End*>(self)->arrived;
+    if (from.empty()) return WOLFSSL_CBIO_ERR_WANT_READ;
+    const auto count = std::min(static_cast<size_t>(size), from.size());
+    std::copy_n(from.begin(), count, out);
+    from.erase(from.begin(), from.begin() + static_cast<long>(count));
+    return static_cast<int>(count);
+  }
+  static int send(WOLFSSL*, char* data, int size, void* self) {
+    auto& to = static_cast<End*>(self)->peer->arrived;
+    to.insert(to.end(), data, data + size);
+    return size;
+  }
+};
+
+// Keeps what there is at the signature, and makes none.
+int sign(WOLFSSL* ssl, const byte* in, word32 size, byte*, word32*, const byte*, word32, void*) {
+  auto& end = *static_cast<End*>(wolfSSL_GetIOReadCtx(ssl));
+  end.wolf_input.assign(in, in + size);
+  if (end.recorder) end.recorded.assign(end.recorder->messages().begin(), end.recorder->messages().end());
+  end.transcript_hash.resize(64);
+  const int hash_size = wolf_shim_tls13_transcript_hash(ssl, end.transcript_hash.data());
+  end.transcript_hash.resize(static_cast<size_t>(std::max(hash_size, 0)));
+  return -1;
+}
+
+struct Options {
+  bool tls13 = true, retry = false, record = true;
+  std::string suite = {};
+  size_t more_names = 0;  // of both: makes their certificates larger
+};
+
+struct World {
+  witness::Certificate root = witness::authority("root"), device = witness::issue({.names = ""}, &root);
+
+  Context context(const witness::Certificate& certificate, WOLFSSL_METHOD* method, const Options& options) {
+    Context made(wolfSSL_CTX_new(method));
+    const std::string pem = certificate.pem(), key = certificate.key_pem(), ca = root.pem();
+    const auto* bytes = reinterpret_cast<const byte*>(pem.data());
+    REQUIRE(wolfSSL_CTX_use_certificate_buffer(made.get(), bytes, static_cast<long>(pem.size()), 1) == WOLFSSL_SUCCESS);
+    REQUIRE(wolfSSL_CTX_use_PrivateKey_buffer(made.get(), reinterpret_cast<const byte*>(key.data()),
+                                              static_cast<long>(key.size()), WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS);
+    REQUIRE(wolfSSL_CTX_load_verify_buffer(made.get(), reinterpret_cast<const byte*>(ca.data()),
+                                           static_cast<long>(ca.size()), WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS);
+    wolfSSL_CTX_set_verify(made.get(), WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    if (!options.suite.empty())
+      REQUIRE(wolfSSL_CTX_set_cipher_list(made.get(), options.suite.c_str()) == WOLFSSL_SUCCESS);
+    wolfSSL_CTX_SetIORecv(made.get(), End::receive);
+    wolfSSL_CTX_SetIOSend(made.get(), End::send);
+    return made;
+  }
+
+  // The client as it was when it had to sign.
+  End shake(const Options& options, bool& overflowed) {
+    std::string names = "DNS:broker.example";
+    for (size_t i = 0; i < options.more_names; i++)
+      names += ",DNS:" + std::to_string(i) + std::string(60, 'x') + ".example";
+    const auto certificate = witness::issue({.names = names}, &root);
+    const auto client_context =
+        context(options.more_names ? certificate : device,
+                options.tls13 ? wolfTLSv1_3_client_method() : wolfTLSv1_2_client_method(), options);
+    const auto server_context =
+        context(certificate, options.tls13 ? wolfTLSv1_3_server_method() : wolfTLSv1_2_server_method(), options);
+    wolfSSL_CTX_SetEccSignCb(client_context.get(), sign);
+    int p256[] = {WOLFSSL_ECC_SECP256R1};
+    if (options.retry) wolfSSL_CTX_set_groups(server_context.get(), p256, 1);
+    const Ssl client(wolfSSL_new(client_context.get())), server(wolfSSL_new(server_context.get()));
+    if (options.tls13) wolfSSL_UseKeyShare(client.get(), WOLFSSL_ECC_X25519);
+    End at_client, at_server;
+    at_client.peer = &at_server, at_server.peer = &at_client;
+    TranscriptRecorder recorder(client.get());
+    at_client.recorder = options.record ? &recorder : nullptr;
+    wolfSSL_SetIOReadCtx(client.get(), &at_client), wolfSSL_SetIOWriteCtx(client.get(), &at_client);
+    wolfSSL_SetIOReadCtx(server.get(), &at_server), wolfSSL_SetIOWriteCtx(server.get(), &at_server);
+    for (int i = 0; i < 8 && at_client.wolf_input.empty(); i++) {
+      {
+        const TranscriptRecorder::Scope recording(at_client.recorder);
+        wolfSSL_connect(client.get());
+      }
+      const TranscriptRecorder::Scope not_recording(nullptr);
+      wolfSSL_accept(server.get());
+    }
+    overflowed = recorder.overflowed();
+    return at_client;
+  }
+  End shake(const Options& options) {
+    bool overflowed = false;
+    return shake(options, overflowed);
+  }
+  std::string notary_s_problem(ipc::Kind kind, const Bytes& transcript) {
+    keyd::Verifier verifier("broker.example", root.pem());
+    return verifier.answer({1, kind, device.spki()}, transcript).problem;
+  }
+};
+
+Bytes hash_of(const Bytes& bytes, size_t size) {
+  Bytes hash(size);
+  REQUIRE(wc_Hash(size == 48 ? WC_HASH_TYPE_SHA384 : WC_HASH_TYPE_SHA256, bytes.data(),
+                  static_cast<word32>(bytes.size()), hash.data(), static_cast<word32>(size)) == 0);
+  return hash;
+}
+
+}  // namespace
+
+TEST_CASE("recorded_messages_of_tls_1_3_are_what_the_transcript_hash_is_of") {
+  World world;
+  for (const std::string suite : {"TLS13-AES128-GCM-SHA256", "TLS13-AES256-GCM-SHA384"})
+    for (const bool retry : {false, true}) {
+      CAPTURE(suite, retry);
+      const End client = world.shake({.retry = retry, .suite = suite});
+      REQUIRE_FALSE(client.wolf_input.empty());
+      REQUIRE_FALSE(client.recorded.empty());
+      CHECK(client.recorded[0] == (retry ? 254 : 1));
+      CHECK(hash_of(client.recorded, client.transcript_hash.size()) == client.transcript_hash);
+      CHECK(world.notary_s_problem(ipc::Kind::tls13_client_bound, client.recorded) == "");
+    }
+}
+
+TEST_CASE("recorded_messages_of_tls_1_2_are_what_the_client_signs") {
+  World world;
+  const End client = world.shake({.tls13 = false});
+  REQUIRE(client.wolf_input.size() == 32);
+  CHECK(hash_of(client.recorded, 32) == client.wolf_input);
+  CHECK(world.notary_s_problem(ipc::Kind::tls12_client_bound, client.recorded) == "");
+}
+
+TEST_CASE("without_a_recorder_nothing_is_recorded") {
+  World world;
+  const End client = world.shake({.record = false});
+  CHECK_FALSE(client.wolf_input.empty());
+  CHECK(client.recorded.empty());
+}
+
+TEST_CASE("more_messages_than_keyd_takes_are_not_recorded") {
+  World world;
+  bool overflowed = true;
+  CHECK_FALSE(world.shake({.more_names = 150}, overflowed).wolf_input.empty());
+  CHECK_FALSE(overflowed);
+  const End client = world.shake({.more_names = 230}, overflowed);  // a certificate message may have 18 KiB
+  CHECK_FALSE(client.wolf_input.empty());
+  CHECK(overflowed);
+  CHECK(client.recorded.size() < ipc::kMaxTranscript);
+}
