@@ -145,6 +145,8 @@
 /* PKCS#8, encrypted by PBES2: what `openssl genpkey -aes256` writes (PBKDF2 with HMAC-SHA256, AES-256-CBC). */
 #define HAVE_PKCS8
 #define WOLFSSL_ENCRYPTED_KEYS
+/* Half a second at most for one key; OpenSSL writes 2,048 rounds, and advice is 600,000. */
+#define WC_PBKDF_DEFAULT_MAX_ITERATIONS 1000000
 /* Public key out of a private one, as DER: keyd compares it with the certificate's SubjectPublicKeyInfo. */
 #define WOLFSSL_KEY_TO_DER
 #ifdef MQTT_RELAY_WOLFSSL_5_7

@@ -1,0 +1,161 @@
+// That a change of a key file acts at once, what stays cached, and that nobody is fooled meanwhile.
+#include "keyd_key_store_support.h"
+
+using namespace keyd_test;
+
+TEST_CASE("added_replaced_removed_and_chmodded_files_act_at_once", "[keyd][key_store]") {
+  SECTION("while a file is young and read at each use") { change_a_file(std::chrono::seconds(2)); }
+  SECTION("when what is seen is seen by the file's identity alone") { change_a_file(kSettledAtOnce); }
+}
+
+TEST_CASE("a_key_overwritten_in_place_within_one_clock_tick_acts_at_once", "[keyd][key_store]") {
+  Store store;
+  const Key first = Key::generate("P-256"), second = Key::generate("P-256");
+  const std::string file = store.put("d.pem", first.text(Form::pkcs8));
+  for (int round = 0; round < 50; round++)
+    for (const Key& key : {first, second}) {
+      std::ofstream(file, std::ios::binary | std::ios::in) << key.text(Form::pkcs8);  // same inode, same size
+      const auto found = store.find("d");
+      REQUIRE(found.status == Status::ok);
+      REQUIRE(found.key->info().spki == key.spki());
+    }
+}
+
+// Since Linux 6.13 most file systems have fine time stamps, and the test above would pass without this.
+TEST_CASE("a_file_too_young_to_show_its_changes_is_read_at_each_use", "[keyd][key_store]") {
+  Store store(8, std::chrono::hours(1));
+  store.put("d.pem", Key::generate("P-256").text(Form::pkcs8));
+  const auto once = store.find("d").key;
+  REQUIRE(once);
+  CHECK(store.find("d").key != once);
+}
+
+TEST_CASE("an_unchanged_file_is_parsed_once", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  store.put("d.pem", Key::generate("P-256").text(Form::pkcs8));
+  const auto once = store.find("d").key;
+  REQUIRE(once);
+  CHECK(store.find("d").key == once);
+}
+
+TEST_CASE("the_cache_is_bounded_and_drops_the_least_recently_used", "[keyd][key_store]") {
+  Store store(4, kSettledAtOnce);
+  const std::string pem = Key::generate("P-256").text(Form::pkcs8);
+  for (int i = 0; i < 200; i++) store.put(std::to_string(i) + ".pem", pem);  // more than there are slots
+  const auto zero = store.find("0").key;
+  for (int i = 1; i < 200; i++) {
+    REQUIRE(store.find(std::to_string(i)).status == Status::ok);
+    REQUIRE(store.find("0").key == zero);  // used again and again: stays
+    CHECK(store.store().cached() <= 4);
+  }
+  std::weak_ptr<PrivateKey> dropped = store.find("1").key;
+  for (const char* id : {"2", "3", "4", "5"}) CHECK(store.find(id).status == Status::ok);
+  CHECK(dropped.expired());
+}
+
+TEST_CASE("names_without_a_file_push_no_key_out", "[keyd][key_store]") {
+  Store store(1, kSettledAtOnce);
+  store.put("d.pem", Key::generate("P-256").text(Form::pkcs8));
+  const auto key = store.find("d").key;
+  for (int i = 0; i < 100; i++) CHECK(store.find("nobody-" + std::to_string(i)).status == Status::not_found);
+  CHECK(store.find("d").key == key);
+}
+
+TEST_CASE("a_key_in_use_outlives_its_place_in_the_cache", "[keyd][key_store]") {
+  Store store(1);
+  const Key key = Key::generate("P-256");
+  store.put("a.pem", key.text(Form::pkcs8));
+  store.put("b.pem", Key::generate("P-256").text(Form::pkcs8));
+  const auto used = store.find("a").key;
+  REQUIRE(used);
+  CHECK(store.find("b").status == Status::ok);
+  CHECK(used->info().spki == key.spki());
+}
+
+TEST_CASE("the_listeners_key_has_the_same_rules_and_is_re_read_too", "[keyd][key_store]") {
+  Store store;
+  const Key key = Key::generate("P-256");
+  const std::string file = store.scratch.put("listener.key", key.text(Form::pkcs8));
+  CHECK(start_error(store).empty());
+  CHECK(store.store().find(Role::listener, "").key->info().spki == key.spki());
+  chmod(file.c_str(), 0644);
+  CHECK(store.store().find(Role::listener, "").status == Status::unusable);
+  const Key next = Key::generate("ED25519");
+  store.scratch.put("listener.key", next.text(Form::pkcs8));
+  CHECK(store.store().find(Role::listener, "").key->info().spki == next.spki());
+  unlink(file.c_str());
+  CHECK(store.store().find(Role::listener, "").status == Status::not_found);
+}
+
+TEST_CASE("the_listeners_key_is_not_reachable_as_a_devices", "[keyd][key_store]") {
+  Store store;
+  CHECK(store.find("../listener.key").status == Status::not_found);
+  CHECK(store.find("listener").status == Status::not_found);
+}
+
+TEST_CASE("a_broken_replacement_leaves_the_old_key_in_use", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  const Key old = Key::generate("P-256"), next = Key::generate("P-256");
+  store.put("d.pem", old.text(Form::pkcs8));
+  REQUIRE(store.find("d").status == Status::ok);
+  for (const std::string& broken : {std::string("hello"), std::string(), next.text(Form::pkcs8).substr(0, 90),
+                                    Key::generate("RSA:1024").text(Form::pkcs8)}) {
+    store.put("d.pem", broken);
+    const auto found = store.find("d");
+    REQUIRE(found.status == Status::ok);
+    CHECK(found.key->info().spki == old.spki());
+  }
+  store.put("d.pem", next.text(Form::pkcs8));
+  CHECK(store.find("d").key->info().spki == next.spki());
+}
+
+TEST_CASE("a_replacement_with_wrong_rights_is_not_used_and_neither_is_the_old_key", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  const Key key = Key::generate("P-256");
+  const std::string file = store.put("d.pem", key.text(Form::pkcs8));
+  REQUIRE(store.find("d").status == Status::ok);
+  chmod(file.c_str(), 0644);
+  CHECK(store.find("d").status == Status::unusable);
+  chmod(file.c_str(), 0600);
+  CHECK(store.find("d").status == Status::ok);
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink(store.scratch / "listener.key", file);
+  CHECK(store.find("d").status == Status::unusable);
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  CHECK(store.find("d").status == Status::unusable);
+  std::filesystem::remove(file);
+  CHECK(store.find("d").status == Status::not_found);
+}
+
+TEST_CASE("a_file_swapped_while_it_is_opened_is_the_key_or_nothing", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  const Key key = Key::generate("P-256"), foreign = Key::generate("P-256");
+  const std::string elsewhere = store.scratch.put("foreign.pem", foreign.text(Form::pkcs8));
+  const std::string file = store.scratch / "keys/d.pem";
+  store.store();
+  std::atomic<bool> done = false;
+  std::thread swapper([&] {
+    const std::string next = store.scratch / "next";
+    for (int i = 0; !done; i++) {
+      switch (i % 4) {
+        case 0: store.put("d.pem", key.text(Form::pkcs8)); continue;
+        case 1: std::filesystem::create_symlink(elsewhere, next); break;
+        case 2: std::ofstream(next) << foreign.text(Form::pkcs8); break;
+        case 3: std::filesystem::remove(file); continue;
+      }
+      if (i % 4 == 2) chmod(next.c_str(), 0644);
+      std::filesystem::rename(next, file);
+    }
+  });
+  size_t ok = 0, refused = 0;
+  for (int i = 0; i < 4000 || ok == 0 || refused == 0; i++) {
+    const auto found = store.find("d");
+    found.status == Status::ok ? ok++ : refused++;
+    if (found.key && found.key->info().spki != key.spki()) FAIL("a foreign key was used");
+  }
+  done = true;
+  swapper.join();
+  CHECK(ok > 0);
+  CHECK(refused > 0);
+}
