@@ -59,10 +59,6 @@ std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, co
   return rules;
 }
 
-}  // namespace
-
-namespace {
-
 // keyd's end of the talk with its notary, if there is to be one.
 common::Fd notary_for(const std::optional<BindRemote>& bind) {
   if (!bind) return {};

@@ -23,6 +23,8 @@ struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
   uint16_t worker = 0;  // as the peer says in HELLO
+  uint64_t lane =
+      0;  // who shares a rate, a queue and a turn: the process, or, where keyd can't see that, the connection
 };
 
 struct AuditEvent {

@@ -68,7 +68,7 @@ void Server::accept_one() {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return;
-  const Peer peer{credentials.pid, credentials.uid, 0};
+  const Peer peer{credentials.pid, credentials.uid};
   if (const char* reason = why_not(peer)) turn_away(peer, reason);
   else start(std::move(fd), peer);
 }
@@ -79,7 +79,7 @@ const char* Server::why_not(const Peer& peer) const {
     return "the peer's user is not in allowed_users";
   if (open_.size() >= limits_.max_connections) return "max_connections is reached";
   const auto of_peer = [&](const Connection& connection) { return connection.peer.pid == peer.pid; };
-  if (std::count_if(open_.begin(), open_.end(), of_peer) >= static_cast<long>(kMostOfOneProcess))
+  if (peer.pid != 0 && std::count_if(open_.begin(), open_.end(), of_peer) >= static_cast<long>(kMostOfOneProcess))
     return "the process has too many connections";
   return nullptr;
 }
@@ -111,6 +111,8 @@ void Server::start(common::Fd fd, const Peer& peer) {
   connection.server = this;
   connection.self = open_.begin();
   connection.number = ++last_number_;
+  // A process outside keyd's PID namespace has no number here (pid_namespaces(7)): as in a container of its own.
+  connection.peer.lane = peer.pid != 0 ? static_cast<uint64_t>(peer.pid) : connection.number << 32;
   connection.since_ms = uv_now(accept_poll_.loop);
   by_number_.emplace(connection.number, &connection);
   connection.peer = peer;

@@ -66,7 +66,7 @@ void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& re
 
 Service::Outcome Service::admit(const Peer& peer) {
   if (!audit_.ready()) return {Status::internal, "the audit can't be written", 0, {}};
-  if (const uint32_t ms = worker_rate_.take(std::to_string(peer.pid), uv_hrtime()))
+  if (const uint32_t ms = worker_rate_.take(std::to_string(peer.lane), uv_hrtime()))
     return {Status::busy, "worker_rate", ms, {}};
   return {};
 }
@@ -92,7 +92,7 @@ Service::Outcome Service::accept(const ipc::Sign& sign, std::shared_ptr<PrivateK
 }
 
 void Service::begin(JobPtr job) {
-  size_t& queued = queued_[job->peer.pid];
+  size_t& queued = queued_[job->peer.lane];
   queued++;
   all_queued_++;
   if (queued > options_.max_queue || all_queued_ > kQueues * options_.max_queue)
@@ -109,7 +109,7 @@ void Service::signed_or_not(JobPtr job) {
 
 void Service::end(JobPtr job, Outcome outcome) {
   all_queued_--;
-  if (const auto worker = queued_.find(job->peer.pid); --worker->second == 0) queued_.erase(worker);
+  if (const auto worker = queued_.find(job->peer.lane); --worker->second == 0) queued_.erase(worker);
   answer(job->connection, job->id,
          {ipc::name(ipc::Op::sign), job->peer, &job->asked.key, &job->asked, outcome.status, outcome.reason,
           job->wait_us, job->spent_us},

@@ -62,7 +62,7 @@ class Service {
   RateLimit worker_rate_, key_rate_;
   SignerPool pool_;
   std::unique_ptr<NotaryClient> notary_;
-  std::map<pid_t, size_t> queued_;  // unanswered signatures of each worker's process
+  std::map<uint64_t, size_t> queued_;  // unanswered signatures of each lane
   size_t all_queued_ = 0;
   uint64_t lookups_ = 0, signatures_ = 0, refusals_ = 0;
 };

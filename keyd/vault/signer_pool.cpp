@@ -9,7 +9,7 @@ bool is_quick(const Job& job) { return job.key->info().type != KeyType::rsa; }
 
 }  // namespace
 
-void SignerPool::Lanes::push(JobPtr job) { lanes_[job->peer.pid].push_back(std::move(job)); }
+void SignerPool::Lanes::push(JobPtr job) { lanes_[job->peer.lane].push_back(std::move(job)); }
 
 JobPtr SignerPool::Lanes::pop() {
   auto lane = lanes_.upper_bound(last_);

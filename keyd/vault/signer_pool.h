@@ -60,8 +60,8 @@ class SignerPool {
     bool empty() const { return lanes_.empty(); }
 
    private:
-    std::map<pid_t, std::deque<JobPtr>> lanes_;
-    pid_t last_ = 0;
+    std::map<uint64_t, std::deque<JobPtr>> lanes_;
+    uint64_t last_ = 0;
   };
   void start(bool only_quick);
   void work(Signer& signer, bool only_quick);

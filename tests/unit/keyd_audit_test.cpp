@@ -40,7 +40,7 @@ void check_chain(const std::vector<std::string>& lines) {
   }
 }
 
-const Peer kPeer{42, 1000, 3};
+const Peer kPeer{42, 1000, 3, 42};
 
 struct Request {
   Request() {

@@ -3,6 +3,34 @@
 
 using namespace keyd_test;
 
+namespace {
+
+void change_a_file(std::chrono::nanoseconds settled_after) {
+  Store store(8, settled_after);
+  const Key first = Key::generate("P-256"), second = Key::generate("P-384");
+  CHECK(store.find("d").status == Status::not_found);
+  const std::string file = store.put("d.pem", first.text(Form::pkcs8));
+  REQUIRE(store.find("d").status == Status::ok);
+  CHECK(store.find("d").key->info().spki == first.spki());
+  store.put("d.pem", second.text(Form::pkcs8));
+  REQUIRE(store.find("d").status == Status::ok);
+  CHECK(store.find("d").key->info().spki == second.spki());
+  chmod(file.c_str(), 0644);
+  CHECK(store.find("d").status == Status::unusable);
+  chmod(file.c_str(), 0600);
+  CHECK(store.find("d").status == Status::ok);
+  unlink(file.c_str());
+  CHECK(store.find("d").status == Status::not_found);
+  CHECK(store.store().cached() == 0);
+  store.put("d.pem", first.text(Form::pkcs8));
+  CHECK(store.find("d").status == Status::ok);
+  std::filesystem::rename(file, store.scratch / "keys/e.pem");
+  CHECK(store.find("d").status == Status::not_found);
+  CHECK(store.find("e").status == Status::ok);
+}
+
+}  // namespace
+
 TEST_CASE("added_replaced_removed_and_chmodded_files_act_at_once", "[keyd][key_store]") {
   SECTION("while a file is young and read at each use") { change_a_file(std::chrono::seconds(2)); }
   SECTION("when what is seen is seen by the file's identity alone") { change_a_file(kSettledAtOnce); }

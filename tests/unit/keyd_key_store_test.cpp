@@ -223,34 +223,6 @@ TEST_CASE("a_key_that_keyd_may_not_read_is_unusable_and_says_how_to_mend_it", "[
   check_contains(found.reason, {"may not read it", "chown 65534", "d.pem"});
 }
 
-namespace {
-
-void change_a_file(std::chrono::nanoseconds settled_after) {
-  Store store(8, settled_after);
-  const Key first = Key::generate("P-256"), second = Key::generate("P-384");
-  CHECK(store.find("d").status == Status::not_found);
-  const std::string file = store.put("d.pem", first.text(Form::pkcs8));
-  REQUIRE(store.find("d").status == Status::ok);
-  CHECK(store.find("d").key->info().spki == first.spki());
-  store.put("d.pem", second.text(Form::pkcs8));
-  REQUIRE(store.find("d").status == Status::ok);
-  CHECK(store.find("d").key->info().spki == second.spki());
-  chmod(file.c_str(), 0644);
-  CHECK(store.find("d").status == Status::unusable);
-  chmod(file.c_str(), 0600);
-  CHECK(store.find("d").status == Status::ok);
-  unlink(file.c_str());
-  CHECK(store.find("d").status == Status::not_found);
-  CHECK(store.store().cached() == 0);
-  store.put("d.pem", first.text(Form::pkcs8));
-  CHECK(store.find("d").status == Status::ok);
-  std::filesystem::rename(file, store.scratch / "keys/e.pem");
-  CHECK(store.find("d").status == Status::not_found);
-  CHECK(store.find("e").status == Status::ok);
-}
-
-}  // namespace
-
 TEST_CASE("start_errors_name_the_setting_the_value_and_the_remedy", "[keyd][key_store]") {
   Store store;
   SECTION("no keys directory") {

@@ -12,7 +12,7 @@ using witness::Key;
 
 namespace {
 
-constexpr pid_t kFlooder = 1, kOther = 2;
+constexpr uint64_t kFlooder = 1, kOther = 2;
 
 class Pool {
  public:
@@ -20,7 +20,7 @@ class Pool {
     uv_loop_init(&loop_);
     pool_.emplace(loop_, threads, [this](JobPtr job) {
       CHECK(job->size);
-      done.push_back(job->peer.pid);
+      done.push_back(job->peer.lane);
     });
   }
   ~Pool() {
@@ -28,9 +28,9 @@ class Pool {
     uv_run(&loop_, UV_RUN_DEFAULT);
     uv_loop_close(&loop_);
   }
-  void submit(pid_t worker, const std::shared_ptr<PrivateKey>& key, ipc::Scheme scheme) {
+  void submit(uint64_t worker, const std::shared_ptr<PrivateKey>& key, ipc::Scheme scheme) {
     auto job = std::make_unique<Job>();
-    job->peer.pid = worker;
+    job->peer.lane = worker;
     job->key = key;
     job->to_sign.kind = ipc::Kind::tls13_client;
     job->to_sign.scheme = scheme;
@@ -44,9 +44,9 @@ class Pool {
     std::string problem;
     return parse(Key::generate(type).text(Form::pkcs8), vault_, problem);
   }
-  long position_of(pid_t worker) const { return std::find(done.begin(), done.end(), worker) - done.begin(); }
+  long position_of(uint64_t worker) const { return std::find(done.begin(), done.end(), worker) - done.begin(); }
 
-  std::vector<pid_t> done;  // whose job, in order
+  std::vector<uint64_t> done;  // whose job, in order
 
  private:
   Vault vault_;
@@ -61,7 +61,7 @@ TEST_CASE("every_job_comes_back_signed_whatever_the_number_of_threads", "[keyd][
   for (const size_t threads : {1u, 4u}) {
     Pool pool(threads);
     const auto rsa = pool.key("RSA:2048"), ec = pool.key("P-256"), ed = pool.key("ED25519");
-    for (int i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < 40; i++) {
       pool.submit(i % 3, rsa, ipc::Scheme::rsa_pss_rsae_sha256);
       pool.submit(i % 5, ec, ipc::Scheme::ecdsa_sha256);
       pool.submit(i % 7, ed, ipc::Scheme::ed25519);
@@ -94,7 +94,7 @@ TEST_CASE("ecdsa_does_not_wait_behind_a_flood_of_rsa", "[keyd][pool]") {
 TEST_CASE("threads_that_sign_with_one_key_at_once_make_right_signatures", "[keyd][pool]") {
   Pool pool(4);
   const auto key = pool.key("P-384");
-  for (int i = 0; i < 200; i++) pool.submit(i, key, ipc::Scheme::ecdsa_sha384);
+  for (uint64_t i = 0; i < 200; i++) pool.submit(i, key, ipc::Scheme::ecdsa_sha384);
   pool.run_until(200);
   CHECK(pool.done.size() == 200);
 }
