@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
-#include <ranges>
 #include <stdexcept>
 
 #include "certificate_name.h"
@@ -179,7 +178,8 @@ const char* Verifier::verify(std::span<const Bytes> chain) const {
   const Manager manager = make_manager();
   for (const Der& authority : authorities_) trust(manager, authority);
   // From the end, as a TLS client of wolfSSL does: each is verified before it may vouch for others.
-  for (const Bytes der : chain.subspan(1) | std::views::reverse) {
+  for (size_t i = chain.size(); --i > 0;) {
+    const Bytes der = chain[i];
     const Certificate issuer(der, manager);
     if (const char* problem = issuer.problem()) return problem;
     if (issuer.is_authority() && trust(manager, der) != WOLFSSL_SUCCESS)

@@ -56,7 +56,11 @@ void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& re
                   {ipc::name(request.op()), peer, &key, sign, outcome.status, outcome.reason, wait_us,
                    (uv_hrtime() - started) / 1000},
                   outcome);
-  auto job = std::make_unique<Job>(connection, peer, request.id, std::vector(datagram.begin(), datagram.end()));
+  auto job = std::make_unique<Job>();
+  job->connection = connection;
+  job->peer = peer;
+  job->id = request.id;
+  job->datagram.assign(datagram.begin(), datagram.end());
   job->asked = job->to_sign = std::get<ipc::Sign>(ipc::decode_request(job->datagram)->body);
   job->key = std::move(to_use);
   job->accepted_ns = started;

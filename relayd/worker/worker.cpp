@@ -149,7 +149,7 @@ class Worker {
 // Says what protects this process, or by name what does not.
 void enter_sandbox(int worker) {
   common::harden_process();
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(MQTT_RELAY_SANITIZED)
   // LeakSanitizer, at the end of the process, reads /proc and traces its threads.
   const common::Fd proc(::open("/proc", O_PATH | O_CLOEXEC));
   const common::FileRule rules[] = {{proc.get(), common::FileRule::read}};

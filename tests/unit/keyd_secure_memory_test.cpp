@@ -13,7 +13,7 @@ using namespace keyd_test;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(MQTT_RELAY_SANITIZED)
 constexpr bool kLocks = false;  // the sanitizers' run time turns mlock into nothing
 #else
 constexpr bool kLocks = true;

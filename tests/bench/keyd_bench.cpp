@@ -1,0 +1,203 @@
+// What keyd costs and how long it keeps its workers waiting: the real program, asked over its socket by other
+// processes.
+//
+//   keyd_bench [--seconds S] [--rounds N] [--first PROGRAM]
+//
+// Each figure is measured for S seconds in each of N rounds. With --first, another keyd of the same protocol, as that
+// of an earlier commit, is measured in turns with this one, so that both see the same noise. A table on a terminal,
+// JSON lines elsewhere. Rates are off, and everybody who asks is a process of its own, as keyd's queues are by process.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <map>
+
+#include "tests/bench/report.h"
+#include "tests/integration/harness/keyd.h"
+
+using namespace harness;
+using bench::Row;
+using ipc::Status;
+
+namespace {
+
+struct Options {
+  double seconds = 1;
+  int rounds = 1;
+  std::string first;
+};
+
+// So small that a worker can have more requests under way than that without filling its socket, where keyd would wait
+// for it as it waits for keyd.
+constexpr uint32_t kMaxQueue = 128;
+
+const std::vector<std::string> kKeyTypes{"P-256", "P-384", "ED25519", "RSA:2048", "RSA:4096"};
+
+const TestKey& key_of(const std::string& type) {
+  static std::map<std::string, TestKey> made;
+  const auto known = made.find(type);
+  return known != made.end() ? known->second : made.emplace(type, TestKey::generate(type)).first->second;
+}
+
+// A keyd under test, with a key of each type, whose client id is the type.
+struct Subject {
+  Subject(const std::string& n, const fs::path& program, Json configuration)
+      : name(n), keyd(configuration, program, audit()) {
+    for (const auto& type : kKeyTypes) keyd.give_key(type, key_of(type));
+    keyd.start();
+    if (clock_getcpuclockid(keyd.process().pid(), &cpu_clock) != 0) throw Failure("no CPU clock of keyd");
+  }
+  // A file, as the audit costs what writing it costs.
+  std::string audit() const {
+    write_file(scratch / "audit", "");
+    return scratch / "audit";
+  }
+  double cpu_us() const {
+    timespec used{};
+    clock_gettime(cpu_clock, &used);
+    return static_cast<double>(used.tv_sec) * 1e6 + static_cast<double>(used.tv_nsec) / 1e3;
+  }
+  TempDir scratch;
+  std::string name;
+  Keyd keyd;
+  clockid_t cpu_clock{};
+};
+
+// What one client has measured; in memory that it shares with us.
+struct Tally {
+  static constexpr size_t kMost = 1 << 20;
+  std::atomic<uint64_t> done, busy, other;
+  std::atomic<bool> stop;
+  std::array<float, kMost> latency_us;  // of those that were done
+};
+
+enum class Question { lookup, sign };
+
+ipc::Request ask_for(Question question, uint32_t id, const std::string& type) {
+  return question == Question::lookup ? lookup_request(id, key_of(type), type) : sign_request(id, key_of(type), type);
+}
+
+// Keeps `outstanding` requests under way until it is told to stop; `busy` is asked again at once.
+void client(const std::string& socket, Question question, const std::string& type, uint32_t outstanding, Tally& tally) {
+  KeydClient connection(socket);
+  std::vector<Clock::time_point> sent(outstanding);
+  const auto send = [&](uint32_t id) {
+    sent[id] = Clock::now();
+    connection.send(ask_for(question, id, type));
+  };
+  for (uint32_t id = 0; id < outstanding; id++) send(id);
+  while (!tally.stop) {
+    const auto answer = connection.receive();
+    const std::chrono::duration<float, std::micro> took = Clock::now() - sent[answer.id];
+    if (answer.status == Status::ok) tally.latency_us[tally.done++ % Tally::kMost] = took.count();
+    else (answer.status == Status::busy ? tally.busy : tally.other)++;
+    send(answer.id);
+  }
+}
+
+struct Load {
+  Question question;
+  std::string type;
+  uint32_t outstanding;
+};
+
+// Runs one process for each load; the row is the first load's, its rate and cost those of all `counted` first ones.
+void measure(Subject& subject, const Options& options, const std::vector<Load>& loads, size_t counted, Row& row) {
+  std::vector<std::unique_ptr<Shared<Tally>>> tallies;
+  std::vector<std::unique_ptr<Forked>> clients;
+  for (const Load& load : loads) {
+    Tally& tally = **tallies.emplace_back(std::make_unique<Shared<Tally>>());
+    clients.push_back(std::make_unique<Forked>(
+        [&] { client(subject.keyd.socket(), load.question, load.type, load.outstanding, tally); }));
+  }
+  const auto all_done = [&] {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < counted; i++) sum += (*tallies[i])->done;
+    return sum;
+  };
+  for (const auto deadline = patience(); all_done() < counted; usleep(1000))  // keys are read, processes run
+    if (deadline.over()) throw Failure(subject.name + " does not answer: " + subject.keyd.process().err().text());
+  Tally& observed = **tallies.front();
+  const uint64_t first = observed.done, done_before = all_done();
+  const double cpu_before = subject.cpu_us();
+  const auto began = Clock::now();
+  usleep(static_cast<useconds_t>(options.seconds * 1e6));
+  const std::chrono::duration<double> lasted = Clock::now() - began;
+  const uint64_t last = observed.done, done = all_done() - done_before;
+  row.cpu_us += subject.cpu_us() - cpu_before;
+  row.done += done;
+  row.seconds += lasted.count();
+  for (uint64_t i = first; i < last; i++) row.latencies_us.push_back(observed.latency_us[i % Tally::kMost]);
+  for (const auto& tally : tallies) {
+    (*tally)->stop = true;
+    row.busy += (*tally)->busy;
+    row.failed += (*tally)->other;
+  }
+}
+
+class Bench {
+ public:
+  explicit Bench(const Options& options) : options_(options) {}
+
+  // The same for every subject, in turns.
+  void compare(const std::string& what, const std::vector<Subject*>& subjects, const std::vector<Load>& loads,
+               size_t counted) {
+    std::vector<Row> rows;
+    for (const Subject* subject : subjects) rows.push_back({what, subject->name});
+    for (int round = 0; round < options_.rounds; round++)
+      for (size_t i = 0; i < subjects.size(); i++) measure(*subjects[i], options_, loads, counted, rows[i]);
+    for (Row& row : rows) report_.add(row, rows.size() > 1 ? &rows.back() : nullptr);
+  }
+
+ private:
+  const Options options_;
+  bench::Report report_;
+};
+
+void run(const Options& options) {
+  const Json no_limits = {{"worker_rate", "infinity"}, {"key_rate", "infinity"}, {"max_queue", kMaxQueue}};
+  const auto signers = [&](int count) {
+    Json configuration = no_limits;
+    configuration["signers"] = count;
+    return configuration;
+  };
+  Subject keyd("keyd", Keyd::default_program(), no_limits);
+  Subject one("1 signer", Keyd::default_program(), signers(1)), two("2 signers", Keyd::default_program(), signers(2));
+  std::vector<Subject*> subjects{&keyd};
+  std::optional<Subject> first;
+  if (!options.first.empty()) subjects.push_back(&first.emplace("first", options.first, Json::object()));
+
+  Bench bench(options);
+  bench.compare("LOOKUP, one at a time", subjects, {{Question::lookup, "P-256", 1}}, 1);
+  bench.compare("LOOKUP, 64 from 2", subjects, {{Question::lookup, "P-256", 32}, {Question::lookup, "P-256", 32}}, 2);
+  for (const auto& type : kKeyTypes) {
+    const Load one_at_a_time{Question::sign, type, 1}, many{Question::sign, type, 32};
+    bench.compare(type + ", one at a time", subjects, {one_at_a_time}, 1);
+    bench.compare(type + ", 64 from 2", subjects, {many, many}, 2);
+  }
+  // More than keyd takes of one worker, so that some are always refused, and asked again at once: worse than a worker
+  // that waits as it is told to.
+  const Load ecdsa{Question::sign, "P-256", 1}, flood{Question::sign, "RSA:4096", kMaxQueue + 22};
+  bench.compare("P-256, nobody else", subjects, {ecdsa}, 1);
+  bench.compare("P-256, RSA-4096 flood", subjects, {ecdsa, flood}, 1);
+  const Load rsa{Question::sign, "RSA:2048", 32};
+  bench.compare("RSA:2048, 64 from 2", {&two, &one}, {rsa, rsa}, 2);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Measures keyd.");
+  app.add_option("--seconds", options.seconds, "Of each measurement")->check(CLI::Range(0.01, 60.0));
+  app.add_option("--rounds", options.rounds, "Of each measurement")->check(CLI::Range(1, 100));
+  app.add_option("--first", options.first, "Another keyd to compare with")->check(CLI::ExistingFile);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    run(options);
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "keyd_bench: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,13 @@
+// What a fuzz target promises about every input: it stops there, and libFuzzer keeps the input.
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+
+#define REQUIRE(promise)                                                                 \
+  do {                                                                                   \
+    if (!(promise)) {                                                                    \
+      std::fprintf(stderr, "%s:%d: broken promise: %s\n", __FILE__, __LINE__, #promise); \
+      std::abort();                                                                      \
+    }                                                                                    \
+  } while (false)

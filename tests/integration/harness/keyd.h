@@ -1,0 +1,114 @@
+// keyd by itself, asked by the test over its socket: for what relayd would never ask, or never that fast.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ipc/codec.h"
+#include "tests/integration/harness/process.h"
+#include "tests/integration/harness/temp_dir.h"
+
+namespace harness {
+
+// A key made by OpenSSL in this process.
+struct TestKey {
+  static TestKey generate(const std::string& type);  // "P-256", "P-384", "ED25519", "RSA:2048", …
+  std::string pem;
+  ipc::Spki spki{};
+  ipc::Scheme scheme{};  // with which it signs TLS 1.3
+};
+
+class Keyd {
+ public:
+  // The program, its folder of keys empty; `configuration` is merged into the smallest one. `audit_file` must exist.
+  explicit Keyd(const Json& configuration = Json::object(), const fs::path& program = default_program(),
+                const std::string& audit_file = {});
+  static fs::path default_program();
+
+  fs::path keys() const { return directory_ / "keys"; }
+  void give_key(const std::string& client_id, const TestKey& key);
+  // Returns how long it was from exec to "ready".
+  std::chrono::microseconds start();
+  Process& process() { return *process_; }
+  std::string socket() const { return directory_ / "sign.sock"; }
+
+ private:
+  TempDir directory_;
+  fs::path program_;
+  std::string audit_file_;
+  std::unique_ptr<Process> process_;
+};
+
+// A connection to keyd, with its HELLO done. Blocks; for the process that made it, so make it after a fork.
+class KeydClient {
+ public:
+  explicit KeydClient(const std::string& socket);
+  ~KeydClient();
+  KeydClient(const KeydClient&) = delete;
+  KeydClient& operator=(const KeydClient&) = delete;
+
+  void send(const ipc::Request& request);
+  ipc::Response receive();  // its payload is good until the next call
+  ipc::Response ask(const ipc::Request& request) {
+    send(request);
+    return receive();
+  }
+
+ private:
+  int fd_;
+  ipc::ResponseBuffer buffer_;
+};
+
+ipc::Request lookup_request(uint32_t id, const TestKey& key, std::string_view client_id);
+// As a TLS 1.3 client. Looks into `client_id`.
+ipc::Request sign_request(uint32_t id, const TestKey& key, std::string_view client_id);
+
+// A child that runs `work` and nothing else: for keyd a worker of its own. Killed with its owner, and with the test.
+class Forked {
+ public:
+  template <typename Work>
+  explicit Forked(Work work) : pid_(begin()) {
+    if (pid_ == 0) end(run_work(work));
+  }
+  ~Forked();
+  Forked(const Forked&) = delete;
+  Forked& operator=(const Forked&) = delete;
+
+  bool succeeded();  // waits for its end
+
+ private:
+  template <typename Work>
+  static bool run_work(Work& work) {
+    try {
+      work();
+      return true;
+    } catch (const std::exception& e) {
+      complain(e.what());
+      return false;
+    }
+  }
+  static pid_t begin();
+  [[noreturn]] static void end(bool good);
+  static void complain(const char* what);
+  pid_t pid_;
+};
+
+// Memory that a test and its children share.
+void* shared_memory(size_t size);
+void free_shared_memory(void* memory, size_t size);
+template <typename T>
+class Shared {
+ public:
+  Shared() : value_(new (shared_memory(sizeof(T))) T{}) {}
+  ~Shared() { free_shared_memory(value_, sizeof(T)); }
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  T* operator->() const { return value_; }
+  T& operator*() const { return *value_; }
+
+ private:
+  T* value_;
+};
+
+}  // namespace harness
