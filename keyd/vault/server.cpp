@@ -111,11 +111,11 @@ void Server::start(common::Fd fd, const Peer& peer) {
   connection.server = this;
   connection.self = open_.begin();
   connection.number = ++last_number_;
-  // A process outside keyd's PID namespace has no number here (pid_namespaces(7)): as in a container of its own.
-  connection.peer.lane = peer.pid != 0 ? static_cast<uint64_t>(peer.pid) : connection.number << 32;
   connection.since_ms = uv_now(accept_poll_.loop);
   by_number_.emplace(connection.number, &connection);
   connection.peer = peer;
+  // A process outside keyd's PID namespace has no number here (pid_namespaces(7)): as in a container of its own.
+  connection.peer.lane = peer.pid != 0 ? static_cast<uint64_t>(peer.pid) : connection.number << 32;
   connection.fd = std::move(fd);
   connection.poll.data = &connection;
   if (uv_poll_init(accept_poll_.loop, &connection.poll, connection.fd.get()) != 0) {
