@@ -114,7 +114,7 @@ word32 decrypt(std::span<uint8_t> der, std::string_view passphrase, std::string&
     problem = "it is encrypted; set key_passphrase_file, or store it plain: `openssl pkey -in FILE -out NEW`";
   else if ((size = wc_DecryptPKCS8Key(der.data(), size32(der), passphrase.data(),
                                       static_cast<int>(passphrase.size()))) <= 0)
-    problem = "it is encrypted, and the passphrase in key_passphrase_file does not open it";
+    problem = "it is encrypted; key_passphrase_file does not open it, or it has over 1,000,000 rounds of PBKDF2";
   return static_cast<word32>(std::max(size, 0));
 }
 
