@@ -132,7 +132,9 @@ TEST_CASE("the_notary_has_no_descriptor_but_its_socket_and_standard_error", "[ke
     CHECK((open_ones == "2 3 " || open_ones == "3 2 "));
     const auto status = slurp("/proc/" + std::to_string(pid) + "/status");
     CHECK(status.find("NoNewPrivs:\t1") != std::string::npos);
+#if !defined(MQTT_RELAY_SANITIZED)  // its runtime needs other system calls
     CHECK(status.find("Seccomp:\t2") != std::string::npos);
+#endif
   }
 }
 
