@@ -201,3 +201,49 @@ TEST_CASE("an_ed25519_client_of_tls12_signs_whole_handshake_messages_only", "[ke
   for (size_t cut = 0; cut < good.size(); cut++)
     CHECK(judged(std::vector<uint8_t>(good.begin(), good.begin() + static_cast<long>(cut))) == Status::denied);
 }
+
+TEST_CASE("with_bind_remote_a_device_signs_handshake_messages_only_and_the_listener_as_ever", "[keyd][policy]") {
+  constexpr Kind kBound[] = {Kind::tls13_client_bound, Kind::tls12_client_bound};
+  for (const bool bind_remote : {true, false}) {
+    const auto asked = [&](Kind kind, Role role) {
+      ipc::Sign sign;
+      sign.kind = kind;
+      sign.key.role = role;
+      return may_ask(sign, Rules{true, bind_remote}).status;
+    };
+    for (const Kind kind : kBound) {
+      CHECK(asked(kind, Role::device) == (bind_remote ? Status::ok : Status::denied));
+      CHECK(asked(kind, Role::listener) == Status::denied);
+    }
+    for (const Kind kind : {Kind::tls13_client, Kind::tls12_client})
+      CHECK(asked(kind, Role::device) == (bind_remote ? Status::denied : Status::ok));
+    for (const Kind kind : {Kind::tls13_server, Kind::tls12_server}) CHECK(asked(kind, Role::listener) == Status::ok);
+  }
+}
+
+TEST_CASE("a_bound_request_holds_whole_messages_from_its_first_to_its_last", "[keyd][policy]") {
+  const auto messages = [](std::initializer_list<uint8_t> types) {
+    std::vector<uint8_t> content;
+    for (const uint8_t type : types) content.insert(content.end(), {type, 0, 0, 2, 'a', 'b'});
+    return content;
+  };
+  const auto judged = [](Kind kind, const std::vector<uint8_t>& content) {
+    return judge(kind, Scheme::ecdsa_sha256, KeyType::p256, content);
+  };
+  const auto tls13 = messages({1, 2, 8, 13, 11, 15, 20, 11}), tls12 = messages({1, 2, 11, 12, 13, 14, 11, 16});
+  CHECK(judged(Kind::tls13_client_bound, tls13) == Status::ok);
+  CHECK(judged(Kind::tls13_client_bound, messages({254, 2, 1, 2, 8, 13, 11, 15, 20, 11})) == Status::ok);
+  CHECK(judged(Kind::tls12_client_bound, tls12) == Status::ok);
+  CHECK(judged(Kind::tls13_client_bound, tls12) == Status::denied);
+  CHECK(judged(Kind::tls12_client_bound, tls13) == Status::denied);
+  CHECK(judged(Kind::tls12_client_bound, messages({254, 2, 1, 16})) == Status::denied);  // no such thing in TLS 1.2
+  for (const Kind kind : {Kind::tls13_client_bound, Kind::tls12_client_bound}) {
+    const auto& right = kind == Kind::tls13_client_bound ? tls13 : tls12;
+    CHECK(judged(kind, {}) == Status::denied);
+    CHECK(judged(kind, and_one_more(right)) == Status::denied);
+    CHECK(judged(kind, {right.begin(), right.end() - 1}) == Status::denied);
+    CHECK(judged(kind, {right.begin() + 1, right.end()}) == Status::denied);
+    CHECK(judged(kind, std::vector<uint8_t>(32, 1)) == Status::denied);  // a hash is no message
+    CHECK(judged(kind, std::vector<uint8_t>(130, 0x20)) == Status::denied);
+  }
+}
