@@ -350,3 +350,27 @@ TEST_CASE("one_output_that_can_not_be_written_is_enough_to_sign_nothing", "[keyd
   check_chain(lines_of(filed.path));
   CHECK(lines_of(filed.path) == filed.out.lines());
 }
+
+TEST_CASE("a_line_that_the_old_file_has_in_part_stands_whole_in_the_new_one", "[keyd][audit]") {
+  Filed filed;
+  const common::Fd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  Audit audit(nowhere.get(), filed.place());
+  const auto old_handler = signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit little{std::filesystem::file_size(filed.path) + 100, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &little);
+  const bool torn = !audit.write(Request().event());
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, old_handler);
+  REQUIRE(torn);
+  std::filesystem::rename(filed.path, filed.path + ".1");
+  audit.reopen();
+  REQUIRE(audit.write(Request().event()));
+  auto lines = lines_of(filed.path + ".1");
+  REQUIRE(lines.size() == 2);  // start, and the torn one
+  lines.pop_back();
+  for (const auto& line : lines_of(filed.path)) lines.push_back(line);
+  CHECK(lines.size() == 4);  // start, the torn one whole, resumed, sign
+  check_chain(lines);
+}
