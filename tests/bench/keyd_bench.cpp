@@ -39,11 +39,20 @@ const TestKey& key_of(const std::string& type) {
   return known != made.end() ? known->second : made.emplace(type, TestKey::generate(type)).first->second;
 }
 
+// Several devices have each key: keyd signs with one device's key on one thread at a time.
+constexpr uint32_t kDevices = 8;
+
+const std::string& device(const std::string& type, uint32_t id) {
+  static std::map<std::pair<std::string, uint32_t>, std::string> names;
+  return names.try_emplace({type, id % kDevices}, type + "-" + std::to_string(id % kDevices)).first->second;
+}
+
 // A keyd under test, with a key of each type, whose client id is the type.
 struct Subject {
   Subject(const std::string& n, const fs::path& program, Json configuration)
       : name(n), keyd(configuration, program, audit()) {
-    for (const auto& type : kKeyTypes) keyd.give_key(type, key_of(type));
+    for (const auto& type : kKeyTypes)
+      for (uint32_t id = 0; id < kDevices; id++) keyd.give_key(device(type, id), key_of(type));
     keyd.start();
     if (clock_getcpuclockid(keyd.process().pid(), &cpu_clock) != 0) throw Failure("no CPU clock of keyd");
   }
@@ -74,7 +83,8 @@ struct Tally {
 enum class Question { lookup, sign };
 
 ipc::Request ask_for(Question question, uint32_t id, const std::string& type) {
-  return question == Question::lookup ? lookup_request(id, key_of(type), type) : sign_request(id, key_of(type), type);
+  const std::string& name = device(type, id);
+  return question == Question::lookup ? lookup_request(id, key_of(type), name) : sign_request(id, key_of(type), name);
 }
 
 // Keeps `outstanding` requests under way until it is told to stop; `busy` is asked again at once.
