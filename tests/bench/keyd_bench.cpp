@@ -83,7 +83,8 @@ struct Tally {
 enum class Question { lookup, sign };
 
 ipc::Request ask_for(Question question, uint32_t id, const std::string& type) {
-  const std::string& name = device(type, id);
+  // Two clients in step must not want the same key each time.
+  const std::string& name = device(type, id + static_cast<uint32_t>(getpid()));
   return question == Question::lookup ? lookup_request(id, key_of(type), name) : sign_request(id, key_of(type), name);
 }
 
