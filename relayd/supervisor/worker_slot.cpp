@@ -28,9 +28,12 @@ void WorkerSlot::start() {
   const common::Fd theirs(pair[1]);
   const common::Fd plan = owner_.plan_for(number_).to_memfd();
 
-  uv_stdio_container_t stdio[kControlFd + 1];
-  const int inherited[] = {-1, STDOUT_FILENO, STDERR_FILENO, plan.get(), listener_.get(), theirs.get()};
-  static_assert(std::size(inherited) == kControlFd + 1);
+  scoreboard_ = std::make_unique<Scoreboard>();
+
+  uv_stdio_container_t stdio[kScoreboardFd + 1];
+  const int inherited[] = {-1,           STDOUT_FILENO,    STDERR_FILENO, plan.get(), listener_.get(),
+                           theirs.get(), scoreboard_->fd()};
+  static_assert(std::size(inherited) == kScoreboardFd + 1);
   for (size_t i = 0; i < std::size(inherited); i++) {
     stdio[i].flags = inherited[i] < 0 ? UV_IGNORE : UV_INHERIT_FD;
     stdio[i].data.fd = inherited[i];

@@ -11,6 +11,7 @@
 #include "common/uv.h"
 #include "relayd/supervisor/restart_policy.h"
 #include "relayd/worker/plan.h"
+#include "relayd/worker/scoreboard.h"
 
 namespace relayd {
 
@@ -49,6 +50,7 @@ class WorkerSlot {
   common::Timer restart_;
   common::UvPtr<uv_process_t> process_;
   common::Fd control_;
+  std::unique_ptr<Scoreboard> scoreboard_;
   std::unique_ptr<common::Poll> control_poll_;
   bool serving_ = false;
   bool stopping_ = false;

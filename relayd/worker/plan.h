@@ -15,7 +15,7 @@
 namespace relayd {
 
 // Descriptors that a worker finds open, behind the standard ones.
-inline constexpr int kPlanFd = 3, kListenerFd = 4, kControlFd = 5;
+inline constexpr int kPlanFd = 3, kListenerFd = 4, kControlFd = 5, kScoreboardFd = 6;
 inline constexpr char kReady = 'R';
 
 struct Addresses {

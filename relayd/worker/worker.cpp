@@ -30,6 +30,7 @@ class Worker {
       : loop_(loop),
         plan_(std::move(plan)),
         config_(plan_.config()),
+        scoreboard_(kScoreboardFd),
         listener_context_(plan_.server_options(config_)),
         remote_context_(plan_.client_options(config_)),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}),
@@ -38,6 +39,7 @@ class Worker {
                   runtime_,
                   keyd_,
                   config_,
+                  *scoreboard_,
                   listener_context_,
                   remote_context_,
                   plan_.addresses.remote,
@@ -132,6 +134,7 @@ class Worker {
   uv_loop_t* loop_;
   Plan plan_;
   Config config_;
+  Scoreboard scoreboard_;
   tls::ServerContext listener_context_;
   tls::ClientContext remote_context_;
   ipc::Client keyd_;
@@ -179,7 +182,7 @@ int run_worker() {
     // whole group. The control socket ends with the supervisor as well, should it have died before this line.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    for (const int fd : {kPlanFd, kListenerFd, kControlFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    for (const int fd : {kPlanFd, kListenerFd, kControlFd, kScoreboardFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
     Plan plan = Plan::from_fd(kPlanFd);
     close(kPlanFd);
     log::open("relayd-worker", plan.config().log_level);
