@@ -6,8 +6,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 
 namespace harness {
 
@@ -29,21 +31,23 @@ NotifySocket::~NotifySocket() {
   fs::remove(path_, ignored);
 }
 
-void NotifySocket::wait_ready(Process& process, Deadline deadline) {
+std::string NotifySocket::wait_line(const std::string& beginning, Process& process, Deadline deadline) {
   for (;;) {
+    while (!lines_.empty()) {
+      const std::string line = std::move(lines_.front());
+      lines_.pop_front();
+      if (line.starts_with(beginning)) return line;
+    }
     pollfd p[] = {{fd_, POLLIN, 0}, {process.pidfd(), POLLIN, 0}};
     const int n = poll(p, 2, deadline.poll_timeout());
     if (n < 0 && errno == EINTR) continue;
-    if (n > 0 && p[0].revents) {
-      char message[4096];
-      const ssize_t size = recv(fd_, message, sizeof message, 0);
-      if (size > 0 &&
-          ("\n" + std::string(message, static_cast<size_t>(size)) + "\n").find("\nREADY=1\n") != std::string::npos)
-        return;
-      continue;
-    }
-    throw Failure(process.name() + (n > 0 ? " ended" : " said nothing") + " before READY=1; its standard error:\n" +
-                  process.err().text());
+    if (n <= 0 || !p[0].revents)
+      throw Failure(process.name() + (n > 0 ? " ended" : " said nothing") + " before " + beginning +
+                    "; its standard error:\n" + process.err().text());
+    char message[4096];
+    const ssize_t size = recv(fd_, message, sizeof message, 0);
+    std::istringstream text(std::string(message, static_cast<size_t>(std::max<ssize_t>(size, 0))));
+    for (std::string line; std::getline(text, line);) lines_.push_back(line);
   }
 }
 
