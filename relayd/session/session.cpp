@@ -53,8 +53,8 @@ void Session::move_to(State state) {
   switch (state) {
     case State::device_handshake: return deadline_.start(config.listener.handshake_timeout);
     case State::awaiting_connect: return deadline_.start(config.listener.idle_timeout);
-    case State::looking_up: return deadline_.stop();  // the keyd client has its own
-    case State::dialing:
+    case State::looking_up:  // the keyd client has its own, and so has the dialer
+    case State::dialing: return deadline_.stop();
     case State::remote_handshake: return deadline_.start(config.remote.connect_timeout);
     case State::awaiting_connack: return deadline_.start(config.remote.connack_timeout);
     case State::relaying: return deadline_.stop();  // the keep alive is between the device and the broker
@@ -66,13 +66,14 @@ void Session::on_deadline() {
   switch (state_) {
     case State::device_handshake: return finish("the TLS handshake took longer than handshake_timeout");
     case State::awaiting_connect: return finish("no CONNECT within idle_timeout");
-    case State::dialing:
-    case State::remote_handshake: return refuse(Refusal::server_unavailable, "no connection within connect_timeout");
+    case State::remote_handshake:
+      return refuse(Refusal::server_unavailable, "the remote broker's TLS handshake took longer than connect_timeout");
     case State::awaiting_connack: return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
     case State::relaying:
       return disconnect(DisconnectReason::keep_alive_timeout, "silent for 1.5 times its keep alive");
     case State::closing: return services_.retire(services_.owner, id_);
-    case State::looking_up: return;
+    case State::looking_up:
+    case State::dialing: return;
   }
 }
 
@@ -171,17 +172,17 @@ void Session::dial(bool remote) {
   move_to(State::dialing);
   dialer_ = std::make_unique<Dialer>(
       services_.runtime.loop, remote ? services_.remote_addresses : services_.local_addresses,
-      services_.config.remote.connect_timeout, this, [](void* self, common::Fd socket, const std::string& failure) {
+      services_.config.remote.connect_timeout, this, [](void* self, common::Fd socket, const Dialer::Failure& failure) {
         static_cast<Session*>(self)->on_dialed(std::move(socket), failure);
       });
 }
 
-void Session::on_dialed(common::Fd socket, const std::string& failure) {
-  const std::string cause = failure;  // it may lie in the dialer
+void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
+  const Dialer::Failure cause = failure;  // it may lie in the dialer
   dialer_.reset();
   if (!socket)
-    return refuse(Refusal::server_unavailable,
-                  to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached", cause);
+    return refuse(cause.busy ? Refusal::server_busy : Refusal::server_unavailable,
+                  to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached", cause.text);
   upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
   if (!to_remote_) {
     upstream_->plain();

@@ -41,8 +41,8 @@ struct SessionServices {
   Counters& counters;
   const tls::ServerContext& listener;
   const tls::ClientContext& remote;
-  const std::vector<SocketAddress>& remote_addresses;
-  const std::vector<SocketAddress>& local_addresses;
+  AddressBook& remote_addresses;
+  AddressBook& local_addresses;
   void* owner;
   void (*retire)(void* owner, uint64_t session);  // the session is over: destroy it, but not at once
 };
@@ -81,7 +81,7 @@ class Session final : public tls::StreamHandler {
   void look_up();
   void on_lookup(const ipc::Client::Answer& answer);
   void dial(bool remote);
-  void on_dialed(common::Fd socket, const std::string& failure);
+  void on_dialed(common::Fd socket, const Dialer::Failure& failure);
   void begin_relaying();
   void stay_local();
   void begin_empty_broker();

@@ -42,8 +42,8 @@ class Worker {
                   *scoreboard_,
                   listener_context_,
                   remote_context_,
-                  plan_.addresses.remote,
-                  plan_.addresses.local,
+                  remote_addresses_,
+                  local_addresses_,
                   this,
                   [](void* self, uint64_t id) { static_cast<Worker*>(self)->retire(id); }},
         listener_(kListenerFd),
@@ -51,6 +51,7 @@ class Worker {
         bury_(loop, this, [](void* self) { static_cast<Worker*>(self)->bury(); }),
         accept_again_(loop, this, [](void* self) { static_cast<Worker*>(self)->watch_listener(); }),
         shutdown_(loop, this, [](void* self) { uv_stop(static_cast<Worker*>(self)->loop_); }) {
+    know(plan_.addresses);
     watch_listener();
     control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this,
                                                    [](void* self, int) { static_cast<Worker*>(self)->on_control(); });
@@ -117,7 +118,12 @@ class Worker {
     }
     const Order order = Order::decode({text, static_cast<size_t>(got)});
     if (order.what == Order::What::drain) drain();
-    else plan_.addresses = order.addresses;
+    else know(order.addresses);
+  }
+
+  void know(const Addresses& addresses) {
+    remote_addresses_.replace(addresses.remote);
+    local_addresses_.replace(addresses.local);
   }
 
   void drain() {
@@ -139,6 +145,7 @@ class Worker {
   tls::ClientContext remote_context_;
   ipc::Client keyd_;
   tls::Runtime runtime_;
+  AddressBook remote_addresses_, local_addresses_;
   SessionServices services_;
   common::Fd listener_, control_;
   std::unique_ptr<common::Poll> listener_poll_, control_poll_;
