@@ -52,7 +52,7 @@ Alert alert_of(int code) {
 void SslDeleter::operator()(WOLFSSL* ssl) const { wolfSSL_free(ssl); }
 
 Stream::Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler)
-    : runtime_(runtime), handler_(handler), socket_(std::move(socket)) {
+    : runtime_(runtime), handler_(handler), socket_(std::move(socket)), most_received_(runtime.most_received) {
   poll_ = std::make_unique<common::Poll>(runtime.loop, socket_.get(), this,
                                          [](void* self, int events) { static_cast<Stream*>(self)->on_ready(events); });
 }
@@ -152,6 +152,8 @@ void Stream::fail_handshake() {
     const char* what = refused->status ? ipc::name(*refused->status) : "no answer in time";
     end(End::Cause::signature, std::string("keyd did not sign: ") + what);
     if (end_) end_->status = refused->status;
+  } else if (handshake_->exhausted()) {
+    end(End::Cause::exhausted, "no memory for a TLS handshake");
   } else if (handshake_->misnamed()) {
     end(End::Cause::tls, "showed a certificate for another name; server_name_indication can tell which is expected");
   } else {
@@ -237,11 +239,17 @@ size_t Stream::read_tls() {
 std::span<const uint8_t> Stream::receive() {
   if (received_) return {};
   received_ = true;
-  const ssize_t got = ::recv(socket_.get(), runtime_.received.data(), runtime_.received.size(), 0);
+  const ssize_t got = ::recv(socket_.get(), runtime_.received.data(), most_received_, 0);
   if (got > 0) return std::span(runtime_.received).first(static_cast<size_t>(got));
   if (got == 0) peer_closed_ = true;
   else if (errno != EAGAIN && errno != EINTR) receive_error_ = errno;
   return {};
+}
+
+bool Stream::has_unread() const {
+  char byte = 0;
+  const ssize_t got = ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 int Stream::receive_callback(WOLFSSL*, char* out, int size, void* context) {
@@ -294,7 +302,10 @@ void Stream::flush() {
 }
 
 void Stream::send_or_keep(std::span<const uint8_t> bytes) {
-  if (!congested()) bytes = bytes.subspan(send(bytes));
+  if (!congested()) {
+    bytes = bytes.subspan(send(bytes));
+    progress_at_ = uv_now(runtime_.loop);
+  }
   if (!broken_) pending_.insert(pending_.end(), bytes.begin(), bytes.end());
 }
 
@@ -307,12 +318,25 @@ size_t Stream::send(std::span<const uint8_t> bytes) {
 }
 
 void Stream::send_pending() {
-  pending_sent_ += send(std::span(pending_).subspan(pending_sent_));
+  const size_t sent = send(std::span(pending_).subspan(pending_sent_));
+  if (sent > 0) progress_at_ = uv_now(runtime_.loop);
+  pending_sent_ += sent;
   if (!broken_ && pending_sent_ < pending_.size()) return;
   std::vector<uint8_t>().swap(pending_);  // gives the memory back
   pending_sent_ = 0;
   if (state_ == State::flushing) after_flush();
   else if (state_ == State::open && !broken_) handler_.on_drained(*this);
+}
+
+void Stream::push() {
+  if (congested() && state_ == State::open) send_pending();
+  watch();
+}
+
+void Stream::set_user_timeout(std::chrono::milliseconds timeout) {
+  // At most a day, of which an unsigned int's milliseconds have 49. Can't fail on a TCP socket.
+  const auto milliseconds = static_cast<unsigned>(std::min<int64_t>(timeout.count(), 86'400'000));
+  setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
 }
 
 // ---- the end -------------------------------------------------------------------------------------------------------
