@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/seccomp.h"
 #include "relayd/session/session.h"
+#include "relayd/worker/acceptor.h"
 #include "relayd/worker/plan.h"
 
 namespace relayd {
@@ -20,9 +21,6 @@ namespace {
 
 namespace log = common::log;
 using common::Milliseconds;
-
-constexpr int kAcceptsPerWakeup = 64;      // then the established sessions have their turn
-constexpr Milliseconds kAcceptPause{100};  // after accept(2) failed for want of descriptors or memory
 
 class Worker {
  public:
@@ -34,7 +32,7 @@ class Worker {
         listener_context_(plan_.server_options(config_)),
         remote_context_(plan_.client_options(config_)),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}),
-        runtime_(loop, &keyd_),
+        runtime_(loop, &keyd_, config_.listener.high_watermark),
         services_{plan_.worker,
                   runtime_,
                   keyd_,
@@ -46,13 +44,16 @@ class Worker {
                   local_addresses_,
                   this,
                   [](void* self, uint64_t id) { static_cast<Worker*>(self)->retire(id); }},
-        listener_(kListenerFd),
         control_(kControlFd),
         bury_(loop, this, [](void* self) { static_cast<Worker*>(self)->bury(); }),
-        accept_again_(loop, this, [](void* self) { static_cast<Worker*>(self)->watch_listener(); }),
         shutdown_(loop, this, [](void* self) { uv_stop(static_cast<Worker*>(self)->loop_); }) {
     know(plan_.addresses);
-    watch_listener();
+    std::vector<common::Fd> listeners;
+    listeners.emplace_back(kListenerFd);
+    acceptor_ = std::make_unique<Acceptor>(loop, std::move(listeners), acceptor_options(), *scoreboard_, this,
+                                           [](void* self, common::Fd socket, const SocketAddress& device) {
+                                             static_cast<Worker*>(self)->open_session(std::move(socket), device);
+                                           });
     control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this,
                                                    [](void* self, int) { static_cast<Worker*>(self)->on_control(); });
     control_poll_->watch(UV_READABLE);
@@ -64,29 +65,10 @@ class Worker {
   }
 
  private:
-  void watch_listener() {
-    listener_poll_ = std::make_unique<common::Poll>(loop_, listener_.get(), this,
-                                                    [](void* self, int) { static_cast<Worker*>(self)->accept(); });
-    listener_poll_->watch(UV_READABLE);
-  }
-
-  void accept() {
-    for (int i = 0; i < kAcceptsPerWakeup; i++) {
-      SocketAddress device;
-      device.size = sizeof device.storage;
-      common::Fd socket(::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&device.storage), &device.size,
-                                  SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (socket) {
-        open_session(std::move(socket), device);
-      } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        // The connection stays in the kernel's queue, and so would our readiness: look away for a while.
-        log::warning("no connection can be accepted", {{"cause", strerror(errno)}, {"sessions", sessions_.size()}});
-        listener_poll_.reset();
-        return accept_again_.start(kAcceptPause);
-      } else if (errno != ECONNABORTED && errno != EINTR) {
-        return;  // EAGAIN: the queue is empty
-      }
-    }
+  Acceptor::Options acceptor_options() const {
+    common::Rate rate = config_.listener.max_conn_rate;
+    if (rate.count > 0) rate.count = share_of(rate.count, plan_.worker, config_.workers);
+    return {plan_.worker, rate, config_.worker_max_memory};
   }
 
   void open_session(common::Fd socket, const SocketAddress& device) {
@@ -129,9 +111,7 @@ class Worker {
   void drain() {
     if (draining_) return;
     draining_ = true;
-    accept_again_.stop();
-    listener_poll_.reset();
-    listener_.reset();
+    acceptor_->stop();
     for (auto& [id, session] : sessions_) session->drain();
     shutdown_.start(config_.shutdown_timeout);
     bury_.start(Milliseconds(0));
@@ -147,9 +127,10 @@ class Worker {
   tls::Runtime runtime_;
   AddressBook remote_addresses_, local_addresses_;
   SessionServices services_;
-  common::Fd listener_, control_;
-  std::unique_ptr<common::Poll> listener_poll_, control_poll_;
-  common::Timer bury_, accept_again_, shutdown_;
+  std::unique_ptr<Acceptor> acceptor_;
+  common::Fd control_;
+  std::unique_ptr<common::Poll> control_poll_;
+  common::Timer bury_, shutdown_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> retired_;
   uint64_t last_session_ = 0;
