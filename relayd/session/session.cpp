@@ -116,7 +116,8 @@ void Session::on_drained(tls::Stream& stream) {
 
 void Session::on_end(tls::Stream& stream, const tls::End& end) {
   if (&stream == upstream_.get()) return upstream_ended(end);
-  const bool failed = end.cause != tls::End::Cause::closed && end.cause != tls::End::Cause::lost;
+  if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
+  const bool failed = end.cause > tls::End::Cause::timed_out;
   device_left("device: " + end.text, failed ? Level::warning : Level::info);
 }
 
@@ -318,6 +319,7 @@ void Session::obey(const EmptyBroker::Outcome& outcome) {
 // ---- the end -------------------------------------------------------------------------------------------------------
 
 void Session::upstream_ended(const tls::End& end) {
+  if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
   if (state_ == State::relaying)
     return disconnect(DisconnectReason::unspecified_error,
                       (to_remote_ ? "the remote broker " : "the local broker ") + end.text);

@@ -216,8 +216,8 @@ void Stream::pump() {
 size_t Stream::read_plain() {
   const auto received = receive();
   std::copy(received.begin(), received.end(), runtime_.plain.begin());
+  if (received.empty() && error_ != 0) end_lost();
   if (received.empty() && peer_closed_) end(End::Cause::closed, "closed the connection");
-  if (received.empty() && receive_error_ != 0) end(End::Cause::lost, strerror(receive_error_));
   return received.size();
 }
 
@@ -242,7 +242,7 @@ std::span<const uint8_t> Stream::receive() {
   const ssize_t got = ::recv(socket_.get(), runtime_.received.data(), most_received_, 0);
   if (got > 0) return std::span(runtime_.received).first(static_cast<size_t>(got));
   if (got == 0) peer_closed_ = true;
-  else if (errno != EAGAIN && errno != EINTR) receive_error_ = errno;
+  else if (errno != EAGAIN && errno != EINTR) error_ = errno;
   return {};
 }
 
@@ -256,7 +256,7 @@ int Stream::receive_callback(WOLFSSL*, char* out, int size, void* context) {
   auto* self = static_cast<Stream*>(static_cast<HandshakeOwner*>(context));
   if (self->window_.empty()) self->window_ = self->receive();
   if (self->window_.empty()) {
-    if (self->receive_error_ != 0) return WOLFSSL_CBIO_ERR_CONN_RST;
+    if (self->error_ != 0) return WOLFSSL_CBIO_ERR_CONN_RST;
     return self->peer_closed_ ? WOLFSSL_CBIO_ERR_CONN_CLOSE : WOLFSSL_CBIO_ERR_WANT_READ;
   }
   const size_t count = std::min(static_cast<size_t>(size), self->window_.size());
@@ -313,7 +313,9 @@ size_t Stream::send(std::span<const uint8_t> bytes) {
   if (bytes.empty() || broken_) return 0;
   const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (sent >= 0) return static_cast<size_t>(sent);
-  if (errno != EAGAIN && errno != EINTR) broken_ = true;  // reading tells why
+  if (errno == EAGAIN || errno == EINTR) return 0;
+  broken_ = true;  // reading tells why, but not twice: what was told here would look like a FIN there
+  if (errno != EPIPE) error_ = errno;
   return 0;
 }
 
@@ -356,11 +358,13 @@ void Stream::end_tls(int wolf_error) {
     return end(alert.refuses_certificate ? End::Cause::own_certificate : End::Cause::tls,
                std::string("sent the TLS alert ") + alert.name + " (" + std::to_string(alert.code) + ")");
   }
-  if (receive_error_ != 0) return end(End::Cause::lost, strerror(receive_error_));
+  if (error_ != 0) return end_lost();
   if (peer_closed_) return end(End::Cause::closed, "closed the connection without a TLS close_notify");
   const char* reason = wolfSSL_ERR_reason_error_string(static_cast<unsigned long>(wolf_error));
   end(End::Cause::tls, reason ? reason : "TLS error " + std::to_string(wolf_error));
 }
+
+void Stream::end_lost() { end(error_ == ETIMEDOUT ? End::Cause::timed_out : End::Cause::lost, strerror(error_)); }
 
 void Stream::report_end() {
   if (!end_ || (state_ != State::open && state_ != State::handshake)) return;
@@ -383,14 +387,14 @@ void Stream::close() {
 // Half-closes and waits for the peer's own end: to close with unread data would be a reset, which can overtake what
 // was just written (tcp(7)). The owner's deadline bounds the wait.
 void Stream::after_flush() {
-  if (broken_ || peer_closed_ || receive_error_ != 0) return finish();
+  if (broken_ || peer_closed_ || error_ != 0) return finish();
   ::shutdown(socket_.get(), SHUT_WR);
   state_ = State::lingering;
 }
 
 void Stream::discard() {
   const auto received = receive();
-  if (received.empty() && (peer_closed_ || receive_error_ != 0)) finish();
+  if (received.empty() && (peer_closed_ || error_ != 0)) finish();
 }
 
 void Stream::finish() {

@@ -32,7 +32,8 @@ class Stream;
 struct End {
   enum class Cause : uint8_t {
     closed,           // close_notify or FIN
-    lost,             // reset, timed out
+    lost,             // reset, unreachable
+    timed_out,        // acknowledges nothing, or takes nothing, any more (tcp(7): keepalive, TCP_USER_TIMEOUT)
     own_certificate,  // the peer refused our certificate (alert)
     signature,        // keyd did not sign
     exhausted,        // this process has no memory left for a handshake
@@ -119,6 +120,7 @@ class Stream final : private HandshakeOwner {
 
   void end(End::Cause cause, std::string text);
   void end_tls(int wolf_error);
+  void end_lost();
   void report_end();
   void after_flush();
   void discard();
@@ -147,7 +149,7 @@ class Stream final : private HandshakeOwner {
   bool peer_closed_ = false;  // nothing more can be received
   bool broken_ = false;       // nothing more can be sent
   bool ended_ = false;        // end() was called
-  int receive_error_ = 0;     // errno of the receive that failed
+  int error_ = 0;             // errno of the socket: told once, to whichever call comes first
 };
 
 }  // namespace relayd::tls

@@ -41,7 +41,10 @@ struct Pair {
 
 // The end that a 5.0 device is told; 3.x gets none.
 void check_told(const std::string& last, int level, char reason) {
-  if (level != mqtt::v5) return CHECK(last.empty());
+  if (level != mqtt::v5) {
+    CHECK(last.empty());
+    return;
+  }
   REQUIRE(last.size() >= 3);
   CHECK(last[0] == '\xe0');
   CHECK(last[2] == reason);
@@ -62,7 +65,7 @@ std::string connack_with_keep_alive(uint16_t seconds) {
 
 TEST_CASE("keep alive: a silent device is told and closed, and the remote gets no DISCONNECT, so its will fires") {
   const int level = GENERATE(mqtt::v311, mqtt::v5);
-  Pair pair({{"keepalive_multiplier", 1.5}}, level, 1);
+  Pair pair(Json{{"keepalive_multiplier", 1.5}}, level, 1);
   const auto begun = Clock::now();
   check_told(pair.device.tls().read_to_end().leftover, level, '\x8d');
   CHECK(Clock::now() - begun > milliseconds(1000));
@@ -100,7 +103,7 @@ TEST_CASE("keep alive: the built-in broker keeps it too") {
 }
 
 TEST_CASE("keep alive: a worker that was stopped does not take for silent who spoke meanwhile") {
-  Pair pair({{"keepalive_multiplier", 1.0}}, mqtt::v311, 1);
+  Pair pair(Json{{"keepalive_multiplier", 1.0}}, mqtt::v311, 1);
   const pid_t worker = pair.world.relay().workers().at(0);
   REQUIRE(kill(worker, SIGSTOP) == 0);
   pair.device.tls().send(mqtt::pingreq());
@@ -112,7 +115,7 @@ TEST_CASE("keep alive: a worker that was stopped does not take for silent who sp
 }
 
 TEST_CASE("send_timeout: a device that takes nothing is closed, and its remote connection with it") {
-  Pair pair({{"send_timeout", "500ms"}});
+  Pair pair(Json{{"send_timeout", "500ms"}});
   const auto all = mqtt::publish({.topic = "t", .payload = std::string(30 * megabyte, 'x')});
   // It sends on, so that its keep alive is not what ends it.
   try {
@@ -124,20 +127,18 @@ TEST_CASE("send_timeout: a device that takes nothing is closed, and its remote c
 
 TEST_CASE("send_timeout: a remote that takes nothing: the device is told") {
   const int level = GENERATE(mqtt::v311, mqtt::v5);
-  Pair pair({{"send_timeout", "500ms"}}, level);
+  Pair pair(Json{{"send_timeout", "500ms"}}, level);
   const auto all = mqtt::publish({.topic = "t", .payload = std::string(30 * megabyte, 'x')}, level);
-  std::jthread sender([&] {
-    try {
-      pair.device.tls().send_until_blocked(all, milliseconds(5000));
-    } catch (const Failure&) {
-    }
-  });
-  pair.world.relay().log().wait_text("the broker took nothing for send_timeout");
-  sender.join();
+  // Once the session is over, the relay takes what is still being sent for as long as it waits for the device's end.
+  try {
+    pair.device.tls().send_until_blocked(all, milliseconds(3000));
+  } catch (const Failure&) {
+  }
+  check_told(pair.device.tls().read_to_end().leftover, level, '\x80');
 }
 
 TEST_CASE("send_timeout: a peer that takes a little now and then keeps its session") {
-  Pair pair({{"send_timeout", "1s"}});
+  Pair pair(Json{{"send_timeout", "1s"}});
   const auto message = mqtt::publish({.topic = "t", .payload = std::string(4 * megabyte, 'x')});
   std::jthread sender([&] { pair.remote.send(message); });
   std::string got;
@@ -173,7 +174,7 @@ TEST_CASE("messages_rate: a device that sends faster is read more slowly, and no
 }
 
 TEST_CASE("bytes_rate: a device that sends faster is read more slowly, and nothing is lost") {
-  Pair pair({{"bytes_rate", "100KB/s"}});
+  Pair pair(Json{{"bytes_rate", "100KB/s"}});
   const auto begun = Clock::now();
   const auto message = mqtt::publish({.topic = "t", .payload = std::string(300 * 1024, 'x')});
   pair.device.tls().send(message);
@@ -182,7 +183,7 @@ TEST_CASE("bytes_rate: a device that sends faster is read more slowly, and nothi
 }
 
 TEST_CASE("messages_rate: a device that waits for its rate is not taken for silent") {
-  Pair pair({{"messages_rate", "10/s"}, {"keepalive_multiplier", 1.0}}, mqtt::v5, 1);
+  Pair pair(Json{{"messages_rate", "10/s"}, {"keepalive_multiplier", 1.0}}, mqtt::v5, 1);
   const auto all = [] {
     std::string made;
     for (int i = 0; i < 45; ++i) made += mqtt::publish({.topic = "t", .payload = "x"}, mqtt::v5);
@@ -196,7 +197,7 @@ TEST_CASE("messages_rate: a device that waits for its rate is not taken for sile
 }
 
 TEST_CASE("high_watermark: the smallest one still relays everything") {
-  Pair pair({{"high_watermark", "17KB"}});
+  Pair pair(Json{{"high_watermark", "17KB"}});
   const auto message = mqtt::publish({.topic = "t", .payload = std::string(megabyte, 'x')});
   std::jthread up([&] { pair.device.tls().send(message); });
   CHECK(pair.remote.read_exactly(message.size()) == message);
