@@ -74,13 +74,16 @@ common::Fd notary_for(const std::optional<BindRemote>& bind) {
 
 size_t locked_slots(const Settings& settings) {
   const size_t threads = settings.signers + 2;  // with the loop's and the quick one
-  return settings.key_cache + settings.signers + threads * kWorkSlotsOfThread;
+  // The listener's copies: of its key, of the one that this has replaced, and of one that replaces it. Of the devices'
+  // keys there is one more than is cached, until one is pushed out.
+  return settings.key_cache + 1 + 3 * settings.signers + threads * kWorkSlotsOfThread;
 }
 
 void serve(const Settings& settings) {
   // What must be opened while anything can be; no key byte is read here.
   signal(SIGPIPE, SIG_IGN);
-  common::Fd notary = notary_for(settings.bind_remote);  // first: it shares what is in memory now
+  std::vector<common::PassedSocket> passed = common::take_passed_sockets();
+  common::Fd notary = notary_for(settings.bind_remote);  // early: it shares what is in memory now
   KeyStore::Place keys_dir = open_keys_dir(settings.private_keys_dir);
   KeyStore::Place listener = open_listener_dir(settings.listener_keyfile);
   std::optional<AuditFile> audit_file;
@@ -89,7 +92,7 @@ void serve(const Settings& settings) {
     audit_file = open_audit_file(*settings.audit_file);
     tail = read_audit_tail(*audit_file, *settings.audit_file);
   }
-  const ListeningSocket socket(settings.socket);
+  const ListeningSocket socket(settings.socket, std::move(passed));
 
   // Closed to others, and secrets in locked memory only.
   common::harden_process();

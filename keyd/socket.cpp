@@ -1,5 +1,6 @@
 #include "keyd/socket.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -7,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+
+#include "common/log.h"
 
 namespace keyd {
 namespace {
@@ -27,6 +30,51 @@ sockaddr_un address_of(const ConfiguredPath& path) {
     fail(path, "too long for a socket's path: at most " + std::to_string(sizeof address.sun_path - 1) + " bytes");
   memcpy(address.sun_path, path.path.data(), path.path.size());
   return address;
+}
+
+int option(int fd, int which) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, which, &value, &size) == 0 ? value : -1;
+}
+
+// What the descriptor is instead of a listening SOCK_SEQPACKET socket; empty if it is one.
+std::string why_not_ours(int fd) {
+  const int family = option(fd, SO_DOMAIN), type = option(fd, SO_TYPE);
+  if (family < 0) return "it is no socket";
+  if (family != AF_UNIX) return "it is a socket of the network (family " + std::to_string(family) + ")";
+  if (type != SOCK_SEQPACKET)
+    return type == SOCK_STREAM  ? "it is a stream socket (ListenStream=)"
+           : type == SOCK_DGRAM ? "it is a datagram socket (ListenDatagram=)"
+                                : "it is a socket of type " + std::to_string(type);
+  return option(fd, SO_ACCEPTCONN) == 1 ? "" : "it does not listen (Accept= must be no)";
+}
+
+// Where a socket listens; empty if it has no path.
+std::string path_of(int fd) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "";
+  address.sun_path[sizeof address.sun_path - 1] = '\0';
+  return address.sun_path;
+}
+
+common::Fd take_over(const ConfiguredPath& path, std::vector<common::PassedSocket> passed) {
+  const auto refuse = [](const std::string& found) {
+    throw std::runtime_error("socket activation: " + found +
+                             "; expected one listening AF_UNIX SOCK_SEQPACKET socket: "
+                             "ListenSequentialPacket= in the socket unit");
+  };
+  if (passed.size() > 1) refuse("found " + std::to_string(passed.size()) + " sockets");
+  common::Fd fd = std::move(passed.front().fd);
+  if (const std::string problem = why_not_ours(fd.get()); !problem.empty())
+    refuse("found descriptor " + std::to_string(fd.get()) + " (\"" + passed.front().name + "\"): " + problem);
+  if (const std::string bound = path_of(fd.get()); bound != path.path)
+    common::log::warning("the socket that was passed is not the one of the configuration; workers must ask at its path",
+                         {{"passed", bound}, {"configured", path.path}, {"setting", path.origin}});
+  // Listening once more: from now on SO_PEERCRED shows who connects this process, not the service manager.
+  if (fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0 || listen(fd.get(), SOMAXCONN) != 0) refuse(strerror(errno));
+  return fd;
 }
 
 }  // namespace
@@ -51,7 +99,14 @@ std::optional<ucred> who_listens(const ConfiguredPath& path) {
   return ucred{0, info.st_uid, info.st_gid};  // alive, backlog full
 }
 
-ListeningSocket::ListeningSocket(const ConfiguredPath& path) : fd_(new_socket()) {
+ListeningSocket::ListeningSocket(const ConfiguredPath& path, std::vector<common::PassedSocket> passed) {
+  if (passed.empty()) make(path);
+  else fd_ = take_over(path, std::move(passed));
+  umask(0077);
+}
+
+void ListeningSocket::make(const ConfiguredPath& path) {
+  fd_ = new_socket();
   const sockaddr_un address = address_of(path);
   if (who_listens(path)) fail(path, "another keyd answers on it; stop that one, or choose another path");
   unlink(path.path.c_str());
@@ -60,7 +115,6 @@ ListeningSocket::ListeningSocket(const ConfiguredPath& path) : fd_(new_socket())
   umask(0111);
   const int bound = bind(fd_.get(), generic(address), sizeof address);
   const int error = errno;
-  umask(0077);
   if (bound != 0)
     fail(path,
          std::string(strerror(error)) +

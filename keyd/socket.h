@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/fd.h"
+#include "common/sd_listen.h"
 #include "keyd/settings.h"
 
 namespace keyd {
@@ -19,12 +20,15 @@ std::optional<ucred> who_listens(const ConfiguredPath& path);
 
 class ListeningSocket {
  public:
-  // Binds and listens. Replaces a socket that a dead keyd left; throws std::runtime_error if a living one has it,
-  // if something else than a socket is there, if the directory is missing. Sets the process's umask to 0077.
-  explicit ListeningSocket(const ConfiguredPath& path);
+  // Takes the one socket that the service manager passed, or if it passed none binds and listens. Then it replaces a
+  // socket that a dead keyd left; throws std::runtime_error if a living one has it, if something else than a socket is
+  // there, if the directory is missing, or if what was passed is no listening socket of this kind. Sets the process's
+  // umask to 0077.
+  explicit ListeningSocket(const ConfiguredPath& path, std::vector<common::PassedSocket> passed = {});
   int fd() const { return fd_.get(); }
 
  private:
+  void make(const ConfiguredPath& path);
   common::Fd fd_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "common/config.h"
 #include "common/log.h"
+#include "relayd/admin/commands.h"
 #include "relayd/supervisor/supervisor.h"
 #include "relayd/worker/worker.h"
 
@@ -13,8 +14,10 @@ constexpr int kConfigurationError = 78;  // EX_CONFIG, sysexits(3)
 
 constexpr char kDescription[] =
     "Relays MQTT devices to a remote broker, each under its own TLS identity.\n"
+    "Without a command it serves, in the foreground; the commands ask the relayd that runs.\n"
     "Flags win over environment variables, both win over the file. Stops on SIGTERM and SIGINT.\n"
-    "Exit status: 0 stopped as asked, 78 the configuration or a file it names can't be used, 1 anything else.";
+    "Exit status: 0 stopped as asked, 78 the configuration or a file it names can't be used, 1 anything else.\n"
+    "Commands have their own: relayd COMMAND --help.";
 
 }  // namespace
 
@@ -33,7 +36,9 @@ int main(int argc, char** argv) {
   app.add_option("--log-level", overrides.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   app.set_version_flag("--version", "relayd " MQTT_RELAY_VERSION);
+  const relayd::admin::Commands commands(app);
   CLI11_PARSE(app, argc, argv);
+  if (const auto status = commands.run(config_file, overrides)) return *status;
 
   common::log::open("relayd", common::log::Level::info);
   try {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "keyd/admin/audit_lines.h"
+#include "keyd/admin/terminal.h"
 
 namespace keyd::admin {
 
@@ -35,8 +36,6 @@ struct ChainReport {
   std::optional<Finding> broken;  // the first place; what follows it was not judged
 };
 inline constexpr size_t kMostWarnings = 20;
-
-class Progress;
 
 // Journal: each run of keyd may begin a chain of its own. Throws InputError.
 ChainReport verify_chain(AuditLines& lines, bool journal, Progress* progress = nullptr);

@@ -33,32 +33,34 @@ KeyStore::KeyStore(Place keys, Place listener, SecureSlots& slots, const Options
   listener_.path = std::move(listener.path);
 }
 
-KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id) {
-  if (role == ipc::Role::listener) return look(listener_fd_.get(), listener_, options_.listener_copies);
+KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate) {
+  if (role == ipc::Role::listener) return find_listener(certificate);
   if (!ipc::can_name_a_key(client_id)) return {Status::not_found, nullptr, "no file can have that name"};
   const std::string file = std::string(client_id) + ".pem";
   const auto known = by_file_.find(file);
   if (known != by_file_.end()) {
     entries_.splice(entries_.begin(), entries_, known->second);
   } else {
-    // A name that has no file must not push a key out of the cache.
-    struct stat info {};
-    if (fstatat(keys_fd_.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 &&
-        (errno == ENOENT || errno == ENAMETOOLONG))
-      return {Status::not_found, nullptr, ""};
     entries_.emplace_front().file = file;
     entries_.front().path = keys_dir_ + "/" + file;
     by_file_.emplace(entries_.front().file, entries_.begin());
-    if (entries_.size() > options_.cache_size) {
-      by_file_.erase(entries_.back().file);
-      entries_.pop_back();
-    }
   }
   Found found = look(keys_fd_.get(), entries_.front(), 1);
-  if (found.status == Status::not_found) {
-    by_file_.erase(entries_.front().file);
-    entries_.pop_front();
-  }
+  // A name that has no file pushes no key out of the cache.
+  const auto out = found.status == Status::not_found       ? entries_.begin()
+                   : entries_.size() > options_.cache_size ? std::prev(entries_.end())
+                                                           : entries_.end();
+  if (out == entries_.end()) return found;
+  by_file_.erase(out->file);
+  entries_.erase(out);
+  return found;
+}
+
+KeyStore::Found KeyStore::find_listener(const ipc::Spki* certificate) {
+  Found found = look(listener_fd_.get(), listener_, options_.listener_copies);
+  if (!found.key || options_.now() >= previous_until_) previous_.clear();
+  if (certificate && !previous_.empty() && previous_[0]->info().spki == *certificate)
+    found.key = previous_[listener_.turn % previous_.size()];
   return found;
 }
 
@@ -66,7 +68,7 @@ KeyStore::Found KeyStore::look(int directory, Entry& entry, size_t copies) {
   struct stat info {};
   if (fstatat(directory, entry.file.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
     entry.settled = false;
-    if (errno == ENOENT) {
+    if (errno == ENOENT || errno == ENAMETOOLONG) {
       entry.keys.clear();
       return {};
     }
@@ -85,7 +87,12 @@ void KeyStore::load(int directory, Entry& entry, size_t copies) {
   entry.problem = std::move(file.problem);
   entry.seen = file.state;
   entry.settled = now_ns() - entry.seen.changed_ns > options_.settled_after.count();
-  if (!keep) entry.keys = std::move(file.keys);
+  if (!keep) entry.keys.swap(file.keys);  // and `file` has the old one
+  if (&entry == &listener_ && !entry.keys.empty() && !file.keys.empty() &&
+      entry.keys[0]->info().spki != file.keys[0]->info().spki) {
+    previous_ = std::move(file.keys);
+    previous_until_ = options_.now() + kPreviousFor;
+  }
   if (news)
     common::log::warning(
         keep ? "a key file can't be used; the key it held before stays in use" : "a key file can't be used",

@@ -5,6 +5,10 @@
 // replaced, removed or given other rights acts at once, and a million files cost nothing while nobody asks for them. A
 // replacement with broken content leaves the old key in use, as long as it is cached; one with wrong rights does not. A
 // file that can't be used is logged once per change of it, with the remedy. One thread.
+//
+// A listener's new key comes with a new certificate, which relayd shows once it was told to. Until then the key that
+// was replaced goes on signing, for kPreviousFor at most; where the file is removed or gets wrong rights both keys are
+// gone.
 #pragma once
 
 #include <chrono>
@@ -35,7 +39,11 @@ class KeyStore {
     size_t listener_copies = 1;     // see KeyFile: devices sign one handshake at a time, the listener all of them
     std::string_view passphrase{};  // must outlive the store
     std::chrono::nanoseconds settled_after = std::chrono::seconds(2);
+    std::chrono::steady_clock::time_point (*now)() = std::chrono::steady_clock::now;  // of what is replaced
   };
+  // Time for a renewal's hook to put certificate and key in place, one after the other, and to reload relayd. No more:
+  // a key may be replaced because it is no secret any more.
+  static constexpr std::chrono::seconds kPreviousFor{60};
   KeyStore(Place keys, Place listener, SecureSlots& slots, const Options& options);
 
   struct Found {
@@ -43,8 +51,9 @@ class KeyStore {
     std::shared_ptr<PrivateKey> key;              // stays valid when the cache drops it
     std::string reason;
   };
-  // `client_id` is for devices; the listener has one key.
-  Found find(ipc::Role role, std::string_view client_id);
+  // `client_id` is for devices; the listener has one key, and a while after its replacement the one before as well, if
+  // that is the key of `certificate`.
+  Found find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate = nullptr);
 
   size_t cached() const { return entries_.size(); }
 
@@ -59,6 +68,7 @@ class KeyStore {
   };
   using Entries = std::list<Entry>;
 
+  Found find_listener(const ipc::Spki* certificate);
   Found look(int directory, Entry& entry, size_t copies);
   void load(int directory, Entry& entry, size_t copies);
 
@@ -67,6 +77,8 @@ class KeyStore {
   KeyReader reader_;
   Options options_;
   Entry listener_;
+  std::vector<std::shared_ptr<PrivateKey>> previous_;  // the listener's; dropped at the first use after its time
+  std::chrono::steady_clock::time_point previous_until_;
   Entries entries_;  // most recently used first
   std::unordered_map<std::string_view, Entries::iterator> by_file_;
 };

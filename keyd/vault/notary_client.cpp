@@ -27,8 +27,7 @@ bool resolve(Job& job, size_t suite_hash) {
   if (!tls13 && sign.scheme == ipc::Scheme::ed25519) return true;
   const size_t size = tls13 ? suite_hash : hash_size(sign.scheme);
   if (tls13 && size != 32 && size != 48) return false;
-  const wc_HashType type = size == 32 ? WC_HASH_TYPE_SHA256 : size == 48 ? WC_HASH_TYPE_SHA384 : WC_HASH_TYPE_SHA512;
-  if (wc_Hash(type, sign.content.data(), static_cast<word32>(sign.content.size()), job.hash.data(),
+  if (wc_Hash(hash_of_size(size), sign.content.data(), static_cast<word32>(sign.content.size()), job.hash.data(),
               static_cast<word32>(size)) != 0)
     return false;
   sign.content = std::span(job.hash).first(size);

@@ -50,7 +50,7 @@ Server::Server(uv_loop_t& loop, int listening, Limits limits, Service& service, 
 }
 
 void Server::stop() {
-  while (!open_.empty()) close(open_.front());
+  while (!open_.empty()) close(open_.begin()->second);
   for (auto* handle : {reinterpret_cast<uv_handle_t*>(&accept_poll_), reinterpret_cast<uv_handle_t*>(&accept_timer_),
                        reinterpret_cast<uv_handle_t*>(&silence_timer_)})
     if (!uv_is_closing(handle)) uv_close(handle, nullptr);
@@ -78,7 +78,7 @@ const char* Server::why_not(const Peer& peer) const {
   if (std::find(allowed.begin(), allowed.end(), peer.uid) == allowed.end())
     return "the peer's user is not in allowed_users";
   if (open_.size() >= limits_.max_connections) return "max_connections is reached";
-  const auto of_peer = [&](const Connection& connection) { return connection.peer.pid == peer.pid; };
+  const auto of_peer = [&](const auto& connection) { return connection.second.peer.pid == peer.pid; };
   if (peer.pid != 0 && std::count_if(open_.begin(), open_.end(), of_peer) >= static_cast<long>(kMostOfOneProcess))
     return "the process has too many connections";
   return nullptr;
@@ -107,20 +107,17 @@ void Server::accept_failed(int error) {
 void Server::start(common::Fd fd, const Peer& peer) {
   const int on = 1;  // when a request arrived, for the audit
   setsockopt(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-  Connection& connection = open_.emplace_front();
+  Connection& connection = open_[++last_number_];
   connection.server = this;
-  connection.self = open_.begin();
-  connection.number = ++last_number_;
+  connection.number = last_number_;
   connection.since_ms = uv_now(accept_poll_.loop);
-  by_number_.emplace(connection.number, &connection);
   connection.peer = peer;
   // A process outside keyd's PID namespace has no number here (pid_namespaces(7)): as in a container of its own.
   connection.peer.lane = peer.pid != 0 ? static_cast<uint64_t>(peer.pid) : connection.number << 32;
   connection.fd = std::move(fd);
   connection.poll.data = &connection;
   if (uv_poll_init(accept_poll_.loop, &connection.poll, connection.fd.get()) != 0) {
-    by_number_.erase(connection.number);
-    open_.pop_front();
+    open_.erase(last_number_);
     return;
   }
   if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&silence_timer_)))
@@ -135,7 +132,7 @@ void Server::close_silent() {
   const uint64_t now = uv_now(accept_poll_.loop), timeout = static_cast<uint64_t>(limits_.hello_timeout.count());
   uint64_t next = 0;
   for (auto it = open_.begin(); it != open_.end();) {
-    Connection& connection = *it++;
+    Connection& connection = (it++)->second;
     if (connection.greeted) continue;
     if (now - connection.since_ms >= timeout) refuse(connection, 0, Status::denied, "no HELLO in time");
     else next = std::max(next, timeout - (now - connection.since_ms));
@@ -157,11 +154,10 @@ void Server::watch(Connection& connection) {
 }
 
 void Server::close(Connection& connection) {
-  by_number_.erase(connection.number);
-  closing_.splice(closing_.begin(), open_, connection.self);
+  closing_.insert(open_.extract(connection.number));
   uv_close(reinterpret_cast<uv_handle_t*>(&connection.poll), [](uv_handle_t* handle) {
     auto& c = *static_cast<Connection*>(handle->data);
-    c.server->closing_.erase(c.self);
+    c.server->closing_.erase(c.number);
   });
   connection.fd.reset();  // libuv has let go of it
 }
@@ -194,7 +190,7 @@ void Server::handle(Connection& connection, std::span<const uint8_t> datagram, u
 }
 
 void Server::reply(uint64_t number, std::span<const uint8_t> datagram) {
-  if (const auto found = by_number_.find(number); found != by_number_.end()) send(*found->second, datagram);
+  if (const auto found = open_.find(number); found != open_.end()) send(found->second, datagram);
 }
 
 void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello) {

@@ -10,8 +10,7 @@
 
 #include <chrono>
 #include <deque>
-#include <list>
-#include <unordered_map>
+#include <map>
 #include <vector>
 
 #include "keyd/vault/service.h"
@@ -47,7 +46,6 @@ class Server {
     bool greeted = false;                      // HELLO was answered
     int watched = 0;                           // uv_poll events
     std::deque<std::vector<uint8_t>> waiting;  // answers that the peer's buffer had no room for
-    std::list<Connection>::iterator self;
   };
 
   void resume_accepting();
@@ -75,8 +73,7 @@ class Server {
   uv_timer_t accept_timer_{};  // runs while accepting is paused
   uv_timer_t silence_timer_{};
   bool out_of_descriptors_ = false;
-  std::list<Connection> open_, closing_;  // newest first
-  std::unordered_map<uint64_t, Connection*> by_number_;
+  std::map<uint64_t, Connection> open_, closing_;  // by number
   uint64_t last_number_ = 0;
   RateLimit refusals_shown_;
   uint64_t refusals_unseen_ = 0;

@@ -85,7 +85,7 @@ Service::Outcome Service::lookup(const ipc::Lookup& lookup) {
 
 Service::Outcome Service::accept(const ipc::Sign& sign, std::shared_ptr<PrivateKey>& key) {
   if (const Verdict verdict = may_ask(sign, options_.rules); !verdict) return {verdict.status, verdict.reason, 0, {}};
-  const auto found = keys_.find(sign.key.role, sign.key.client_id);
+  const auto found = keys_.find(sign.key.role, sign.key.client_id, &sign.key.spki);
   if (!found.key) return {found.status, found.reason, 0, {}};
   if (const Verdict verdict = may_sign(sign, found.key->info()); !verdict)
     return {verdict.status, verdict.status == Status::mismatch ? other_key(found.key->info()) : verdict.reason, 0, {}};

@@ -12,16 +12,11 @@ using Bytes = std::span<const uint8_t>;
 
 word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
 
-wc_HashType hash_of(ipc::Scheme scheme) {
-  switch (hash_size(scheme)) {
-    case 32: return WC_HASH_TYPE_SHA256;
-    case 48: return WC_HASH_TYPE_SHA384;
-    case 64: return WC_HASH_TYPE_SHA512;
-    default: return WC_HASH_TYPE_NONE;
-  }
-}
-
 }  // namespace
+
+wc_HashType hash_of_size(size_t bytes) {
+  return bytes == 32 ? WC_HASH_TYPE_SHA256 : bytes == 48 ? WC_HASH_TYPE_SHA384 : WC_HASH_TYPE_SHA512;
+}
 
 Tls13Content compose_tls13(bool server, Bytes transcript_hash) {
   static constexpr std::string_view kServer = "TLS 1.3, server CertificateVerify",
@@ -56,7 +51,7 @@ std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, Si
     if (wc_ed25519_sign_msg(message.data(), size32(message), out.data(), &length, &key.as<ed25519_key>()) == 0)
       size = length;
   } else {
-    const wc_HashType hash = hash_of(request.scheme);
+    const wc_HashType hash = hash_of_size(hash_size(request.scheme));
     std::array<uint8_t, 64> buffer;
     Bytes digest = Bytes(buffer).first(hash_size(request.scheme));
     if (request.kind == ipc::Kind::tls12_client) digest = message;  // the one content that comes hashed

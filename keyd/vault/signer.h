@@ -22,6 +22,7 @@ struct Tls13Content {
   size_t size;
 };
 Tls13Content compose_tls13(bool server, std::span<const uint8_t> transcript_hash);  // at most 48 bytes
+wc_HashType hash_of_size(size_t bytes);                                             // SHA-2 of 32, 48 or 64
 
 class Signer {
  public:

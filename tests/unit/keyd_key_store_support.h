@@ -36,13 +36,14 @@ struct Store {
   KeyStore& store() {
     if (!keys)
       keys = std::make_unique<KeyStore>(open_keys_dir(keys_dir()), open_listener_dir(listener()), vault.slots,
-                                        KeyStore::Options{cache_size, 1, passphrase, settled});
+                                        KeyStore::Options{cache_size, 1, passphrase, settled, [] { return now; }});
     return *keys;
   }
   KeyStore::Found find(const std::string& id) { return store().find(Role::device, id); }
   ConfiguredPath keys_dir() const { return {scratch / "keys", "keyd.json: private_keys_dir"}; }
   ConfiguredPath listener() const { return {scratch / "listener.key", "keyd.json: listener_keyfile"}; }
 
+  static inline std::chrono::steady_clock::time_point now;
   std::string passphrase;
   size_t cache_size;
   std::chrono::nanoseconds settled;

@@ -77,11 +77,16 @@ void Keyd::give_key(const std::string& client_id, const TestKey& key) {
   fs::rename(directory_ / "new-key", keys() / (client_id + ".pem"));
 }
 
-std::chrono::microseconds Keyd::start() {
+ProcessOptions Keyd::command(const std::vector<int>& sockets) const {
+  return {.argv = {program_, "--config", directory_ / "keyd.json"}, .stdout_file = audit_file_, .sockets = sockets};
+}
+
+Finished Keyd::run_with(const std::vector<int>& sockets) { return run(command(sockets)); }
+
+std::chrono::microseconds Keyd::start(const std::vector<int>& sockets) {
   process_.reset();
   const auto began = Clock::now();
-  process_ = std::make_unique<Process>(
-      ProcessOptions{.argv = {program_, "--config", directory_ / "keyd.json"}, .stdout_file = audit_file_});
+  process_ = std::make_unique<Process>(command(sockets));
   process_->err().wait_text("\"ready\"");
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began);
 }

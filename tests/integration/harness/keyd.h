@@ -28,12 +28,16 @@ class Keyd {
 
   fs::path keys() const { return directory_ / "keys"; }
   void give_key(const std::string& client_id, const TestKey& key);
-  // Returns how long it was from exec to "ready".
-  std::chrono::microseconds start();
+  // Returns how long it was from exec to "ready". `sockets` are passed as systemd passes them.
+  std::chrono::microseconds start(const std::vector<int>& sockets = {});
+  // For what must be refused: runs until it ends by itself.
+  Finished run_with(const std::vector<int>& sockets);
   Process& process() { return *process_; }
   std::string socket() const { return directory_ / "sign.sock"; }
 
  private:
+  ProcessOptions command(const std::vector<int>& sockets) const;
+
   TempDir directory_;
   fs::path program_;
   std::string audit_file_;

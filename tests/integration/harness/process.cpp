@@ -9,7 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string_view>
 
 namespace harness {
 namespace {
@@ -31,6 +35,27 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return list;
 }
 
+// The service manager's part of sd_listen_fds(3): LISTEN_PID is known in the child only.
+constexpr std::string_view kListenPid = "LISTEN_PID=";
+constexpr int kFirstPassed = 3;
+
+void pass_sockets(const ProcessOptions& options, char** environment) {
+  const int count = static_cast<int>(options.sockets.size());
+  std::array<int, 64> above;  // where no target is
+  if (options.sockets.empty()) return;
+  if (options.sockets.size() > above.size()) _exit(126);
+  for (size_t i = 0; i < options.sockets.size(); i++)
+    above[i] = fcntl(options.sockets[i], F_DUPFD_CLOEXEC, kFirstPassed + count);
+  for (int i = 0; i < count; i++)
+    if (dup2(above[static_cast<size_t>(i)], kFirstPassed + i) < 0) _exit(126);
+  for (char** v = environment; *v; ++v)
+    if (std::string_view(*v).starts_with(kListenPid)) {
+      char* digits = *v + kListenPid.size();
+      *std::to_chars(digits, digits + strlen(digits), getpid()).ptr = '\0';
+      return;
+    }
+}
+
 // Between fork and exec only system calls: the test has threads.
 [[noreturn]] void become(char** argv, char** environment, const ProcessOptions& options, pid_t parent, int out,
                          int err) {
@@ -38,6 +63,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(126);
+  pass_sockets(options, environment);
   if (options.user && (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setgid, *options.user) != 0 ||
                        syscall(SYS_setuid, *options.user) != 0))
     _exit(126);
@@ -58,6 +84,10 @@ Process::Process(const ProcessOptions& options) : name_(options.argv.at(0)) {
   for (char** v = environ; *v; ++v) variables.emplace_back(*v);
   // execvpe(3) passes duplicates on, and getenv(3) finds the first.
   variables.insert(variables.begin(), options.environment.begin(), options.environment.end());
+  if (!options.sockets.empty()) {
+    variables.emplace(variables.begin(), "LISTEN_PID=0000000000");
+    variables.emplace(variables.begin(), "LISTEN_FDS=" + std::to_string(options.sockets.size()));
+  }
   auto argv = pointers(arguments), environment = pointers(variables);
 
   Pipe out, err;

@@ -16,6 +16,7 @@ struct ProcessOptions {
   std::vector<std::string> environment = {};  // "NAME=value", on top of the test's own
   std::optional<uid_t> user = {};             // uid and gid, no other group; only root can give one
   std::string stdout_file = {};               // instead of the pipe, if not empty
+  std::vector<int> sockets = {};              // passed as systemd passes them (sd_listen_fds(3)); they stay the test's
 };
 
 struct ExitStatus {

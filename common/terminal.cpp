@@ -1,11 +1,11 @@
-#include "keyd/admin/terminal.h"
+#include "common/terminal.h"
 
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 
-namespace keyd::admin {
+namespace common {
 namespace {
 
 struct Character {
@@ -160,4 +160,4 @@ Progress::~Progress() {
   if (drawn_) fputs("\r\033[K", stderr);
 }
 
-}  // namespace keyd::admin
+}  // namespace common

@@ -1,0 +1,83 @@
+#include "relayd/admin/commands.h"
+
+#include <unistd.h>
+
+#include <iostream>
+
+#include "common/terminal.h"
+#include "relayd/admin/client.h"
+#include "relayd/admin/show_status.h"
+
+namespace relayd::admin {
+namespace {
+
+constexpr int kExitFailed = 1, kExitUnavailable = 69, kExitConfig = 78;  // sysexits.h
+constexpr size_t kMaxConfigFile = 1024 * 1024;
+constexpr common::Milliseconds kPatience{10'000}, kReloadPatience{125'000};  // the supervisor's own is 120 s
+
+constexpr char kExit[] =
+    "Run it as root or as relayd's user. control_socket of the configuration says where relayd listens.\n"
+    "Exit status: 0 done; 1 relayd could not do it, and says why; 69 no relayd answers; 78 the configuration can't be "
+    "used, or has no control_socket.";
+
+// Where to ask. Throws common::ConfigError.
+std::string control_socket(const std::string& config_file, const Overrides& overrides) {
+  const Config config = Config::parse(common::read_file(config_file, kMaxConfigFile), config_file, overrides);
+  if (config.control_socket.empty())
+    throw common::ConfigError(config_file +
+                              ": control_socket is not set, so that relayd can't be asked; set it to a path as "
+                              "\"/run/mqtt-relay/control.sock\" and restart relayd");
+  return config.control_socket;
+}
+
+int report(const CLI::App& command, const std::string& error, int status) {
+  std::cerr << "relayd " << command.get_name() << ": " << common::visible(error) << "\n";
+  return status;
+}
+
+CLI::App* add(CLI::App& app, const char* name, const char* what) {
+  CLI::App* command = app.add_subcommand(name, what);
+  command->footer(kExit);
+  command->fallthrough();  // --config may stand behind it
+  return command;
+}
+
+}  // namespace
+
+Commands::Commands(CLI::App& app)
+    : status_(add(app, "status", "What relayd does now: sums, and each worker")),
+      reload_(
+          add(app, "reload", "Reads the configuration and the certificates again, as SIGHUP; waits for the outcome")),
+      disconnect_(add(app, "disconnect", "Ends the sessions of a client id (MQTT 5: reason 0x98)")) {
+  app.require_subcommand(0, 1);
+  status_->add_flag("--json", json_, "As JSON; so it is also into a pipe");
+  disconnect_->add_option("CLIENT_ID", client_id_, "Whose")->required();
+}
+
+std::optional<int> Commands::run(const std::string& config_file, const Overrides& overrides) const {
+  const CLI::App* chosen = nullptr;
+  for (const CLI::App* command : {status_, reload_, disconnect_})
+    if (*command) chosen = command;
+  if (!chosen) return std::nullopt;
+  try {
+    const std::string socket = control_socket(config_file, overrides);
+    Json request = {{"command", chosen->get_name()}};
+    if (chosen == disconnect_) request["client_id"] = client_id_;
+    const Json answer = ask(socket, request, chosen == reload_ ? kReloadPatience : kPatience);
+    const auto screen = common::Screen::of(STDOUT_FILENO);
+    const Json status = answer.value("status", Json::object());
+    if (chosen != status_) std::cout << common::visible(answer.value("message", "done")) << "\n";
+    else if (json_ || !screen.terminal) std::cout << status.dump(2, ' ', /*ensure_ascii=*/true) << "\n";
+    else show_status(status, std::cout, screen);
+    std::cout.flush();
+    return std::cout ? 0 : report(*chosen, "its output can't be written", kExitFailed);
+  } catch (const common::ConfigError& error) {
+    return report(*chosen, error.what(), kExitConfig);
+  } catch (const Unavailable& error) {
+    return report(*chosen, error.what(), kExitUnavailable);
+  } catch (const std::exception& error) {
+    return report(*chosen, error.what(), kExitFailed);
+  }
+}
+
+}  // namespace relayd::admin

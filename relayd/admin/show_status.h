@@ -1,0 +1,14 @@
+// relayd's status (relayd/supervisor/status.h) for people.
+#pragma once
+
+#include <iosfwd>
+
+#include "common/terminal.h"
+#include "relayd/admin/client.h"
+
+namespace relayd::admin {
+
+// What it serves, the sums, and a table of the workers. Takes what is missing in `status` for 0.
+void show_status(const Json& status, std::ostream& out, const common::Screen& screen);
+
+}  // namespace relayd::admin

@@ -1,0 +1,64 @@
+#include "relayd/supervisor/activation.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "common/log.h"
+#include "relayd/socket_address.h"
+
+namespace relayd {
+namespace {
+
+int option(int fd, int which) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, which, &value, &size) == 0 ? value : -1;
+}
+
+// What it is instead; empty if it is a listening TCP socket.
+std::string why_no_listener(int fd) {
+  const int family = option(fd, SO_DOMAIN);
+  if (family < 0) return "it is no socket";
+  if (family != AF_INET && family != AF_INET6)
+    return "it is a socket of family " + std::to_string(family) + (family == AF_UNIX ? " (AF_UNIX)" : "");
+  if (option(fd, SO_TYPE) != SOCK_STREAM || option(fd, SO_PROTOCOL) != IPPROTO_TCP) return "it is not TCP";
+  return option(fd, SO_ACCEPTCONN) == 1 ? "" : "it does not listen (Accept= must be no)";
+}
+
+std::string address_of(int fd) {
+  SocketAddress address;
+  address.size = sizeof address.storage;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) return strerror(errno);
+  return address.text();
+}
+
+}  // namespace
+
+std::vector<common::Fd> activated_listeners(std::vector<common::PassedSocket> passed,
+                                            const Config::Listener& listener) {
+  std::vector<common::Fd> sockets;
+  std::vector<std::string> addresses;
+  for (common::PassedSocket& socket : passed) {
+    std::string problem = why_no_listener(socket.fd.get());
+    if (problem.empty() && fcntl(socket.fd.get(), F_SETFL, O_NONBLOCK) != 0) problem = strerror(errno);
+    if (!problem.empty())
+      throw common::ConfigError("socket activation: found descriptor " + std::to_string(socket.fd.get()) + " (\"" +
+                                socket.name + "\"): " + problem +
+                                "; expected listening TCP sockets: ListenStream=ADDRESS:PORT in the socket unit");
+    addresses.push_back(address_of(socket.fd.get()));
+    sockets.push_back(std::move(socket.fd));
+  }
+  const auto bind = SocketAddress::parse(listener.bind.host, listener.bind.port);
+  const std::string configured = bind ? bind->text() : listener.bind.host;
+  if (!sockets.empty() && listener.bind_given &&
+      std::find(addresses.begin(), addresses.end(), configured) == addresses.end())
+    common::log::warning("the socket that was passed is not the one of the configuration; devices are served there",
+                         {{"passed", addresses.front()}, {"configured", configured}, {"setting", "listener.bind"}});
+  return sockets;
+}
+
+}  // namespace relayd

@@ -1,0 +1,122 @@
+#include "relayd/supervisor/control.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace relayd {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using common::ConfigError;
+
+constexpr int kBacklog = 16;
+// A client id has at most 65,535 bytes (MQTT section 1.5.4), six characters each when JSON escapes them.
+constexpr size_t kMostRequest = 512 * 1024;
+constexpr common::Milliseconds kReloadAtMost{120'000};  // two of them, one after the other
+
+[[noreturn]] void fail(const std::string& path, const std::string& cause) {
+  throw ConfigError("control_socket: found \"" + path + "\": " + cause);
+}
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path[0] != '/') fail(path, "a socket needs an absolute path");
+  if (path.size() >= sizeof address.sun_path)
+    fail(path, "too long for a socket's path: at most " + std::to_string(sizeof address.sun_path - 1) + " bytes");
+  memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+common::Fd new_socket() { return common::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+
+void remove_dead(const std::string& path, const sockaddr_un& address) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0) return;  // bind(2) will say why
+  if (!S_ISSOCK(info.st_mode)) fail(path, "there is a file that is not a socket; remove it or choose another path");
+  const common::Fd probe = new_socket();
+  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN)
+    fail(path, "another relayd answers on it; stop that one, or choose another path");
+  if (errno != ECONNREFUSED) fail(path, strerror(errno));
+  unlink(path.c_str());
+}
+
+common::Fd listen_on(const std::string& path) {
+  const sockaddr_un address = address_of(path);
+  remove_dead(path, address);
+  common::Fd fd = new_socket();
+  const mode_t before = umask(0117);  // for no moment is it open to more than it will be
+  const int bound = bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int error = errno;
+  umask(before);
+  if (bound != 0)
+    fail(path, std::string(strerror(error)) +
+                   (error == ENOENT || error == EACCES
+                        ? "; its directory must be there and writable for relayd's user (RuntimeDirectory= in the unit)"
+                        : ""));
+  if (::listen(fd.get(), kBacklog) != 0) fail(path, strerror(errno));
+  return fd;
+}
+
+std::string line(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string done(const std::string& message) { return line({{"ok", true}, {"message", message}}); }
+std::string refused(const std::string& error) { return line({{"ok", false}, {"error", error}}); }
+
+}  // namespace
+
+Control::Control(uv_loop_t* loop, const std::string& path, Owner& owner, uid_t user)
+    : path_(path),
+      owner_(owner),
+      user_(user),
+      responder_(loop, listen_on(path), {.request = kMostRequest, .answer = kReloadAtMost}, *this) {
+  lstat(path_.c_str(), &file_);
+}
+
+// Unless somebody has put another file in its place.
+Control::~Control() {
+  struct stat now {};
+  if (lstat(path_.c_str(), &now) == 0 && now.st_dev == file_.st_dev && now.st_ino == file_.st_ino)
+    unlink(path_.c_str());
+}
+
+std::string Control::refusal(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == user_)) return "";
+  return refused("uid " + std::to_string(peer.uid) + " may not ask; only root and relayd's user (uid " +
+                 std::to_string(user_) + ") may");
+}
+
+std::string Control::too_long() const { return refused("the request is too long"); }
+
+void Control::on_request(uint64_t connection, std::string_view text) {
+  const Json request = Json::parse(text.substr(0, text.find('\n')), nullptr, false);
+  const auto member = [&](const char* key) -> std::string {
+    return request.is_object() && request.contains(key) && request[key].is_string() ? request[key] : "";
+  };
+  const std::string command = member("command");
+  if (command == "status")
+    return responder_.answer(connection, "{\"ok\":true,\"status\":" + to_json(owner_.status()) + "}\n");
+  if (command == "reload") {
+    (owner_.reloading() ? reload_next_ : reloading_).push_back(connection);
+    return owner_.reload();
+  }
+  if (command == "disconnect" && request.contains("client_id") && request["client_id"].is_string())
+    return responder_.answer(connection, done(owner_.disconnect(member("client_id"))));
+  responder_.answer(connection, refused("expected {\"command\":\"status\"}, {\"command\":\"reload\"} or "
+                                        "{\"command\":\"disconnect\",\"client_id\":\"…\"} in one line"));
+}
+
+void Control::reload_ended(bool ok, const std::string& message) {
+  const auto told = std::exchange(reloading_, std::exchange(reload_next_, {}));
+  for (const uint64_t connection : told) responder_.answer(connection, ok ? done(message) : refused(message));
+}
+
+}  // namespace relayd

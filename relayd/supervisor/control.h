@@ -1,0 +1,56 @@
+// The operator's socket: status, reload, disconnect. AF_UNIX, one JSON object in one line, answered by one, and closed.
+//
+//   {"command":"status"}                         → {"ok":true,"status":{…}}            (status.h)
+//   {"command":"reload"}                         → {"ok":true,"message":"reloaded generation 2"}, once it is over
+//   {"command":"disconnect","client_id":"d-1"}   → {"ok":true,"message":"…"}
+//   whatever fails                               → {"ok":false,"error":"…"}
+//
+// Only relayd's own user and root may ask (SO_PEERCRED); the file's mode, 0660, says the same to the others. A file
+// that nobody answers on any more is replaced; one that somebody does answer on is an error.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <vector>
+
+#include "relayd/supervisor/responder.h"
+#include "relayd/supervisor/status.h"
+
+namespace relayd {
+
+class Control final : private Responder::Owner {
+ public:
+  struct Owner {
+    virtual Status status() = 0;
+    virtual bool reloading() const = 0;
+    // Begins one; if one is under way, another follows it. Each end is told to reload_ended().
+    virtual void reload() = 0;
+    // What was done, for the operator. A client id may be any text.
+    virtual std::string disconnect(const std::string& client_id) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // common::ConfigError if the path can't be had. `user` may ask, beside root.
+  Control(uv_loop_t* loop, const std::string& path, Owner& owner, uid_t user);
+  ~Control();
+
+  void reload_ended(bool ok, const std::string& message);
+
+ private:
+  std::string refusal(int fd) override;
+  bool is_whole(std::string_view request) const override { return request.find('\n') != request.npos; }
+  void on_request(uint64_t connection, std::string_view request) override;
+  std::string too_long() const override;
+
+  const std::string path_;
+  Owner& owner_;
+  const uid_t user_;
+  struct stat file_ {};
+  Responder responder_;
+  std::vector<uint64_t> reloading_, reload_next_;  // who waits for the one under way; for the one after it
+};
+
+}  // namespace relayd

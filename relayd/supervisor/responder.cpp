@@ -1,0 +1,121 @@
+#include "relayd/supervisor/responder.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace relayd {
+
+namespace {
+constexpr common::Milliseconds kAcceptPause{100};  // after accept(2) failed for want of descriptors or memory
+}
+
+//   reading → waiting (for the owner) → writing → finishing (until the peer has read) → closed
+class Responder::Connection {
+ public:
+  Connection(Responder& server, uint64_t number, common::Fd fd)
+      : server_(server),
+        number_(number),
+        fd_(std::move(fd)),
+        deadline_(server.loop_, this, [](void* self) { static_cast<Connection*>(self)->close(); }),
+        poll_(server.loop_, fd_.get(), this, [](void* self, int) { static_cast<Connection*>(self)->ready(); }) {
+    deadline_.start(server.limits_.deadline);
+    poll_.watch(UV_READABLE);
+  }
+
+  void answer(std::string text) {
+    if (state_ == State::writing || state_ == State::finishing) return;
+    text_ = std::move(text);
+    state_ = State::writing;
+    deadline_.start(server_.limits_.deadline);
+    // Later, as the owner may answer inside on_request().
+    poll_.watch(UV_WRITABLE);
+  }
+
+ private:
+  enum class State { reading, waiting, writing, finishing };
+
+  void close() { server_.close(number_); }  // `this` is gone
+
+  void ready() {
+    if (state_ == State::writing) write();
+    else read();
+  }
+
+  void read() {
+    char bytes[4096];
+    const ssize_t got = ::recv(fd_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got <= 0) return close();
+    if (state_ != State::reading) return;  // more than one request: it is not looked at
+    text_.append(bytes, static_cast<size_t>(got));
+    if (text_.size() > server_.limits_.request) return answer(server_.owner_.too_long());
+    if (!server_.owner_.is_whole(text_)) return;
+    state_ = State::waiting;
+    deadline_.start(server_.limits_.answer);
+    const std::string request = std::move(text_);
+    server_.owner_.on_request(number_, request);
+  }
+
+  void write() {
+    const ssize_t sent = ::send(fd_.get(), text_.data() + sent_, text_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (sent < 0) return close();
+    sent_ += static_cast<size_t>(sent);
+    if (sent_ < text_.size()) return;
+    // To close with bytes unread would be a reset, which can overtake the answer.
+    state_ = State::finishing;
+    ::shutdown(fd_.get(), SHUT_WR);
+    poll_.watch(UV_READABLE);
+  }
+
+  Responder& server_;
+  const uint64_t number_;
+  common::Fd fd_;
+  common::Timer deadline_;
+  common::Poll poll_;
+  State state_ = State::reading;
+  std::string text_;  // of the request, then of the answer
+  size_t sent_ = 0;
+};
+
+Responder::Responder(uv_loop_t* loop, common::Fd listening, const Limits& limits, Owner& owner)
+    : loop_(loop),
+      listening_(std::move(listening)),
+      limits_(limits),
+      owner_(owner),
+      poll_(loop, listening_.get(), this, [](void* self, int) { static_cast<Responder*>(self)->accept(); }),
+      accept_again_(loop, this, [](void* self) { static_cast<Responder*>(self)->watch(); }) {
+  watch();
+}
+
+Responder::~Responder() = default;
+
+void Responder::watch() {
+  poll_.watch(connections_.size() < limits_.connections && !accept_again_.running() ? UV_READABLE : 0);
+}
+
+void Responder::accept() {
+  common::Fd fd(::accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!fd) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) accept_again_.start(kAcceptPause);
+    return watch();
+  }
+  const std::string refusal = owner_.refusal(fd.get());
+  const uint64_t number = ++last_;
+  connections_.emplace(number, std::make_unique<Connection>(*this, number, std::move(fd)));
+  if (!refusal.empty()) answer(number, refusal);
+  watch();
+}
+
+void Responder::answer(uint64_t connection, std::string text) {
+  if (const auto found = connections_.find(connection); found != connections_.end())
+    found->second->answer(std::move(text));
+}
+
+void Responder::close(uint64_t number) {
+  connections_.erase(number);
+  watch();
+}
+
+}  // namespace relayd

@@ -1,0 +1,91 @@
+#include "relayd/supervisor/status.h"
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+namespace relayd {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using C = Counters;
+constexpr bool kNow = false, kTotal = true;
+
+constexpr Series kSeries[] = {
+    {"connections", "Connections of devices that are open", kNow, nullptr, nullptr, &C::connections},
+    {"sessions", "Connections that have an MQTT session", kNow, nullptr, nullptr, &C::sessions},
+    {"memory_bytes", "Resident memory of the worker", kNow, nullptr, nullptr, &C::memory},
+    {"fibers", "Handshakes that wait for a signature of keyd", kNow, nullptr, nullptr, &C::fibers},
+    {"connections_accepted", "Connections accepted", kTotal, nullptr, nullptr, &C::accepted},
+    {"connections_shed", "Connections closed at once", kTotal, "reason", "max_connections", &C::shed_connections},
+    {"connections_shed", "", kTotal, "reason", "worker_max_memory", &C::shed_memory},
+    {"connections_shed", "", kTotal, "reason", "descriptors", &C::shed_descriptors},
+    {"handshakes_failed", "TLS handshakes of devices that failed", kTotal, nullptr, nullptr, &C::handshakes_failed},
+    {"sessions_started", "Sessions that came up, by broker", kTotal, "broker", "remote", &C::remote_sessions},
+    {"sessions_started", "", kTotal, "broker", "local", &C::local_sessions},
+    {"keep_alive_timeouts", "Sessions ended as the device was silent", kTotal, nullptr, nullptr,
+     &C::keep_alive_timeouts},
+    {"send_timeouts", "Sessions ended as a peer took nothing", kTotal, nullptr, nullptr, &C::send_timeouts},
+    {"throttled", "Times that a device was read more slowly", kTotal, nullptr, nullptr, &C::throttled},
+    {"bytes", "MQTT bytes relayed; up is from the device", kTotal, "direction", "up", &C::bytes_up},
+    {"bytes", "", kTotal, "direction", "down", &C::bytes_down},
+    {"messages", "PUBLISH packets relayed; up is from the device", kTotal, "direction", "up", &C::messages_up},
+    {"messages", "", kTotal, "direction", "down", &C::messages_down},
+};
+
+std::vector<Series> with_refusals() {
+  std::vector<Series> series(std::begin(kSeries), std::end(kSeries));
+  for (size_t i = 0; i < mqtt::kRefusals.size(); i++)
+    series.push_back(
+        {"refused", "Devices refused by CONNACK", kTotal, "reason", mqtt::kRefusals[i].name.data(), nullptr, i});
+  return series;
+}
+
+void put(Json& object, const Series& series, uint64_t value) {
+  if (series.label) object[series.name][series.value] = value;
+  else object[series.name] = value;
+}
+
+}  // namespace
+
+std::span<const Series> all_series() {
+  static const std::vector<Series> all = with_refusals();
+  return all;
+}
+
+uint64_t sum(const Status& status, const Series& series) {
+  uint64_t value = series.total && status.ended ? series.of(*status.ended) : 0;
+  for (const WorkerStatus& worker : status.workers)
+    if (worker.counters) value += series.of(*worker.counters);
+  return value;
+}
+
+void add_ended(Counters& ended, const Counters& counted) {
+  for (const Series& series : all_series())
+    if (series.total) count(series.in(ended), series.of(counted));
+}
+
+std::string to_json(const Status& status) {
+  Json all = {{"version", MQTT_RELAY_VERSION},
+              {"pid", getpid()},
+              {"bind", status.bind},
+              {"remote", status.remote},
+              {"generation", status.generation},
+              {"reloads", status.reloads},
+              {"failed_reloads", status.failed_reloads},
+              {"total", Json::object()},
+              {"workers", Json::array()}};
+  for (const Series& series : all_series()) put(all["total"], series, sum(status, series));
+  for (const WorkerStatus& worker : status.workers) {
+    Json& one = all["workers"].emplace_back(Json{{"worker", worker.worker},
+                                                 {"generation", worker.generation},
+                                                 {"pid", worker.pid},
+                                                 {"state", worker.state},
+                                                 {"restarts", worker.restarts}});
+    if (!worker.counters) continue;
+    for (const Series& series : all_series()) put(one, series, series.of(*worker.counters));
+  }
+  return all.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace relayd

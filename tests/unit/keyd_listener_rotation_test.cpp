@@ -1,0 +1,123 @@
+// The listener's new key and certificate can't act at the same moment: what happens in between.
+#include <algorithm>
+
+#include "keyd_key_store_support.h"
+
+using namespace keyd_test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Rotation : Store {
+  Rotation() : Store(8, kSettledAtOnce) {
+    replace(old);
+    CHECK(signs_for(old));
+  }
+  void replace(const Key& by, mode_t mode = 0600) { scratch.put("listener.key", by.text(Form::pkcs8), mode); }
+  std::shared_ptr<PrivateKey> key_for(const Key& certificate) {
+    const ipc::Spki spki = certificate.spki();
+    return store().find(Role::listener, "", &spki).key;
+  }
+  bool signs_for(const Key& certificate) {
+    const auto key = key_for(certificate);
+    return key && key->info().spki == certificate.spki();
+  }
+  Key old = Key::generate("P-256"), next = Key::generate("P-384");
+};
+
+// What a released slot has left; its first bytes hold the list of the free ones.
+bool is_wiped(const void* slot) {
+  const auto* bytes = static_cast<const uint8_t*>(slot);
+  return std::all_of(bytes + sizeof(void*), bytes + sizeof(PrivateKey), [](uint8_t byte) { return byte == 0; });
+}
+
+}  // namespace
+
+TEST_CASE("the_listeners_replaced_key_signs_for_its_own_certificate_a_minute_longer", "[keyd][key_store]") {
+  Rotation test;
+  const void* slot = test.key_for(test.old).get();
+  test.replace(test.next);
+  CHECK(test.signs_for(test.old));
+  CHECK(test.signs_for(test.next));
+  CHECK_FALSE(test.signs_for(Key::generate("P-256")));
+  Store::now += 59'999ms;
+  CHECK(test.signs_for(test.old));
+  CHECK_FALSE(is_wiped(slot));
+  Store::now += 1ms;
+  CHECK_FALSE(test.signs_for(test.old));
+  CHECK(test.signs_for(test.next));
+  CHECK(is_wiped(slot));
+}
+
+TEST_CASE("whoever_asks_which_key_the_listener_has_is_told_the_one_in_the_file", "[keyd][key_store]") {
+  Rotation test;
+  test.replace(test.next);
+  CHECK(test.store().find(Role::listener, "").key->info().spki == test.next.spki());
+  CHECK(test.signs_for(test.old));
+}
+
+TEST_CASE("a_listeners_file_that_is_removed_or_open_to_others_takes_both_keys_along", "[keyd][key_store]") {
+  Rotation test;
+  const void* slot = test.key_for(test.old).get();
+  test.replace(test.next);
+  REQUIRE(test.signs_for(test.old));
+  const std::string file = test.listener().path;
+  SECTION("removed") { unlink(file.c_str()); }
+  SECTION("open to others") { chmod(file.c_str(), 0644); }
+  SECTION("a directory in its place") {
+    unlink(file.c_str());
+    std::filesystem::create_directory(file);
+  }
+  CHECK_FALSE(test.key_for(test.old));
+  CHECK_FALSE(test.key_for(test.next));
+  CHECK(is_wiped(slot));
+  std::filesystem::remove_all(file);
+  test.replace(test.next);
+  CHECK(test.signs_for(test.next));
+  CHECK_FALSE(test.signs_for(test.old));
+}
+
+TEST_CASE("a_broken_listeners_file_changes_neither_key", "[keyd][key_store]") {
+  Rotation test;
+  test.replace(test.next);
+  REQUIRE(test.signs_for(test.old));
+  test.scratch.put("listener.key", "hello");
+  CHECK(test.signs_for(test.next));
+  CHECK(test.signs_for(test.old));
+}
+
+TEST_CASE("a_second_replacement_leaves_only_the_key_before_it", "[keyd][key_store]") {
+  Rotation test;
+  const Key third = Key::generate("ED25519");
+  test.replace(test.next);
+  REQUIRE(test.signs_for(test.next));
+  Store::now += 59s;
+  test.replace(third);
+  CHECK(test.signs_for(third));
+  CHECK(test.signs_for(test.next));
+  CHECK_FALSE(test.signs_for(test.old));
+  Store::now += 59s;
+  CHECK(test.signs_for(test.next));
+  Store::now += 1s;
+  CHECK_FALSE(test.signs_for(test.next));
+}
+
+// Read at each use while it is young: that is no replacement.
+TEST_CASE("the_same_listeners_key_read_again_replaces_nothing", "[keyd][key_store]") {
+  Rotation test;
+  test.replace(test.next);
+  REQUIRE(test.signs_for(test.old));
+  test.replace(test.next);
+  CHECK(test.signs_for(test.next));
+  CHECK(test.signs_for(test.old));
+}
+
+TEST_CASE("a_devices_replaced_key_is_gone_at_once", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  const Key old = Key::generate("P-256"), next = Key::generate("P-256");
+  const ipc::Spki spki = old.spki();
+  store.put("d.pem", old.text(Form::pkcs8));
+  REQUIRE(store.store().find(Role::device, "d", &spki).key->info().spki == old.spki());
+  store.put("d.pem", next.text(Form::pkcs8));
+  CHECK(store.store().find(Role::device, "d", &spki).key->info().spki == next.spki());
+}

@@ -1,0 +1,294 @@
+// The operator's socket: who may ask, what is answered, and whose file it is.
+#include "relayd/supervisor/control.h"
+
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "relayd/admin/client.h"
+#include "relayd/admin/show_status.h"
+#include "tests/unit/relayd_loop_support.h"
+
+using namespace relayd;
+using admin::Json;
+using common::Milliseconds;
+using relayd_test::Client;
+using relayd_test::Loop;
+
+namespace {
+
+constexpr uid_t kNobody = 65534;
+
+struct Scratch {
+  Scratch() {
+    char name[] = "/tmp/relayd-test.XXXXXX";
+    if (!mkdtemp(name)) throw std::runtime_error("mkdtemp");
+    path = name;
+    std::filesystem::permissions(path, std::filesystem::perms(0755));
+  }
+  ~Scratch() { std::filesystem::remove_all(path); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  std::string operator/(const char* file) const { return path + "/" + file; }
+  std::string path;
+};
+
+// A supervisor that does nothing but to say what it was told.
+struct Supervised : Control::Owner {
+  Supervised() { status_now.workers = {{0, 1, 71, "serving", 5, &counters}, {1, 1, 0, "waiting", 2}}; }
+  Status status() override { return status_now; }
+  bool reloading() const override { return reloads > ended; }
+  void reload() override {
+    reloads++;
+    if (at_once) end(false, "the file is broken");
+  }
+  std::string disconnect(const std::string& client_id) override {
+    disconnected.push_back(client_id);
+    return "told 2 workers";
+  }
+  void end(bool ok, const std::string& message) {
+    ended++;
+    control->reload_ended(ok, message);
+  }
+
+  Loop loop;
+  Scratch scratch;
+  const std::string path = scratch / "control.sock";
+  Counters counters{};
+  Status status_now;
+  int reloads = 0, ended = 0;
+  bool at_once = false;
+  std::vector<std::string> disconnected;
+  std::unique_ptr<Control> control = std::make_unique<Control>(loop.get(), path, *this, geteuid());
+
+  Json ask(const Json& request) {
+    Json answer;
+    loop.serve([&] { answer = admin::ask(path, request, Milliseconds(20'000)); });
+    return answer;
+  }
+};
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  return address;
+}
+
+std::string raw(Supervised& test, const std::string& request) {
+  std::string answer;
+  test.loop.serve([&] {
+    const auto address = address_of(test.path);
+    Client client(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    client.send(request);
+    answer = client.receive();
+  });
+  return answer;
+}
+
+template <typename Error>
+std::string error_of(const std::function<void()>& attempt) {
+  try {
+    attempt();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("status_tells_what_the_supervisor_knows", "[control]") {
+  Supervised test;
+  Counters ended{};
+  ended.accepted = 10;
+  test.counters.accepted = 5;
+  test.counters.connections = 3;
+  test.counters.messages_up = 8;
+  test.status_now.ended = &ended;
+  test.status_now.generation = 4;
+  const Json status = test.ask({{"command", "status"}}).at("status");
+  CHECK(status.at("generation") == 4);
+  CHECK(status.at("pid") == getpid());
+  CHECK(status.at("total").at("connections_accepted") == 15);
+  CHECK(status.at("total").at("messages").at("up") == 8);
+  REQUIRE(status.at("workers").size() == 2);
+  CHECK(status.at("workers")[0].at("state") == "serving");
+  CHECK(status.at("workers")[0].at("pid") == 71);
+  CHECK(status.at("workers")[0].at("connections") == 3);
+  CHECK(status.at("workers")[0].at("connections_accepted") == 5);
+  CHECK_FALSE(status.at("workers")[1].contains("connections"));
+}
+
+TEST_CASE("reload_is_answered_when_it_is_over_with_how_it_went", "[control]") {
+  Supervised test;
+  const auto reload_ended = [&](bool ok, const std::string& message) {
+    uv_timer_t timer;
+    struct Ending {
+      Supervised& test;
+      bool ok;
+      std::string message;
+    } ending{test, ok, message};
+    uv_timer_init(test.loop.get(), &timer);
+    timer.data = &ending;
+    uv_timer_start(
+        &timer,
+        [](uv_timer_t* t) {
+          auto& [supervised, good, text] = *static_cast<Ending*>(t->data);
+          if (supervised.reloading()) supervised.end(good, text);
+        },
+        1, 1);
+    std::string answer;
+    test.loop.serve([&] {
+      try {
+        answer = admin::ask(test.path, {{"command", "reload"}}, Milliseconds(20'000)).at("message");
+      } catch (const std::runtime_error& error) {
+        answer = std::string("error: ") + error.what();
+      }
+    });
+    uv_close(reinterpret_cast<uv_handle_t*>(&timer), nullptr);
+    test.loop.serve([] {});
+    return answer;
+  };
+  CHECK(reload_ended(true, "reloaded generation 2") == "reloaded generation 2");
+  CHECK(reload_ended(false, "certfile: no such file") == "error: certfile: no such file");
+  CHECK(test.reloads == 2);
+}
+
+TEST_CASE("a_reload_that_fails_at_once_is_answered_too", "[control]") {
+  Supervised test;
+  test.at_once = true;
+  CHECK(raw(test, "{\"command\":\"reload\"}\n") == "{\"ok\":false,\"error\":\"the file is broken\"}\n");
+}
+
+TEST_CASE("who_asks_for_a_reload_during_another_is_told_of_the_next", "[control]") {
+  Supervised test;
+  const auto address = address_of(test.path);
+  std::optional<Client> first, second;
+  const auto connect = [&](std::optional<Client>& client) {
+    client.emplace(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    client->send("{\"command\":\"reload\"}\n");
+  };
+  connect(first);
+  while (test.reloads < 1) uv_run(test.loop.get(), UV_RUN_ONCE);
+  connect(second);
+  while (test.reloads < 2) uv_run(test.loop.get(), UV_RUN_ONCE);
+  test.control->reload_ended(true, "generation 2");
+  test.loop.serve([&] { CHECK(first->receive().find("generation 2") != std::string::npos); });
+  test.control->reload_ended(true, "generation 3");
+  test.loop.serve([&] { CHECK(second->receive().find("generation 3") != std::string::npos); });
+}
+
+TEST_CASE("disconnect_passes_any_client_id_on", "[control]") {
+  Supervised test;
+  const std::vector<std::string> ids{"device-1", "", "a \"b\"\n\\", "\xe2\x82\xac", std::string(65535, 'x')};
+  for (const std::string& id : ids)
+    CHECK(test.ask({{"command", "disconnect"}, {"client_id", id}}).at("message") == "told 2 workers");
+  CHECK(test.disconnected == ids);
+}
+
+TEST_CASE("what_is_no_command_is_told_what_is_one", "[control]") {
+  Supervised test;
+  for (const char* request : {"\n", "status\n", "{}\n", "[]\n", "{\"command\":7}\n", "{\"command\":\"stop\"}\n",
+                              "{\"command\":\"disconnect\"}\n", "{\"command\":\"disconnect\",\"client_id\":7}\n",
+                              "\xff\xfe\n", "{\"command\":\"status\"\n"}) {
+    CAPTURE(request);
+    CHECK(raw(test, request).starts_with("{\"ok\":false,\"error\":\"expected {"));
+  }
+  CHECK(raw(test, std::string(600 * 1024, 'x')).find("too long") != std::string::npos);
+  CHECK(test.disconnected.empty());
+}
+
+TEST_CASE("only_root_and_relayds_user_may_ask", "[control]") {
+  if (geteuid() != 0) {
+    WARN("needs root to be somebody else");
+    return;
+  }
+  Supervised test;
+  struct stat info {};
+  REQUIRE(stat(test.path.c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0660);
+  const auto as_nobody = [&] {
+    // The system call is for this thread alone; libc's function would be for all.
+    if (syscall(SYS_setresuid, -1, kNobody, -1) != 0) throw std::runtime_error("setresuid");
+    return error_of<std::runtime_error>([&] { admin::ask(test.path, {{"command", "reload"}}, Milliseconds(20'000)); });
+  };
+  test.loop.serve([&] { CHECK(as_nobody().find("only root and relayd's user may ask") != std::string::npos); });
+  std::filesystem::permissions(test.path, std::filesystem::perms(0666));
+  test.loop.serve([&] { CHECK(as_nobody().starts_with("uid 65534 may not ask")); });
+  CHECK(test.reloads == 0);
+}
+
+TEST_CASE("a_dead_relayds_file_is_replaced_a_living_ones_is_not_and_neither_is_another_file", "[control]") {
+  Supervised test;
+  const auto start = [&](const std::string& path) {
+    return error_of<common::ConfigError>([&] { Control(test.loop.get(), path, test, geteuid()); });
+  };
+  CHECK(start(test.path).find("another relayd answers") != std::string::npos);
+  const std::string dead = test.scratch / "dead.sock", file = test.scratch / "file";
+  {
+    const common::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto address = address_of(dead);
+    REQUIRE(bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  }
+  CHECK(start(dead) == "no error");
+  CHECK_FALSE(std::filesystem::exists(dead));  // and is removed in the end
+  std::ofstream(file) << "precious";
+  CHECK(start(file).find("not a socket") != std::string::npos);
+  CHECK(std::filesystem::file_size(file) == 8);
+  CHECK(start(test.scratch / "none/control.sock").find("RuntimeDirectory=") != std::string::npos);
+  CHECK(start("relative").find("absolute") != std::string::npos);
+  CHECK(start("/" + std::string(120, 'x')).find("too long") != std::string::npos);
+}
+
+TEST_CASE("a_file_that_took_the_sockets_place_stays", "[control]") {
+  Supervised test;
+  std::filesystem::remove(test.path);
+  std::ofstream(test.path) << "another's";
+  test.control.reset();
+  CHECK(std::filesystem::exists(test.path));
+}
+
+TEST_CASE("who_asks_where_nobody_answers_is_told_what_to_look_at", "[control]") {
+  const Scratch scratch;
+  const auto error = [](const std::string& path) {
+    return error_of<admin::Unavailable>([&] { admin::ask(path, {{"command", "status"}}, Milliseconds(1000)); });
+  };
+  CHECK(error(scratch / "none") == scratch / "none" +
+                                       ": No such file or directory; does relayd run, with this "
+                                       "control_socket?");
+  const common::Fd silent(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto address = address_of(scratch / "silent");
+  REQUIRE(bind(silent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  CHECK(error(scratch / "silent").find("does relayd run") != std::string::npos);
+  REQUIRE(listen(silent.get(), 4) == 0);
+  CHECK(error(scratch / "silent") == scratch / "silent" + ": no answer in 1 s");
+}
+
+TEST_CASE("an_operator_sees_sums_and_workers_and_nothing_that_harms_a_terminal", "[control]") {
+  Supervised test;
+  test.status_now.bind = "0.0.0.0:8883";
+  test.status_now.remote = "broker\x1b[2J";
+  test.status_now.failed_reloads = 1;
+  test.counters.connections = 12345;
+  test.counters.memory = 50 << 20;
+  test.counters.refused[0] = 3;
+  const Json status = test.ask({{"command", "status"}}).at("status");
+  std::ostringstream plain, coloured;
+  admin::show_status(status, plain, {.terminal = false, .colour = false});
+  admin::show_status(status, coloured, {.terminal = true, .colour = true});
+  CAPTURE(plain.str());
+  for (const char* part : {"1 failed reload", "12,345", "50 MB", "refused", "not_authorized 3", "serving", "waiting",
+                           "0.0.0.0:8883 → broker\\x1b[2J"})
+    CHECK(plain.str().find(part) != std::string::npos);
+  CHECK(plain.str().find('\x1b') == std::string::npos);
+  CHECK(coloured.str().find("\x1b[31m") != std::string::npos);
+  CHECK(coloured.str().find("\x1b[2J") == std::string::npos);
+  std::ostringstream other;
+  admin::show_status(Json::parse(R"({"workers":[{}],"total":{"bytes":{"up":-1}}})"), other, {});
+  CHECK(other.str().find("WORKER") != std::string::npos);
+}
