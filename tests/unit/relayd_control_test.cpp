@@ -38,7 +38,7 @@ struct Scratch {
 };
 
 // A supervisor that does nothing but to say what it was told.
-struct Supervised : Control::Owner {
+struct Supervised final : Control::Owner {
   Supervised() { status_now.workers = {{0, 1, 71, "serving", 5, &counters}, {1, 1, 0, "waiting", 2}}; }
   Status status() override { return status_now; }
   bool reloading() const override { return reloads > ended; }
