@@ -217,7 +217,11 @@ TEST_CASE("only_root_and_relayds_user_may_ask", "[control]") {
     if (syscall(SYS_setresuid, -1, kNobody, -1) != 0) throw std::runtime_error("setresuid");
     return error_of<std::runtime_error>([&] { admin::ask(test.path, {{"command", "reload"}}, Milliseconds(20'000)); });
   };
-  test.loop.serve([&] { CHECK(as_nobody().find("only root and relayd's user may ask") != std::string::npos); });
+  test.loop.serve([&] {
+    const std::string why = as_nobody();
+    CAPTURE(why);
+    CHECK(why.find("only root and relayd's user may ask") != std::string::npos);
+  });
   std::filesystem::permissions(test.path, std::filesystem::perms(0666));
   test.loop.serve([&] { CHECK(as_nobody().starts_with("uid 65534 may not ask")); });
   CHECK(test.reloads == 0);
