@@ -351,19 +351,21 @@ void Session::disconnect(DisconnectReason reason, std::string_view why) {
   finish(why, Level::warning);
 }
 
-void Session::drain() {
+void Session::end(DisconnectReason reason, Refusal refusal, std::string_view why) {
   if (state_ == State::closing) return;
-  if (state_ == State::relaying) return disconnect(DisconnectReason::server_shutting_down, "draining");
-  if (state_ > State::awaiting_connect) return refuse(Refusal::server_unavailable, "draining");
-  finish("draining");
+  if (state_ == State::relaying) return disconnect(reason, why);
+  if (state_ > State::awaiting_connect) return refuse(refusal, why);
+  finish(why);
 }
 
+void Session::drain() { end(DisconnectReason::server_shutting_down, Refusal::server_unavailable, "draining"); }
+
 void Session::end_revoked() {
-  constexpr std::string_view kWhy = "the device's certificate has been revoked";
-  if (state_ == State::closing) return;
-  if (state_ == State::relaying) return disconnect(DisconnectReason::not_authorized, kWhy);
-  if (state_ > State::awaiting_connect) return refuse(Refusal::not_authorized, kWhy);
-  finish(kWhy);
+  end(DisconnectReason::not_authorized, Refusal::not_authorized, "the device's certificate has been revoked");
+}
+
+void Session::end_by_operator() {
+  end(DisconnectReason::administrative_action, Refusal::not_authorized, "closed by the operator");
 }
 
 // The broker said yes.

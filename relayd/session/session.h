@@ -72,6 +72,9 @@ class Session final : public tls::StreamHandler {
   void drain();
   // The device's certificate has been revoked (crl_disconnect): the same.
   void end_revoked();
+  // The operator wants it to go: the same.
+  void end_by_operator();
+  const std::string& client_id() const { return client_id_; }
   // What the device showed. Kept for the session's life with crl_disconnect, else only as long as it is needed.
   const tls::CertificateChain& chain() const { return chain_; }
 
@@ -127,6 +130,7 @@ class Session final : public tls::StreamHandler {
   void upstream_ended(const tls::End& end);
   void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);
+  void end(mqtt::DisconnectReason up, mqtt::Refusal before, std::string_view why);
   void device_left(std::string_view why, common::log::Level level = common::log::Level::info);
   void finish(std::string_view why, common::log::Level level = common::log::Level::info,
               common::LogLimit* limit = nullptr);

@@ -9,7 +9,8 @@ using State = WorkerSlot::State;
 
 }  // namespace
 
-Generation::Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners, Owner& owner)
+Generation::Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners, int flapping,
+                       Owner& owner)
     : loop_(loop), number_(number), loaded_(std::move(loaded)), listeners_(std::move(listeners)), owner_(owner) {
   loaded_.plan.generation = number;
   for (int i = 0; i < config().workers; i++)
@@ -56,7 +57,7 @@ std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owne
   plan.worker = worker;
   plan.listeners = static_cast<int>(listeners.size());
   plan.addresses = addresses();
-  auto process = std::make_unique<WorkerProcess>(loop_, plan, listeners, owner);
+  auto process = std::make_unique<WorkerProcess>(loop_, plan, listeners, flapping_, owner);
   process->counters().max_connections = share_of(most_connections_, worker, config().workers);
   common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
   return process;
@@ -117,6 +118,13 @@ uint64_t Generation::connections() const {
   for (const auto& slot : slots_)
     if (const Counters* counters = slot->counters()) sum += counters->connections.load(std::memory_order_relaxed);
   return sum;
+}
+
+void Generation::add_to(Status& status) const {
+  for (const auto& slot : slots_)
+    if (slot->state() != State::gone)
+      status.workers.push_back(
+          {slot->number(), number_, slot->pid(), name(slot->state()), slot->restarts(), slot->counters()});
 }
 
 }  // namespace relayd

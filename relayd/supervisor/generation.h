@@ -13,6 +13,7 @@
 #include "relayd/supervisor/listen.h"
 #include "relayd/supervisor/load.h"
 #include "relayd/supervisor/resolver.h"
+#include "relayd/supervisor/status.h"
 #include "relayd/supervisor/worker_slot.h"
 
 namespace relayd {
@@ -22,6 +23,7 @@ class Generation final : private WorkerSlot::Owner {
   struct Owner {
     virtual void on_serving(Generation& generation) = 0;  // all of its workers, for the first time
     virtual void on_unresolved(Generation& generation, const std::string& problem) = 0;  // see start()
+    virtual void on_death(const Counters& counters) = 0;                                 // of a worker's process
     virtual void on_hopeless(Generation& generation, const std::string& cause) = 0;
     virtual void on_gone(Generation& generation) = 0;  // it may be destroyed, but not at once
 
@@ -29,7 +31,9 @@ class Generation final : private WorkerSlot::Owner {
     ~Owner() = default;
   };
 
-  Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners, Owner& owner);
+  // `flapping`: the memory of FlappingTable, open as long as the generation; -1: none.
+  Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners, int flapping,
+             Owner& owner);
 
   // Looks names up, then starts the workers. With a generation before it, all must go well at once: a name that can't
   // be resolved is on_unresolved (addresses of the same name are taken over), the first death on_hopeless. Without one
@@ -51,10 +55,12 @@ class Generation final : private WorkerSlot::Owner {
   const Plan& plan() const { return loaded_.plan; }
   const std::vector<std::unique_ptr<WorkerSlot>>& slots() const { return slots_; }
   uint64_t connections() const;
+  void add_to(Status& status) const;
 
  private:
   std::unique_ptr<WorkerProcess> spawn(int worker, WorkerProcess::Owner& owner) override;
   void on_serving() override;
+  void on_death(const Counters& counters) override { owner_.on_death(counters); }
   bool may_restart() const override { return served_ || !replaces_; }
   void on_hopeless(const std::string& cause) override { owner_.on_hopeless(*this, cause); }
   void on_gone() override;
@@ -67,6 +73,7 @@ class Generation final : private WorkerSlot::Owner {
   const int number_;
   Loaded loaded_;
   std::shared_ptr<Listeners> listeners_;
+  const int flapping_;
   Owner& owner_;
   std::vector<std::unique_ptr<WorkerSlot>> slots_;
   std::optional<Resolver> remote_, local_;

@@ -16,7 +16,8 @@ class Listeners {
   // common::ConfigError if the address can't be had: in use, not of this machine, privileged.
   Listeners(const Config::Listener& listener, int workers);
   // `activated`: listening TCP sockets. They stay as they are, however many workers there are.
-  explicit Listeners(std::vector<common::Fd> activated) : sockets_(std::move(activated)), activated_(true) {}
+  explicit Listeners(std::vector<common::Fd> activated)
+      : sockets_(std::move(activated)), before_(sockets_.size()), activated_(true) {}
 
   // After a reload the same sockets serve, if their address is the same.
   bool serves(const Config::Listener& listener) const;

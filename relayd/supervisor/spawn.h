@@ -28,9 +28,9 @@ class WorkerProcess {
     ~Owner() = default;
   };
 
-  // `listeners` are plan.listeners descriptors that stay open as long as this call takes. std::system_error if no
-  // process can be started.
-  WorkerProcess(uv_loop_t* loop, const Plan& plan, std::span<const int> listeners, Owner& owner);
+  // `listeners` are plan.listeners descriptors, `flapping` is FlappingTable's memory or -1: the process inherits them.
+  // std::system_error if none can be started.
+  WorkerProcess(uv_loop_t* loop, const Plan& plan, std::span<const int> listeners, int flapping, Owner& owner);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

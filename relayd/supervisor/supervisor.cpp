@@ -1,14 +1,19 @@
 #include "relayd/supervisor/supervisor.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "common/hardening.h"
 #include "common/log.h"
 #include "common/sd_notify.h"
+#include "relayd/session/flapping.h"
+#include "relayd/supervisor/activation.h"
+#include "relayd/supervisor/control.h"
 #include "relayd/supervisor/generation.h"
 #include "relayd/supervisor/key_check.h"
+#include "relayd/supervisor/metrics.h"
 
 namespace relayd {
 namespace {
@@ -21,7 +26,7 @@ constexpr Milliseconds kTick{1000};
 constexpr Milliseconds kPrepare{30000};        // for a reload's new generation to serve, names looked up and keyd asked
 constexpr Milliseconds kBeyondShutdown{1000};  // for workers to leave after shutdown_timeout, before they are killed
 
-class Supervisor final : private Generation::Owner {
+class Supervisor final : private Generation::Owner, private Control::Owner {
  public:
   Supervisor(uv_loop_t* loop, std::string config_file, Overrides overrides)
       : loop_(loop),
@@ -34,7 +39,10 @@ class Supervisor final : private Generation::Owner {
         bury_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->bury(); }) {
     Loaded loaded = load(config_file_, overrides_);
     log::open("relayd", loaded.config.log_level);
-    listeners_ = std::make_shared<Listeners>(loaded.config.listener, loaded.config.workers);
+    auto activated = activated_listeners(common::take_passed_sockets(), loaded.config.listener);
+    listeners_ = activated.empty() ? std::make_shared<Listeners>(loaded.config.listener, loaded.config.workers)
+                                   : std::make_shared<Listeners>(std::move(activated));
+    open_operators_doors(loaded.config);
     for (size_t i = 0; i < std::size(kSignals); i++) watch_signal(kSignals[i], signals_[i]);
     prepare(std::move(loaded), listeners_);
     tick_.start(kTick);
@@ -64,9 +72,41 @@ class Supervisor final : private Generation::Owner {
     else stop();
   }
 
+  // ---- the operator's: /metrics and the control socket; what they are is fixed at the start
+
+  void open_operators_doors(const Config& config) {
+    if (!config.control_socket.empty())
+      control_ =
+          std::make_unique<Control>(loop_, config.control_socket, static_cast<Control::Owner&>(*this), geteuid());
+    if (config.metrics)
+      metrics_ = std::make_unique<Metrics>(loop_, *config.metrics, this,
+                                           [](void* self) { return static_cast<Supervisor*>(self)->status(); });
+  }
+
+  Status status() override {
+    Status status;
+    for_each([&](const Generation& generation) { generation.add_to(status); });
+    status.generation = current_ ? current_->number() : 0;
+    status.reloads = reloads_;
+    status.failed_reloads = failed_reloads_;
+    status.bind = listeners_ ? listeners_->text() : "";
+    if (current_) status.remote = current_->config().remote_endpoint.host;
+    status.ended = &ended_;
+    return status;
+  }
+
+  bool reloading() const override { return next_ != nullptr; }
+
+  std::string disconnect(const std::string& client_id) override {
+    for_each([&](Generation& generation) { generation.disconnect(client_id); });
+    return "workers have been told to end the sessions of \"" + client_id + "\"";
+  }
+
+  void on_death(const Counters& counters) override { add_ended(ended_, counters); }
+
   // ---- a new generation, at start and at a reload: load → ask keyd → resolve → start workers → serve
 
-  void reload() {
+  void reload() override {
     if (stopping_) return;
     if (next_ || !current_) {
       reload_again_ = true;  // what is under way may have read the files before they were changed
@@ -91,9 +131,10 @@ class Supervisor final : private Generation::Owner {
         loop_, loaded, this, [](void* self, ListenerKeyCheck::Result result, const std::string& problem) {
           static_cast<Supervisor*>(self)->on_key_checked(result, problem);
         });
+    if (loaded.config.listener.flapping_detect && !flapping_) flapping_ = FlappingTable::create();
     next_listeners_ = listeners;
     next_ = std::make_unique<Generation>(loop_, ++generations_, std::move(loaded), std::move(listeners),
-                                         static_cast<Generation::Owner&>(*this));
+                                         flapping_.get(), flapping_.get(), static_cast<Generation::Owner&>(*this));
   }
 
   void on_key_checked(ListenerKeyCheck::Result result, const std::string& problem) {
@@ -124,7 +165,11 @@ class Supervisor final : private Generation::Owner {
                                                             {"remote", current_->config().remote_endpoint.host},
                                                             {"generation", current_->number()},
                                                             {"version", MQTT_RELAY_VERSION}});
-    if (!first) apply_to_old();
+    if (!first) {
+      apply_to_old();
+      reloads_++;
+      if (control_) control_->reload_ended(true, "reloaded generation " + std::to_string(current_->number()));
+    }
     share_connections();
     common::sd_notify("READY=1");
     status_.clear();
@@ -163,6 +208,8 @@ class Supervisor final : private Generation::Owner {
 
   void reload_failed(const std::string& cause) {
     log::error("reload failed; nothing has changed", {{"cause", cause}});
+    failed_reloads_++;
+    if (control_) control_->reload_ended(false, cause);
     common::sd_notify("READY=1");
     bury_.start(Milliseconds(0));
   }
@@ -266,6 +313,11 @@ class Supervisor final : private Generation::Owner {
   std::unique_ptr<ListenerKeyCheck> key_check_;
   std::unique_ptr<Generation> current_, next_;  // that serves new devices; that is to
   std::vector<std::unique_ptr<Generation>> old_;
+  common::Fd flapping_;  // FlappingTable's memory: outlives workers and generations
+  std::unique_ptr<Control> control_;
+  std::unique_ptr<Metrics> metrics_;
+  Counters ended_{};  // what processes had counted that are no more
+  uint64_t reloads_ = 0, failed_reloads_ = 0;
   int generations_ = 0;
   bool reload_again_ = false, stopping_ = false;
   std::string status_, first_cause_;

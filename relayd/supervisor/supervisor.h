@@ -2,6 +2,7 @@
 // again. It parses nothing that comes from the network and signs nothing.
 //
 // SIGHUP: a new generation of workers with what the files hold now; if anything is wrong with that, nothing changes.
+// The operator's socket (control.h) does the same, and tells how it went.
 // SIGTERM, SIGINT: drain and leave; once more: at once.
 #pragma once
 

@@ -80,6 +80,7 @@ void WorkerSlot::send(const Order& order, int attached) {
 void WorkerSlot::on_death(const std::string& cause) {
   beat_.stop();
   kill_.stop();
+  owner_.on_death(process_->counters());
   const int pid = process_->pid();
   const bool had_served = process_->serving();
   const bool ended_as_asked = state_ >= State::retired && cause == "exit status 0";

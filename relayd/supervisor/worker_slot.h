@@ -24,6 +24,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
   struct Owner {
     virtual std::unique_ptr<WorkerProcess> spawn(int worker, WorkerProcess::Owner& owner) = 0;  // std::system_error
     virtual void on_serving() = 0;
+    virtual void on_death(const Counters& counters) = 0;  // what the process had counted
     virtual bool may_restart() const = 0;
     virtual void on_hopeless(const std::string& cause) = 0;  // it died too often, or may not restart
     virtual void on_gone() = 0;

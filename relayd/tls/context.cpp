@@ -90,6 +90,13 @@ void load_revoked(WOLFSSL_CTX* context, const Pem& pem) {
 
 void ContextDeleter::operator()(WOLFSSL_CTX* context) const { wolfSSL_CTX_free(context); }
 
+ContextPtr make_authorities(const Pem& trusted, const Pem& revoked) {
+  ContextPtr context = make_context(true, Versions::tls12_and_13);
+  load_trusted(context.get(), trusted);
+  load_revoked(context.get(), revoked);
+  return context;
+}
+
 ServerContext::ServerContext(const ServerOptions& options) : context_(make_context(true, options.versions)) {
   const Pem& pem = options.certificate;
   certificate_.der = first_certificate(pem.text, pem.file);

@@ -41,6 +41,9 @@ struct ContextDeleter {
 };
 using ContextPtr = std::unique_ptr<WOLFSSL_CTX, ContextDeleter>;
 
+// Who issued devices' certificates, and which of these they revoked. common::ConfigError.
+ContextPtr make_authorities(const Pem& trusted, const Pem& revoked);
+
 class ServerContext {
  public:
   explicit ServerContext(const ServerOptions& options);

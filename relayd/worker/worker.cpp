@@ -71,11 +71,10 @@ class Worker {
       services_.flapping = &*flapping_;
     }
     know(plan_.addresses);
-    acceptor_ = std::make_unique<Acceptor>(
-        loop, inherited_listeners(plan_.listeners), acceptor_options(), *scoreboard_, this,
-        [](void* self, common::Fd socket, const SocketAddress& device) {
-          static_cast<Worker*>(self)->open_session(std::move(socket), device);
-        });
+    acceptor_ = std::make_unique<Acceptor>(loop, inherited_listeners(plan_.listeners), acceptor_options(), *scoreboard_,
+                                           this, [](void* self, common::Fd socket, const SocketAddress& device) {
+                                             static_cast<Worker*>(self)->open_session(std::move(socket), device);
+                                           });
     beat();
     control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this,
                                                    [](void* self, int) { static_cast<Worker*>(self)->on_control(); });
