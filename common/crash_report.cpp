@@ -40,6 +40,8 @@ struct {
   std::array<Module, kModules> modules;
   size_t module_count = 0;
   volatile sig_atomic_t depth = 0;
+  int signal = 0;    // the first
+  uintptr_t at = 0;  // where it came
   alignas(16) char stack[kStack];
 } g_crash;
 
@@ -103,7 +105,7 @@ uintptr_t interrupted_at(const void* context) {
 
 void add_stack(Line& line, uintptr_t at) {
   void* frames[kFrames];
-  // Unwinding a stack that was overwritten may itself crash; the second time there is none.
+  // Unwinding may itself crash, on a stack that was overwritten or after a jump to nowhere; then only `at` is known.
   const int got = g_crash.depth == 1 ? backtrace(frames, kFrames) : 0;
   // The handler's own frames come before the one that was interrupted.
   int first = 0;
@@ -118,7 +120,9 @@ void add_stack(Line& line, uintptr_t at) {
 void on_crash(int number, siginfo_t*, void* context) {
   if (g_crash.depth < 2) {
     g_crash.depth = g_crash.depth + 1;
-    const auto* fatal = std::find_if(std::begin(kFatal), std::end(kFatal), [&](auto& f) { return f.number == number; });
+    if (g_crash.depth == 1) g_crash.signal = number, g_crash.at = interrupted_at(context);
+    const auto* fatal =
+        std::find_if(std::begin(kFatal), std::end(kFatal), [&](const Fatal& f) { return f.number == g_crash.signal; });
     Line line;
     line.text("{\"time\":\"");
     add_time(line);
@@ -126,13 +130,13 @@ void on_crash(int number, siginfo_t*, void* context) {
         .text(g_crash.program)
         .text("\",\"msg\":\"crashed\",\"signal\":\"");
     line.text(fatal->name).text("\",\"pid\":").number(static_cast<uint64_t>(getpid())).text(",\"stack\":[");
-    add_stack(line, interrupted_at(context));
+    add_stack(line, g_crash.at);
     line.text("]}\n");
     line.write_out();
   }
-  signal(number, SIG_DFL);
-  raise(number);  // SA_NODEFER: it is not blocked
-  _exit(128 + number);
+  signal(g_crash.signal, SIG_DFL);
+  raise(g_crash.signal);  // SA_NODEFER: it is not blocked
+  _exit(128 + g_crash.signal);
 }
 
 int remember(dl_phdr_info* info, size_t, void*) {

@@ -38,7 +38,7 @@ struct Scratch {
 };
 
 // A supervisor that does nothing but to say what it was told.
-struct Supervised : Control::Owner {
+struct Supervised final : Control::Owner {
   Supervised() { status_now.workers = {{0, 1, 71, "serving", 5, &counters}, {1, 1, 0, "waiting", 2}}; }
   Status status() override { return status_now; }
   bool reloading() const override { return reloads > ended; }
@@ -213,8 +213,10 @@ TEST_CASE("only_root_and_relayds_user_may_ask", "[control]") {
   REQUIRE(stat(test.path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0660);
   const auto as_nobody = [&] {
-    // The system call is for this thread alone; libc's function would be for all.
-    if (syscall(SYS_setresuid, -1, kNobody, -1) != 0) throw std::runtime_error("setresuid");
+    // The system calls are for this thread alone; libc's functions would be for all.
+    if (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setresgid, -1, kNobody, -1) != 0 ||
+        syscall(SYS_setresuid, -1, kNobody, -1) != 0)
+      throw std::runtime_error("can't become nobody");
     return error_of<std::runtime_error>([&] { admin::ask(test.path, {{"command", "reload"}}, Milliseconds(20'000)); });
   };
   test.loop.serve([&] { CHECK(as_nobody().find("only root and relayd's user may ask") != std::string::npos); });

@@ -31,8 +31,8 @@ std::string taken(const Passing& passing, const std::function<std::string(std::v
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    const int out = fcntl(ends[1], F_DUPFD, 100), source = fcntl(ends[0], F_DUPFD, 100);
-    close_range(3, 99, 0);
+    const int out = fcntl(ends[1], F_DUPFD, 400), source = fcntl(ends[0], F_DUPFD, 400);
+    close_range(3, 399, 0);
     for (int i = 0; i < passing.descriptors; i++) dup2(source, 3 + i);
     set("LISTEN_PID", passing.pid == "self" ? std::to_string(getpid()) : passing.pid);
     set("LISTEN_FDS", passing.count);
