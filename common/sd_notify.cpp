@@ -1,11 +1,15 @@
 #include "common/sd_notify.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "common/fd.h"
 
@@ -20,8 +24,27 @@ bool sd_notify(std::string_view state) {
   if (path[0] == '@') address.sun_path[0] = '\0';  // abstract socket, unix(7)
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + strlen(path));
   const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  return fd && ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-                        size) == static_cast<ssize_t>(state.size());
+  // A manager that does not read must not stop who serves devices: unix(7) would wait for a place in its queue.
+  const timeval patience{1, 0};
+  return fd && setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+         ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+                  size) == static_cast<ssize_t>(state.size());
+}
+
+bool sd_notify_reloading() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t us = now.tv_sec * int64_t{1'000'000} + now.tv_nsec / 1000;
+  return sd_notify("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(us));
+}
+
+std::optional<std::chrono::milliseconds> sd_watchdog_interval() {
+  const char* interval = getenv("WATCHDOG_USEC");
+  const char* whose = getenv("WATCHDOG_PID");
+  if (!interval || (whose && atoll(whose) != getpid())) return std::nullopt;
+  const long long us = atoll(interval);
+  if (us < 2000) return std::nullopt;  // no time that anybody could mean
+  return std::chrono::milliseconds(us / 1000);
 }
 
 }  // namespace common

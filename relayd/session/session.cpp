@@ -351,19 +351,22 @@ void Session::disconnect(DisconnectReason reason, std::string_view why) {
   finish(why, Level::warning);
 }
 
-void Session::drain() {
+// Our own decision: said in the way that the session's state allows.
+void Session::end(Refusal before_connack, DisconnectReason after, std::string_view why) {
   if (state_ == State::closing) return;
-  if (state_ == State::relaying) return disconnect(DisconnectReason::server_shutting_down, "draining");
-  if (state_ > State::awaiting_connect) return refuse(Refusal::server_unavailable, "draining");
-  finish("draining");
+  if (state_ == State::relaying) return disconnect(after, why);
+  if (state_ > State::awaiting_connect) return refuse(before_connack, why);
+  finish(why);
 }
 
+void Session::drain() { end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining"); }
+
 void Session::end_revoked() {
-  constexpr std::string_view kWhy = "the device's certificate has been revoked";
-  if (state_ == State::closing) return;
-  if (state_ == State::relaying) return disconnect(DisconnectReason::not_authorized, kWhy);
-  if (state_ > State::awaiting_connect) return refuse(Refusal::not_authorized, kWhy);
-  finish(kWhy);
+  end(Refusal::not_authorized, DisconnectReason::not_authorized, "the device's certificate has been revoked");
+}
+
+void Session::end_by_operator() {
+  end(Refusal::server_unavailable, DisconnectReason::administrative_action, "closed by the operator");
 }
 
 // The broker said yes.
