@@ -77,16 +77,24 @@ std::optional<Milliseconds> parse_duration(std::string_view text) {
 
 std::optional<uint64_t> parse_size(std::string_view text) { return parse_quantity(text, kSizes); }
 
-std::optional<Rate> parse_rate(std::string_view text) {
-  constexpr uint64_t kMost = 1'000'000;
+namespace {
+
+template <size_t N>
+std::optional<Rate> parse_rate_in(std::string_view text, const std::array<Unit, N>& units, uint64_t most) {
   if (text == "infinity") return Rate{};
   const size_t slash = text.find('/');
   if (slash == text.npos || text.find_first_of("0123456789", slash) != text.npos) return std::nullopt;
-  const auto count = parse_quantity<Unit, 1>(text.substr(0, slash), {{{"", 1}}});
+  const auto count = parse_quantity(text.substr(0, slash), units);
   const auto per = parse_duration("1" + std::string(text.substr(slash + 1)));
-  if (!count || *count == 0 || *count > kMost || !per || per->count() == 1) return std::nullopt;
+  if (!count || *count == 0 || *count > most || !per || per->count() == 1) return std::nullopt;
   return Rate{*count, *per};
 }
+
+}  // namespace
+
+std::optional<Rate> parse_rate(std::string_view text) { return parse_rate_in<1>(text, {{{"", 1}}}, 1'000'000); }
+
+std::optional<Rate> parse_byte_rate(std::string_view text) { return parse_rate_in(text, kSizes, uint64_t{1} << 40); }
 
 std::string read_file(const std::string& file, size_t limit) {
   const auto fail = [&](const std::string& cause) -> std::string {
@@ -185,6 +193,22 @@ int64_t Section::integer(std::string_view key, int64_t fallback, int64_t least, 
   return value->get<int64_t>();
 }
 
+std::optional<uint64_t> Section::count_or_infinity(std::string_view key, uint64_t most) {
+  const Json* value = find(key);
+  if (!value || *value == "infinity") return std::nullopt;
+  if (!value->is_number_unsigned() || value->get<uint64_t>() < 1 || value->get<uint64_t>() > most)
+    fail_type(key, *value, "an integer from 1 to " + std::to_string(most) + ", or \"infinity\"");
+  return value->get<uint64_t>();
+}
+
+double Section::number(std::string_view key, double fallback, double least, double most) {
+  const Json* value = find(key);
+  if (!value) return fallback;
+  if (!value->is_number() || value->get<double>() < least || value->get<double>() > most)
+    fail_type(key, *value, "a number from " + Json(least).dump() + " to " + Json(most).dump());
+  return value->get<double>();
+}
+
 bool Section::boolean(std::string_view key, bool fallback) {
   const Json* value = find(key);
   if (!value) return fallback;
@@ -215,6 +239,14 @@ Rate Section::rate(std::string_view key, std::string_view fallback) {
   if (!value) return *parse_rate(fallback);
   const auto parsed = value->is_string() ? parse_rate(value->get<std::string>()) : std::nullopt;
   if (!parsed) fail_type(key, *value, "a rate from 1 to 1000000, as \"1000/s\", \"60/m\" or \"10/h\", or \"infinity\"");
+  return *parsed;
+}
+
+Rate Section::byte_rate(std::string_view key, std::string_view fallback) {
+  const Json* value = find(key);
+  if (!value) return *parse_byte_rate(fallback);
+  const auto parsed = value->is_string() ? parse_byte_rate(value->get<std::string>()) : std::nullopt;
+  if (!parsed) fail_type(key, *value, "a rate from 1B to 1024GB, as \"100KB/s\" or \"1MB/m\", or \"infinity\"");
   return *parsed;
 }
 

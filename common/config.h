@@ -45,10 +45,13 @@ class Section {
   std::string string(std::string_view key, std::string_view fallback);
   std::string required_string(std::string_view key, std::string_view what);
   int64_t integer(std::string_view key, int64_t fallback, int64_t least, int64_t most);
+  std::optional<uint64_t> count_or_infinity(std::string_view key, uint64_t most);  // absent: infinity, which is nullopt
+  double number(std::string_view key, double fallback, double least, double most);
   bool boolean(std::string_view key, bool fallback);
   Milliseconds duration(std::string_view key, std::string_view fallback);  // "500ms" "15s" "5m" "1h" "1d"
   uint64_t size(std::string_view key, std::string_view fallback);          // "64KB" "1MB" "1GB", powers of 1024
   Rate rate(std::string_view key, std::string_view fallback);              // "1000/s" "10/m" "infinity"
+  Rate byte_rate(std::string_view key, std::string_view fallback);         // "100KB/s" "1MB/m" "infinity"
   std::string one_of(std::string_view key, std::string_view fallback, const std::vector<std::string_view>& allowed);
   std::vector<std::string> strings(std::string_view key, const std::vector<std::string>& fallback);
   std::optional<Section> section(std::string_view key);  // absent: nullopt
@@ -76,5 +79,6 @@ std::string read_file(const std::string& file, size_t limit);
 std::optional<Milliseconds> parse_duration(std::string_view text);
 std::optional<uint64_t> parse_size(std::string_view text);
 std::optional<Rate> parse_rate(std::string_view text);
+std::optional<Rate> parse_byte_rate(std::string_view text);
 
 }  // namespace common

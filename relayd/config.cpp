@@ -12,7 +12,8 @@ namespace {
 using common::Section;
 
 constexpr int64_t kMaxPort = 65535;
-constexpr int kMaxWorkers = 256;
+constexpr uint64_t kMaxConnections = 10'000'000;
+constexpr size_t kLeastWatermark = 17 * 1024;  // one TLS record, RFC 8446 section 5.1
 
 // "ADDRESS:PORT", "[V6]:PORT", as EMQX and mosquitto have it.
 Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_view fallback) {
@@ -52,8 +53,19 @@ uint32_t parse_packet_size(Section& section, std::string_view key, std::string_v
   return size >= (uint64_t{256} << 20) ? mqtt::kMaxPacketSize : static_cast<uint32_t>(size);
 }
 
+Config::Flapping parse_flapping(Section section, bool& enabled) {
+  Config::Flapping flapping;
+  enabled = section.boolean("enable", true);
+  flapping.max_count = static_cast<uint32_t>(section.integer("max_count", 15, 1, 65535));
+  flapping.window_time = section.duration("window_time", "1m");
+  flapping.ban_time = section.duration("ban_time", "5m");
+  section.finish();
+  return flapping;
+}
+
 Config::Listener parse_listener(Section section) {
   Config::Listener listener;
+  listener.bind_given = section.has("bind");
   listener.bind = parse_bind(section, "bind", "0.0.0.0:8883");
   listener.certfile =
       section.required_string("certfile", "the PEM file of the certificate chain that devices are shown");
@@ -71,6 +83,21 @@ Config::Listener parse_listener(Section section) {
   listener.max_connect_size = parse_packet_size(section, "max_connect_size", "256KB");
   listener.max_packet_size = parse_packet_size(section, "max_packet_size", "256MB");
   listener.max_clientid_len = static_cast<size_t>(section.integer("max_clientid_len", 65535, 1, 65535));
+  listener.max_connections = section.count_or_infinity("max_connections", kMaxConnections);
+  listener.max_conn_rate = section.rate("max_conn_rate", "1000/s");
+  listener.messages_rate = section.rate("messages_rate", "infinity");
+  listener.bytes_rate = section.byte_rate("bytes_rate", "infinity");
+  listener.send_timeout = section.duration("send_timeout", "15s");
+  listener.high_watermark = section.size("high_watermark", "1MB");
+  if (listener.high_watermark < kLeastWatermark)
+    section.fail("high_watermark", "found less than one TLS record; expected at least \"17KB\"");
+  listener.keepalive_multiplier = section.number("keepalive_multiplier", 1.5, 1.0, 10.0);
+  listener.crl_disconnect = section.boolean("crl_disconnect", false);
+  if (auto flapping = section.section("flapping_detect")) {
+    bool enabled = false;
+    const auto detect = parse_flapping(std::move(*flapping), enabled);
+    if (enabled) listener.flapping_detect = detect;
+  }
   section.finish();
   return listener;
 }
@@ -98,6 +125,12 @@ Config::Endpoint parse_endpoint(Section section) {
   Config::Endpoint endpoint;
   endpoint.host = section.required_string("host", "the local broker's name or address");
   endpoint.port = static_cast<uint16_t>(section.integer("port", 1883, 1, kMaxPort));
+  section.finish();
+  return endpoint;
+}
+
+Config::Endpoint parse_metrics(Section section) {
+  const auto endpoint = parse_bind(section, "bind", "127.0.0.1:9464");
   section.finish();
   return endpoint;
 }
@@ -130,10 +163,24 @@ Config Config::parse(const std::string& text, const std::string& name, const Ove
   config.shutdown_timeout = root.duration("shutdown_timeout", "10s");
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   config.workers = static_cast<int>(root.integer("workers", std::min(cores, kMaxWorkers), 1, kMaxWorkers));
+  config.max_restarts = static_cast<int>(root.integer("max_restarts", 10, 0, 1000));
+  config.restart_window = root.duration("restart_window", "1m");
+  config.worker_watchdog = root.duration("worker_watchdog", "10s");
+  config.worker_max_memory = root.size("worker_max_memory", "1GB");
+  config.resolve_interval = root.duration("resolve_interval", "30s");
+  config.max_generations = static_cast<int>(root.integer("max_generations", 16, 2, 1000));
+  config.control_socket = root.string("control_socket", "");
+  if (auto metrics = root.section("metrics")) config.metrics = parse_metrics(std::move(*metrics));
   const auto level = root.one_of("log_level", "info", {"debug", "info", "warning", "error"});
   common::log::parse_level(overrides.log_level.value_or(level), config.log_level);
   root.finish();
   return config;
+}
+
+uint64_t share_of(uint64_t whole, int number, int workers) {
+  const auto parts = static_cast<uint64_t>(workers);
+  const uint64_t share = whole / parts + (static_cast<uint64_t>(number) < whole % parts ? 1 : 0);
+  return std::max<uint64_t>(share, 1);
 }
 
 }  // namespace relayd

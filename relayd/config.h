@@ -21,12 +21,22 @@ struct Overrides {
 };
 
 struct Config {
+  static constexpr int kMaxWorkers = 256;
+
   struct Endpoint {
     std::string host;  // name or address
     uint16_t port = 0;
+    bool operator==(const Endpoint&) const = default;
   };
+  // A client id whose sessions end so often is banned for a while (EMQX's flapping_detect).
+  struct Flapping {
+    uint32_t max_count = 0;
+    common::Milliseconds window_time{}, ban_time{};
+  };
+  // What is said of connections and rates is for the whole listener; each worker has its share (share_of).
   struct Listener {
     Endpoint bind;
+    bool bind_given = false;  // by the file, not by default
     std::string certfile, cacertfile, crlfile;
     bool verify_peer = true;
     bool fail_if_no_peer_cert = true;
@@ -35,6 +45,14 @@ struct Config {
     common::Milliseconds handshake_timeout{}, idle_timeout{};
     uint32_t max_connect_size = 0, max_packet_size = 0;  // bytes
     size_t max_clientid_len = 0;                         // bytes
+    std::optional<uint64_t> max_connections;             // nullopt: infinity
+    common::Rate max_conn_rate;                          // connections accepted; beyond it they wait in the backlog
+    common::Rate messages_rate, bytes_rate;              // what one device sends; beyond it is read more slowly
+    common::Milliseconds send_timeout{};                 // a peer that takes no byte for so long has gone
+    size_t high_watermark = 0;                           // bytes kept for a peer that reads slowly
+    double keepalive_multiplier = 1.5;
+    bool crl_disconnect = false;  // a reload with new CRLs ends the sessions of devices that these revoke
+    std::optional<Flapping> flapping_detect;
   };
   struct Remote {
     std::string cacertfile;
@@ -52,10 +70,19 @@ struct Config {
   std::string keyd_socket;
   common::Milliseconds sign_timeout{}, shutdown_timeout{};
   int workers = 1;
+  int max_restarts = 0;  // of one worker slot in restart_window
+  common::Milliseconds restart_window{}, worker_watchdog{}, resolve_interval{};
+  uint64_t worker_max_memory = 0;   // bytes of one worker; beyond it, new devices are turned away
+  int max_generations = 0;          // that serve at the same time, after reloads
+  std::string control_socket;       // empty: none
+  std::optional<Endpoint> metrics;  // where /metrics is served
   common::log::Level log_level = common::log::Level::info;
 
   // `name` is the file that errors name. Checks the text only: no file that it names is opened.
   static Config parse(const std::string& text, const std::string& name, const Overrides& overrides);
 };
+
+// Worker `number`'s part of a whole that `workers` share; the parts add up to it, but none is 0.
+uint64_t share_of(uint64_t whole, int number, int workers);
 
 }  // namespace relayd

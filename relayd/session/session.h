@@ -26,6 +26,7 @@
 #include "relayd/session/dialer.h"
 #include "relayd/session/empty_broker.h"
 #include "relayd/tls/stream.h"
+#include "relayd/worker/scoreboard.h"
 
 namespace relayd {
 
@@ -37,6 +38,7 @@ struct SessionServices {
   tls::Runtime& runtime;
   ipc::Client& keyd;
   const Config& config;
+  Counters& counters;
   const tls::ServerContext& listener;
   const tls::ClientContext& remote;
   const std::vector<SocketAddress>& remote_addresses;

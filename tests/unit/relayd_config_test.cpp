@@ -101,14 +101,74 @@ TEST_CASE("worker_plan_arrives_as_it_was_sent") {
   CHECK(write(fd.get(), "x", 1) == -1);  // sealed: a worker can't change what its successor might be given
 }
 
+TEST_CASE("orders_and_revocations_arrive_as_they_were_sent") {
+  using relayd::Order;
+  for (const auto what : {Order::What::retire, Order::What::drain, Order::What::revoke})
+    CHECK(Order::decode(Order{what, {}, ""}.encode()).what == what);
+  const auto disconnect = Order::decode(Order{Order::What::disconnect, {}, "a \"client\""}.encode());
+  CHECK(disconnect.what == Order::What::disconnect);
+  CHECK(disconnect.client_id == "a \"client\"");
+  const auto fd = relayd::Revocations{{"ca.pem", "CA"}, {"crl.pem", "CRL"}}.to_memfd();
+  CHECK(relayd::Revocations::from_fd(fd.get()).revoked.text == "CRL");
+}
+
 TEST_CASE("worker_that_served_is_restarted_at_once_and_one_that_did_not_ever_later") {
-  relayd::RestartPolicy policy;
+  relayd::RestartPolicy policy(100, std::chrono::hours(10));
   using std::chrono::seconds;
-  CHECK(policy.delay_after_death(true) == seconds(0));
-  CHECK(policy.delay_after_death(false) == seconds(1));
-  CHECK(policy.delay_after_death(false) == seconds(2));
-  for (int i = 0; i < 10; i++) policy.delay_after_death(false);
-  CHECK(policy.delay_after_death(false) == seconds(60));
-  CHECK(policy.delay_after_death(true) == seconds(0));
-  CHECK(policy.delay_after_death(false) == seconds(1));
+  const relayd::RestartPolicy::Clock::time_point now;
+  CHECK(policy.after_death(true, now) == seconds(0));
+  CHECK(policy.after_death(false, now) == seconds(1));
+  CHECK(policy.after_death(false, now) == seconds(2));
+  for (int i = 0; i < 10; i++) policy.after_death(false, now);
+  CHECK(policy.after_death(false, now) == seconds(60));
+  CHECK(policy.after_death(true, now) == seconds(0));
+  CHECK(policy.after_death(false, now) == seconds(1));
+}
+
+TEST_CASE("worker_is_given_up_after_max_restarts_in_restart_window_or_in_a_row") {
+  using std::chrono::seconds;
+  relayd::RestartPolicy::Clock::time_point now;
+  relayd::RestartPolicy busy(3, seconds(60));
+  for (int i = 0; i < 10; i++, now += seconds(25)) CHECK(busy.after_death(true, now));
+  CHECK(busy.after_death(true, now));
+  CHECK_FALSE(busy.after_death(true, now));  // the fourth within a minute
+  relayd::RestartPolicy hopeless(3, seconds(60));
+  for (int i = 0; i < 3; i++, now += seconds(600)) CHECK(hopeless.after_death(false, now));
+  CHECK_FALSE(hopeless.after_death(false, now));
+}
+
+TEST_CASE("relayd_limits_have_emqx_names_and_defaults") {
+  const Config config = Config::parse(kSmallest, "relayd.json", {});
+  const auto& listener = config.listener;
+  CHECK_FALSE(listener.max_connections);
+  CHECK(listener.max_conn_rate == common::Rate{1000, std::chrono::seconds(1)});
+  CHECK(listener.messages_rate.count == 0);
+  CHECK(listener.bytes_rate.count == 0);
+  CHECK(listener.send_timeout == std::chrono::seconds(15));
+  CHECK(listener.high_watermark == 1 << 20);
+  CHECK(listener.keepalive_multiplier == 1.5);
+  CHECK_FALSE(listener.crl_disconnect);
+  CHECK_FALSE(listener.flapping_detect);
+  CHECK(config.worker_watchdog == std::chrono::seconds(10));
+}
+
+TEST_CASE("relayd_limits_are_read_and_checked") {
+  const auto with = [](const std::string& more) { return edited("\"verify\": \"verify_peer\"", more); };
+  const Config config = Config::parse(
+      with(R"("max_connections": 7, "max_conn_rate": "5/s", "bytes_rate": "100KB/s", "flapping_detect": {"max_count": 3})"),
+      "relayd.json", {});
+  CHECK(config.listener.max_connections == 7u);
+  CHECK(config.listener.bytes_rate == common::Rate{100 * 1024, std::chrono::seconds(1)});
+  CHECK(config.listener.flapping_detect->max_count == 3);
+  CHECK(config.listener.flapping_detect->ban_time == std::chrono::minutes(5));
+  CHECK_FALSE(Config::parse(with(R"("flapping_detect": {"enable": false})"), "relayd.json", {}).listener.flapping_detect);
+  CHECK(contains(error_of(with(R"("max_connections": 0)")), "listener.max_connections: found 0 (number); expected an integer from 1 to 10000000, or \"infinity\""));
+  CHECK(contains(error_of(with(R"("bytes_rate": "5/s")")), "as \"100KB/s\""));
+  CHECK(contains(error_of(with(R"("high_watermark": "1KB")")), "expected at least \"17KB\""));
+  CHECK(contains(error_of(with(R"("keepalive_multiplier": 0.5)")), "a number from 1.0 to 10.0"));
+}
+
+TEST_CASE("shares_of_workers_add_up_and_are_never_nothing") {
+  CHECK(relayd::share_of(10, 0, 3) + relayd::share_of(10, 1, 3) + relayd::share_of(10, 2, 3) == 10);
+  CHECK(relayd::share_of(1, 3, 4) == 1);
 }

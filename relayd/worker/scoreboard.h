@@ -1,0 +1,66 @@
+// What one worker process counts, in a page of memory that its supervisor reads: no message, no system call, no lock.
+//
+// The worker writes all but `max_connections`, which the supervisor writes. Each number stands for itself; two read
+// one after the other need not fit together. The supervisor believes none of them more than a number in a report and
+// the heartbeat, so that a worker that lies harms itself only.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "common/fd.h"
+#include "relayd/mqtt/packets.h"
+
+namespace relayd {
+
+struct Counters {
+  using Number = std::atomic<uint64_t>;
+
+  Number beat;  // grows while the event loop turns
+
+  // Now.
+  Number connections;  // accepted and not closed
+  Number sessions;     // of them, those that are relayed or served by the built-in broker
+  Number memory;       // resident, bytes
+  Number fibers;       // signatures that are waited for
+
+  // Since the worker's start.
+  Number accepted;
+  Number shed_connections, shed_memory, shed_descriptors;  // closed at once: max_connections, worker_max_memory, EMFILE
+  Number handshakes_failed;                                // the device's
+  Number remote_sessions, local_sessions;                  // that came up
+  std::array<Number, mqtt::kRefusals.size()> refused;      // by mqtt::Refusal
+  Number keep_alive_timeouts, send_timeouts, throttled;    // throttled: times that a device was read more slowly
+  Number bytes_up, bytes_down, messages_up, messages_down;  // MQTT bytes and PUBLISH packets relayed
+
+  // The supervisor's: how many connections this worker may have now.
+  Number max_connections;
+};
+
+// The page. Created by the supervisor, mapped by both, zeroed by the kernel.
+class Scoreboard {
+ public:
+  Scoreboard();                 // creates one; std::system_error without memory
+  explicit Scoreboard(int fd);  // maps an inherited one; std::system_error if it is none
+  ~Scoreboard();
+  Scoreboard(const Scoreboard&) = delete;
+  Scoreboard& operator=(const Scoreboard&) = delete;
+
+  Counters& operator*() const { return *counters_; }
+  Counters* operator->() const { return counters_; }
+  int fd() const { return fd_.get(); }  // to inherit; the creator's only
+
+ private:
+  void map(int fd);
+  common::Fd fd_;
+  Counters* counters_ = nullptr;
+};
+
+inline void count(Counters::Number& number, uint64_t more = 1) {
+  // One writer: no locked instruction is needed.
+  number.store(number.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+}
+inline void uncount(Counters::Number& number) { count(number, ~uint64_t{0}); }
+
+}  // namespace relayd
