@@ -77,6 +77,23 @@ WorldOptions quiet_world(const TempDir& directory) {
           .start = false};
 }
 
+// Runs `work` with the numbers from 0 side by side.
+void on_threads(const std::function<void(int)>& work) {
+  std::vector<std::string> failures(threads);
+  {
+    std::vector<std::jthread> all;
+    for (int t = 0; t < threads; t++)
+      all.emplace_back([&, t] {
+        try {
+          work(t);
+        } catch (const std::exception& e) {
+          failures[static_cast<size_t>(t)] = e.what();
+        }
+      });
+  }
+  for (const auto& failure : failures) REQUIRE(failure == "");
+}
+
 struct Door {
   Identity identity = device_identity("p256", 1);
   TlsContext context = TlsContext::client(&identity, authorities().root, TlsVersion::v1_3);
@@ -121,20 +138,45 @@ Way way_of(int number) {
 }
 
 void run_cycles(const Door& door, int count) {
-  std::vector<std::string> failures(threads);
-  {
-    std::vector<std::jthread> all;
-    for (int t = 0; t < threads; t++)
-      all.emplace_back([&, t] {
-        try {
-          for (int i = t; i < count; i += threads) come_and_go(door, way_of(i), "device-" + std::to_string(t));
-        } catch (const std::exception& e) {
-          failures[static_cast<size_t>(t)] = e.what();
-        }
-      });
-  }
-  for (const auto& failure : failures) CHECK(failure == "");
+  on_threads([&](int t) {
+    for (int i = t; i < count; i += threads) come_and_go(door, way_of(i), "device-" + std::to_string(t));
+  });
 }
+
+// ---- an hour's worth of traffic
+
+const int talkers_of_thread = under_sanitizer ? 5 : 25;
+const int seconds_of_traffic = under_sanitizer ? 120 : long_form() ? 10 * 3600 : 3600;
+
+// The devices of one thread: each says one message for each second of the hour, QoS 1 in the even ones and QoS 0 in the
+// odd ones, and pings once a minute; the first also hears what it says.
+class Talkers {
+ public:
+  Talkers(const Door& door, int thread) : topic_("any/talk/" + std::to_string(thread)) {
+    for (int i = 0; i < talkers_of_thread; i++)
+      devices_.push_back(std::move(door.device().join("device-" + std::to_string(thread) + "-" + std::to_string(i))));
+    devices_.front().subscribe(topic_ + "/0", 1);
+  }
+
+  void talk(int from, int to) {
+    for (int second = from; second < to; second++) {
+      const auto text = "reading " + std::to_string(second) + ": 21.5 degrees, 48 % of humidity";
+      for (size_t i = 0; i < devices_.size(); i++) {
+        devices_[i].publish(topic_ + "/" + std::to_string(i), text, second % 2 ? 0 : 1);
+        if (second % 60 == 59) devices_[i].ping();
+      }
+      heard_ += devices_.front().waiting_messages();
+      while (devices_.front().waiting_messages()) devices_.front().next_message();
+    }
+    for (auto& device : devices_) device.ping();  // all before it has arrived
+  }
+  size_t heard() { return heard_ + devices_.front().waiting_messages(); }
+
+ private:
+  std::string topic_;
+  std::vector<Device> devices_;
+  size_t heard_ = 0;
+};
 
 }  // namespace
 
@@ -155,4 +197,32 @@ TEST_CASE("thirty thousand devices that came and went leave memory, descriptors 
   const auto after = wait_quiet(world, descriptors);
   std::cout << cycles << " devices came and went, " << static_cast<int>((cycles - warm_up) / took) << " a second\n";
   check_flat("after " + std::to_string(warm_up) + " and after all", before, after);
+}
+
+TEST_CASE("an hour's traffic of two hundred devices leaves memory, descriptors and fibers as they were") {
+  const TempDir directory;
+  World world(quiet_world(directory));
+  for (int t = 0; t < threads; t++)
+    for (int i = 0; i < talkers_of_thread; i++)
+      world.give_key("device-" + std::to_string(t) + "-" + std::to_string(i), device_identity("p256", 1));
+  world.relay().start();
+  const Door door(world);
+  std::vector<std::unique_ptr<Talkers>> talkers(threads);
+  const auto talk = [&](int from, int to) {
+    on_threads([&](int t) { talkers[static_cast<size_t>(t)]->talk(from, to); });
+  };
+  on_threads([&](int t) { talkers[static_cast<size_t>(t)] = std::make_unique<Talkers>(door, t); });
+  const int first = seconds_of_traffic / 6;
+  talk(0, first);
+  const auto before = Snapshot::of(world);
+  const auto began = Clock::now();
+  talk(first, seconds_of_traffic);
+  const auto took = std::chrono::duration<double>(Clock::now() - began).count();
+  const auto after = Snapshot::of(world);
+  for (auto& some : talkers) CHECK(some->heard() == static_cast<size_t>(seconds_of_traffic));
+  const int devices = threads * talkers_of_thread;
+  std::cout << devices << " devices, a message a second each, " << seconds_of_traffic
+            << " s of it: " << devices * seconds_of_traffic << " messages, "
+            << static_cast<int>((seconds_of_traffic - first) / took) << " times as fast as they come\n";
+  check_flat("after a sixth and after all", before, after);
 }
