@@ -15,13 +15,25 @@ harness::WorldOptions world_options(const StageOptions& options, const harness::
   made.remote_more =
       "max_inflight_messages 0\nautosave_interval 0\npersistence true\npersistence_location " + state.path().string() +
       "/\nlog_type none\nlog_type error\nlog_type warning\nlog_type information\nconnection_messages false\n";
+  if (options.world) options.world(made);
+  return made;
+}
+
+// A thread and its sockets are where the thread was made.
+std::unique_ptr<Witness> make_witness(const StageOptions& options, const harness::Endpoint& remote) {
+  std::unique_ptr<Witness> made;
+  const auto make = [&] { made = std::make_unique<Witness>(remote); };
+  if (options.near_remote) options.near_remote(make);
+  else make();
   return made;
 }
 
 }  // namespace
 
 Stage::Stage(const StageOptions& options)
-    : world_(world_options(options, state_)), witness_(world_.remote->endpoint()), fleet_(relay(), options.fleet) {
+    : world_(world_options(options, state_)),
+      witness_(make_witness(options, world_.remote->endpoint())),
+      fleet_(relay(), options.fleet) {
   fleet_.start();
   fleet_.wait_all_up(long_patience());
   fleet_.wait_progress(fleet_.size() * 4, long_patience());
@@ -54,7 +66,7 @@ Figures Stage::settle() {
 
 Figures Stage::finish() {
   const auto figures = settle();
-  const auto judgement = witness_.judge(fleet_.ledgers(), long_patience());
+  const auto judgement = witness_->judge(fleet_.ledgers(), long_patience());
   print_figures("sessions disturbed " + std::to_string(figures.disturbed) + " of " + std::to_string(figures.devices) +
                 ", recovered in " + seconds(figures.usual_recovery) + " (median), " +
                 seconds(figures.slowest_recovery) + " (max), messages acknowledged " +

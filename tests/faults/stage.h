@@ -13,6 +13,10 @@ using harness::Json;
 struct StageOptions {
   FleetOptions fleet = {};
   Json keyd = Json::object(), relayd = Json::object();  // merged into the configurations
+  // Another world than the usual one.
+  std::function<void(harness::WorldOptions&)> world = {};
+  // Calls what it is given in the network in which the witness is to meet the remote, if not in this one.
+  std::function<void(const std::function<void()>&)> near_remote = {};
 };
 
 // Longer than any recovery takes, even on a busy machine: only a failing test waits so long.
@@ -27,7 +31,7 @@ class Stage {
   harness::World& world() { return world_; }
   harness::Relay& relay() { return world_.relay(); }
   Fleet& fleet() { return fleet_; }
-  Witness& witness() { return witness_; }
+  Witness& witness() { return *witness_; }
 
   // Which worker has whose session, by relayd's "session up" lines.
   std::map<std::string, int> workers_of_devices();
@@ -44,7 +48,7 @@ class Stage {
   Figures settle();
   harness::TempDir state_;
   harness::World world_;
-  Witness witness_;
+  std::unique_ptr<Witness> witness_;
   Fleet fleet_;
 };
 
