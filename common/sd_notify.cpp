@@ -1,6 +1,7 @@
 #include "common/sd_notify.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,8 +24,11 @@ bool sd_notify(std::string_view state) {
   if (path[0] == '@') address.sun_path[0] = '\0';  // abstract socket, unix(7)
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + strlen(path));
   const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  return fd && ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-                        size) == static_cast<ssize_t>(state.size());
+  // A manager that does not read must not stop who serves devices: unix(7) would wait for a place in its queue.
+  const timeval patience{1, 0};
+  return fd && setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+         ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+                  size) == static_cast<ssize_t>(state.size());
 }
 
 bool sd_notify_reloading() {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "relayd/mqtt/types.h"
+#include "relayd/tls/runtime.h"
 
 namespace relayd {
 namespace {
@@ -13,7 +14,6 @@ using common::Section;
 
 constexpr int64_t kMaxPort = 65535;
 constexpr uint64_t kMaxConnections = 10'000'000;
-constexpr size_t kLeastWatermark = 17 * 1024;  // one TLS record, RFC 8446 section 5.1
 
 // "ADDRESS:PORT", "[V6]:PORT", as EMQX and mosquitto have it.
 Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_view fallback) {
@@ -89,7 +89,7 @@ Config::Listener parse_listener(Section section) {
   listener.bytes_rate = section.byte_rate("bytes_rate", "infinity");
   listener.send_timeout = section.duration("send_timeout", "15s");
   listener.high_watermark = section.size("high_watermark", "1MB");
-  if (listener.high_watermark < kLeastWatermark)
+  if (listener.high_watermark < tls::Runtime::kLeastWatermark)
     section.fail("high_watermark", "found less than one TLS record; expected at least \"17KB\"");
   listener.keepalive_multiplier = section.number("keepalive_multiplier", 1.5, 1.0, 10.0);
   listener.crl_disconnect = section.boolean("crl_disconnect", false);

@@ -49,7 +49,9 @@ struct Config {
     common::Rate max_conn_rate;                          // connections accepted; beyond it they wait in the backlog
     common::Rate messages_rate, bytes_rate;              // what one device sends; beyond it is read more slowly
     common::Milliseconds send_timeout{};                 // a peer that takes no byte for so long has gone
-    size_t high_watermark = 0;                           // bytes kept for a peer that reads slowly
+    // Bytes kept for a peer that reads slowly. A relay stops the sender as soon as the kernel takes no more, so that
+    // only what one event brought waits (tls::Runtime::kPlain, 84 KiB): only less than that makes a difference.
+    size_t high_watermark = 0;
     double keepalive_multiplier = 1.5;
     bool crl_disconnect = false;  // a reload with new CRLs ends the sessions of devices that these revoke
     std::optional<Flapping> flapping_detect;

@@ -7,6 +7,10 @@
 
 namespace relayd {
 
+bool SocketAddress::operator==(const SocketAddress& other) const {
+  return size == other.size && memcmp(&storage, &other.storage, size) == 0;
+}
+
 std::string SocketAddress::text() const {
   char host[INET6_ADDRSTRLEN] = "?";
   if (family() == AF_INET6) {

@@ -17,7 +17,8 @@ struct SocketAddress {
 
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
   int family() const { return storage.ss_family; }
-  std::string text() const;  // "192.0.2.1:8883", "[2001:db8::1]:8883"
+  bool operator==(const SocketAddress& other) const;  // address and port
+  std::string text() const;                           // "192.0.2.1:8883", "[2001:db8::1]:8883"
 
   // A numeric address; nullopt for a name.
   static std::optional<SocketAddress> parse(const std::string& host, uint16_t port);

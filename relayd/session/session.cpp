@@ -9,7 +9,6 @@
 namespace relayd {
 namespace {
 
-using common::Milliseconds;
 using common::log::Level;
 using mqtt::DisconnectReason;
 using mqtt::Refusal;
@@ -38,7 +37,11 @@ Session::Session(SessionServices& services, uint64_t id, common::Fd socket, cons
       id_(id),
       address_(device),
       deadline_(services.runtime.loop, this, [](void* self) { static_cast<Session*>(self)->on_deadline(); }),
-      device_(services.runtime, std::move(socket), *this) {}
+      device_(services.runtime, std::move(socket), *this) {
+  count(services_.counters.connections);
+}
+
+Session::~Session() { uncount(services_.counters.connections); }
 
 void Session::start() {
   move_to(State::device_handshake);
@@ -53,26 +56,28 @@ void Session::move_to(State state) {
   switch (state) {
     case State::device_handshake: return deadline_.start(config.listener.handshake_timeout);
     case State::awaiting_connect: return deadline_.start(config.listener.idle_timeout);
-    case State::looking_up: return deadline_.stop();  // the keyd client has its own
-    case State::dialing:
+    case State::looking_up:  // the keyd client has its own, and so has the dialer
+    case State::dialing: return deadline_.stop();
     case State::remote_handshake: return deadline_.start(config.remote.connect_timeout);
     case State::awaiting_connack: return deadline_.start(config.remote.connack_timeout);
-    case State::relaying: return deadline_.stop();  // the keep alive is between the device and the broker
+    case State::relaying: return set_keep_alive(connect_.keep_alive);
     case State::closing: return deadline_.start(kLinger);
   }
 }
 
 void Session::on_deadline() {
   switch (state_) {
-    case State::device_handshake: return finish("the TLS handshake took longer than handshake_timeout");
-    case State::awaiting_connect: return finish("no CONNECT within idle_timeout");
-    case State::dialing:
-    case State::remote_handshake: return refuse(Refusal::server_unavailable, "no connection within connect_timeout");
+    case State::device_handshake:
+      return finish("the TLS handshake took longer than handshake_timeout", Level::info, &services_.failed_handshakes);
+    case State::awaiting_connect:
+      return finish("no CONNECT within idle_timeout", Level::info, &services_.failed_connects);
+    case State::remote_handshake:
+      return refuse(Refusal::server_unavailable, "the remote broker's TLS handshake took longer than connect_timeout");
     case State::awaiting_connack: return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
-    case State::relaying:
-      return disconnect(DisconnectReason::keep_alive_timeout, "silent for 1.5 times its keep alive");
+    case State::relaying: return check_keep_alive();
     case State::closing: return services_.retire(services_.owner, id_);
-    case State::looking_up: return;
+    case State::looking_up:
+    case State::dialing: return;
   }
 }
 
@@ -83,8 +88,12 @@ void Session::on_open(tls::Stream& stream) {
     chain_ = device_.take_peer_chain();
     return move_to(State::awaiting_connect);
   }
-  chain_ = {};
+  release_chain();
   begin_relaying();
+}
+
+void Session::release_chain() {
+  if (!services_.config.listener.crl_disconnect) chain_ = {};
 }
 
 void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
@@ -94,21 +103,22 @@ void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
   } else if (state_ == State::awaiting_connect) {
     read_connect(bytes);
   } else if (relays) {
+    heard_at_ = now();
     if (empty_broker_) feed_empty_broker(bytes);
     else forward_up(bytes);
   }
 }
 
 void Session::on_drained(tls::Stream& stream) {
-  if (empty_broker_) device_.resume();
-  else if (&stream == upstream_.get()) device_.resume();
+  if (empty_broker_ || &stream == upstream_.get()) resume_device();
   else if (upstream_) upstream_->resume();
 }
 
 void Session::on_end(tls::Stream& stream, const tls::End& end) {
   if (&stream == upstream_.get()) return upstream_ended(end);
-  const bool failed = end.cause != tls::End::Cause::closed && end.cause != tls::End::Cause::lost;
-  finish("device: " + end.text, failed ? Level::warning : Level::info);
+  if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
+  const bool failed = end.cause > tls::End::Cause::timed_out;
+  device_left("device: " + end.text, failed ? Level::warning : Level::info);
 }
 
 void Session::on_closed(tls::Stream&) {
@@ -124,7 +134,9 @@ void Session::read_connect(std::span<const uint8_t> bytes) {
   if (std::holds_alternative<mqtt::NeedMore>(result)) return;
   if (const auto* bad = std::get_if<mqtt::BadConnect>(&result)) {
     device_.write(mqtt::encode_connack(*bad).bytes());
-    return finish("bad CONNECT: " + std::string(bad->why), Level::warning);
+    const auto refusal = static_cast<size_t>(mqtt::refusal_for(bad->error));
+    count(services_.counters.refused[refusal]);
+    return finish("bad CONNECT: " + std::string(bad->why), Level::warning, &services_.refusals[refusal]);
   }
   on_connect(std::get<mqtt::Connect>(result));
 }
@@ -138,6 +150,8 @@ void Session::on_connect(const mqtt::Connect& connect) {
   if (client_id_.size() > services_.config.listener.max_clientid_len)
     return refuse(Refusal::client_id_not_valid, "the client id is longer than max_clientid_len");
   if (chain_.empty()) return refuse(Refusal::not_authorized, "the device showed no certificate");
+  if (banned()) return refuse(Refusal::banned, "its sessions ended too often (flapping_detect)");
+  set_limits();
   look_up();
 }
 
@@ -159,7 +173,7 @@ void Session::on_lookup(const ipc::Client::Answer& answer) {
 
 void Session::stay_local() {
   client_id_.resize(std::min(client_id_.size(), ipc::kMaxClientId));  // for the log only, from here on
-  chain_ = {};
+  release_chain();
   if (services_.config.local) dial(false);
   else begin_empty_broker();
 }
@@ -171,26 +185,28 @@ void Session::dial(bool remote) {
   move_to(State::dialing);
   dialer_ = std::make_unique<Dialer>(
       services_.runtime.loop, remote ? services_.remote_addresses : services_.local_addresses,
-      services_.config.remote.connect_timeout, this, [](void* self, common::Fd socket, const std::string& failure) {
+      services_.config.remote.connect_timeout, this, [](void* self, common::Fd socket, const Dialer::Failure& failure) {
         static_cast<Session*>(self)->on_dialed(std::move(socket), failure);
       });
 }
 
-void Session::on_dialed(common::Fd socket, const std::string& failure) {
-  const std::string cause = failure;  // it may lie in the dialer
+void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
+  const Dialer::Failure cause = failure;  // it may lie in the dialer
   dialer_.reset();
   if (!socket)
-    return refuse(Refusal::server_unavailable,
-                  to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached", cause);
+    return refuse(cause.busy ? Refusal::server_busy : Refusal::server_unavailable,
+                  to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached", cause.text);
   upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
+  upstream_->set_user_timeout(services_.config.listener.send_timeout);
   if (!to_remote_) {
     upstream_->plain();
     return begin_relaying();
   }
   move_to(State::remote_handshake);
   tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_)};
-  if (!upstream_->client_handshake(services_.remote, chain_, std::move(key)))
-    refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection of its own");
+  if (upstream_->client_handshake(services_.remote, chain_, std::move(key))) return;
+  if (upstream_->exhausted()) refuse(Refusal::server_busy, "no memory for a TLS handshake");
+  else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection of its own");
 }
 
 void Session::begin_relaying() {
@@ -198,8 +214,9 @@ void Session::begin_relaying() {
   std::vector<uint8_t> first;
   first.swap(connect_bytes_);
   connect_.client_id = {};
+  if (connect_.version == mqtt::Version::v5_0) connack_.emplace();
   forward_up(first);
-  if (state_ == State::awaiting_connack && !upstream_->congested()) device_.resume();
+  if (state_ == State::awaiting_connack) resume_device();
 }
 
 void Session::begin_empty_broker() {
@@ -211,34 +228,41 @@ void Session::begin_empty_broker() {
   const auto outcome = empty_broker_->accept(random, answer);
   if (outcome.kind != EmptyBroker::Outcome::Kind::go_on) return obey(outcome);
   device_.write(bytes_of(answer));
-  move_to(State::relaying);
-  log_up("local, built in", "");
+  begin("local, built in", "");
   std::vector<uint8_t> first;
   first.swap(connect_bytes_);
   connect_.client_id = {};
   feed_empty_broker(std::span(first).subspan(connect_.size));
-  if (state_ == State::relaying && !device_.congested()) device_.resume();
+  if (state_ == State::relaying) resume_device();
 }
 
 // ---- relaying ------------------------------------------------------------------------------------------------------
 
 void Session::forward_up(std::span<const uint8_t> bytes) {
+  const uint64_t before = up_.packets(mqtt::PacketType::publish);
   const auto fed = up_.feed(bytes);
   upstream_->write(bytes.first(fed.good));
+  const uint64_t messages = up_.packets(mqtt::PacketType::publish) - before;
+  count(services_.counters.bytes_up, fed.good);
+  count(services_.counters.messages_up, messages);
   switch (fed.state) {
     case mqtt::Framer::State::running:
       if (upstream_->congested()) device_.pause();
-      return;
-    case mqtt::Framer::State::disconnected: return finish("the device disconnected");
+      watch_sends();
+      return charge(fed.good, messages);
+    case mqtt::Framer::State::disconnected: return device_left("the device disconnected");
     case mqtt::Framer::State::too_large:
+      device_ended_ = true;
       return disconnect(DisconnectReason::packet_too_large, "the device sent a packet larger than max_packet_size");
     case mqtt::Framer::State::malformed_length:
     case mqtt::Framer::State::reserved_type:
+      device_ended_ = true;
       return disconnect(DisconnectReason::malformed, "the device sent what is not MQTT");
   }
 }
 
 void Session::forward_down(std::span<const uint8_t> bytes) {
+  const uint64_t before = down_.packets(mqtt::PacketType::publish);
   const auto fed = down_.feed(bytes);
   const auto first = down_.first_type();
   if (state_ == State::awaiting_connack && first && first != mqtt::PacketType::connack &&
@@ -246,17 +270,19 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
     return refuse(Refusal::server_unavailable, "the broker's first packet is no CONNACK");
   device_.write(bytes.first(fed.good));
   broker_answered_ |= fed.good > 0;
+  count(services_.counters.bytes_down, fed.good);
+  count(services_.counters.messages_down, down_.packets(mqtt::PacketType::publish) - before);
   if (state_ == State::awaiting_connack && down_.connack_code()) {
     if (*down_.connack_code() != 0)
       return finish("the broker refused the device, CONNACK code " + std::to_string(*down_.connack_code()),
                     Level::warning);
-    move_to(State::relaying);
-    log_up(to_remote_ ? "remote" : "local", upstream_->tls_version());
+    begin(to_remote_ ? "remote" : "local", upstream_->tls_version());
   }
+  if (connack_) follow_connack(bytes.first(fed.good));
   switch (fed.state) {
     case mqtt::Framer::State::running:
       if (device_.congested()) upstream_->pause();
-      return;
+      return watch_sends();
     case mqtt::Framer::State::disconnected: return finish("the broker disconnected the device");
     default:
       if (state_ == State::awaiting_connack)
@@ -266,27 +292,34 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
 }
 
 void Session::feed_empty_broker(std::span<const uint8_t> bytes) {
-  // MQTT-3.1.2-22: one and a half times the keep alive without a packet is the end.
-  if (connect_.keep_alive > 0) deadline_.start(Milliseconds(connect_.keep_alive * 1500));
+  const uint64_t before = up_.packets(mqtt::PacketType::publish);
+  const auto counted = up_.feed(bytes);  // what is wrong, the broker says
+  const uint64_t messages = up_.packets(mqtt::PacketType::publish) - before;
+  count(services_.counters.bytes_up, counted.good);
+  count(services_.counters.messages_up, messages);
   std::string answer;
   const auto outcome = empty_broker_->feed(bytes, answer);
   device_.write(bytes_of(answer));
+  count(services_.counters.bytes_down, answer.size());
   if (device_.congested()) device_.pause();
+  watch_sends();
+  charge(bytes.size(), messages);
   obey(outcome);
 }
 
 void Session::obey(const EmptyBroker::Outcome& outcome) {
   switch (outcome.kind) {
     case EmptyBroker::Outcome::Kind::go_on: return;
-    case EmptyBroker::Outcome::Kind::closed: return finish("the device disconnected");
+    case EmptyBroker::Outcome::Kind::closed: return device_left("the device disconnected");
     case EmptyBroker::Outcome::Kind::refused: return refuse(outcome.refusal, outcome.why);
-    case EmptyBroker::Outcome::Kind::failed: return disconnect(outcome.reason, outcome.why);
+    case EmptyBroker::Outcome::Kind::failed: device_ended_ = true; return disconnect(outcome.reason, outcome.why);
   }
 }
 
 // ---- the end -------------------------------------------------------------------------------------------------------
 
 void Session::upstream_ended(const tls::End& end) {
+  if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
   if (state_ == State::relaying)
     return disconnect(DisconnectReason::unspecified_error,
                       (to_remote_ ? "the remote broker " : "the local broker ") + end.text);
@@ -296,6 +329,7 @@ void Session::upstream_ended(const tls::End& end) {
     case tls::End::Cause::own_certificate:
       return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate", end.text);
     case tls::End::Cause::signature: return refuse(refusal_of(end.status), "no signature for the device", end.text);
+    case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
     default: return refuse(Refusal::server_unavailable, why, end.text);
   }
 }
@@ -305,7 +339,8 @@ void Session::refuse(Refusal refusal, std::string_view why, std::string_view det
     device_.write(mqtt::encode_connack(connect_.version, refusal, why, connect_.maximum_packet_size).bytes());
   std::string cause(why);
   if (!detail.empty()) cause.append(": ").append(detail);
-  finish("refused: " + cause, Level::warning);
+  count(services_.counters.refused[static_cast<size_t>(refusal)]);
+  finish("refused: " + cause, Level::warning, &services_.refusals[static_cast<size_t>(refusal)]);
 }
 
 void Session::disconnect(DisconnectReason reason, std::string_view why) {
@@ -323,7 +358,20 @@ void Session::drain() {
   finish("draining");
 }
 
-void Session::log_up(std::string_view to, std::string_view tls) const {
+void Session::end_revoked() {
+  constexpr std::string_view kWhy = "the device's certificate has been revoked";
+  if (state_ == State::closing) return;
+  if (state_ == State::relaying) return disconnect(DisconnectReason::not_authorized, kWhy);
+  if (state_ > State::awaiting_connect) return refuse(Refusal::not_authorized, kWhy);
+  finish(kWhy);
+}
+
+// The broker said yes.
+void Session::begin(std::string_view to, std::string_view tls) {
+  is_up_ = true;
+  count(services_.counters.sessions);
+  count(to_remote_ ? services_.counters.remote_sessions : services_.counters.local_sessions);
+  move_to(State::relaying);
   common::log::info("session up", {{"worker", services_.worker},
                                    {"session", id_},
                                    {"device", address_.text()},
@@ -332,9 +380,17 @@ void Session::log_up(std::string_view to, std::string_view tls) const {
                                    {"tls", tls}});
 }
 
-void Session::finish(std::string_view why, Level level) {
-  if (state_ == State::closing) return;
-  move_to(State::closing);
+// What the device did, or did not do, ends the session.
+void Session::device_left(std::string_view why, Level level) {
+  device_ended_ = true;
+  if (state_ == State::device_handshake) finish(why, level, &services_.failed_handshakes);
+  else if (state_ == State::awaiting_connect) finish(why, level, &services_.failed_connects);
+  else finish(why, level);
+}
+
+void Session::log_end(std::string_view why, Level level, common::LogLimit* limit) const {
+  const auto left_out = limit ? limit->admit(now()) : 0;
+  if (!left_out) return;
   common::log::write(level, "session closed",
                      {{"worker", services_.worker},
                       {"session", id_},
@@ -342,7 +398,19 @@ void Session::finish(std::string_view why, Level level) {
                       {"client_id", client_id_},
                       {"why", why},
                       {"bytes_up", up_.bytes()},
-                      {"bytes_down", down_.bytes()}});
+                      {"bytes_down", down_.bytes()},
+                      {"suppressed", *left_out}});
+}
+
+void Session::finish(std::string_view why, Level level, common::LogLimit* limit) {
+  if (state_ == State::closing) return;
+  if (state_ == State::device_handshake) count(services_.counters.handshakes_failed);
+  move_to(State::closing);
+  log_end(why, level, limit);
+  if (is_up_) uncount(services_.counters.sessions);
+  if (is_up_ && device_ended_) note_flapping();
+  throttle_.reset();
+  stalled_.reset();
   if (lookup_) services_.keyd.cancel(*lookup_);
   lookup_.reset();
   dialer_.reset();

@@ -8,6 +8,8 @@
 // MQTT bytes pass unchanged. What the session says itself is a CONNACK that refuses, or a 5.0 DISCONNECT between two
 // packets; never a CONNACK of success for a device that has a key, never a PINGRESP. When either side stops, so does
 // the other; what it had said before is delivered first. One thread; owned by the worker.
+//
+// What bounds a session that is up (session_limits.cpp): the keep alive, send_timeout, the device's rates.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +19,24 @@
 #include <variant>
 #include <vector>
 
+#include "common/log_limit.h"
 #include "common/uv.h"
 #include "ipc/client.h"
 #include "relayd/config.h"
+#include "relayd/mqtt/connack.h"
 #include "relayd/mqtt/connect.h"
 #include "relayd/mqtt/framer.h"
 #include "relayd/mqtt/packets.h"
 #include "relayd/session/dialer.h"
 #include "relayd/session/empty_broker.h"
+#include "relayd/session/flapping.h"
 #include "relayd/tls/stream.h"
+#include "relayd/token_bucket.h"
 #include "relayd/worker/scoreboard.h"
 
 namespace relayd {
+
+using common::Milliseconds;
 
 class Session;
 
@@ -41,10 +49,15 @@ struct SessionServices {
   Counters& counters;
   const tls::ServerContext& listener;
   const tls::ClientContext& remote;
-  const std::vector<SocketAddress>& remote_addresses;
-  const std::vector<SocketAddress>& local_addresses;
+  AddressBook& remote_addresses;
+  AddressBook& local_addresses;
   void* owner;
   void (*retire)(void* owner, uint64_t session);  // the session is over: destroy it, but not at once
+  FlappingTable* flapping = nullptr;              // none: nobody is banned
+
+  // A crowd that fails in the same way is told about in a few lines a second.
+  common::LogLimit failed_handshakes{}, failed_connects{};
+  std::array<common::LogLimit, mqtt::kRefusals.size()> refusals{};
 };
 
 class Session final : public tls::StreamHandler {
@@ -52,8 +65,15 @@ class Session final : public tls::StreamHandler {
   // `socket`: accepted, non-blocking. `id` is unique in this worker's life.
   Session(SessionServices& services, uint64_t id, common::Fd socket, const SocketAddress& device);
   void start();
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
   // The worker is to go: the device is told, both sides are closed.
   void drain();
+  // The device's certificate has been revoked (crl_disconnect): the same.
+  void end_revoked();
+  // What the device showed. Kept for the session's life with crl_disconnect, else only as long as it is needed.
+  const tls::CertificateChain& chain() const { return chain_; }
 
  private:
   enum class State : uint8_t {
@@ -81,7 +101,7 @@ class Session final : public tls::StreamHandler {
   void look_up();
   void on_lookup(const ipc::Client::Answer& answer);
   void dial(bool remote);
-  void on_dialed(common::Fd socket, const std::string& failure);
+  void on_dialed(common::Fd socket, const Dialer::Failure& failure);
   void begin_relaying();
   void stay_local();
   void begin_empty_broker();
@@ -91,11 +111,28 @@ class Session final : public tls::StreamHandler {
   void feed_empty_broker(std::span<const uint8_t> bytes);
   void obey(const EmptyBroker::Outcome& outcome);
 
+  uint64_t now() const { return uv_now(services_.runtime.loop); }  // milliseconds, CLOCK_MONOTONIC
+  void set_limits();
+  void resume_device();
+  void follow_connack(std::span<const uint8_t> bytes);
+  void set_keep_alive(uint16_t seconds);
+  void check_keep_alive();
+  void watch_sends();
+  void check_sends();
+  bool stalls(tls::Stream& stream, Milliseconds& left);
+  void charge(size_t bytes, uint64_t messages);
+  bool banned();
+  void note_flapping();
+
   void upstream_ended(const tls::End& end);
   void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);
-  void finish(std::string_view why, common::log::Level level = common::log::Level::info);
-  void log_up(std::string_view to, std::string_view tls) const;
+  void device_left(std::string_view why, common::log::Level level = common::log::Level::info);
+  void finish(std::string_view why, common::log::Level level = common::log::Level::info,
+              common::LogLimit* limit = nullptr);
+  void log_end(std::string_view why, common::log::Level level, common::LogLimit* limit) const;
+  void begin(std::string_view to, std::string_view tls);
+  void release_chain();
 
   SessionServices& services_;
   const uint64_t id_;
@@ -116,6 +153,19 @@ class Session final : public tls::StreamHandler {
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker
   std::unique_ptr<EmptyBroker> empty_broker_;
   mqtt::Framer up_{mqtt::Version::v5_0}, down_{mqtt::Version::v5_0};
+
+  // From the broker's yes on.
+  bool is_up_ = false;
+  bool device_ended_ = false;                   // and not the broker or we
+  std::optional<mqtt::ConnackReader> connack_;  // 5.0: until it is over
+  Milliseconds keep_alive_{};                   // of silence, all in all; 0: no limit
+  uint64_t heard_at_ = 0;                       // when bytes of the device's came last
+  struct Rates {
+    TokenBucket messages, bytes;
+  };
+  std::unique_ptr<Rates> rates_;                       // none: no limits
+  std::unique_ptr<common::Timer> throttle_, stalled_;  // made when first needed
+  FlappingTable::Device flapping_id_ = 0;
 };
 
 }  // namespace relayd

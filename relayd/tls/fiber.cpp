@@ -104,13 +104,23 @@ void Fiber::switch_out() {
 }
 
 std::unique_ptr<Fiber> FiberPool::take() {
-  if (free_.empty()) return std::make_unique<Fiber>();
-  auto fiber = std::move(free_.back());
-  free_.pop_back();
+  std::unique_ptr<Fiber> fiber;
+  if (free_.empty()) {
+    try {
+      fiber = std::make_unique<Fiber>();
+    } catch (const std::bad_alloc&) {
+      return nullptr;  // each is two mappings, of which a process has 65,530 (vm.max_map_count)
+    }
+  } else {
+    fiber = std::move(free_.back());
+    free_.pop_back();
+  }
+  in_use_++;
   return fiber;
 }
 
 void FiberPool::give(std::unique_ptr<Fiber> fiber) {
+  in_use_--;
   if (free_.size() < kKept) free_.push_back(std::move(fiber));
 }
 

@@ -55,12 +55,14 @@ class Fiber {
 // Keeps the stacks of fibers that are done for the next ones; at most kKept of them.
 class FiberPool {
  public:
-  std::unique_ptr<Fiber> take();
+  std::unique_ptr<Fiber> take();  // null without memory
   void give(std::unique_ptr<Fiber> fiber);
+  size_t in_use() const { return in_use_; }
 
  private:
   static constexpr size_t kKept = 64;
   std::vector<std::unique_ptr<Fiber>> free_;
+  size_t in_use_ = 0;
 };
 
 }  // namespace relayd::tls

@@ -71,6 +71,8 @@ Handshake::~Handshake() {
 
 Handshake::Progress Handshake::advance() {
   fiber_ = runtime_.fibers.take();
+  exhausted_ = !fiber_;
+  if (exhausted_) return Progress::failed;
   const TranscriptRecorder::Scope recording(recorder_.get());
   fiber_->start([this] { result_ = wolf_shim_is_server(ssl_) ? wolfSSL_accept(ssl_) : wolfSSL_connect(ssl_); });
   return settle();

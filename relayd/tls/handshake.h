@@ -49,6 +49,8 @@ class Handshake {
   };
   const std::optional<Refused>& refused() const { return refused_; }
   int wolf_error() const { return error_; }
+  // There was no memory for a fiber.
+  bool exhausted() const { return exhausted_; }
   // The peer's chain is fine, but its certificate is not for peer_name.
   bool misnamed() const { return misnamed_; }
 
@@ -80,6 +82,7 @@ class Handshake {
   std::optional<Refused> refused_;
   bool abandoned_ = false;
   bool misnamed_ = false;
+  bool exhausted_ = false;
   int result_ = 0, error_ = 0;
   CertificateChain peer_chain_;
 };

@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -15,9 +16,9 @@ namespace relayd::tls {
 struct Runtime {
   // One receive is at most this much of one connection; then the next one has its turn.
   static constexpr size_t kReceive = 64 * 1024;
-  // Plaintext of one receive: no more than its ciphertext, and one record that an earlier receive began (16 KiB, RFC
-  // 8446 section 5.1, and its overhead).
-  static constexpr size_t kPlain = kReceive + 20 * 1024;
+  // Plaintext of one receive: no more than its ciphertext, and one record that an earlier receive began.
+  static constexpr size_t kRecord = 16 * 1024;  // RFC 8446 section 5.1
+  static constexpr size_t kPlain = kReceive + 20 * 1024, kLeastWatermark = kRecord + 1024;
 
   uv_loop_t* loop;
   ipc::Client* keyd;
@@ -26,8 +27,12 @@ struct Runtime {
   std::array<uint8_t, kReceive> received;
   std::array<uint8_t, kPlain> plain;
   std::vector<uint8_t> to_send;
+  const size_t most_received;  // of kReceive
 
-  Runtime(uv_loop_t* l, ipc::Client* k) : loop(l), keyd(k) {}
+  // What one event brings is all that ever waits for a peer that reads slowly: `watermark` bytes at most, if that is
+  // less than kPlain. At least kLeastWatermark.
+  Runtime(uv_loop_t* l, ipc::Client* k, size_t watermark = kPlain)
+      : loop(l), keyd(k), most_received(std::min(kReceive, watermark - kRecord)) {}
 };
 
 }  // namespace relayd::tls

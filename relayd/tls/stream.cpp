@@ -52,7 +52,7 @@ Alert alert_of(int code) {
 void SslDeleter::operator()(WOLFSSL* ssl) const { wolfSSL_free(ssl); }
 
 Stream::Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler)
-    : runtime_(runtime), handler_(handler), socket_(std::move(socket)) {
+    : runtime_(runtime), handler_(handler), socket_(std::move(socket)), most_received_(runtime.most_received) {
   poll_ = std::make_unique<common::Poll>(runtime.loop, socket_.get(), this,
                                          [](void* self, int events) { static_cast<Stream*>(self)->on_ready(events); });
 }
@@ -152,6 +152,8 @@ void Stream::fail_handshake() {
     const char* what = refused->status ? ipc::name(*refused->status) : "no answer in time";
     end(End::Cause::signature, std::string("keyd did not sign: ") + what);
     if (end_) end_->status = refused->status;
+  } else if (handshake_->exhausted()) {
+    end(End::Cause::exhausted, "no memory for a TLS handshake");
   } else if (handshake_->misnamed()) {
     end(End::Cause::tls, "showed a certificate for another name; server_name_indication can tell which is expected");
   } else {
@@ -214,8 +216,8 @@ void Stream::pump() {
 size_t Stream::read_plain() {
   const auto received = receive();
   std::copy(received.begin(), received.end(), runtime_.plain.begin());
+  if (received.empty() && error_ != 0) end_lost();
   if (received.empty() && peer_closed_) end(End::Cause::closed, "closed the connection");
-  if (received.empty() && receive_error_ != 0) end(End::Cause::lost, strerror(receive_error_));
   return received.size();
 }
 
@@ -237,18 +239,24 @@ size_t Stream::read_tls() {
 std::span<const uint8_t> Stream::receive() {
   if (received_) return {};
   received_ = true;
-  const ssize_t got = ::recv(socket_.get(), runtime_.received.data(), runtime_.received.size(), 0);
+  const ssize_t got = ::recv(socket_.get(), runtime_.received.data(), most_received_, 0);
   if (got > 0) return std::span(runtime_.received).first(static_cast<size_t>(got));
   if (got == 0) peer_closed_ = true;
-  else if (errno != EAGAIN && errno != EINTR) receive_error_ = errno;
+  else if (errno != EAGAIN && errno != EINTR) error_ = errno;
   return {};
+}
+
+bool Stream::has_unread() const {
+  char byte = 0;
+  const ssize_t got = ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 int Stream::receive_callback(WOLFSSL*, char* out, int size, void* context) {
   auto* self = static_cast<Stream*>(static_cast<HandshakeOwner*>(context));
   if (self->window_.empty()) self->window_ = self->receive();
   if (self->window_.empty()) {
-    if (self->receive_error_ != 0) return WOLFSSL_CBIO_ERR_CONN_RST;
+    if (self->error_ != 0) return WOLFSSL_CBIO_ERR_CONN_RST;
     return self->peer_closed_ ? WOLFSSL_CBIO_ERR_CONN_CLOSE : WOLFSSL_CBIO_ERR_WANT_READ;
   }
   const size_t count = std::min(static_cast<size_t>(size), self->window_.size());
@@ -294,7 +302,10 @@ void Stream::flush() {
 }
 
 void Stream::send_or_keep(std::span<const uint8_t> bytes) {
-  if (!congested()) bytes = bytes.subspan(send(bytes));
+  if (!congested()) {
+    bytes = bytes.subspan(send(bytes));
+    progress_at_ = uv_now(runtime_.loop);
+  }
   if (!broken_) pending_.insert(pending_.end(), bytes.begin(), bytes.end());
 }
 
@@ -302,17 +313,32 @@ size_t Stream::send(std::span<const uint8_t> bytes) {
   if (bytes.empty() || broken_) return 0;
   const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (sent >= 0) return static_cast<size_t>(sent);
-  if (errno != EAGAIN && errno != EINTR) broken_ = true;  // reading tells why
+  if (errno == EAGAIN || errno == EINTR) return 0;
+  broken_ = true;  // reading tells why, but not twice: what was told here would look like a FIN there
+  if (errno != EPIPE) error_ = errno;
   return 0;
 }
 
 void Stream::send_pending() {
-  pending_sent_ += send(std::span(pending_).subspan(pending_sent_));
+  const size_t sent = send(std::span(pending_).subspan(pending_sent_));
+  if (sent > 0) progress_at_ = uv_now(runtime_.loop);
+  pending_sent_ += sent;
   if (!broken_ && pending_sent_ < pending_.size()) return;
   std::vector<uint8_t>().swap(pending_);  // gives the memory back
   pending_sent_ = 0;
   if (state_ == State::flushing) after_flush();
   else if (state_ == State::open && !broken_) handler_.on_drained(*this);
+}
+
+void Stream::push() {
+  if (congested() && state_ == State::open) send_pending();
+  watch();
+}
+
+void Stream::set_user_timeout(std::chrono::milliseconds timeout) {
+  // At most a day, of which an unsigned int's milliseconds have 49. Can't fail on a TCP socket.
+  const auto milliseconds = static_cast<unsigned>(std::min<int64_t>(timeout.count(), 86'400'000));
+  setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
 }
 
 // ---- the end -------------------------------------------------------------------------------------------------------
@@ -332,11 +358,13 @@ void Stream::end_tls(int wolf_error) {
     return end(alert.refuses_certificate ? End::Cause::own_certificate : End::Cause::tls,
                std::string("sent the TLS alert ") + alert.name + " (" + std::to_string(alert.code) + ")");
   }
-  if (receive_error_ != 0) return end(End::Cause::lost, strerror(receive_error_));
+  if (error_ != 0) return end_lost();
   if (peer_closed_) return end(End::Cause::closed, "closed the connection without a TLS close_notify");
   const char* reason = wolfSSL_ERR_reason_error_string(static_cast<unsigned long>(wolf_error));
   end(End::Cause::tls, reason ? reason : "TLS error " + std::to_string(wolf_error));
 }
+
+void Stream::end_lost() { end(error_ == ETIMEDOUT ? End::Cause::timed_out : End::Cause::lost, strerror(error_)); }
 
 void Stream::report_end() {
   if (!end_ || (state_ != State::open && state_ != State::handshake)) return;
@@ -359,14 +387,14 @@ void Stream::close() {
 // Half-closes and waits for the peer's own end: to close with unread data would be a reset, which can overtake what
 // was just written (tcp(7)). The owner's deadline bounds the wait.
 void Stream::after_flush() {
-  if (broken_ || peer_closed_ || receive_error_ != 0) return finish();
+  if (broken_ || peer_closed_ || error_ != 0) return finish();
   ::shutdown(socket_.get(), SHUT_WR);
   state_ = State::lingering;
 }
 
 void Stream::discard() {
   const auto received = receive();
-  if (received.empty() && (peer_closed_ || receive_error_ != 0)) finish();
+  if (received.empty() && (peer_closed_ || error_ != 0)) finish();
 }
 
 void Stream::finish() {

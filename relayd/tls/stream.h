@@ -11,6 +11,8 @@
 // not destroy the stream. One thread.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,9 +32,11 @@ class Stream;
 struct End {
   enum class Cause : uint8_t {
     closed,           // close_notify or FIN
-    lost,             // reset, timed out
+    lost,             // reset, unreachable
+    timed_out,        // acknowledges nothing, or takes nothing, any more (tcp(7): keepalive, TCP_USER_TIMEOUT)
     own_certificate,  // the peer refused our certificate (alert)
     signature,        // keyd did not sign
+    exhausted,        // this process has no memory left for a handshake
     tls,              // any other failure of TLS, a peer's certificate that does not verify among them
   };
   Cause cause = Cause::closed;
@@ -73,9 +77,20 @@ class Stream final : private HandshakeOwner {
   bool congested() const { return !pending_.empty(); }
   void pause() { paused_ = true, watch(); }
   void resume();  // may call on_end at once: call it last
+  bool paused() const { return paused_; }
+  // Receives no more than that in one event, if that is less than the runtime's.
+  void limit_receive(size_t most) { most_received_ = std::min(most, most_received_); }
+  // Whether the kernel has bytes of the peer's, or its end, that were not read yet. One system call.
+  bool has_unread() const;
+  // While congested(): when the kernel last took some of what is kept (uv_now); push() tries again now.
+  uint64_t progress_at() const { return progress_at_; }
+  void push();
+  // How long what was sent may stay unacknowledged (tcp(7), TCP_USER_TIMEOUT); then the peer is lost.
+  void set_user_timeout(std::chrono::milliseconds timeout);
   void close();
 
   bool closed() const { return state_ == State::closed; }
+  bool exhausted() const { return handshake_ && handshake_->exhausted(); }  // why client_handshake failed
   // Server side, from on_open on: the device's verified chain; empty if it showed none. Can be taken once.
   CertificateChain take_peer_chain() { return std::move(peer_chain_); }
   const char* tls_version() const;  // "TLSv1.3"
@@ -105,6 +120,7 @@ class Stream final : private HandshakeOwner {
 
   void end(End::Cause cause, std::string text);
   void end_tls(int wolf_error);
+  void end_lost();
   void report_end();
   void after_flush();
   void discard();
@@ -120,9 +136,11 @@ class Stream final : private HandshakeOwner {
   std::unique_ptr<WOLFSSL, SslDeleter> ssl_;
   std::unique_ptr<Handshake> handshake_;  // gone once open
   CertificateChain peer_chain_;
-  std::unique_ptr<End> end_;         // ended, but not yet reported: the reader is paused
-  std::vector<uint8_t> pending_;     // what the kernel did not take; empty when there is none
-  size_t pending_sent_ = 0;          // bytes of pending_ that have left since
+  std::unique_ptr<End> end_;      // ended, but not yet reported: the reader is paused
+  std::vector<uint8_t> pending_;  // what the kernel did not take; empty when there is none
+  size_t pending_sent_ = 0;       // bytes of pending_ that have left since
+  uint64_t progress_at_ = 0;
+  size_t most_received_;
   std::vector<uint8_t> leftover_;    // received in an earlier event, in which the handshake parked
   std::span<const uint8_t> window_;  // received (or left over) and not yet given to wolfSSL; empty between events
   State state_ = State::handshake;
@@ -131,7 +149,7 @@ class Stream final : private HandshakeOwner {
   bool peer_closed_ = false;  // nothing more can be received
   bool broken_ = false;       // nothing more can be sent
   bool ended_ = false;        // end() was called
-  int receive_error_ = 0;     // errno of the receive that failed
+  int error_ = 0;             // errno of the socket: told once, to whichever call comes first
 };
 
 }  // namespace relayd::tls

@@ -12,8 +12,11 @@
 #include <optional>
 #include <unordered_map>
 
+#include "common/crash_report.h"
 #include "common/log.h"
 #include "relayd/session/session.h"
+#include "relayd/tls/revocation.h"
+#include "relayd/worker/acceptor.h"
 #include "relayd/worker/plan.h"
 #include "relayd/worker/sandbox.h"
 
@@ -23,10 +26,8 @@ namespace {
 namespace log = common::log;
 using common::Milliseconds;
 
-constexpr int kAcceptsPerWakeup = 64;      // then the established sessions have their turn
-constexpr Milliseconds kAcceptPause{100};  // after accept(2) failed for want of descriptors or memory
-
 constexpr Milliseconds kBeat{1000};
+constexpr size_t kChecksPerTurn = 32;  // of a signature each
 
 std::vector<common::Fd> inherited_listeners(int count) {
   std::vector<common::Fd> listeners;
@@ -47,7 +48,7 @@ class Worker {
         listener_context_(plan_.server_options(config_)),
         remote_context_(plan_.client_options(config_)),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}),
-        runtime_(loop, &keyd_),
+        runtime_(loop, &keyd_, config_.listener.high_watermark),
         services_{plan_.worker,
                   runtime_,
                   keyd_,
@@ -55,18 +56,26 @@ class Worker {
                   *scoreboard_,
                   listener_context_,
                   remote_context_,
-                  plan_.addresses.remote,
-                  plan_.addresses.local,
+                  remote_addresses_,
+                  local_addresses_,
                   this,
                   [](void* self, uint64_t id) { static_cast<Worker*>(self)->retire(id); }},
-        listeners_(inherited_listeners(plan_.listeners)),
         control_(kControlFd),
         memory_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)),
         bury_(loop, this, [](void* self) { static_cast<Worker*>(self)->bury(); }),
         beat_(loop, this, [](void* self) { static_cast<Worker*>(self)->beat(); }),
-        accept_again_(loop, this, [](void* self) { static_cast<Worker*>(self)->watch_listeners(); }),
+        revoke_(loop, this, [](void* self) { static_cast<Worker*>(self)->check_some(); }),
         shutdown_(loop, this, [](void* self) { uv_stop(static_cast<Worker*>(self)->loop_); }) {
-    watch_listeners();
+    if (config_.listener.flapping_detect) {
+      flapping_.emplace(kFlappingFd, *config_.listener.flapping_detect);
+      services_.flapping = &*flapping_;
+    }
+    know(plan_.addresses);
+    acceptor_ = std::make_unique<Acceptor>(
+        loop, inherited_listeners(plan_.listeners), acceptor_options(), *scoreboard_, this,
+        [](void* self, common::Fd socket, const SocketAddress& device) {
+          static_cast<Worker*>(self)->open_session(std::move(socket), device);
+        });
     beat();
     control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this,
                                                    [](void* self, int) { static_cast<Worker*>(self)->on_control(); });
@@ -79,35 +88,10 @@ class Worker {
   }
 
  private:
-  void watch_listeners() {
-    for (const auto& listener : listeners_) {
-      listener_polls_.push_back(std::make_unique<common::Poll>(
-          loop_, listener.get(), this, [](void* self, int) { static_cast<Worker*>(self)->accept(); }));
-      listener_polls_.back()->watch(UV_READABLE);
-    }
-  }
-
-  void accept() {
-    for (const auto& listener : listeners_) accept_from(listener);
-  }
-
-  void accept_from(const common::Fd& listener) {
-    for (int i = 0; i < kAcceptsPerWakeup; i++) {
-      SocketAddress device;
-      device.size = sizeof device.storage;
-      common::Fd socket(::accept4(listener.get(), reinterpret_cast<sockaddr*>(&device.storage), &device.size,
-                                  SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (socket) {
-        open_session(std::move(socket), device);
-      } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        // The connection stays in the kernel's queue, and so would our readiness: look away for a while.
-        log::warning("no connection can be accepted", {{"cause", strerror(errno)}, {"sessions", sessions_.size()}});
-        listener_polls_.clear();
-        return accept_again_.start(kAcceptPause);
-      } else if (errno != ECONNABORTED && errno != EINTR) {
-        return;  // EAGAIN: the queue is empty
-      }
-    }
+  Acceptor::Options acceptor_options() const {
+    common::Rate rate = config_.listener.max_conn_rate;
+    if (rate.count > 0) rate.count = share_of(rate.count, plan_.worker, config_.workers);
+    return {plan_.worker, rate, config_.worker_max_memory};
   }
 
   void open_session(common::Fd socket, const SocketAddress& device) {
@@ -150,12 +134,17 @@ class Worker {
     }
     const Order order = Order::decode({text, static_cast<size_t>(got)});
     switch (order.what) {
-      case Order::What::addresses: plan_.addresses = order.addresses; return;
+      case Order::What::addresses: return know(order.addresses);
       case Order::What::retire: return retire_generation();
       case Order::What::drain: return drain();
-      case Order::What::revoke: return;
-      case Order::What::disconnect: return;
+      case Order::What::revoke: return revoke(attached);
+      case Order::What::disconnect: return disconnect(order.client_id);
     }
+  }
+
+  void know(const Addresses& addresses) {
+    remote_addresses_.replace(addresses.remote);
+    local_addresses_.replace(addresses.local);
   }
 
   ssize_t receive(std::span<char> text, common::Fd& attached) {
@@ -176,16 +165,34 @@ class Worker {
     return got;
   }
 
-  void stop_accepting() {
-    accept_again_.stop();
-    listener_polls_.clear();
-    listeners_.clear();
+  // A few sessions a turn of the loop: those that relay have theirs in between.
+  void revoke(const common::Fd& text) {
+    const auto [trusted, revoked] = Revocations::from_fd(text.get());
+    revocations_.emplace(trusted, revoked);
+    to_check_.clear();
+    for (const auto& [id, session] : sessions_) to_check_.push_back(id);
+    check_some();
+  }
+
+  void check_some() {
+    for (size_t i = 0; i < kChecksPerTurn && !to_check_.empty(); i++) {
+      const auto found = sessions_.find(to_check_.back());
+      to_check_.pop_back();
+      if (found != sessions_.end() && revocations_->revoked(found->second->chain())) found->second->end_revoked();
+    }
+    if (to_check_.empty()) revocations_.reset();
+    else revoke_.start(Milliseconds(0));
+  }
+
+  void disconnect(const std::string& client_id) {
+    for (const auto& [id, session] : sessions_)
+      if (session->client_id() == client_id) session->end_by_operator();
   }
 
   // A newer generation accepts now; this one leaves with its last session.
   void retire_generation() {
     leaving_ = true;
-    stop_accepting();
+    acceptor_->stop();
     bury_.start(Milliseconds(0));
   }
 
@@ -205,13 +212,16 @@ class Worker {
   tls::ClientContext remote_context_;
   ipc::Client keyd_;
   tls::Runtime runtime_;
+  AddressBook remote_addresses_, local_addresses_;
   SessionServices services_;
-  std::vector<common::Fd> listeners_;
+  std::optional<FlappingTable> flapping_;
+  std::unique_ptr<Acceptor> acceptor_;
   common::Fd control_, memory_;
   const uint64_t page_size_ = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  std::vector<std::unique_ptr<common::Poll>> listener_polls_;
   std::unique_ptr<common::Poll> control_poll_;
-  common::Timer bury_, beat_, accept_again_, shutdown_;
+  std::optional<tls::RevocationCheck> revocations_;  // while there are sessions to_check_
+  std::vector<uint64_t> to_check_;
+  common::Timer bury_, beat_, revoke_, shutdown_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> retired_;
   uint64_t last_session_ = 0;
@@ -238,10 +248,11 @@ int run_worker() {
     // whole group. The control socket ends with the supervisor as well, should it have died before this line.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
     Plan plan = Plan::from_fd(kPlanFd);
     close(kPlanFd);
     log::open("relayd-worker", plan.config().log_level);
+    common::report_crashes("relayd-worker");
     const int number = plan.worker;
     worker.emplace(&loop, std::move(plan));
     enter_sandbox(number);

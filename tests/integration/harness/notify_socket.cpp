@@ -1,13 +1,12 @@
 #include "tests/integration/harness/notify_socket.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
+#include <sstream>
 
 namespace harness {
 
@@ -21,29 +20,41 @@ NotifySocket::NotifySocket(const fs::path& path) : path_(path) {
   if (fd_ < 0 || bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       chmod(path_.c_str(), 0777) != 0)
     fail_errno("bind " + path_.string());
+  reader_ = std::jthread([this] { read(); });
 }
 
 NotifySocket::~NotifySocket() {
+  shutdown(fd_, SHUT_RD);  // wakes the reader up
+  reader_.join();
   close(fd_);
   std::error_code ignored;
   fs::remove(path_, ignored);
 }
 
-void NotifySocket::wait_ready(Process& process, Deadline deadline) {
+void NotifySocket::read() {
+  char message[4096];
+  for (ssize_t size; (size = recv(fd_, message, sizeof message, 0)) > 0;) {
+    std::istringstream text(std::string(message, static_cast<size_t>(size)));
+    const std::lock_guard lock(mutex_);
+    for (std::string line; std::getline(text, line);) lines_.push_back(line);
+    changed_.notify_all();
+  }
+}
+
+std::string NotifySocket::wait_line(const std::string& beginning, Process& process, Deadline deadline) {
+  constexpr std::chrono::milliseconds look_after_process(50);
+  std::unique_lock lock(mutex_);
   for (;;) {
-    pollfd p[] = {{fd_, POLLIN, 0}, {process.pidfd(), POLLIN, 0}};
-    const int n = poll(p, 2, deadline.poll_timeout());
-    if (n < 0 && errno == EINTR) continue;
-    if (n > 0 && p[0].revents) {
-      char message[4096];
-      const ssize_t size = recv(fd_, message, sizeof message, 0);
-      if (size > 0 &&
-          ("\n" + std::string(message, static_cast<size_t>(size)) + "\n").find("\nREADY=1\n") != std::string::npos)
-        return;
-      continue;
+    while (!lines_.empty()) {
+      const std::string line = std::move(lines_.front());
+      lines_.pop_front();
+      if (line.starts_with(beginning)) return line;
     }
-    throw Failure(process.name() + (n > 0 ? " ended" : " said nothing") + " before READY=1; its standard error:\n" +
-                  process.err().text());
+    const bool ended = !process.running();
+    if (ended || deadline.over())
+      throw Failure(process.name() + (ended ? " ended" : " said nothing") + " before " + beginning +
+                    "; its standard error:\n" + process.err().text());
+    changed_.wait_for(lock, look_after_process);
   }
 }
 

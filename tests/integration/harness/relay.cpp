@@ -146,12 +146,24 @@ void Relay::start_keyd() {
 }
 
 void Relay::start_relayd() {
-  NotifySocket notify(directory_ / "relayd.notify");
-  auto command = relayd_command();
-  command.environment.push_back(notify.environment());
   relayd_.reset();
+  notify_.reset();  // removes its file
+  notify_ = std::make_unique<NotifySocket>(directory_ / "relayd.notify");
+  auto command = relayd_command();
+  command.environment.push_back(notify_->environment());
   relayd_ = std::make_unique<Process>(command);
-  notify.wait_ready(*relayd_);
+  notify_->wait_ready(*relayd_);
+}
+
+Json Relay::reload() {
+  const auto mark = log().mark();
+  relayd().signal(SIGHUP);
+  return log().wait_json(
+      [](const Json& j) {
+        const auto message = j.value("msg", "");
+        return message == "relayd reloaded" || message.starts_with("reload failed");
+      },
+      "the end of the reload", mark);
 }
 
 Finished Relay::run_keyd() { return run(keyd_command()); }

@@ -50,6 +50,11 @@ class Relay {
   Finished run_keyd();
   Finished run_relayd();
 
+  // SIGHUP to relayd; returns the log line that says how it went.
+  Json reload();
+  // What relayd has told its service manager since it was ready.
+  NotifySocket& notified() { return *notify_; }
+
   Process& keyd() { return *keyd_; }
   Process& relayd() { return *relayd_; }
   LineLog& audit() { return keyd_->out(); }
@@ -71,6 +76,7 @@ class Relay {
 
   RelayOptions options_;
   fs::path directory_;
+  std::unique_ptr<NotifySocket> notify_;  // relayd's
   std::unique_ptr<Process> keyd_, relayd_;
 };
 

@@ -1,0 +1,48 @@
+#include "relayd/session/address_book.h"
+
+#include <algorithm>
+
+namespace relayd {
+namespace {
+
+// The resolver's order within each family; its first address's family begins.
+std::vector<SocketAddress> interleave(std::vector<SocketAddress> addresses) {
+  std::vector<SocketAddress> result;
+  while (!addresses.empty()) {
+    const auto other = std::ranges::find_if(
+        addresses, [&](const auto& a) { return !result.empty() && a.family() != result.back().family(); });
+    const auto next = other == addresses.end() ? addresses.begin() : other;
+    result.push_back(*next);
+    addresses.erase(next);
+  }
+  return result;
+}
+
+}  // namespace
+
+void AddressBook::replace(std::vector<SocketAddress> addresses) {
+  addresses = interleave(std::move(addresses));
+  if (std::ranges::equal(addresses, entries_, {}, {}, &Entry::address)) return;
+  entries_.clear();
+  for (const auto& address : addresses) entries_.push_back({address});
+}
+
+std::vector<SocketAddress> AddressBook::order(uint64_t now) const {
+  std::vector<SocketAddress> result;
+  for (const bool demoted : {false, true})
+    for (const Entry& entry : entries_)
+      if ((entry.demoted_until > now) == demoted) result.push_back(entry.address);
+  return result;
+}
+
+void AddressBook::demote(const SocketAddress& address, uint64_t now) {
+  for (Entry& entry : entries_)
+    if (entry.address == address) entry.demoted_until = now + kDemotion;
+}
+
+void AddressBook::promote(const SocketAddress& address) {
+  for (Entry& entry : entries_)
+    if (entry.address == address) entry.demoted_until = 0;
+}
+
+}  // namespace relayd

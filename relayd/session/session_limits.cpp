@@ -1,0 +1,135 @@
+// What bounds a session that is up: the device's keep alive, peers that take nothing, the device's rates, bans. None of
+// it costs a system call or a timer's restart a message.
+#include "relayd/session/session.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+
+namespace relayd {
+namespace {
+
+// A device with a limit is read in small pieces, so that one of them brings no debt of minutes.
+constexpr size_t kLeastReceive = 512;
+constexpr uint64_t kBytesOfSmallMessage = 16;
+
+}  // namespace
+
+void Session::set_limits() {
+  const auto& listener = services_.config.listener;
+  if (listener.messages_rate.count == 0 && listener.bytes_rate.count == 0) return;
+  rates_ = std::make_unique<Rates>(TokenBucket(listener.messages_rate), TokenBucket(listener.bytes_rate));
+  uint64_t most = tls::Runtime::kReceive;
+  if (listener.bytes_rate.count > 0) most = std::min(most, listener.bytes_rate.count);
+  if (listener.messages_rate.count > 0) most = std::min(most, listener.messages_rate.count * kBytesOfSmallMessage);
+  device_.limit_receive(std::max<size_t>(most, kLeastReceive));
+}
+
+// The device is read again, unless something else speaks against it. May end the session: call it last.
+void Session::resume_device() {
+  const tls::Stream& sink = upstream_ ? *upstream_ : device_;
+  if (sink.congested() || (throttle_ && throttle_->running())) return;
+  heard_at_ = now();  // meanwhile nobody listened
+  device_.resume();
+}
+
+// ---- keep alive ----------------------------------------------------------------------------------------------------
+
+// MQTT section 3.2.2.3.14: the broker's word counts, not the device's.
+void Session::follow_connack(std::span<const uint8_t> bytes) {
+  connack_->feed(bytes);
+  if (!connack_->done()) return;
+  const auto broker = connack_->server_keep_alive();
+  connack_.reset();
+  if (broker && state_ == State::relaying) set_keep_alive(*broker);
+}
+
+void Session::set_keep_alive(uint16_t seconds) {
+  const auto& listener = services_.config.listener;
+  keep_alive_ = Milliseconds(static_cast<int64_t>(seconds * 1000.0 * listener.keepalive_multiplier));
+  heard_at_ = now();
+  if (seconds == 0) return deadline_.stop();
+  deadline_.start(keep_alive_);
+  // A device may sleep as long as its keep alive allows, and what was sent to it wait (NB-IoT); then it is lost.
+  device_.set_user_timeout(std::max(listener.send_timeout, keep_alive_));
+}
+
+void Session::check_keep_alive() {
+  // Who isn't read can't be heard; and after a stop of this process, what came meanwhile hasn't been read yet.
+  if (device_.paused() || device_.has_unread()) heard_at_ = now();
+  const Milliseconds silent(now() - heard_at_);
+  if (silent < keep_alive_) return deadline_.start(keep_alive_ - silent);
+  count(services_.counters.keep_alive_timeouts);
+  device_ended_ = true;
+  disconnect(mqtt::DisconnectReason::keep_alive_timeout,
+             "silent for " + std::to_string(silent.count()) + " ms, longer than its keep alive allows");
+}
+
+// ---- peers that take nothing ---------------------------------------------------------------------------------------
+
+// One timer for both legs, and none as long as the kernel takes everything.
+void Session::watch_sends() {
+  if (state_ == State::closing || (!device_.congested() && (!upstream_ || !upstream_->congested()))) return;
+  if (!stalled_)
+    stalled_ = std::make_unique<common::Timer>(services_.runtime.loop, this,
+                                               [](void* self) { static_cast<Session*>(self)->check_sends(); });
+  if (!stalled_->running()) stalled_->start(services_.config.listener.send_timeout);
+}
+
+// Whether it has taken nothing for send_timeout. Else `left` becomes the time until it could be so, if that is less.
+bool Session::stalls(tls::Stream& stream, Milliseconds& left) {
+  stream.push();  // after a stop of this process, the kernel may have room again
+  if (state_ == State::closing || !stream.congested()) return false;
+  const Milliseconds timeout = services_.config.listener.send_timeout, idle(now() - stream.progress_at());
+  left = std::min(left, timeout - idle);
+  return idle >= timeout;
+}
+
+void Session::check_sends() {
+  Milliseconds left = Milliseconds::max();
+  const bool device = stalls(device_, left);
+  const bool upstream = !device && upstream_ && stalls(*upstream_, left);
+  if (state_ == State::closing) return;
+  if (device || upstream) count(services_.counters.send_timeouts);
+  if (device) return finish("the device took nothing for send_timeout", common::log::Level::warning);
+  if (upstream && state_ == State::relaying)
+    return disconnect(mqtt::DisconnectReason::unspecified_error, "the broker took nothing for send_timeout");
+  if (upstream) return refuse(mqtt::Refusal::server_unavailable, "the broker took nothing for send_timeout");
+  if (left != Milliseconds::max()) stalled_->start(left);
+}
+
+// ---- rates ---------------------------------------------------------------------------------------------------------
+
+// What has come is passed on, whatever the limits; but the device then waits until it is paid for.
+void Session::charge(size_t bytes, uint64_t messages) {
+  if (!rates_ || state_ == State::closing) return;
+  rates_->bytes.take(bytes, now());
+  rates_->messages.take(messages, now());
+  const uint64_t wait = std::max(rates_->bytes.wait(now()), rates_->messages.wait(now()));
+  if (wait == 0) return;
+  count(services_.counters.throttled);
+  device_.pause();
+  if (!throttle_)
+    throttle_ = std::make_unique<common::Timer>(services_.runtime.loop, this,
+                                                [](void* self) { static_cast<Session*>(self)->resume_device(); });
+  throttle_->start(Milliseconds(wait));
+}
+
+// ---- bans ----------------------------------------------------------------------------------------------------------
+
+bool Session::banned() {
+  if (!services_.flapping || client_id_.empty()) return false;  // an empty id is many devices'
+  flapping_id_ = services_.flapping->device(client_id_, chain_.spki);
+  return services_.flapping->banned(flapping_id_, now() / 1000);
+}
+
+void Session::note_flapping() {
+  if (!services_.flapping || flapping_id_ == 0 || !services_.flapping->ended(flapping_id_, now() / 1000)) return;
+  common::log::warning("the device is banned: it ended its sessions too often (flapping_detect)",
+                       {{"worker", services_.worker},
+                        {"device", address_.text()},
+                        {"client_id", client_id_},
+                        {"ban_time_ms", services_.flapping->limits().ban_time.count()}});
+}
+
+}  // namespace relayd

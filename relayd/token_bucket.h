@@ -1,0 +1,49 @@
+// How fast something may go: so many in that time, with room for one period's worth at once.
+//
+// What was taken is never taken back: it may bring the bucket into debt, and the taker then waits until that is paid.
+// Time is the caller's, in milliseconds of any clock that does not go back.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "common/config.h"
+
+namespace relayd {
+
+class TokenBucket {
+ public:
+  static constexpr uint64_t kMostAtOnce = 200'000;
+
+  explicit TokenBucket(const common::Rate& rate)
+      : count_(rate.count), period_ns_(static_cast<uint64_t>(rate.per.count()) * kNsPerMs) {}
+
+  bool unlimited() const { return count_ == 0; }
+
+  // At most kMostAtOnce: with a period of a day, more would not fit into 64 bits.
+  void take(uint64_t tokens, uint64_t now_ms) {
+    if (unlimited()) return;
+    full_at_ns_ = std::max(full_at_ns_, now_ms * kNsPerMs) + std::min(tokens, kMostAtOnce) * period_ns_ / count_;
+  }
+
+  // Milliseconds until there is no debt; 0: go on.
+  uint64_t wait(uint64_t now_ms) const {
+    const uint64_t without_debt_ns = now_ms * kNsPerMs + period_ns_;
+    return full_at_ns_ <= without_debt_ns ? 0 : (full_at_ns_ - without_debt_ns + kNsPerMs - 1) / kNsPerMs;
+  }
+
+  // The same for who may not take before there is a whole token.
+  uint64_t wait_for_one(uint64_t now_ms) const {
+    TokenBucket after = *this;
+    after.take(1, now_ms);
+    return after.wait(now_ms);
+  }
+
+ private:
+  static constexpr uint64_t kNsPerMs = 1'000'000;
+  uint64_t count_;  // 0: no limit
+  uint64_t period_ns_;
+  uint64_t full_at_ns_ = 0;
+};
+
+}  // namespace relayd

@@ -1,0 +1,143 @@
+#include "relayd/worker/acceptor.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "common/log.h"
+
+namespace relayd {
+namespace {
+
+constexpr int kAcceptsPerWakeup = 64;  // then the established sessions have their turn
+constexpr uint64_t kPause = 100;       // milliseconds, after accept(2) failed for want of memory
+
+}  // namespace
+
+struct Acceptor::Listener {
+  Acceptor& acceptor;
+  common::Fd socket;
+  std::unique_ptr<common::Poll> poll = {};  // behind the socket: it goes first
+};
+
+Acceptor::Acceptor(uv_loop_t* loop, std::vector<common::Fd> listeners, const Options& options, Counters& counters,
+                   void* owner, Accepted accepted)
+    : loop_(loop),
+      options_(options),
+      counters_(counters),
+      owner_(owner),
+      accepted_(accepted),
+      rate_(options.rate),
+      again_(loop, this, [](void* self) { static_cast<Acceptor*>(self)->watch(); }) {
+  for (auto& socket : listeners) listeners_.push_back(std::make_unique<Listener>(*this, std::move(socket)));
+  watch();
+}
+
+Acceptor::~Acceptor() = default;
+
+void Acceptor::stop() {
+  again_.stop();
+  listeners_.clear();
+  spare_.reset();  // is one of the listening sockets by another number
+}
+
+void Acceptor::watch() {
+  for (auto& listener : listeners_) {
+    // No file can be opened in the sandbox, but a descriptor can be doubled.
+    if (!spare_) spare_.reset(fcntl(listener->socket.get(), F_DUPFD_CLOEXEC, 0));
+    listener->poll = std::make_unique<common::Poll>(loop_, listener->socket.get(), listener.get(), [](void* self, int) {
+      static_cast<Listener*>(self)->acceptor.on_ready(*static_cast<Listener*>(self));
+    });
+    listener->poll->watch(UV_READABLE);
+  }
+}
+
+// What can't be taken stays in the kernel's queue, and so would our readiness: look away for a while.
+void Acceptor::pause(uint64_t milliseconds) {
+  for (auto& listener : listeners_) listener->poll.reset();
+  again_.start(common::Milliseconds(milliseconds));
+}
+
+void Acceptor::on_ready(Listener& listener) {
+  for (int i = 0; i < kAcceptsPerWakeup; i++) {
+    if (const uint64_t wait = rate_.wait_for_one(uv_now(loop_)); wait > 0) return pause(wait);
+    if (!take(listener)) return;
+  }
+}
+
+// False: no more for now.
+bool Acceptor::take(Listener& listener) {
+  SocketAddress peer;
+  peer.size = sizeof peer.storage;
+  common::Fd socket(::accept4(listener.socket.get(), reinterpret_cast<sockaddr*>(&peer.storage), &peer.size,
+                              SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket) {
+    if (errno == EMFILE || errno == ENFILE) return refuse_one(listener);
+    if (errno == ENOBUFS || errno == ENOMEM) {
+      log_shed(strerror(errno));
+      pause(kPause);
+      return false;
+    }
+    return errno == ECONNABORTED || errno == EINTR;  // EAGAIN: the queue is empty
+  }
+  rate_.take(1, uv_now(loop_));
+  count(counters_.accepted);
+  switch (shed()) {
+    case Shed::none: break;
+    case Shed::connections:
+      count(counters_.shed_connections);
+      log_shed("max_connections");
+      return true;
+    case Shed::memory:
+      count(counters_.shed_memory);
+      log_shed("worker_max_memory");
+      return true;
+  }
+  try {
+    accepted_(owner_, std::move(socket), peer);
+  } catch (const std::bad_alloc&) {
+    count(counters_.shed_memory);
+    log_shed("no memory");
+  }
+  return true;
+}
+
+bool Acceptor::refuse_one(Listener& listener) {
+  spare_.reset();
+  common::Fd socket(::accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const int error = errno;
+  const bool more = static_cast<bool>(socket);
+  socket.reset();
+  spare_.reset(fcntl(listener.socket.get(), F_DUPFD_CLOEXEC, 0));
+  if (more) {
+    rate_.take(1, uv_now(loop_));
+    count(counters_.accepted);
+    count(counters_.shed_descriptors);
+    log_shed("no file descriptor is left (LimitNOFILE)");
+  }
+  if (!more && error != EAGAIN) pause(kPause);  // somebody else took it, as with ENFILE
+  return more;
+}
+
+Acceptor::Shed Acceptor::shed() const {
+  const auto value = [](const Counters::Number& number) { return number.load(std::memory_order_relaxed); };
+  if (const uint64_t most = value(counters_.max_connections); most > 0 && value(counters_.connections) >= most)
+    return Shed::connections;
+  if (options_.max_memory > 0 && value(counters_.memory) > options_.max_memory) return Shed::memory;
+  return Shed::none;
+}
+
+void Acceptor::log_shed(const char* why) {
+  const auto left_out = log_limit_.admit(uv_now(loop_));
+  if (!left_out) return;
+  common::log::warning("a new connection is turned away",
+                       {{"worker", options_.worker},
+                        {"cause", why},
+                        {"connections", counters_.connections.load(std::memory_order_relaxed)},
+                        {"suppressed", *left_out}});
+}
+
+}  // namespace relayd

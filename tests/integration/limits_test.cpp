@@ -1,0 +1,251 @@
+// The limits of one session: keep alive, send_timeout, rates, max_connections, what waits for a slow reader.
+
+#include <poll.h>
+#include <signal.h>
+
+#include <thread>
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/proc.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr size_t megabyte = 1 << 20;
+
+// A device whose remote the test plays, both past CONNACK.
+struct Pair {
+  World world;
+  Device device;
+  TlsStream remote;
+
+  explicit Pair(const Json& listener, int level = mqtt::v311, uint16_t keep_alive = 60, const std::string& connack = {})
+      : world({.relayd = {{"listener", listener}}, .remote = RemoteKind::captured}),
+        device(knock(world, level, keep_alive)),
+        remote(world.captured->accept()) {
+    remote.read_packet();
+    remote.send(!connack.empty() ? connack : level == mqtt::v5 ? connack_accepted_v5 : connack_accepted);
+    device.tls().read_packet();
+  }
+  static Device knock(World& world, int level, uint16_t keep_alive) {
+    const auto identity = device_identity("p256", 1);
+    world.give_key("thermo", identity);
+    auto made = world.device(identity);
+    made.tls().send(mqtt::connect({.client_id = "thermo", .level = level, .keep_alive = keep_alive}));
+    return made;
+  }
+};
+
+// The end that a 5.0 device is told; 3.x gets none.
+void check_told(const std::string& last, int level, char reason) {
+  if (level != mqtt::v5) {
+    CHECK(last.empty());
+    return;
+  }
+  REQUIRE(last.size() >= 3);
+  CHECK(last[0] == '\xe0');
+  CHECK(last[2] == reason);
+}
+
+// Publishes of ten bytes each.
+std::string publishes(int count) {
+  std::string all;
+  for (int i = 0; i < count; ++i) all += mqtt::publish({.topic = "t", .payload = std::to_string(10'000 + i)});
+  return all;
+}
+
+std::string connack_with_keep_alive(uint16_t seconds) {
+  return mqtt::packet(0x20, std::string("\0\0\3\x13", 4) + mqtt::number(seconds));
+}
+
+}  // namespace
+
+TEST_CASE("keep alive: a silent device is told and closed, and the remote gets no DISCONNECT, so its will fires") {
+  const int level = GENERATE(mqtt::v311, mqtt::v5);
+  Pair pair(Json{{"keepalive_multiplier", 1.5}}, level, 1);
+  const auto begun = Clock::now();
+  check_told(pair.device.tls().read_to_end().leftover, level, '\x8d');
+  CHECK(Clock::now() - begun > milliseconds(1000));
+  CHECK(pair.remote.read_to_end().leftover.empty());
+}
+
+TEST_CASE("keep alive: the broker's word counts in 5.0, not the device's") {
+  Pair pair(Json::object(), mqtt::v5, 600, connack_with_keep_alive(1));
+  check_told(pair.device.tls().read_to_end().leftover, mqtt::v5, '\x8d');
+}
+
+TEST_CASE("keep alive: the broker may allow more than the device said, or everything") {
+  const uint16_t seconds = GENERATE(uint16_t{0}, uint16_t{600});
+  Pair pair(Json::object(), mqtt::v5, 1, connack_with_keep_alive(seconds));
+  CHECK_FALSE(pair.device.tls().readable(milliseconds(2500)));
+  pair.device.tls().send(mqtt::pingreq());
+  CHECK(pair.remote.read_packet().bytes == mqtt::pingreq());
+}
+
+TEST_CASE("keep alive: 0 is no limit, and a device that says something now and then stays") {
+  const auto keep_alive = GENERATE(uint16_t{0}, uint16_t{1});
+  Pair pair(Json::object(), mqtt::v311, keep_alive);
+  for (int i = 0; i < 5; ++i) {
+    CHECK_FALSE(pair.device.tls().readable(milliseconds(600)));
+    pair.device.tls().send(mqtt::pingreq());
+    CHECK(pair.remote.read_packet().bytes == mqtt::pingreq());
+  }
+}
+
+TEST_CASE("keep alive: the built-in broker keeps it too") {
+  World world({.relayd = {{"listener", {{"keepalive_multiplier", 1.0}}}}, .local = false});
+  auto device = world.device(device_identity("p256", 1));
+  CHECK(mqtt::connack_code(device.connect({.client_id = "keyless", .level = mqtt::v5, .keep_alive = 1})) == 0);
+  check_told(device.tls().read_to_end().leftover, mqtt::v5, '\x8d');
+}
+
+TEST_CASE("keep alive: a worker that was stopped does not take for silent who spoke meanwhile") {
+  Pair pair(Json{{"keepalive_multiplier", 1.0}}, mqtt::v311, 1);
+  const pid_t worker = pair.world.relay().workers().at(0);
+  REQUIRE(kill(worker, SIGSTOP) == 0);
+  pair.device.tls().send(mqtt::pingreq());
+  CHECK_FALSE(pair.device.tls().readable(milliseconds(1500)));
+  REQUIRE(kill(worker, SIGCONT) == 0);
+  CHECK(pair.remote.read_packet().bytes == mqtt::pingreq());
+  pair.remote.send("\xd0" + std::string(1, '\0'));
+  CHECK(pair.device.tls().read_packet().type() == mqtt::Type::pingresp);
+}
+
+TEST_CASE("send_timeout: a device that takes nothing is closed, and its remote connection with it") {
+  Pair pair(Json{{"send_timeout", "500ms"}});
+  const auto all = mqtt::publish({.topic = "t", .payload = std::string(30 * megabyte, 'x')});
+  // It sends on, so that its keep alive is not what ends it.
+  try {
+    pair.remote.send_until_blocked(all, milliseconds(5000));
+  } catch (const Failure&) {
+  }
+  pair.world.relay().log().wait_text("the device took nothing for send_timeout");
+}
+
+TEST_CASE("send_timeout: a remote that takes nothing: the device is told") {
+  const int level = GENERATE(mqtt::v311, mqtt::v5);
+  Pair pair(Json{{"send_timeout", "500ms"}}, level);
+  const auto all = mqtt::publish({.topic = "t", .payload = std::string(30 * megabyte, 'x')}, level);
+  // Once the session is over, the relay takes what is still being sent for as long as it waits for the device's end.
+  try {
+    pair.device.tls().send_until_blocked(all, milliseconds(3000));
+  } catch (const Failure&) {
+  }
+  check_told(pair.device.tls().read_to_end().leftover, level, '\x80');
+}
+
+TEST_CASE("send_timeout: a peer that takes a little now and then keeps its session") {
+  Pair pair(Json{{"send_timeout", "1s"}});
+  const auto message = mqtt::publish({.topic = "t", .payload = std::string(4 * megabyte, 'x')});
+  std::jthread sender([&] { pair.remote.send(message); });
+  std::string got;
+  for (int i = 0; i < 6; ++i) {  // three times send_timeout, all in all; the kernel's buffers alone are not emptied
+    pollfd nobody{-1, 0, 0};
+    poll(&nobody, 1, 500);
+    got += pair.device.tls().read_exactly(200'000);
+  }
+  got += pair.device.tls().read_exactly(message.size() - got.size());
+  CHECK(got == message);
+}
+
+TEST_CASE("messages_rate: a device that sends faster is read more slowly, and nothing is lost") {
+  const bool local = GENERATE(false, true);
+  Json listener = {{"messages_rate", "50/s"}};
+  const auto begun = Clock::now();
+  if (local) {  // served by the built-in broker
+    World world({.relayd = {{"listener", listener}}, .local = false});
+    auto device = world.device(device_identity("p256", 1));
+    device.join("keyless");
+    device.tls().send(publishes(100));
+    device.ping();
+  } else {
+    Pair pair(listener);
+    const auto all = publishes(100);
+    pair.device.tls().send(all + mqtt::pingreq());
+    CHECK(pair.remote.read_exactly(all.size() + 2) == all + mqtt::pingreq());
+    // What came in one piece may have gone at once; what comes behind it waits until that is paid for.
+    pair.device.tls().send(mqtt::pingreq());
+    CHECK(pair.remote.read_packet().bytes == mqtt::pingreq());
+    CHECK(Clock::now() - begun > milliseconds(900));
+  }
+}
+
+TEST_CASE("bytes_rate: a device that sends faster is read more slowly, and nothing is lost") {
+  Pair pair(Json{{"bytes_rate", "100KB/s"}});
+  const auto begun = Clock::now();
+  const auto message = mqtt::publish({.topic = "t", .payload = std::string(300 * 1024, 'x')});
+  pair.device.tls().send(message);
+  CHECK(pair.remote.read_exactly(message.size()) == message);
+  CHECK(Clock::now() - begun > milliseconds(900));  // 100 KB at once, and those of the last piece
+}
+
+TEST_CASE("messages_rate: a device that waits for its rate is not taken for silent") {
+  Pair pair(Json{{"messages_rate", "10/s"}, {"keepalive_multiplier", 1.0}}, mqtt::v5, 1);
+  const auto all = [] {
+    std::string made;
+    for (int i = 0; i < 45; ++i) made += mqtt::publish({.topic = "t", .payload = "x"}, mqtt::v5);
+    return made;
+  }();
+  pair.device.tls().send(all);
+  CHECK(pair.remote.read_exactly(all.size()) == all);
+  // The debt is three and a half seconds; then its next packet is heard.
+  pair.device.tls().send(mqtt::pingreq());
+  CHECK(pair.remote.read_packet().bytes == mqtt::pingreq());
+}
+
+TEST_CASE("high_watermark: the smallest one still relays everything") {
+  Pair pair(Json{{"high_watermark", "17KB"}});
+  const auto message = mqtt::publish({.topic = "t", .payload = std::string(megabyte, 'x')});
+  std::jthread up([&] { pair.device.tls().send(message); });
+  CHECK(pair.remote.read_exactly(message.size()) == message);
+  up.join();
+  std::jthread down([&] { pair.remote.send(message); });
+  CHECK(pair.device.tls().read_exactly(message.size()) == message);
+}
+
+TEST_CASE("max_conn_rate: a crowd waits, and all of it gets in") {
+  World world({.relayd = {{"listener", {{"max_conn_rate", "10/s"}}}}});
+  std::vector<Device> devices;
+  const auto begun = Clock::now();
+  for (int i = 0; i < 20; ++i) devices.push_back(world.device(device_identity("p256", 1)));
+  for (size_t i = 0; i < devices.size(); ++i) devices[i].join("keyless-" + std::to_string(i));
+  CHECK(Clock::now() - begun > milliseconds(900));
+}
+
+TEST_CASE("a drain answers each state in its own way: 0x8B, 0x88, or nothing") {
+  World world({.remote = RemoteKind::captured});
+  auto up = Pair::knock(world, mqtt::v5, 60);
+  auto remote = world.captured->accept();
+  remote.read_packet();
+  remote.send(connack_accepted_v5);
+  up.tls().read_packet();
+  auto waiting = Pair::knock(world, mqtt::v5, 60);  // for its CONNACK
+  auto silent = world.captured->accept();
+  silent.read_packet();
+  auto mute = world.device(device_identity("p256", 1));  // has said nothing yet
+  // What the remote has said before reaches the device, in front of the end.
+  const auto last = mqtt::publish({.topic = "t", .payload = "last"}, mqtt::v5);
+  remote.send(last);
+  CHECK(up.tls().read_packet().bytes == last);
+  world.relay().relayd().signal(SIGTERM);
+  check_told(up.tls().read_to_end().leftover, mqtt::v5, '\x8b');
+  CHECK(mqtt::connack_code(waiting.tls().read_packet()) == 0x88);
+  CHECK(mute.tls().read_to_end().leftover.empty());
+  CHECK(remote.read_to_end().leftover.empty());
+}
+
+TEST_CASE("a flood of failed handshakes is told in a few lines, which say how many were left out") {
+  World world;
+  const auto context = TlsContext::client(nullptr, authorities().root);
+  const auto left_out = [&] {
+    return world.relay().log().json([](const Json& j) { return j.value("suppressed", 0) > 0; });
+  };
+  size_t failed = 0;
+  for (const auto deadline = patience(); left_out().empty() && !deadline.over(); ++failed)
+    TlsStream::open(world.relay().endpoint(), context).vanish();
+  CHECK_FALSE(left_out().empty());
+  CHECK(world.relay().log().count_text("session closed") < failed);
+}

@@ -1,0 +1,101 @@
+// The supervisor: when it gives up, whom it kills, how it leaves.
+
+#include <signal.h>
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/proc.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+Device join(World& world, const std::string& id, int level = mqtt::v311) {
+  const auto identity = device_identity("p256", 1);
+  world.give_key(id, identity);
+  auto device = world.device(identity);
+  device.join(id, level);
+  return device;
+}
+
+}  // namespace
+
+TEST_CASE("a worker that dies again and again: relayd ends with the first cause in its last line") {
+  World world({.relayd = {{"max_restarts", 2}}});
+  auto& relay = world.relay();
+  for (const int signal : {SIGSEGV, SIGKILL, SIGKILL}) {
+    const auto mark = relay.log().mark();
+    REQUIRE(kill(relay.workers().at(0), signal) == 0);
+    if (mark && relay.log().count_text("worker died") < 2) relay.wait_worker_started(0, mark);
+  }
+  const auto status = relay.relayd().wait();
+  CHECK(status.code == 1);
+  const auto last = Json::parse(relay.log().lines().back());
+  CHECK(last.value("level", "") == "error");
+  CHECK(last.value("msg", "") ==
+        "worker 0 died more than max_restarts times; the first cause: signal Segmentation fault");
+}
+
+TEST_CASE("a worker that hangs is killed after worker_watchdog and replaced; the others' sessions go on") {
+  World world({.relayd = {{"worker_watchdog", "1s"}, {"workers", 2}}});
+  auto& relay = world.relay();
+  const auto before = relay.workers();
+  std::vector<Device> sessions;
+  for (int i = 0; i < 8; ++i) sessions.push_back(join(world, "client-" + std::to_string(i)));
+  const auto mark = relay.log().mark();
+  REQUIRE(kill(before[0], SIGSTOP) == 0);
+  relay.log().wait_text("worker hangs", mark);
+  CHECK(relay.wait_worker_started(0, mark) != before[0]);
+  CHECK(relay.workers()[1] == before[1]);
+  join(world, "new").ping();
+}
+
+TEST_CASE("SIGTERM: no new devices, MQTT 5 devices are told 0x8B, others are closed, and relayd leaves with 0") {
+  World world;
+  auto old = join(world, "old");
+  auto young = join(world, "young", mqtt::v5);
+  world.relay().relayd().signal(SIGTERM);
+  const auto disconnect = young.tls().read_packet();
+  CHECK(disconnect.type() == mqtt::Type::disconnect);
+  CHECK(static_cast<uint8_t>(disconnect.body.at(0)) == 0x8B);
+  CHECK(young.tls().read_to_end().leftover.empty());
+  CHECK(old.tls().read_to_end().leftover.empty());
+  world.relay().notified().wait_line("STOPPING=1", world.relay().relayd());
+  CHECK(world.relay().relayd().wait().code == 0);
+  const auto identity = device_identity("p256", 1);
+  CHECK_THROWS(TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root)));
+}
+
+TEST_CASE("SIGTERM: a device that does not leave is closed after shutdown_timeout; a second SIGTERM hurries") {
+  World world({.relayd = {{"shutdown_timeout", "1m"}}});
+  const auto identity = device_identity("p256", 1);
+  // It never reads nor closes: the relay waits for its FIN.
+  auto stubborn = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
+  auto session = join(world, "session");
+  SECTION("in time") {
+    world.relay().relayd().kill();
+    world.relay().patch_relayd({{"shutdown_timeout", "100ms"}});
+    world.relay().start_relayd();
+    auto again = join(world, "session");
+    world.relay().relayd().signal(SIGTERM);
+  }
+  SECTION("at once") {
+    world.relay().relayd().signal(SIGTERM);
+    world.relay().notified().wait_line("STOPPING=1", world.relay().relayd());
+    world.relay().relayd().signal(SIGTERM);
+  }
+  CHECK(world.relay().relayd().wait().code == 0);
+}
+
+TEST_CASE("the service manager hears of workers, connections and life") {
+  World world({.start = false});
+  world.relay().options().environment = {"WATCHDOG_USEC=200000"};
+  world.relay().start();
+  auto& notified = world.relay().notified();
+  auto& relayd = world.relay().relayd();
+  notified.wait_line("WATCHDOG=1", relayd);
+  notified.wait_line("WATCHDOG=1", relayd);
+  auto session = join(world, "session");
+  while (notified.wait_line("STATUS=", relayd).find("1 workers, 1 connections, generation 1") == std::string::npos) {
+  }
+}

@@ -1,0 +1,240 @@
+// The dialer against sockets on loopback: listening ones, refused ones, and black holes (a queue that is full).
+#include "relayd/session/dialer.h"
+
+#include <arpa/inet.h>
+
+#include <deque>
+
+#include "tests/unit/catch.h"
+
+using relayd::AddressBook;
+using relayd::Dialer;
+using relayd::SocketAddress;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kLong{20'000};  // no test waits for it
+
+// A socket on a loopback address and a port of its own.
+struct Place {
+  common::Fd socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  SocketAddress address = *SocketAddress::parse("127.0.0.1", 0);
+
+  Place() {
+    auto* raw = reinterpret_cast<sockaddr*>(&address.storage);
+    REQUIRE(bind(socket.get(), raw, address.size) == 0);
+    REQUIRE(getsockname(socket.get(), raw, &address.size) == 0);
+  }
+};
+
+struct Listening : Place {
+  Listening() { REQUIRE(listen(socket.get(), 16) == 0); }
+  int waiting() {
+    int count = 0;
+    while (common::Fd(accept4(socket.get(), nullptr, nullptr, SOCK_CLOEXEC))) count++;
+    return count;
+  }
+};
+
+using Refusing = Place;  // bound, not listening
+
+// Its queue is full: the kernel drops every further SYN.
+struct BlackHole : Place {
+  std::deque<common::Fd> fill;
+  BlackHole() {
+    REQUIRE(listen(socket.get(), 0) == 0);
+    for (int i = 0; i < 4; i++) {
+      auto& client = fill.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      connect(client.get(), address.get(), address.size);
+    }
+  }
+};
+
+struct Loop {
+  uv_loop_t loop{};
+  Loop() { uv_loop_init(&loop); }
+  ~Loop() {
+    uv_run(&loop, UV_RUN_DEFAULT);
+    REQUIRE(uv_loop_close(&loop) == 0);
+  }
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+};
+
+struct Result {
+  int calls = 0;
+  common::Fd socket;
+  Dialer::Failure failure;
+
+  static void take(void* self, common::Fd socket, const Dialer::Failure& failure) {
+    auto* result = static_cast<Result*>(self);
+    result->calls++;
+    result->socket = std::move(socket);
+    result->failure = failure;
+  }
+  SocketAddress peer() const {
+    SocketAddress address;
+    address.size = sizeof address.storage;
+    REQUIRE(getpeername(socket.get(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) == 0);
+    return address;
+  }
+};
+
+Result dial(AddressBook& book, milliseconds budget = kLong) {
+  Loop loop;
+  Result result;
+  {
+    Dialer dialer(&loop.loop, book, budget, &result, Result::take);
+    CHECK(result.calls == 0);
+    while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);
+  }
+  CHECK(result.calls == 1);
+  return result;
+}
+
+uint64_t loop_time() {
+  Loop loop;
+  return uv_now(&loop.loop);
+}
+
+std::vector<std::string> texts(const std::vector<SocketAddress>& addresses) {
+  std::vector<std::string> result;
+  for (const auto& address : addresses) result.push_back(address.text());
+  return result;
+}
+
+AddressBook book_of(std::initializer_list<const char*> addresses) {
+  std::vector<SocketAddress> parsed;
+  for (const char* text : addresses) parsed.push_back(*SocketAddress::parse(text));
+  return AddressBook(parsed);
+}
+
+}  // namespace
+
+TEST_CASE("dialer: the first address that listens is connected, and no other is tried") {
+  Listening first, second;
+  AddressBook book({first.address, second.address});
+  const auto result = dial(book);
+  REQUIRE(result.socket);
+  CHECK(result.peer() == first.address);
+  CHECK(first.waiting() == 1);
+  CHECK(second.waiting() == 0);
+}
+
+TEST_CASE("dialer: addresses that refuse give way at once, and are tried last afterwards") {
+  Refusing refusing;
+  Listening listening;
+  AddressBook book({refusing.address, listening.address});
+  const auto begun = std::chrono::steady_clock::now();
+  const auto result = dial(book);
+  CHECK(std::chrono::steady_clock::now() - begun < kLong);
+  REQUIRE(result.socket);
+  CHECK(result.peer() == listening.address);
+  CHECK(book.order(loop_time()) == std::vector{listening.address, refusing.address});
+}
+
+TEST_CASE("dialer: behind a silent address the next one is tried, and the silent one is tried last afterwards") {
+  BlackHole silent;
+  Listening listening;
+  AddressBook book({silent.address, listening.address});
+  const auto result = dial(book);
+  REQUIRE(result.socket);
+  CHECK(result.peer() == listening.address);
+  CHECK(book.order(loop_time()) == std::vector{listening.address, silent.address});
+}
+
+TEST_CASE("dialer: an attempt that has had its head start goes on, and may win") {
+  // Both black holes; the first one is opened when the second one is being tried.
+  BlackHole first, second;
+  AddressBook book({first.address, second.address});
+  Loop loop;
+  Result result;
+  {
+    Dialer dialer(&loop.loop, book, kLong, &result, Result::take);
+    const auto tried = [&] { return uv_now(&loop.loop); };
+    const auto until = tried() + 300;
+    while (tried() < until) uv_run(&loop.loop, UV_RUN_ONCE);
+    CHECK(result.calls == 0);
+    while (common::Fd(accept4(first.socket.get(), nullptr, nullptr, SOCK_CLOEXEC))) {
+    }
+    while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);  // the SYN comes again after a second
+  }
+  REQUIRE(result.socket);
+  CHECK(result.peer() == first.address);
+}
+
+TEST_CASE("dialer: four dead addresses and a good one") {
+  Refusing refusing[2];
+  BlackHole silent[2];
+  Listening listening;
+  AddressBook book({refusing[0].address, silent[0].address, silent[1].address, refusing[1].address, listening.address});
+  CHECK(dial(book).peer() == listening.address);
+}
+
+TEST_CASE("dialer: a failure names each address with its cause") {
+  Refusing refusing;
+  BlackHole silent;
+  AddressBook book({refusing.address, silent.address});
+  const auto result = dial(book, milliseconds(300));
+  CHECK_FALSE(result.socket);
+  CHECK_FALSE(result.failure.busy);
+  CHECK(result.failure.text == refusing.address.text() + ": Connection refused; " + silent.address.text() +
+                                   ": no answer within connect_timeout");
+}
+
+TEST_CASE("dialer: a failure's text is bounded") {
+  std::deque<Refusing> many(9);
+  std::vector<SocketAddress> addresses;
+  for (const auto& place : many) addresses.push_back(place.address);
+  AddressBook book(addresses);
+  const auto text = dial(book).failure.text;
+  CHECK(text.ends_with("; and 5 more"));
+  CHECK(text.find(addresses[3].text()) != text.npos);
+  CHECK(text.find(addresses[4].text()) == text.npos);
+}
+
+TEST_CASE("dialer: no address is a failure, from the loop") {
+  AddressBook book;
+  CHECK(dial(book).failure.text == "no address is known");
+}
+
+TEST_CASE("dialer: one that is destroyed calls nobody") {
+  BlackHole silent;
+  AddressBook book({silent.address});
+  Loop loop;
+  Result result;
+  { Dialer dialer(&loop.loop, book, milliseconds(1), &result, Result::take); }
+  uv_run(&loop.loop, UV_RUN_DEFAULT);
+  CHECK(result.calls == 0);
+}
+
+TEST_CASE("address book: families take turns, beginning with the resolver's first") {
+  const auto book = book_of({"[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "192.0.2.1:1", "192.0.2.2:1"});
+  CHECK(texts(book.order(0)) == std::vector<std::string>{"[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::2]:1",
+                                                         "192.0.2.2:1", "[2001:db8::3]:1"});
+}
+
+TEST_CASE("address book: a demoted address comes last for its time, and none is left out") {
+  auto book = book_of({"192.0.2.1:1", "192.0.2.2:1"});
+  book.demote(*SocketAddress::parse("192.0.2.1:1"), 1000);
+  CHECK(texts(book.order(1000)) == std::vector<std::string>{"192.0.2.2:1", "192.0.2.1:1"});
+  CHECK(texts(book.order(1000 + AddressBook::kDemotion)) == std::vector<std::string>{"192.0.2.1:1", "192.0.2.2:1"});
+  book.demote(*SocketAddress::parse("192.0.2.2:1"), 1000);
+  CHECK(texts(book.order(1000)) == std::vector<std::string>{"192.0.2.1:1", "192.0.2.2:1"});
+}
+
+TEST_CASE("address book: a success or a change of the addresses ends a demotion, the same addresses again do not") {
+  auto book = book_of({"192.0.2.1:1", "192.0.2.2:1"});
+  const auto first = *SocketAddress::parse("192.0.2.1:1"), second = *SocketAddress::parse("192.0.2.2:1");
+  const auto demoted = std::vector{second, first};
+  book.demote(first, 0);
+  book.replace({first, second});
+  CHECK(book.order(1) == demoted);
+  SECTION("success") { book.promote(first); }
+  SECTION("change") {
+    book.replace({second});
+    book.replace({first, second});
+  }
+  CHECK(book.order(1) == std::vector{first, second});
+}

@@ -1,0 +1,19 @@
+#include "common/log_limit.h"
+
+#include "tests/unit/catch.h"
+
+using common::LogLimit;
+
+TEST_CASE("log limit: the first line is written, and ten in one second") {
+  LogLimit limit;
+  for (uint32_t i = 0; i < LogLimit::kMostPerSecond; i++) CHECK(limit.admit(50 + i) == 0);
+  CHECK_FALSE(limit.admit(60));
+}
+
+TEST_CASE("log limit: the next line says how many were left out, once") {
+  LogLimit limit;
+  for (uint32_t i = 0; i < LogLimit::kMostPerSecond + 7; i++) limit.admit(5000);
+  CHECK_FALSE(limit.admit(5999));
+  CHECK(limit.admit(6000) == 8);
+  CHECK(limit.admit(6000) == 0);
+}

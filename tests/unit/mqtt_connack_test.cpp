@@ -1,0 +1,76 @@
+// The broker's keep alive, found in a CONNACK of 5.0 however it comes.
+#include "relayd/mqtt/connack.h"
+
+#include <algorithm>
+
+#include "tests/unit/catch.h"
+#include "tests/unit/mqtt_bytes.h"
+
+using namespace mqtt_test;
+using mqtt::ConnackReader;
+
+namespace {
+
+Octets connack(const Octets& content) { return packet(0x20, Octets{0, 0} + properties(content)); }
+Octets keep_alive(std::size_t seconds) { return Octets{0x13} + u16(seconds); }
+
+// One of every other property of MQTT section 3.2.2.3, with texts of no, one and many bytes.
+Octets all_others() {
+  return Octets{0x11} + u32(1) + Octets{0x21} + u16(2) + Octets{0x24, 1, 0x25, 1, 0x27} + u32(0x13131313) +
+         Octets{0x12} + text("auto-1") + Octets{0x22} + u16(3) + Octets{0x1F} + text("") + Octets{0x26} +
+         text("\x13\x13\x13") + text("") + Octets{0x26} + text("") + text("x") +
+         Octets{0x28, 1, 0x29, 1, 0x2A, 1, 0x1A} + text(std::string(300, '\x13')) + Octets{0x1C} + text("r") +
+         Octets{0x15} + text("m") + Octets{0x16} + text("d");
+}
+
+std::optional<std::uint16_t> read(const Octets& bytes, std::size_t chunk) {
+  ConnackReader reader;
+  for (std::size_t at = 0; at < bytes.size(); at += chunk) {
+    const ExactCopy piece(mqtt::Bytes(bytes).subspan(at, std::min(chunk, bytes.size() - at)));
+    reader.feed(piece.span());
+  }
+  CHECK(reader.done());
+  return reader.server_keep_alive();
+}
+
+void check(const Octets& bytes, std::optional<std::uint16_t> expected) {
+  for (std::size_t chunk = 1; chunk <= bytes.size(); chunk++) {
+    CAPTURE(chunk);
+    CHECK(read(bytes, chunk) == expected);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("connack: the broker's keep alive is found, wherever it stands and however it is split") {
+  check(connack(keep_alive(7)), 7);
+  check(connack(keep_alive(0)), 0);
+  check(connack(keep_alive(65535)), 65535);
+  check(connack(all_others() + keep_alive(0x1234)), 0x1234);
+  check(connack(keep_alive(0x1234) + all_others()), 0x1234);
+}
+
+TEST_CASE("connack: without the property the device's keep alive stays") {
+  check(connack({}), std::nullopt);
+  check(connack(all_others()), std::nullopt);
+  check(packet(0x20, {0, 0}), std::nullopt);  // as 3.1.1 has it
+}
+
+TEST_CASE("connack: AUTH in front of it is passed over") {
+  const Octets auth = packet(0xF0, Octets{0x18} + properties(Octets{0x15} + text("\x20\x13") + keep_alive(9)));
+  check(auth + packet(0xF0, {}) + connack(keep_alive(7)), 7);
+}
+
+TEST_CASE("connack: nothing behind it is looked at") {
+  check(connack({}) + connack(keep_alive(7)), std::nullopt);
+  check(connack(keep_alive(7)) + connack(keep_alive(8)), 7);
+}
+
+TEST_CASE("connack: one that can't be followed has no keep alive") {
+  check(packet(0x30, keep_alive(7)), std::nullopt);                                    // no CONNACK
+  check(packet(0x20, {}), std::nullopt);                                               // no code
+  check(connack(Octets{0x7E} + keep_alive(7)), std::nullopt);                          // no such property
+  check(packet(0x20, {0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x13, 0, 7}), std::nullopt);       // a length of five bytes
+  check(packet(0x20, {0, 0, 3, 0x13, 0}) + packet(0x30, {7}), std::nullopt);           // ends in the midst
+  check(Octets{0x20, 0xFF, 0xFF, 0xFF, 0xFF} + connack(keep_alive(7)), std::nullopt);  // no remaining length
+}
