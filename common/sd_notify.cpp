@@ -2,10 +2,13 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "common/fd.h"
 
@@ -22,6 +25,22 @@ bool sd_notify(std::string_view state) {
   const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   return fd && ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
                         size) == static_cast<ssize_t>(state.size());
+}
+
+bool sd_notify_reloading() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t us = now.tv_sec * int64_t{1'000'000} + now.tv_nsec / 1000;
+  return sd_notify("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(us));
+}
+
+std::optional<std::chrono::milliseconds> sd_watchdog_interval() {
+  const char* interval = getenv("WATCHDOG_USEC");
+  const char* whose = getenv("WATCHDOG_PID");
+  if (!interval || (whose && atoll(whose) != getpid())) return std::nullopt;
+  const long long us = atoll(interval);
+  if (us < 2000) return std::nullopt;  // no time that anybody could mean
+  return std::chrono::milliseconds(us / 1000);
 }
 
 }  // namespace common

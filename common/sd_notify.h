@@ -1,11 +1,19 @@
-// The service manager's readiness protocol, sd_notify(3): one datagram to $NOTIFY_SOCKET.
+// The service manager's protocol, sd_notify(3): one datagram to $NOTIFY_SOCKET.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string_view>
 
 namespace common {
 
 // Sends `state` ("READY=1", "STOPPING=1", …). False if there is no service manager, or it could not be told.
 bool sd_notify(std::string_view state);
+
+// "RELOADING=1" with the time that the protocol asks for; "READY=1" must follow.
+bool sd_notify_reloading();
+
+// How often the service manager wants "WATCHDOG=1" from this process, sd_watchdog_enabled(3); nullopt: never.
+std::optional<std::chrono::milliseconds> sd_watchdog_interval();
 
 }  // namespace common

@@ -26,6 +26,7 @@ struct Config {
   struct Endpoint {
     std::string host;  // name or address
     uint16_t port = 0;
+    bool operator==(const Endpoint&) const = default;
   };
   // A client id whose sessions end so often is banned for a while (EMQX's flapping_detect).
   struct Flapping {

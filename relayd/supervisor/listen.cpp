@@ -31,22 +31,50 @@ common::Fd bind_one(const SocketAddress& address, bool shared, const std::string
   return fd;
 }
 
+SocketAddress address_of(const Config::Endpoint& bind) {
+  const auto address = SocketAddress::parse(bind.host, bind.port);
+  if (!address) throw common::ConfigError("listener.bind: \"" + bind.host + "\" is no numeric IPv4 or IPv6 address");
+  return *address;
+}
+
+void start_listening(const common::Fd& socket, int backlog, const std::string& name) {
+  if (::listen(socket.get(), backlog) != 0)
+    throw common::ConfigError("listener.bind: can't listen on " + name + ": " + strerror(errno));
+}
+
 }  // namespace
 
-std::vector<common::Fd> open_listeners(const Config::Listener& listener, int count) {
-  const auto address = SocketAddress::parse(listener.bind.host, listener.bind.port);
-  if (!address)
-    throw common::ConfigError("listener.bind: \"" + listener.bind.host + "\" is no numeric IPv4 or IPv6 address");
-  const std::string name = address->text();
+Listeners::Listeners(const Config::Listener& listener, int workers) : bind_(listener.bind) {
+  const SocketAddress address = address_of(listener.bind);
   // SO_REUSEPORT lets a second program of the same user in without a word. One bind without it finds it out.
-  bind_one(*address, false, name).reset();
-  std::vector<common::Fd> sockets;
-  for (int i = 0; i < count; i++) {
-    sockets.push_back(bind_one(*address, true, name));
-    if (::listen(sockets.back().get(), listener.backlog) != 0)
-      throw common::ConfigError("listener.bind: can't listen on " + name + ": " + strerror(errno));
-  }
-  return sockets;
+  bind_one(address, false, address.text()).reset();
+  adapt(listener, workers);
+}
+
+bool Listeners::serves(const Config::Listener& listener) const { return activated_ || bind_ == listener.bind; }
+
+void Listeners::adapt(const Config::Listener& listener, int workers) {
+  before_ = sockets_.size();
+  if (activated_) return;
+  const SocketAddress address = address_of(bind_);
+  while (sockets_.size() < static_cast<size_t>(workers)) sockets_.push_back(bind_one(address, true, address.text()));
+  for (const auto& socket : sockets_) start_listening(socket, listener.backlog, address.text());
+}
+
+std::vector<int> Listeners::of(int number, int workers) const {
+  const size_t count = sockets_.size(), self = static_cast<size_t>(number), all = static_cast<size_t>(workers);
+  if (count < all) return {sockets_[self % count].get()};
+  std::vector<int> served;
+  for (size_t i = self; i < count; i += all) served.push_back(sockets_[i].get());
+  return served;
+}
+
+std::string Listeners::text() const {
+  SocketAddress address;
+  address.size = sizeof address.storage;
+  if (::getsockname(sockets_.front().get(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0)
+    return "";
+  return address.text();
 }
 
 }  // namespace relayd

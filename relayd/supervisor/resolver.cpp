@@ -10,8 +10,7 @@
 namespace relayd {
 namespace {
 
-using std::chrono::seconds;
-constexpr seconds kRefresh{30}, kRetry{5};
+constexpr common::Milliseconds kRetry{5000};  // after a failure; sooner if the interval is shorter
 constexpr size_t kMaxAddresses = 16;
 
 bool same(const std::vector<SocketAddress>& a, const std::vector<SocketAddress>& b) {
@@ -26,10 +25,16 @@ struct Resolver::Lookup {
   Resolver* resolver;
 };
 
-Resolver::Resolver(uv_loop_t* loop, Config::Endpoint endpoint, void* owner, Changed changed)
-    : loop_(loop), endpoint_(std::move(endpoint)), owner_(owner), changed_(changed), again_(loop, this, [](void* self) {
-        static_cast<Resolver*>(self)->look_up();
-      }) {
+Resolver::Resolver(uv_loop_t* loop, Config::Endpoint endpoint, common::Milliseconds interval,
+                   std::vector<SocketAddress> known, void* owner, Changed changed)
+    : loop_(loop),
+      endpoint_(std::move(endpoint)),
+      interval_(interval),
+      owner_(owner),
+      changed_(changed),
+      again_(loop, this, [](void* self) { static_cast<Resolver*>(self)->look_up(); }),
+      addresses_(std::move(known)),
+      tried_(!addresses_.empty()) {
   look_up();
 }
 
@@ -78,7 +83,7 @@ void Resolver::on_result(int status, const addrinfo* found) {
   tried_ = true;
   const bool changed = !failed && !same(addresses, addresses_);
   if (changed) addresses_ = std::move(addresses);
-  again_.start(failed ? kRetry : kRefresh);
+  again_.start(failed ? std::min(kRetry, interval_) : interval_);
   if (first || changed) changed_(owner_);
 }
 

@@ -19,9 +19,12 @@ class Resolver {
  public:
   // `changed` comes after the first look-up whatever its result, then whenever the addresses are others.
   using Changed = void (*)(void* owner);
-  Resolver(uv_loop_t* loop, Config::Endpoint endpoint, void* owner, Changed changed);
+  // `known`: addresses that are used until the first look-up has an answer; with them, tried() is true at once.
+  Resolver(uv_loop_t* loop, Config::Endpoint endpoint, common::Milliseconds interval, std::vector<SocketAddress> known,
+           void* owner, Changed changed);
   ~Resolver();
 
+  const Config::Endpoint& endpoint() const { return endpoint_; }
   const std::vector<SocketAddress>& addresses() const { return addresses_; }
   bool tried() const { return tried_; }
 
@@ -32,6 +35,7 @@ class Resolver {
 
   uv_loop_t* loop_;
   Config::Endpoint endpoint_;
+  common::Milliseconds interval_;
   void* owner_;
   Changed changed_;
   common::Timer again_;

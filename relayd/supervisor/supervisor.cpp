@@ -7,10 +7,8 @@
 #include "common/hardening.h"
 #include "common/log.h"
 #include "common/sd_notify.h"
-#include "ipc/client.h"
-#include "relayd/supervisor/listen.h"
-#include "relayd/supervisor/resolver.h"
-#include "relayd/supervisor/worker_slot.h"
+#include "relayd/supervisor/generation.h"
+#include "relayd/supervisor/key_check.h"
 
 namespace relayd {
 namespace {
@@ -19,188 +17,280 @@ namespace log = common::log;
 using common::ConfigError;
 using common::Milliseconds;
 
-constexpr size_t kMaxConfigFile = 1024 * 1024, kMaxPemFile = 16 * 1024 * 1024;
-constexpr Milliseconds kKeydAtStart{2000};  // to find out whether the listener's key fits; without keyd we start anyway
+constexpr Milliseconds kTick{1000};
+constexpr Milliseconds kPrepare{30000};        // for a reload's new generation to serve, names looked up and keyd asked
 constexpr Milliseconds kBeyondShutdown{1000};  // for workers to leave after shutdown_timeout, before they are killed
 
-// Errors about the file, here or where it is parsed, begin with the setting that names it.
-tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
-  if (file.empty()) return {};
-  const std::string origin = config_file + ": " + setting + ": ";
-  try {
-    return {origin + file, common::read_file(file, kMaxPemFile)};
-  } catch (const ConfigError& error) {
-    throw ConfigError(origin + error.what());
-  }
-}
-
-class Supervisor final : public WorkerSlot::Owner {
+class Supervisor final : private Generation::Owner {
  public:
-  Supervisor(uv_loop_t* loop, Plan plan)
+  Supervisor(uv_loop_t* loop, std::string config_file, Overrides overrides)
       : loop_(loop),
-        plan_(std::move(plan)),
-        config_(plan_.config()),
-        // Made here only to be checked: what a worker could not load must be known before one is started.
-        certificate_(tls::ServerContext(plan_.server_options(config_)).certificate()),
-        kill_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->kill_workers(); }) {
-    tls::ClientContext(plan_.client_options(config_));
-    auto listeners = open_listeners(config_.listener, config_.workers);
-    for (int i = 0; i < config_.workers; i++)
-      slots_.push_back(std::make_unique<WorkerSlot>(loop, i, std::move(listeners[static_cast<size_t>(i)]), *this));
+        config_file_(std::move(config_file)),
+        overrides_(std::move(overrides)),
+        prepare_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->abandon("it took too long"); }),
+        tick_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->tick(); }),
+        watchdog_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->feed_watchdog(); }),
+        kill_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->kill_workers(); }),
+        bury_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->bury(); }) {
+    Loaded loaded = load(config_file_, overrides_);
+    log::open("relayd", loaded.config.log_level);
+    listeners_ = std::make_shared<Listeners>(loaded.config.listener, loaded.config.workers);
     for (size_t i = 0; i < std::size(kSignals); i++) watch_signal(kSignals[i], signals_[i]);
-    check_listener_key();
-    const auto resolved = [](void* self) { static_cast<Supervisor*>(self)->on_resolved(); };
-    remote_.emplace(loop, config_.remote_endpoint, this, resolved);
-    if (config_.local) local_.emplace(loop, *config_.local, this, resolved);
+    prepare(std::move(loaded), listeners_);
+    tick_.start(kTick);
+    feed_watchdog();
   }
 
-  int status() const { return status_; }
-  const std::string& failure() const { return failure_; }
+  // Throws why it ended, unless it was told to.
+  void report_failure() const {
+    if (failure_ == Failure::configuration) throw ConfigError(first_cause_);
+    if (failure_ == Failure::worker) throw std::runtime_error(first_cause_);
+  }
 
  private:
-  static constexpr int kSignals[] = {SIGTERM, SIGINT};
+  enum class Failure { none, configuration, worker };
+  static constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
 
   void watch_signal(int number, common::UvPtr<uv_signal_t>& handle) {
     handle.reset(new uv_signal_t);
     uv_signal_init(loop_, handle.get());
     handle->data = this;
     uv_signal_start(
-        handle.get(), [](uv_signal_t* h, int) { static_cast<Supervisor*>(h->data)->stop(); }, number);
+        handle.get(), [](uv_signal_t* h, int n) { static_cast<Supervisor*>(h->data)->on_signal(n); }, number);
   }
 
-  // The certificate is here, its key is keyd's: whether they belong together only keyd can tell.
-  void check_listener_key() {
-    keyd_ = std::make_unique<ipc::Client>(loop_, ipc::Client::Options{config_.keyd_socket, 0xffff, kKeydAtStart});
-    const ipc::Lookup lookup{ipc::Role::listener, certificate_.spki, {}, ""};
-    keyd_->lookup(lookup, [this](const ipc::Client::Answer& answer) { on_listener_key(answer); });
+  void on_signal(int number) {
+    if (number == SIGHUP) reload();
+    else stop();
   }
 
-  void on_listener_key(const ipc::Client::Answer& answer) {
-    listener_key_checked_ = true;
-    const std::string& file = plan_.listener_certificate.file;
-    if (!answer.arrived)
-      log::warning("keyd could not be asked whether it has the listener's key; devices are refused until it serves",
-                   {{"socket", config_.keyd_socket}, {"certfile", file}});
-    else if (answer.status == ipc::Status::mismatch)
-      return fail(file +
-                  ": this certificate does not match keyd's listener_keyfile; give both "
-                  "the files that belong together (compare \"openssl x509 -pubkey -noout -in CERT\" and \"openssl pkey "
-                  "-pubout -in KEY\")");
-    else if (answer.status != ipc::Status::ok)
-      return fail(file + ": keyd can't use its listener_keyfile (" + ipc::name(answer.status) +
-                  "); its log names the cause");
-    start_when_prepared();
+  // ---- a new generation, at start and at a reload: load → ask keyd → resolve → start workers → serve
+
+  void reload() {
+    if (stopping_) return;
+    if (next_ || !current_) {
+      reload_again_ = true;  // what is under way may have read the files before they were changed
+      return;
+    }
+    common::sd_notify_reloading();
+    log::info("relayd reloads its configuration", {{"file", config_file_}});
+    try {
+      Loaded loaded = load(config_file_, overrides_);
+      auto listeners = listeners_;
+      if (listeners->serves(loaded.config.listener)) listeners->adapt(loaded.config.listener, loaded.config.workers);
+      else listeners = std::make_shared<Listeners>(loaded.config.listener, loaded.config.workers);
+      prepare(std::move(loaded), std::move(listeners));
+      prepare_.start(kPrepare);
+    } catch (const std::exception& error) {
+      reload_failed(error.what());
+    }
   }
 
-  void on_resolved() {
-    if (started_)
-      for (auto& slot : slots_) slot->send({Order::What::addresses, addresses()});
-    else start_when_prepared();
+  void prepare(Loaded loaded, std::shared_ptr<Listeners> listeners) {
+    key_check_ = std::make_unique<ListenerKeyCheck>(
+        loop_, loaded, this, [](void* self, ListenerKeyCheck::Result result, const std::string& problem) {
+          static_cast<Supervisor*>(self)->on_key_checked(result, problem);
+        });
+    next_listeners_ = listeners;
+    next_ = std::make_unique<Generation>(loop_, ++generations_, std::move(loaded), std::move(listeners),
+                                         static_cast<Generation::Owner&>(*this));
   }
 
-  Addresses addresses() const {
-    return {remote_->addresses(), local_ ? local_->addresses() : std::vector<SocketAddress>{}};
+  void on_key_checked(ListenerKeyCheck::Result result, const std::string& problem) {
+    using Result = ListenerKeyCheck::Result;
+    if (!next_) return;
+    // At a start keyd may be on its way; a reload can wait for a better moment.
+    if (result == Result::wrong || (result == Result::keyd_away && current_)) return abandon(problem);
+    if (result == Result::keyd_away) log::warning(problem + "; devices are refused until it serves");
+    next_->start(current_.get());
   }
 
-  void start_when_prepared() {
-    const bool resolved = remote_ && remote_->tried() && (!config_.local || (local_ && local_->tried()));
-    if (started_ || stopping_ || !listener_key_checked_ || !resolved) return;
-    started_ = true;
-    for (auto& slot : slots_) slot->start();
-  }
+  void on_unresolved(Generation&, const std::string& problem) override { abandon(problem); }
 
-  // ---- WorkerSlot::Owner
-
-  Plan plan_for(int worker) override {
-    plan_.worker = worker;
-    plan_.addresses = addresses();
-    return plan_;
-  }
-
-  void on_serving() override {
-    const auto serving = [](const auto& slot) { return slot->serving(); };
-    if (ready_ || !std::all_of(slots_.begin(), slots_.end(), serving)) return;
-    ready_ = true;
-    keyd_.reset();  // was for the start only
-    log::info("relayd serves", {{"bind", config_.listener.bind.host + ":" + std::to_string(config_.listener.bind.port)},
-                                {"workers", slots_.size()},
-                                {"remote", config_.remote_endpoint.host},
-                                {"version", MQTT_RELAY_VERSION}});
+  void on_serving(Generation& generation) override {
+    if (&generation != next_.get()) return;
+    prepare_.stop();
+    key_check_.reset();
+    const bool first = !current_;
+    if (!first) {
+      current_->retire();
+      old_.push_back(std::move(current_));
+    }
+    current_ = std::move(next_);
+    listeners_ = std::move(next_listeners_);
+    log::open("relayd", current_->config().log_level);
+    log::info(first ? "relayd serves" : "relayd reloaded", {{"bind", listeners_->text()},
+                                                            {"workers", current_->slots().size()},
+                                                            {"remote", current_->config().remote_endpoint.host},
+                                                            {"generation", current_->number()},
+                                                            {"version", MQTT_RELAY_VERSION}});
+    if (!first) apply_to_old();
+    share_connections();
     common::sd_notify("READY=1");
+    status_.clear();
+    bury_.start(Milliseconds(0));
   }
 
-  void on_gone() override {
-    const auto gone = [](const auto& slot) { return slot->gone(); };
-    if (std::all_of(slots_.begin(), slots_.end(), gone)) uv_stop(loop_);
+  // What a reload means for the sessions of older generations.
+  void apply_to_old() {
+    const Plan& plan = current_->plan();
+    if (current_->config().listener.crl_disconnect && !plan.listener_revoked.text.empty())
+      for (auto& generation : old_) generation->revoke({plan.listener_trusted, plan.listener_revoked});
+    const auto most = static_cast<size_t>(current_->config().max_generations) - 1;
+    for (size_t i = 0; i + most < old_.size(); i++) {
+      log::warning("more generations than max_generations serve; the oldest is drained",
+                   {{"generation", old_[i]->number()}, {"connections", old_[i]->connections()}});
+      old_[i]->drain();
+    }
+  }
+
+  // The generation that was being prepared will not be.
+  void abandon(const std::string& cause) {
+    if (!next_) return;
+    if (!current_) return fail(cause, Failure::configuration);
+    prepare_.stop();
+    retire_failed_next();
+    reload_failed(cause);
+  }
+
+  void retire_failed_next() {
+    next_->kill();
+    if (next_listeners_ == listeners_) listeners_->discard_added();
+    next_listeners_.reset();
+    old_.push_back(std::move(next_));
+    bury_.start(Milliseconds(0));
+  }
+
+  void reload_failed(const std::string& cause) {
+    log::error("reload failed; nothing has changed", {{"cause", cause}});
+    common::sd_notify("READY=1");
+    bury_.start(Milliseconds(0));
+  }
+
+  // ---- workers that die
+
+  void on_hopeless(Generation& generation, const std::string& cause) override {
+    if (&generation == next_.get() && current_) return abandon(cause);
+    fail(cause, Failure::worker);
+  }
+
+  void on_gone(Generation&) override { bury_.start(Milliseconds(0)); }
+
+  // What ends inside its own callbacks is destroyed after them.
+  void bury() {
+    if (!next_) key_check_.reset();
+    std::erase_if(old_, [](const auto& generation) {
+      if (generation->gone()) log::info("generation has ended", {{"generation", generation->number()}});
+      return generation->gone();
+    });
+    const auto gone = [](const auto& generation) { return !generation || generation->gone(); };
+    if (stopping_ && old_.empty() && gone(current_) && gone(next_)) uv_stop(loop_);
+    if (!next_ && current_ && reload_again_) reload_again_ = false, reload();
+  }
+
+  // ---- every second
+
+  void tick() {
+    tick_.start(kTick);
+    share_connections();
+    tell_status();
+  }
+
+  // max_connections is for all: what older generations still have is not the newest one's.
+  void share_connections() {
+    if (!current_ || !current_->config().listener.max_connections) return;
+    uint64_t elsewhere = 0;
+    for (const auto& generation : old_) elsewhere += generation->connections();
+    const uint64_t most = *current_->config().listener.max_connections;
+    current_->allow_connections(most > elsewhere ? most - elsewhere : 0);
+  }
+
+  void tell_status() {
+    if (!current_ || stopping_) return;
+    uint64_t connections = current_->connections();
+    for (const auto& generation : old_) connections += generation->connections();
+    std::string status = "STATUS=" + std::to_string(current_->slots().size()) + " workers, " +
+                         std::to_string(connections) + " connections, generation " + std::to_string(current_->number());
+    if (!old_.empty()) status += " (" + std::to_string(old_.size()) + " older still have sessions)";
+    if (status == status_) return;
+    status_ = std::move(status);
+    common::sd_notify(status_);
+  }
+
+  void feed_watchdog() {
+    if (const auto interval = common::sd_watchdog_interval()) {
+      common::sd_notify("WATCHDOG=1");
+      watchdog_.start(*interval / 2);
+    }
   }
 
   // ---- the end
 
-  void fail(std::string why) {
-    failure_ = std::move(why);
-    status_ = 1;
-    uv_stop(loop_);
+  void fail(std::string why, Failure failure) {
+    if (failure_ == Failure::none) failure_ = failure, first_cause_ = std::move(why);
+    if (!stopping_) stop();
   }
 
   void stop() {
     if (stopping_) return kill_workers();  // asked twice: hurry
     stopping_ = true;
     common::sd_notify("STOPPING=1");
+    const Milliseconds timeout = (current_ ? current_ : next_)->config().shutdown_timeout;
     log::info("relayd stops: no new devices; those that are up are told and closed",
-              {{"shutdown_timeout_ms", config_.shutdown_timeout.count()}});
-    for (auto& slot : slots_) slot->stop();
-    kill_.start(config_.shutdown_timeout + kBeyondShutdown);
-    on_gone();
+              {{"shutdown_timeout_ms", timeout.count()}});
+    prepare_.stop();
+    listeners_.reset();
+    next_listeners_.reset();
+    for_each([](Generation& generation) { generation.drain(); });
+    kill_.start(timeout + kBeyondShutdown);
+    bury_.start(Milliseconds(0));
   }
 
   void kill_workers() {
-    for (auto& slot : slots_) slot->kill();
+    for_each([](Generation& generation) { generation.kill(); });
+  }
+
+  template <typename Do>
+  void for_each(Do action) {
+    for (auto& generation : old_) action(*generation);
+    for (auto* generation : {current_.get(), next_.get()})
+      if (generation) action(*generation);
   }
 
   uv_loop_t* loop_;
-  Plan plan_;
-  Config config_;
-  tls::CertificateChain certificate_;
-  common::Timer kill_;
-  std::vector<std::unique_ptr<WorkerSlot>> slots_;
+  const std::string config_file_;
+  const Overrides overrides_;
+  common::Timer prepare_, tick_, watchdog_, kill_, bury_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
-  std::unique_ptr<ipc::Client> keyd_;
-  std::optional<Resolver> remote_, local_;
-  bool listener_key_checked_ = false, started_ = false, ready_ = false, stopping_ = false;
-  int status_ = 0;
-  std::string failure_;
+  std::shared_ptr<Listeners> listeners_, next_listeners_;
+  std::unique_ptr<ListenerKeyCheck> key_check_;
+  std::unique_ptr<Generation> current_, next_;  // that serves new devices; that is to
+  std::vector<std::unique_ptr<Generation>> old_;
+  int generations_ = 0;
+  bool reload_again_ = false, stopping_ = false;
+  std::string status_, first_cause_;
+  Failure failure_ = Failure::none;
 };
 
 }  // namespace
 
 int run_supervisor(const std::string& config_file, const Overrides& overrides) {
   ::signal(SIGPIPE, SIG_IGN);
-  Plan plan;
-  plan.config_name = config_file;
-  plan.config_text = common::read_file(config_file, kMaxConfigFile);
-  plan.overrides = overrides;
-  const Config config = plan.config();
-  log::open("relayd", config.log_level);
-  plan.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);
-  plan.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
-  plan.listener_revoked = read_pem(config_file, "listener.crlfile", config.listener.crlfile);
-  plan.remote_trusted = read_pem(config_file, "remote.cacertfile", config.remote.cacertfile);
   common::harden_process();
-
   uv_loop_t loop;
   uv_loop_init(&loop);
-  int status = 0;
-  std::string failure;
-  {
-    Supervisor supervisor(&loop, std::move(plan));
+  std::exception_ptr failure;
+  try {
+    Supervisor supervisor(&loop, config_file, overrides);
     uv_run(&loop, UV_RUN_DEFAULT);
-    status = supervisor.status();
-    failure = supervisor.failure();
+    supervisor.report_failure();
+  } catch (...) {
+    failure = std::current_exception();
   }
-  uv_run(&loop, UV_RUN_DEFAULT);
+  uv_run(&loop, UV_RUN_DEFAULT);  // closes what the supervisor's handles were
   uv_loop_close(&loop);
-  if (!failure.empty()) throw ConfigError(failure);
-  return status;
+  if (failure) std::rethrow_exception(failure);
+  return 0;
 }
 
 }  // namespace relayd

@@ -1,5 +1,8 @@
 // The supervisor: reads and checks everything that is a file, binds, resolves, starts the workers and starts them
 // again. It parses nothing that comes from the network and signs nothing.
+//
+// SIGHUP: a new generation of workers with what the files hold now; if anything is wrong with that, nothing changes.
+// SIGTERM, SIGINT: drain and leave; once more: at once.
 #pragma once
 
 #include <string>
@@ -8,8 +11,8 @@
 
 namespace relayd {
 
-// Runs until SIGTERM or SIGINT and the workers' drain. Returns the exit status; what can't be used at start is a
-// common::ConfigError.
+// Runs until it is told to stop, or until a worker dies too often. Returns the exit status; what can't be used at start
+// is a common::ConfigError, a later end that nobody asked for std::runtime_error.
 int run_supervisor(const std::string& config_file, const Overrides& overrides);
 
 }  // namespace relayd

@@ -1,10 +1,7 @@
 #include "relayd/supervisor/worker_slot.h"
 
 #include <signal.h>
-#include <string.h>
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <system_error>
 
 #include "common/log.h"
@@ -12,94 +9,118 @@
 namespace relayd {
 
 namespace log = common::log;
+using common::Milliseconds;
 
-WorkerSlot::WorkerSlot(uv_loop_t* loop, int number, common::Fd listener, Owner& owner)
-    : loop_(loop), number_(number), listener_(std::move(listener)), owner_(owner), restart_(loop, this, [](void* self) {
-        static_cast<WorkerSlot*>(self)->start();
-      }) {}
+namespace {
 
-WorkerSlot::~WorkerSlot() { kill(); }
+constexpr int kLooksPerWatchdog = 4;
+constexpr Milliseconds kToTellItsStack{1000};  // between SIGABRT, upon which a worker logs its stack, and SIGKILL
 
-void WorkerSlot::start() {
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
-    throw std::system_error(errno, std::generic_category(), "socketpair for a worker");
-  control_.reset(pair[0]);
-  const common::Fd theirs(pair[1]);
-  const common::Fd plan = owner_.plan_for(number_).to_memfd();
+}  // namespace
 
-  scoreboard_ = std::make_unique<Scoreboard>();
-
-  uv_stdio_container_t stdio[kScoreboardFd + 1];
-  const int inherited[] = {-1,           STDOUT_FILENO,    STDERR_FILENO, plan.get(), listener_.get(),
-                           theirs.get(), scoreboard_->fd()};
-  static_assert(std::size(inherited) == kScoreboardFd + 1);
-  for (size_t i = 0; i < std::size(inherited); i++) {
-    stdio[i].flags = inherited[i] < 0 ? UV_IGNORE : UV_INHERIT_FD;
-    stdio[i].data.fd = inherited[i];
+const char* name(WorkerSlot::State state) {
+  switch (state) {
+    case WorkerSlot::State::waiting: return "waiting";
+    case WorkerSlot::State::starting: return "starting";
+    case WorkerSlot::State::serving: return "serving";
+    case WorkerSlot::State::retired: return "retired";
+    case WorkerSlot::State::draining: return "draining";
+    case WorkerSlot::State::gone: return "gone";
   }
-  char program[] = "relayd", role[] = "worker";
-  char* arguments[] = {program, role, nullptr};
-  uv_process_options_t options{};
-  options.file = "/proc/self/exe";
-  options.args = arguments;
-  options.stdio_count = std::size(stdio);
-  options.stdio = stdio;
-  options.exit_cb = [](uv_process_t* process, int64_t status, int signal) {
-    static_cast<WorkerSlot*>(process->data)->on_exit(status, signal);
-  };
-  process_.reset(new uv_process_t);
-  process_->data = this;
-  if (const int status = uv_spawn(loop_, process_.get(), &options); status != 0) {
-    process_.reset();
-    log::error("a worker can't be started", {{"worker", number_}, {"cause", uv_strerror(status)}});
-    return restart_.start(policy_.delay_after_death(false));
-  }
-  log::info("worker started", {{"worker", number_}, {"pid", process_->pid}});
-  control_poll_ = std::make_unique<common::Poll>(loop_, control_.get(), this,
-                                                 [](void* self, int) { static_cast<WorkerSlot*>(self)->on_control(); });
-  control_poll_->watch(UV_READABLE);
+  return "";
 }
 
-void WorkerSlot::on_control() {
-  char byte = 0;
-  const ssize_t got = ::recv(control_.get(), &byte, 1, MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return control_poll_.reset();  // its exit is reported by itself
-  if (byte != kReady || serving_) return;      // a worker is believed nothing else
-  serving_ = true;
+WorkerSlot::WorkerSlot(uv_loop_t* loop, int number, const Config& config, Owner& owner)
+    : loop_(loop),
+      number_(number),
+      watchdog_(config.worker_watchdog),
+      owner_(owner),
+      policy_(config.max_restarts, config.restart_window),
+      restart_(loop, this, [](void* self) { static_cast<WorkerSlot*>(self)->start(); }),
+      beat_(loop, this, [](void* self) { static_cast<WorkerSlot*>(self)->look_for_a_beat(); }),
+      kill_(loop, this, [](void* self) { static_cast<WorkerSlot*>(self)->kill_hanging(); }) {}
+
+void WorkerSlot::start() {
+  state_ = State::starting;
+  try {
+    process_ = owner_.spawn(number_, *this);
+  } catch (const std::system_error& error) {
+    return died(false, error.what(), 0);
+  }
+  last_beat_ = 0;
+  last_beat_at_ = uv_now(loop_);
+  beat_.start(watchdog_ / kLooksPerWatchdog);
+}
+
+void WorkerSlot::on_serving() {
+  if (state_ == State::starting) state_ = State::serving;
   owner_.on_serving();
 }
 
-void WorkerSlot::send(const Order& order) {
-  const std::string text = order.encode();
-  if (!process_ || ::send(control_.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return;
-  log::warning("a worker could not be told", {{"worker", number_}, {"cause", strerror(errno)}});
-}
-
-void WorkerSlot::stop() {
-  stopping_ = true;
+void WorkerSlot::leave(State state, Order::What order) {
+  if (state_ == State::gone) return;
   restart_.stop();
-  send({Order::What::drain, {}});
+  state_ = state;
+  if (process_) return process_->send({order, {}, ""});
+  state_ = State::gone;
+  owner_.on_gone();
 }
 
 void WorkerSlot::kill() {
-  if (process_) uv_process_kill(process_.get(), SIGKILL);
+  if (state_ == State::gone) return;
+  if (!process_) return leave(State::draining, Order::What::drain);
+  state_ = State::draining;
+  process_->kill(SIGKILL);
 }
 
-void WorkerSlot::on_exit(int64_t status, int signal) {
-  const int pid = process_->pid;
+void WorkerSlot::send(const Order& order, int attached) {
+  if (process_) process_->send(order, attached);
+}
+
+void WorkerSlot::on_death(const std::string& cause) {
+  beat_.stop();
+  kill_.stop();
+  const int pid = process_->pid();
+  const bool had_served = process_->serving();
+  const bool ended_as_asked = state_ >= State::retired && cause == "exit status 0";
   process_.reset();
-  control_poll_.reset();
-  control_.reset();
-  const bool had_served = serving_;
-  serving_ = false;
-  if (stopping_) return owner_.on_gone();
-  const auto delay = policy_.delay_after_death(had_served);
-  const std::string how =
-      signal != 0 ? std::string("signal ") + strsignal(signal) : "exit status " + std::to_string(status);
-  log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", how}, {"restart_in_ms", delay.count()}});
-  restart_.start(delay);
+  if (state_ < State::retired) return died(had_served, cause, pid);
+  if (!ended_as_asked) log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
+  state_ = State::gone;
+  owner_.on_gone();
+}
+
+void WorkerSlot::died(bool had_served, const std::string& cause, int pid) {
+  state_ = State::waiting;
+  const auto delay = policy_.after_death(had_served, RestartPolicy::Clock::now());
+  if (policy_.starts_a_series()) first_cause_ = cause;
+  if (!delay || !owner_.may_restart()) {
+    log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
+    const std::string who = "worker " + std::to_string(number_);
+    return owner_.on_hopeless(delay ? who + " can't start: " + cause
+                                    : who + " died more than max_restarts times; the first cause: " + first_cause_);
+  }
+  log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}, {"restart_in_ms", delay->count()}});
+  restarts_++;
+  restart_.start(*delay);
+}
+
+void WorkerSlot::look_for_a_beat() {
+  const uint64_t beat = process_->counters().beat.load(std::memory_order_relaxed), now = uv_now(loop_);
+  if (beat != last_beat_) {
+    last_beat_ = beat;
+    last_beat_at_ = now;
+  }
+  const auto silent = Milliseconds(now - last_beat_at_);
+  if (silent < watchdog_) return beat_.start(watchdog_ / kLooksPerWatchdog);
+  log::error("worker hangs: its event loop has not turned for worker_watchdog; it is killed",
+             {{"worker", number_}, {"pid", pid()}, {"silent_ms", silent.count()}});
+  process_->kill(SIGABRT);
+  kill_.start(kToTellItsStack);
+}
+
+void WorkerSlot::kill_hanging() {
+  if (process_) process_->kill(SIGKILL);
 }
 
 }  // namespace relayd

@@ -1,5 +1,9 @@
-// One worker's place: its listening socket for good, and the process that serves it now. Birth, death and what is said
-// over the control socket; when to be born again is RestartPolicy's.
+// One worker's place in a generation: who serves it now, when a dead one has a successor, and that a hanging one dies.
+//
+//   waiting ⇄ starting → serving → retired → draining → gone
+//
+// A process that ends in waiting, starting or serving has a successor (RestartPolicy); later ones have none. Loop
+// thread only.
 #pragma once
 
 #include <uv.h>
@@ -7,53 +11,63 @@
 #include <memory>
 #include <string>
 
-#include "common/fd.h"
 #include "common/uv.h"
 #include "relayd/supervisor/restart_policy.h"
-#include "relayd/worker/plan.h"
-#include "relayd/worker/scoreboard.h"
+#include "relayd/supervisor/spawn.h"
 
 namespace relayd {
 
-class WorkerSlot {
+class WorkerSlot final : private WorkerProcess::Owner {
  public:
+  enum class State { waiting, starting, serving, retired, draining, gone };
+
   struct Owner {
-    virtual Plan plan_for(int worker) = 0;
+    virtual std::unique_ptr<WorkerProcess> spawn(int worker, WorkerProcess::Owner& owner) = 0;  // std::system_error
     virtual void on_serving() = 0;
-    virtual void on_gone() = 0;  // after stop(): the process has ended
+    virtual bool may_restart() const = 0;
+    virtual void on_hopeless(const std::string& cause) = 0;  // it died too often, or may not restart
+    virtual void on_gone() = 0;
 
    protected:
     ~Owner() = default;
   };
 
-  WorkerSlot(uv_loop_t* loop, int number, common::Fd listener, Owner& owner);
-  ~WorkerSlot();
+  WorkerSlot(uv_loop_t* loop, int number, const Config& config, Owner& owner);
   WorkerSlot(const WorkerSlot&) = delete;
   WorkerSlot& operator=(const WorkerSlot&) = delete;
 
   void start();
-  void send(const Order& order);
-  void stop();  // asks the worker to drain; it is not started again
-  void kill();
-  bool serving() const { return serving_; }
-  bool gone() const { return process_ == nullptr; }
+  void retire() { leave(State::retired, Order::What::retire); }
+  void drain() { leave(State::draining, Order::What::drain); }
+  void kill();  // and no successor
+  void send(const Order& order, int attached = -1);
+
+  State state() const { return state_; }
+  int number() const { return number_; }
+  int pid() const { return process_ ? process_->pid() : 0; }
+  uint64_t restarts() const { return restarts_; }
+  Counters* counters() const { return process_ ? &process_->counters() : nullptr; }
 
  private:
-  void on_control();
-  void on_exit(int64_t status, int signal);
+  void on_serving() override;
+  void on_death(const std::string& cause) override;
+  void leave(State state, Order::What order);
+  void died(bool had_served, const std::string& cause, int pid);
+  void look_for_a_beat();
+  void kill_hanging();
 
   uv_loop_t* loop_;
   const int number_;
-  common::Fd listener_;
+  const common::Milliseconds watchdog_;
   Owner& owner_;
   RestartPolicy policy_;
-  common::Timer restart_;
-  common::UvPtr<uv_process_t> process_;
-  common::Fd control_;
-  std::unique_ptr<Scoreboard> scoreboard_;
-  std::unique_ptr<common::Poll> control_poll_;
-  bool serving_ = false;
-  bool stopping_ = false;
+  State state_ = State::waiting;
+  std::unique_ptr<WorkerProcess> process_;
+  common::Timer restart_, beat_, kill_;
+  uint64_t restarts_ = 0, last_beat_ = 0, last_beat_at_ = 0;  // uv_now() milliseconds
+  std::string first_cause_;                                   // of a series of deaths
 };
+
+const char* name(WorkerSlot::State state);
 
 }  // namespace relayd

@@ -37,6 +37,25 @@ Json to_json(const tls::Pem& pem) { return {{"file", pem.file}, {"text", pem.tex
 
 tls::Pem pem_from(const Json& json) { return {json.at("file"), json.at("text")}; }
 
+common::Fd sealed(const Json& json) {
+  const std::string text = json.dump();
+  common::Fd fd(memfd_create("mqtt-relay-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+    throw std::system_error(errno, std::generic_category(), "memfd for a worker's plan");
+  return fd;
+}
+
+Json read_sealed(int fd) {
+  struct stat info {};
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+    throw common::ConfigError("a worker is started by its supervisor only: run relayd --config FILE");
+  std::string text(static_cast<size_t>(info.st_size), '\0');
+  if (pread(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    throw std::system_error(errno, std::generic_category(), "reading the worker's plan");
+  return Json::parse(text);
+}
+
 }  // namespace
 
 tls::ServerOptions Plan::server_options(const Config& config) const {
@@ -55,6 +74,8 @@ tls::ClientOptions Plan::client_options(const Config& config) const {
 
 common::Fd Plan::to_memfd() const {
   Json json{{"worker", worker},
+            {"generation", generation},
+            {"listeners", listeners},
             {"config_name", config_name},
             {"config_text", config_text},
             {"listener_certificate", to_json(listener_certificate)},
@@ -65,24 +86,15 @@ common::Fd Plan::to_memfd() const {
   if (overrides.remote_host) json["remote_host"] = *overrides.remote_host;
   if (overrides.remote_port) json["remote_port"] = *overrides.remote_port;
   if (overrides.log_level) json["log_level"] = *overrides.log_level;
-  const std::string text = json.dump();
-  common::Fd fd(memfd_create("mqtt-relay-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
-    throw std::system_error(errno, std::generic_category(), "memfd for a worker's plan");
-  return fd;
+  return sealed(json);
 }
 
 Plan Plan::from_fd(int fd) {
-  struct stat info {};
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-    throw common::ConfigError("a worker is started by its supervisor only: run relayd --config FILE");
-  std::string text(static_cast<size_t>(info.st_size), '\0');
-  if (pread(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
-    throw std::system_error(errno, std::generic_category(), "reading the worker's plan");
-  const Json json = Json::parse(text);
+  const Json json = read_sealed(fd);
   Plan plan;
   plan.worker = json.at("worker");
+  plan.generation = json.at("generation");
+  plan.listeners = json.at("listeners");
   plan.config_name = json.at("config_name");
   plan.config_text = json.at("config_text");
   if (json.contains("remote_host")) plan.overrides.remote_host = json["remote_host"].get<std::string>();
@@ -97,13 +109,32 @@ Plan Plan::from_fd(int fd) {
 }
 
 std::string Order::encode() const {
-  return what == What::drain ? R"({"drain":true})" : Json{{"addresses", to_json(addresses)}}.dump();
+  switch (what) {
+    case What::addresses: return Json{{"addresses", to_json(addresses)}}.dump();
+    case What::retire: return R"({"retire":true})";
+    case What::drain: return R"({"drain":true})";
+    case What::revoke: return R"({"revoke":true})";
+    case What::disconnect: break;
+  }
+  return Json{{"disconnect", client_id}}.dump();
 }
 
 Order Order::decode(std::string_view text) {
   const Json json = Json::parse(text);
-  if (json.contains("drain")) return {What::drain, {}};
-  return {What::addresses, both_from(json.at("addresses"))};
+  if (json.contains("retire")) return {What::retire, {}, ""};
+  if (json.contains("drain")) return {What::drain, {}, ""};
+  if (json.contains("revoke")) return {What::revoke, {}, ""};
+  if (json.contains("disconnect")) return {What::disconnect, {}, json["disconnect"].get<std::string>()};
+  return {What::addresses, both_from(json.at("addresses")), ""};
+}
+
+common::Fd Revocations::to_memfd() const {
+  return sealed({{"trusted", to_json(trusted)}, {"revoked", to_json(revoked)}});
+}
+
+Revocations Revocations::from_fd(int fd) {
+  const Json json = read_sealed(fd);
+  return {pem_from(json.at("trusted")), pem_from(json.at("revoked"))};
 }
 
 }  // namespace relayd

@@ -1,8 +1,8 @@
 // What the supervisor hands a worker at its birth, and what the two say to each other afterwards.
 //
 // The plan is one JSON document in a sealed memfd: the text of the configuration, the PEM texts, the addresses. The
-// control socket (SOCK_SEQPACKET) carries the supervisor's JSON orders one way and Ready the other way; a worker
-// trusts its supervisor, the supervisor believes a worker nothing but that single byte.
+// control socket (SOCK_SEQPACKET) carries the supervisor's JSON orders one way, kReady and last words the other way. A
+// worker trusts its supervisor; the supervisor believes a worker that it is ready, and logs its last words.
 #pragma once
 
 #include <string>
@@ -14,16 +14,20 @@
 
 namespace relayd {
 
-// Descriptors that a worker finds open, behind the standard ones.
-inline constexpr int kPlanFd = 3, kListenerFd = 4, kControlFd = 5, kScoreboardFd = 6;
-inline constexpr char kReady = 'R';
+// Descriptors that a worker finds open, behind the standard ones; as many listeners as its plan says.
+inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFirstListenerFd = 6;
+
+// From the worker: that it serves, or, behind kLastWords, why it ends (cut at kMaxLastWords).
+inline constexpr char kReady = 'R', kLastWords = 'E';
+inline constexpr size_t kMaxLastWords = 1024;
 
 struct Addresses {
   std::vector<SocketAddress> remote, local;
 };
 
 struct Plan {
-  int worker = 0;
+  int worker = 0, generation = 1;
+  int listeners = 1;
   std::string config_name, config_text;
   Overrides overrides;
   tls::Pem listener_certificate, listener_trusted, listener_revoked, remote_trusted;
@@ -38,13 +42,28 @@ struct Plan {
 };
 
 struct Order {
-  enum class What { addresses, drain };
+  enum class What {
+    addresses,   // of the brokers, from now on
+    retire,      // accept nobody more; serve who is there, then leave
+    drain,       // say goodbye to everybody, then leave
+    revoke,      // end sessions whose certificates `revocations` revokes; it comes as a descriptor (Revocations)
+    disconnect,  // end the sessions of `client_id`
+  };
   What what = What::addresses;
   Addresses addresses;
+  std::string client_id;
 
   std::string encode() const;
   static Order decode(std::string_view text);  // common::ConfigError
 };
-inline constexpr size_t kMaxOrder = 32 * 1024;
+inline constexpr size_t kMaxOrder = 64 * 1024;
+
+// Certificate authorities and their CRLs, too large for a datagram: a sealed memfd beside the order.
+struct Revocations {
+  tls::Pem trusted, revoked;
+
+  common::Fd to_memfd() const;
+  static Revocations from_fd(int fd);
+};
 
 }  // namespace relayd

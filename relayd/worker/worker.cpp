@@ -4,16 +4,18 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 
-#include "common/hardening.h"
 #include "common/log.h"
-#include "common/seccomp.h"
 #include "relayd/session/session.h"
 #include "relayd/worker/plan.h"
+#include "relayd/worker/sandbox.h"
 
 namespace relayd {
 namespace {
@@ -23,6 +25,17 @@ using common::Milliseconds;
 
 constexpr int kAcceptsPerWakeup = 64;      // then the established sessions have their turn
 constexpr Milliseconds kAcceptPause{100};  // after accept(2) failed for want of descriptors or memory
+
+constexpr Milliseconds kBeat{1000};
+
+std::vector<common::Fd> inherited_listeners(int count) {
+  std::vector<common::Fd> listeners;
+  for (int i = 0; i < count; i++) {
+    listeners.emplace_back(kFirstListenerFd + i);
+    fcntl(kFirstListenerFd + i, F_SETFD, FD_CLOEXEC);
+  }
+  return listeners;
+}
 
 class Worker {
  public:
@@ -46,12 +59,15 @@ class Worker {
                   plan_.addresses.local,
                   this,
                   [](void* self, uint64_t id) { static_cast<Worker*>(self)->retire(id); }},
-        listener_(kListenerFd),
+        listeners_(inherited_listeners(plan_.listeners)),
         control_(kControlFd),
+        memory_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)),
         bury_(loop, this, [](void* self) { static_cast<Worker*>(self)->bury(); }),
-        accept_again_(loop, this, [](void* self) { static_cast<Worker*>(self)->watch_listener(); }),
+        beat_(loop, this, [](void* self) { static_cast<Worker*>(self)->beat(); }),
+        accept_again_(loop, this, [](void* self) { static_cast<Worker*>(self)->watch_listeners(); }),
         shutdown_(loop, this, [](void* self) { uv_stop(static_cast<Worker*>(self)->loop_); }) {
-    watch_listener();
+    watch_listeners();
+    beat();
     control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this,
                                                    [](void* self, int) { static_cast<Worker*>(self)->on_control(); });
     control_poll_->watch(UV_READABLE);
@@ -63,24 +79,30 @@ class Worker {
   }
 
  private:
-  void watch_listener() {
-    listener_poll_ = std::make_unique<common::Poll>(loop_, listener_.get(), this,
-                                                    [](void* self, int) { static_cast<Worker*>(self)->accept(); });
-    listener_poll_->watch(UV_READABLE);
+  void watch_listeners() {
+    for (const auto& listener : listeners_) {
+      listener_polls_.push_back(std::make_unique<common::Poll>(
+          loop_, listener.get(), this, [](void* self, int) { static_cast<Worker*>(self)->accept(); }));
+      listener_polls_.back()->watch(UV_READABLE);
+    }
   }
 
   void accept() {
+    for (const auto& listener : listeners_) accept_from(listener);
+  }
+
+  void accept_from(const common::Fd& listener) {
     for (int i = 0; i < kAcceptsPerWakeup; i++) {
       SocketAddress device;
       device.size = sizeof device.storage;
-      common::Fd socket(::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&device.storage), &device.size,
+      common::Fd socket(::accept4(listener.get(), reinterpret_cast<sockaddr*>(&device.storage), &device.size,
                                   SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (socket) {
         open_session(std::move(socket), device);
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         // The connection stays in the kernel's queue, and so would our readiness: look away for a while.
         log::warning("no connection can be accepted", {{"cause", strerror(errno)}, {"sessions", sessions_.size()}});
-        listener_poll_.reset();
+        listener_polls_.clear();
         return accept_again_.start(kAcceptPause);
       } else if (errno != ECONNABORTED && errno != EINTR) {
         return;  // EAGAIN: the queue is empty
@@ -104,31 +126,75 @@ class Worker {
   void bury() {
     for (const uint64_t id : retired_) sessions_.erase(id);
     retired_.clear();
-    if (draining_ && sessions_.empty()) uv_stop(loop_);
+    if (leaving_ && sessions_.empty()) uv_stop(loop_);
+  }
+
+  // A sign of life for the supervisor, and what is too dear to measure at each change.
+  void beat() {
+    beat_.start(std::min(kBeat, config_.worker_watchdog / 4));
+    count(scoreboard_->beat);
+    char text[128] = {};  // proc(5): pages in all, then resident ones
+    if (::pread(memory_.get(), text, sizeof text - 1, 0) <= 0) return;
+    if (const char* resident = strchr(text, ' '))
+      scoreboard_->memory.store(strtoull(resident, nullptr, 10) * page_size_, std::memory_order_relaxed);
   }
 
   void on_control() {
     char text[kMaxOrder];
-    const ssize_t got = ::recv(control_.get(), text, sizeof text, MSG_DONTWAIT);
+    common::Fd attached;
+    const ssize_t got = receive(text, attached);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) {
       log::error("the supervisor is gone; this worker leaves", {{"worker", plan_.worker}});
       return uv_stop(loop_);
     }
     const Order order = Order::decode({text, static_cast<size_t>(got)});
-    if (order.what == Order::What::drain) drain();
-    else plan_.addresses = order.addresses;
+    switch (order.what) {
+      case Order::What::addresses: plan_.addresses = order.addresses; return;
+      case Order::What::retire: return retire_generation();
+      case Order::What::drain: return drain();
+      case Order::What::revoke: return;
+      case Order::What::disconnect: return;
+    }
+  }
+
+  ssize_t receive(std::span<char> text, common::Fd& attached) {
+    iovec part{text.data(), text.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const ssize_t got = ::recvmsg(control_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const cmsghdr* header = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+      int fd = -1;
+      memcpy(&fd, CMSG_DATA(header), sizeof fd);
+      attached.reset(fd);
+    }
+    return got;
+  }
+
+  void stop_accepting() {
+    accept_again_.stop();
+    listener_polls_.clear();
+    listeners_.clear();
+  }
+
+  // A newer generation accepts now; this one leaves with its last session.
+  void retire_generation() {
+    leaving_ = true;
+    stop_accepting();
+    bury_.start(Milliseconds(0));
   }
 
   void drain() {
     if (draining_) return;
     draining_ = true;
-    accept_again_.stop();
-    listener_poll_.reset();
-    listener_.reset();
+    retire_generation();
     for (auto& [id, session] : sessions_) session->drain();
     shutdown_.start(config_.shutdown_timeout);
-    bury_.start(Milliseconds(0));
   }
 
   uv_loop_t* loop_;
@@ -140,34 +206,23 @@ class Worker {
   ipc::Client keyd_;
   tls::Runtime runtime_;
   SessionServices services_;
-  common::Fd listener_, control_;
-  std::unique_ptr<common::Poll> listener_poll_, control_poll_;
-  common::Timer bury_, accept_again_, shutdown_;
+  std::vector<common::Fd> listeners_;
+  common::Fd control_, memory_;
+  const uint64_t page_size_ = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  std::vector<std::unique_ptr<common::Poll>> listener_polls_;
+  std::unique_ptr<common::Poll> control_poll_;
+  common::Timer bury_, beat_, accept_again_, shutdown_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> retired_;
   uint64_t last_session_ = 0;
-  bool draining_ = false;
+  bool leaving_ = false, draining_ = false;
 };
 
-// Says what protects this process, or by name what does not.
-void enter_sandbox(int worker) {
-  common::harden_process();
-#if defined(MQTT_RELAY_SANITIZED)
-  // LeakSanitizer, at the end of the process, reads /proc and traces its threads.
-  const common::Fd proc(::open("/proc", O_PATH | O_CLOEXEC));
-  const common::FileRule rules[] = {{proc.get(), common::FileRule::read}};
-  const std::string files = common::forbid_files(rules), calls;
-#else
-  const std::string files = common::forbid_files(), calls = common::forbid_system_calls();
-#endif
-  for (const std::string& lacking : {files, calls})
-    if (!lacking.empty())
-      log::warning("this worker's sandbox is weaker than it should be", {{"worker", worker}, {"cause", lacking}});
-  if (!files.empty() || !calls.empty()) return;
-  const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
-  if (root) throw std::runtime_error("Landlock is in force, but this worker could open \"/\"");
-  log::info("worker is sandboxed: it can open no file, execute nothing, is not dumpable and gains no privileges",
-            {{"worker", worker}, {"open(\"/\")", strerror(errno)}});
+// For the supervisor's log, which tells why this worker is no more.
+void say_last_words(std::string words) {
+  words.insert(words.begin(), kLastWords);
+  words.resize(std::min(words.size(), 1 + kMaxLastWords));
+  [[maybe_unused]] const ssize_t sent = ::send(kControlFd, words.data(), words.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 }  // namespace
@@ -177,24 +232,27 @@ int run_worker() {
   uv_loop_t loop;
   uv_loop_init(&loop);
   int status = 0;
+  std::optional<Worker> worker;  // its control socket outlives what is thrown
   try {
     // A worker leaves on its supervisor's order or death only: not when a terminal or a service manager signals the
     // whole group. The control socket ends with the supervisor as well, should it have died before this line.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    for (const int fd : {kPlanFd, kListenerFd, kControlFd, kScoreboardFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
     Plan plan = Plan::from_fd(kPlanFd);
     close(kPlanFd);
     log::open("relayd-worker", plan.config().log_level);
     const int number = plan.worker;
-    Worker worker(&loop, std::move(plan));
+    worker.emplace(&loop, std::move(plan));
     enter_sandbox(number);
-    worker.announce();
+    worker->announce();
     uv_run(&loop, UV_RUN_DEFAULT);
   } catch (const std::exception& error) {
     log::error(error.what());
+    say_last_words(error.what());
     status = 1;
   }
+  worker.reset();
   uv_run(&loop, UV_RUN_DEFAULT);  // closes what the worker's handles were
   uv_loop_close(&loop);
   return status;

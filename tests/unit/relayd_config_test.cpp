@@ -101,16 +101,40 @@ TEST_CASE("worker_plan_arrives_as_it_was_sent") {
   CHECK(write(fd.get(), "x", 1) == -1);  // sealed: a worker can't change what its successor might be given
 }
 
+TEST_CASE("orders_and_revocations_arrive_as_they_were_sent") {
+  using relayd::Order;
+  for (const auto what : {Order::What::retire, Order::What::drain, Order::What::revoke})
+    CHECK(Order::decode(Order{what, {}, ""}.encode()).what == what);
+  const auto disconnect = Order::decode(Order{Order::What::disconnect, {}, "a \"client\""}.encode());
+  CHECK(disconnect.what == Order::What::disconnect);
+  CHECK(disconnect.client_id == "a \"client\"");
+  const auto fd = relayd::Revocations{{"ca.pem", "CA"}, {"crl.pem", "CRL"}}.to_memfd();
+  CHECK(relayd::Revocations::from_fd(fd.get()).revoked.text == "CRL");
+}
+
 TEST_CASE("worker_that_served_is_restarted_at_once_and_one_that_did_not_ever_later") {
-  relayd::RestartPolicy policy;
+  relayd::RestartPolicy policy(100, std::chrono::hours(10));
   using std::chrono::seconds;
-  CHECK(policy.delay_after_death(true) == seconds(0));
-  CHECK(policy.delay_after_death(false) == seconds(1));
-  CHECK(policy.delay_after_death(false) == seconds(2));
-  for (int i = 0; i < 10; i++) policy.delay_after_death(false);
-  CHECK(policy.delay_after_death(false) == seconds(60));
-  CHECK(policy.delay_after_death(true) == seconds(0));
-  CHECK(policy.delay_after_death(false) == seconds(1));
+  const relayd::RestartPolicy::Clock::time_point now;
+  CHECK(policy.after_death(true, now) == seconds(0));
+  CHECK(policy.after_death(false, now) == seconds(1));
+  CHECK(policy.after_death(false, now) == seconds(2));
+  for (int i = 0; i < 10; i++) policy.after_death(false, now);
+  CHECK(policy.after_death(false, now) == seconds(60));
+  CHECK(policy.after_death(true, now) == seconds(0));
+  CHECK(policy.after_death(false, now) == seconds(1));
+}
+
+TEST_CASE("worker_is_given_up_after_max_restarts_in_restart_window_or_in_a_row") {
+  using std::chrono::seconds;
+  relayd::RestartPolicy::Clock::time_point now;
+  relayd::RestartPolicy busy(3, seconds(60));
+  for (int i = 0; i < 10; i++, now += seconds(25)) CHECK(busy.after_death(true, now));
+  CHECK(busy.after_death(true, now));
+  CHECK_FALSE(busy.after_death(true, now));  // the fourth within a minute
+  relayd::RestartPolicy hopeless(3, seconds(60));
+  for (int i = 0; i < 3; i++, now += seconds(600)) CHECK(hopeless.after_death(false, now));
+  CHECK_FALSE(hopeless.after_death(false, now));
 }
 
 TEST_CASE("relayd_limits_have_emqx_names_and_defaults") {

@@ -1,0 +1,122 @@
+#include "relayd/supervisor/generation.h"
+
+#include <algorithm>
+
+namespace relayd {
+namespace {
+
+using State = WorkerSlot::State;
+
+}  // namespace
+
+Generation::Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners, Owner& owner)
+    : loop_(loop), number_(number), loaded_(std::move(loaded)), listeners_(std::move(listeners)), owner_(owner) {
+  loaded_.plan.generation = number;
+  for (int i = 0; i < config().workers; i++)
+    slots_.push_back(std::make_unique<WorkerSlot>(loop, i, config(), static_cast<WorkerSlot::Owner&>(*this)));
+}
+
+void Generation::start(const Generation* before) {
+  replaces_ = before != nullptr;
+  resolve(remote_, config().remote_endpoint, before ? &before->remote_ : nullptr);
+  if (config().local) resolve(local_, *config().local, before ? &before->local_ : nullptr);
+  on_resolved();
+}
+
+void Generation::resolve(std::optional<Resolver>& resolver, const Config::Endpoint& endpoint,
+                         const std::optional<Resolver>* before) {
+  std::vector<SocketAddress> known;
+  if (before && *before && (*before)->endpoint() == endpoint) known = (*before)->addresses();
+  resolver.emplace(loop_, endpoint, config().resolve_interval, std::move(known), this,
+                   [](void* self) { static_cast<Generation*>(self)->on_resolved(); });
+}
+
+void Generation::on_resolved() {
+  if (started_) {
+    for (auto& slot : slots_) slot->send({Order::What::addresses, addresses(), ""});
+    return;
+  }
+  for (const auto* resolver : {&remote_, &local_}) {
+    if (!*resolver && resolver == &local_ && !config().local) continue;
+    if (!*resolver || !(*resolver)->tried()) return;
+    if (replaces_ && (*resolver)->addresses().empty())
+      return owner_.on_unresolved(*this, "the name \"" + (*resolver)->endpoint().host + "\" can't be resolved");
+  }
+  started_ = true;
+  for (auto& slot : slots_) slot->start();
+}
+
+Addresses Generation::addresses() const {
+  return {remote_->addresses(), local_ ? local_->addresses() : std::vector<SocketAddress>{}};
+}
+
+std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owner& owner) {
+  const std::vector<int> listeners = listeners_->of(worker, config().workers);
+  Plan& plan = loaded_.plan;
+  plan.worker = worker;
+  plan.listeners = static_cast<int>(listeners.size());
+  plan.addresses = addresses();
+  auto process = std::make_unique<WorkerProcess>(loop_, plan, listeners, owner);
+  process->counters().max_connections = share_of(most_connections_, worker, config().workers);
+  common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
+  return process;
+}
+
+void Generation::on_serving() {
+  const auto serving = [](const auto& slot) { return slot->state() == State::serving; };
+  if (served_ || !std::all_of(slots_.begin(), slots_.end(), serving)) return;
+  served_ = true;
+  owner_.on_serving(*this);
+}
+
+bool Generation::gone() const {
+  return std::all_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->state() == State::gone; });
+}
+
+void Generation::on_gone() {
+  if (gone()) owner_.on_gone(*this);
+}
+
+void Generation::retire() {
+  listeners_.reset();
+  remote_.reset();
+  local_.reset();
+  for (auto& slot : slots_) slot->retire();
+}
+
+void Generation::drain() {
+  listeners_.reset();
+  remote_.reset();
+  local_.reset();
+  started_ = true;
+  for (auto& slot : slots_) slot->drain();
+}
+
+void Generation::kill() {
+  for (auto& slot : slots_) slot->kill();
+}
+
+void Generation::revoke(const Revocations& revocations) {
+  const common::Fd text = revocations.to_memfd();
+  for (auto& slot : slots_) slot->send({Order::What::revoke, {}, ""}, text.get());
+}
+
+void Generation::disconnect(const std::string& client_id) {
+  for (auto& slot : slots_) slot->send({Order::What::disconnect, {}, client_id});
+}
+
+void Generation::allow_connections(uint64_t most) {
+  most_connections_ = most;
+  for (auto& slot : slots_)
+    if (Counters* counters = slot->counters())
+      counters->max_connections.store(share_of(most, slot->number(), config().workers), std::memory_order_relaxed);
+}
+
+uint64_t Generation::connections() const {
+  uint64_t sum = 0;
+  for (const auto& slot : slots_)
+    if (const Counters* counters = slot->counters()) sum += counters->connections.load(std::memory_order_relaxed);
+  return sum;
+}
+
+}  // namespace relayd

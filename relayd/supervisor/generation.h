@@ -1,0 +1,77 @@
+// The workers of one configuration. A reload makes a new generation; the old one accepts nobody more and lives as long
+// as its sessions do.
+//
+//   resolving → starting → serving → retired → draining → gone
+//
+// Loop thread only.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "relayd/supervisor/listen.h"
+#include "relayd/supervisor/load.h"
+#include "relayd/supervisor/resolver.h"
+#include "relayd/supervisor/worker_slot.h"
+
+namespace relayd {
+
+class Generation final : private WorkerSlot::Owner {
+ public:
+  struct Owner {
+    virtual void on_serving(Generation& generation) = 0;  // all of its workers, for the first time
+    virtual void on_unresolved(Generation& generation, const std::string& problem) = 0;  // see start()
+    virtual void on_hopeless(Generation& generation, const std::string& cause) = 0;
+    virtual void on_gone(Generation& generation) = 0;  // it may be destroyed, but not at once
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners, Owner& owner);
+
+  // Looks names up, then starts the workers. With a generation before it, all must go well at once: a name that can't
+  // be resolved is on_unresolved (addresses of the same name are taken over), the first death on_hopeless. Without one
+  // workers serve while a name is not known, and have successors.
+  void start(const Generation* before);
+  void retire();
+  void drain();
+  void kill();
+  // Ends sessions whose certificates these revoke.
+  void revoke(const Revocations& revocations);
+  void disconnect(const std::string& client_id);
+  // How many connections all its workers together may have now.
+  void allow_connections(uint64_t most);
+
+  bool serving() const { return served_; }
+  bool gone() const;
+  int number() const { return number_; }
+  const Config& config() const { return loaded_.config; }
+  const Plan& plan() const { return loaded_.plan; }
+  const std::vector<std::unique_ptr<WorkerSlot>>& slots() const { return slots_; }
+  uint64_t connections() const;
+
+ private:
+  std::unique_ptr<WorkerProcess> spawn(int worker, WorkerProcess::Owner& owner) override;
+  void on_serving() override;
+  bool may_restart() const override { return served_ || !replaces_; }
+  void on_hopeless(const std::string& cause) override { owner_.on_hopeless(*this, cause); }
+  void on_gone() override;
+  void resolve(std::optional<Resolver>& resolver, const Config::Endpoint& endpoint,
+               const std::optional<Resolver>* before);
+  void on_resolved();
+  Addresses addresses() const;
+
+  uv_loop_t* loop_;
+  const int number_;
+  Loaded loaded_;
+  std::shared_ptr<Listeners> listeners_;
+  Owner& owner_;
+  std::vector<std::unique_ptr<WorkerSlot>> slots_;
+  std::optional<Resolver> remote_, local_;
+  bool replaces_ = false, started_ = false, served_ = false;
+  uint64_t most_connections_ = UINT64_MAX;
+};
+
+}  // namespace relayd

@@ -1,0 +1,35 @@
+#include "relayd/supervisor/key_check.h"
+
+namespace relayd {
+namespace {
+
+constexpr common::Milliseconds kPatience{2000};
+constexpr uint16_t kSupervisor = 0xffff;  // in keyd's audit, where workers have their number
+
+}  // namespace
+
+ListenerKeyCheck::ListenerKeyCheck(uv_loop_t* loop, const Loaded& loaded, void* owner, Done done)
+    : certfile_(loaded.plan.listener_certificate.file),
+      socket_(loaded.config.keyd_socket),
+      owner_(owner),
+      done_(done),
+      keyd_(loop, {socket_, kSupervisor, kPatience}) {
+  const ipc::Lookup lookup{ipc::Role::listener, loaded.certificate.spki, {}, ""};
+  keyd_.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
+}
+
+void ListenerKeyCheck::on_answer(const ipc::Client::Answer& answer) {
+  if (!answer.arrived)
+    return done_(owner_, Result::keyd_away,
+                 "keyd could not be asked whether it has the key of " + certfile_ + ": no answer on " + socket_);
+  if (answer.status == ipc::Status::ok) return done_(owner_, Result::fits, "");
+  done_(owner_, Result::wrong,
+        answer.status == ipc::Status::mismatch
+            ? certfile_ +
+                  ": this certificate does not match keyd's listener_keyfile; give both the files that belong together "
+                  "(compare \"openssl x509 -pubkey -noout -in CERT\" and \"openssl pkey -pubout -in KEY\")"
+            : certfile_ + ": keyd can't use its listener_keyfile (" + ipc::name(answer.status) +
+                  "); its log names the cause");
+}
+
+}  // namespace relayd

@@ -1,0 +1,33 @@
+// Whether keyd has the key of the listener's certificate: the certificate is here, its key is keyd's, and only keyd can
+// tell if they belong together. Asked once, before a generation of workers is started.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+
+#include "ipc/client.h"
+#include "relayd/supervisor/load.h"
+
+namespace relayd {
+
+class ListenerKeyCheck {
+ public:
+  enum class Result { fits, keyd_away, wrong };
+  // Once, later. `problem` is for the operator, with its remedy; empty if the key fits. The owner may destroy the
+  // check.
+  using Done = void (*)(void* owner, Result result, const std::string& problem);
+
+  ListenerKeyCheck(uv_loop_t* loop, const Loaded& loaded, void* owner, Done done);
+
+ private:
+  void on_answer(const ipc::Client::Answer& answer);
+
+  const std::string certfile_, socket_;
+  void* owner_;
+  Done done_;
+  ipc::Client keyd_;
+};
+
+}  // namespace relayd

@@ -1,0 +1,39 @@
+#include "relayd/supervisor/load.h"
+
+namespace relayd {
+namespace {
+
+using common::ConfigError;
+
+constexpr size_t kMaxConfigFile = 1024 * 1024, kMaxPemFile = 16 * 1024 * 1024;
+
+// Errors about the file, here or where it is parsed, begin with the setting that names it.
+tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
+  if (file.empty()) return {};
+  const std::string origin = config_file + ": " + setting + ": ";
+  try {
+    return {origin + file, common::read_file(file, kMaxPemFile)};
+  } catch (const ConfigError& error) {
+    throw ConfigError(origin + error.what());
+  }
+}
+
+}  // namespace
+
+Loaded load(const std::string& config_file, const Overrides& overrides) {
+  Plan plan;
+  plan.config_name = config_file;
+  plan.config_text = common::read_file(config_file, kMaxConfigFile);
+  plan.overrides = overrides;
+  Config config = plan.config();
+  plan.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);
+  plan.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
+  plan.listener_revoked = read_pem(config_file, "listener.crlfile", config.listener.crlfile);
+  plan.remote_trusted = read_pem(config_file, "remote.cacertfile", config.remote.cacertfile);
+  // Made here only to be checked: what a worker could not load must be known before one is started.
+  auto certificate = tls::ServerContext(plan.server_options(config)).certificate();
+  tls::ClientContext(plan.client_options(config));
+  return {std::move(plan), std::move(config), std::move(certificate)};
+}
+
+}  // namespace relayd

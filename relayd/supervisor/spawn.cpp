@@ -1,0 +1,108 @@
+#include "relayd/supervisor/spawn.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <system_error>
+#include <vector>
+
+#include "common/log.h"
+
+namespace relayd {
+namespace {
+
+[[noreturn]] void fail(int error, const char* what) { throw std::system_error(error, std::generic_category(), what); }
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(uv_loop_t* loop, const Plan& plan, std::span<const int> listeners, Owner& owner)
+    : worker_(plan.worker), owner_(owner) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+    fail(errno, "socketpair for a worker");
+  control_.reset(pair[0]);
+  const common::Fd theirs(pair[1]), plan_text = plan.to_memfd();
+
+  std::vector<int> inherited{-1, STDOUT_FILENO, STDERR_FILENO, plan_text.get(), theirs.get(), scoreboard_.fd()};
+  inherited.insert(inherited.end(), listeners.begin(), listeners.end());
+  std::vector<uv_stdio_container_t> stdio(inherited.size());
+  for (size_t i = 0; i < inherited.size(); i++) {
+    stdio[i].flags = inherited[i] < 0 ? UV_IGNORE : UV_INHERIT_FD;
+    stdio[i].data.fd = inherited[i];
+  }
+  char program[] = "relayd", role[] = "worker";
+  char* arguments[] = {program, role, nullptr};
+  uv_process_options_t options{};
+  options.file = "/proc/self/exe";
+  options.args = arguments;
+  options.stdio_count = static_cast<int>(stdio.size());
+  options.stdio = stdio.data();
+  options.exit_cb = [](uv_process_t* process, int64_t status, int signal) {
+    static_cast<WorkerProcess*>(process->data)->on_exit(status, signal);
+  };
+  process_.reset(new uv_process_t);
+  process_->data = this;
+  if (const int status = uv_spawn(loop, process_.get(), &options); status != 0) fail(-status, "starting a worker");
+  control_poll_ = std::make_unique<common::Poll>(
+      loop, control_.get(), this, [](void* self, int) { static_cast<WorkerProcess*>(self)->on_control(); });
+  control_poll_->watch(UV_READABLE);
+}
+
+WorkerProcess::~WorkerProcess() {
+  kill(SIGKILL);
+  control_poll_.reset();
+}
+
+void WorkerProcess::on_control() {
+  char message[1 + kMaxLastWords];
+  const ssize_t got = ::recv(control_.get(), message, sizeof message, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return control_poll_.reset();  // its exit is reported by itself
+  if (message[0] == kLastWords && last_words_.empty()) last_words_.assign(message + 1, static_cast<size_t>(got) - 1);
+  if (message[0] != kReady || serving_) return;
+  serving_ = true;
+  owner_.on_serving();
+}
+
+void WorkerProcess::send(const Order& order, int attached) {
+  std::string text = order.encode();
+  iovec part{text.data(), text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof attached)] = {};
+  if (attached >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof attached);
+    memcpy(CMSG_DATA(header), &attached, sizeof attached);
+  }
+  if (::sendmsg(control_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    common::log::warning("a worker could not be told",
+                         {{"worker", worker_}, {"pid", pid()}, {"cause", strerror(errno)}});
+}
+
+void WorkerProcess::kill(int signal) {
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(process_.get()))) uv_process_kill(process_.get(), signal);
+}
+
+void WorkerProcess::on_exit(int64_t status, int signal) {
+  // Its last words may still be in the socket.
+  while (control_poll_ && last_words_.empty()) {
+    const auto before = control_poll_.get();
+    char waiting;
+    if (::recv(control_.get(), &waiting, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 || before != control_poll_.get()) break;
+    on_control();
+  }
+  std::string cause =
+      signal != 0 ? std::string("signal ") + strsignal(signal) : "exit status " + std::to_string(status);
+  if (!last_words_.empty()) cause += ": " + last_words_;
+  owner_.on_death(cause);
+}
+
+}  // namespace relayd
