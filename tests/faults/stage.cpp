@@ -1,9 +1,13 @@
 #include "tests/faults/stage.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/proc.h"
 
 namespace faults {
 namespace {
@@ -23,9 +27,25 @@ harness::WorldOptions world_options(const StageOptions& options, const harness::
 Stage::Stage(const StageOptions& options)
     : world_(world_options(options, state_)), witness_(world_.remote->endpoint()), fleet_(relay(), options.fleet) {
   fleet_.start();
-  fleet_.wait_all_up(long_patience());
-  fleet_.wait_progress(fleet_.size() * 4, long_patience());
+  fleet_.wait_all_up(patience());
+  fleet_.wait_progress(fleet_.size() * 4, patience());
   fleet_.mark();
+}
+
+Deadline Stage::patience() const {
+  return Deadline(std::chrono::seconds(60 + fleet_.size() / 50) * HARNESS_PATIENCE_FACTOR);
+}
+
+size_t Stage::worker_descriptors() {
+  size_t sum = 0;
+  for (const auto pid : relay().workers()) sum += geteuid() == 0 ? harness::open_descriptors(pid) : 0;
+  return sum;
+}
+
+size_t Stage::worker_peak_memory() {
+  size_t most = 0;
+  for (const auto pid : relay().workers()) most = std::max(most, harness::peak_memory(pid));
+  return most;
 }
 
 std::map<std::string, int> Stage::workers_of_devices() {
@@ -43,9 +63,9 @@ std::set<std::string> Stage::devices_of(int worker) {
 }
 
 Figures Stage::settle() {
-  fleet_.wait_all_up(long_patience());
-  fleet_.wait_progress(fleet_.size(), long_patience());
-  fleet_.stop_publishing_and_settle(long_patience());
+  fleet_.wait_all_up(patience());
+  fleet_.wait_progress(fleet_.size(), patience());
+  fleet_.stop_publishing_and_settle(patience());
   auto figures = fleet_.figures();
   for (const auto& violation : figures.seen.violations) FAIL_CHECK(violation);
   CHECK(world_.local->log().count_text("New connection from") == 0);
@@ -54,7 +74,7 @@ Figures Stage::settle() {
 
 Figures Stage::finish() {
   const auto figures = settle();
-  const auto judgement = witness_.judge(fleet_.ledgers(), long_patience());
+  const auto judgement = witness_.judge(fleet_.ledgers(), patience());
   print_figures("sessions disturbed " + std::to_string(figures.disturbed) + " of " + std::to_string(figures.devices) +
                 ", recovered in " + seconds(figures.usual_recovery) + " (median), " +
                 seconds(figures.slowest_recovery) + " (max), messages acknowledged " +
