@@ -14,7 +14,7 @@ struct FleetOptions {
   double messages_per_second = 3000;  // of all devices together
   size_t window = 4;                  // messages of one device on their way
   size_t identities = 16;             // certificates that the devices share; each client id has a key file of its own
-  std::string prefix = "device-";     // of client ids, any/PREFIXn of topics
+  std::string prefix = "device-";     // of client ids, any/fleet/PREFIXn of topics
   Behaviour behaviour = {};           // `to`, `window` and `pause` are the fleet's to say
 };
 

@@ -90,14 +90,15 @@ TEST_CASE("a remote killed under load: every device comes back to it") {
 TEST_CASE(
     "a remote that takes connections and says nothing: devices are refused in time, in bounded memory, and return") {
   Stage stage({.relayd = {{"remote", {{"connect_timeout", "1s"}}}}});
-  const auto descriptors = stage.worker_descriptors();
+  const auto workers = stage.relay().workers();
+  const auto descriptors = descriptors_of(workers);
   stop_remote(stage, SIGTERM);
   size_t most_descriptors = 0;
   {
     harness::TakenPort silent(stage.world().remote->endpoint());
     stage.fleet().wait_for(
         [&](const Figures& f) {
-          most_descriptors = std::max(most_descriptors, stage.worker_descriptors());
+          most_descriptors = std::max(most_descriptors, descriptors_of(workers));
           return refusals(f) >= 3 * f.devices;
         },
         "each device was refused three times or so", stage.patience());
@@ -108,14 +109,15 @@ TEST_CASE(
   stage.world().remote->restart();
   const auto figures = stage.finish();
   check_refusals(figures);
-  stage.fleet().wait_for([&](const Figures&) { return stage.worker_descriptors() <= descriptors; },
+  stage.fleet().wait_for([&](const Figures&) { return descriptors_of(workers) <= descriptors; },
                          "the workers held no more descriptors than before", stage.patience());
 }
 
 TEST_CASE(
     "a remote that resets each session after CONNACK leaves nothing behind, and all is well when it is sane again") {
   Stage stage;
-  const auto descriptors = stage.worker_descriptors();
+  const auto workers = stage.relay().workers();
+  const auto descriptors = descriptors_of(workers);
   stop_remote(stage, SIGTERM);
   {
     FickleRemote fickle(stage);
@@ -125,6 +127,6 @@ TEST_CASE(
   }
   stage.world().remote->restart();
   stage.finish();
-  stage.fleet().wait_for([&](const Figures&) { return stage.worker_descriptors() <= descriptors; },
+  stage.fleet().wait_for([&](const Figures&) { return descriptors_of(workers) <= descriptors; },
                          "the workers held no more descriptors than before", stage.patience());
 }

@@ -36,12 +36,6 @@ Deadline Stage::patience() const {
   return Deadline(std::chrono::seconds(60 + fleet_.size() / 50) * HARNESS_PATIENCE_FACTOR);
 }
 
-size_t Stage::worker_descriptors() {
-  size_t sum = 0;
-  for (const auto pid : relay().workers()) sum += geteuid() == 0 ? harness::open_descriptors(pid) : 0;
-  return sum;
-}
-
 size_t Stage::worker_peak_memory() {
   size_t most = 0;
   for (const auto pid : relay().workers()) most = std::max(most, harness::peak_memory(pid));
@@ -96,6 +90,12 @@ Figures Stage::finish_without_account() {
                 ", recovered in " + seconds(figures.usual_recovery) + " (median), " +
                 seconds(figures.slowest_recovery) + " (max), sent again " + std::to_string(figures.seen.sent_again));
   return figures;
+}
+
+size_t descriptors_of(const std::vector<pid_t>& workers) {
+  size_t sum = 0;
+  for (const auto pid : workers) sum += geteuid() == 0 ? harness::open_descriptors(pid) : 0;
+  return sum;
 }
 
 void print_figures(const std::string& text) { std::cout << "figures: " << text << std::endl; }

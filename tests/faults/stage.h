@@ -31,8 +31,6 @@ class Stage {
   // The client ids of the sessions that a worker has.
   std::set<std::string> devices_of(int worker);
 
-  // What the workers that serve now hold together; 0 for a test that is not root and may not look.
-  size_t worker_descriptors();
   // Of the one that has had the most, in its life.
   size_t worker_peak_memory();
 
@@ -51,6 +49,9 @@ class Stage {
   Witness witness_;
   Fleet fleet_;
 };
+
+// What these workers hold together; 0 for a test that is not root and may not look.
+size_t descriptors_of(const std::vector<pid_t>& workers);
 
 // One line on standard output, "figures: …"; ctest -V and ctest's log show it under the test's name.
 void print_figures(const std::string& text);

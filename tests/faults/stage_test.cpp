@@ -11,7 +11,8 @@ TEST_CASE("the witness tells a lost, a doubled and an unknown message, and lets 
   auto device = world.direct(harness::device_identity("p256", 1));
   device.join("thermo");
   // 1 and 3 with QoS 1, 2 and 4 with QoS 2; 5 never.
-  for (const int number : {1, 1, 2, 3, 4, 4}) device.publish("any/thermo", std::to_string(number), number % 2 ? 1 : 2);
+  for (const int number : {1, 1, 2, 3, 4, 4})
+    device.publish("any/fleet/thermo", std::to_string(number), number % 2 ? 1 : 2);
 
   const auto all_came = witness.judge({{"thermo", {false, true, true, true, true}}}, harness::patience());
   CHECK(all_came.acknowledged == 4);
@@ -27,6 +28,6 @@ TEST_CASE("the witness tells a lost, a doubled and an unknown message, and lets 
   // Not acknowledged: nobody promised anything.
   CHECK(witness.judge({{"thermo", {false, true, true, true, true, false}}}, harness::patience()).lost == 0);
 
-  device.publish("any/stranger", "1", 1);
+  device.publish("any/fleet/stranger", "1", 1);
   CHECK(witness.judge({{"thermo", {false, true, true, true, true}}}, harness::patience()).unknown == 1);
 }

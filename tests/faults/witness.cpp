@@ -11,7 +11,7 @@ namespace mqtt = harness::mqtt;
 
 namespace {
 
-const std::string prefix = "any/", own_topic = "any/the-witness-itself";
+const std::string prefix = "any/fleet/", own_topic = "any/fleet/the-witness-itself";
 constexpr uint16_t subscribe_id = 1, barrier_id = 2;
 constexpr milliseconds between_attempts{50};
 constexpr size_t most_offenders = 8;

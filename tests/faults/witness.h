@@ -1,6 +1,6 @@
-// Who sees at the remote broker what really arrived: a subscriber of any/# with QoS 2, straight at the broker, with a
-// persistent session. It counts how often each number of each device came, and judges: what was acknowledged to a
-// device has come, and what was sent with QoS 2 has come once.
+// Who sees at the remote broker what really arrived: a subscriber of any/fleet/# with QoS 2, straight at the broker,
+// with a persistent session. It counts how often each number of each device came, and judges: what was acknowledged to
+// a device has come, and what was sent with QoS 2 has come once.
 #pragma once
 
 #include <map>
