@@ -9,6 +9,8 @@ namespace {
 // A tick looks at every device.
 milliseconds tick_for(size_t devices) { return milliseconds(devices <= 1000 ? 5 : 25); }
 
+bool speaks_version_5(size_t device) { return device % 3 != 0; }
+
 template <typename Key>
 void add(std::map<Key, size_t>& to, const std::map<Key, size_t>& from) {
   for (const auto& [key, count] : from) to[key] += count;
@@ -56,6 +58,7 @@ Fleet::Fleet(harness::Relay& relay, const FleetOptions& options)
         for (auto& device : devices_) device->on_tick(now);
       }) {
   behaviour_.to = relay.endpoint();
+  behaviour_.window = options.window;
   behaviour_.pause = milliseconds(static_cast<int64_t>(1000 * static_cast<double>(options.devices * behaviour_.window) /
                                                        options.messages_per_second));
   std::vector<harness::Identity> identities;
@@ -69,7 +72,7 @@ Fleet::Fleet(harness::Relay& relay, const FleetOptions& options)
     const auto& identity = identities[i % identities.size()];
     const auto client_id = options.prefix + std::to_string(i);
     relay.give_key(client_id, identity.key);
-    const int level = i % 3 == 0 ? harness::mqtt::v311 : harness::mqtt::v5;
+    const int level = speaks_version_5(i) ? harness::mqtt::v5 : harness::mqtt::v311;
     devices_.push_back(std::make_unique<Publisher>(client_id, level, contexts[i % contexts.size()], behaviour_,
                                                    thread_.epoll(), static_cast<uint32_t>(i + 1)));
   }
@@ -151,6 +154,12 @@ std::vector<Ledger> Fleet::ledgers() {
     for (const auto& device : devices_) all.push_back({device->client_id(), device->acknowledged()});
     return all;
   });
+}
+
+size_t Fleet::size_of_version_5() const {
+  size_t count = 0;
+  for (size_t i = 0; i < devices_.size(); ++i) count += speaks_version_5(i);
+  return count;
 }
 
 void Fleet::vanish() {

@@ -12,9 +12,10 @@ namespace faults {
 struct FleetOptions {
   size_t devices = harness::under_sanitizer ? 100 : 300;
   double messages_per_second = 3000;  // of all devices together
+  size_t window = 4;                  // messages of one device on their way
   size_t identities = 16;             // certificates that the devices share; each client id has a key file of its own
-  std::string prefix = "device-";     // of client ids, any/PREFIXn of topics
-  Behaviour behaviour = {};           // `to` and `pause` are the fleet's to say
+  std::string prefix = "device-";     // of client ids, any/fleet/PREFIXn of topics
+  Behaviour behaviour = {};           // `to`, `window` and `pause` are the fleet's to say
 };
 
 // What the devices have seen since the last mark, added up.
@@ -58,6 +59,7 @@ class Fleet {
   // All devices at once lose their connections, without a word.
   void vanish();
   size_t size() const { return devices_.size(); }
+  size_t size_of_version_5() const;  // two of three; the others speak 3.1.1
 
  private:
   Figures add_up() const;

@@ -130,7 +130,7 @@ void Publisher::fill_window(Clock::time_point now) {
 }
 
 void Publisher::send(const Message& message, bool again) {
-  link_.send(mqtt::publish({.topic = "any/" + client_id_,
+  link_.send(mqtt::publish({.topic = "any/fleet/" + client_id_,
                             .payload = std::to_string(message.number),
                             .qos = qos_of(message.number),
                             .packet_id = message.packet_id,

@@ -1,5 +1,5 @@
 // One device of a fleet: an MQTT client as a careful firmware has it. Its session is persistent; it publishes the
-// numbers 1, 2, 3, … to any/CLIENTID, odd ones with QoS 1 and even ones with QoS 2, keeps each until it is
+// numbers 1, 2, 3, … to any/fleet/CLIENTID, odd ones with QoS 1 and even ones with QoS 2, keeps each until it is
 // acknowledged, comes back after every loss, and then sends again, with DUP and the same packet id, what was not
 // acknowledged (MQTT-4.4.0-1).
 #pragma once

@@ -1,9 +1,13 @@
 #include "tests/faults/stage.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/proc.h"
 
 namespace faults {
 namespace {
@@ -35,9 +39,19 @@ Stage::Stage(const StageOptions& options)
       witness_(make_witness(options, world_.remote->endpoint())),
       fleet_(relay(), options.fleet) {
   fleet_.start();
-  fleet_.wait_all_up(long_patience());
-  fleet_.wait_progress(fleet_.size() * 4, long_patience());
+  fleet_.wait_all_up(patience());
+  fleet_.wait_progress(fleet_.size() * 4, patience());
   fleet_.mark();
+}
+
+Deadline Stage::patience() const {
+  return Deadline(std::chrono::seconds(60 + fleet_.size() / 50) * HARNESS_PATIENCE_FACTOR);
+}
+
+size_t Stage::worker_peak_memory() {
+  size_t most = 0;
+  for (const auto pid : relay().workers()) most = std::max(most, harness::peak_memory(pid));
+  return most;
 }
 
 std::map<std::string, int> Stage::workers_of_devices() {
@@ -55,9 +69,9 @@ std::set<std::string> Stage::devices_of(int worker) {
 }
 
 Figures Stage::settle() {
-  fleet_.wait_all_up(long_patience());
-  fleet_.wait_progress(fleet_.size(), long_patience());
-  fleet_.stop_publishing_and_settle(long_patience());
+  fleet_.wait_all_up(patience());
+  fleet_.wait_progress(fleet_.size(), patience());
+  fleet_.stop_publishing_and_settle(patience());
   auto figures = fleet_.figures();
   for (const auto& violation : figures.seen.violations) FAIL_CHECK(violation);
   CHECK(world_.local->log().count_text("New connection from") == 0);
@@ -66,7 +80,7 @@ Figures Stage::settle() {
 
 Figures Stage::finish() {
   const auto figures = settle();
-  const auto judgement = witness_->judge(fleet_.ledgers(), long_patience());
+  const auto judgement = witness_->judge(fleet_.ledgers(), patience());
   print_figures("sessions disturbed " + std::to_string(figures.disturbed) + " of " + std::to_string(figures.devices) +
                 ", recovered in " + seconds(figures.usual_recovery) + " (median), " +
                 seconds(figures.slowest_recovery) + " (max), messages acknowledged " +
@@ -88,6 +102,12 @@ Figures Stage::finish_without_account() {
                 ", recovered in " + seconds(figures.usual_recovery) + " (median), " +
                 seconds(figures.slowest_recovery) + " (max), sent again " + std::to_string(figures.seen.sent_again));
   return figures;
+}
+
+size_t descriptors_of(const std::vector<pid_t>& workers) {
+  size_t sum = 0;
+  for (const auto pid : workers) sum += geteuid() == 0 ? harness::open_descriptors(pid) : 0;
+  return sum;
 }
 
 void print_figures(const std::string& text) { std::cout << "figures: " << text << std::endl; }

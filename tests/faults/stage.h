@@ -19,9 +19,6 @@ struct StageOptions {
   std::function<void(const std::function<void()>&)> near_remote = {};
 };
 
-// Longer than any recovery takes, even on a busy machine: only a failing test waits so long.
-inline Deadline long_patience() { return Deadline(std::chrono::seconds(60) * HARNESS_PATIENCE_FACTOR); }
-
 class Stage {
  public:
   // keyd, relayd with two workers, a remote mosquitto that keeps its state over SIGTERM, a local one; the witness is
@@ -38,11 +35,16 @@ class Stage {
   // The client ids of the sessions that a worker has.
   std::set<std::string> devices_of(int worker);
 
-  // All devices are up and messages flow; nothing in flight any more; then CHECKs that nothing acknowledged was lost,
-  // no QoS 2 message doubled, no session missing, no device local, and prints the figures.
+  // Of the one that has had the most, in its life.
+  size_t worker_peak_memory();
+
+  // Waits until all devices are up, messages flow and, then, nothing is in flight any more; CHECKs that nothing
+  // acknowledged was lost, no QoS 2 message doubled, no session missing, no device local, and prints the figures.
   Figures finish();
   // The same without the end-to-end account, after a remote that has lost its memory.
   Figures finish_without_account();
+  // Longer than a recovery of the fleet takes on a busy machine: only a failing test waits so long.
+  Deadline patience() const;
 
  private:
   Figures settle();
@@ -51,6 +53,9 @@ class Stage {
   std::unique_ptr<Witness> witness_;
   Fleet fleet_;
 };
+
+// What these workers hold together; 0 for a test that is not root and may not look.
+size_t descriptors_of(const std::vector<pid_t>& workers);
 
 // One line on standard output, "figures: …"; ctest -V and ctest's log show it under the test's name.
 void print_figures(const std::string& text);

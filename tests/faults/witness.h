@@ -1,10 +1,9 @@
-// Who sees at the remote broker what really arrived: a subscriber of any/# with QoS 2, straight at the broker, with a
-// persistent session. It counts how often each number of each device came, and judges: what was acknowledged to a
-// device has come, and what was sent with QoS 2 has come once.
+// Who sees at the remote broker what really arrived: a subscriber of any/fleet/# with QoS 2, straight at the broker,
+// with a persistent session. It counts how often each number of each device came, and judges: what was acknowledged to
+// a device has come, and what was sent with QoS 2 has come once.
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -49,7 +48,7 @@ class Witness final : public EventThread::Ready {
   bool said_connect_ = false, subscribed_ = false, has_session_ = false;
   Clock::time_point begin_at_{};
   size_t sessions_lost_ = 0;
-  std::set<uint16_t> unreleased_;  // QoS 2: PUBREC is sent, PUBREL has not come
+  std::map<uint16_t, std::string> deliveries_;  // QoS 2: what each packet id last stood for
   uint64_t barrier_ = 0, barrier_seen_ = 0;
   std::map<std::string, std::vector<uint8_t>, std::less<>> came_;  // by client id, then by number: how often
   EventThread thread_;

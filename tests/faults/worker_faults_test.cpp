@@ -14,7 +14,7 @@ TEST_CASE("a worker killed under load costs its own sessions only, and no acknow
   REQUIRE(its_devices.size() < stage.fleet().size());
   REQUIRE(kill(stage.relay().workers().at(0), SIGKILL) == 0);
   stage.fleet().wait_for([&](const Figures& f) { return f.disturbed >= its_devices.size(); }, "its devices noticed",
-                         long_patience());
+                         stage.patience());
   stage.finish();
   CHECK(stage.fleet().disturbed() == its_devices);
 }
@@ -23,8 +23,20 @@ TEST_CASE("all workers killed at once under load: every device comes back, and n
   Stage stage;
   for (const auto pid : stage.relay().workers()) REQUIRE(kill(pid, SIGKILL) == 0);
   stage.fleet().wait_for([](const Figures& f) { return f.disturbed == f.devices; }, "all devices noticed",
-                         long_patience());
+                         stage.patience());
   const auto figures = stage.finish();
   CHECK(figures.seen.losses == figures.devices);
   CHECK(stage.relay().relayd().running());
+}
+
+TEST_CASE("a worker that hangs is killed and replaced within worker_watchdog, and the others' sessions go on") {
+  Stage stage({.relayd = {{"worker_watchdog", "1s"}}});
+  const auto its_devices = stage.devices_of(1);
+  const auto mark = stage.relay().log().mark();
+  REQUIRE(kill(stage.relay().workers().at(1), SIGSTOP) == 0);
+  stage.relay().wait_worker_started(1, mark);
+  stage.fleet().wait_for([&](const Figures& f) { return f.disturbed >= its_devices.size(); }, "its devices noticed",
+                         stage.patience());
+  stage.finish();
+  CHECK(stage.fleet().disturbed() == its_devices);
 }

@@ -63,8 +63,8 @@ void pass_sockets(const ProcessOptions& options, char** environment) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(126);
-  pass_sockets(options, environment);
   if (options.before_exec && !options.before_exec()) _exit(126);
+  pass_sockets(options, environment);
   if (options.user && (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setgid, *options.user) != 0 ||
                        syscall(SYS_setuid, *options.user) != 0))
     _exit(126);
