@@ -95,11 +95,15 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     return status;
   }
 
-  bool reloading() const override { return next_ != nullptr; }
+  bool reloading() const override { return next_ && current_; }
 
   std::string disconnect(const std::string& client_id) override {
     for_each([&](Generation& generation) { generation.disconnect(client_id); });
     return "workers have been told to end the sessions of \"" + client_id + "\"";
+  }
+
+  void tell_operator(bool ok, const std::string& how_the_reload_ended) {
+    if (control_) control_->reload_ended(ok, how_the_reload_ended);
   }
 
   void on_death(const Counters& counters) override { add_ended(ended_, counters); }
@@ -107,7 +111,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   // ---- a new generation, at start and at a reload: load → ask keyd → resolve → start workers → serve
 
   void reload() override {
-    if (stopping_) return;
+    if (stopping_) return tell_operator(false, "relayd is stopping");
     if (next_ || !current_) {
       reload_again_ = true;  // what is under way may have read the files before they were changed
       return;
@@ -168,7 +172,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (!first) {
       apply_to_old();
       reloads_++;
-      if (control_) control_->reload_ended(true, "reloaded generation " + std::to_string(current_->number()));
+      tell_operator(true, "reloaded generation " + std::to_string(current_->number()));
     }
     share_connections();
     common::sd_notify("READY=1");
@@ -209,7 +213,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void reload_failed(const std::string& cause) {
     log::error("reload failed; nothing has changed", {{"cause", cause}});
     failed_reloads_++;
-    if (control_) control_->reload_ended(false, cause);
+    tell_operator(false, cause);
     common::sd_notify("READY=1");
     bury_.start(Milliseconds(0));
   }
@@ -286,6 +290,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     log::info("relayd stops: no new devices; those that are up are told and closed",
               {{"shutdown_timeout_ms", timeout.count()}});
     prepare_.stop();
+    for (int waiting = 0; waiting < 2; waiting++) tell_operator(false, "relayd is stopping");  // and for the next one
     listeners_.reset();
     next_listeners_.reset();
     for_each([](Generation& generation) { generation.drain(); });
