@@ -351,21 +351,22 @@ void Session::disconnect(DisconnectReason reason, std::string_view why) {
   finish(why, Level::warning);
 }
 
-void Session::end(DisconnectReason reason, Refusal refusal, std::string_view why) {
+// Our own decision: said in the way that the session's state allows.
+void Session::end(Refusal before_connack, DisconnectReason after, std::string_view why) {
   if (state_ == State::closing) return;
-  if (state_ == State::relaying) return disconnect(reason, why);
-  if (state_ > State::awaiting_connect) return refuse(refusal, why);
+  if (state_ == State::relaying) return disconnect(after, why);
+  if (state_ > State::awaiting_connect) return refuse(before_connack, why);
   finish(why);
 }
 
-void Session::drain() { end(DisconnectReason::server_shutting_down, Refusal::server_unavailable, "draining"); }
+void Session::drain() { end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining"); }
 
 void Session::end_revoked() {
-  end(DisconnectReason::not_authorized, Refusal::not_authorized, "the device's certificate has been revoked");
+  end(Refusal::not_authorized, DisconnectReason::not_authorized, "the device's certificate has been revoked");
 }
 
 void Session::end_by_operator() {
-  end(DisconnectReason::administrative_action, Refusal::not_authorized, "closed by the operator");
+  end(Refusal::server_unavailable, DisconnectReason::administrative_action, "closed by the operator");
 }
 
 // The broker said yes.

@@ -70,11 +70,10 @@ class Session final : public tls::StreamHandler {
   Session& operator=(const Session&) = delete;
   // The worker is to go: the device is told, both sides are closed.
   void drain();
-  // The device's certificate has been revoked (crl_disconnect): the same.
+  // The device's certificate has been revoked (crl_disconnect), or the operator wants it gone: the same.
   void end_revoked();
-  // The operator wants it to go: the same.
   void end_by_operator();
-  const std::string& client_id() const { return client_id_; }
+  const std::string& client_id() const { return client_id_; }  // once it has said CONNECT
   // What the device showed. Kept for the session's life with crl_disconnect, else only as long as it is needed.
   const tls::CertificateChain& chain() const { return chain_; }
 
@@ -127,6 +126,7 @@ class Session final : public tls::StreamHandler {
   bool banned();
   void note_flapping();
 
+  void end(mqtt::Refusal before_connack, mqtt::DisconnectReason after, std::string_view why);
   void upstream_ended(const tls::End& end);
   void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);

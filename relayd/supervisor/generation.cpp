@@ -11,7 +11,12 @@ using State = WorkerSlot::State;
 
 Generation::Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners, int flapping,
                        Owner& owner)
-    : loop_(loop), number_(number), loaded_(std::move(loaded)), listeners_(std::move(listeners)), owner_(owner) {
+    : loop_(loop),
+      number_(number),
+      loaded_(std::move(loaded)),
+      listeners_(std::move(listeners)),
+      flapping_(flapping),
+      owner_(owner) {
   loaded_.plan.generation = number;
   for (int i = 0; i < config().workers; i++)
     slots_.push_back(std::make_unique<WorkerSlot>(loop, i, config(), static_cast<WorkerSlot::Owner&>(*this)));

@@ -116,6 +116,7 @@ class Worker {
   void beat() {
     beat_.start(std::min(kBeat, config_.worker_watchdog / 4));
     count(scoreboard_->beat);
+    scoreboard_->fibers.store(runtime_.fibers.in_use(), std::memory_order_relaxed);
     char text[128] = {};  // proc(5): pages in all, then resident ones
     if (::pread(memory_.get(), text, sizeof text - 1, 0) <= 0) return;
     if (const char* resident = strchr(text, ' '))

@@ -102,12 +102,12 @@ TEST_CASE("a reload: a renewed listener certificate is shown to new devices") {
   World world;
   auto session = join(world, "old");
   const auto before = shown_certificate(world);
-  const auto renewed = server_identity("renewed", "p256", world.directory / "renewed");
-  const auto certfile = world.directory / "certificates/listener.pem";
-  replace(world.directory / "listener.key", renewed.key);
-  REQUIRE(chown((world.directory / "listener.key").c_str(), geteuid() == 0 ? keyd_user : geteuid(),
+  const auto renewed = server_identity("renewed", "p256", world.directory.path());
+  const auto certfile = world.directory / "relay/certificates/listener.pem";
+  replace(world.directory / "relay/listener.key", renewed.key);
+  REQUIRE(chown((world.directory / "relay/listener.key").c_str(), geteuid() == 0 ? keyd_user : geteuid(),
                 static_cast<gid_t>(-1)) == 0);
-  REQUIRE(chmod((world.directory / "listener.key").c_str(), 0600) == 0);
+  REQUIRE(chmod((world.directory / "relay/listener.key").c_str(), 0600) == 0);
   replace(certfile, renewed.certificate);
   reloaded(world);
   CHECK(shown_certificate(world) != before);
@@ -150,17 +150,17 @@ TEST_CASE("a reload that can't work changes nothing and names the cause") {
     check_changed_nothing(world, {"wrokers", "known here"});
   }
   SECTION("a certificate that is garbage") {
-    write_file(world.directory / "certificates/listener.pem", "nothing");
+    write_file(world.directory / "relay/certificates/listener.pem", "nothing");
     check_changed_nothing(world, {"listener.certfile", "listener.pem"});
   }
   SECTION("a certificate that is not the key's") {
-    const auto other = server_identity("other", "p256", world.directory / "other");
-    write_file(world.directory / "certificates/listener.pem", read_file(other.certificate));
+    const auto other = server_identity("other", "p256", world.directory.path());
+    write_file(world.directory / "relay/certificates/listener.pem", read_file(other.certificate));
     check_changed_nothing(world, {"listener.pem", "does not match keyd's listener_keyfile"});
   }
   SECTION("CRLs that are garbage") {
-    write_file(world.directory / "certificates/crl.pem", "nothing");
-    world.relay().patch_relayd({{"listener", {{"crlfile", world.directory / "certificates/crl.pem"}}}});
+    write_file(world.directory / "relay/certificates/crl.pem", "nothing");
+    world.relay().patch_relayd({{"listener", {{"crlfile", world.directory / "relay/certificates/crl.pem"}}}});
     check_changed_nothing(world, {"listener.crlfile", "crl.pem"});
   }
   SECTION("a port that is another's") {

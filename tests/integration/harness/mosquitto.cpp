@@ -57,7 +57,7 @@ Mosquitto::~Mosquitto() {
 }
 
 void Mosquitto::start() {
-  ProcessOptions start{.argv = {"mosquitto", "-c", configuration_}};
+  ProcessOptions start{.argv = {"mosquitto", "-c", configuration_}, .before_exec = options_.before_exec};
   // Debian keeps it in /usr/sbin, which users do not have in their PATH.
   const char* path = getenv("PATH");
   start.environment.push_back("PATH=" + std::string(path ? path : "/usr/bin:/bin") + ":/usr/sbin");

@@ -20,6 +20,7 @@ struct MosquittoOptions {
   // With it, users and their passwords count, and the certificate only lets in: "name:password" lines.
   std::string passwords = {};
   std::string more = {};  // lines of mosquitto.conf
+  std::function<bool()> before_exec = {};
 };
 
 // Who may do what at a remote: everybody may write and read under any/, only the user NAME may write under only/NAME/

@@ -51,10 +51,11 @@ Authorities make_authorities(const std::string& name) {
   return {folder / "root.pem", folder / "device-ca.pem"};
 }
 
-Identity make_device(const fs::path& folder, const std::string& name, const std::string& type) {
+Identity make_device(const fs::path& folder, const std::string& name, const std::string& type,
+                     const std::string& command = "device") {
   const Identity identity{name, folder / (name + ".pem"), folder / (name + ".key")};
   Lock lock(cache() / "lock");
-  if (!fs::exists(identity.certificate)) make({"device", folder, name, type});
+  if (!fs::exists(identity.certificate)) make({command, folder, name, type});
   return identity;
 }
 
@@ -82,6 +83,16 @@ Identity device_identity(const std::string& type, int number) {
 
 Identity strange_device(const std::string& type) {
   return make_device(strange_authorities().root.parent_path(), "strange-" + type, type);
+}
+
+Identity expired_device(const std::string& type) {
+  return make_device(authorities().root.parent_path(), "expired-" + type, type, "expired");
+}
+
+void write_crl(const fs::path& file, const std::vector<Identity>& revoked) {
+  std::vector<std::string> arguments = {"crl", authorities().root.parent_path(), file};
+  for (const auto& device : revoked) arguments.push_back(device.name);
+  make(arguments);
 }
 
 Identity server_identity(const std::string& name, const std::string& type, const std::string& alternative_names,

@@ -30,6 +30,11 @@ Identity device_identity(const std::string& type, int number);
 // A device of the strange authority.
 Identity strange_device(const std::string& type);
 
+// A device whose certificate has expired.
+Identity expired_device(const std::string& type);
+// Writes the CRL of the device CA that revokes these.
+void write_crl(const fs::path& file, const std::vector<Identity>& revoked);
+
 // Subject alternative names: own_address(), localhost and NAME.test.
 Identity server_identity(const std::string& name, const std::string& type, const fs::path& directory);
 Identity server_identity(const std::string& name, const std::string& type, const std::string& alternative_names,

@@ -63,6 +63,7 @@ void pass_sockets(const ProcessOptions& options, char** environment) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(126);
+  if (options.before_exec && !options.before_exec()) _exit(126);
   pass_sockets(options, environment);
   if (options.user && (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setgid, *options.user) != 0 ||
                        syscall(SYS_setuid, *options.user) != 0))
@@ -73,6 +74,14 @@ void pass_sockets(const ProcessOptions& options, char** environment) {
   setpgid(0, 0);
   execvpe(argv[0], argv, environment);
   _exit(127);
+}
+
+// -1 for no file: a pipe is used then.
+int open_output(const std::string& file) {
+  if (file.empty()) return -1;
+  const int fd = open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (fd < 0) fail_errno("open " + file);
+  return fd;
 }
 
 }  // namespace
@@ -92,19 +101,20 @@ Process::Process(const ProcessOptions& options) : name_(options.argv.at(0)) {
 
   Pipe out, err;
   const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  const int file = options.stdout_file.empty() ? -1 : open(options.stdout_file.c_str(), O_WRONLY | O_CLOEXEC);
-  if (!options.stdout_file.empty() && file < 0) fail_errno("open " + options.stdout_file);
+  const int out_file = open_output(options.stdout_file), err_file = open_output(options.stderr_file);
   const pid_t parent = getpid();
   pid_ = fork();
   if (pid_ == 0) {
     dup2(null, 0);
-    become(argv.data(), environment.data(), options, parent, file >= 0 ? file : out.write_end, err.write_end);
+    become(argv.data(), environment.data(), options, parent, out_file >= 0 ? out_file : out.write_end,
+           err_file >= 0 ? err_file : err.write_end);
   }
   const int fork_error = errno;
   close(out.write_end);
   close(err.write_end);
   close(null);
-  if (file >= 0) close(file);
+  for (const int file : {out_file, err_file})
+    if (file >= 0) close(file);
   out_.emplace(out.read_end, name_ + "'s standard output");
   err_.emplace(err.read_end, name_ + "'s standard error");
   errno = fork_error;

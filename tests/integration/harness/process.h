@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,11 +13,13 @@
 namespace harness {
 
 struct ProcessOptions {
-  std::vector<std::string> argv = {};         // argv[0] is the program; looked for in PATH if it has no slash
-  std::vector<std::string> environment = {};  // "NAME=value", on top of the test's own
-  std::optional<uid_t> user = {};             // uid and gid, no other group; only root can give one
-  std::string stdout_file = {};               // instead of the pipe, if not empty
-  std::vector<int> sockets = {};              // passed as systemd passes them (sd_listen_fds(3)); they stay the test's
+  std::vector<std::string> argv = {};              // argv[0] is the program; looked for in PATH if it has no slash
+  std::vector<std::string> environment = {};       // "NAME=value", on top of the test's own
+  std::optional<uid_t> user = {};                  // uid and gid, no other group; only root can give one
+  std::string stdout_file = {}, stderr_file = {};  // instead of the pipe, if not empty; they exist
+  std::vector<int> sockets = {};                   // passed as systemd does (sd_listen_fds(3)); they stay the test's
+  // In the child before it changes its user, for namespaces: system calls only, and false ends it with 126.
+  std::function<bool()> before_exec = {};
 };
 
 struct ExitStatus {

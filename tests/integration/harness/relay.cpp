@@ -114,7 +114,8 @@ void Relay::give_file(const std::string& file_name, std::string_view content, un
 ProcessOptions Relay::keyd_command() const {
   ProcessOptions made{.argv = {directory_ / "keyd", "--config", keyd_configuration()},
                       .environment = options_.environment,
-                      .stdout_file = options_.audit_file};
+                      .stdout_file = options_.audit_file,
+                      .stderr_file = options_.keyd_log_file};
   made.argv.insert(made.argv.end(), options_.keyd_arguments.begin(), options_.keyd_arguments.end());
   if (as_root()) made.user = keyd_user;
   return made;
@@ -122,7 +123,9 @@ ProcessOptions Relay::keyd_command() const {
 
 ProcessOptions Relay::relayd_command() const {
   ProcessOptions made{.argv = {directory_ / "relayd", "--config", relayd_configuration()},
-                      .environment = options_.environment};
+                      .environment = options_.environment,
+                      .stderr_file = options_.relayd_log_file,
+                      .before_exec = options_.relayd_before_exec};
   made.argv.insert(made.argv.end(), options_.relayd_arguments.begin(), options_.relayd_arguments.end());
   if (as_root()) made.user = relay_user;
   return made;

@@ -23,6 +23,8 @@ struct RelayOptions {
   std::vector<std::string> keyd_arguments = {}, relayd_arguments = {};  // beside --config
   std::vector<std::string> environment = {};                            // of both
   std::string audit_file = {};                                          // keyd's standard output, if not the pipe
+  std::string keyd_log_file = {}, relayd_log_file = {};                 // their standard errors, if not the pipe
+  std::function<bool()> relayd_before_exec = {};
 };
 
 class Relay {

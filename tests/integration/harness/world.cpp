@@ -3,7 +3,7 @@
 namespace harness {
 
 World::World(const WorldOptions& options) {
-  const Endpoint remote_at{own_address(), ports::remote};
+  const Endpoint remote_at = options.remote_at.port ? options.remote_at : Endpoint{own_address(), ports::remote};
   const auto server =
       options.remote_server ? *options.remote_server : server_identity("remote", options.remote_type, directory.path());
   if (options.remote == RemoteKind::mosquitto)
@@ -12,7 +12,8 @@ World::World(const WorldOptions& options) {
                                                           .trusted = options.remote_trusts,
                                                           .version = options.remote_version,
                                                           .passwords = options.remote_passwords,
-                                                          .more = options.remote_more},
+                                                          .more = options.remote_more,
+                                                          .before_exec = options.remote_before_exec},
                                          directory / "remote");
   if (options.remote == RemoteKind::captured)
     captured = std::make_unique<CapturingRemote>(remote_at, server, authorities().root, options.remote_version);
@@ -29,7 +30,10 @@ World::World(const WorldOptions& options) {
                    .listener = server_identity("listener", options.listener_type, directory.path()),
                    .keyd = options.keyd,
                    .relayd = relayd,
-                   .audit_file = options.audit_file},
+                   .audit_file = options.audit_file,
+                   .keyd_log_file = options.keyd_log_file,
+                   .relayd_log_file = options.relayd_log_file,
+                   .relayd_before_exec = options.relayd_before_exec},
       directory / "relay");
   if (options.start) relay_->start();
 }

@@ -22,8 +22,10 @@ struct WorldOptions {
   fs::path remote_trusts = {};                 // who the remote lets in; empty: this PKI's root
   std::optional<Identity> remote_server = {};  // its certificate, if not a good one
   std::string remote_passwords = {}, remote_more = {};
-  std::string audit_file = {};
-  bool start = true;  // keyd and relayd
+  std::string audit_file = {}, keyd_log_file = {}, relayd_log_file = {};
+  Endpoint remote_at = {};  // the remote, if not at this test's own address
+  std::function<bool()> remote_before_exec = {}, relayd_before_exec = {};  // into namespaces
+  bool start = true;                                                       // keyd and relayd
 };
 
 class World {

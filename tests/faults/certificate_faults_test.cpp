@@ -1,0 +1,85 @@
+// Devices whose certificate is over, or was revoked, before they come and while they are up.
+
+#include <signal.h>
+
+#include "tests/faults/stage.h"
+#include "tests/integration/harness/catch.h"
+
+using namespace faults;
+using namespace harness;
+
+namespace {
+
+constexpr int alert_certificate_revoked = 44, alert_certificate_expired = 45;  // RFC 8446 section 6
+constexpr int reason_not_authorized = 0x87;
+
+// A CRL says nothing about who is not known: relayd is to know the device CA by itself, too.
+struct Revocable {
+  TempDir scratch;
+  fs::path crl = scratch / "devices.crl";
+  Json listener;
+
+  Revocable() {
+    write_file(scratch / "cas.pem", read_file(authorities().root) + read_file(authorities().device_ca));
+    write_crl(crl, {});
+    listener = {{"cacertfile", scratch / "cas.pem"}, {"crlfile", crl}};
+  }
+  // Replaces the CRL and has relayd read it.
+  void revoke(Relay& relay, const Identity& device) const {
+    write_crl(crl, {device});
+    const auto mark = relay.log().mark();
+    relay.relayd().signal(SIGHUP);
+    relay.log().wait_text("\"relayd reloaded\"", mark);
+  }
+};
+
+int alert_for(Relay& relay, const Identity& device, TlsVersion version) {
+  auto stream = TlsStream::open(relay.endpoint(), TlsContext::client(&device, authorities().root, version));
+  const auto ending = stream.refused_handshake();
+  return ending.how == Ending::alert ? ending.alert_code : -1;
+}
+
+}  // namespace
+
+TEST_CASE("a device whose certificate has expired: the TLS alert says so, and no session is disturbed") {
+  Stage stage;
+  const auto expired = expired_device("p256");
+  for (const auto version : {TlsVersion::v1_2, TlsVersion::v1_3})
+    CHECK(alert_for(stage.relay(), expired, version) == alert_certificate_expired);
+  CHECK(stage.finish().disturbed == 0);
+}
+
+TEST_CASE("a revoked certificate: after a reload the TLS alert says so, and sessions that are up stay") {
+  const Revocable revocable;
+  Stage stage({.relayd = {{"listener", revocable.listener}}});
+  const auto identity = device_identity("p256", 50);
+  stage.world().give_key("revoked", identity);
+  auto up = stage.world().device(identity);
+  up.join("revoked");
+
+  revocable.revoke(stage.relay(), identity);
+  for (const auto version : {TlsVersion::v1_2, TlsVersion::v1_3})
+    CHECK(alert_for(stage.relay(), identity, version) == alert_certificate_revoked);
+  up.ping();
+  auto other = stage.world().device(device_identity("p256", 51));
+  other.join("keyless");
+  CHECK(stage.finish().disturbed == 0);
+}
+
+TEST_CASE("a revoked certificate with crl_disconnect: a reload ends its sessions, and nobody else's") {
+  Revocable revocable;
+  revocable.listener["crl_disconnect"] = true;
+  Stage stage({.relayd = {{"listener", revocable.listener}}});
+  const auto identity = device_identity("p256", 50);
+  stage.world().give_key("revoked", identity);
+  auto up = stage.world().device(identity);
+  up.join("revoked", mqtt::v5);
+
+  revocable.revoke(stage.relay(), identity);
+  const auto last = up.tls().read_packet();
+  CHECK(last.type() == mqtt::Type::disconnect);
+  CHECK(static_cast<uint8_t>(last.body.at(0)) == reason_not_authorized);
+  CHECK(up.tls().read_to_end().leftover.empty());
+  CHECK(alert_for(stage.relay(), identity, TlsVersion::any) == alert_certificate_revoked);
+  CHECK(stage.finish().disturbed == 0);
+}

@@ -1,0 +1,155 @@
+// The remote's name: its addresses change, can't be asked for, are dead.
+
+#include <sstream>
+
+#include "tests/faults/dns_server.h"
+#include "tests/faults/far_remote.h"
+#include "tests/integration/harness/need.h"
+
+using namespace faults;
+using namespace harness;
+using namespace std::chrono_literals;
+
+namespace {
+
+// The remote broker under its name, with a second address of this process's own.
+struct Named {
+  TempDir scratch;
+  DnsServer dns{own_address()};
+  // own_address() begins with 127.64 to 127.127.
+  std::string first = own_address(), second = "127.128" + own_address().substr(own_address().find('.', 4));
+
+  StageOptions options() {
+    StageOptions options{.relayd = {{"remote_host", remote_name}, {"resolve_interval", "500ms"}}};
+    options.world = [this](WorldOptions& world) {
+      put_remote_at(world, first, scratch.path());
+      world.relayd_before_exec = dns.resolv_conf();
+      const auto& server = *world.remote_server;
+      world.remote_more += "listener " + std::to_string(ports::remote) + " " + second + "\ncafile " +
+                           authorities().root.string() + "\ncertfile " + server.certificate.string() + "\nkeyfile " +
+                           server.key.string() + "\nrequire_certificate true\nuse_identity_as_username true\n";
+    };
+    return options;
+  }
+};
+
+// Established connections of this network to `address` at the remote's port, proc_net_tcp(5).
+size_t connections_to(const std::string& address) {
+  unsigned part[4];
+  std::sscanf(address.c_str(), "%u.%u.%u.%u", &part[0], &part[1], &part[2], &part[3]);
+  char wanted[32];
+  std::snprintf(wanted, sizeof wanted, "%02X%02X%02X%02X:%04X", part[3], part[2], part[1], part[0], ports::remote);
+  size_t count = 0;
+  std::istringstream table(read_file("/proc/net/tcp"));
+  std::string line;
+  std::getline(table, line);
+  while (std::getline(table, line)) {
+    std::istringstream fields(line);
+    std::string slot, local, remote, state;
+    fields >> slot >> local >> remote >> state;
+    count += remote == wanted && state == "01";
+  }
+  return count;
+}
+
+// The name server has been asked anew, and what it said was taken: relayd asks one question at a time.
+void wait_asked_again(DnsServer& dns) { dns.wait_questions(dns.questions() + 6, long_patience()); }
+
+Device newcomer(Stage& stage, const std::string& id) {
+  stage.world().give_key(id, device_identity("p256", 1));
+  auto device = stage.world().device(device_identity("p256", 1));
+  device.join(id);
+  return device;
+}
+
+size_t log_lines(Stage& stage, const std::string& message) {
+  return stage.relay().log().json([&](const Json& j) { return j.value("msg", "") == message; }).size();
+}
+
+}  // namespace
+
+TEST_CASE("the remote's name gets another address: sessions that are up stay, new ones go to it", "[root]") {
+  NEEDS_ROOT();
+  Named named;
+  named.dns.answer({named.first});
+  Stage stage(named.options());
+  const auto at_first = connections_to(named.first);
+  REQUIRE(at_first > stage.fleet().size());  // and the witness's
+  REQUIRE(connections_to(named.second) == 0);
+
+  named.dns.answer({named.second});
+  wait_asked_again(named.dns);
+  auto late = newcomer(stage, "newcomer");
+  CHECK(connections_to(named.second) == 1);
+  CHECK(connections_to(named.first) == at_first);
+  stage.fleet().wait_progress(stage.fleet().size() * 4, long_patience());
+  CHECK(stage.fleet().figures().disturbed == 0);
+
+  stage.fleet().vanish();
+  stage.finish();
+  CHECK(connections_to(named.second) == stage.fleet().size() + 1);
+  CHECK(connections_to(named.first) == at_first - stage.fleet().size());
+}
+
+TEST_CASE("the name server fails, then is silent: the last addresses are kept, and the log says so once", "[root]") {
+  NEEDS_ROOT();
+  Named named;
+  named.dns.answer({named.first});
+  Stage stage(named.options());
+  const std::string lost = "name can't be resolved any more; its last addresses are kept";
+  named.dns.fail();
+  wait_asked_again(named.dns);
+  auto one = newcomer(stage, "one");
+  named.dns.be_silent();
+  wait_asked_again(named.dns);
+  auto two = newcomer(stage, "two");
+  CHECK(stage.fleet().figures().disturbed == 0);
+  stage.fleet().vanish();
+  stage.finish();
+  CHECK(log_lines(stage, lost) == 1);
+  CHECK(log_lines(stage, "name is resolved again") == 0);
+
+  named.dns.answer({named.first});
+  stage.relay().log().wait_text("name is resolved again");
+  CHECK(log_lines(stage, lost) == 1);
+}
+
+TEST_CASE("four dead addresses before the good one: a session is up long before connect_timeout", "[root]") {
+  NEEDS_ROOT();
+  const TempDir scratch;
+  ShapedLink link;
+  DnsServer dns(own_address());
+  // Nobody listens at the first: it refuses at once. The others swallow what they are sent.
+  auto addresses = link.black_holes();
+  addresses.insert(addresses.begin(), own_address());
+  addresses.push_back(link.far_address());
+  REQUIRE(addresses.size() == 5);
+  dns.answer(addresses);
+
+  StageOptions options{.relayd = {{"remote_host", remote_name}, {"remote", {{"connect_timeout", "10s"}}}}};
+  options.world = [&](WorldOptions& world) {
+    put_remote_far(world, link, scratch.path());
+    world.relayd_before_exec = dns.resolv_conf();
+  };
+  options.near_remote = [&](const std::function<void()>& work) { link.run_at_far_end(work); };
+
+  SECTION("for the first device, which finds out") {
+    WorldOptions world_options{.relayd = options.relayd};
+    options.world(world_options);
+    World world(world_options);
+    world.give_key("first", device_identity("p256", 1));
+    const auto began = Clock::now();
+    auto first = world.device(device_identity("p256", 1));
+    first.join("first");
+    const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
+    CHECK(took < 5s * HARNESS_PATIENCE_FACTOR);
+    // They had their turn: what was sent to the black holes was dropped.
+    CHECK(link.figures().dropped >= link.black_holes().size());
+    print_figures("up in " + seconds(took) + " behind one address that refuses and three that are silent");
+  }
+  SECTION("for a whole fleet, which loses nothing") {
+    Stage stage(options);
+    stage.fleet().vanish();
+    stage.finish();
+  }
+}

@@ -1,0 +1,228 @@
+// What many sessions leave behind: nothing. Neither the coming and going of devices nor what they say makes a process
+// of ours larger than it was once it had seen a little of each.
+
+#include <iostream>
+#include <thread>
+
+#include "tests/faults/footprint.h"
+#include "tests/faults/long_form.h"
+#include "tests/integration/harness/need.h"
+#include "tests/integration/harness/proc.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+using faults::Footprint;
+using faults::long_form;
+
+namespace {
+
+// What the heap may be more ragged by than after the warm-up; a leak of 40 bytes a session is more.
+constexpr size_t allowed_growth = 1 << 20;
+constexpr int threads = 8;
+const int cycles = under_sanitizer ? 1'500 : long_form() ? 300'000 : 30'000;
+const int warm_up = cycles / 6;
+
+// Its log is too quiet to name it.
+pid_t only_worker(World& world) {
+  const auto workers = children_of(world.relay().relayd().pid());
+  if (workers.size() != 1) throw Failure(std::to_string(workers.size()) + " workers");
+  return workers.front();
+}
+
+// Every process of the product, and what it held.
+struct Snapshot {
+  Footprint worker, supervisor, keyd;
+
+  static Snapshot of(World& world) {
+    return {Footprint::of(only_worker(world)), Footprint::of(world.relay().relayd().pid()),
+            Footprint::of(world.relay().keyd().pid())};
+  }
+};
+
+// The quiet that the product comes to by itself once all devices are gone.
+Snapshot wait_quiet(World& world, size_t descriptors) {
+  const Deadline deadline = patience();
+  const auto worker = only_worker(world);
+  while (open_descriptors(worker) != descriptors && !deadline.over())
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // nobody tells when the last one is gone
+  return Snapshot::of(world);
+}
+
+void check_flat(const std::string& name, const Footprint& before, const Footprint& after) {
+  CAPTURE(name, before.text(), after.text());
+  CHECK(after.descriptors == before.descriptors);
+  CHECK(after.threads == before.threads);
+  if (!under_sanitizer) {  // LeakSanitizer has its own say when the programs end
+    CHECK(after.memory < before.memory + allowed_growth);
+    CHECK(after.fibers <= before.fibers + threads);
+  }
+}
+
+void check_flat(const std::string& what, const Snapshot& before, const Snapshot& after) {
+  check_flat("worker", before.worker, after.worker);
+  check_flat("supervisor", before.supervisor, after.supervisor);
+  check_flat("keyd", before.keyd, after.keyd);
+  std::cout << what << ": worker " << before.worker.text() << " -> " << after.worker.text() << "; supervisor "
+            << before.supervisor.text() << " -> " << after.supervisor.text() << "; keyd " << before.keyd.text()
+            << " -> " << after.keyd.text() << std::endl;
+}
+
+// A test that makes a hundred thousand sessions can't keep what everybody has to say about each.
+WorldOptions quiet_world(const TempDir& directory) {
+  write_file(directory / "audit", "");
+  return {.relayd = {{"log_level", "error"}},
+          .local = false,
+          .remote_more = "log_type none\nlog_type error\nlog_type information",
+          .audit_file = directory / "audit",
+          .start = false};
+}
+
+// Runs `work` with the numbers from 0 side by side.
+void on_threads(const std::function<void(int)>& work) {
+  std::vector<std::string> failures(threads);
+  {
+    std::vector<std::jthread> all;
+    for (int t = 0; t < threads; t++)
+      all.emplace_back([&, t] {
+        try {
+          work(t);
+        } catch (const std::exception& e) {
+          failures[static_cast<size_t>(t)] = e.what();
+        }
+      });
+  }
+  for (const auto& failure : failures) REQUIRE(failure == "");
+}
+
+struct Door {
+  Identity identity = device_identity("p256", 1);
+  TlsContext context = TlsContext::client(&identity, authorities().root, TlsVersion::v1_3);
+  TlsContext nameless = TlsContext::client(nullptr, authorities().root, TlsVersion::v1_3);
+
+  explicit Door(World& world) : endpoint(world.relay().endpoint()) {}
+  Device device() const { return Device(TlsStream::connect(endpoint, context)); }
+  Endpoint endpoint;
+};
+
+enum class Way { disconnects, vanishes, is_local, is_refused, has_no_certificate, leaves_early };
+
+void come_and_go(const Door& door, Way way, const std::string& id) {
+  if (way == Way::has_no_certificate) {
+    TlsStream::open(door.endpoint, door.nameless).refused_handshake();
+  } else if (way == Way::leaves_early) {
+    auto device = door.device();
+    device.tls().send(mqtt::connect({.client_id = id}));
+    device.tls().vanish();
+  } else if (way == Way::is_refused) {
+    auto device = door.device();
+    if (mqtt::connack_code(device.connect({.client_id = "wrong"})) == 0) throw Failure("a wrong key was accepted");
+    device.tls().read_to_end();
+  } else {
+    auto device = door.device();
+    device.join(way == Way::is_local ? "keyless-" + id : id);
+    if (way == Way::vanishes) return device.tls().vanish();
+    device.disconnect();
+    device.tls().read_to_end();
+  }
+}
+
+// Of a hundred that come: 40 and 20 through the remote, then local ones, and those who do not get in.
+Way way_of(int number) {
+  const int i = number * 37 % 100;
+  return i < 40   ? Way::disconnects
+         : i < 60 ? Way::vanishes
+         : i < 75 ? Way::is_local
+         : i < 85 ? Way::is_refused
+         : i < 92 ? Way::has_no_certificate
+                  : Way::leaves_early;
+}
+
+void run_cycles(const Door& door, int count) {
+  on_threads([&](int t) {
+    for (int i = t; i < count; i += threads) come_and_go(door, way_of(i), "device-" + std::to_string(t));
+  });
+}
+
+// ---- an hour's worth of traffic
+
+const int talkers_of_thread = under_sanitizer ? 5 : 25;
+const int seconds_of_traffic = under_sanitizer ? 120 : long_form() ? 10 * 3600 : 3600;
+
+// The devices of one thread: each says one message for each second of the hour, QoS 1 in the even ones and QoS 0 in the
+// odd ones, and pings once a minute; the first also hears what it says.
+class Talkers {
+ public:
+  Talkers(const Door& door, int thread) : topic_("any/talk/" + std::to_string(thread)) {
+    for (int i = 0; i < talkers_of_thread; i++)
+      devices_.push_back(std::move(door.device().join("device-" + std::to_string(thread) + "-" + std::to_string(i))));
+    devices_.front().subscribe(topic_ + "/0", 1);
+  }
+
+  void talk(int from, int to) {
+    for (int second = from; second < to; second++) {
+      const auto text = "reading " + std::to_string(second) + ": 21.5 degrees, 48 % of humidity";
+      for (size_t i = 0; i < devices_.size(); i++) {
+        devices_[i].publish(topic_ + "/" + std::to_string(i), text, second % 2 ? 0 : 1);
+        if (second % 60 == 59) devices_[i].ping();
+      }
+      heard_ += devices_.front().waiting_messages();
+      while (devices_.front().waiting_messages()) devices_.front().next_message();
+    }
+    for (auto& device : devices_) device.ping();  // all before it has arrived
+  }
+  size_t heard() { return heard_ + devices_.front().waiting_messages(); }
+
+ private:
+  std::string topic_;
+  std::vector<Device> devices_;
+  size_t heard_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("thirty thousand devices that came and went leave memory, descriptors and fibers as they were") {
+  const TempDir directory;
+  World world(quiet_world(directory));
+  for (int t = 0; t < threads; t++) world.give_key("device-" + std::to_string(t), device_identity("p256", 1));
+  world.give_key("wrong", device_identity("p256", 2));
+  world.relay().start();
+  const Door door(world);
+  run_cycles(door, threads);
+  const auto descriptors = Footprint::of(only_worker(world)).descriptors;
+  run_cycles(door, warm_up);
+  const auto before = wait_quiet(world, descriptors);
+  const auto began = Clock::now();
+  run_cycles(door, cycles - warm_up);
+  const auto took = std::chrono::duration<double>(Clock::now() - began).count();
+  const auto after = wait_quiet(world, descriptors);
+  std::cout << cycles << " devices came and went, " << static_cast<int>((cycles - warm_up) / took) << " a second\n";
+  check_flat("after " + std::to_string(warm_up) + " and after all", before, after);
+}
+
+TEST_CASE("an hour's traffic of two hundred devices leaves memory, descriptors and fibers as they were") {
+  const TempDir directory;
+  World world(quiet_world(directory));
+  for (int t = 0; t < threads; t++)
+    for (int i = 0; i < talkers_of_thread; i++)
+      world.give_key("device-" + std::to_string(t) + "-" + std::to_string(i), device_identity("p256", 1));
+  world.relay().start();
+  const Door door(world);
+  std::vector<std::unique_ptr<Talkers>> talkers(threads);
+  const auto talk = [&](int from, int to) {
+    on_threads([&](int t) { talkers[static_cast<size_t>(t)]->talk(from, to); });
+  };
+  on_threads([&](int t) { talkers[static_cast<size_t>(t)] = std::make_unique<Talkers>(door, t); });
+  const int first = seconds_of_traffic / 6;
+  talk(0, first);
+  const auto before = Snapshot::of(world);
+  const auto began = Clock::now();
+  talk(first, seconds_of_traffic);
+  const auto took = std::chrono::duration<double>(Clock::now() - began).count();
+  const auto after = Snapshot::of(world);
+  for (auto& some : talkers) CHECK(some->heard() == static_cast<size_t>(seconds_of_traffic));
+  const int devices = threads * talkers_of_thread;
+  std::cout << devices << " devices, a message a second each, " << seconds_of_traffic
+            << " s of it: " << devices * seconds_of_traffic << " messages, "
+            << static_cast<int>((seconds_of_traffic - first) / took) << " times as fast as they come\n";
+  check_flat("after a sixth and after all", before, after);
+}

@@ -1,0 +1,72 @@
+// The line to the remote: long, lossy, and gone.
+
+#include "tests/faults/far_remote.h"
+#include "tests/integration/harness/need.h"
+
+using namespace faults;
+using namespace harness;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string packets(const LinkFigures& before, const LinkFigures& after) {
+  return std::to_string(after.dropped - before.dropped) + " of " +
+         std::to_string(after.dropped - before.dropped + after.passed - before.passed) + " packets dropped";
+}
+
+}  // namespace
+
+TEST_CASE("a remote behind 200 ms and 2 % loss: no session is disturbed and nothing is lost", "[root]") {
+  NEEDS_ROOT();
+  const TempDir scratch;
+  ShapedLink link;
+  Stage stage(with_far_remote(link, scratch));
+  link.shape(100ms, 2);
+  const auto before = link.figures();
+  stage.fleet().wait_progress(stage.fleet().size() * 20, long_patience());
+
+  // The line is as long for who comes now.
+  stage.world().give_key("newcomer", device_identity("p256", 1));
+  const auto began = Clock::now();
+  auto newcomer = stage.world().device(device_identity("p256", 1));
+  newcomer.join("newcomer");
+  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
+  CHECK(took >= 600ms);  // TCP, TLS 1.3 and CONNECT need a round trip each
+  newcomer.ping();
+
+  const auto figures = stage.finish();
+  CHECK(figures.disturbed == 0);
+  CHECK(link.figures().dropped > before.dropped);
+  print_figures(packets(before, link.figures()) + ", a new session was up in " + seconds(took));
+}
+
+TEST_CASE("a remote that falls into a black hole: every device is told, comes back after it, and nothing is lost",
+          "[root]") {
+  NEEDS_ROOT();
+  const TempDir scratch;
+  ShapedLink link;
+  Stage stage(with_far_remote(
+      link, scratch, {.relayd = {{"listener", {{"send_timeout", "3s"}}}, {"remote", {{"connect_timeout", "2s"}}}}}));
+  const auto before = link.figures();
+  link.cut();
+  const auto cut_at = Clock::now();
+  stage.fleet().wait_for([](const Figures& f) { return f.disturbed == f.devices; }, "all devices were told",
+                         patience());  // their own keep alive would take 60 s
+  const auto told_after = std::chrono::duration_cast<milliseconds>(Clock::now() - cut_at);
+  // Whoever comes back meanwhile hears "server unavailable", not silence.
+  stage.fleet().wait_for(
+      [](const Figures& f) {
+        size_t refused = 0;
+        for (const auto& [code, count] : f.seen.connacks) refused += code == 3 || code == 0x88 ? count : 0;
+        return refused >= f.devices / 4;
+      },
+      "refusals while the line is cut", long_patience());
+  link.restore();
+  const auto figures = stage.finish();
+  for (const auto& [code, count] : figures.seen.connacks) {
+    CAPTURE(code, count);
+    CHECK((code == 0 || code == 3 || code == 0x88));
+  }
+  print_figures("all devices were told within " + seconds(told_after) + " (send_timeout 3 s), " +
+                packets(before, link.figures()));
+}

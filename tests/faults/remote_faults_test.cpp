@@ -1,0 +1,132 @@
+// A remote broker that goes away, says nothing, or takes back what it said, while a fleet publishes through it.
+
+#include <signal.h>
+
+#include <thread>
+
+#include "tests/faults/stage.h"
+#include "tests/integration/harness/catch.h"
+
+using namespace faults;
+namespace mqtt = harness::mqtt;
+
+namespace {
+
+// The server's "unavailable" in both versions, and nothing else but yes.
+void check_refusals(const Figures& figures) {
+  INFO(figures.text());
+  auto codes = figures.seen.connacks;
+  CHECK(codes[3] + codes[0x88] > 0);
+  for (const int expected : {0, 3, 0x88}) codes.erase(expected);
+  CHECK(codes.empty());
+}
+
+size_t refusals(const Figures& figures) {
+  size_t sum = 0;
+  for (const auto& [code, count] : figures.seen.connacks) sum += code == 0 ? 0 : count;
+  return sum;
+}
+
+void stop_remote(Stage& stage, int signal) {
+  auto& remote = stage.world().remote->process();
+  remote.signal(signal);
+  remote.wait(stage.patience());
+}
+
+// Says yes to every CONNECT, session present, and takes it back by RST.
+class FickleRemote {
+ public:
+  explicit FickleRemote(Stage& stage)
+      : remote_(stage.world().remote->endpoint(),
+                harness::server_identity("fickle", "p256", stage.world().directory.path()),
+                harness::authorities().root),
+        thread_([this](const std::stop_token& stop) {
+          while (!stop.stop_requested())
+            if (remote_.anybody_there(milliseconds(50))) serve();
+        }) {}
+
+ private:
+  void serve() {
+    try {
+      auto session = remote_.accept();
+      const auto level = session.read_packet().body.at(6);  // behind "MQTT" with its length
+      session.send(level == mqtt::v5 ? std::string("\x20\x03\x01\x00\x00", 5) : std::string("\x20\x02\x01\x00", 4));
+      session.vanish();
+    } catch (const harness::Failure&) {
+      // Who had waited for too long has gone.
+    }
+  }
+  harness::CapturingRemote remote_;
+  std::jthread thread_;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a remote that restarts under load: devices are told that it is unavailable, come back, and nothing is lost") {
+  Stage stage;
+  stop_remote(stage, SIGTERM);
+  stage.fleet().wait_for([](const Figures& f) { return refusals(f) >= f.devices; }, "all devices were refused",
+                         stage.patience());
+  stage.world().remote->restart();
+  const auto figures = stage.finish();
+  check_refusals(figures);
+  CHECK(figures.disturbed == figures.devices);
+}
+
+TEST_CASE("a remote killed under load: every device comes back to it") {
+  Stage stage;
+  // mosquitto writes its state down when it ends, not message by message: killed, it loses what it had acknowledged,
+  // and its sessions. So no account here: the relay can't keep what the broker forgets.
+  stop_remote(stage, SIGKILL);
+  stage.fleet().wait_for([](const Figures& f) { return refusals(f) >= f.devices; }, "all devices were refused",
+                         stage.patience());
+  stage.world().remote->restart();
+  const auto figures = stage.finish_without_account();
+  check_refusals(figures);
+  CHECK(figures.disturbed == figures.devices);
+}
+
+TEST_CASE(
+    "a remote that takes connections and says nothing: devices are refused in time, in bounded memory, and return") {
+  Stage stage({.relayd = {{"remote", {{"connect_timeout", "1s"}}}}});
+  const auto workers = stage.relay().workers();
+  const auto descriptors = descriptors_of(workers);
+  stop_remote(stage, SIGTERM);
+  size_t most_descriptors = 0;
+  {
+    harness::TakenPort silent(stage.world().remote->endpoint());
+    stage.fleet().wait_for(
+        [&](const Figures& f) {
+          most_descriptors = std::max(most_descriptors, descriptors_of(workers));
+          return refusals(f) >= 3 * f.devices;
+        },
+        "each device was refused three times or so", stage.patience());
+  }
+  // A device that was refused and has not yet ended its side may linger beside its next attempt.
+  CHECK(most_descriptors <= 2 * descriptors + 100);
+  CHECK(stage.worker_peak_memory() < (harness::under_sanitizer ? 2000u : 100u) << 20);
+  stage.world().remote->restart();
+  const auto figures = stage.finish();
+  check_refusals(figures);
+  stage.fleet().wait_for([&](const Figures&) { return descriptors_of(workers) <= descriptors; },
+                         "the workers held no more descriptors than before", stage.patience());
+}
+
+TEST_CASE(
+    "a remote that resets each session after CONNACK leaves nothing behind, and all is well when it is sane again") {
+  Stage stage;
+  const auto workers = stage.relay().workers();
+  const auto descriptors = descriptors_of(workers);
+  stop_remote(stage, SIGTERM);
+  {
+    FickleRemote fickle(stage);
+    const auto before = stage.fleet().figures().seen.losses;
+    stage.fleet().wait_for([&](const Figures& f) { return f.seen.losses >= before + 2 * f.devices; },
+                           "sessions were reset twice as often as there are devices", stage.patience());
+  }
+  stage.world().remote->restart();
+  stage.finish();
+  stage.fleet().wait_for([&](const Figures&) { return descriptors_of(workers) <= descriptors; },
+                         "the workers held no more descriptors than before", stage.patience());
+}

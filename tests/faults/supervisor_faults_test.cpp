@@ -1,0 +1,31 @@
+// The supervisor that dies, or is told to stop, while a fleet publishes.
+
+#include <signal.h>
+
+#include "tests/faults/stage.h"
+#include "tests/integration/harness/catch.h"
+
+using namespace faults;
+
+TEST_CASE("the supervisor killed under load: workers leave, a new relayd serves all devices, and nothing is lost") {
+  Stage stage;
+  stage.relay().relayd().kill();
+  stage.relay().log().wait_end();  // the workers have left
+  stage.fleet().wait_for([](const Figures& f) { return f.disturbed == f.devices; }, "all devices noticed",
+                         stage.patience());
+  stage.relay().start_relayd();
+  CHECK(stage.finish().seen.losses == stage.fleet().size());
+}
+
+TEST_CASE("a drain under load: 5.0 devices are told 0x8B, relayd leaves with 0, and nothing is lost") {
+  Stage stage;
+  stage.relay().relayd().signal(SIGTERM);
+  CHECK(stage.relay().relayd().wait(stage.patience()).code == 0);
+  stage.fleet().wait_for([](const Figures& f) { return f.disturbed == f.devices; }, "all devices noticed",
+                         stage.patience());
+  const auto told = stage.fleet().figures().seen.disconnects;
+  INFO(stage.fleet().figures().text());
+  CHECK(told == std::map<int, size_t>{{0x8b, stage.fleet().size_of_version_5()}});
+  stage.relay().start_relayd();
+  CHECK(stage.finish().seen.losses == stage.fleet().size());
+}
