@@ -1,0 +1,61 @@
+// What an operator asks a relayd that runs, and what it leaves behind when a worker crashes.
+
+#include <signal.h>
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+Finished ask(World& world, const std::vector<std::string>& words) {
+  ProcessOptions command{
+      .argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config", world.relay().relayd_configuration()}};
+  command.argv.insert(command.argv.end(), words.begin(), words.end());
+  return run(command);
+}
+
+}  // namespace
+
+TEST_CASE("an operator sees the sessions that are up, and a reload's outcome") {
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);
+  World world({.relayd = {{"workers", 1}, {"control_socket", directory / "control.sock"}}});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("device", identity);
+  auto device = world.device(identity);
+  device.join("device");
+
+  const auto status = ask(world, {"status"});
+  CAPTURE(status.out, status.err);
+  REQUIRE(status.status.code == 0);
+  const Json shown = Json::parse(status.out);
+  CHECK(shown.at("generation") == 1);
+  CHECK(shown.at("total").at("connections") == 1);
+  CHECK(shown.at("workers").at(0).at("pid") == world.relay().workers().at(0));
+
+  const auto good = ask(world, {"reload"});
+  CHECK(good.status.code == 0);
+  CHECK(good.out == "reloaded generation 2\n");
+  world.relay().patch_relayd({{"no_such_setting", 1}});
+  const auto bad = ask(world, {"reload"});
+  CHECK(bad.status.code != 0);
+  CHECK(bad.err.find("no_such_setting") != std::string::npos);
+  device.publish("any/alive", "still here", 1);
+}
+
+TEST_CASE("a worker that crashes says where") {
+  World world({.relayd = {{"workers", 1}}});
+  const auto worker = world.relay().workers().at(0);
+  const auto mark = world.relay().log().mark();
+  REQUIRE(kill(worker, SIGABRT) == 0);
+#if HARNESS_PATIENCE_FACTOR == 1  // sanitizers have their own report
+  const auto crash =
+      world.relay().log().wait_json([](const Json& j) { return j.value("msg", "") == "crashed"; }, "the crash", mark);
+  CHECK(crash.at("signal") == "SIGABRT");
+  CHECK(crash.at("pid") == worker);
+  CHECK(crash.at("stack").size() > 2);
+#endif
+  CHECK(world.relay().wait_worker_started(0, mark) != worker);
+}
