@@ -138,7 +138,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (loaded.config.listener.flapping_detect && !flapping_) flapping_ = FlappingTable::create();
     next_listeners_ = listeners;
     next_ = std::make_unique<Generation>(loop_, ++generations_, std::move(loaded), std::move(listeners),
-                                         flapping_.get(), flapping_.get(), static_cast<Generation::Owner&>(*this));
+                                         flapping_.get(), static_cast<Generation::Owner&>(*this));
   }
 
   void on_key_checked(ListenerKeyCheck::Result result, const std::string& problem) {
