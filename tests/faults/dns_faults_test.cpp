@@ -53,7 +53,9 @@ size_t connections_to(const std::string& address) {
 }
 
 // The name server has been asked anew, and what it said was taken: relayd asks one question at a time.
-void wait_asked_again(DnsServer& dns) { dns.wait_questions(dns.questions() + 6, long_patience()); }
+void wait_asked_again(DnsServer& dns, const Stage& stage) {
+  dns.wait_questions(dns.questions() + 6, stage.patience());
+}
 
 Device newcomer(Stage& stage, const std::string& id) {
   stage.world().give_key(id, device_identity("p256", 1));
@@ -78,11 +80,11 @@ TEST_CASE("the remote's name gets another address: sessions that are up stay, ne
   REQUIRE(connections_to(named.second) == 0);
 
   named.dns.answer({named.second});
-  wait_asked_again(named.dns);
+  wait_asked_again(named.dns, stage);
   auto late = newcomer(stage, "newcomer");
   CHECK(connections_to(named.second) == 1);
   CHECK(connections_to(named.first) == at_first);
-  stage.fleet().wait_progress(stage.fleet().size() * 4, long_patience());
+  stage.fleet().wait_progress(stage.fleet().size() * 4, stage.patience());
   CHECK(stage.fleet().figures().disturbed == 0);
 
   stage.fleet().vanish();
@@ -98,10 +100,10 @@ TEST_CASE("the name server fails, then is silent: the last addresses are kept, a
   Stage stage(named.options());
   const std::string lost = "name can't be resolved any more; its last addresses are kept";
   named.dns.fail();
-  wait_asked_again(named.dns);
+  wait_asked_again(named.dns, stage);
   auto one = newcomer(stage, "one");
   named.dns.be_silent();
-  wait_asked_again(named.dns);
+  wait_asked_again(named.dns, stage);
   auto two = newcomer(stage, "two");
   CHECK(stage.fleet().figures().disturbed == 0);
   stage.fleet().vanish();

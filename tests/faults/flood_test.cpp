@@ -129,7 +129,7 @@ TEST_CASE("a flood of idle connections, half a ClientHello and a byte a second: 
   newcomer.disconnect();
   newcomer.tls().read_to_end();
 
-  const auto [shortest, longest] = flood.wait_all_ended(long_patience());
+  const auto [shortest, longest] = flood.wait_all_ended(stage.patience());
   CHECK(shortest >= handshake_timeout - 100ms);  // of a loop's clock
   CHECK(during.fibers <= kept_fibers);
   const auto figures = stage.finish();

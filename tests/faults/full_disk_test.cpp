@@ -73,8 +73,8 @@ TEST_CASE("the disk of both logs is full: sessions go on, devices come in, and t
   Stage stage(options);
   disk.fill();
   stage.fleet().vanish();  // each has much to be logged
-  stage.fleet().wait_all_up(long_patience());
-  stage.fleet().wait_progress(stage.fleet().size() * 2, long_patience());
+  stage.fleet().wait_all_up(stage.patience());
+  stage.fleet().wait_progress(stage.fleet().size() * 2, stage.patience());
   join(stage, "unseen");
   CHECK(complete_lines(relayd_log, "\"client_id\":\"unseen\"") == 0);  // it really was full
   disk.make_room();
@@ -95,7 +95,7 @@ TEST_CASE("the disk of the audit log is full under load: nobody comes in unseen,
   const auto identity = device_identity("p256", 1);
   stage.world().give_key("newcomer", identity);
   TlsStream::open(stage.relay().endpoint(), TlsContext::client(&identity, authorities().root)).refused_handshake();
-  stage.fleet().wait_progress(stage.fleet().size() * 4, long_patience());
+  stage.fleet().wait_progress(stage.fleet().size() * 4, stage.patience());
   CHECK(stage.fleet().figures().disturbed == 0);
   disk.make_room();
   join(stage, "newcomer");

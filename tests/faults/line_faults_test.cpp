@@ -23,7 +23,7 @@ TEST_CASE("a remote behind 200 ms and 2 % loss: no session is disturbed and noth
   Stage stage(with_far_remote(link, scratch));
   link.shape(100ms, 2);
   const auto before = link.figures();
-  stage.fleet().wait_progress(stage.fleet().size() * 20, long_patience());
+  stage.fleet().wait_progress(stage.fleet().size() * 20, stage.patience());
 
   // The line is as long for who comes now.
   stage.world().give_key("newcomer", device_identity("p256", 1));
@@ -51,7 +51,7 @@ TEST_CASE("a remote that falls into a black hole: every device is told, comes ba
   link.cut();
   const auto cut_at = Clock::now();
   stage.fleet().wait_for([](const Figures& f) { return f.disturbed == f.devices; }, "all devices were told",
-                         patience());  // their own keep alive would take 60 s
+                         stage.patience());  // their own keep alive would take 60 s
   const auto told_after = std::chrono::duration_cast<milliseconds>(Clock::now() - cut_at);
   // Whoever comes back meanwhile hears "server unavailable", not silence.
   stage.fleet().wait_for(
@@ -60,7 +60,7 @@ TEST_CASE("a remote that falls into a black hole: every device is told, comes ba
         for (const auto& [code, count] : f.seen.connacks) refused += code == 3 || code == 0x88 ? count : 0;
         return refused >= f.devices / 4;
       },
-      "refusals while the line is cut", long_patience());
+      "refusals while the line is cut", stage.patience());
   link.restore();
   const auto figures = stage.finish();
   for (const auto& [code, count] : figures.seen.connacks) {

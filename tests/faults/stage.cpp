@@ -32,6 +32,16 @@ std::unique_ptr<Witness> make_witness(const StageOptions& options, const harness
   return made;
 }
 
+// How the fleet has fared, without the account.
+std::string fortune(const Figures& figures) {
+  size_t failures = 0;
+  for (const auto& [why, count] : figures.seen.failures) failures += count;
+  return "sessions disturbed " + std::to_string(figures.disturbed) + " of " + std::to_string(figures.devices) +
+         ", recovered in " + seconds(figures.usual_recovery) + " (median), " + seconds(figures.slowest_recovery) +
+         " (max), attempts in vain " + std::to_string(failures) + ", messages sent again " +
+         std::to_string(figures.seen.sent_again);
+}
+
 }  // namespace
 
 Stage::Stage(const StageOptions& options)
@@ -81,12 +91,9 @@ Figures Stage::settle() {
 Figures Stage::finish() {
   const auto figures = settle();
   const auto judgement = witness_->judge(fleet_.ledgers(), patience());
-  print_figures("sessions disturbed " + std::to_string(figures.disturbed) + " of " + std::to_string(figures.devices) +
-                ", recovered in " + seconds(figures.usual_recovery) + " (median), " +
-                seconds(figures.slowest_recovery) + " (max), messages acknowledged " +
-                std::to_string(judgement.acknowledged) + ", sent again " + std::to_string(figures.seen.sent_again) +
-                ", QoS 1 repeated " + std::to_string(judgement.repeated) + ", lost " + std::to_string(judgement.lost) +
-                ", doubled " + std::to_string(judgement.doubled));
+  print_figures(fortune(figures) + ", acknowledged " + std::to_string(judgement.acknowledged) + ", QoS 1 repeated " +
+                std::to_string(judgement.repeated) + ", lost " + std::to_string(judgement.lost) + ", doubled " +
+                std::to_string(judgement.doubled));
   INFO(judgement.offenders);
   INFO(figures.text());
   CHECK(judgement.lost == 0);
@@ -98,9 +105,7 @@ Figures Stage::finish() {
 
 Figures Stage::finish_without_account() {
   const auto figures = settle();
-  print_figures("sessions disturbed " + std::to_string(figures.disturbed) + " of " + std::to_string(figures.devices) +
-                ", recovered in " + seconds(figures.usual_recovery) + " (median), " +
-                seconds(figures.slowest_recovery) + " (max), sent again " + std::to_string(figures.seen.sent_again));
+  print_figures(fortune(figures));
   return figures;
 }
 

@@ -63,12 +63,14 @@ TEST_CASE("a thousand devices that come back at once after the remote restarted 
   after_the_remote_restarted(usual);
 }
 
-TEST_CASE("9,900 devices that come back at once after relayd was killed are all served, and nothing is lost",
-          "[.][long]") {
+TEST_CASE(
+    "nearly ten thousand devices that come back at once after relayd was killed are all served, and nothing is lost",
+    "[.][long]") {
   after_relayd_died(many);
 }
 
-TEST_CASE("9,900 devices that come back at once after the remote restarted are all served, and nothing is lost",
-          "[.][long]") {
+TEST_CASE(
+    "nearly ten thousand devices that come back at once after the remote restarted are all served, and nothing is lost",
+    "[.][long]") {
   after_the_remote_restarted(many);
 }
