@@ -163,6 +163,10 @@ Config Config::parse(const std::string& text, const std::string& name, const Ove
   config.shutdown_timeout = root.duration("shutdown_timeout", "10s");
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   config.workers = static_cast<int>(root.integer("workers", std::min(cores, kMaxWorkers), 1, kMaxWorkers));
+  if (const auto most = config.listener.max_connections; most && *most < static_cast<uint64_t>(config.workers))
+    root.fail("listener.max_connections", "found " + std::to_string(*most) + ", but there are " +
+                                              std::to_string(config.workers) +
+                                              " workers; expected at least one connection for each (or fewer workers)");
   config.max_restarts = static_cast<int>(root.integer("max_restarts", 10, 0, 1000));
   config.restart_window = root.duration("restart_window", "1m");
   config.worker_watchdog = root.duration("worker_watchdog", "10s");
@@ -179,8 +183,7 @@ Config Config::parse(const std::string& text, const std::string& name, const Ove
 
 uint64_t share_of(uint64_t whole, int number, int workers) {
   const auto parts = static_cast<uint64_t>(workers);
-  const uint64_t share = whole / parts + (static_cast<uint64_t>(number) < whole % parts ? 1 : 0);
-  return std::max<uint64_t>(share, 1);
+  return whole / parts + (static_cast<uint64_t>(number) < whole % parts ? 1 : 0);
 }
 
 }  // namespace relayd

@@ -84,7 +84,7 @@ struct Config {
   static Config parse(const std::string& text, const std::string& name, const Overrides& overrides);
 };
 
-// Worker `number`'s part of a whole that `workers` share; the parts add up to it, but none is 0.
+// Worker `number`'s part of a whole that `workers` share; the parts add up to it.
 uint64_t share_of(uint64_t whole, int number, int workers);
 
 }  // namespace relayd

@@ -147,6 +147,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     // At a start keyd may be on its way; a reload can wait for a better moment.
     if (result == Result::wrong || (result == Result::keyd_away && current_)) return abandon(problem);
     if (result == Result::keyd_away) log::warning(problem + "; devices are refused until it serves");
+    share_connections();
     next_->start(current_.get());
   }
 
@@ -247,13 +248,14 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     tell_status();
   }
 
-  // max_connections is for all: what older generations still have is not the newest one's.
+  // max_connections is for all: what other generations still have is not the newest one's.
   void share_connections() {
-    if (!current_ || !current_->config().listener.max_connections) return;
+    Generation* newest = next_ ? next_.get() : current_.get();
+    if (!newest || !newest->config().listener.max_connections) return;
     uint64_t elsewhere = 0;
-    for (const auto& generation : old_) elsewhere += generation->connections();
-    const uint64_t most = *current_->config().listener.max_connections;
-    current_->allow_connections(most > elsewhere ? most - elsewhere : 0);
+    for_each([&](Generation& generation) { elsewhere += &generation == newest ? 0 : generation.connections(); });
+    const uint64_t most = *newest->config().listener.max_connections;
+    newest->allow_connections(most > elsewhere ? most - elsewhere : 0);
   }
 
   void tell_status() {

@@ -124,8 +124,7 @@ bool Acceptor::refuse_one(Listener& listener) {
 
 Acceptor::Shed Acceptor::shed() const {
   const auto value = [](const Counters::Number& number) { return number.load(std::memory_order_relaxed); };
-  if (const uint64_t most = value(counters_.max_connections); most > 0 && value(counters_.connections) >= most)
-    return Shed::connections;
+  if (value(counters_.connections) >= value(counters_.max_connections)) return Shed::connections;
   if (options_.max_memory > 0 && value(counters_.memory) > options_.max_memory) return Shed::memory;
   return Shed::none;
 }

@@ -27,7 +27,7 @@ class Acceptor {
   // A connected non-blocking socket.
   using Accepted = void (*)(void* owner, common::Fd socket, const SocketAddress& peer);
 
-  // The counters' max_connections is obeyed, 0 means no limit; `connections` is the owner's to count.
+  // The counters' max_connections is obeyed; `connections` is the owner's to count.
   Acceptor(uv_loop_t* loop, std::vector<common::Fd> listeners, const Options& options, Counters& counters, void* owner,
            Accepted accepted);
   ~Acceptor();

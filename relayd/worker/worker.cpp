@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -89,7 +90,7 @@ class Worker {
  private:
   Acceptor::Options acceptor_options() const {
     common::Rate rate = config_.listener.max_conn_rate;
-    if (rate.count > 0) rate.count = share_of(rate.count, plan_.worker, config_.workers);
+    if (rate.count > 0) rate.count = std::max<uint64_t>(share_of(rate.count, plan_.worker, config_.workers), 1);
     return {plan_.worker, rate, config_.worker_max_memory};
   }
 

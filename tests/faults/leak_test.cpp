@@ -5,22 +5,18 @@
 #include <thread>
 
 #include "tests/faults/footprint.h"
-#include "tests/faults/long_form.h"
 #include "tests/integration/harness/need.h"
 #include "tests/integration/harness/proc.h"
 #include "tests/integration/harness/world.h"
 
 using namespace harness;
 using faults::Footprint;
-using faults::long_form;
 
 namespace {
 
 // What the heap may be more ragged by than after the warm-up; a leak of 40 bytes a session is more.
 constexpr size_t allowed_growth = 1 << 20;
 constexpr int threads = 8;
-const int cycles = under_sanitizer ? 1'500 : long_form() ? 300'000 : 30'000;
-const int warm_up = cycles / 6;
 
 // Its log is too quiet to name it.
 pid_t only_worker(World& world) {
@@ -62,7 +58,7 @@ void check_flat(const std::string& what, const Snapshot& before, const Snapshot&
   check_flat("worker", before.worker, after.worker);
   check_flat("supervisor", before.supervisor, after.supervisor);
   check_flat("keyd", before.keyd, after.keyd);
-  std::cout << what << ": worker " << before.worker.text() << " -> " << after.worker.text() << "; supervisor "
+  std::cout << "figures: " << what << ": worker " << before.worker.text() << " -> " << after.worker.text() << "; supervisor "
             << before.supervisor.text() << " -> " << after.supervisor.text() << "; keyd " << before.keyd.text()
             << " -> " << after.keyd.text() << std::endl;
 }
@@ -146,7 +142,6 @@ void run_cycles(const Door& door, int count) {
 // ---- an hour's worth of traffic
 
 const int talkers_of_thread = under_sanitizer ? 5 : 25;
-const int seconds_of_traffic = under_sanitizer ? 120 : long_form() ? 10 * 3600 : 3600;
 
 // The devices of one thread: each says one message for each second of the hour, QoS 1 in the even ones and QoS 0 in the
 // odd ones, and pings once a minute; the first also hears what it says.
@@ -178,9 +173,8 @@ class Talkers {
   size_t heard_ = 0;
 };
 
-}  // namespace
-
-TEST_CASE("thirty thousand devices that came and went leave memory, descriptors and fibers as they were") {
+void check_cycles_leave_nothing(int cycles) {
+  const int warm_up = cycles / 6;
   const TempDir directory;
   World world(quiet_world(directory));
   for (int t = 0; t < threads; t++) world.give_key("device-" + std::to_string(t), device_identity("p256", 1));
@@ -195,11 +189,11 @@ TEST_CASE("thirty thousand devices that came and went leave memory, descriptors 
   run_cycles(door, cycles - warm_up);
   const auto took = std::chrono::duration<double>(Clock::now() - began).count();
   const auto after = wait_quiet(world, descriptors);
-  std::cout << cycles << " devices came and went, " << static_cast<int>((cycles - warm_up) / took) << " a second\n";
+  std::cout << "figures: " << cycles << " devices came and went, " << static_cast<int>((cycles - warm_up) / took) << " a second\n";
   check_flat("after " + std::to_string(warm_up) + " and after all", before, after);
 }
 
-TEST_CASE("an hour's traffic of two hundred devices leaves memory, descriptors and fibers as they were") {
+void check_traffic_leaves_nothing(int seconds_of_traffic) {
   const TempDir directory;
   World world(quiet_world(directory));
   for (int t = 0; t < threads; t++)
@@ -221,8 +215,28 @@ TEST_CASE("an hour's traffic of two hundred devices leaves memory, descriptors a
   const auto after = Snapshot::of(world);
   for (auto& some : talkers) CHECK(some->heard() == static_cast<size_t>(seconds_of_traffic));
   const int devices = threads * talkers_of_thread;
-  std::cout << devices << " devices, a message a second each, " << seconds_of_traffic
+  std::cout << "figures: " << devices << " devices, a message a second each, " << seconds_of_traffic
             << " s of it: " << devices * seconds_of_traffic << " messages, "
             << static_cast<int>((seconds_of_traffic - first) / took) << " times as fast as they come\n";
   check_flat("after a sixth and after all", before, after);
+}
+
+}  // namespace
+
+TEST_CASE("thirty thousand devices that came and went leave memory, descriptors and fibers as they were") {
+  check_cycles_leave_nothing(under_sanitizer ? 1'500 : 30'000);
+}
+
+TEST_CASE("an hour's traffic of two hundred devices leaves memory, descriptors and fibers as they were") {
+  check_traffic_leaves_nothing(under_sanitizer ? 120 : 3600);
+}
+
+TEST_CASE("three hundred thousand devices that came and went leave memory, descriptors and fibers as they were",
+          "[.][long]") {
+  check_cycles_leave_nothing(300'000);
+}
+
+TEST_CASE("ten hours' traffic of two hundred devices leaves memory, descriptors and fibers as they were",
+          "[.][long]") {
+  check_traffic_leaves_nothing(36'000);
 }

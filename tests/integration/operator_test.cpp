@@ -45,6 +45,31 @@ TEST_CASE("an operator sees the sessions that are up, and a reload's outcome") {
   device.publish("any/alive", "still here", 1);
 }
 
+TEST_CASE("an operator disconnects a device: it is told 0x98, its will fires, and nobody else notices") {
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);
+  World world({.relayd = {{"workers", 2}, {"control_socket", directory / "control.sock"}}});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("watcher", identity);
+  world.give_key("device", identity);
+  auto watcher = world.device(identity);
+  watcher.join("watcher", mqtt::v5).subscribe("any/will", 1);
+  auto device = world.device(identity);
+  REQUIRE(mqtt::connack_code(device.connect({.client_id = "device",
+                                             .level = mqtt::v5,
+                                             .will = mqtt::Will{.topic = "any/will", .payload = "gone"}})) == 0);
+
+  const auto asked = ask(world, {"disconnect", "device"});
+  CAPTURE(asked.out, asked.err);
+  CHECK(asked.status.code == 0);
+  const auto last = device.tls().read_packet();
+  CHECK(last.type() == mqtt::Type::disconnect);
+  CHECK(static_cast<uint8_t>(last.body.at(0)) == 0x98);  // administrative action
+  CHECK(device.tls().read_to_end().leftover.empty());
+  CHECK(watcher.next_message().payload == "gone");
+  watcher.ping();
+}
+
 TEST_CASE("a worker that crashes says where") {
   World world({.relayd = {{"workers", 1}}});
   const auto worker = world.relay().workers().at(0);

@@ -20,6 +20,7 @@ struct Accepting {
 
   explicit Accepting(const Acceptor::Options& options = {}, int sockets = 1) {
     uv_loop_init(&loop);
+    counters.max_connections = UINT64_MAX;
     std::vector<common::Fd> listeners;
     for (int i = 0; i < sockets; i++) {
       auto& fd = listeners.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -163,12 +163,13 @@ TEST_CASE("relayd_limits_are_read_and_checked") {
   CHECK(config.listener.flapping_detect->ban_time == std::chrono::minutes(5));
   CHECK_FALSE(Config::parse(with(R"("flapping_detect": {"enable": false})"), "relayd.json", {}).listener.flapping_detect);
   CHECK(contains(error_of(with(R"("max_connections": 0)")), "listener.max_connections: found 0 (number); expected an integer from 1 to 10000000, or \"infinity\""));
+  CHECK(contains(error_of(with(R"("max_connections": 1)")), "found 1, but there are 2 workers; expected at least one connection for each"));
   CHECK(contains(error_of(with(R"("bytes_rate": "5/s")")), "as \"100KB/s\""));
   CHECK(contains(error_of(with(R"("high_watermark": "1KB")")), "expected at least \"17KB\""));
   CHECK(contains(error_of(with(R"("keepalive_multiplier": 0.5)")), "a number from 1.0 to 10.0"));
 }
 
-TEST_CASE("shares_of_workers_add_up_and_are_never_nothing") {
+TEST_CASE("shares_of_workers_add_up") {
   CHECK(relayd::share_of(10, 0, 3) + relayd::share_of(10, 1, 3) + relayd::share_of(10, 2, 3) == 10);
-  CHECK(relayd::share_of(1, 3, 4) == 1);
+  CHECK(relayd::share_of(1, 3, 4) == 0);
 }

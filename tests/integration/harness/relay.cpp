@@ -125,6 +125,7 @@ ProcessOptions Relay::relayd_command() const {
   ProcessOptions made{.argv = {directory_ / "relayd", "--config", relayd_configuration()},
                       .environment = options_.environment,
                       .stderr_file = options_.relayd_log_file,
+                      .sockets = options_.relayd_sockets,
                       .before_exec = options_.relayd_before_exec};
   made.argv.insert(made.argv.end(), options_.relayd_arguments.begin(), options_.relayd_arguments.end());
   if (as_root()) made.user = relay_user;

@@ -25,6 +25,7 @@ struct RelayOptions {
   std::string audit_file = {};                                          // keyd's standard output, if not the pipe
   std::string keyd_log_file = {}, relayd_log_file = {};                 // their standard errors, if not the pipe
   std::function<bool()> relayd_before_exec = {};
+  std::vector<int> relayd_sockets = {};  // as ProcessOptions::sockets
 };
 
 class Relay {

@@ -1,0 +1,165 @@
+// More than a worker may have: connections, memory, descriptors; and devices that come and go without end. Who is there
+// stays, who comes on top is turned away at once, and all is well when there is room again.
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/proc.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+Device join(World& world, const std::string& id) {
+  const auto identity = device_identity("p256", 1);
+  world.give_key(id, identity);
+  auto device = world.device(identity);
+  device.join(id);
+  return device;
+}
+
+void leave(Device& device) {
+  device.disconnect();
+  device.tls().read_to_end();
+}
+
+// Closed before a TLS byte: what a handshake costs is not spent.
+bool turned_away(World& world) {
+  const auto identity = device_identity("p256", 1);
+  auto stream = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
+  const auto ending = stream.read_to_end();
+  return ending.how == Ending::fin || ending.how == Ending::reset;
+}
+
+// relayd tells each flood in few lines; the first one comes at once.
+void check_cause(World& world, const std::string& cause) {
+  const auto line = world.relay().log().wait_json(
+      [](const Json& j) { return j.value("msg", "") == "a new connection is turned away"; }, "who was turned away");
+  CHECK(line.at("cause") == cause);
+}
+
+// As `ps` counts it, in ticks of 1/100 s.
+long processor_ticks(pid_t pid) {
+  const auto text = read_file("/proc/" + std::to_string(pid) + "/stat");
+  std::istringstream fields(text.substr(text.rfind(')') + 2));
+  std::string skipped;
+  for (int i = 0; i < 11; i++) fields >> skipped;
+  long user = 0, system = 0;
+  fields >> user >> system;
+  return user + system;
+}
+
+std::function<bool()> with_descriptors(rlim_t most) {
+  return [most] {
+    const rlimit limit{most, most};
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+  };
+}
+
+int code_of(World& world, const std::string& id, int level) {
+  return mqtt::connack_code(world.device(device_identity("p256", 1)).connect({.client_id = id, .level = level}));
+}
+
+}  // namespace
+
+TEST_CASE("max_connections: who comes on top is closed before the handshake, and served when one has left") {
+  World world({.relayd = {{"listener", {{"max_connections", 3}}}}});
+  std::vector<Device> devices;
+  for (int i = 0; i < 3; i++) devices.push_back(join(world, "device-" + std::to_string(i)));
+  CHECK(turned_away(world));
+  check_cause(world, "max_connections");
+  for (auto& device : devices) device.ping();
+  leave(devices.back());
+  world.relay().log().wait_text("\"session closed\"");
+  join(world, "next").ping();
+}
+
+TEST_CASE("max_connections: many workers share it, and a reload does not double it") {
+  World world({.relayd = {{"workers", 2}, {"listener", {{"max_connections", 4}}}}});
+  std::vector<Device> devices;
+  for (int i = 0; devices.size() < 4; i++) {
+    try {
+      devices.push_back(join(world, "device-" + std::to_string(i)));
+    } catch (const Failure&) {  // the worker that the kernel chose has its share; the other one has room
+    }
+    REQUIRE(i < 200);
+  }
+  CHECK(turned_away(world));
+  CHECK(world.relay().reload().at("msg") == "relayd reloaded");
+  for (int i = 0; i < 20; i++) CHECK(turned_away(world));
+  for (auto& device : devices) device.ping();
+}
+
+TEST_CASE("worker_max_memory: who comes on top is turned away, and who is there goes on") {
+  World world;
+  auto device = join(world, "early");
+  // Less than any worker needs: the new generation takes nobody, and the old one has its device still.
+  world.relay().patch_relayd({{"worker_max_memory", "1MB"}});
+  CHECK(world.relay().reload().at("msg") == "relayd reloaded");
+  CHECK(turned_away(world));
+  check_cause(world, "worker_max_memory");
+  device.ping();
+  world.relay().patch_relayd({{"worker_max_memory", "1GB"}});
+  CHECK(world.relay().reload().at("msg") == "relayd reloaded");
+  join(world, "late").ping();
+}
+
+TEST_CASE("no descriptor is left: new devices are turned away without a spin, and served when there is one again") {
+  World world({.relayd_before_exec = with_descriptors(40)});
+  const auto worker = world.relay().workers().at(0);
+  std::vector<Device> devices;
+  while (true) {
+    REQUIRE(devices.size() < 40);
+    try {
+      devices.push_back(join(world, "device-" + std::to_string(devices.size())));
+    } catch (const Failure&) {
+      break;
+    }
+  }
+  REQUIRE(devices.size() > 4);
+  // One descriptor may be left, which a device takes that has no key to need another.
+  std::vector<TlsStream> fillers;
+  const auto identity = device_identity("p256", 1);
+  const auto context = TlsContext::client(&identity, authorities().root);
+  for (int i = 0; i < 4; i++) fillers.push_back(TlsStream::open(world.relay().endpoint(), context));
+  check_cause(world, "no file descriptor is left (LimitNOFILE)");
+  for (int i = 0; i < 20; i++) CHECK(turned_away(world));
+  for (auto& device : devices) device.ping();
+  const auto before = processor_ticks(worker);
+  CHECK_FALSE(devices.front().tls().readable(std::chrono::seconds(1)));
+  CHECK(processor_ticks(worker) - before < 50);  // a spin would be 100
+
+  fillers.clear();
+  const auto mark = world.relay().log().mark();
+  for (int i = 0; i < 3; i++) {
+    leave(devices.back());
+    devices.pop_back();
+    world.relay().log().wait_text("\"session closed\"", mark);
+  }
+  join(world, "next").ping();
+}
+
+TEST_CASE("flapping_detect: a device that comes and goes is banned with 0x8A, or 5, whoever serves it; others are not") {
+  const Json detect = {{"enable", true}, {"max_count", 4}, {"window_time", "1h"}, {"ban_time", "1h"}};
+  World world({.relayd = {{"workers", 2}, {"listener", {{"flapping_detect", detect}}}}});
+  for (int i = 0; i < 4; i++) {
+    auto device = join(world, "flapper");
+    leave(device);
+  }
+  world.relay().log().wait_text("banned");
+  CHECK(code_of(world, "flapper", mqtt::v5) == 0x8A);
+  CHECK(code_of(world, "flapper", mqtt::v311) == 5);
+  join(world, "steady").ping();
+  // Neither a worker's death nor a reload lifts it.
+  for (const int worker : {0, 1}) {
+    const auto mark = world.relay().log().mark();
+    REQUIRE(kill(world.relay().workers().at(static_cast<size_t>(worker)), SIGKILL) == 0);
+    world.relay().wait_worker_started(worker, mark);
+  }
+  CHECK(code_of(world, "flapper", mqtt::v5) == 0x8A);
+  CHECK(world.relay().reload().at("msg") == "relayd reloaded");
+  CHECK(code_of(world, "flapper", mqtt::v5) == 0x8A);
+}

@@ -1,0 +1,86 @@
+// relayd on a socket that the service manager opened before it and keeps: no device is turned away while relayd starts
+// again. The test plays systemd's part.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+struct Listening {
+  explicit Listening(const Endpoint& at, int type = SOCK_STREAM) : fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(at.port);
+    REQUIRE(inet_pton(AF_INET, at.host.c_str(), &address.sin_addr) == 1);
+    REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    if (type == SOCK_STREAM) REQUIRE(listen(fd, 16) == 0);
+  }
+  ~Listening() { close(fd); }
+  Listening(const Listening&) = delete;
+  Listening& operator=(const Listening&) = delete;
+  int fd;
+};
+
+void knock_and_join(World& world, TlsStream& stream, const std::string& id) {
+  world.give_key(id, device_identity("p256", 1));
+  stream.handshake();
+  Device device(std::move(stream));
+  device.join(id).ping();
+}
+
+TlsStream early(World& world) {
+  const auto identity = device_identity("p256", 1);
+  return TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
+}
+
+}  // namespace
+
+TEST_CASE("a device that comes before relayd runs, or while it starts again, is served on the socket it was passed") {
+  World world({.relayd = {{"workers", 2}}, .start = false});
+  const Listening socket(world.relay().endpoint());
+  world.relay().options().relayd_sockets = {socket.fd};
+  auto first = early(world);
+  world.relay().start();
+  knock_and_join(world, first, "first");
+
+  world.relay().relayd().signal(SIGTERM);
+  REQUIRE(world.relay().relayd().wait().code == 0);
+  auto second = early(world);
+  world.relay().start_relayd();
+  knock_and_join(world, second, "second");
+}
+
+TEST_CASE("a socket that was passed serves over a reload and a worker's death") {
+  World world({.start = false});
+  const Listening socket(world.relay().endpoint());
+  world.relay().options().relayd_sockets = {socket.fd};
+  world.relay().start();
+  CHECK(world.relay().reload().at("msg") == "relayd reloaded");
+  auto after_reload = early(world);
+  knock_and_join(world, after_reload, "after-reload");
+  const auto mark = world.relay().log().mark();
+  REQUIRE(kill(world.relay().workers().at(0), SIGKILL) == 0);
+  auto after_death = early(world);
+  knock_and_join(world, after_death, "after-death");
+  world.relay().wait_worker_started(0, mark);
+}
+
+TEST_CASE("relayd refuses to be passed what is no listening TCP socket, and says what it was passed") {
+  World world({.start = false});
+  world.relay().start_keyd();
+  const Listening datagrams(world.relay().endpoint(), SOCK_DGRAM);
+  world.relay().options().relayd_sockets = {datagrams.fd};
+  const auto refused = world.relay().run_relayd();
+  CAPTURE(refused.err);
+  CHECK(refused.status.code == 78);
+  CHECK(refused.err.find("it is not TCP") != std::string::npos);
+  CHECK(refused.err.find("ListenStream=") != std::string::npos);
+}
