@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "ipc/protocol.h"
+
 namespace relayd {
 namespace {
 
@@ -17,8 +19,7 @@ using Json = nlohmann::ordered_json;
 using common::ConfigError;
 
 constexpr int kBacklog = 16;
-// A client id has at most 65,535 bytes (MQTT section 1.5.4), six characters each when JSON escapes them.
-constexpr size_t kMostRequest = 512 * 1024;
+constexpr size_t kMostRequest = 4096;  // JSON escapes a byte of a client id with six characters at most
 constexpr common::Milliseconds kReloadAtMost{120'000};  // two of them, one after the other
 
 [[noreturn]] void fail(const std::string& path, const std::string& cause) {
@@ -108,8 +109,15 @@ void Control::on_request(uint64_t connection, std::string_view text) {
     (owner_.reloading() ? reload_next_ : reloading_).push_back(connection);
     return owner_.reload();
   }
-  if (command == "disconnect" && request.contains("client_id") && request["client_id"].is_string())
-    return responder_.answer(connection, done(owner_.disconnect(member("client_id"))));
+  if (command == "disconnect" && request.contains("client_id") && request["client_id"].is_string()) {
+    const std::string id = member("client_id");
+    // Of a longer one, which has no key, a session keeps only the beginning, for the log.
+    if (id.size() > ipc::kMaxClientId)
+      return responder_.answer(connection, refused("found a client id of " + std::to_string(id.size()) +
+                                                   " bytes; sessions are found by one of at most " +
+                                                   std::to_string(ipc::kMaxClientId)));
+    return responder_.answer(connection, done(owner_.disconnect(id)));
+  }
   responder_.answer(connection, refused("expected {\"command\":\"status\"}, {\"command\":\"reload\"} or "
                                         "{\"command\":\"disconnect\",\"client_id\":\"…\"} in one line"));
 }

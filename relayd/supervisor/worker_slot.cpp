@@ -31,8 +31,7 @@ const char* name(WorkerSlot::State state) {
 }
 
 WorkerSlot::WorkerSlot(uv_loop_t* loop, int number, const Config& config, Owner& owner)
-    : loop_(loop),
-      number_(number),
+    : number_(number),
       watchdog_(config.worker_watchdog),
       owner_(owner),
       policy_(config.max_restarts, config.restart_window),
@@ -48,7 +47,7 @@ void WorkerSlot::start() {
     return died(false, error.what(), 0);
   }
   last_beat_ = 0;
-  last_beat_at_ = uv_now(loop_);
+  looks_in_vain_ = 0;
   beat_.start(watchdog_ / kLooksPerWatchdog);
 }
 
@@ -106,16 +105,15 @@ void WorkerSlot::died(bool had_served, const std::string& cause, int pid) {
   restart_.start(*delay);
 }
 
+// Looks are counted, not milliseconds: after a stop of the whole group (a frozen container) no worker has turned, and
+// each has its time again.
 void WorkerSlot::look_for_a_beat() {
-  const uint64_t beat = process_->counters().beat.load(std::memory_order_relaxed), now = uv_now(loop_);
-  if (beat != last_beat_) {
-    last_beat_ = beat;
-    last_beat_at_ = now;
-  }
-  const auto silent = Milliseconds(now - last_beat_at_);
-  if (silent < watchdog_) return beat_.start(watchdog_ / kLooksPerWatchdog);
+  const uint64_t beat = process_->counters().beat.load(std::memory_order_relaxed);
+  looks_in_vain_ = beat == last_beat_ ? looks_in_vain_ + 1 : 0;
+  last_beat_ = beat;
+  if (looks_in_vain_ < kLooksPerWatchdog) return beat_.start(watchdog_ / kLooksPerWatchdog);
   log::error("worker hangs: its event loop has not turned for worker_watchdog; it is killed",
-             {{"worker", number_}, {"pid", pid()}, {"silent_ms", silent.count()}});
+             {{"worker", number_}, {"pid", pid()}, {"worker_watchdog_ms", watchdog_.count()}});
   process_->kill(SIGABRT);
   kill_.start(kToTellItsStack);
 }

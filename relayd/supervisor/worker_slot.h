@@ -57,7 +57,6 @@ class WorkerSlot final : private WorkerProcess::Owner {
   void look_for_a_beat();
   void kill_hanging();
 
-  uv_loop_t* loop_;
   const int number_;
   const common::Milliseconds watchdog_;
   Owner& owner_;
@@ -65,8 +64,9 @@ class WorkerSlot final : private WorkerProcess::Owner {
   State state_ = State::waiting;
   std::unique_ptr<WorkerProcess> process_;
   common::Timer restart_, beat_, kill_;
-  uint64_t restarts_ = 0, last_beat_ = 0, last_beat_at_ = 0;  // uv_now() milliseconds
-  std::string first_cause_;                                   // of a series of deaths
+  uint64_t restarts_ = 0, last_beat_ = 0;
+  int looks_in_vain_ = 0;
+  std::string first_cause_;  // of a series of deaths
 };
 
 const char* name(WorkerSlot::State state);

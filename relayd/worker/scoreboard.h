@@ -41,7 +41,7 @@ struct Counters {
 // The page. Created by the supervisor, mapped by both, zeroed by the kernel.
 class Scoreboard {
  public:
-  Scoreboard();                 // creates one; std::system_error without memory
+  Scoreboard();                 // creates one, with no limit yet; std::system_error without memory
   explicit Scoreboard(int fd);  // maps an inherited one; std::system_error if it is none
   ~Scoreboard();
   Scoreboard(const Scoreboard&) = delete;

@@ -50,6 +50,21 @@ TEST_CASE("a worker that hangs is killed after worker_watchdog and replaced; the
   join(world, "new").ping();
 }
 
+TEST_CASE("a whole relayd that was stopped, as by a frozen container, does not take its workers for hanging") {
+  World world({.relayd = {{"worker_watchdog", "2s"}}});
+  auto& relay = world.relay();
+  auto device = join(world, "device");
+  const auto worker = relay.workers().at(0);
+  const auto supervisor = relay.relayd().pid();
+  for (const pid_t pid : {worker, supervisor}) REQUIRE(kill(pid, SIGSTOP) == 0);
+  CHECK_FALSE(device.tls().readable(std::chrono::milliseconds(2500)));
+  REQUIRE(kill(supervisor, SIGCONT) == 0);  // and looks, before the worker can turn
+  CHECK_FALSE(device.tls().readable(std::chrono::milliseconds(300)));
+  REQUIRE(kill(worker, SIGCONT) == 0);
+  device.ping();
+  CHECK(relay.log().count_text("worker hangs") == 0);
+}
+
 TEST_CASE("SIGTERM: no new devices, MQTT 5 devices are told 0x8B, others are closed, and relayd leaves with 0") {
   World world;
   auto old = join(world, "old");
