@@ -19,6 +19,12 @@
 namespace common {
 namespace {
 
+#if defined(MQTT_RELAY_SANITIZED)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 struct Fatal {
   int number;
   std::string_view name;
@@ -163,8 +169,8 @@ int remember(dl_phdr_info* info, size_t, void*) {
 
 }  // namespace
 
-void report_crashes([[maybe_unused]] const char* program) {
-#if !defined(MQTT_RELAY_SANITIZED)
+void report_crashes(const char* program) {
+  if (kSanitized) return;  // which tells more
   void* none[1];
   backtrace(none, 1);  // loads libgcc_s, and allocates
   g_crash.program = program;
@@ -178,7 +184,6 @@ void report_crashes([[maybe_unused]] const char* program) {
   action.sa_sigaction = on_crash;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   for (const Fatal& fatal : kFatal) sigaction(fatal.number, &action, nullptr);
-#endif
 }
 
 }  // namespace common
