@@ -44,12 +44,6 @@ bool no_files() {
   return common::forbid_files().empty();
 }
 
-bool as_worker() {
-  common::log::open("test", common::log::Level::error);
-  relayd::enter_sandbox(0);
-  return true;
-}
-
 bool nothing() { return true; }
 
 long open_root() { return open("/", O_RDONLY | O_CLOEXEC); }
@@ -58,9 +52,6 @@ long run_true() {
   char program[] = "/bin/true";
   char* arguments[] = {program, nullptr};
   return execve(program, arguments, environ);
-}
-long map(int protection) {
-  return mmap(nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
 }  // namespace
@@ -111,6 +102,20 @@ TEST_CASE("sandboxed_process_executes_no_program") {
 }
 
 #if !defined(MQTT_RELAY_SANITIZED)  // sanitizers need system calls of their own: there is no filter then
+
+namespace {
+
+bool as_worker() {
+  common::log::open("test", common::log::Level::error);
+  relayd::enter_sandbox(0);
+  return true;
+}
+
+long map(int protection) {
+  return mmap(nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+
+}  // namespace
 
 TEST_CASE("worker_opens_no_file_and_executes_nothing") {
   CHECK(tried_after(as_worker, open_root) == EPERM);
