@@ -69,7 +69,7 @@ TEST_CASE("max_connections: who comes on top is closed before the handshake, and
   World world({.relayd = {{"listener", {{"max_connections", 3}}}}});
   std::vector<Device> devices;
   for (int i = 0; i < 3; i++) devices.push_back(join(world, "device-" + std::to_string(i)));
-  CHECK(turned_away(world));
+  REQUIRE(turned_away(world));
   check_cause(world, "max_connections");
   for (auto& device : devices) device.ping();
   leave(devices.back());
@@ -87,9 +87,9 @@ TEST_CASE("max_connections: many workers share it, and a reload does not double 
     }
     REQUIRE(i < 200);
   }
-  CHECK(turned_away(world));
+  REQUIRE(turned_away(world));
   CHECK(world.relay().reload().at("msg") == "relayd reloaded");
-  for (int i = 0; i < 20; i++) CHECK(turned_away(world));
+  for (int i = 0; i < 20; i++) REQUIRE(turned_away(world));
   for (auto& device : devices) device.ping();
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("worker_max_memory: who comes on top is turned away, and who is there 
   // Less than any worker needs: the new generation takes nobody, and the old one has its device still.
   world.relay().patch_relayd({{"worker_max_memory", "1MB"}});
   CHECK(world.relay().reload().at("msg") == "relayd reloaded");
-  CHECK(turned_away(world));
+  REQUIRE(turned_away(world));
   check_cause(world, "worker_max_memory");
   device.ping();
   world.relay().patch_relayd({{"worker_max_memory", "1GB"}});
@@ -126,7 +126,7 @@ TEST_CASE("no descriptor is left: new devices are turned away without a spin, an
   const auto context = TlsContext::client(&identity, authorities().root);
   for (int i = 0; i < 4; i++) fillers.push_back(TlsStream::open(world.relay().endpoint(), context));
   check_cause(world, "no file descriptor is left (LimitNOFILE)");
-  for (int i = 0; i < 20; i++) CHECK(turned_away(world));
+  for (int i = 0; i < 20; i++) REQUIRE(turned_away(world));
   for (auto& device : devices) device.ping();
   const auto before = processor_ticks(worker);
   CHECK_FALSE(devices.front().tls().readable(std::chrono::seconds(1)));

@@ -32,8 +32,8 @@ TEST_CASE("a worker that dies again and again: relayd ends with the first cause 
   CHECK(status.code == 1);
   const auto last = Json::parse(relay.log().lines().back());
   CHECK(last.value("level", "") == "error");
-  CHECK(last.value("msg", "") ==
-        "worker 0 died more than max_restarts times; the first cause: signal Segmentation fault");
+  const std::string first = under_sanitizer ? "exit status 1" : "signal Segmentation fault";  // its runtime's own end
+  CHECK(last.value("msg", "") == "worker 0 died more than max_restarts times; the first cause: " + first);
 }
 
 TEST_CASE("a worker that hangs is killed after worker_watchdog and replaced; the others' sessions go on") {
