@@ -93,6 +93,8 @@ TEST_CASE("SIGTERM: a device that does not leave is closed after shutdown_timeou
     world.relay().start_relayd();
     auto again = join(world, "session");
     world.relay().relayd().signal(SIGTERM);
+    world.relay().log().wait_end();
+    CHECK(world.relay().log().count_text("worker died") == 0);  // it left by itself
   }
   SECTION("at once") {
     world.relay().relayd().signal(SIGTERM);
