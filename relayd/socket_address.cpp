@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <system_error>
 
 namespace relayd {
 
@@ -51,6 +53,14 @@ std::optional<SocketAddress> SocketAddress::parse(const std::string& text) {
   std::string host = text.substr(0, colon);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   return parse(host, port);
+}
+
+SocketAddress SocketAddress::bound_to(int socket) {
+  SocketAddress result;
+  result.size = sizeof result.storage;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&result.storage), &result.size) != 0)
+    throw std::system_error(errno, std::generic_category(), "getsockname");
+  return result;
 }
 
 ipc::Origin origin_of(const SocketAddress& device, uint64_t session) {

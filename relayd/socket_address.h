@@ -23,6 +23,9 @@ struct SocketAddress {
   // A numeric address; nullopt for a name.
   static std::optional<SocketAddress> parse(const std::string& host, uint16_t port);
   static std::optional<SocketAddress> parse(const std::string& text);  // as text() writes it
+
+  // What an AF_INET or AF_INET6 socket is bound to. Throws std::system_error.
+  static SocketAddress bound_to(int socket);
 };
 
 // As keyd's protocol carries it.

@@ -29,13 +29,6 @@ std::string why_no_listener(int fd) {
   return option(fd, SO_ACCEPTCONN) == 1 ? "" : "it does not listen (Accept= must be no)";
 }
 
-std::string address_of(int fd) {
-  SocketAddress address;
-  address.size = sizeof address.storage;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) return strerror(errno);
-  return address.text();
-}
-
 }  // namespace
 
 std::vector<common::Fd> activated_listeners(std::vector<common::PassedSocket> passed,
@@ -49,7 +42,7 @@ std::vector<common::Fd> activated_listeners(std::vector<common::PassedSocket> pa
       throw common::ConfigError("socket activation: found descriptor " + std::to_string(socket.fd.get()) + " (\"" +
                                 socket.name + "\"): " + problem +
                                 "; expected listening TCP sockets: ListenStream=ADDRESS:PORT in the socket unit");
-    addresses.push_back(address_of(socket.fd.get()));
+    addresses.push_back(SocketAddress::bound_to(socket.fd.get()).text());
     sockets.push_back(std::move(socket.fd));
   }
   const auto bind = SocketAddress::parse(listener.bind.host, listener.bind.port);

@@ -69,12 +69,6 @@ std::vector<int> Listeners::of(int number, int workers) const {
   return served;
 }
 
-std::string Listeners::text() const {
-  SocketAddress address;
-  address.size = sizeof address.storage;
-  if (::getsockname(sockets_.front().get(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0)
-    return "";
-  return address.text();
-}
+std::string Listeners::text() const { return SocketAddress::bound_to(sockets_.front().get()).text(); }
 
 }  // namespace relayd

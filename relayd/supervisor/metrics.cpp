@@ -111,12 +111,7 @@ std::string metrics_text(const Status& status) {
 Metrics::Metrics(uv_loop_t* loop, const Config::Endpoint& bind, void* owner, Look look)
     : owner_(owner), look_(look), responder_(loop, listen_on(bind), {}, *this) {}
 
-std::string Metrics::text() const {
-  SocketAddress address;
-  address.size = sizeof address.storage;
-  if (::getsockname(responder_.fd(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) return "";
-  return address.text();
-}
+std::string Metrics::text() const { return SocketAddress::bound_to(responder_.fd()).text(); }
 
 bool Metrics::is_whole(std::string_view request) const { return request.find("\r\n\r\n") != request.npos; }
 

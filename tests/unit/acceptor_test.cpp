@@ -24,11 +24,10 @@ struct Accepting {
     std::vector<common::Fd> listeners;
     for (int i = 0; i < sockets; i++) {
       auto& fd = listeners.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      auto& place = places.emplace_back(*SocketAddress::parse("127.0.0.1", 0));
-      auto* raw = reinterpret_cast<sockaddr*>(&place.storage);
-      REQUIRE(bind(fd.get(), raw, place.size) == 0);
+      const auto any = SocketAddress::parse("127.0.0.1", 0);
+      REQUIRE(bind(fd.get(), any->get(), any->size) == 0);
       REQUIRE(listen(fd.get(), 1024) == 0);
-      REQUIRE(getsockname(fd.get(), raw, &place.size) == 0);
+      places.push_back(SocketAddress::bound_to(fd.get()));
     }
     acceptor = std::make_unique<Acceptor>(&loop, std::move(listeners), options, counters, this,
                                           [](void* self, common::Fd socket, const SocketAddress&) {

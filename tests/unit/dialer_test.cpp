@@ -22,9 +22,8 @@ struct Place {
   SocketAddress address = *SocketAddress::parse("127.0.0.1", 0);
 
   Place() {
-    auto* raw = reinterpret_cast<sockaddr*>(&address.storage);
-    REQUIRE(bind(socket.get(), raw, address.size) == 0);
-    REQUIRE(getsockname(socket.get(), raw, &address.size) == 0);
+    REQUIRE(bind(socket.get(), address.get(), address.size) == 0);
+    address = SocketAddress::bound_to(socket.get());
   }
 };
 

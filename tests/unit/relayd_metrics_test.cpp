@@ -180,8 +180,7 @@ struct SlowServer {
     common::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     REQUIRE(bind(fd.get(), SocketAddress::parse("127.0.0.1", 0)->get(), sizeof(sockaddr_in)) == 0);
     REQUIRE(listen(fd.get(), 64) == 0);
-    address.size = sizeof address.storage;
-    REQUIRE(getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) == 0);
+    address = SocketAddress::bound_to(fd.get());
     responder.emplace(loop.get(), std::move(fd), limits, owner);
   }
   Client connect() const { return Client(address.get(), address.size); }
