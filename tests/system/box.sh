@@ -1,0 +1,89 @@
+# A booted Debian: systemd as PID 1 in a container, over a root that nothing is written to, without a network but its own
+# loopback. Sourced, after promises.sh.
+#
+#   box_up bookworm [nspawn's options]     boots; what was made is gone when the test ends, whatever ends it
+#   box COMMAND...                         runs a command as root, in it
+#   box_as USER COMMAND...
+#   box_down                               switches it off as an operator would; fails if that hangs
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+box_work='' box_nspawn='' box_pid='' box_name=''
+
+# A folder for what the test makes, gone when it ends.
+box_prepare() {
+  [[ $(id -u) == 0 ]] || skip "booting a system needs root"
+  [[ -w /sys/fs/cgroup ]] || skip "booting a system needs control groups that can be written to"
+  box_work=$(mktemp -d "${TMPDIR:-/tmp}/mqtt-relay-box.XXXXXX")
+  chmod 755 "$box_work"
+  trap box_end EXIT
+  trap 'exit 143' TERM INT HUP
+}
+
+box_up() {
+  local suite=$1 root nspawn
+  shift
+  [[ -n $box_work ]] || box_prepare
+  root=$("$here/roots" "$suite")
+  nspawn=$("$here/roots" nspawn)
+  box_name=mqtt-relay-box-$$
+  mkdir "$box_work"/{up,work,root}
+  mount -t overlay overlay -o "lowerdir=$root,upperdir=$box_work/up,workdir=$box_work/work" "$box_work/root"
+  # A control group of its own in each hierarchy that nspawn uses, so that two boxes don't share one.
+  local hierarchy groups=()
+  for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+    [[ ! -e $hierarchy/cgroup.procs ]] || groups+=("$hierarchy/$box_name")
+  done
+  mkdir -p "${groups[@]}"
+  # By default nspawn keeps from units what they ask for: locked memory, Landlock, BPF (IPAddressDeny=).
+  local flags=(--capability=all
+               "--system-call-filter=@memlock @keyring bpf landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret"
+               --register=no --keep-unit --boot --private-network --resolv-conf=off --timezone=off --link-journal=no
+               --console=read-only)
+  (
+    for group in "${groups[@]}"; do echo "$BASHPID" >"$group/cgroup.procs" || true; done
+    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec setsid "$nspawn" -q -D "$box_work/root" -M "$box_name" "${flags[@]}" "$@" \
+      systemd.show_status=0 systemd.log_target=journal
+  ) >"$box_work/console" 2>&1 </dev/null &
+  box_nspawn=$!
+  eventually box_booted || { cat "$box_work/console"; return 1; }
+}
+
+box_booted() {
+  box_pid=$(pgrep -o -P "$box_nspawn") && [[ $(cat "/proc/$box_pid/comm") == systemd ]] &&
+    [[ $(box systemctl is-system-running 2>/dev/null) =~ ^(running|degraded)$ ]]
+}
+
+box() {
+  nsenter -t "$box_pid" -m -u -i -n -p -C -r -w -- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+    DEBIAN_FRONTEND=noninteractive "$@"
+}
+box_as() { box setpriv --reuid "$1" --regid "$1" --init-groups "${@:2}"; }
+
+box_off() { ! kill -0 "$box_nspawn" 2>/dev/null; }
+box_down() {
+  box systemctl poweroff --no-block
+  eventually box_off
+  box_nspawn=''
+}
+
+box_end() {
+  local status=$? group
+  trap - ERR EXIT
+  set +e
+  if [[ -n $box_nspawn ]]; then
+    # SIGKILL of its PID 1 takes everything in it along.
+    [[ -z $box_pid ]] || kill -KILL "$box_pid" 2>/dev/null
+    kill -KILL "$box_nspawn" 2>/dev/null
+    wait "$box_nspawn" 2>/dev/null
+  fi
+  umount "$box_work/root" 2>/dev/null || umount -l "$box_work/root" 2>/dev/null
+  for group in /sys/fs/cgroup{,/unified,/systemd}/"$box_name"; do
+    # Empty a moment after the last process has died.
+    for _ in {1..50}; do
+      [[ -d $group ]] || break
+      find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || sleep 0.1
+    done
+  done
+  rm -rf "$box_work"
+  exit "$status"
+}
