@@ -100,17 +100,33 @@ TEST_CASE("bad input: a private_keys_dir that is not there, or is no folder") {
   check_refused(idle.relay.run_keyd(), {"private_keys_dir", path});
 }
 
-TEST_CASE("bad input: a listener key that is not there or can't be used") {
+TEST_CASE("bad input: a listener key that can't be used") {
   Idle idle;
   const auto path = idle.world.directory / "broken.key";
-  SECTION("missing") {}
-  SECTION("garbage") {
-    write_file(path, "garbage");
-    REQUIRE(chmod(path.c_str(), 0600) == 0);
-    if (geteuid() == 0) REQUIRE(chown(path.c_str(), keyd_user, keyd_user) == 0);
-  }
+  write_file(path, "garbage");
+  REQUIRE(chmod(path.c_str(), 0600) == 0);
+  if (geteuid() == 0) REQUIRE(chown(path.c_str(), keyd_user, keyd_user) == 0);
   idle.relay.patch_keyd({{"listener_keyfile", path}});
   check_refused(idle.relay.run_keyd(), {"listener_keyfile", path});
+}
+
+TEST_CASE("keyd serves without a listener key, says how to install it, and uses it once it is there") {
+  Idle idle;
+  const auto key = idle.world.directory / "relay/listener.key";
+  fs::rename(key, idle.world.directory / "aside.key");
+  idle.relay.start_keyd();
+  const auto is_warning = [](const Json& j) { return j.value("level", "") == "warning" && j.contains("do"); };
+  const auto warned = idle.relay.keyd().err().json(is_warning);
+  REQUIRE(warned.size() == 1);
+  CHECK(warned[0].at("file") == key.string());
+  CHECK(warned[0].at("do").get<std::string>().find("-m 600 LISTENER.key '" + key.string() + "'") != std::string::npos);
+  const auto refused = idle.relay.run_relayd();
+  check_refused(refused, {"listener.certfile", "keyd has no private key for it", "install -o mqtt-keyd -m 600"});
+  CHECK(refused.status.code == 78);
+
+  fs::rename(idle.world.directory / "aside.key", key);
+  idle.relay.start_relayd();
+  idle.world.device(device_identity("p256", 1)).join("local").ping();
 }
 
 TEST_CASE("bad input: a user in allowed_users that does not exist") {
