@@ -149,6 +149,31 @@ TEST_CASE("bad input: an address that is not this machine's") {
   check_refused(idle.relay.run_relayd(), {"192.0.2.1:8883"});
 }
 
+TEST_CASE("relayd that nobody has set up: one line names all that is missing, and how to go on") {
+  Idle idle;
+  const auto etc = idle.world.directory / "etc";
+  fs::create_directory(etc);
+  const auto file = [&](const std::string& name) { return (etc / name).string(); };
+  idle.relay.patch_relayd({{"remote_host", nullptr},
+                           {"listener", {{"certfile", file("listener.pem")}, {"cacertfile", file("device-ca.pem")}}},
+                           {"remote", {{"cacertfile", file("remote-ca.pem")}}}});
+  const auto finished = idle.relay.run_relayd();
+  check_refused(finished, {"missing: remote_host, listener.certfile (there is no " + file("listener.pem") + ")",
+                           ", listener.cacertfile (there is no " + file("device-ca.pem") + ")",
+                           ", remote.cacertfile (there is no " + file("remote-ca.pem") + ")", "mqtt-relayd init",
+                           "mqtt-relayd check"});
+  CHECK(finished.status.code == 78);
+  CHECK(std::count(finished.err.begin(), finished.err.end(), '\n') == 1);
+
+  // What is there, and what is not required, is not called missing.
+  for (const auto& name : {"listener.pem", "device-ca.pem", "remote-ca.pem"})
+    fs::copy_file(device_identity("p256", 1).certificate, file(name));
+  check_refused(idle.relay.run_relayd(), {"missing: remote_host; "});
+  // Another mistake is told before, and as exactly as ever.
+  idle.relay.patch_relayd({{"workers", 0}});
+  check_refused(idle.relay.run_relayd(), {"workers: found 0 (number)"});
+}
+
 TEST_CASE("bad input: a listener certificate that is not there, is garbage, or is not its key's") {
   Idle idle;
   idle.relay.start_keyd();
