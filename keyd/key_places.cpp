@@ -41,12 +41,17 @@ KeyStore::Place open_listener_dir(const ConfiguredPath& file) {
   return {open_directory(parent, file, X_OK, kRemedy), file.path};
 }
 
-void require_listener_key(KeyStore& keys, const ConfiguredPath& file) {
+void expect_listener_key(KeyStore& keys, const ConfiguredPath& file) {
   const auto found = keys.find(ipc::Role::listener, "");
-  if (found.key) return;
-  throw std::runtime_error(
-      file.origin + ": found \"" + file.path + "\": " +
-      (found.status == ipc::Status::not_found ? std::string("there is no such file; ") + kRemedy : found.reason));
+  if (found.status == ipc::Status::unusable)
+    throw std::runtime_error(file.origin + ": found \"" + file.path + "\": " + found.reason);
+  if (found.status == ipc::Status::not_found)
+    common::log::warning("there is no listener key: devices can't connect until it is there",
+                         {{"setting", file.origin},
+                          {"file", file.path},
+                          // By number: the sandbox keeps the user database out.
+                          {"do", "install -o " + std::to_string(geteuid()) + " -m 600 LISTENER.key '" + file.path +
+                                     "'; it counts at once, without a restart"}});
 }
 
 Passphrase::Passphrase(const std::optional<ConfiguredPath>& file) {

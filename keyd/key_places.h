@@ -11,8 +11,9 @@ namespace keyd {
 KeyStore::Place open_keys_dir(const ConfiguredPath& keys_dir);
 KeyStore::Place open_listener_dir(const ConfiguredPath& listener_keyfile);
 
-// Throws std::runtime_error of the same kind if the listener's key can't be used.
-void require_listener_key(KeyStore& keys, const ConfiguredPath& listener_keyfile);
+// Throws std::runtime_error of the same kind if the listener's key is there and can't be used. That it is not there is
+// a warning in the log: it may come later, as devices' keys do, and counts from then on.
+void expect_listener_key(KeyStore& keys, const ConfiguredPath& listener_keyfile);
 
 // The passphrase of encrypted keys: the file's first line, in locked memory. Throws as above, also if others than root
 // and keyd may read the file (but for its group, as systemd's credentials are).

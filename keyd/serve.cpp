@@ -125,7 +125,7 @@ void serve(const Settings& settings) {
   missing.push_back(confine_system_calls());
   accept_sandbox(missing, settings.require_sandbox);
 
-  require_listener_key(keys, settings.listener_keyfile);
+  expect_listener_key(keys, settings.listener_keyfile);
   log::info("ready", {{"socket", settings.socket.path}, {"private_keys_dir", settings.private_keys_dir.path}});
   common::sd_notify("READY=1");
   uv_run(loop, UV_RUN_DEFAULT);

@@ -144,14 +144,15 @@ auto parse_required(Section& root, std::string_view key, Parse parse) {
 
 }  // namespace
 
-Config Config::parse(const std::string& text, const std::string& name, const Overrides& overrides) {
+Config Config::parse(const std::string& text, const std::string& name, const Overrides& overrides,
+                     RemoteHost remote_host) {
   Section root = Section::parse(text, name);
   Config config;
   config.remote_endpoint.host = root.string("remote_host", "");
   config.remote_endpoint.port = static_cast<uint16_t>(root.integer("remote_port", 8883, 1, kMaxPort));
   if (overrides.remote_host) config.remote_endpoint.host = *overrides.remote_host;
   if (overrides.remote_port) config.remote_endpoint.port = static_cast<uint16_t>(*overrides.remote_port);
-  if (config.remote_endpoint.host.empty())
+  if (config.remote_endpoint.host.empty() && remote_host == RemoteHost::required)
     root.fail("remote_host",
               "missing: set it (or --remote-host, or MQTT_RELAY_REMOTE_HOST) to the remote broker's name");
   config.remote = parse_required(root, "remote", parse_remote);

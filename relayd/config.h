@@ -80,8 +80,10 @@ struct Config {
   std::optional<Endpoint> metrics;  // where /metrics is served
   common::log::Level log_level = common::log::Level::info;
 
+  enum class RemoteHost { required, may_be_missing };  // it is what an installation does not know; "" then
   // `name` is the file that errors name. Checks the text only: no file that it names is opened.
-  static Config parse(const std::string& text, const std::string& name, const Overrides& overrides);
+  static Config parse(const std::string& text, const std::string& name, const Overrides& overrides,
+                      RemoteHost remote_host = RemoteHost::required);
 };
 
 // Worker `number`'s part of a whole that `workers` share; the parts add up to it.

@@ -9,6 +9,7 @@
 
 namespace keyd::admin {
 
+std::string parent_of(const std::string& path);  // the directory
 // For a shell, in single quotes.
 std::string quoted(const std::string& path);
 std::string octal(mode_t mode);  // "0600"

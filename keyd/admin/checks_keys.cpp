@@ -38,6 +38,12 @@ std::optional<ipc::Spki> spki_of_certificate(const std::string& pem) {
   return spki;
 }
 
+// Its directory is there, so that keyd starts and waits for it.
+bool is_just_missing(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) != 0 && errno == ENOENT && stat(parent_of(path).c_str(), &info) == 0;
+}
+
 }  // namespace
 
 KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader) {
@@ -132,7 +138,9 @@ Check check_listener_key(const CheckContext& context) {
   if (!context.locked_memory.empty()) return {Result::skipped, "no key was read: see locked-memory"};
   const std::string& path = context.settings.listener_keyfile.path;
   if (!context.listener)
-    return {Result::error, path + ": " + context.listener_problem + "; keyd does not start",
+    return {Result::error,
+            path + ": " + context.listener_problem +
+                (is_just_missing(path) ? "; no device can connect until it is there" : "; keyd does not start"),
             "`install -o " + service_user(context) + " -m 600 LISTENER.key " + quoted(path) + "`"};
   return {Result::ok, path + ": " + name(context.listener->type) + ", " + std::to_string(context.listener->bits) +
                           " bits, SPKI " + common::hex(context.listener->spki.data(), context.listener->spki.size())};

@@ -21,11 +21,6 @@ constexpr int64_t kNanosecond = 1, kDayNs = 86'400 * int64_t{1'000'000'000} * kN
 // 2025-01-01: this program is younger.
 constexpr int64_t kEarliestNs = 1'735'689'600 * int64_t{1'000'000'000};
 
-std::string parent_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // Why this user can't create files there; "" if it can.
 std::string why_not_writable(const std::string& directory) {
   struct stat info {};
@@ -51,6 +46,11 @@ Check missing(const CheckContext& context, std::string found, std::string fix) {
 }
 
 }  // namespace
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
 
 std::string quoted(const std::string& path) {
   std::string text = "'";

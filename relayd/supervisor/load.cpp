@@ -1,5 +1,9 @@
 #include "relayd/supervisor/load.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+
 namespace relayd {
 namespace {
 
@@ -18,6 +22,20 @@ tls::Pem read_pem(const std::string& config_file, const std::string& setting, co
   }
 }
 
+// Who has only installed it is told all that is missing at once, and not one after the other.
+void require_set_up(const std::string& config_file, const Config& config) {
+  std::string missing = config.remote_endpoint.host.empty() ? "remote_host" : "";
+  const std::pair<const char*, const std::string&> files[] = {{"listener.certfile", config.listener.certfile},
+                                                              {"listener.cacertfile", config.listener.cacertfile},
+                                                              {"remote.cacertfile", config.remote.cacertfile}};
+  for (const auto& [setting, file] : files)
+    if (!file.empty() && access(file.c_str(), F_OK) != 0 && errno == ENOENT)
+      missing.append(missing.empty() ? "" : ", ").append(setting).append(" (there is no " + file + ")");
+  if (!missing.empty())
+    throw ConfigError(config_file + ": missing: " + missing +
+                      "; `mqtt-relayd init` asks for it and sets it up, `mqtt-relayd check` says how to mend the rest");
+}
+
 }  // namespace
 
 Loaded load(const std::string& config_file, const Overrides& overrides) {
@@ -25,7 +43,8 @@ Loaded load(const std::string& config_file, const Overrides& overrides) {
   plan.config_name = config_file;
   plan.config_text = common::read_file(config_file, kMaxConfigFile);
   plan.overrides = overrides;
-  Config config = plan.config();
+  Config config = Config::parse(plan.config_text, config_file, overrides, Config::RemoteHost::may_be_missing);
+  require_set_up(config_file, config);
   plan.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);
   plan.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
   plan.listener_revoked = read_pem(config_file, "listener.crlfile", config.listener.crlfile);

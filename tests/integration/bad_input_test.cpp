@@ -100,17 +100,33 @@ TEST_CASE("bad input: a private_keys_dir that is not there, or is no folder") {
   check_refused(idle.relay.run_keyd(), {"private_keys_dir", path});
 }
 
-TEST_CASE("bad input: a listener key that is not there or can't be used") {
+TEST_CASE("bad input: a listener key that can't be used") {
   Idle idle;
   const auto path = idle.world.directory / "broken.key";
-  SECTION("missing") {}
-  SECTION("garbage") {
-    write_file(path, "garbage");
-    REQUIRE(chmod(path.c_str(), 0600) == 0);
-    if (geteuid() == 0) REQUIRE(chown(path.c_str(), keyd_user, keyd_user) == 0);
-  }
+  write_file(path, "garbage");
+  REQUIRE(chmod(path.c_str(), 0600) == 0);
+  if (geteuid() == 0) REQUIRE(chown(path.c_str(), keyd_user, keyd_user) == 0);
   idle.relay.patch_keyd({{"listener_keyfile", path}});
   check_refused(idle.relay.run_keyd(), {"listener_keyfile", path});
+}
+
+TEST_CASE("keyd serves without a listener key, says how to install it, and uses it once it is there") {
+  Idle idle;
+  const auto key = idle.world.directory / "relay/listener.key";
+  fs::rename(key, idle.world.directory / "aside.key");
+  idle.relay.start_keyd();
+  const auto is_warning = [](const Json& j) { return j.value("level", "") == "warning" && j.contains("do"); };
+  const auto warned = idle.relay.keyd().err().json(is_warning);
+  REQUIRE(warned.size() == 1);
+  CHECK(warned[0].at("file") == key.string());
+  CHECK(warned[0].at("do").get<std::string>().find("-m 600 LISTENER.key '" + key.string() + "'") != std::string::npos);
+  const auto refused = idle.relay.run_relayd();
+  check_refused(refused, {"listener.certfile", "keyd has no private key for it", "install -o mqtt-keyd -m 600"});
+  CHECK(refused.status.code == 78);
+
+  fs::rename(idle.world.directory / "aside.key", key);
+  idle.relay.start_relayd();
+  idle.world.device(device_identity("p256", 1)).join("local").ping();
 }
 
 TEST_CASE("bad input: a user in allowed_users that does not exist") {
@@ -131,6 +147,31 @@ TEST_CASE("bad input: an address that is not this machine's") {
   idle.relay.start_keyd();
   idle.relay.patch_relayd({{"listener", {{"bind", "192.0.2.1:8883"}}}});
   check_refused(idle.relay.run_relayd(), {"192.0.2.1:8883"});
+}
+
+TEST_CASE("relayd that nobody has set up: one line names all that is missing, and how to go on") {
+  Idle idle;
+  const auto etc = idle.world.directory / "etc";
+  fs::create_directory(etc);
+  const auto file = [&](const std::string& name) { return (etc / name).string(); };
+  idle.relay.patch_relayd({{"remote_host", nullptr},
+                           {"listener", {{"certfile", file("listener.pem")}, {"cacertfile", file("device-ca.pem")}}},
+                           {"remote", {{"cacertfile", file("remote-ca.pem")}}}});
+  const auto finished = idle.relay.run_relayd();
+  check_refused(finished, {"missing: remote_host, listener.certfile (there is no " + file("listener.pem") + ")",
+                           ", listener.cacertfile (there is no " + file("device-ca.pem") + ")",
+                           ", remote.cacertfile (there is no " + file("remote-ca.pem") + ")", "mqtt-relayd init",
+                           "mqtt-relayd check"});
+  CHECK(finished.status.code == 78);
+  CHECK(std::count(finished.err.begin(), finished.err.end(), '\n') == 1);
+
+  // What is there, and what is not required, is not called missing.
+  for (const auto& name : {"listener.pem", "device-ca.pem", "remote-ca.pem"})
+    fs::copy_file(device_identity("p256", 1).certificate, file(name));
+  check_refused(idle.relay.run_relayd(), {"missing: remote_host; "});
+  // Another mistake is told before, and as exactly as ever.
+  idle.relay.patch_relayd({{"workers", 0}});
+  check_refused(idle.relay.run_relayd(), {"workers: found 0 (number)"});
 }
 
 TEST_CASE("bad input: a listener certificate that is not there, is garbage, or is not its key's") {

@@ -65,7 +65,7 @@ struct AsNobody {
 
 inline std::string start_error(Store& store) {
   try {
-    require_listener_key(store.store(), store.listener());
+    expect_listener_key(store.store(), store.listener());
   } catch (const std::runtime_error& error) {
     return error.what();
   }

@@ -245,10 +245,6 @@ TEST_CASE("start_errors_name_the_setting_the_value_and_the_remedy", "[keyd][key_
     chmod((store.scratch / "keys").c_str(), 0777);
     check_contains(start_error(store), {"private_keys_dir", "chmod o-w"});
   }
-  SECTION("no listener key") {
-    unlink((store.scratch / "listener.key").c_str());
-    check_contains(start_error(store), {"listener_keyfile", store.scratch / "listener.key", "no such file"});
-  }
   SECTION("no directory of the listener's key") {
     const ConfiguredPath elsewhere{store.scratch / "none/listener.key", "keyd.json: listener_keyfile"};
     CHECK_THROWS_AS(open_listener_dir(elsewhere), std::runtime_error);
