@@ -10,12 +10,12 @@
 namespace keyd {
 namespace {
 
-// All that serving takes: the loop, sockets, key files (openat2), the audit's (openat), memory, threads that exist, the
+// All that serving takes: the loop, sockets, key files and the audit's (openat), memory, threads that exist, the
 // end. Of two names for one thing, processors have one; the other is skipped.
 constexpr const char* kServing[] = {
     "epoll_wait",   "epoll_pwait",    "epoll_ctl",    "poll",          "ppoll",        "ioctl",        // loop
     "accept4",      "recvmsg",        "recvfrom",     "sendto",        "sendmsg",      "getsockopt",   // sockets
-    "setsockopt",   "read",           "write",        "close",         "openat2",      "openat",       // files
+    "setsockopt",   "read",           "write",        "close",         "openat",                       // files
     "newfstatat",   "fstat",          "statx",        "flock",         "fcntl",        "munmap",       // memory
     "mremap",       "madvise",        "brk",          "getrandom",     "futex",        "sched_yield",  // threads
     "gettid",       "getpid",         "geteuid",      "clock_gettime", "gettimeofday", "restart_syscall",

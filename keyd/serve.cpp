@@ -4,7 +4,9 @@
 #include <uv.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
+#include <string>
 
 #include "common/hardening.h"
 #include "common/sd_notify.h"
@@ -23,10 +25,34 @@ namespace log = common::log;
 constexpr size_t kWorkSlotsOfThread = 16;
 constexpr size_t kMostAuthorities = 1024 * 1024;
 
+// Tells the service manager that the loop turns, twice as often as it wants to hear it, and what was done.
+class Heartbeat {
+ public:
+  Heartbeat(uv_loop_t& loop, const Service& service) : service_(service) {
+    constexpr std::chrono::milliseconds kUnasked{10'000};
+    const auto every = static_cast<uint64_t>(common::sd_watchdog_interval().value_or(kUnasked).count() / 2);
+    uv_timer_init(&loop, &timer_);
+    timer_.data = this;
+    uv_timer_start(
+        &timer_, [](uv_timer_t* timer) { static_cast<Heartbeat*>(timer->data)->beat(); }, 0, every);
+  }
+  void stop() { uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr); }
+
+ private:
+  void beat() const {
+    const ipc::Counters done = service_.counters();
+    common::sd_notify("WATCHDOG=1\nSTATUS=" + std::to_string(done.signatures) + " signed, " +
+                      std::to_string(done.refusals) + " refused, " + std::to_string(done.cached_keys) +
+                      " keys in memory" + (done.degraded ? "; signs nothing, as the audit can't be written" : ""));
+  }
+  const Service& service_;
+  uv_timer_t timer_;
+};
+
 class Signals {
  public:
-  Signals(uv_loop_t& loop, Server& server, Service& service, Audit& audit)
-      : server_(server), service_(service), audit_(audit) {
+  Signals(uv_loop_t& loop, Heartbeat& heartbeat, Server& server, Service& service, Audit& audit)
+      : heartbeat_(heartbeat), server_(server), service_(service), audit_(audit) {
     constexpr std::array kNumbers{SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < kNumbers.size(); i++) {
       uv_signal_init(&loop, &signals_[i]);
@@ -42,10 +68,12 @@ class Signals {
     if (number == SIGHUP) return audit_.reopen();
     log::info("stopping");
     common::sd_notify("STOPPING=1");
+    heartbeat_.stop();
     server_.stop();
     service_.stop();
     for (auto& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
   }
+  Heartbeat& heartbeat_;
   Server& server_;
   Service& service_;
   Audit& audit_;
@@ -121,7 +149,8 @@ void serve(const Settings& settings) {
                    settings.key_rate},
                   std::move(notary));
   Server server(*loop, socket.fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
-  Signals signals(*loop, server, service, audit);
+  Heartbeat heartbeat(*loop, service);
+  Signals signals(*loop, heartbeat, server, service, audit);
   missing.push_back(confine_system_calls());
   accept_sandbox(missing, settings.require_sandbox);
 

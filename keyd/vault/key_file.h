@@ -1,6 +1,6 @@
 // Reads one file that should hold a private key, and says exactly why it is none.
 //
-// Never leaves the directory (openat2(2), RESOLVE_BENEATH), follows no link, opens no device, waits for no FIFO. A file
+// Never leaves the directory (a name is one component), follows no link, opens no device, waits for no FIFO. A file
 // counts only if root or keyd owns it and nobody else can write or (but for its group, as systemd's credentials are)
 // read it.
 #pragma once

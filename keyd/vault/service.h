@@ -34,6 +34,7 @@ class Service {
   // What is unanswered stays so. The loop must run once more before this object dies.
   void stop();
   bool bind_remote() const { return options_.rules.bind_remote; }
+  ipc::Counters counters() const;
 
   // Answers LOOKUP, SIGN and STATS at once or later; HELLO is the server's. `request` looks into `datagram`.
   void take(uint64_t connection, const Peer& peer, const ipc::Request& request, std::span<const uint8_t> datagram,
@@ -53,7 +54,6 @@ class Service {
   void signed_or_not(JobPtr job);
   void end(JobPtr job, Outcome outcome);
   void answer(uint64_t connection, uint32_t id, AuditEvent event, Outcome outcome);
-  ipc::Counters counters() const;
 
   KeyStore& keys_;
   Audit& audit_;

@@ -10,6 +10,7 @@
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/keyd.h"
+#include "tests/integration/harness/notify_socket.h"
 
 using namespace harness;
 using ipc::Status;
@@ -121,4 +122,22 @@ TEST_CASE("keyd passed a socket at another path than the configured one serves t
   CHECK(warning.at("passed") == elsewhere);
   CHECK(warning.at("configured") == keyd.socket());
   CHECK(early_client(elsewhere, key)->succeeded());
+}
+
+TEST_CASE("keyd tells the service manager that it lives, and what it has signed and refused") {
+  Keyd keyd;
+  const TempDir directory;
+  NotifySocket manager(directory / "notify");
+  keyd.environment = {manager.environment(), "WATCHDOG_USEC=200000"};
+  const auto key = TestKey::generate("P-256");
+  keyd.give_key("device", key);
+  keyd.start();
+  manager.wait_ready(keyd.process());
+  manager.wait_line("WATCHDOG=1", keyd.process());
+  manager.wait_line("WATCHDOG=1", keyd.process());
+  KeydClient client(keyd.socket());
+  CHECK(client.ask(sign_request(1, key, "device")).status == Status::ok);
+  CHECK(client.ask(sign_request(2, key, "stranger")).status == Status::not_found);
+  while (manager.wait_line("STATUS=", keyd.process()) != "STATUS=1 signed, 1 refused, 1 keys in memory") {
+  }
 }

@@ -23,10 +23,10 @@ make_pki() {
   chmod -R a+rX "$pki"
 }
 
-scene_up() {
-  box_prepare
+scene_up() {  # SUITE [nspawn's options]
+  [[ -n $box_work ]] || box_prepare
   make_pki
-  box_up "$1" --bind-ro="$packages:/packages" --bind-ro="$pki:/pki"
+  box_up "$@" --bind-ro="$packages:/packages" --bind-ro="$pki:/pki"
   box mkdir -p /scene
   put /scene/remote.conf <<'END'
 listener 8884 127.0.0.1
@@ -55,7 +55,7 @@ END
 put() { box sh -c "cat >'$1'"; }
 # service NAME COMMAND...: of the box, for as long as that lives.
 # Line by line, as what it says is waited for.
-service() { box systemd-run --quiet --unit="$1" --collect -- stdbuf -oL "${@:2}"; }
+service() { box systemd-run --quiet --unit="$1" --collect -p Restart=on-failure -p RestartSec=200ms -- stdbuf -oL "${@:2}"; }
 logged() { grep -qF -- "$2" <(box journalctl --no-pager -o cat -u "$1"); }
 port_open() { box bash -c "exec 3<>/dev/tcp/127.0.0.1/$1" 2>/dev/null; }
 active() { box systemctl is-active --quiet "$@"; }
@@ -87,25 +87,29 @@ works() {
   device "$1" "device/$1/says" "$2" && eventually arrived "device/$1/says" "$2"
 }
 
-# A session that stays: a device subscribes to its commands; `told` sends it one by the remote broker.
+# A session that stays: a device subscribes to its commands; `told` sends it one by the remote broker. MQTT 3.1.1, as
+# mosquitto_sub 2.0.11 spins after a DISCONNECT of MQTT 5.
 stay() {
   # shellcheck disable=SC2046
-  service "stay-$1" $(as_device mosquitto_sub "$1") -q 1 -d -t "device/$1/commands"
+  service "stay-$1" $(as_device mosquitto_sub "$1") -V mqttv311 -q 1 -d -t "device/$1/commands"
   eventually logged "stay-$1" SUBACK
 }
-told() {
+told() { eventually told_now "$@"; }
+told_now() {
   box mosquitto_pub -h localhost -p 8884 --cafile /pki/root.pem --cert "/pki/$1.pem" --key "/pki/$1.key" -i "$1-console" \
     -q 1 -t "device/$1/commands" -m "$2"
-  eventually logged "stay-$1" "$2"
+  logged "stay-$1" "$2"
 }
 never_disconnected() { [[ $(box journalctl --no-pager -o cat -u "stay-$1" | grep -c 'sending CONNECT') == 1 ]]; }
 
+hit() { box bash -c "kill -$*"; }  # SIGNAL PID...
+children() { box cat "/proc/$1/task/$1/children"; }
 main_pid() { of_unit "$1" MainPID; }
 other_pid() { [[ $(main_pid "$1") != "$2" && $(main_pid "$1") != 0 ]] && active "$1"; }  # UNIT FORMER-PID
 
 explain() {
   box systemctl --no-pager --failed
-  for unit in mqtt-keyd.service mqtt-relayd.service remote watcher; do
+  for unit in mqtt-keyd.service mqtt-relayd.service remote watcher stay-sensor-1; do
     echo "--- $unit"
     box journalctl --no-pager -o cat -n 12 -u "$unit" | cut -c 1-600
   done

@@ -78,7 +78,10 @@ void Keyd::give_key(const std::string& client_id, const TestKey& key) {
 }
 
 ProcessOptions Keyd::command(const std::vector<int>& sockets) const {
-  return {.argv = {program_, "--config", directory_ / "keyd.json"}, .stdout_file = audit_file_, .sockets = sockets};
+  return {.argv = {program_, "--config", directory_ / "keyd.json"},
+          .environment = environment,
+          .stdout_file = audit_file_,
+          .sockets = sockets};
 }
 
 Finished Keyd::run_with(const std::vector<int>& sockets) { return run(command(sockets)); }

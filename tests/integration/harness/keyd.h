@@ -34,6 +34,7 @@ class Keyd {
   Finished run_with(const std::vector<int>& sockets);
   Process& process() { return *process_; }
   std::string socket() const { return directory_ / "sign.sock"; }
+  std::vector<std::string> environment;  // "NAME=value", of the next start
 
  private:
   ProcessOptions command(const std::vector<int>& sockets) const;
