@@ -80,7 +80,8 @@ int run_check(CommandLine& line) {
 
 int run_keys(const CommandLine& line) {
   const Settings settings = load_settings(line.config_or_default(), line.overrides);
-  if (const uid_t service = service_uid(settings, std::nullopt); geteuid() == 0 && service != 0) become(service);
+  if (const uid_t service = service_uid(settings, std::nullopt); geteuid() == 0 && service != 0)
+    common::become(service, "keyd's");
   close_process();
   KeyRoom room(settings);
   const auto summary =
