@@ -4,6 +4,7 @@
 
 #include "common/config.h"
 #include "common/log.h"
+#include "common/version.h"
 #include "relayd/admin/commands.h"
 #include "relayd/supervisor/supervisor.h"
 #include "relayd/worker/worker.h"
@@ -35,7 +36,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 65535));
   app.add_option("--log-level", overrides.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-  app.set_version_flag("--version", "relayd " MQTT_RELAY_VERSION);
+  app.set_version_flag("--version", common::version_of("mqtt-relayd"));
   const relayd::admin::Commands commands(app);
   try {
     app.parse(argc, argv);

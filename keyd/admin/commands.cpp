@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "common/log.h"
+#include "common/version.h"
 #include "keyd/admin/audit_show.h"
 #include "keyd/admin/audit_verify.h"
 #include "keyd/admin/check.h"
@@ -143,7 +144,7 @@ void define_show(CLI::App& show, ShowOptions& options) {
 
 void define_serve(CLI::App& app, CommandLine& line) {
   app.footer(kServeHelp);
-  app.set_version_flag("--version", "mqtt-keyd " MQTT_RELAY_VERSION);
+  app.set_version_flag("--version", common::version_of("mqtt-keyd"));
   app.add_option("--config", line.config, "Configuration file, JSON with comments")->type_name("FILE");
   app.add_option("--private-keys-dir", line.overrides.private_keys_dir,
                  "Directory of the device keys, each CLIENTID.pem")

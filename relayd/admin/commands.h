@@ -1,5 +1,6 @@
 // The operator's commands: status, reload and disconnect ask the relayd that runs by its control socket, which they
-// find in the configuration that it was started with; check looks at everything that relayd needs.
+// find in the configuration that it was started with; check looks at everything that relayd needs; init writes the
+// configuration.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "relayd/admin/check.h"
+#include "relayd/admin/init.h"
 
 namespace relayd::admin {
 
@@ -18,11 +20,13 @@ class Commands {
 
  private:
   int run_check(const std::string& config_file, const Overrides& overrides) const;
+  int run_init(const std::string& config_file) const;
   int run_request(const CLI::App& chosen, const std::string& config_file, const Overrides& overrides) const;
 
-  CLI::App *status_, *reload_, *disconnect_, *check_;
+  CLI::App *status_, *reload_, *disconnect_, *check_, *init_;
   bool json_ = false;
   CheckOptions check_options_;
+  InitOptions init_options_;
   std::string client_id_;
 };
 

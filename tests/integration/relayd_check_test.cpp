@@ -251,3 +251,50 @@ TEST_CASE("relayd check: beside a relayd that runs, as its user", "[relayd-check
   CHECK(as_root.status.code == 0);
   expect(Json::parse(as_root.out).at("checks").at(1), "ok", {"started by root", std::to_string(relay_user)});
 }
+
+TEST_CASE("relayd init, then what it says is next: relayd check has no errors, and relayd starts", "[relayd-init]") {
+  Machine machine;
+  auto& relay = machine.relay();
+  const auto program = (machine.world.directory / "relay/relayd").string(),
+             config = relay.relayd_configuration().string();
+  const auto remote = machine.world.remote->endpoint().text(), root = authorities().root.string();
+  fs::remove(config);
+  const auto init = [&](std::vector<std::string> more) {
+    std::vector<std::string> argv = {program, "init", "--config", config, "--remote", remote, "--remote-ca", root};
+    argv.insert(argv.end(), more.begin(), more.end());
+    return run({.argv = argv});
+  };
+  const auto incomplete = init({});
+  CHECK(incomplete.status.code == 64);
+  CHECK(incomplete.err.find("mqtt-relayd init: --device-ca is missing") == 0);
+  CHECK_FALSE(fs::exists(config));
+  const std::vector<std::string> all = {"--device-ca", root, "--bind", relay.endpoint().text()};
+  const auto done = init(all);
+  INFO(done.out << done.err);
+  REQUIRE(done.status.code == 0);
+  const auto again = init(all);
+  CHECK(again.status.code == 78);
+  CHECK(again.err.find("remote_host is set already") != std::string::npos);
+
+  const auto etc = machine.world.directory / "relay";
+  fs::copy_file(machine.certificate("listener.pem"), etc / "listener.pem");
+  // In the tests the sockets are not below /run.
+  auto written = Json::parse(read_file(config), nullptr, true, /*ignore_comments=*/true);
+  written.merge_patch({{"keyd_socket", etc / "run/sign.sock"}, {"control_socket", nullptr}});
+  write_file(config, written.dump());
+  relay.start_keyd();
+  const auto report = machine.report();
+  INFO(report.dump(2));
+  CHECK(report.at("errors") == 0);
+  relay.start_relayd();
+  machine.world.device(device_identity("p256", 1)).join("local").ping();
+}
+
+TEST_CASE("relayd --version and keyd --version name wolfSSL and its hash", "[relayd-init]") {
+  for (const std::string name : {"relayd", "keyd"}) {
+    const auto finished = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / name, "--version"}});
+    CHECK(finished.status.code == 0);
+    CHECK(finished.out.starts_with("mqtt-" + name + " " MQTT_RELAY_VERSION "\nwolfSSL "));
+    CHECK(finished.out.find("sha256 ") != std::string::npos);
+  }
+}
