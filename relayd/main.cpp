@@ -4,27 +4,28 @@
 
 #include "common/config.h"
 #include "common/log.h"
+#include "common/version.h"
 #include "relayd/admin/commands.h"
 #include "relayd/supervisor/supervisor.h"
 #include "relayd/worker/worker.h"
 
 namespace {
 
-constexpr int kConfigurationError = 78;  // EX_CONFIG, sysexits(3)
+constexpr int kUsageError = 64, kConfigurationError = 78;  // sysexits(3)
 
 constexpr char kDescription[] =
     "Relays MQTT devices to a remote broker, each under its own TLS identity.\n"
-    "Without a command it serves, in the foreground; the commands ask the relayd that runs.\n"
+    "Without a command it serves, in the foreground.\n"
     "Flags win over environment variables, both win over the file. Stops on SIGTERM and SIGINT.\n"
-    "Exit status: 0 stopped as asked, 78 the configuration or a file it names can't be used, 1 anything else.\n"
-    "Commands have their own: relayd COMMAND --help.";
+    "Exit status: 0 stopped as asked, 64 wrong command line, 78 the configuration or a file it names can't be used,\n"
+    "1 anything else. Commands have their own: mqtt-relayd COMMAND --help.";
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "worker") return relayd::run_worker();
 
-  CLI::App app(kDescription, "relayd");
+  CLI::App app(kDescription, "mqtt-relayd");
   std::string config_file = "/etc/mqtt-relay/relayd.json";
   relayd::Overrides overrides;
   app.add_option("--config", config_file, "configuration file")->capture_default_str();
@@ -35,9 +36,13 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 65535));
   app.add_option("--log-level", overrides.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-  app.set_version_flag("--version", "relayd " MQTT_RELAY_VERSION);
+  app.set_version_flag("--version", common::version_of("mqtt-relayd"));
   const relayd::admin::Commands commands(app);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsageError;
+  }
   if (const auto status = commands.run(config_file, overrides)) return *status;
 
   common::log::open("relayd", common::log::Level::info);

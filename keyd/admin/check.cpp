@@ -1,17 +1,12 @@
 #include "keyd/admin/check.h"
 #include "keyd/serve.h"
 
-#include <array>
-#include <nlohmann/json.hpp>
-#include <ostream>
-
 #include "keyd/admin/audit_show.h"
 #include "keyd/key_places.h"
 
 namespace keyd::admin {
 namespace {
 
-using Json = nlohmann::ordered_json;
 constexpr size_t kMaxCertificate = 1024 * 1024;
 
 struct NamedCheck {
@@ -36,48 +31,7 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
                                   {"seccomp", check_seccomp},
                                   {"memfd-secret", check_memfd_secret}};
 
-Colour colour_of(Result result) {
-  constexpr Colour kColours[] = {Colour::green, Colour::yellow, Colour::red, Colour::dim};
-  return kColours[static_cast<size_t>(result)];
-}
-
-uint64_t how_many(const std::vector<Check>& checks, Result result) {
-  uint64_t count = 0;
-  for (const Check& check : checks) count += check.result == result;
-  return count;
-}
-
-void print_json(const std::vector<Check>& checks, std::ostream& out) {
-  Json list = Json::array();
-  for (const Check& check : checks) {
-    Json item = {{"name", check.name}, {"result", name(check.result)}, {"found", check.found}, {"fix", check.fix}};
-    if (!check.details.empty()) item["details"] = check.details;
-    list.push_back(std::move(item));
-  }
-  const Json json = {
-      {"checks", list}, {"errors", how_many(checks, Result::error)}, {"warnings", how_many(checks, Result::warning)}};
-  out << json.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
-}
-
-void print_text(const std::vector<Check>& checks, std::ostream& out, const Screen& screen) {
-  const std::string indent(31, ' ');
-  for (const Check& check : checks) {
-    out << screen.paint(colour_of(check.result), padded(name(check.result), 8)) << " " << padded(check.name, 21) << " "
-        << visible(check.found) << "\n";
-    for (const std::string& detail : check.details) out << indent << visible(detail) << "\n";
-    if (!check.fix.empty()) out << indent << screen.paint(Colour::bold, "do: ") << visible(check.fix) << "\n";
-  }
-  out << counted(how_many(checks, Result::error), "error") << ", "
-      << counted(how_many(checks, Result::warning), "warning") << ", " << how_many(checks, Result::ok) << " ok, "
-      << how_many(checks, Result::skipped) << " skipped\n";
-}
-
 }  // namespace
-
-const char* name(Result result) {
-  constexpr const char* kNames[] = {"ok", "warning", "error", "skipped"};
-  return kNames[static_cast<size_t>(result)];
-}
 
 Check check_configuration(const CheckOptions& options, std::optional<Settings>& settings) {
   try {
@@ -110,7 +64,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   if (options.as_service_user && geteuid() == 0) {
     const auto running = context.running ? std::optional(context.running->uid) : std::nullopt;
     const uid_t service = service_uid(settings, running);
-    if (service != 0) become(service);
+    if (service != 0) common::become(service, "keyd's");
     context.from_root = true;
   }
   context.self = geteuid();
@@ -146,14 +100,6 @@ std::vector<Check> run_checks(const CheckOptions& options) {
     checks.push_back(std::move(done));
   }
   return checks;
-}
-
-int report_checks(const std::vector<Check>& checks, const CheckOptions& options, std::ostream& out,
-                  const Screen& screen) {
-  if (options.json) print_json(checks, out);
-  else print_text(checks, out, screen);
-  if (how_many(checks, Result::error) > 0) return kExitErrors;
-  return options.warnings_as_errors && how_many(checks, Result::warning) > 0 ? kExitWarnings : 0;
 }
 
 }  // namespace keyd::admin

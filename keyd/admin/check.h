@@ -4,36 +4,25 @@
 // differ from the daemon's. Looks, and changes nothing; to see whether a keyd answers it knocks at the socket.
 #pragma once
 
-#include <iosfwd>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/checks.h"
 #include "keyd/admin/key_scan.h"
 #include "keyd/admin/terminal.h"
 #include "keyd/socket.h"
 
 namespace keyd::admin {
 
-inline constexpr int kExitErrors = 1, kExitWarnings = 2;
+using common::Check, common::Result, common::report_checks;
 
-enum class Result { ok, warning, error, skipped };
-const char* name(Result result);
-
-struct Check {
-  Result result = Result::ok;
-  std::string found, fix = {};
-  std::vector<std::string> details = {};  // lines below: the files that are meant
-  std::string name = {};
-};
-
-struct CheckOptions {
+struct CheckOptions : common::ReportOptions {
   std::string config;
   Overrides overrides;
   std::string listener_certificate;  // "": not given
-  bool json = false, warnings_as_errors = false;
-  bool as_service_user = false;  // root becomes keyd's user first, for good
+  bool as_service_user = false;      // root becomes keyd's user first, for good
 };
 
 // What one pass over the key directory found. Bounded, however many files there are.
@@ -94,9 +83,5 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options);
 
 // All of them, in the order in which an operator would repair things.
 std::vector<Check> run_checks(const CheckOptions& options);
-
-// The exit status.
-int report_checks(const std::vector<Check>& checks, const CheckOptions& options, std::ostream& out,
-                  const Screen& screen);
 
 }  // namespace keyd::admin

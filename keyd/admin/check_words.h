@@ -1,4 +1,4 @@
-// How the checks speak of users, modes and paths.
+// How the checks speak of users and paths.
 #pragma once
 
 #include <optional>
@@ -9,11 +9,7 @@
 
 namespace keyd::admin {
 
-std::string parent_of(const std::string& path);  // the directory
-// For a shell, in single quotes.
-std::string quoted(const std::string& path);
-std::string octal(mode_t mode);  // "0600"
-std::string user_name(uid_t uid);
+using common::day_of, common::octal, common::parent_of, common::quoted, common::user_name;
 
 // Whom keyd runs as, for all that is known; nullopt: nothing tells.
 std::optional<uid_t> service_uid(const CheckContext& context);

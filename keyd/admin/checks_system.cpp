@@ -1,10 +1,7 @@
 // The checks of the machine around keyd: users, socket, audit, clock, kernel.
 #include <fcntl.h>
-#include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <pwd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,9 +14,9 @@
 namespace keyd::admin {
 namespace {
 
-constexpr int64_t kNanosecond = 1, kDayNs = 86'400 * int64_t{1'000'000'000} * kNanosecond;
+constexpr int64_t kSecondNs = 1'000'000'000, kDayNs = 86'400 * kSecondNs;
 // 2025-01-01: this program is younger.
-constexpr int64_t kEarliestNs = 1'735'689'600 * int64_t{1'000'000'000};
+constexpr int64_t kEarliestNs = 1'735'689'600 * kSecondNs;
 
 // Why this user can't create files there; "" if it can.
 std::string why_not_writable(const std::string& directory) {
@@ -27,15 +24,6 @@ std::string why_not_writable(const std::string& directory) {
   if (stat(directory.c_str(), &info) != 0) return strerror(errno);
   if (!S_ISDIR(info.st_mode)) return "it is not a directory";
   return faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0 ? "" : strerror(errno);
-}
-
-std::string day_of(int64_t ns) {
-  const time_t seconds = ns / 1'000'000'000;
-  tm parts{};
-  char text[32];
-  gmtime_r(&seconds, &parts);
-  strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &parts);
-  return text;
 }
 
 // What is missing is an error only for who demands the sandbox.
@@ -46,28 +34,6 @@ Check missing(const CheckContext& context, std::string found, std::string fix) {
 }
 
 }  // namespace
-
-std::string parent_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string quoted(const std::string& path) {
-  std::string text = "'";
-  for (const char c : path) c == '\'' ? text += "'\\''" : text += c;
-  return text + "'";
-}
-
-std::string octal(mode_t mode) {
-  char text[8];
-  snprintf(text, sizeof text, "%04o", static_cast<unsigned>(mode & 07777));
-  return text;
-}
-
-std::string user_name(uid_t uid) {
-  const passwd* entry = getpwuid(uid);
-  return entry ? entry->pw_name : std::to_string(uid);
-}
 
 std::optional<uid_t> service_uid(const CheckContext& context) {
   if (context.self != 0) return context.self;
@@ -166,13 +132,15 @@ Check check_socket(const CheckContext& context) {
 }
 
 Check check_clock(const CheckContext& context) {
-  const std::string now = day_of(context.now_ns), fix = "`timedatectl status`, then `timedatectl set-ntp true`";
+  const std::string now = day_of(context.now_ns / kSecondNs),
+                    fix = "`timedatectl status`, then `timedatectl set-ntp true`";
   if (context.now_ns < kEarliestNs)
     return {Result::warning, "it is " + now + ", before this program was written: the audit's times will be wrong",
             fix};
   if (context.keys.newest_ns > context.now_ns + kDayNs)
     return {Result::warning,
-            "it is " + now + ", but " + context.keys.newest_file + " was changed on " + day_of(context.keys.newest_ns),
+            "it is " + now + ", but " + context.keys.newest_file + " was changed on " +
+                day_of(context.keys.newest_ns / kSecondNs),
             fix};
   return {Result::ok, "it is " + now};
 }
@@ -189,23 +157,20 @@ Check check_locked_memory(const CheckContext& context) {
 
 Kernel look_at_kernel() {
   Kernel kernel;
-  const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  kernel.landlock_abi = abi > 0 ? abi : 0;
-  const uint32_t action = SECCOMP_RET_ERRNO;
-  kernel.seccomp = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+  kernel.landlock_abi = common::landlock_abi();
+  kernel.seccomp = common::has_seccomp_filters();
   kernel.memfd_secret = no_secret_memory().empty();
   return kernel;
 }
 
 Check check_landlock(const CheckContext& context) {
   if (context.kernel.landlock_abi > 0) return {Result::ok, "ABI " + std::to_string(context.kernel.landlock_abi)};
-  return missing(context, "this kernel has no Landlock, or it is off",
-                 "Linux 5.13 or later, with landlock in `cat /sys/kernel/security/lsm` (boot with lsm=landlock,…)");
+  return missing(context, "this kernel has no Landlock, or it is off", common::kLandlockRemedy);
 }
 
 Check check_seccomp(const CheckContext& context) {
   if (context.kernel.seccomp) return {Result::ok, "filters are available"};
-  return missing(context, "this kernel has no seccomp filters", "a kernel with CONFIG_SECCOMP_FILTER=y");
+  return missing(context, "this kernel has no seccomp filters", common::kSeccompRemedy);
 }
 
 // Better than locked memory, not needed: the kernel itself can't read it. No warning, as many kernels have it off.

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "common/log.h"
+#include "common/version.h"
 #include "keyd/admin/audit_show.h"
 #include "keyd/admin/audit_verify.h"
 #include "keyd/admin/check.h"
@@ -80,7 +81,8 @@ int run_check(CommandLine& line) {
 
 int run_keys(const CommandLine& line) {
   const Settings settings = load_settings(line.config_or_default(), line.overrides);
-  if (const uid_t service = service_uid(settings, std::nullopt); geteuid() == 0 && service != 0) become(service);
+  if (const uid_t service = service_uid(settings, std::nullopt); geteuid() == 0 && service != 0)
+    common::become(service, "keyd's");
   close_process();
   KeyRoom room(settings);
   const auto summary =
@@ -142,7 +144,7 @@ void define_show(CLI::App& show, ShowOptions& options) {
 
 void define_serve(CLI::App& app, CommandLine& line) {
   app.footer(kServeHelp);
-  app.set_version_flag("--version", "mqtt-keyd " MQTT_RELAY_VERSION);
+  app.set_version_flag("--version", common::version_of("mqtt-keyd"));
   app.add_option("--config", line.config, "Configuration file, JSON with comments")->type_name("FILE");
   app.add_option("--private-keys-dir", line.overrides.private_keys_dir,
                  "Directory of the device keys, each CLIENTID.pem")

@@ -1,12 +1,7 @@
 #include "keyd/admin/key_room.h"
 
-#include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <system_error>
 
 #include "common/hardening.h"
 
@@ -24,14 +19,6 @@ uid_t service_uid(const Settings& settings, std::optional<uid_t> running) {
   if (const passwd* packaged = getpwnam("mqtt-keyd")) return packaged->pw_uid;
   struct stat info {};
   return stat(settings.private_keys_dir.path.c_str(), &info) == 0 ? info.st_uid : 0;
-}
-
-void become(uid_t user) {
-  const passwd* entry = getpwuid(user);
-  const gid_t group = entry ? entry->pw_gid : user;
-  const int groups = entry ? initgroups(entry->pw_name, group) : setgroups(0, nullptr);
-  if (groups != 0 || setresgid(group, group, group) != 0 || setresuid(user, user, user) != 0)
-    throw std::system_error(errno, std::generic_category(), "can't become keyd's user, " + std::to_string(user));
 }
 
 KeyRoom::KeyRoom(const Settings& settings)

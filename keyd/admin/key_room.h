@@ -13,9 +13,6 @@ void close_process();
 
 // Whom keyd runs as: the user of the keyd that runs, the user "mqtt-keyd", or the owner of the keys. 0: nothing tells.
 uid_t service_uid(const Settings& settings, std::optional<uid_t> running);
-// Root sees what keyd's user may not, and to root a file of that user has the wrong owner: becomes that user, for good.
-// Throws std::system_error.
-void become(uid_t user);
 
 // Where keys are read, by the very code that reads them when keyd serves; locks the thread's stack too. One at a time.
 struct KeyRoom {

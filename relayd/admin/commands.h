@@ -1,12 +1,14 @@
-// The operator's words to a relayd that runs: status, reload, disconnect. They ask its control socket, which they find
-// in the configuration that it was started with.
+// The operator's commands: status, reload and disconnect ask the relayd that runs by its control socket, which they
+// find in the configuration that it was started with; check looks at everything that relayd needs; init writes the
+// configuration.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 
-#include "relayd/config.h"
+#include "relayd/admin/check.h"
+#include "relayd/admin/init.h"
 
 namespace relayd::admin {
 
@@ -17,8 +19,14 @@ class Commands {
   std::optional<int> run(const std::string& config_file, const Overrides& overrides) const;
 
  private:
-  CLI::App *status_, *reload_, *disconnect_;
+  int run_check(const std::string& config_file, const Overrides& overrides) const;
+  int run_init(const std::string& config_file) const;
+  int run_request(const CLI::App& chosen, const std::string& config_file, const Overrides& overrides) const;
+
+  CLI::App *status_, *reload_, *disconnect_, *check_, *init_;
   bool json_ = false;
+  CheckOptions check_options_;
+  InitOptions init_options_;
   std::string client_id_;
 };
 

@@ -4,17 +4,19 @@ namespace relayd {
 namespace {
 
 constexpr common::Milliseconds kPatience{2000};
-constexpr uint16_t kSupervisor = 0xffff;  // in keyd's audit, where workers have their number
 
-std::string why_wrong(ipc::Status status) {
+ListenerKeyCheck::Verdict wrong(const std::string& certfile, ipc::Status status) {
+  constexpr auto kWrong = ListenerKeyCheck::Result::wrong;
   if (status == ipc::Status::mismatch)
-    return "this certificate does not match keyd's listener_keyfile; give both the files that belong together "
-           "(compare \"openssl x509 -pubkey -noout -in CERT\" and \"openssl pkey -pubout -in KEY\")";
+    return {kWrong, certfile + ": this certificate does not match keyd's listener_keyfile",
+            "give both the files that belong together: `openssl x509 -pubkey -noout -in CERTIFICATE` and `openssl pkey "
+            "-pubout -in KEY` must show the same"};
   if (status == ipc::Status::not_found)
-    return "keyd has no private key for it: put its key where listener_keyfile of keyd.json says, as keyd's user "
-           "(\"install -o mqtt-keyd -m 600 LISTENER.key /etc/mqtt-relay/listener.key\"); keyd needs no restart, then "
-           "start or reload relayd";
-  return std::string("keyd can't use its listener_keyfile (") + ipc::name(status) + "); its log names the cause";
+    return {kWrong, certfile + ": keyd has no private key for it",
+            "put its key where listener_keyfile of keyd.json says: `install -o mqtt-keyd -m 600 LISTENER.key "
+            "/etc/mqtt-relay/listener.key`; keyd needs no restart"};
+  return {kWrong, certfile + ": keyd can't use its listener_keyfile (" + ipc::name(status) + ")",
+          "its log names the cause, and `mqtt-keyd check` the cure"};
 }
 
 }  // namespace
@@ -31,10 +33,11 @@ ListenerKeyCheck::ListenerKeyCheck(uv_loop_t* loop, const Loaded& loaded, void* 
 
 void ListenerKeyCheck::on_answer(const ipc::Client::Answer& answer) {
   if (!answer.arrived)
-    return done_(owner_, Result::keyd_away,
-                 "keyd could not be asked whether it has the key of " + certfile_ + ": no answer on " + socket_);
-  if (answer.status == ipc::Status::ok) return done_(owner_, Result::fits, "");
-  done_(owner_, Result::wrong, certfile_ + ": " + why_wrong(answer.status));
+    return done_(owner_,
+                 {Result::keyd_away,
+                  "keyd could not be asked whether it has the key of " + certfile_ + ": no answer on " + socket_,
+                  "`mqtt-keyd check` says why"});
+  done_(owner_, answer.status == ipc::Status::ok ? Verdict{} : wrong(certfile_, answer.status));
 }
 
 }  // namespace relayd

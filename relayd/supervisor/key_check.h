@@ -12,12 +12,18 @@
 
 namespace relayd {
 
+inline constexpr uint16_t kSupervisor = 0xffff;  // in keyd's audit, where workers have their number
+
 class ListenerKeyCheck {
  public:
   enum class Result { fits, keyd_away, wrong };
-  // Once, later. `problem` is for the operator, with its remedy; empty if the key fits. The owner may destroy the
-  // check.
-  using Done = void (*)(void* owner, Result result, const std::string& problem);
+  struct Verdict {
+    Result result = Result::fits;
+    std::string problem, remedy;  // for the operator; empty if the key fits
+    std::string text() const { return problem + "; " + remedy; }
+  };
+  // Once, later. The owner may destroy the check.
+  using Done = void (*)(void* owner, const Verdict& verdict);
 
   ListenerKeyCheck(uv_loop_t* loop, const Loaded& loaded, void* owner, Done done);
 

@@ -21,7 +21,10 @@ std::string advice(int error) {
 
 common::Fd bind_one(const SocketAddress& address, bool shared, const std::string& name) {
   const auto fail = [&] {
-    throw common::ConfigError("listener.bind: can't listen on " + name + ": " + strerror(errno) + "; " + advice(errno));
+    const int error = errno;
+    const std::string text = "listener.bind: can't listen on " + name + ": " + strerror(error) + "; " + advice(error);
+    if (error == EADDRINUSE) throw AddressInUse(text);
+    throw common::ConfigError(text);
   };
   common::Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   const int on = 1;
@@ -44,10 +47,14 @@ void start_listening(const common::Fd& socket, int backlog, const std::string& n
 
 }  // namespace
 
-Listeners::Listeners(const Config::Listener& listener, int workers) : bind_(listener.bind) {
+// SO_REUSEPORT lets a second program of the same user in without a word. One bind without it finds it out.
+void require_address(const Config::Listener& listener) {
   const SocketAddress address = address_of(listener.bind);
-  // SO_REUSEPORT lets a second program of the same user in without a word. One bind without it finds it out.
-  bind_one(address, false, address.text()).reset();
+  bind_one(address, false, address.text());
+}
+
+Listeners::Listeners(const Config::Listener& listener, int workers) : bind_(listener.bind) {
+  require_address(listener);
   adapt(listener, workers);
 }
 

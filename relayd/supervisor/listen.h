@@ -11,6 +11,13 @@
 
 namespace relayd {
 
+class AddressInUse : public common::ConfigError {
+  using common::ConfigError::ConfigError;
+};
+
+// Whether the address of listener.bind can be had now; AddressInUse, or as Listeners if not. Nobody is let in.
+void require_address(const Config::Listener& listener);
+
 class Listeners {
  public:
   // common::ConfigError if the address can't be had: in use, not of this machine, privileged.

@@ -9,18 +9,7 @@ namespace {
 
 using common::ConfigError;
 
-constexpr size_t kMaxConfigFile = 1024 * 1024, kMaxPemFile = 16 * 1024 * 1024;
-
-// Errors about the file, here or where it is parsed, begin with the setting that names it.
-tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
-  if (file.empty()) return {};
-  const std::string origin = config_file + ": " + setting + ": ";
-  try {
-    return {origin + file, common::read_file(file, kMaxPemFile)};
-  } catch (const ConfigError& error) {
-    throw ConfigError(origin + error.what());
-  }
-}
+constexpr size_t kMaxPemFile = 16 * 1024 * 1024;
 
 // Who has only installed it is told all that is missing at once, and not one after the other.
 void require_set_up(const std::string& config_file, const Config& config) {
@@ -37,6 +26,16 @@ void require_set_up(const std::string& config_file, const Config& config) {
 }
 
 }  // namespace
+
+tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
+  if (file.empty()) return {};
+  const std::string origin = config_file + ": " + setting + ": ";
+  try {
+    return {origin + file, common::read_file(file, kMaxPemFile)};
+  } catch (const ConfigError& error) {
+    throw ConfigError(origin + error.what());
+  }
+}
 
 Loaded load(const std::string& config_file, const Overrides& overrides) {
   Plan plan;

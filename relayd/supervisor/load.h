@@ -14,6 +14,12 @@ struct Loaded {
   tls::CertificateChain certificate;  // the listener's
 };
 
+inline constexpr size_t kMaxConfigFile = 1024 * 1024;
+
+// A PEM file, or none if `file` is "". Errors about it, here or where it is parsed, begin with the setting that names
+// it.
+tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file);
+
 // common::ConfigError: what a worker could not load either, with file, setting and remedy.
 Loaded load(const std::string& config_file, const Overrides& overrides);
 

@@ -1,7 +1,5 @@
 #include "relayd/supervisor/resolver.h"
 
-#include <netdb.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -19,6 +17,25 @@ bool same(const std::vector<SocketAddress>& a, const std::vector<SocketAddress>&
 }
 
 }  // namespace
+
+addrinfo resolver_hints() {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  return hints;
+}
+
+std::vector<SocketAddress> usable_addresses(const addrinfo* found) {
+  std::vector<SocketAddress> addresses;
+  for (const addrinfo* info = found; info && addresses.size() < kMaxAddresses; info = info->ai_next) {
+    SocketAddress address;
+    address.size = static_cast<socklen_t>(info->ai_addrlen);
+    memcpy(&address.storage, info->ai_addr, info->ai_addrlen);
+    addresses.push_back(address);
+  }
+  return addresses;
+}
 
 struct Resolver::Lookup {
   uv_getaddrinfo_t request{};
@@ -47,10 +64,7 @@ Resolver::~Resolver() {
 void Resolver::look_up() {
   running_ = new Lookup{{}, this};
   running_->request.data = running_;
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
+  const addrinfo hints = resolver_hints();
   const auto done = [](uv_getaddrinfo_t* request, int status, addrinfo* found) {
     const std::unique_ptr<Lookup> lookup(static_cast<Lookup*>(request->data));
     if (lookup->resolver) lookup->resolver->on_result(status, found);
@@ -65,13 +79,7 @@ void Resolver::look_up() {
 
 void Resolver::on_result(int status, const addrinfo* found) {
   running_ = nullptr;
-  std::vector<SocketAddress> addresses;
-  for (const addrinfo* info = found; info && addresses.size() < kMaxAddresses; info = info->ai_next) {
-    SocketAddress address;
-    address.size = static_cast<socklen_t>(info->ai_addrlen);
-    memcpy(&address.storage, info->ai_addr, info->ai_addrlen);
-    addresses.push_back(address);
-  }
+  std::vector<SocketAddress> addresses = usable_addresses(found);
   const bool failed = status != 0 || addresses.empty();
   if (failed && !reported_failure_)
     common::log::warning(addresses_.empty() ? "name can't be resolved; sessions that need it are refused until it can"

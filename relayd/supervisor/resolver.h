@@ -4,6 +4,7 @@
 // itself runs in libuv's thread pool (getaddrinfo(3) blocks).
 #pragma once
 
+#include <netdb.h>
 #include <uv.h>
 
 #include <string>
@@ -14,6 +15,10 @@
 #include "relayd/socket_address.h"
 
 namespace relayd {
+
+// How names are looked up, and what of the answer is used: for getaddrinfo(3) and uv_getaddrinfo.
+addrinfo resolver_hints();
+std::vector<SocketAddress> usable_addresses(const addrinfo* found);
 
 class Resolver {
  public:

@@ -131,22 +131,23 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   }
 
   void prepare(Loaded loaded, std::shared_ptr<Listeners> listeners) {
-    key_check_ = std::make_unique<ListenerKeyCheck>(
-        loop_, loaded, this, [](void* self, ListenerKeyCheck::Result result, const std::string& problem) {
-          static_cast<Supervisor*>(self)->on_key_checked(result, problem);
-        });
+    key_check_ = std::make_unique<ListenerKeyCheck>(loop_, loaded, this,
+                                                    [](void* self, const ListenerKeyCheck::Verdict& verdict) {
+                                                      static_cast<Supervisor*>(self)->on_key_checked(verdict);
+                                                    });
     if (loaded.config.listener.flapping_detect && !flapping_) flapping_ = FlappingTable::create();
     next_listeners_ = listeners;
     next_ = std::make_unique<Generation>(loop_, ++generations_, std::move(loaded), std::move(listeners),
                                          flapping_.get(), static_cast<Generation::Owner&>(*this));
   }
 
-  void on_key_checked(ListenerKeyCheck::Result result, const std::string& problem) {
+  void on_key_checked(const ListenerKeyCheck::Verdict& verdict) {
     using Result = ListenerKeyCheck::Result;
     if (!next_) return;
     // At a start keyd may be on its way; a reload can wait for a better moment.
-    if (result == Result::wrong || (result == Result::keyd_away && current_)) return abandon(problem);
-    if (result == Result::keyd_away) log::warning(problem + "; devices are refused until it serves");
+    if (verdict.result == Result::wrong || (verdict.result == Result::keyd_away && current_))
+      return abandon(verdict.text());
+    if (verdict.result == Result::keyd_away) log::warning(verdict.problem + "; devices are refused until it serves");
     share_connections();
     next_->start(current_.get());
   }

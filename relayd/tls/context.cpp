@@ -43,20 +43,6 @@ ContextPtr make_context(bool server, Versions versions) {
   return context;
 }
 
-// The PEM blocks of a text that are of one kind, "CERTIFICATE" or "X509 CRL". wolfSSL is given one at a time: of a
-// bundle it takes only the first CRL, and leaves out certificates that it can't use without a word.
-std::vector<std::string_view> pem_blocks(const Pem& pem, const std::string& label) {
-  const std::string begin = "-----BEGIN " + label + "-----", end = "-----END " + label + "-----";
-  std::vector<std::string_view> blocks;
-  for (size_t at = 0, last; (at = pem.text.find(begin, at)) != std::string::npos; at = last) {
-    last = pem.text.find(end, at);
-    if (last == std::string::npos) throw ConfigError(pem.file + ": a block has no end line \"" + end + "\"");
-    blocks.push_back(std::string_view(pem.text).substr(at, last + end.size() - at));
-  }
-  if (blocks.empty()) throw ConfigError(pem.file + ": found no \"" + begin + "\"; expected PEM text with at least one");
-  return blocks;
-}
-
 // A system's bundle may hold some that wolfSSL can't use: they are named, and the others serve.
 void load_trusted(WOLFSSL_CTX* context, const Pem& pem) {
   const auto blocks = pem_blocks(pem, "CERTIFICATE");
@@ -87,6 +73,18 @@ void load_revoked(WOLFSSL_CTX* context, const Pem& pem) {
 }
 
 }  // namespace
+
+std::vector<std::string_view> pem_blocks(const Pem& pem, const std::string& label) {
+  const std::string begin = "-----BEGIN " + label + "-----", end = "-----END " + label + "-----";
+  std::vector<std::string_view> blocks;
+  for (size_t at = 0, last; (at = pem.text.find(begin, at)) != std::string::npos; at = last) {
+    last = pem.text.find(end, at);
+    if (last == std::string::npos) throw ConfigError(pem.file + ": a block has no end line \"" + end + "\"");
+    blocks.push_back(std::string_view(pem.text).substr(at, last + end.size() - at));
+  }
+  if (blocks.empty()) throw ConfigError(pem.file + ": found no \"" + begin + "\"; expected PEM text with at least one");
+  return blocks;
+}
 
 void ContextDeleter::operator()(WOLFSSL_CTX* context) const { wolfSSL_CTX_free(context); }
 

@@ -17,12 +17,17 @@ struct Pem {
   std::string file, text;
 };
 
+// The PEM blocks of a text that are of one kind, "CERTIFICATE" or "X509 CRL"; common::ConfigError if there is none, or
+// one that does not end. wolfSSL is given one at a time: of a bundle it takes only the first CRL, and leaves out
+// certificates that it can't use without a word.
+std::vector<std::string_view> pem_blocks(const Pem& pem, const std::string& label);
+
 enum class Versions { tls12, tls13, tls12_and_13 };
 
 struct ServerOptions {
-  Pem certificate;  // chain, leaf first
-  Pem trusted;      // issuers of the devices' certificates; used if verify_peer
-  Pem revoked;      // CRLs; none if text is empty
+  Pem certificate = {};  // chain, leaf first
+  Pem trusted = {};      // issuers of the devices' certificates; used if verify_peer
+  Pem revoked = {};      // CRLs; none if text is empty
   bool verify_peer = true;
   bool fail_if_no_peer_cert = true;
   Versions versions = Versions::tls12_and_13;

@@ -135,6 +135,7 @@ bool Handshake::bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_i
 
 bool Handshake::peer_is_named(std::span<const uint8_t> leaf_der) {
   misnamed_ = !mqtt_relay_certificate_is_for(leaf_der.data(), leaf_der.size(), peer_name_.data(), peer_name_.size());
+  if (!misnamed_ && on_verified_) on_verified_(leaf_der);
   return !misnamed_;
 }
 

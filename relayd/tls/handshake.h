@@ -53,6 +53,9 @@ class Handshake {
   bool exhausted() const { return exhausted_; }
   // The peer's chain is fine, but its certificate is not for peer_name.
   bool misnamed() const { return misnamed_; }
+  // For who wants to see it: a client calls it once with the peer's certificate (DER), verified and for peer_name.
+  using OnVerified = std::function<void(std::span<const uint8_t>)>;
+  void on_verified(OnVerified tell) { on_verified_ = std::move(tell); }
 
   // The peer's chain as sent, once it has been verified.
   CertificateChain& peer_chain() { return peer_chain_; }
@@ -73,6 +76,7 @@ class Handshake {
   SigningKey key_;
   std::string_view peer_name_;  // the context's
   std::function<void(Progress)> on_resumed_;
+  OnVerified on_verified_;
   std::unique_ptr<TranscriptRecorder> recorder_;  // until its messages have gone to keyd; none without bind_remote
   std::unique_ptr<Fiber> fiber_;
   std::optional<ipc::Client::Ticket> ticket_;

@@ -101,6 +101,17 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
       wolfSSL_use_PrivateKey_buffer(ssl, public_key.data(), static_cast<long>(public_key.size()),
                                     WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
     return false;
+  return begin_client(context);
+}
+
+bool Stream::probe_handshake(const ClientContext& context, Handshake::OnVerified on_verified) {
+  if (!begin(context.get(), {ipc::Role::listener, "", {}, {}}, context.options().name)) return false;  // signs nothing
+  handshake_->on_verified(std::move(on_verified));
+  return begin_client(context);
+}
+
+bool Stream::begin_client(const ClientContext& context) {
+  WOLFSSL* ssl = ssl_.get();
   const ClientOptions& options = context.options();
   if (!mqtt_relay_is_ip_address(options.name.data(), options.name.size()) &&
       wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, options.name.data(),
@@ -355,8 +366,10 @@ void Stream::end_tls(int wolf_error) {
   WOLFSSL_ALERT_HISTORY alerts{};
   if (wolfSSL_get_alert_history(ssl_.get(), &alerts) == WOLFSSL_SUCCESS && alerts.last_rx.level == 2 /* fatal */) {
     const Alert alert = alert_of(alerts.last_rx.code);
-    return end(alert.refuses_certificate ? End::Cause::own_certificate : End::Cause::tls,
-               std::string("sent the TLS alert ") + alert.name + " (" + std::to_string(alert.code) + ")");
+    end(alert.refuses_certificate ? End::Cause::own_certificate : End::Cause::tls,
+        std::string("sent the TLS alert ") + alert.name + " (" + std::to_string(alert.code) + ")");
+    if (end_) end_->alert = true;
+    return;
   }
   if (error_ != 0) return end_lost();
   if (peer_closed_) return end(End::Cause::closed, "closed the connection without a TLS close_notify");

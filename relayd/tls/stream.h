@@ -42,6 +42,7 @@ struct End {
   Cause cause = Cause::closed;
   std::string text;                   // for the log
   std::optional<ipc::Status> status;  // signature: keyd's answer; nullopt: none in time
+  bool alert = false;                 // the peer ended it, by a TLS alert
 };
 
 class StreamHandler {
@@ -72,6 +73,8 @@ class Stream final : private HandshakeOwner {
   void plain();  // open at once, without on_open
   [[nodiscard]] bool server_handshake(const ServerContext& context, SigningKey key);
   [[nodiscard]] bool client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key);
+  // As client_handshake, but shows no certificate and needs no keyd: to see whether the peer's verifies.
+  [[nodiscard]] bool probe_handshake(const ClientContext& context, Handshake::OnVerified on_verified);
 
   void write(std::span<const uint8_t> bytes);
   bool congested() const { return !pending_.empty(); }
@@ -102,6 +105,7 @@ class Stream final : private HandshakeOwner {
 
   Handshake* handshake() override { return handshake_.get(); }
   bool begin(WOLFSSL_CTX* context, SigningKey key, std::string_view peer_name);
+  bool begin_client(const ClientContext& context);
   void on_progress(Handshake::Progress progress);
   void fail_handshake();
   void on_ready(int events);

@@ -89,8 +89,8 @@ Identity expired_device(const std::string& type) {
   return make_device(authorities().root.parent_path(), "expired-" + type, type, "expired");
 }
 
-void write_crl(const fs::path& file, const std::vector<Identity>& revoked) {
-  std::vector<std::string> arguments = {"crl", authorities().root.parent_path(), file};
+void write_crl(const fs::path& file, const std::vector<Identity>& revoked, bool expired) {
+  std::vector<std::string> arguments = {expired ? "expired-crl" : "crl", authorities().root.parent_path(), file};
   for (const auto& device : revoked) arguments.push_back(device.name);
   make(arguments);
 }

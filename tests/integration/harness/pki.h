@@ -33,7 +33,7 @@ Identity strange_device(const std::string& type);
 // A device whose certificate has expired.
 Identity expired_device(const std::string& type);
 // Writes the CRL of the device CA that revokes these.
-void write_crl(const fs::path& file, const std::vector<Identity>& revoked);
+void write_crl(const fs::path& file, const std::vector<Identity>& revoked, bool expired = false);
 
 // Subject alternative names: own_address(), localhost and NAME.test.
 Identity server_identity(const std::string& name, const std::string& type, const fs::path& directory);

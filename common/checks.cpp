@@ -1,0 +1,121 @@
+#include "common/checks.h"
+
+#include <grp.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <pwd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <system_error>
+
+namespace common {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Colour colour_of(Result result) {
+  constexpr Colour kColours[] = {Colour::green, Colour::yellow, Colour::red, Colour::dim};
+  return kColours[static_cast<size_t>(result)];
+}
+
+uint64_t how_many(const std::vector<Check>& checks, Result result) {
+  uint64_t count = 0;
+  for (const Check& check : checks) count += check.result == result;
+  return count;
+}
+
+void print_json(const std::vector<Check>& checks, std::ostream& out) {
+  Json list = Json::array();
+  for (const Check& check : checks) {
+    Json item = {{"name", check.name}, {"result", name(check.result)}, {"found", check.found}, {"fix", check.fix}};
+    if (!check.details.empty()) item["details"] = check.details;
+    list.push_back(std::move(item));
+  }
+  const Json json = {
+      {"checks", list}, {"errors", how_many(checks, Result::error)}, {"warnings", how_many(checks, Result::warning)}};
+  out << json.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
+}
+
+void print_text(const std::vector<Check>& checks, std::ostream& out, const Screen& screen) {
+  const std::string indent(31, ' ');
+  for (const Check& check : checks) {
+    out << screen.paint(colour_of(check.result), padded(name(check.result), 8)) << " " << padded(check.name, 21) << " "
+        << visible(check.found) << "\n";
+    for (const std::string& detail : check.details) out << indent << visible(detail) << "\n";
+    if (!check.fix.empty()) out << indent << screen.paint(Colour::bold, "do: ") << visible(check.fix) << "\n";
+  }
+  out << counted(how_many(checks, Result::error), "error") << ", "
+      << counted(how_many(checks, Result::warning), "warning") << ", " << how_many(checks, Result::ok) << " ok, "
+      << how_many(checks, Result::skipped) << " skipped\n";
+}
+
+}  // namespace
+
+const char* name(Result result) {
+  constexpr const char* kNames[] = {"ok", "warning", "error", "skipped"};
+  return kNames[static_cast<size_t>(result)];
+}
+
+int report_checks(const std::vector<Check>& checks, const ReportOptions& options, std::ostream& out,
+                  const Screen& screen) {
+  if (options.json) print_json(checks, out);
+  else print_text(checks, out, screen);
+  if (how_many(checks, Result::error) > 0) return kExitErrors;
+  return options.warnings_as_errors && how_many(checks, Result::warning) > 0 ? kExitWarnings : 0;
+}
+
+long landlock_abi() {
+  const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  return abi > 0 ? abi : 0;
+}
+
+bool has_seccomp_filters() {
+  const uint32_t action = SECCOMP_RET_ERRNO;
+  return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string quoted(const std::string& path) {
+  std::string text = "'";
+  for (const char c : path) c == '\'' ? text += "'\\''" : text += c;
+  return text + "'";
+}
+
+std::string octal(mode_t mode) {
+  char text[8];
+  snprintf(text, sizeof text, "%04o", static_cast<unsigned>(mode & 07777));
+  return text;
+}
+
+std::string user_name(uid_t uid) {
+  const passwd* entry = getpwuid(uid);
+  return entry ? entry->pw_name : std::to_string(uid);
+}
+
+std::string day_of(int64_t unix_seconds) {
+  const time_t seconds = unix_seconds;
+  tm parts{};
+  char text[32];
+  gmtime_r(&seconds, &parts);
+  strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &parts);
+  return text;
+}
+
+void become(uid_t user, const std::string& whose) {
+  const passwd* entry = getpwuid(user);
+  const gid_t group = entry ? entry->pw_gid : user;
+  const int groups = entry ? initgroups(entry->pw_name, group) : setgroups(0, nullptr);
+  if (groups != 0 || setresgid(group, group, group) != 0 || setresuid(user, user, user) != 0)
+    throw std::system_error(errno, std::generic_category(), "can't become " + whose + " user, " + std::to_string(user));
+}
+
+}  // namespace common

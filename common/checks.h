@@ -1,0 +1,51 @@
+// What `mqtt-keyd check` and `mqtt-relayd check` have in common: a check's outcome, how outcomes are printed, the exit
+// statuses, and how checks speak of users, modes and paths.
+#pragma once
+
+#include <sys/types.h>
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "common/terminal.h"
+
+namespace common {
+
+enum class Result { ok, warning, error, skipped };
+const char* name(Result result);
+
+struct Check {
+  Result result = Result::ok;
+  std::string found, fix = {};
+  std::vector<std::string> details = {};  // lines below: the files, or the addresses, that are meant
+  std::string name = {};
+};
+
+struct ReportOptions {
+  bool json = false, warnings_as_errors = false;
+};
+inline constexpr int kExitErrors = 1, kExitWarnings = 2;
+
+// Prints them, as text for people or as one JSON object. Returns the exit status.
+int report_checks(const std::vector<Check>& checks, const ReportOptions& options, std::ostream& out,
+                  const Screen& screen);
+
+// What this kernel has to lock a process in.
+long landlock_abi();  // 0: no Landlock
+bool has_seccomp_filters();
+inline constexpr char kLandlockRemedy[] =
+    "Linux 5.13 or later, with landlock in `cat /sys/kernel/security/lsm` (boot with lsm=landlock,…)";
+inline constexpr char kSeccompRemedy[] = "a kernel with CONFIG_SECCOMP_FILTER=y";
+
+std::string parent_of(const std::string& path);  // the directory
+std::string quoted(const std::string& path);     // for a shell, in single quotes
+std::string octal(mode_t mode);                  // "0600"
+std::string user_name(uid_t uid);
+std::string day_of(int64_t unix_seconds);  // "2026-11-24 09:30 UTC"
+
+// Root sees what a service's user may not: becomes that user with its groups, for good. Throws std::system_error, which
+// names `whose` user it is: "keyd's".
+void become(uid_t user, const std::string& whose);
+
+}  // namespace common

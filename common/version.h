@@ -1,0 +1,10 @@
+// What --version prints: which program of which release, and the TLS library that was compiled into it.
+#pragma once
+
+#include <string>
+
+namespace common {
+
+std::string version_of(const std::string& program);
+
+}  // namespace common

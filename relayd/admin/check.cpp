@@ -1,0 +1,110 @@
+#include "relayd/admin/check.h"
+
+#include <pwd.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+#include "common/fd.h"
+#include "relayd/admin/remote_probe.h"
+
+namespace relayd::admin {
+namespace {
+
+constexpr common::Milliseconds kResolve{10'000};
+
+struct NamedCheck {
+  const char* name;
+  Check (*run)(const CheckContext&);
+};
+// In the order in which an operator would repair things.
+constexpr NamedCheck kChecks[] = {{"user", check_user},
+                                  {"listener-certificate", check_listener_certificate},
+                                  {"device-authorities", check_device_authorities},
+                                  {"revocation-lists", check_revocation_lists},
+                                  {"remote-authorities", check_remote_authorities},
+                                  {"keyd", check_keyd},
+                                  {"listener-key", check_listener_key},
+                                  {"remote-name", check_remote_name},
+                                  {"remote", check_remote},
+                                  {"listener-address", check_listener_address},
+                                  {"open-files", check_open_files},
+                                  {"landlock", check_landlock},
+                                  {"seccomp", check_seccomp}};
+
+// Who listens on the control socket; nullopt: nobody, or nobody that this user may know of.
+std::optional<ucred> who_listens(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) return std::nullopt;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const common::Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  ucred listener{};
+  socklen_t size = sizeof listener;
+  if (!probe || connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0)
+    return std::nullopt;
+  return listener;
+}
+
+// Whom relayd runs as: the user of the relayd that runs, or the package's. 0: nothing tells.
+uid_t service_uid(const std::optional<ucred>& running) {
+  if (running) return running->uid;
+  const passwd* packaged = getpwnam("mqtt-relay");
+  return packaged ? packaged->pw_uid : 0;
+}
+
+Check check_configuration(const CheckOptions& options, std::optional<Config>& config) {
+  try {
+    config = Config::parse(common::read_file(options.config, kMaxConfigFile), options.config, options.overrides,
+                           Config::RemoteHost::may_be_missing);
+  } catch (const common::ConfigError& error) {
+    return {Result::error, error.what(), "correct it there: `editor " + options.config + "`"};
+  }
+  if (!config->remote_endpoint.host.empty()) return {Result::ok, options.config + " is understood"};
+  return {Result::error, options.config + ": remote_host is not set",
+          "`mqtt-relayd init` asks for it; or set it there: `editor " + options.config + "`"};
+}
+
+}  // namespace
+
+std::vector<Check> run_checks(const CheckOptions& options) {
+  std::optional<Config> config;
+  CheckContext context;
+  Check configuration = check_configuration(options, config);
+  if (config) {
+    context.running = who_listens(config->control_socket);
+    getrlimit(RLIMIT_NOFILE, &context.open_files);
+    if (context.running) prlimit(context.running->pid, RLIMIT_NOFILE, nullptr, &context.open_files);
+  }
+  if (config && options.as_service_user && geteuid() == 0) {
+    context.from_root = true;
+    if (const uid_t service = service_uid(context.running); service != 0) {
+      common::become(service, "relayd's");
+      configuration = check_configuration(options, config);  // as that user, who has to read it
+    }
+  }
+  configuration.name = "configuration";
+  std::vector<Check> checks{std::move(configuration)};
+  if (config) {
+    context.config_file = options.config;
+    context.config = *config;
+    context.now = time(nullptr);
+    context.self = geteuid();
+    context.landlock_abi = common::landlock_abi();
+    context.seccomp = common::has_seccomp_filters();
+    const auto& [host, port] = config->remote_endpoint;
+    if (!host.empty()) context.addresses = resolve(host, port, kResolve, context.addresses_problem);
+    ask_keyd(context);
+  }
+  for (const NamedCheck& check : kChecks) {
+    Check done = config ? check.run(context) : Check{Result::skipped, "needs a configuration"};
+    done.name = check.name;
+    checks.push_back(std::move(done));
+  }
+  return checks;
+}
+
+}  // namespace relayd::admin

@@ -1,0 +1,66 @@
+// `relayd check`: would relayd start and relay with this configuration, and if not, what is to be done?
+//
+// Each check is one function with a name. Where relayd itself judges, its own code is asked, so that the verdict can't
+// differ from the daemon's. Looks, and changes nothing. It knocks at keyd, at the control socket and at the remote
+// broker, without a certificate; each wait has a deadline.
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/checks.h"
+#include "relayd/supervisor/key_check.h"
+#include "relayd/supervisor/load.h"
+
+namespace relayd::admin {
+
+using common::Check, common::Result;
+
+struct CheckOptions : common::ReportOptions {
+  std::string config;
+  Overrides overrides;
+  bool as_service_user = false;  // root becomes relayd's user first, for good
+};
+
+// What the checks look at, gathered once.
+struct CheckContext {
+  std::string config_file;
+  Config config;                                          // its remote_host may be missing
+  std::optional<ucred> running;                           // who listens on the control socket
+  rlimit open_files{};                                    // of the relayd that runs, else of this process
+  std::string keyd_problem, keyd_fix;                     // why keyd does not serve this user; "": it does
+  std::optional<ListenerKeyCheck::Verdict> listener_key;  // if there is a certificate, and keyd
+  std::vector<SocketAddress> addresses;                   // of the remote broker
+  std::string addresses_problem;
+  long landlock_abi = 0;
+  bool seccomp = false;
+  int64_t now = 0;  // unix time, in seconds
+  uid_t self = 0;
+  bool from_root = false;  // was root before
+};
+
+Check check_user(const CheckContext& context);
+Check check_listener_certificate(const CheckContext& context);
+Check check_device_authorities(const CheckContext& context);
+Check check_revocation_lists(const CheckContext& context);
+Check check_remote_authorities(const CheckContext& context);
+Check check_keyd(const CheckContext& context);
+Check check_listener_key(const CheckContext& context);
+Check check_remote_name(const CheckContext& context);
+Check check_remote(const CheckContext& context);
+Check check_listener_address(const CheckContext& context);
+Check check_open_files(const CheckContext& context);
+Check check_landlock(const CheckContext& context);
+Check check_seccomp(const CheckContext& context);
+
+// Whether keyd answers, and whether it has the key of the listener's certificate.
+void ask_keyd(CheckContext& context);
+
+// All of them, in the order in which an operator would repair things.
+std::vector<Check> run_checks(const CheckOptions& options);
+
+}  // namespace relayd::admin

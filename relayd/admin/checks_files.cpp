@@ -1,0 +1,142 @@
+// The checks of the certificates that the configuration names: read as relayd reads them, judged by its own code.
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "relayd/admin/check.h"
+#include "relayd/tls/inspect.h"
+
+namespace relayd::admin {
+namespace {
+
+using common::ConfigError;
+using common::day_of;
+using common::quoted;
+
+constexpr int64_t kSoon = 30 * 86'400;  // seconds
+constexpr size_t kMostListed = 10;
+
+// How a file that can't be read gets there.
+std::string install(const std::string& file) {
+  if (access(file.c_str(), F_OK) == 0 && access(file.c_str(), R_OK) != 0)
+    return "`chmod 644 " + quoted(file) + "`, and let everybody enter its folders";
+  return "`install -m 644 CERTIFICATES.pem " + quoted(file) + "`";
+}
+
+std::string called(const tls::CertificateFacts& facts) {
+  return facts.name.empty() ? "a certificate without a common name" : "\"" + facts.name + "\"";
+}
+
+enum class Age { good, soon, over };
+
+// Keeps what is to be said of its dates, if anything is.
+Age age_of(const tls::CertificateFacts& facts, int64_t now, std::vector<std::string>& details) {
+  const bool early = facts.not_before > now, over = facts.not_after < now;
+  if (!early && facts.not_after >= now + kSoon) return Age::good;
+  if (details.size() < kMostListed)
+    details.push_back(called(facts) +
+                      (early  ? " is not valid before " + day_of(facts.not_before) + "; is the clock right?"
+                       : over ? " has expired on " + day_of(facts.not_after)
+                              : " expires on " + day_of(facts.not_after)));
+  return early || over ? Age::over : Age::soon;
+}
+
+// Certificates that are trusted. One that relayd can't use costs only who was issued by it.
+Check check_authorities(const CheckContext& context, const std::string& setting, const std::string& file,
+                        const std::string& whose) {
+  try {
+    const tls::Pem pem = read_pem(context.config_file, setting, file);
+    tls::make_authorities(pem, {});  // relayd's own verdict
+    const auto blocks = tls::pem_blocks(pem, "CERTIFICATE");
+    std::vector<std::string> details;
+    bool good = true;
+    for (size_t i = 0; i < blocks.size(); i++) {
+      const tls::Pem one{"certificate " + std::to_string(i + 1), std::string(blocks[i])};
+      try {
+        good = age_of(tls::facts_of(one)[0], context.now, details) == Age::good && good;
+        tls::make_authorities(one, {});
+      } catch (const ConfigError& error) {
+        good = false;
+        if (details.size() < kMostListed) details.push_back(error.what());
+      }
+    }
+    const std::string found = file + ": " + common::counted(blocks.size(), "certificate");
+    if (good) return {Result::ok, found};
+    return {Result::warning, found + ", not all of them good for long",
+            "put the current certificates of who issues " + whose + " there, then `systemctl reload mqtt-relayd`",
+            details};
+  } catch (const ConfigError& error) {
+    return {Result::error, error.what(), install(file) + ": of who issues " + whose};
+  }
+}
+
+}  // namespace
+
+Check check_listener_certificate(const CheckContext& context) {
+  const std::string& file = context.config.listener.certfile;
+  const std::string renew =
+      "`install -m 644 NEW-CHAIN.pem " + quoted(file) + "`, its key for keyd, and `systemctl reload mqtt-relayd`";
+  try {
+    const tls::Pem pem = read_pem(context.config_file, "listener.certfile", file);
+    tls::ServerContext({.certificate = pem, .verify_peer = false});  // relayd's own verdict
+    const auto chain = tls::facts_of(pem);
+    std::vector<std::string> details;
+    Age worst = Age::good;
+    for (const auto& facts : chain) worst = std::max(worst, age_of(facts, context.now, details));
+    if (worst == Age::over) return {Result::error, file + ": devices will not accept it", renew, details};
+    for (size_t i = 1; i < chain.size(); i++)
+      if (!tls::has_issued(chain[i], chain[i - 1]))
+        return {
+            Result::error,
+            file + ": it is no chain: " + called(chain[i - 1]) + " was not issued by " + called(chain[i]) +
+                ", which follows it",
+            "the listener's certificate comes first, then its issuer's, and so on: `cat LISTENER.pem ISSUER.pem > " +
+                quoted(file) + "`"};
+    const std::string found = file + ": " + called(chain[0]) + ", valid until " + day_of(chain[0].not_after) +
+                              (chain.size() > 1 ? ", with " + common::counted(chain.size() - 1, "issuer") : "");
+    if (worst == Age::soon) return {Result::warning, found, renew, details};
+    return {Result::ok, found};
+  } catch (const ConfigError& error) {
+    return {Result::error, error.what(), install(file) + ": the chain that devices are shown, the listener's first"};
+  }
+}
+
+Check check_device_authorities(const CheckContext& context) {
+  const auto& listener = context.config.listener;
+  if (!listener.verify_peer)
+    return {Result::warning, "listener.verify is verify_none: any certificate is taken for a device's",
+            "set listener.verify to \"verify_peer\", and listener.cacertfile"};
+  return check_authorities(context, "listener.cacertfile", listener.cacertfile, "device certificates");
+}
+
+Check check_revocation_lists(const CheckContext& context) {
+  const auto& listener = context.config.listener;
+  if (listener.crlfile.empty()) return {Result::skipped, "listener.crlfile is not set"};
+  if (!listener.verify_peer) return {Result::skipped, "listener.verify is verify_none"};
+  tls::Pem trusted;
+  try {
+    trusted = read_pem(context.config_file, "listener.cacertfile", listener.cacertfile);
+    tls::make_authorities(trusted, {});
+  } catch (const ConfigError&) {
+    return {Result::skipped, "needs the certificates of who issued them: see device-authorities"};
+  }
+  try {
+    const tls::Pem revoked = read_pem(context.config_file, "listener.crlfile", listener.crlfile);
+    tls::make_authorities(trusted, revoked);
+    return {Result::ok, listener.crlfile + ": " + common::counted(tls::pem_blocks(revoked, "X509 CRL").size(), "CRL")};
+  } catch (const ConfigError& error) {
+    return {Result::error, error.what(),
+            "get the current one from the device CA: `openssl crl -noout -issuer -nextupdate -in " +
+                quoted(listener.crlfile) + "` shows whose it is and until when it counts"};
+  }
+}
+
+Check check_remote_authorities(const CheckContext& context) {
+  const auto& remote = context.config.remote;
+  if (!remote.verify_peer)
+    return {Result::warning, "remote.verify is verify_none: any server is taken for the remote broker",
+            "set remote.verify to \"verify_peer\", and remote.cacertfile"};
+  return check_authorities(context, "remote.cacertfile", remote.cacertfile, "the remote broker's certificate");
+}
+
+}  // namespace relayd::admin

@@ -1,0 +1,106 @@
+// The checks of keyd, as a worker meets it: does it answer, does it serve this user, has it the listener's key?
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/fd.h"
+#include "ipc/codec.h"
+#include "relayd/admin/check.h"
+#include "relayd/admin/loop.h"
+#include "relayd/supervisor/key_check.h"
+
+namespace relayd::admin {
+namespace {
+
+using common::quoted;
+
+constexpr timeval kPatience{5, 0};  // a socket unit may be starting keyd
+
+void no_keyd(CheckContext& context, const std::string& problem, const std::string& fix) {
+  context.keyd_problem = context.config.keyd_socket + ": " + problem;
+  context.keyd_fix = fix;
+}
+
+void say_hello(CheckContext& context) {
+  const std::string& path = context.config.keyd_socket;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return no_keyd(context, "a socket's path has at most 107 bytes",
+                   "set keyd_socket to what socket of keyd.json says");
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const common::Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO})
+    setsockopt(fd.get(), SOL_SOCKET, option, &kPatience, sizeof kPatience);
+  if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    const int error = errno;
+    if (error == EACCES)
+      return no_keyd(context, strerror(error), "`chmod 755 " + quoted(common::parent_of(path)) + "`");
+    return no_keyd(context, std::string(strerror(error)) + "; no keyd serves there",
+                   "`systemctl start mqtt-keyd`; `mqtt-keyd check` says why it does not, and socket of keyd.json where "
+                   "it does");
+  }
+  ipc::RequestBuffer request;
+  ipc::ResponseBuffer answer;
+  const size_t size = ipc::encode(ipc::Request{0, ipc::Hello{ipc::kVersion, kSupervisor}}, request);
+  if (::send(fd.get(), request.data(), size, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+    return no_keyd(context, strerror(errno), "`systemctl restart mqtt-keyd`");
+  const ssize_t got = ::recv(fd.get(), answer.data(), answer.size(), 0);
+  if (got < 0 && errno == EAGAIN)
+    return no_keyd(context, "keyd does not answer", "`systemctl restart mqtt-keyd`, and see its log");
+  if (got <= 0) {
+    const std::string user = common::user_name(context.self);
+    return no_keyd(context, "keyd turns " + user + " away",
+                   context.self == 0 ? "run this as relayd's user: root is not allowed unless allowed_users says so"
+                                     : "name \"" + user + "\" in allowed_users of keyd.json, then `systemctl restart " +
+                                           "mqtt-keyd`; its audit says why: `mqtt-keyd audit show --denied`");
+  }
+  const auto response = ipc::decode_response({answer.data(), static_cast<size_t>(got)});
+  const auto welcome = response ? ipc::decode_welcome(response->payload) : std::nullopt;
+  if (!response || response->status != ipc::Status::ok || !welcome || welcome->version != ipc::kVersion)
+    return no_keyd(context, "what answers there is no keyd of this version", "install both programs of one version");
+}
+
+}  // namespace
+
+void ask_keyd(CheckContext& context) {
+  say_hello(context);
+  if (!context.keyd_problem.empty()) return;
+  Loaded loaded;
+  loaded.config = context.config;
+  try {
+    loaded.plan.listener_certificate =
+        read_pem(context.config_file, "listener.certfile", context.config.listener.certfile);
+    loaded.certificate =
+        tls::ServerContext({.certificate = loaded.plan.listener_certificate, .verify_peer = false}).certificate();
+  } catch (const common::ConfigError&) {
+    return;  // check_listener_certificate says it
+  }
+  struct Answer {
+    Loop loop;
+    CheckContext& context;
+  } answer{{}, context};
+  const ListenerKeyCheck asked(answer.loop.get(), loaded, &answer,
+                               [](void* self, const ListenerKeyCheck::Verdict& verdict) {
+                                 static_cast<Answer*>(self)->context.listener_key = verdict;
+                                 static_cast<Answer*>(self)->loop.stop();
+                               });
+  answer.loop.run();
+}
+
+Check check_keyd(const CheckContext& context) {
+  if (!context.keyd_problem.empty()) return {Result::error, context.keyd_problem, context.keyd_fix};
+  return {Result::ok, context.config.keyd_socket + ": keyd answers, and serves " + common::user_name(context.self)};
+}
+
+Check check_listener_key(const CheckContext& context) {
+  if (!context.keyd_problem.empty()) return {Result::skipped, "keyd can't be asked: see keyd"};
+  if (!context.listener_key) return {Result::skipped, "there is no certificate to ask for: see listener-certificate"};
+  const auto& verdict = *context.listener_key;
+  if (verdict.result != ListenerKeyCheck::Result::fits) return {Result::error, verdict.problem, verdict.remedy};
+  return {Result::ok, "keyd has the key of " + context.config.listener.certfile};
+}
+
+}  // namespace relayd::admin

@@ -1,0 +1,239 @@
+#include "relayd/admin/init.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <istream>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "common/checks.h"
+#include "relayd/admin/new_files.h"
+#include "relayd/config.h"
+#include "relayd/socket_address.h"
+#include "relayd/supervisor/load.h"
+#include "relayd_json.h"
+
+namespace relayd::admin {
+namespace {
+
+using common::ConfigError;
+using common::quoted;
+constexpr size_t kMostCertificates = 16 * 1024 * 1024;
+
+// ---- what may be answered
+
+bool is_host(const std::string& text) {
+  if (SocketAddress::parse(text, 1)) return true;
+  const auto fits = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_'; };
+  return !text.empty() && text.size() <= 253 && text.front() != '.' && text.front() != '-' &&
+         std::all_of(text.begin(), text.end(), fits);
+}
+
+// "broker.example", "broker.example:8883", "192.0.2.1", "2001:db8::1", "[2001:db8::1]:8883"
+Config::Endpoint read_endpoint(const std::string& text, uint16_t port) {
+  if (SocketAddress::parse(text, port)) return {text, port};
+  std::string host = text;
+  const size_t colon = text.rfind(':');
+  if (colon != std::string::npos && text.back() != ']') {
+    const char* end = text.data() + text.size();
+    const auto read = std::from_chars(text.data() + colon + 1, end, port);
+    if (read.ptr != end || read.ec != std::errc() || port == 0) host.clear();
+    else host = text.substr(0, colon);
+  }
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  else if (host.find(':') != std::string::npos) host.clear();  // an IPv6 address needs its brackets
+  if (!is_host(host)) throw ConfigError("found \"" + text + "\"; expected HOST or HOST:PORT, as broker.example:8883");
+  return {host, port};
+}
+
+// A file of certificates, and where relayd finds it.
+struct Certificates {
+  std::string given, path, text;
+  bool copied = false;
+};
+
+// The service can't look into /home and /root (ProtectHome= of its unit), and what lies in /tmp goes away.
+bool stays_readable(const std::filesystem::path& file) {
+  const auto below = [](const std::string& path) { return path.starts_with("/etc/") || path.starts_with("/usr/"); };
+  return below(std::filesystem::absolute(file).lexically_normal()) && below(std::filesystem::canonical(file));
+}
+
+// What relayd itself would say of them.
+void judge_authorities(const tls::Pem& pem) { tls::make_authorities(pem, {}); }
+void judge_listener(const tls::Pem& pem) { tls::ServerContext({.certificate = pem, .verify_peer = false}); }
+
+Certificates read_certificates(const std::string& file, const std::string& beside, void (*judge)(const tls::Pem&)) {
+  if (file.empty()) throw ConfigError("found nothing; expected the name of a file");
+  Certificates found{file, std::filesystem::absolute(file).lexically_normal(),
+                     common::read_file(file, kMostCertificates)};
+  if (found.text.find("PRIVATE KEY-----") != std::string::npos)
+    throw ConfigError(file +
+                      ": there is a private key in it, which only keyd may read; name a file of certificates only");
+  judge({file, found.text});
+  if (stays_readable(file)) return found;
+  found.copied = found.path != beside;
+  found.path = beside;
+  return found;
+}
+
+// ---- asking
+
+class Questions {
+ public:
+  Questions(const InitOptions& options, std::istream& in, std::ostream& out)
+      : terminal_(options.terminal), in_(in), out_(out) {}
+
+  // What `read` makes of the flag's value, or of the first good answer.
+  template <typename Read>
+  auto ask(const std::string& flag, const std::optional<std::string>& value, const std::string& question, Read read) {
+    if (value) return read_flag(flag, *value, read);
+    if (!terminal_) throw MissingAnswer(flag + " is missing: " + question + ". Without a terminal nothing is asked");
+    for (;;) {
+      out_ << question << ": " << std::flush;
+      std::string answer;
+      if (!std::getline(in_, answer)) throw MissingAnswer("no answer; nothing was written");
+      try {
+        return read(trimmed(answer));
+      } catch (const ConfigError& error) {
+        out_ << "  " << common::visible(error.what()) << "\n";
+      }
+    }
+  }
+
+  template <typename Read>
+  static auto read_flag(const std::string& flag, const std::string& value, Read read) {
+    try {
+      return read(value);
+    } catch (const ConfigError& error) {
+      throw ConfigError(flag + ": " + error.what());
+    }
+  }
+
+ private:
+  static std::string trimmed(const std::string& text) {
+    const size_t from = text.find_first_not_of(" \t\r"), to = text.find_last_not_of(" \t\r");
+    return from == std::string::npos ? "" : text.substr(from, to - from + 1);
+  }
+  bool terminal_;
+  std::istream& in_;
+  std::ostream& out_;
+};
+
+// ---- writing
+
+std::string json_of(const std::string& text) { return nlohmann::json(text).dump(); }
+
+void fill_in(std::string& text, const std::string& name, const std::string& value) {
+  const std::string mark = "@" + name + "@";
+  text.replace(text.find(mark), mark.size(), value);
+}
+
+// An operator's own settings are not lost. One that can't be read may have some.
+void refuse_to_replace(const std::string& file) {
+  if (access(file.c_str(), F_OK) != 0) return;
+  std::string remote;
+  try {
+    remote = Config::parse(common::read_file(file, kMaxConfigFile), file, {}, Config::RemoteHost::may_be_missing)
+                 .remote_endpoint.host;
+  } catch (const ConfigError& error) {
+    throw ConfigError(std::string(error.what()) + "; --force replaces it, and keeps it as " + file + ".old");
+  }
+  if (!remote.empty())
+    throw ConfigError(file + ": remote_host is set already, to \"" + remote +
+                      "\"; --force replaces the file, and keeps " + "it as " + file + ".old");
+}
+
+struct Answers {
+  Config::Endpoint remote;
+  Certificates remote_ca, device_ca;
+  std::string listener_certificate, bind;
+  std::optional<Config::Endpoint> local;
+};
+
+std::string configuration_of(const Answers& answers) {
+  std::string text = kRelaydJsonTemplate;
+  const auto& [host, port] = answers.remote;
+  fill_in(text, "REMOTE", "\"remote_host\": " + json_of(host) + ", \"remote_port\": " + std::to_string(port) + ",");
+  fill_in(text, "REMOTE_CA", json_of(answers.remote_ca.path));
+  fill_in(text, "BIND", json_of(answers.bind));
+  fill_in(text, "LISTENER_CERTIFICATE", json_of(answers.listener_certificate));
+  fill_in(text, "DEVICE_CA", json_of(answers.device_ca.path));
+  const auto& local = answers.local;
+  fill_in(text, "LOCAL",
+          local
+              ? "\"local\": { \"host\": " + json_of(local->host) + ", \"port\": " + std::to_string(local->port) + " },"
+              : "// \"local\": { \"host\": \"127.0.0.1\", \"port\": 1883 },");
+  return text;
+}
+
+bool is_there(const std::string& file) { return access(file.c_str(), F_OK) == 0; }
+
+void tell_next_steps(const Answers& answers, const std::string& directory, std::ostream& out) {
+  const std::string key = directory + "/listener.key", &certificate = answers.listener_certificate;
+  out << "\nNext:\n";
+  if (!is_there(certificate))
+    out << "    install -m 644 LISTENER-CHAIN.pem " << quoted(certificate) << "  # that devices are shown\n";
+  if (!is_there(key)) out << "    install -o mqtt-keyd -m 600 LISTENER.key " << quoted(key) << "  # its private key\n";
+  out << "    install -o mqtt-keyd -m 600 DEVICE.key " << quoted(directory + "/keys/CLIENTID.pem")
+      << "  # the key of each device\n"
+      << "    mqtt-relayd check\n"
+      << "    systemctl start mqtt-relayd\n";
+}
+
+}  // namespace
+
+void init(const InitOptions& options, std::istream& in, std::ostream& out) {
+  const std::string config = std::filesystem::absolute(options.config).lexically_normal();
+  const std::string directory = common::parent_of(config);
+  if (!options.force) refuse_to_replace(config);
+
+  Questions questions(options, in, out);
+  const auto endpoint = [](uint16_t port) {
+    return [port](const std::string& text) { return read_endpoint(text, port); };
+  };
+  const auto certificates = [&](const char* name, void (*judge)(const tls::Pem&) = judge_authorities) {
+    return [judge, beside = directory + "/" + name](const std::string& file) {
+      return read_certificates(file, beside, judge);
+    };
+  };
+  Answers answers;
+  answers.remote = questions.ask("--remote", options.remote, "The remote broker, HOST or HOST:PORT", endpoint(8883));
+  answers.remote_ca =
+      questions.ask("--remote-ca", options.remote_ca, "PEM file of the CAs of the remote broker's certificate",
+                    certificates("remote-ca.pem"));
+  answers.device_ca =
+      questions.ask("--device-ca", options.device_ca, "PEM file of the CAs that issue device certificates",
+                    certificates("device-ca.pem"));
+  answers.bind = options.bind.value_or("[::]:8883");
+  answers.listener_certificate = directory + "/listener.pem";
+  std::vector<Certificates> all{answers.remote_ca, answers.device_ca};
+  if (options.listener_certificate) {
+    all.push_back(Questions::read_flag("--listener-certificate", *options.listener_certificate,
+                                       certificates("listener.pem", judge_listener)));
+    answers.listener_certificate = all.back().path;
+  }
+  if (options.local) answers.local = Questions::read_flag("--local", *options.local, endpoint(1883));
+
+  const std::string text = configuration_of(answers);
+  Config::parse(text, config, {});  // of what was given, --bind is judged here
+  std::vector<NewFile> files;
+  for (const Certificates& one : all)
+    if (one.copied) files.push_back({one.path, one.text});
+  for (const NewFile& file : files)
+    if (!options.force && replaces(file))
+      throw ConfigError(file.path + ": there is another one; --force replaces it, and keeps it as " + file.path +
+                        ".old");
+  // The configuration comes last: what it names is there. The shipped one is not worth keeping.
+  const NewFile shipped{config, kRelaydJsonShipped};
+  files.push_back({config, text, replaces(shipped)});
+  for (const NewFile& file : files) {
+    const bool kept = write_new(file);
+    out << "written: " << file.path << (kept ? ", and the one before is " + file.path + ".old" : "") << "\n";
+  }
+  tell_next_steps(answers, directory, out);
+}
+
+}  // namespace relayd::admin

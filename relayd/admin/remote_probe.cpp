@@ -1,0 +1,124 @@
+#include "relayd/admin/remote_probe.h"
+
+#include <netdb.h>
+
+#include <future>
+#include <memory>
+#include <thread>
+
+#include "relayd/admin/loop.h"
+#include "relayd/session/dialer.h"
+#include "relayd/supervisor/resolver.h"
+#include "relayd/tls/stream.h"
+
+namespace relayd::admin {
+namespace {
+
+class Probe final : private tls::StreamHandler {
+ public:
+  Probe(Loop& loop, const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
+        common::Milliseconds patience)
+      : loop_(loop),
+        context_(context),
+        patience_(patience),
+        book_(addresses),
+        runtime_(std::make_unique<tls::Runtime>(loop.get(), nullptr)),
+        deadline_(loop.get(), this, [](void* self) { static_cast<Probe*>(self)->too_late(); }),
+        dialer_(loop.get(), book_, patience, this, [](void* self, common::Fd socket, const Dialer::Failure& failure) {
+          static_cast<Probe*>(self)->dialed(std::move(socket), failure);
+        }) {}
+
+  ProbeResult take_result() {
+    if (trusted_ && !leaf_.empty()) result_.certificate = tls::facts_of(leaf_, "the remote broker's certificate");
+    return std::move(result_);
+  }
+
+ private:
+  void dialed(common::Fd socket, const Dialer::Failure& failure) {
+    if (!socket) return end(failure.text);
+    SocketAddress peer;
+    peer.size = sizeof peer.storage;
+    getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer.storage), &peer.size);
+    result_.address = peer.text();
+    deadline_.start(patience_);
+    stream_ = std::make_unique<tls::Stream>(*runtime_, std::move(socket), static_cast<tls::StreamHandler&>(*this));
+    // On the handshake's fiber, whose stack is small: what is read of it, is read later.
+    if (!stream_->probe_handshake(context_, [this](auto leaf) { leaf_.assign(leaf.begin(), leaf.end()); }))
+      end("TLS could not begin");
+  }
+
+  void on_open(tls::Stream&) override {
+    result_.tls = trusted_ = true;
+    end("");
+  }
+  void on_end(tls::Stream&, const tls::End& why) override {
+    using Cause = tls::End::Cause;
+    // Whoever fails here by itself, and not because the broker left, does not trust what it saw of it.
+    trusted_ = why.alert || why.cause == Cause::closed || why.cause == Cause::lost;
+    end(why.text);
+  }
+  void on_data(tls::Stream&, std::span<const uint8_t>) override {}
+  void on_drained(tls::Stream&) override {}
+  void on_closed(tls::Stream&) override {}
+
+  void too_late() { end("no answer to the TLS handshake in " + std::to_string(patience_.count()) + " ms"); }
+
+  void end(std::string problem) {
+    result_.problem = std::move(problem);
+    deadline_.stop();
+    loop_.stop();
+  }
+
+  Loop& loop_;
+  const tls::ClientContext& context_;
+  const common::Milliseconds patience_;
+  AddressBook book_;
+  std::unique_ptr<tls::Runtime> runtime_;  // too large for a stack
+  common::Timer deadline_;
+  Dialer dialer_;
+  std::unique_ptr<tls::Stream> stream_;
+  std::vector<uint8_t> leaf_;  // set if it is verified and for the right name
+  bool trusted_ = false;
+  ProbeResult result_;
+};
+
+}  // namespace
+
+ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
+                  common::Milliseconds patience) {
+  Loop loop;
+  Probe probe(loop, addresses, context, patience);
+  loop.run();
+  return probe.take_result();
+}
+
+std::vector<SocketAddress> resolve(const std::string& host, uint16_t port, common::Milliseconds patience,
+                                   std::string& problem) {
+  struct Answer {
+    int status = 0;
+    std::vector<SocketAddress> addresses;
+  };
+  // getaddrinfo(3) has no deadline. A thread that is still in it when the command ends, ends with it.
+  auto promise = std::make_shared<std::promise<Answer>>();
+  auto answer = promise->get_future();
+  std::thread([promise, host, port] {
+    const addrinfo hints = resolver_hints();
+    addrinfo* found = nullptr;
+    Answer got;
+    got.status = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+    if (got.status == 0) {
+      got.addresses = usable_addresses(found);
+      freeaddrinfo(found);
+    }
+    promise->set_value(std::move(got));
+  }).detach();
+  if (answer.wait_for(patience) != std::future_status::ready) {
+    problem = "no answer from the name service in " + std::to_string(patience.count() / 1000) + " s";
+    return {};
+  }
+  Answer got = answer.get();
+  if (got.addresses.empty()) problem = got.status != 0 ? gai_strerror(got.status) : "it has no address";
+  return std::move(got.addresses);
+}
+
+}  // namespace relayd::admin

@@ -1,0 +1,31 @@
+// One connection to the remote broker, as a worker would make it, but without a certificate: does its own one verify?
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "relayd/socket_address.h"
+#include "relayd/tls/inspect.h"
+
+namespace relayd::admin {
+
+struct ProbeResult {
+  std::string address;                               // that was reached; "": none
+  std::optional<tls::CertificateFacts> certificate;  // the broker's, if it was verified
+  bool tls = false;                                  // TLS came up
+  std::string problem;                               // why it did not, or why nothing was reached
+};
+
+// To the first address that accepts. Takes at most `patience` to connect, and once more for the handshake. A broker
+// that ends it because it was shown no certificate has shown its own before: then `certificate` is set and `tls` is
+// not.
+ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
+                  common::Milliseconds patience);
+
+// All addresses of a name; none, and the cause in `problem`, if it can't be resolved within `patience`.
+std::vector<SocketAddress> resolve(const std::string& host, uint16_t port, common::Milliseconds patience,
+                                   std::string& problem);
+
+}  // namespace relayd::admin

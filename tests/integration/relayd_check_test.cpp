@@ -1,0 +1,300 @@
+// `relayd check`, by the program that is shipped: each check says yes where all is well, and no with the way out where
+// it is not, by relayd's own verdict.
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/verdict.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+// A world to be spoilt; of relayd only what the checks look at.
+struct Machine {
+  explicit Machine(const WorldOptions& options = {.local = false, .start = false}) : world(options) {}
+
+  Relay& relay() { return world.relay(); }
+  fs::path certificate(const std::string& name) { return world.directory / "relay/certificates" / name; }
+
+  Finished run_check(const std::vector<std::string>& more = {"--json"}, bool as_relay_user = true) {
+    ProcessOptions command{
+        .argv = {world.directory / "relay/relayd", "check", "--config", relay().relayd_configuration()},
+        .before_exec = before_exec};
+    command.argv.insert(command.argv.end(), more.begin(), more.end());
+    if (as_relay_user && geteuid() == 0) command.user = relay_user;
+    return run(command);
+  }
+  Json report() {
+    last = run_check();
+    REQUIRE(last.status.signal == 0);
+    return Json::parse(last.out);
+  }
+  Json check(const std::string& name) {
+    const Json all = report();
+    for (const auto& item : all.at("checks"))
+      if (item.at("name") == name) return item;
+    throw Failure("there is no check named " + name);
+  }
+
+  World world;
+  Finished last;
+  std::function<bool()> before_exec;
+};
+
+void expect(const Json& check, const std::string& result, const std::vector<std::string>& found,
+            const std::string& fix = "") {
+  INFO(check.dump(2));
+  CHECK(check.at("result") == result);
+  std::string text = check.at("found").get<std::string>();
+  for (const auto& detail : check.value("details", std::vector<std::string>())) text += "\n" + detail;
+  for (const auto& part : found) {
+    INFO(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+  CHECK(check.at("fix").get<std::string>().find(fix) != std::string::npos);
+  if (result == "error" || result == "warning") CHECK(check.at("fix") != "");
+}
+
+}  // namespace
+
+TEST_CASE("relayd check: a good machine has no errors, whenever the broker says that it wants a certificate",
+          "[relayd-check]") {
+  const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
+  Machine machine({.local = false, .remote_version = version, .start = false});
+  machine.relay().start_keyd();
+  const auto report = machine.report();
+  INFO(report.dump(2));
+  CHECK(machine.last.err == "");
+  CHECK(machine.last.status.code == 0);
+  CHECK(report.at("errors") == 0);
+  CHECK(report.at("checks").size() == 14);
+  for (const auto& item : report.at("checks")) CHECK(item.at("result") != "error");
+  expect(machine.check("remote"), "ok", {"\"remote\" verifies for " + own_address(), "valid until"});
+  expect(machine.check("remote-name"), "ok", {own_address(), own_address() + ":18883"});
+  expect(machine.check("listener-key"), "ok", {"listener.pem"});
+  expect(machine.check("listener-address"), "ok", {"is free"});
+
+  const auto text = machine.run_check({});
+  CHECK(text.out.find("ok       remote-name ") != std::string::npos);
+  CHECK(text.out.find("0 errors, ") != std::string::npos);
+  CHECK(machine.run_check({"--jsno"}).status.code == 64);
+}
+
+TEST_CASE("relayd check: the configuration", "[relayd-check]") {
+  Machine machine;
+  machine.relay().patch_relayd({{"wrokers", 1}});
+  const auto report = machine.report();
+  CHECK(machine.last.status.code == 1);
+  expect(report.at("checks").at(0), "error", {"wrokers: unknown key"}, "editor");
+  for (const auto& item : report.at("checks"))
+    if (item.at("name") != "configuration") expect(item, "skipped", {"needs a configuration"});
+}
+
+TEST_CASE("relayd check: what nobody has set up yet is told at once, each with its command", "[relayd-check]") {
+  Machine machine;
+  const auto path = [&](const std::string& name) { return (machine.world.directory / "relay" / name).string(); };
+  machine.relay().patch_relayd({{"remote_host", nullptr},
+                                {"listener", {{"certfile", path("l.pem")}, {"cacertfile", path("d.pem")}}},
+                                {"remote", {{"cacertfile", path("r.pem")}}}});
+  expect(machine.check("configuration"), "error", {"remote_host is not set"}, "mqtt-relayd init");
+  expect(machine.check("listener-certificate"), "error", {"No such file"},
+         "install -m 644 CERTIFICATES.pem '" + path("l.pem") + "'");
+  expect(machine.check("device-authorities"), "error", {"No such file"}, "install -m 644");
+  expect(machine.check("remote-authorities"), "error", {"No such file"}, "install -m 644");
+  expect(machine.check("keyd"), "error", {"sign.sock", "No such file"}, "systemctl start mqtt-keyd");
+  expect(machine.check("listener-key"), "skipped", {"see keyd"});
+  expect(machine.check("remote-name"), "skipped", {"remote_host"});
+  expect(machine.check("remote"), "skipped", {"remote-name"});
+  CHECK(machine.last.status.code == 1);
+}
+
+TEST_CASE("relayd check: the listener's certificate", "[relayd-check]") {
+  Machine machine;
+  const auto file = machine.certificate("listener.pem");
+  const auto good = read_file(file);
+  const auto check = [&](const std::string& text) {
+    write_file(file, text);
+    return machine.check("listener-certificate");
+  };
+  const auto device = read_file(device_identity("p256", 1).certificate);  // with its issuer
+  expect(check(device), "ok", {"\"p256-1\", valid until", "with 1 issuer"});
+  expect(check(good + device), "error", {"no chain", "\"listener\" was not issued by \"p256-1\""}, "cat LISTENER.pem");
+  expect(check(read_file(expired_device("p256").certificate)), "error", {"has expired on"}, "NEW-CHAIN.pem");
+  expect(check("garbage"), "error", {"listener.certfile", "BEGIN CERTIFICATE"});
+  if (geteuid() != 0) return;
+  write_file(file, good);
+  REQUIRE((chown(file.c_str(), 0, 0) == 0 && chmod(file.c_str(), 0600) == 0));
+  expect(machine.check("listener-certificate"), "error", {"Permission denied"}, "chmod 644 '" + file.string() + "'");
+}
+
+TEST_CASE("relayd check: the authorities, and what they revoked", "[relayd-check]") {
+  Machine machine;
+  const auto device_ca = machine.certificate("devices.pem"), crl = machine.certificate("devices.crl");
+  const auto ca = read_file(authorities().device_ca);
+  write_file(device_ca, read_file(authorities().root) + ca);
+  machine.relay().patch_relayd({{"listener", {{"cacertfile", device_ca}, {"crlfile", crl}}}});
+  const auto device = device_identity("p256", 1);
+  write_crl(crl, {device});
+  expect(machine.check("device-authorities"), "ok", {"2 certificates"});
+  expect(machine.check("revocation-lists"), "ok", {"1 CRL"});
+  fs::remove(crl);
+  write_crl(crl, {device}, /*expired=*/true);
+  expect(machine.check("revocation-lists"), "error", {"listener.crlfile", "a CRL can't be used"}, "openssl crl");
+  write_file(device_ca, read_file(authorities().root));
+  expect(machine.check("revocation-lists"), "error", {"is its issuer in listener.cacertfile?"}, "openssl crl");
+  // One that relayd leaves out does not stop the others.
+  write_file(device_ca, ca + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" +
+                            read_file(expired_device("p256").certificate));
+  expect(machine.check("device-authorities"), "warning", {"4 certificates", "certificate 2: ", "has expired on"},
+         "device certificates");
+  write_file(device_ca, "garbage");
+  expect(machine.check("device-authorities"), "error", {"listener.cacertfile"});
+  expect(machine.check("revocation-lists"), "skipped", {"device-authorities"});
+  machine.relay().patch_relayd({{"remote", {{"verify", "verify_none"}}}});
+  expect(machine.check("remote-authorities"), "warning", {"any server"}, "verify_peer");
+}
+
+TEST_CASE("relayd check: keyd, by the way a worker takes", "[relayd-check]") {
+  Machine machine;
+  SECTION("its listener key is another one") {
+    write_file(machine.certificate("listener.pem"), read_file(device_identity("p256", 1).certificate));
+    machine.relay().start_keyd();
+    expect(machine.check("listener-key"), "error", {"does not match keyd's listener_keyfile"}, "openssl pkey");
+  }
+  SECTION("it has no listener key") {
+    fs::remove(machine.world.directory / "relay/listener.key");
+    machine.relay().start_keyd();
+    expect(machine.check("listener-key"), "error", {"has no private key for it"}, "install -o mqtt-keyd -m 600");
+  }
+  SECTION("it does not know this user") {
+    machine.relay().patch_keyd({{"allowed_users", {"64999"}}});
+    machine.relay().start_keyd();
+    expect(machine.check("keyd"), "error", {"turns ", " away"}, "allowed_users");
+    expect(machine.check("listener-key"), "skipped", {"see keyd"});
+  }
+}
+
+TEST_CASE("relayd check: a broker that is not there, or not the right one", "[relayd-check]") {
+  TempDir directory;
+  SECTION("no such name") {
+    Machine machine({.remote = RemoteKind::none, .local = false, .start = false});
+    machine.relay().patch_relayd({{"remote_host", "no-such-host.invalid"}});
+    expect(machine.check("remote-name"), "error", {"no-such-host.invalid can't be resolved"}, "getent ahosts");
+    expect(machine.check("remote"), "skipped", {"remote-name"});
+  }
+  SECTION("nobody listens") {
+    Machine machine({.remote = RemoteKind::none, .local = false, .start = false});
+    expect(machine.check("remote"), "error", {"no connection", "Connection refused"}, "openssl s_client -connect");
+  }
+  SECTION("it is silent") {
+    Machine machine({.remote = RemoteKind::captured, .local = false, .start = false});
+    machine.relay().patch_relayd({{"remote", {{"connect_timeout", "300ms"}}}});
+    expect(machine.check("remote"), "error", {"no answer to the TLS handshake in 300 ms"});
+  }
+  SECTION("another authority's") {
+    const auto impostor = server_identity("impostor", "p256", "IP:" + own_address(), directory.path(), true);
+    Machine machine({.local = false, .remote_server = impostor, .start = false});
+    expect(machine.check("remote"), "error", {own_address() + ":18883"}, "remote.cacertfile");
+    machine.relay().patch_relayd({{"remote", {{"verify", "verify_none"}}}});
+    expect(machine.check("remote"), "ok", {"not verified"});
+  }
+  SECTION("for another name") {
+    const auto other = server_identity("other", "p256", "DNS:other.test", directory.path());
+    const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
+    Machine machine({.local = false, .remote_version = version, .remote_server = other, .start = false});
+    expect(machine.check("remote"), "error", {"a certificate for another name"}, "server_name_indication");
+    machine.relay().patch_relayd({{"remote", {{"server_name_indication", "other.test"}}}});
+    expect(machine.check("remote"), "ok", {"verifies for other.test"});
+  }
+}
+
+TEST_CASE("relayd check: the listener's address", "[relayd-check]") {
+  Machine machine;
+  {
+    const TakenPort taken(machine.relay().endpoint());
+    expect(machine.check("listener-address"), "skipped", {"is in use"}, "ss -ltnp 'sport = :8883'");
+  }
+  machine.relay().patch_relayd({{"listener", {{"bind", "192.0.2.1:8883"}}}});
+  expect(machine.check("listener-address"), "error", {"192.0.2.1:8883", "ip address"}, "listener.bind");
+}
+
+TEST_CASE("relayd check: files for max_connections", "[relayd-check]") {
+  Machine machine;
+  machine.before_exec = [] {
+    const rlimit few{200, 200};
+    return setrlimit(RLIMIT_NOFILE, &few) == 0;
+  };
+  expect(machine.check("open-files"), "ok", {"200, some 68 devices"});
+  machine.relay().patch_relayd({{"listener", {{"max_connections", 1000}}}});
+  expect(machine.check("open-files"), "warning", {"but listener.max_connections is 1,000"}, "LimitNOFILE=2064");
+  machine.relay().start_keyd();
+  CHECK(machine.run_check({}).status.code == 0);
+  CHECK(machine.run_check({"--warnings-as-errors"}).status.code == 2);
+}
+
+TEST_CASE("relayd check: beside a relayd that runs, as its user", "[relayd-check]") {
+  const TempDir directory;
+  fs::permissions(directory.path(), fs::perms::all);
+  Machine machine({.relayd = {{"control_socket", directory / "control.sock"}}, .local = false});
+  const auto pid = std::to_string(machine.relay().relayd().pid());
+  expect(machine.check("listener-address"), "ok", {"relayd runs, pid " + pid});
+  expect(machine.check("open-files"), "ok", {"limit of relayd"});
+  if (geteuid() != 0) return;
+  const auto as_root = machine.run_check({"--json"}, /*as_relay_user=*/false);
+  INFO(as_root.out << as_root.err);
+  CHECK(as_root.status.code == 0);
+  expect(Json::parse(as_root.out).at("checks").at(1), "ok", {"started by root", std::to_string(relay_user)});
+}
+
+TEST_CASE("relayd init, then what it says is next: relayd check has no errors, and relayd starts", "[relayd-init]") {
+  Machine machine;
+  auto& relay = machine.relay();
+  const auto program = (machine.world.directory / "relay/relayd").string(),
+             config = relay.relayd_configuration().string();
+  const auto remote = machine.world.remote->endpoint().text(), root = authorities().root.string();
+  fs::remove(config);
+  const auto init = [&](std::vector<std::string> more) {
+    std::vector<std::string> argv = {program, "init", "--config", config, "--remote", remote, "--remote-ca", root};
+    argv.insert(argv.end(), more.begin(), more.end());
+    return run({.argv = argv});
+  };
+  const auto incomplete = init({});
+  CHECK(incomplete.status.code == 64);
+  CHECK(incomplete.err.find("mqtt-relayd init: --device-ca is missing") == 0);
+  CHECK_FALSE(fs::exists(config));
+  const std::vector<std::string> all = {"--device-ca", root, "--bind", relay.endpoint().text()};
+  const auto done = init(all);
+  INFO(done.out << done.err);
+  REQUIRE(done.status.code == 0);
+  const auto again = init(all);
+  CHECK(again.status.code == 78);
+  CHECK(again.err.find("remote_host is set already") != std::string::npos);
+
+  const auto etc = machine.world.directory / "relay";
+  fs::copy_file(machine.certificate("listener.pem"), etc / "listener.pem");
+  // In the tests the sockets are not below /run.
+  auto written = Json::parse(read_file(config), nullptr, true, /*ignore_comments=*/true);
+  written.merge_patch({{"keyd_socket", etc / "run/sign.sock"}, {"control_socket", nullptr}});
+  write_file(config, written.dump());
+  relay.start_keyd();
+  const auto report = machine.report();
+  INFO(report.dump(2));
+  CHECK(report.at("errors") == 0);
+  relay.start_relayd();
+  machine.world.device(device_identity("p256", 1)).join("local").ping();
+}
+
+TEST_CASE("relayd --version and keyd --version name wolfSSL and its hash", "[relayd-init]") {
+  for (const std::string name : {"relayd", "keyd"}) {
+    const auto finished = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / name, "--version"}});
+    CHECK(finished.status.code == 0);
+    CHECK(finished.out.starts_with("mqtt-" + name + " " MQTT_RELAY_VERSION "\nwolfSSL "));
+    CHECK(finished.out.find("sha256 ") != std::string::npos);
+  }
+}

@@ -1,0 +1,52 @@
+// `relayd check`: what only a clock can bring about. The rest is tested with the program that is shipped.
+#include "relayd/admin/check.h"
+
+#include "keyd_support.h"
+#include "relayd/tls/inspect.h"
+
+using namespace relayd;
+using namespace relayd::admin;
+using keyd_test::ScratchDir;
+
+namespace {
+
+struct Files {
+  Files() {
+    const std::string pem = witness::certificate(witness::Key::generate("P-256"));
+    context.config.listener.certfile = context.config.remote.cacertfile = scratch.put("certificate.pem", pem);
+    facts = tls::facts_of(tls::Pem{"certificate.pem", pem}).at(0);
+  }
+  ScratchDir scratch;
+  CheckContext context;
+  tls::CertificateFacts facts;
+};
+
+bool has(const std::vector<std::string>& details, const std::string& part) {
+  return details.size() == 1 && details[0].find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("relayd check: a certificate's dates are told before they are over", "[relayd-check]") {
+  Files files;
+  const auto& [name, pem, from, until] = files.facts;
+  REQUIRE(from < until);
+  const struct {
+    int64_t now;
+    Result listener, authority;  // one authority of several costs only whom it issued
+    std::string word;
+  } cases[] = {{from - 1, Result::error, Result::warning, "is not valid before"},
+               {until + 1, Result::error, Result::warning, "has expired on"},
+               {until - 60, Result::warning, Result::warning, "expires on " + common::day_of(until)}};
+  for (const auto& [now, listener, authority, word] : cases) {
+    INFO(word);
+    files.context.now = now;
+    const Check shown = check_listener_certificate(files.context), trusted = check_remote_authorities(files.context);
+    CHECK(shown.result == listener);
+    CHECK(trusted.result == authority);
+    CHECK(has(shown.details, word));
+    CHECK(has(trusted.details, word));
+    CHECK_FALSE(shown.fix.empty());
+    CHECK_FALSE(trusted.fix.empty());
+  }
+}
