@@ -78,7 +78,7 @@ Commands::Commands(CLI::App& app)
       ->add_option("--listener-certificate", init_options_.listener_certificate,
                    "The chain that devices are shown, PEM; its key is keyd's")
       ->type_name("FILE");
-  init_->add_option("--bind", init_options_.bind, "Where devices connect; default [::]:8883")
+  init_->add_option("--bind", init_options_.bind, "Where devices connect; default 0.0.0.0:8883")
       ->type_name("ADDRESS:PORT");
   init_->add_option("--local", init_options_.local, "The broker of devices without a key here")
       ->type_name("HOST[:PORT]");

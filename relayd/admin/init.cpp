@@ -207,7 +207,7 @@ void init(const InitOptions& options, std::istream& in, std::ostream& out) {
   answers.device_ca =
       questions.ask("--device-ca", options.device_ca, "PEM file of the CAs that issue device certificates",
                     certificates("device-ca.pem"));
-  answers.bind = options.bind.value_or("[::]:8883");
+  answers.bind = options.bind.value_or("0.0.0.0:8883");
   answers.listener_certificate = directory + "/listener.pem";
   std::vector<Certificates> all{answers.remote_ca, answers.device_ca};
   if (options.listener_certificate) {
