@@ -66,7 +66,7 @@ Check check_authorities(const CheckContext& context, const std::string& setting,
             "put the current certificates of who issues " + whose + " there, then `systemctl reload mqtt-relayd`",
             details};
   } catch (const ConfigError& error) {
-    return {Result::error, error.what(), install(file) + ": of who issues " + whose};
+    return {Result::error, error.what(), "of who issues " + whose + ": " + install(file)};
   }
 }
 
@@ -97,7 +97,7 @@ Check check_listener_certificate(const CheckContext& context) {
     if (worst == Age::soon) return {Result::warning, found, renew, details};
     return {Result::ok, found};
   } catch (const ConfigError& error) {
-    return {Result::error, error.what(), install(file) + ": the chain that devices are shown, the listener's first"};
+    return {Result::error, error.what(), "the chain that devices are shown, the listener's first: " + install(file)};
   }
 }
 
