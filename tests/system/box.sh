@@ -7,25 +7,60 @@
 #   box_down                               switches it off as an operator would; fails if that hangs
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-box_work='' box_nspawn='' box_pid='' box_name=''
+box_nspawn='' box_pid=''
 
-# A folder for what the test makes, gone when it ends.
-box_prepare() {
+# The test runs in namespaces of its own: however it ends, its processes and its mounts end with it, and this process outside
+# of them puts away the rest.
+box_outside() {
+  local inside='' status=0
   [[ $(id -u) == 0 ]] || skip "booting a system needs root"
   [[ -w /sys/fs/cgroup ]] || skip "booting a system needs control groups that can be written to"
+  unshare --mount --pid --fork --mount-proc true 2>/dev/null || skip "booting a system needs namespaces of its own"
+  box_sweep
   box_work=$(mktemp -d "${TMPDIR:-/tmp}/mqtt-relay-box.XXXXXX")
   chmod 755 "$box_work"
-  trap box_end EXIT
-  trap 'exit 143' TERM INT HUP
+  exec 8>"$box_work/lock"
+  flock 8  # as long as one of its processes lives
+  trap '[[ -z $inside ]] || kill -KILL "$inside"' TERM INT HUP
+  MQTT_RELAY_BOX=$box_work setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc \
+    bash "$here/${0##*/}" "$@" &
+  inside=$!
+  wait "$inside" || status=$?
+  box_put_away "$box_work"
+  exit "$status"
 }
+
+box_put_away() {  # FOLDER, and the control groups of its name
+  local group
+  for group in /sys/fs/cgroup{,/unified,/systemd}/"${1##*/}"; do
+    # Empty a moment after the last process has died.
+    for _ in {1..50}; do
+      [[ -d $group ]] || break
+      find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || sleep 0.1
+    done
+  done
+  rm -rf "$1"
+}
+
+# What is left of tests that were killed together with the process outside: nobody holds its lock.
+box_sweep() {
+  local lock
+  for lock in "${TMPDIR:-/tmp}"/mqtt-relay-box.*/lock; do
+    if [[ -e $lock && -n $(find "$lock" -mmin +1) ]] && flock --nonblock "$lock" true; then
+      box_put_away "${lock%/lock}"
+    fi
+  done
+}
+
+[[ -n ${MQTT_RELAY_BOX:-} ]] || box_outside "$@"
+box_work=$MQTT_RELAY_BOX  # a folder for what the test makes, gone when it ends
+box_name=${box_work##*/}
 
 box_up() {
   local suite=$1 root nspawn
   shift
-  [[ -n $box_work ]] || box_prepare
   root=$("$here/roots" "$suite")
   nspawn=$("$here/roots" nspawn)
-  box_name=mqtt-relay-box-$$
   mkdir "$box_work"/{up,work,root}
   mount -t overlay overlay -o "lowerdir=$root,upperdir=$box_work/up,workdir=$box_work/work" "$box_work/root"
   # A control group of its own in each hierarchy that nspawn uses, so that two boxes don't share one.
@@ -45,13 +80,15 @@ box_up() {
       systemd.show_status=0 systemd.log_target=journal
   ) >"$box_work/console" 2>&1 </dev/null &
   box_nspawn=$!
-  eventually box_booted || { cat "$box_work/console"; return 1; }
+  eventually box_started
+  box_booted || { sed 's/^/       | /' "$box_work/console" >&"$report"; return 1; }
 }
 
 box_booted() {
   box_pid=$(pgrep -o -P "$box_nspawn") && [[ $(cat "/proc/$box_pid/comm") == systemd ]] &&
     [[ $(box systemctl is-system-running 2>/dev/null) =~ ^(running|degraded)$ ]]
 }
+box_started() { box_off || box_booted; }
 
 box() {
   nsenter -t "$box_pid" -m -u -i -n -p -C -r -w -- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
@@ -63,27 +100,4 @@ box_off() { ! kill -0 "$box_nspawn" 2>/dev/null; }
 box_down() {
   box systemctl poweroff --no-block
   eventually box_off
-  box_nspawn=''
-}
-
-box_end() {
-  local status=$? group
-  trap - ERR EXIT
-  set +e
-  if [[ -n $box_nspawn ]]; then
-    # SIGKILL of its PID 1 takes everything in it along.
-    [[ -z $box_pid ]] || kill -KILL "$box_pid" 2>/dev/null
-    kill -KILL "$box_nspawn" 2>/dev/null
-    wait "$box_nspawn" 2>/dev/null
-  fi
-  umount "$box_work/root" 2>/dev/null || umount -l "$box_work/root" 2>/dev/null
-  for group in /sys/fs/cgroup{,/unified,/systemd}/"$box_name"; do
-    # Empty a moment after the last process has died.
-    for _ in {1..50}; do
-      [[ -d $group ]] || break
-      find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || sleep 0.1
-    done
-  done
-  rm -rf "$box_work"
-  exit "$status"
 }

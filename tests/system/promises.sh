@@ -10,6 +10,11 @@ set -Eeuo pipefail
 export LC_ALL=C.UTF-8
 
 current='' since=0 kept_promises=0
+exec {report}>&1 {silence}>/dev/null  # where promises are reported, also while a command's output goes elsewhere
+tell() {  # FORMAT ARGUMENT...
+  # shellcheck disable=SC2059
+  printf "$@" >&"$report"
+}
 
 promise() {
   finish_promise
@@ -18,24 +23,25 @@ promise() {
 finish_promise() {
   [[ -n $current ]] || return 0
   local ms=$(((${EPOCHREALTIME/./} - since) / 1000))
-  printf 'ok     %s (%d.%d s)\n' "$current" $((ms / 1000)) $((ms % 1000 / 100))
+  tell 'ok     %s (%d.%d s)\n' "$current" $((ms / 1000)) $((ms % 1000 / 100))
   current='' kept_promises=$((kept_promises + 1))
 }
-figure() { printf '       %s\n' "$*"; }
+figure() { tell '       %s\n' "$*"; }
 
-broken() {  # LINE COMMAND
+broken() {
   [[ $BASHPID == "$$" ]] || return 0  # a subshell's parent sees it, too
   trap - ERR
-  printf 'BROKEN %s\n       line %s: %s\n' "$current" "$1" "$2"
-  ! declare -F explain >/dev/null || explain 2>&1 | sed 's/^/       | /' || true
+  local line=${BASH_LINENO[-2]}  # of the test itself
+  tell 'BROKEN %s\n       line %s: %s\n' "$current" "$line" "$(sed -n "${line}s/^ *//p" "${0##*/}")"
+  ! declare -F explain >/dev/null || explain 2>&1 | sed 's/^/       | /' >&"$report" || true
   exit 1
 }
-trap 'broken "$LINENO" "$BASH_COMMAND"' ERR
+trap broken ERR
 
 # refuses COMMAND...: it must fail.
 refuses() {
   if "$@"; then
-    echo "       this succeeded, and must not: $*"
+    figure "this succeeded, and must not: $*"
     return 1
   fi
 }
@@ -44,10 +50,10 @@ refuses() {
 patience=${patience:-30}
 eventually() {
   local until=$((SECONDS + patience))
-  until "$@" >/dev/null 2>&1; do
+  until report=$silence "$@" >/dev/null 2>&1; do
     if ((SECONDS >= until)); then
-      echo "       not within $patience s: $*"
-      "$@"
+      figure "not within $patience s: $*"
+      "$@" >&"$report" 2>&1
       return
     fi
     sleep 0.1
@@ -56,12 +62,12 @@ eventually() {
 
 # same FOUND EXPECTED
 same() {
-  [[ $1 == "$2" ]] || { printf '       found:    %s\n       expected: %s\n' "$1" "$2"; return 1; }
+  [[ $1 == "$2" ]] || { tell '       found:    %s\n       expected: %s\n' "$1" "$2"; return 1; }
 }
 
-skip() { echo "skipped: $*"; exit 77; }  # ctest's SKIP_RETURN_CODE
+skip() { tell 'skipped: %s\n' "$*"; exit 77; }  # ctest's SKIP_RETURN_CODE
 
 end_of_promises() {
   finish_promise
-  echo "$kept_promises promises kept"
+  tell '%d promises kept\n' "$kept_promises"
 }

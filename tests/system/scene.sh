@@ -24,7 +24,6 @@ make_pki() {
 }
 
 scene_up() {  # SUITE [nspawn's options]
-  [[ -n $box_work ]] || box_prepare
   make_pki
   box_up "$@" --bind-ro="$packages:/packages" --bind-ro="$pki:/pki"
   box mkdir -p /scene
