@@ -184,6 +184,7 @@ int main(void) {
   read_file("/tmp/of-others");
   read_file("/proc/1/status");
   read_file("/proc/kallsyms");
+  read_file("/proc/cpuinfo");
   read_file("/dev/zero");
   read_file("/dev/another");
   list("/etc/mqtt-relay/keys");
