@@ -3,7 +3,7 @@
 # object takes the protection from the whole program.
 
 # mark_branch_targets(LIST FOLDER) writes marked copies of the files in LIST into FOLDER, and puts them into LIST.
-# A function's entry is its label after .globl and, but in the oldest file, .type and .align. Labels inside functions and
+# A function's entry is its label after .globl and, with or without them in the oldest file, .type and .align. Labels inside functions and
 # tables are none.
 function(mark_branch_targets list folder)
   set(marked)
@@ -12,7 +12,7 @@ function(mark_branch_targets list folder)
     file(READ ${file} text)
     string(REGEX REPLACE "(\n\\.type[ \t]+[A-Za-z0-9_]+,@function\n\\.align[ \t]+[0-9]+\n[A-Za-z0-9_]+:\n)" "\\1endbr64\n"
            text "${text}")
-    string(REGEX REPLACE "(\n\\.globl[ \t]+[A-Za-z0-9_]+\n[A-Za-z0-9]+[A-Za-z0-9_]*:\n)" "\\1endbr64\n" text "${text}")
+    string(REGEX REPLACE "(\n\\.globl[ \t]+[A-Za-z0-9_]+\n(\\.align[^\n]*\n)?[A-Za-z0-9]+[A-Za-z0-9_]*:\n)" "\\1endbr64\n" text "${text}")
     file(WRITE ${folder}/${name}.new "#include <cet.h>\n${text}")
     file(COPY_FILE ${folder}/${name}.new ${folder}/${name} ONLY_IF_DIFFERENT)
     list(APPEND marked ${folder}/${name})
