@@ -103,6 +103,7 @@ never_disconnected() { [[ $(box journalctl --no-pager -o cat -u "stay-$1" | grep
 
 hit() { box bash -c "kill -$*"; }  # SIGNAL PID...
 children() { box cat "/proc/$1/task/$1/children"; }
+failed_units() { box systemctl list-units --failed --no-legend --plain 'mqtt-*'; }
 main_pid() { of_unit "$1" MainPID; }
 other_pid() { [[ $(main_pid "$1") != "$2" && $(main_pid "$1") != 0 ]] && active "$1"; }  # UNIT FORMER-PID
 

@@ -97,7 +97,7 @@ TEST_CASE("init: what it writes is a configuration, with certificates where the 
   umask(0022);
   const Config config = setup.written();
   CHECK(config.remote_endpoint == Config::Endpoint{"broker.example", 8883});
-  CHECK(config.listener.bind == Config::Endpoint{"::", 8883});
+  CHECK(config.listener.bind == Config::Endpoint{"0.0.0.0", 8883});
   CHECK_FALSE(config.local);
   CHECK(config.remote.cacertfile == setup.scratch / "etc/remote-ca.pem");
   CHECK(config.listener.cacertfile == setup.scratch / "etc/device-ca.pem");
