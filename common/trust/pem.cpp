@@ -1,0 +1,150 @@
+#include "common/trust/pem.h"
+
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "common/config.h"
+#include "common/trust/openssl_ptr.h"
+
+namespace trust {
+namespace {
+
+using common::ConfigError;
+
+constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "-----END ", kDashes = "-----";
+constexpr size_t kMaxLabel = 64;
+
+BlockKind kind_of(std::string_view label) {
+  if (label == "CERTIFICATE" || label == "X509 CERTIFICATE") return BlockKind::certificate;
+  if (label == "TRUSTED CERTIFICATE") return BlockKind::trusted_certificate;
+  if (label == "X509 CRL") return BlockKind::crl;
+  return BlockKind::other;
+}
+
+bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// Headers of RFC 1421 4.6.1 ("Proc-Type: …") end with an empty line. OpenSSL reads past them.
+std::string_view without_headers(std::string_view body) {
+  if (body.find(':') == std::string_view::npos) return body;
+  for (const std::string_view gap : {std::string_view("\n\n"), std::string_view("\n\r\n")})
+    if (const size_t at = body.find(gap); at != std::string_view::npos) return body.substr(at + gap.size());
+  return body;
+}
+
+// Base64 with white space anywhere; nullopt if it holds anything else or has no whole number of bytes.
+std::optional<Der> decoded(std::string_view body) {
+  std::string packed;
+  packed.reserve(body.size());
+  for (const char c : without_headers(body)) {
+    if (is_space(c)) continue;
+    const bool base64 =
+        (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+    if (!base64 && c != '=') return std::nullopt;
+    if (base64 && !packed.empty() && packed.back() == '=') return std::nullopt;
+    packed.push_back(c);
+  }
+  if (packed.empty() || packed.size() % 4 != 0) return std::nullopt;
+  const size_t padding = packed.size() - (packed.find_last_not_of('=') + 1);
+  Der der(packed.size() / 4 * 3);
+  if (padding > 2 || EVP_DecodeBlock(der.data(), reinterpret_cast<const unsigned char*>(packed.data()),
+                                     static_cast<int>(packed.size())) < 0)
+    return std::nullopt;
+  der.resize(der.size() - padding);
+  return der;
+}
+
+// How many bytes of it are one object of that kind; 0: none.
+template <auto d2i, auto release>
+size_t size_of(const Der& der) {
+  const unsigned char* at = der.data();
+  auto* object = d2i(nullptr, &at, static_cast<long>(der.size()));
+  ERR_clear_error();
+  if (!object) return 0;
+  release(object);
+  return static_cast<size_t>(at - der.data());
+}
+
+std::string where(const Pem& pem, const PemBlock& block) {
+  return pem.file + ": line " + std::to_string(block.line) + ": \"" + block.label + "\" ";
+}
+
+std::string contents(const std::vector<PemBlock>& blocks) {
+  std::vector<std::string> seen;
+  for (const PemBlock& block : blocks) {
+    std::string what = what_is_labelled(block.label);
+    if (std::find(seen.begin(), seen.end(), what) == seen.end() && seen.size() < 4) seen.push_back(std::move(what));
+  }
+  std::string text;
+  for (const std::string& what : seen) text += (text.empty() ? "" : ", ") + what;
+  return text;
+}
+
+[[noreturn]] void fail_none(const Pem& pem, const std::vector<PemBlock>& blocks, std::string_view wanted) {
+  const std::string expected = "; expected PEM text with \"-----BEGIN " + std::string(wanted) + "-----\"";
+  if (blocks.empty()) throw ConfigError(pem.file + ": " + what_is(pem.text) + expected);
+  throw ConfigError(pem.file + ": it holds only " + contents(blocks) + expected);
+}
+
+template <auto d2i, auto release>
+std::vector<Der> objects_in(const Pem& pem, bool crls, std::string_view wanted, const char* noun) {
+  std::vector<Der> objects;
+  const auto blocks = pem_blocks(pem.text);
+  for (const PemBlock& block : blocks) {
+    if (block.kind == BlockKind::other || (block.kind == BlockKind::crl) != crls) continue;
+    if (!block.problem.empty()) throw ConfigError(where(pem, block) + block.problem);
+    const size_t size = size_of<d2i, release>(block.der);
+    if (size == 0) throw ConfigError(where(pem, block) + "can't be read: its content is not " + noun);
+    objects.emplace_back(block.der.begin(), block.der.begin() + static_cast<std::ptrdiff_t>(size));
+  }
+  if (objects.empty()) fail_none(pem, blocks, wanted);
+  return objects;
+}
+
+}  // namespace
+
+std::vector<PemBlock> pem_blocks(std::string_view text) {
+  std::vector<PemBlock> blocks;
+  size_t line = 1, counted = 0;
+  for (size_t at = 0; (at = text.find(kBegin, at)) != std::string_view::npos;) {
+    line += static_cast<size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(counted),
+                                           text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+    counted = at;
+    PemBlock block;
+    block.line = line;
+    const size_t label = at + kBegin.size();
+    const size_t label_end = text.find(kDashes, label);
+    at = label;
+    if (label_end == std::string_view::npos || label_end - label > kMaxLabel) {
+      block.problem = "the BEGIN line is broken";
+      blocks.push_back(std::move(block));
+      continue;
+    }
+    block.label = text.substr(label, label_end - label);
+    block.kind = kind_of(block.label);
+    const size_t body = label_end + kDashes.size();
+    const size_t end = text.find(std::string(kEnd) + block.label + std::string(kDashes), body);
+    if (const size_t next = text.find(kBegin, body); end == std::string_view::npos || next < end) {
+      block.problem = "has no END line: the file was cut, or a line is missing";
+    } else {
+      at = end + kEnd.size() + block.label.size() + kDashes.size();
+      if (block.kind != BlockKind::other) {
+        if (auto der = decoded(text.substr(body, end - body))) block.der = std::move(*der);
+        else block.problem = "is damaged: what stands between its BEGIN and END lines is not base64";
+      }
+    }
+    blocks.push_back(std::move(block));
+  }
+  return blocks;
+}
+
+std::vector<Der> certificates_in(const Pem& pem) {
+  return objects_in<d2i_X509, X509_free>(pem, false, "CERTIFICATE", "an X.509 certificate");
+}
+
+std::vector<Der> crls_in(const Pem& pem) {
+  return objects_in<d2i_X509_CRL, X509_CRL_free>(pem, true, "X509 CRL", "an X.509 CRL");
+}
+
+}  // namespace trust

@@ -1,0 +1,163 @@
+#include "common/trust/validator.h"
+
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "common/trust/material.h"
+#include "common/trust/refusal.h"
+#include "common/trust/text.h"
+#include "common/trust/verdict_cache.h"
+
+namespace trust {
+namespace {
+
+using Chain = std::span<const std::span<const uint8_t>>;
+
+Verdict refused(int position, std::string problem, std::string advice) {
+  return {Refusal{X509_V_ERR_UNSPECIFIED, position, "", std::move(problem), std::move(advice),
+                  alert_of(X509_V_ERR_UNSPECIFIED)}};
+}
+
+// Before a byte of it is parsed.
+std::optional<Verdict> out_of_bounds(Chain chain) {
+  size_t bytes = 0;
+  for (const auto& der : chain) bytes += der.size();
+  if (chain.empty()) return refused(-1, "there is no certificate", "send one");
+  if (chain.size() > Validator::kMaxChain)
+    return refused(-1,
+                   "the chain has " + std::to_string(chain.size()) + " certificates, and at most " +
+                       std::to_string(Validator::kMaxChain) + " are read",
+                   "send the certificate and its intermediates only");
+  if (bytes > Validator::kMaxChainBytes)
+    return refused(-1,
+                   "the chain has " + std::to_string(bytes) + " bytes, and at most " +
+                       std::to_string(Validator::kMaxChainBytes) + " are read",
+                   "send the certificate and its intermediates only");
+  return std::nullopt;
+}
+
+Certificate parse(std::span<const uint8_t> der) {
+  const unsigned char* at = der.data();
+  Certificate certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  if (certificate && at != der.data() + der.size()) certificate.reset();
+  return certificate;
+}
+
+// The period in which none of these moments lies: [the last one that is not after now, the next one).
+struct Quiet {
+  int64_t now;
+  int64_t from = std::numeric_limits<int64_t>::min(), until = std::numeric_limits<int64_t>::max();
+
+  void mark(int64_t moment) {
+    if (moment <= now) from = std::max(from, moment);
+    else until = std::min(until, moment);
+  }
+  void mark(const ASN1_TIME* time) {
+    if (const auto seconds = unix_time(time)) mark(*seconds);
+  }
+};
+
+}  // namespace
+
+std::string Refusal::text() const {
+  std::string name = position >= 0 ? "certificate " + std::to_string(position) : "";
+  if (!subject.empty()) name += (name.empty() ? "\"" : " (\"") + subject + (name.empty() ? "\"" : "\")");
+  return name.empty() ? problem : name + " " + problem;
+}
+
+std::string Concern::text() const { return file + ": " + subject + " " + problem + "; " + advice; }
+
+struct Validator::State {
+  State(const Pem& anchors, const Pem& crls, Policy given)
+      : policy(std::move(given)),
+        material(anchors, crls, policy),
+        sha256(made(Digest(EVP_MD_fetch(nullptr, "SHA2-256", nullptr)))),
+        hashing(made(DigestContext(EVP_MD_CTX_new()))),
+        cache(kMaxVerdicts) {}
+
+  // SHA-256 over purpose, name, and each certificate with its length.
+  VerdictCache::Key key_of(Chain chain);
+  Verdict compute(Chain chain, int64_t now);
+
+  Policy policy;
+  Material material;
+  Digest sha256;
+  DigestContext hashing;
+  VerdictCache cache;
+  Counts counts;
+};
+
+VerdictCache::Key Validator::State::key_of(Chain chain) {
+  const auto add = [this](const void* data, size_t size) {
+    const uint64_t length = size;
+    if (EVP_DigestUpdate(hashing.get(), &length, sizeof length) != 1 ||
+        EVP_DigestUpdate(hashing.get(), data, size) != 1)
+      throw std::bad_alloc();
+  };
+  VerdictCache::Key key;
+  if (EVP_DigestInit_ex2(hashing.get(), sha256.get(), nullptr) != 1) throw std::bad_alloc();
+  add(&policy.purpose, sizeof policy.purpose);
+  add(policy.name.data(), policy.name.size());
+  for (const auto& der : chain) add(der.data(), der.size());
+  if (EVP_DigestFinal_ex(hashing.get(), key.data(), nullptr) != 1) throw std::bad_alloc();
+  return key;
+}
+
+Verdict Validator::State::compute(Chain chain, int64_t now) {
+  const CertificateStack sent(made(CertificateStack(sk_X509_new_null())));
+  Certificate leaf;
+  Quiet quiet{now};
+  for (size_t i = 0; i < chain.size(); i++) {
+    Certificate certificate = parse(chain[i]);
+    if (!certificate)
+      return refused(static_cast<int>(i), "can't be read: it is not an X.509 certificate", "send a certificate there");
+    quiet.mark(X509_get0_notBefore(certificate.get()));
+    quiet.mark(X509_get0_notAfter(certificate.get()));
+    if (i == 0) leaf = std::move(certificate);
+    else if (sk_X509_push(sent.get(), certificate.get()) > 0) certificate.release();
+    else throw std::bad_alloc();
+  }
+  const StoreContext context(made(StoreContext(X509_STORE_CTX_new())));
+  if (X509_STORE_CTX_init(context.get(), material.store.get(), leaf.get(), sent.get()) != 1) throw std::bad_alloc();
+  X509_STORE_CTX_set0_crls(context.get(), material.crls.get());
+  X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context.get()), now);
+  if (X509_verify_cert(context.get()) != 1) return {refusal_of(context.get(), material, policy, now)};
+  const auto& moments = material.boundaries;
+  const auto next = std::upper_bound(moments.begin(), moments.end(), now);
+  if (next != moments.end()) quiet.mark(*next);
+  if (next != moments.begin()) quiet.mark(*std::prev(next));
+  return {std::nullopt, quiet.from, quiet.until};
+}
+
+Validator::Validator(const Pem& anchors, const Pem& crls, Policy policy)
+    : state_(std::make_unique<State>(anchors, crls, std::move(policy))) {}
+Validator::~Validator() = default;
+Validator::Validator(Validator&&) noexcept = default;
+Validator& Validator::operator=(Validator&&) noexcept = default;
+
+Verdict Validator::validate(Chain chain, int64_t now) {
+  if (auto verdict = out_of_bounds(chain)) return *verdict;
+  const VerdictCache::Key key = state_->key_of(chain);
+  if (const auto* period = state_->cache.find(key, now)) {
+    state_->counts.cached++;
+    return {std::nullopt, period->from, period->until};
+  }
+  state_->counts.computed++;
+  Verdict verdict = state_->compute(chain, now);
+  ERR_clear_error();  // libcrypto's queue belongs to the thread
+  if (verdict.accepted()) state_->cache.add(key, {verdict.from, verdict.until});
+  return verdict;
+}
+
+std::vector<Concern> Validator::concerns(int64_t now) const {
+  return concerns_of(state_->material, state_->policy, now);
+}
+
+const Policy& Validator::policy() const { return state_->policy; }
+size_t Validator::anchors() const { return state_->material.anchors.size(); }
+size_t Validator::crls() const { return static_cast<size_t>(state_->material.crl_count()); }
+Validator::Counts Validator::counts() const { return state_->counts; }
+
+}  // namespace trust

@@ -1,0 +1,87 @@
+// Certificates and CRLs of any shape, made with libcrypto in memory: what `openssl x509` and `openssl ca` can make, and
+// what they refuse to. For tests only.
+#pragma once
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace pki {
+
+using Der = std::vector<uint8_t>;
+using Key = std::shared_ptr<EVP_PKEY>;
+using Certificate = std::shared_ptr<X509>;
+using Crl = std::shared_ptr<X509_CRL>;
+
+inline constexpr int64_t kNow = 1'800'000'000;  // 2027-01-15 08:00:00 UTC: when the tests take place
+inline constexpr int64_t kDay = 86'400;
+
+// "P-256", "P-384", "P-521", "secp256k1", "RSA:2048", "ED25519", "ED448", "P-256:compressed". One of each kind and
+// number is made in a process.
+Key key(const std::string& kind, int number = 0);
+
+// One part of a name: its type, its value, and how the value is encoded (V_ASN1_UTF8STRING, …).
+struct NamePart {
+  std::string type, value;
+  int encoding = V_ASN1_UTF8STRING;
+};
+using Name = std::vector<NamePart>;
+Name cn(const std::string& value, int encoding = V_ASN1_UTF8STRING);
+
+// Extensions as in openssl's configuration (x509v3_config(5)), sections included:
+// "basicConstraints=critical,CA:TRUE\n".
+inline constexpr char kCa[] =
+    "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n";
+inline constexpr char kDevice[] = "basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage=clientAuth\n";
+inline constexpr char kServer[] =
+    "basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage=serverAuth\nsubjectAltName=DNS:localhost\n";
+
+struct Signing {
+  std::string hash = "SHA256";  // ignored for Ed25519 and Ed448
+  bool pss = false;             // RSA only
+  bool broken = false;          // one bit of the signature is wrong
+};
+
+struct Template {
+  Name subject = {};
+  std::string extensions = kDevice;
+  int version = 3;
+  std::string serial = "";  // hexadecimal, "-" in front: negative; empty: a number of its own
+  int64_t from = kNow - kDay, until = kNow + 365 * kDay;
+  Signing signing = {};
+  bool key_id = true;  // authorityKeyIdentifier, if the issuer has a subjectKeyIdentifier
+  Name issuer = {};    // instead of the issuer's subject
+};
+
+// A certificate and its key, which may issue others.
+struct Identity {
+  Certificate certificate;
+  Key key;
+
+  Der der() const;
+  std::string pem() const;
+  std::string key_pem() const;
+  std::string serial() const;  // hexadecimal
+};
+
+Identity self_signed(const Template& shape, Key own);
+Identity issue(const Identity& by, const Template& shape, Key own);
+// What the recipes do: a P-256 root, an intermediate, a leaf.
+Identity root(const std::string& name, int key_number);
+
+struct CrlTemplate {
+  std::vector<Identity> revoked = {};
+  int64_t from = kNow - kDay, until = kNow + 30 * kDay;  // until 0: no nextUpdate
+  int number = 1;                                        // 0: no CRL number
+  std::string extensions = "";
+  Signing signing = {};
+};
+Crl crl(const Identity& by, const CrlTemplate& shape = {});
+std::string pem(const Crl& crl);
+Der der(const Crl& crl);
+
+}  // namespace pki

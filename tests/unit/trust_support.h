@@ -1,0 +1,38 @@
+// Validators over certificates that were made in memory.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/trust/validator.h"
+#include "tests/pki/certificates.h"
+
+namespace trust_support {
+
+inline trust::Pem pem_of(const std::vector<pki::Identity>& identities, const std::string& file) {
+  trust::Pem pem{file, ""};
+  for (const auto& identity : identities) pem.text += identity.pem();
+  return pem;
+}
+
+inline trust::Validator validator(const std::vector<pki::Identity>& anchors, const std::vector<pki::Crl>& crls = {},
+                                  trust::Policy policy = {}) {
+  trust::Pem lists;
+  for (const auto& crl : crls) lists.text += pki::pem(crl);
+  if (!crls.empty()) lists.file = "relayd.json: listener.crlfile: /crl.pem";
+  return {pem_of(anchors, "relayd.json: listener.cacertfile: /ca.pem"), lists, std::move(policy)};
+}
+
+inline trust::Verdict judge(trust::Validator& by, const std::vector<pki::Identity>& chain, int64_t now = pki::kNow) {
+  std::vector<pki::Der> ders;
+  for (const auto& identity : chain) ders.push_back(identity.der());
+  const std::vector<std::span<const uint8_t>> spans(ders.begin(), ders.end());
+  return by.validate(spans, now);
+}
+
+inline bool accepts(trust::Validator& by, const std::vector<pki::Identity>& chain, int64_t now = pki::kNow) {
+  return judge(by, chain, now).accepted();
+}
+
+}  // namespace trust_support

@@ -1,0 +1,191 @@
+// Whom the validator accepts, and what it says of those that it doesn't.
+#include "common/trust/validator.h"
+
+#include <openssl/x509_vfy.h>
+
+#include "tests/pki/certificates.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/trust_support.h"
+
+namespace {
+
+using namespace pki;
+using trust::Policy;
+using trust::Purpose;
+using trust::Revocation;
+using trust::Validator;
+using trust_support::accepts;
+using trust_support::judge;
+using trust_support::validator;
+
+const Identity& ca() {
+  static const Identity made = root("Root", 1);
+  return made;
+}
+Identity device(const Identity& by, Template shape = {}) {
+  if (shape.subject.empty()) shape.subject = cn("dev1");
+  return issue(by, shape, key("P-256", 9));
+}
+Identity sub(const Identity& by, const std::string& name, int number, const std::string& extensions = kCa) {
+  return issue(by, {.subject = cn(name), .extensions = extensions}, key("P-256", number));
+}
+
+}  // namespace
+
+TEST_CASE("trust: a device that a CA of the trust file issued is accepted, another is not") {
+  Validator devices = validator({ca()});
+  CHECK(accepts(devices, {device(ca())}));
+
+  const auto refused = judge(devices, {device(root("Other", 2))});
+  REQUIRE(refused.refusal);
+  CHECK(refused.refusal->code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+  CHECK(refused.refusal->position == 0);
+  CHECK(refused.refusal->alert == 48);  // unknown_ca
+  CHECK(refused.refusal->text() ==
+        "certificate 0 (\"CN=dev1\") was issued by \"CN=Other\", which is not in /ca.pem and was not sent");
+}
+
+TEST_CASE("trust: the order of what is sent, extras and the root itself make no difference") {
+  Validator devices = validator({ca()});
+  const Identity first = sub(ca(), "First", 2), second = sub(first, "Second", 3), leaf = device(second);
+  const Identity unrelated = root("Unrelated", 4);
+  const Identity expired = issue(
+      ca(), {.subject = cn("Old"), .extensions = kCa, .from = kNow - 9 * kDay, .until = kNow - kDay}, key("P-256", 5));
+  CHECK(accepts(devices, {leaf, second, first}));
+  CHECK(accepts(devices, {leaf, first, second}));
+  CHECK(accepts(devices, {leaf, second, second, first}));
+  CHECK(accepts(devices, {leaf, second, first, ca()}));
+  CHECK(accepts(devices, {leaf, unrelated, second, expired, first}));
+  CHECK(!accepts(devices, {leaf, first}));
+}
+
+TEST_CASE("trust: cross-signatures of the root that nobody needs do no harm") {
+  const Identity a = root("A", 1), b = root("B", 2);
+  const Identity cross = issue(b, {.subject = cn("A"), .extensions = kCa}, a.key);
+  const Identity middle = sub(a, "Int of A", 3), leaf = device(middle);
+  Validator trusts_a = validator({a}), trusts_b = validator({b});
+  CHECK(accepts(trusts_a, {leaf, middle, cross}));
+  CHECK(accepts(trusts_b, {leaf, middle, cross}));
+  CHECK(!accepts(trusts_b, {leaf, middle}));
+}
+
+TEST_CASE("trust: nothing that one device sends is remembered for another") {
+  Validator devices = validator({ca()});
+  const Identity middle = sub(ca(), "Int", 2), leaf = device(middle);
+  REQUIRE(accepts(devices, {leaf, middle}));
+  CHECK(!accepts(devices, {leaf}));
+  CHECK(accepts(devices, {leaf, middle}));
+  CHECK(!accepts(devices, {device(middle, {.subject = cn("dev2")})}));
+}
+
+TEST_CASE("trust: an intermediate's extended key usage and name constraints hold for all below it") {
+  Validator devices = validator({ca()});
+  const Identity servers_only = sub(ca(), "Servers", 2, std::string(kCa) + "extendedKeyUsage=serverAuth\n");
+  const auto wrong = judge(devices, {device(servers_only), servers_only});
+  REQUIRE(wrong.refusal);
+  CHECK(wrong.refusal->position == 1);
+  CHECK(wrong.refusal->problem.find("lacks clientAuth") != std::string::npos);
+
+  const Identity limited =
+      sub(ca(), "Limited", 3, std::string(kCa) + "nameConstraints=critical,permitted;dirName:acme\n[acme]\nO=Acme\n");
+  const Identity itself =
+      issue(limited, {.subject = {{"O", "Acme"}, {"CN", "Sub"}}, .extensions = kCa}, key("P-256", 4));
+  const Identity inside = device(itself, {.subject = {{"O", "Acme"}, {"CN", "dev1"}}});
+  const Identity outside = device(itself, {.subject = {{"O", "Other"}, {"CN", "dev1"}}});
+  CHECK(accepts(devices, {inside, itself, limited}));
+  const auto refused = judge(devices, {outside, itself, limited});
+  REQUIRE(refused.refusal);
+  CHECK(refused.refusal->code == X509_V_ERR_PERMITTED_VIOLATION);
+  CHECK(refused.refusal->position == 0);
+}
+
+TEST_CASE("trust: version 1, serial 0 and negative, compressed points, keyCertSign in a leaf are accepted") {
+  Validator devices = validator({ca()});
+  CHECK(accepts(devices, {device(ca(), {.version = 1})}));
+  CHECK(accepts(devices, {device(ca(), {.serial = "00"})}));
+  CHECK(accepts(devices, {device(ca(), {.serial = "-7F"})}));
+  CHECK(accepts(devices, {device(ca(), {.extensions = "keyUsage=digitalSignature,keyCertSign\n"})}));
+  CHECK(accepts(devices, {issue(ca(), {.subject = cn("dev1")}, key("P-256:compressed"))}));
+  Validator of_compressed =
+      validator({self_signed({.subject = cn("C"), .extensions = kCa}, key("P-256:compressed", 1))});
+  CHECK(accepts(of_compressed,
+                {device(self_signed({.subject = cn("C"), .extensions = kCa}, key("P-256:compressed", 1)))}));
+}
+
+TEST_CASE("trust: a root that signed itself with SHA-1 is an anchor, a device's certificate with SHA-1 is refused") {
+  const Identity old =
+      self_signed({.subject = cn("Old"), .extensions = kCa, .signing = {.hash = "SHA1"}}, key("RSA:2048"));
+  Validator devices = validator({old});
+  CHECK(accepts(devices, {device(old)}));
+  CHECK(accepts(devices, {device(old), old}));
+  const auto weak = judge(devices, {device(old, {.signing = {.hash = "SHA1"}})});
+  REQUIRE(weak.refusal);
+  CHECK(weak.refusal->problem.find("SHA-1") != std::string::npos);
+
+  const auto small = judge(devices, {issue(old, {.subject = cn("dev1")}, key("RSA:1024"))});
+  REQUIRE(small.refusal);
+  CHECK(small.refusal->code == X509_V_ERR_EE_KEY_TOO_SMALL);
+}
+
+TEST_CASE("trust: depth counts what lies between leaf and root") {
+  std::vector<Identity> chain{ca()};
+  for (int i = 1; i <= 11; i++) chain.push_back(sub(chain.back(), "Level " + std::to_string(i), 20 + i));
+  const auto below = [&](int intermediates) {
+    std::vector<Identity> sent{device(chain[static_cast<size_t>(intermediates)])};
+    for (int i = intermediates; i > 0; i--) sent.push_back(chain[static_cast<size_t>(i)]);
+    return sent;
+  };
+  Validator usual = validator({ca()});
+  CHECK(accepts(usual, below(9)));
+  CHECK(accepts(usual, below(10)));
+  const auto deep = judge(usual, below(11));
+  REQUIRE(deep.refusal);
+  CHECK(deep.refusal->code == X509_V_ERR_CERT_CHAIN_TOO_LONG);
+  CHECK(deep.refusal->problem.find("10") != std::string::npos);
+  Validator deeper = validator({ca()}, {}, {.depth = 11});
+  CHECK(accepts(deeper, below(11)));
+  Validator flat = validator({ca()}, {}, {.depth = 0});
+  CHECK(accepts(flat, below(0)));
+  CHECK(!accepts(flat, below(1)));
+}
+
+TEST_CASE("trust: an intermediate in the trust file ends a chain only with partial_chain") {
+  const Identity middle = sub(ca(), "Int", 2), leaf = device(middle);
+  Validator whole = validator({middle}), partial = validator({middle}, {}, {.partial_chain = true});
+  const auto refused = judge(whole, {leaf});
+  REQUIRE(refused.refusal);
+  CHECK(refused.refusal->advice.find("partial_chain") != std::string::npos);
+  CHECK(accepts(partial, {leaf}));
+}
+
+TEST_CASE("trust: the remote's certificate must be for the name that was asked for, and a mismatch names both") {
+  const Identity server = issue(ca(), {.subject = cn("x"), .extensions = kServer}, key("P-256", 9));
+  Validator right = validator({ca()}, {}, {.purpose = Purpose::remote, .name = "localhost"});
+  Validator dotted = validator({ca()}, {}, {.purpose = Purpose::remote, .name = "LocalHost."});
+  Validator wrong = validator({ca()}, {}, {.purpose = Purpose::remote, .name = "broker.example"});
+  Validator address = validator({ca()}, {}, {.purpose = Purpose::remote, .name = "127.0.0.1"});
+  CHECK(accepts(right, {server}));
+  CHECK(accepts(dotted, {server}));
+  const auto refused = judge(wrong, {server});
+  REQUIRE(refused.refusal);
+  CHECK(refused.refusal->problem == "is for DNS:localhost, not for \"broker.example\"");
+  CHECK(judge(address, {server}).refusal->code == X509_V_ERR_IP_ADDRESS_MISMATCH);
+  CHECK(!accepts(right, {device(ca())}));  // and for servers
+}
+
+TEST_CASE("trust: a chain beyond the bounds, or with something that is no certificate, is refused before it costs") {
+  Validator devices = validator({ca()});
+  std::vector<Identity> many(33, device(ca()));
+  CHECK(judge(devices, many).refusal->problem.find("33 certificates") != std::string::npos);
+  many.resize(32, device(ca()));
+  CHECK(accepts(devices, many));
+  const std::vector<uint8_t> large(101 * 1024, 0x30), junk{0x30, 0x03, 0x02, 0x01};
+  const Der leaf = device(ca()).der();
+  Der trailing = leaf;
+  trailing.push_back(0);
+  const auto judged = [&](std::vector<std::span<const uint8_t>> chain) { return devices.validate(chain, kNow); };
+  CHECK(judged({}).refusal);
+  CHECK(judged({leaf, large}).refusal->problem.find("bytes") != std::string::npos);
+  CHECK(judged({leaf, junk}).refusal->position == 1);
+  CHECK(judged({trailing}).refusal->position == 0);
+}
