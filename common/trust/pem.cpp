@@ -25,19 +25,11 @@ BlockKind kind_of(std::string_view label) {
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// Headers of RFC 1421 4.6.1 ("Proc-Type: …") end with an empty line. OpenSSL reads past them.
-std::string_view without_headers(std::string_view body) {
-  if (body.find(':') == std::string_view::npos) return body;
-  for (const std::string_view gap : {std::string_view("\n\n"), std::string_view("\n\r\n")})
-    if (const size_t at = body.find(gap); at != std::string_view::npos) return body.substr(at + gap.size());
-  return body;
-}
-
 // Base64 with white space anywhere; nullopt if it holds anything else or has no whole number of bytes.
 std::optional<Der> decoded(std::string_view body) {
   std::string packed;
   packed.reserve(body.size());
-  for (const char c : without_headers(body)) {
+  for (const char c : body) {
     if (is_space(c)) continue;
     const bool base64 =
         (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';

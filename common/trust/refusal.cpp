@@ -13,20 +13,18 @@ struct Words {
 
 // The failed validation, as the functions below look at it.
 struct Failure {
-  X509_STORE_CTX* context;
   const Material& material;
   const Policy& policy;
   int64_t now;
   int code;
   int position;
-  X509* certificate;  // may be null
+  X509* certificate;
+  X509_CRL* crl;  // may be null
 
   std::string anchors() const { return path_of(material.anchor_file); }
   std::string crls() const { return path_of(material.crl_file); }
   std::string peer() const { return policy.purpose == Purpose::device ? "the device" : "the remote"; }
-  std::string issuer() const {
-    return certificate ? "\"" + name_text(X509_get_issuer_name(certificate)) + "\"" : "its issuer";
-  }
+  std::string issuer() const { return "\"" + name_text(X509_get_issuer_name(certificate)) + "\""; }
 };
 
 std::string at(const ASN1_TIME* time) {
@@ -36,7 +34,7 @@ std::string at(const ASN1_TIME* time) {
 
 // The name is right and the key is not: the commonest cause of all, after a CA was made anew.
 bool same_name_other_key(const Failure& f) {
-  X509* anchor = f.certificate ? f.material.anchor_named(X509_get_issuer_name(f.certificate)) : nullptr;
+  X509* anchor = f.material.anchor_named(X509_get_issuer_name(f.certificate));
   return anchor && X509_check_issued(anchor, f.certificate) != X509_V_OK;
 }
 
@@ -95,7 +93,7 @@ Words signature(const Failure& f) {
       return {"has a key that is too small (RSA below 2048 bits, or a curve below 224)",
               "have it issued for a P-256 or an RSA-2048 key"};
     case X509_V_ERR_CA_MD_TOO_WEAK: {
-      const int hash = f.certificate ? X509_get_signature_nid(f.certificate) : NID_undef;
+      const int hash = X509_get_signature_nid(f.certificate);
       int digest = NID_undef;
       OBJ_find_sigid_algs(hash, &digest, nullptr);
       const char* name = digest == NID_sha1 ? "SHA-1" : OBJ_nid2sn(digest == NID_undef ? hash : digest);
@@ -158,7 +156,7 @@ Words restricted(const Failure& f) {
       return {"may not sign certificates: its keyUsage lacks keyCertSign",
               "have the CA's certificate issued with keyUsage = keyCertSign, cRLSign"};
     case X509_V_ERR_PATH_LENGTH_EXCEEDED: {
-      const long most = f.certificate ? X509_get_pathlen(f.certificate) : -1;
+      const long most = X509_get_pathlen(f.certificate);
       return {"allows " + std::to_string(most) + " CAs below it (pathlen), and the chain has more",
               "let a CA issue that may, or have this one issued with a larger pathlen"};
     }
@@ -207,14 +205,12 @@ Words wrong_name(const Failure& f) {
 }
 
 std::string revoked_since(const Failure& f) {
-  X509_CRL* crl = X509_STORE_CTX_get0_current_crl(f.context);
   X509_REVOKED* entry = nullptr;
-  if (!crl || !f.certificate || X509_CRL_get0_by_cert(crl, &entry, f.certificate) == 0 || !entry) return "";
+  if (!f.crl || X509_CRL_get0_by_cert(f.crl, &entry, f.certificate) == 0 || !entry) return "";
   return " on " + at(X509_REVOKED_get0_revocationDate(entry));
 }
 
 Words revocation(const Failure& f) {
-  X509_CRL* crl = X509_STORE_CTX_get0_current_crl(f.context);
   const std::string whose = "the CRL of its issuer " + f.issuer();
   const std::string renew = "get that CA's current CRL into " + f.crls();
   switch (f.code) {
@@ -222,11 +218,11 @@ Words revocation(const Failure& f) {
       return {"was revoked" + revoked_since(f) + " by " + f.issuer(), "have a new one issued, for a new key"};
     case X509_V_ERR_CRL_HAS_EXPIRED:
       return {"can't be checked for revocation: " + whose + " expired on " +
-                  at(crl ? X509_CRL_get0_nextUpdate(crl) : nullptr),
+                  at(f.crl ? X509_CRL_get0_nextUpdate(f.crl) : nullptr),
               renew + "; if that date is still to come, set this gateway's clock, which says " + time_text(f.now)};
     case X509_V_ERR_CRL_NOT_YET_VALID:
       return {"can't be checked for revocation: " + whose + " is not valid before " +
-                  at(crl ? X509_CRL_get0_lastUpdate(crl) : nullptr) + ", and this gateway's clock says " +
+                  at(f.crl ? X509_CRL_get0_lastUpdate(f.crl) : nullptr) + ", and this gateway's clock says " +
                   time_text(f.now),
               "set this gateway's clock (`timedatectl`), or " + renew};
     case X509_V_ERR_UNABLE_TO_GET_CRL:
@@ -288,12 +284,28 @@ Words words_for(const Failure& f) {
 
 }  // namespace
 
-Refusal refusal_of(X509_STORE_CTX* context, const Material& material, const Policy& policy, int64_t now) {
+FailedCrl::FailedCrl(X509_STORE_CTX* context) {
+  X509_STORE_CTX_set_app_data(context, this);
+  X509_STORE_CTX_set_verify_cb(context, remember);
+}
+
+int FailedCrl::remember(int ok, X509_STORE_CTX* context) {
+  auto* self = static_cast<FailedCrl*>(X509_STORE_CTX_get_app_data(context));  // null in a CRL's own chain
+  X509_CRL* crl = X509_STORE_CTX_get0_current_crl(context);
+  if (ok == 0 && self && crl && X509_CRL_up_ref(crl) == 1) self->crl_.reset(crl);
+  return ok;
+}
+
+Refusal refusal_of(X509_STORE_CTX* context, const FailedCrl& crl, const Material& material, const Policy& policy,
+                   int64_t now) {
   X509* certificate = X509_STORE_CTX_get_current_cert(context);
-  Failure failure{
-      context,    material, policy, now, X509_STORE_CTX_get_error(context), X509_STORE_CTX_get_error_depth(context),
-      certificate};
-  if (!certificate) failure.certificate = X509_STORE_CTX_get0_cert(context);
+  const Failure failure{.material = material,
+                        .policy = policy,
+                        .now = now,
+                        .code = X509_STORE_CTX_get_error(context),
+                        .position = X509_STORE_CTX_get_error_depth(context),
+                        .certificate = certificate ? certificate : X509_STORE_CTX_get0_cert(context),
+                        .crl = crl.get()};
   Words words = words_for(failure);
   return {failure.code,
           failure.position,

@@ -121,9 +121,10 @@ Verdict Validator::State::compute(Chain chain, int64_t now) {
   }
   const StoreContext context(made(StoreContext(X509_STORE_CTX_new())));
   if (X509_STORE_CTX_init(context.get(), material.store.get(), leaf.get(), sent.get()) != 1) throw std::bad_alloc();
+  FailedCrl crl(context.get());
   X509_STORE_CTX_set0_crls(context.get(), material.crls.get());
   X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context.get()), now);
-  if (X509_verify_cert(context.get()) != 1) return {refusal_of(context.get(), material, policy, now)};
+  if (X509_verify_cert(context.get()) != 1) return {refusal_of(context.get(), crl, material, policy, now)};
   const auto& moments = material.boundaries;
   const auto next = std::upper_bound(moments.begin(), moments.end(), now);
   if (next != moments.end()) quiet.mark(*next);
