@@ -67,8 +67,7 @@ void Session::move_to(State state) {
 
 void Session::on_deadline() {
   switch (state_) {
-    case State::device_handshake:
-      return finish("the TLS handshake took longer than handshake_timeout", Level::info, &services_.failed_handshakes);
+    case State::device_handshake: return handshake_timed_out();
     case State::awaiting_connect:
       return finish("no CONNECT within idle_timeout", Level::info, &services_.failed_connects);
     case State::remote_handshake:
@@ -117,6 +116,7 @@ void Session::on_drained(tls::Stream& stream) {
 void Session::on_end(tls::Stream& stream, const tls::End& end) {
   if (&stream == upstream_.get()) return upstream_ended(end);
   if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
+  if (state_ == State::device_handshake) return left_before_tls(end);
   const bool failed = end.cause > tls::End::Cause::timed_out;
   device_left("device: " + end.text, failed ? Level::warning : Level::info);
 }
@@ -407,7 +407,7 @@ void Session::log_end(std::string_view why, Level level, common::LogLimit* limit
 
 void Session::finish(std::string_view why, Level level, common::LogLimit* limit) {
   if (state_ == State::closing) return;
-  if (state_ == State::device_handshake) count(services_.counters.handshakes_failed);
+  if (state_ == State::device_handshake && !probe_) count(services_.counters.handshakes_failed);
   move_to(State::closing);
   log_end(why, level, limit);
   if (is_up_) uncount(services_.counters.sessions);

@@ -29,6 +29,7 @@
 #include "relayd/mqtt/packets.h"
 #include "relayd/session/dialer.h"
 #include "relayd/session/empty_broker.h"
+#include "relayd/session/first_bytes.h"
 #include "relayd/session/flapping.h"
 #include "relayd/tls/stream.h"
 #include "relayd/token_bucket.h"
@@ -58,6 +59,7 @@ struct SessionServices {
   // A crowd that fails in the same way is told about in a few lines a second.
   common::LogLimit failed_handshakes{}, failed_connects{};
   std::array<common::LogLimit, mqtt::kRefusals.size()> refusals{};
+  std::array<common::LogLimit, kNotTls.size()> not_tls{};
 };
 
 class Session final : public tls::StreamHandler {
@@ -97,6 +99,10 @@ class Session final : public tls::StreamHandler {
   void on_drained(tls::Stream& stream) override;
   void on_end(tls::Stream& stream, const tls::End& end) override;
   void on_closed(tls::Stream& stream) override;
+
+  void left_before_tls(const tls::End& end);
+  void spoke_no_tls(Speaks speaks);
+  void handshake_timed_out();
 
   void read_connect(std::span<const uint8_t> bytes);
   void on_connect(const mqtt::Connect& connect);
@@ -150,6 +156,7 @@ class Session final : public tls::StreamHandler {
   std::vector<uint8_t> connect_bytes_;  // CONNECT and what came behind it
   mqtt::Connect connect_;
   std::string client_id_;
+  bool probe_ = false;  // it left without a byte
   bool to_remote_ = false;
   bool broker_answered_ = false;  // some of its bytes have gone to the device
   std::optional<ipc::Client::Ticket> lookup_;

@@ -20,6 +20,8 @@ constexpr Series kSeries[] = {
     {"connections_shed", "Connections closed at once", kTotal, "reason", "max_connections", &C::shed_connections},
     {"connections_shed", "", kTotal, "reason", "worker_max_memory", &C::shed_memory},
     {"connections_shed", "", kTotal, "reason", "descriptors", &C::shed_descriptors},
+    {"tcp_probes", "Connections that left without a byte, as health checks do", kTotal, nullptr, nullptr,
+     &C::tcp_probes},
     {"handshakes_failed", "TLS handshakes of devices that failed", kTotal, nullptr, nullptr, &C::handshakes_failed},
     {"sessions_started", "Sessions that came up, by broker", kTotal, "broker", "remote", &C::remote_sessions},
     {"sessions_started", "", kTotal, "broker", "local", &C::local_sessions},
@@ -33,11 +35,15 @@ constexpr Series kSeries[] = {
     {"messages", "", kTotal, "direction", "down", &C::messages_down},
 };
 
-std::vector<Series> with_refusals() {
+std::vector<Series> with_arrays() {
   std::vector<Series> series(std::begin(kSeries), std::end(kSeries));
+  const auto add = [&](const Series& one) { series.push_back(one); };
+  for (size_t i = 0; i < kNotTls.size(); i++)
+    add({"not_tls", "Failed handshakes of peers that spoke something else than TLS", kTotal, "protocol", kNotTls[i],
+         nullptr, [](C& c, size_t nth) -> C::Number& { return c.not_tls[nth]; }, i});
   for (size_t i = 0; i < mqtt::kRefusals.size(); i++)
-    series.push_back(
-        {"refused", "Devices refused by CONNACK", kTotal, "reason", mqtt::kRefusals[i].name.data(), nullptr, i});
+    add({"refused", "Devices refused by CONNACK", kTotal, "reason", mqtt::kRefusals[i].name.data(), nullptr,
+         [](C& c, size_t nth) -> C::Number& { return c.refused[nth]; }, i});
   return series;
 }
 
@@ -49,7 +55,7 @@ void put(Json& object, const Series& series, uint64_t value) {
 }  // namespace
 
 std::span<const Series> all_series() {
-  static const std::vector<Series> all = with_refusals();
+  static const std::vector<Series> all = with_arrays();
   return all;
 }
 

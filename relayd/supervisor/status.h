@@ -34,11 +34,12 @@ struct Series {
   const char* label;  // what tells it from others of the same name; null: nothing
   const char* value;  // of the label
   Counters::Number Counters::*number = nullptr;
-  size_t refusal = 0;  // without `number`: which of Counters::refused
+  Counters::Number& (*element)(Counters&, size_t) = nullptr;  // without `number`: the nth of an array
+  size_t nth = 0;
 
-  Counters::Number& in(Counters& counters) const { return number ? counters.*number : counters.refused[refusal]; }
+  Counters::Number& in(Counters& counters) const { return number ? counters.*number : element(counters, nth); }
   uint64_t of(const Counters& counters) const {
-    return (number ? counters.*number : counters.refused[refusal]).load(std::memory_order_relaxed);
+    return in(const_cast<Counters&>(counters)).load(std::memory_order_relaxed);
   }
 };
 

@@ -251,10 +251,20 @@ std::span<const uint8_t> Stream::receive() {
   if (received_) return {};
   received_ = true;
   const ssize_t got = ::recv(socket_.get(), runtime_.received.data(), most_received_, 0);
-  if (got > 0) return std::span(runtime_.received).first(static_cast<size_t>(got));
+  if (got > 0) {
+    const auto received = std::span(runtime_.received).first(static_cast<size_t>(got));
+    if (state_ == State::handshake) keep_first(received);
+    return received;
+  }
   if (got == 0) peer_closed_ = true;
   else if (errno != EAGAIN && errno != EINTR) error_ = errno;
   return {};
+}
+
+void Stream::keep_first(std::span<const uint8_t> received) {
+  const size_t more = std::min(received.size(), kFirstBytes - first_size_);
+  std::copy_n(received.begin(), more, first_.begin() + first_size_);
+  first_size_ = static_cast<uint8_t>(first_size_ + more);
 }
 
 bool Stream::has_unread() const {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <memory>
 #include <span>
@@ -98,6 +99,10 @@ class Stream final : private HandshakeOwner {
   CertificateChain take_peer_chain() { return std::move(peer_chain_); }
   const char* tls_version() const;  // "TLSv1.3"
 
+  // What the peer sent first during the handshake, at most kFirstBytes of it.
+  static constexpr size_t kFirstBytes = 16;
+  std::span<const uint8_t> first_bytes() const { return std::span(first_).first(first_size_); }
+
   static void set_io_callbacks(WOLFSSL_CTX* context);
 
  private:
@@ -115,6 +120,7 @@ class Stream final : private HandshakeOwner {
   size_t read_plain();
   size_t read_tls();
   std::span<const uint8_t> receive();
+  void keep_first(std::span<const uint8_t> received);
   void keep_leftover();
 
   void flush();
@@ -147,6 +153,8 @@ class Stream final : private HandshakeOwner {
   size_t most_received_;
   std::vector<uint8_t> leftover_;    // received in an earlier event, in which the handshake parked
   std::span<const uint8_t> window_;  // received (or left over) and not yet given to wolfSSL; empty between events
+  std::array<uint8_t, kFirstBytes> first_{};
+  uint8_t first_size_ = 0;
   State state_ = State::handshake;
   bool received_ = false;  // this event's one receive has been made
   bool paused_ = false;

@@ -11,6 +11,7 @@
 
 #include "common/fd.h"
 #include "relayd/mqtt/packets.h"
+#include "relayd/session/first_bytes.h"
 
 namespace relayd {
 
@@ -28,7 +29,9 @@ struct Counters {
   // Since the worker's start.
   Number accepted;
   Number shed_connections, shed_memory, shed_descriptors;  // closed at once: max_connections, worker_max_memory, EMFILE
-  Number handshakes_failed;                                // the device's
+  Number tcp_probes;                                       // connected and left without a byte
+  Number handshakes_failed;                                // the device's; not those of probes
+  std::array<Number, kNotTls.size()> not_tls;              // of them, those that spoke something else, by Speaks
   Number remote_sessions, local_sessions;                  // that came up
   std::array<Number, mqtt::kRefusals.size()> refused;      // by mqtt::Refusal
   Number keep_alive_timeouts, send_timeouts, throttled;    // throttled: times that a device was read more slowly

@@ -1,0 +1,69 @@
+#include "relayd/session/first_bytes.h"
+
+#include <algorithm>
+
+#include "common/json_line.h"
+
+namespace relayd {
+namespace {
+
+using Bytes = std::span<const uint8_t>;
+
+// The PROXY protocol, version 2 (haproxy.org, proxy-protocol.txt section 2.2): twelve bytes that no TLS begins with.
+constexpr std::string_view kProxyV2("\r\n\r\n\0\r\nQUIT\n", 12);
+constexpr std::string_view kProxyV1 = "PROXY ";
+constexpr std::string_view kSsh = "SSH-";
+// RFC 9110 section 9.3, RFC 5789; and HTTP/2 with prior knowledge (RFC 9113 section 3.4).
+constexpr std::string_view kMethods[] = {"GET ",     "HEAD ",    "POST ",  "PUT ",   "DELETE ",
+                                         "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PRI * "};
+
+bool begins(Bytes bytes, std::string_view with) {
+  return bytes.size() >= with.size() &&
+         std::equal(with.begin(), with.end(), bytes.begin(), [](char a, uint8_t b) { return uint8_t(a) == b; });
+}
+
+// CONNECT's fixed header, then the protocol's name (MQTT section 3.1.2.1). A first byte alone will do: 0x10 begins no
+// TLS record (RFC 8446 section 5.1).
+bool is_mqtt(Bytes bytes) {
+  if (bytes[0] != 0x10) return false;
+  size_t at = 1;
+  while (at < bytes.size() && at < 5 && (bytes[at] & 0x80)) at++;
+  const Bytes name = at + 3 < bytes.size() ? bytes.subspan(at + 3) : Bytes{};
+  return name.size() < 4 || begins(name, "MQTT") || begins(name, "MQIs");
+}
+
+}  // namespace
+
+Speaks what_speaks(Bytes first) {
+  if (first.empty()) return Speaks::nothing;
+  // RFC 8446 section 5.1: a handshake record, or an alert of a peer that is already unhappy.
+  if ((first[0] == 22 || first[0] == 21) && (first.size() < 2 || first[1] == 3)) return Speaks::tls;
+  if (is_mqtt(first)) return Speaks::mqtt;
+  if (begins(first, kProxyV1) || begins(first, kProxyV2)) return Speaks::proxy;
+  if (begins(first, kSsh)) return Speaks::ssh;
+  if (std::ranges::any_of(kMethods, [&](std::string_view method) { return begins(first, method); }))
+    return Speaks::http;
+  return Speaks::other;
+}
+
+std::string named(Speaks speaks, Bytes first) {
+  switch (speaks) {
+    case Speaks::mqtt: return "spoke plain MQTT; this port is MQTT over TLS: switch TLS on in the device (mqtts)";
+    case Speaks::http:
+      return "spoke HTTP; this port is MQTT over TLS, without WebSocket: let health checks connect by TCP only, and "
+             "ask for /metrics at metrics.bind";
+    case Speaks::ssh: return "spoke SSH; this port is MQTT over TLS: correct the client's port, or ignore a scanner";
+    case Speaks::proxy:
+      return std::string("sent a PROXY protocol header, version ") + (first[0] == 'P' ? "1" : "2") +
+             ", before TLS, which is not understood here: switch it off at the load balancer (HAProxy: send-proxy, "
+             "send-proxy-v2; nginx: proxy_protocol; AWS: proxy_protocol_v2.enabled)";
+    case Speaks::other:
+      return "sent what is no TLS, beginning with the bytes " + common::hex(first.data(), first.size()) +
+             "; this port is MQTT over TLS: is TLS on in the device, and the port right?";
+    case Speaks::tls:
+    case Speaks::nothing: break;
+  }
+  return "";
+}
+
+}  // namespace relayd

@@ -1,0 +1,26 @@
+// What a peer at the TLS port speaks, by the first bytes that it sent: a device without TLS, a browser, ssh or a load
+// balancer with a PROXY header each needs another remedy than a device whose handshake fails.
+//
+// Pure; looks at no more than kFirstBytes bytes, which a handshake keeps (relayd/tls/stream.h).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace relayd {
+
+enum class Speaks : uint8_t { mqtt, http, ssh, proxy, other, tls, nothing };
+
+// Those that are counted one by one: what is neither TLS nor silence.
+inline constexpr std::array<const char*, 5> kNotTls{"mqtt", "http", "ssh", "proxy", "other"};
+
+// `nothing`: no byte came. A start of a TLS record counts as TLS.
+Speaks what_speaks(std::span<const uint8_t> first);
+
+// What that is, and what the operator can do: a whole sentence, for those of kNotTls only.
+std::string named(Speaks speaks, std::span<const uint8_t> first);
+
+}  // namespace relayd

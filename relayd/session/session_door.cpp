@@ -1,0 +1,37 @@
+// Who leaves before TLS is up: a probe, a stranger that speaks something else, or a device whose handshake failed.
+#include "relayd/session/session.h"
+
+namespace relayd {
+
+using common::log::Level;
+
+void Session::left_before_tls(const tls::End& end) {
+  using Cause = tls::End::Cause;
+  const auto first = device_.first_bytes();
+  const Speaks speaks = what_speaks(first);
+  // A load balancer's health check connects and leaves, by FIN or by RST, every second: no line, and no failure.
+  probe_ = speaks == Speaks::nothing && (end.cause == Cause::closed || end.cause == Cause::lost);
+  if (probe_) {
+    count(services_.counters.tcp_probes);
+    return finish("a TCP probe: connected, and left without a byte", Level::debug);
+  }
+  if (speaks < Speaks::tls) return spoke_no_tls(speaks);
+  const bool failed = end.cause > Cause::timed_out;
+  device_left("device: " + end.text, failed ? Level::warning : Level::info);
+}
+
+void Session::spoke_no_tls(Speaks speaks) {
+  const auto kind = static_cast<size_t>(speaks);
+  count(services_.counters.not_tls[kind]);
+  finish("device: " + named(speaks, device_.first_bytes()), Level::warning, &services_.not_tls[kind]);
+}
+
+void Session::handshake_timed_out() {
+  const Speaks speaks = what_speaks(device_.first_bytes());
+  if (speaks < Speaks::tls) return spoke_no_tls(speaks);
+  finish(speaks == Speaks::nothing ? "sent nothing within handshake_timeout"
+                                   : "the TLS handshake took longer than handshake_timeout",
+         Level::info, &services_.failed_handshakes);
+}
+
+}  // namespace relayd

@@ -1,0 +1,121 @@
+// Who is at the TLS port and is no device: probes are no failures, and what speaks something else is named.
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+// One that has the relay's control socket, so that its counters can be read.
+struct Door {
+  Door() {
+    fs::permissions(directory.path(), fs::perms::all);
+    world.emplace(WorldOptions{.relayd = {{"control_socket", directory / "control.sock"}, {"log_level", "debug"}},
+                               .remote = RemoteKind::none,
+                               .local = false});
+  }
+  Json totals() {
+    const auto asked = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config",
+                                     world->relay().relayd_configuration(), "status"}});
+    REQUIRE(asked.status.code == 0);
+    return Json::parse(asked.out).at("total");
+  }
+  Json wait(const JsonPredicate& until) {
+    for (const Deadline deadline = patience();;) {
+      Json now = totals();
+      if (until(now)) return now;
+      if (deadline.over()) throw Failure("the counters are not there yet: " + now.dump());
+    }
+  }
+  // The line that says how the next connection ended.
+  Json ending(size_t mark) {
+    return world->relay().log().wait_json([](const Json& j) { return j.value("msg", "") == "session closed"; },
+                                          "how the connection ended", mark);
+  }
+  TempDir directory;
+  std::optional<World> world;
+};
+
+class Tcp {
+ public:
+  explicit Tcp(const Endpoint& to) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(to.port);
+    inet_pton(AF_INET, to.host.c_str(), &address.sin_addr);
+    if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) throw Failure("no connection");
+  }
+  ~Tcp() { ::close(fd_); }
+  Tcp(const Tcp&) = delete;
+  Tcp& operator=(const Tcp&) = delete;
+  void send(std::string_view bytes) { REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0); }
+  void reset_at_close() {
+    const linger now{1, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+TEST_CASE("a TCP probe is counted as one, is no failed handshake, and leaves no line in the log") {
+  Door door;
+  auto& log = door.world->relay().log();
+  const auto mark = log.mark();
+  for (int i = 0; i < 20; i++) {
+    Tcp probe(door.world->relay().endpoint());
+    if (i % 2) probe.reset_at_close();  // as HAProxy's do
+  }
+  const Json totals = door.wait([](const Json& now) { return now.at("tcp_probes") == 20; });
+  CHECK(totals.at("handshakes_failed") == 0);
+  for (const Json& line : log.json({}, mark)) {
+    INFO(line.dump());
+    CHECK(line.at("level") == "debug");
+  }
+}
+
+TEST_CASE("plain MQTT, HTTP, SSH and a PROXY header at the TLS port are each named, with the remedy, and counted") {
+  struct Stranger {
+    const char* protocol;
+    std::string_view says;
+    const char *named, *remedy;
+  };
+  const auto stranger = GENERATE(
+      Stranger{"mqtt", {"\x10\x10\0\4MQTT\4\2\0\x3c\0\4dev1", 18}, "plain MQTT", "switch TLS on in the device"},
+      Stranger{"http", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP", "health checks"},
+      Stranger{"ssh", "SSH-2.0-OpenSSH_9.2p1\r\n", "SSH", "port"},
+      Stranger{"proxy", "PROXY TCP4 192.0.2.1 192.0.2.2 1 8883\r\n", "PROXY protocol header, version 1", "send-proxy"},
+      Stranger{"proxy", {"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\1\1\1\1\2\2\2\2\0\1\0\2", 28}, "header, version 2", "AWS"},
+      Stranger{"other", "\x80\x2e\x01\x03\x01", "the bytes 802e010301", "port"});
+  CAPTURE(stranger.protocol);
+  Door door;
+  const auto mark = door.world->relay().log().mark();
+  Tcp client(door.world->relay().endpoint());
+  client.send(stranger.says);
+  const Json line = door.ending(mark);
+  INFO(line.dump());
+  CHECK(line.at("level") == "warning");
+  const auto why = line.at("why").get<std::string>();
+  CHECK(why.find(stranger.named) != why.npos);
+  CHECK(why.find(stranger.remedy) != why.npos);
+  const Json totals = door.totals();
+  CHECK(totals.at("not_tls").at(stranger.protocol) == 1);
+  CHECK(totals.at("handshakes_failed") == 1);
+  CHECK(totals.at("tcp_probes") == 0);
+}
+
+TEST_CASE("a crowd of plain MQTT devices is a few lines a second in the log, and counted in full") {
+  Door door;
+  auto& log = door.world->relay().log();
+  const auto mark = log.mark();
+  for (int i = 0; i < 100; i++) Tcp(door.world->relay().endpoint()).send({"\x10\x10\0\4MQTT\4\2\0\x3c\0\4dev1", 18});
+  door.wait([](const Json& now) { return now.at("not_tls").at("mqtt") == 100; });
+  CHECK(log.count_text("plain MQTT", mark) < 40);
+}
