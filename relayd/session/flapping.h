@@ -15,12 +15,10 @@
 
 #include "common/fd.h"
 #include "relayd/config.h"
+#include "relayd/session/shared_memory.h"
+#include "relayd/session/siphash.h"
 
 namespace relayd {
-
-// Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012.
-using SipKey = std::array<uint8_t, 16>;
-uint64_t siphash(const SipKey& key, std::span<const uint8_t> first, std::span<const uint8_t> second = {});
 
 class FlappingTable {
  public:
@@ -32,9 +30,6 @@ class FlappingTable {
 
   // Maps what create() made; `fd` is not kept. std::system_error if it is none.
   FlappingTable(int fd, const Config::Flapping& limits);
-  ~FlappingTable();
-  FlappingTable(const FlappingTable&) = delete;
-  FlappingTable& operator=(const FlappingTable&) = delete;
 
   using Device = uint64_t;
   Device device(std::string_view client_id, std::span<const uint8_t> spki) const;
@@ -58,8 +53,9 @@ class FlappingTable {
   Entry& victim(Device device, uint64_t now) const;
 
   Config::Flapping limits_;
-  SipKey key_{};  // a copy: the shared one may be written
-  Memory* memory_ = nullptr;
+  SharedMemory mapping_;
+  Memory* memory_;
+  const SipKey key_;  // a copy: the shared one may be written
 };
 
 }  // namespace relayd

@@ -101,6 +101,8 @@ void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
     if (relays) forward_down(bytes);
   } else if (state_ == State::awaiting_connect) {
     read_connect(bytes);
+  } else if (waits()) {
+    hold(bytes);
   } else if (relays) {
     heard_at_ = now();
     if (empty_broker_) feed_empty_broker(bytes);
@@ -115,6 +117,7 @@ void Session::on_drained(tls::Stream& stream) {
 
 void Session::on_end(tls::Stream& stream, const tls::End& end) {
   if (&stream == upstream_.get()) return upstream_ended(end);
+  if (waits() && has_said_all()) return;
   if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
   if (state_ == State::device_handshake) return left_before_tls(end);
   const bool failed = end.cause > tls::End::Cause::timed_out;
@@ -142,9 +145,10 @@ void Session::read_connect(std::span<const uint8_t> bytes) {
 }
 
 void Session::on_connect(const mqtt::Connect& connect) {
-  device_.pause();  // what is behind CONNECT waits for the upstream, in connect_bytes_ and the kernel
+  connect_time_ = uv_hrtime();
   connect_ = connect;
   client_id_ = connect.client_id;
+  connect_.client_id = client_id_;
   up_ = mqtt::Framer(connect.version, services_.config.listener.max_packet_size);
   down_ = mqtt::Framer(connect.version);
   if (client_id_.size() > services_.config.listener.max_clientid_len)
@@ -152,6 +156,7 @@ void Session::on_connect(const mqtt::Connect& connect) {
   if (chain_.empty()) return refuse(Refusal::not_authorized, "the device showed no certificate");
   if (banned()) return refuse(Refusal::banned, "its sessions ended too often (flapping_detect)");
   set_limits();
+  hold_back();
   look_up();
 }
 
@@ -166,14 +171,17 @@ void Session::look_up() {
 void Session::on_lookup(const ipc::Client::Answer& answer) {
   lookup_.reset();
   if (!answer.arrived) return refuse(Refusal::server_unavailable, "keyd did not answer within sign_timeout");
-  if (answer.status == ipc::Status::ok) return dial(true);
+  if (answer.status == ipc::Status::ok) return claim() ? dial(true) : supersede();
   if (answer.status == ipc::Status::not_found) return stay_local();  // the one answer that makes a device local
   refuse(refusal_of(answer.status), "keyd refused the device's key", ipc::name(answer.status));
 }
 
 void Session::stay_local() {
+  const bool newest = claim();
   client_id_.resize(std::min(client_id_.size(), ipc::kMaxClientId));  // for the log only, from here on
+  connect_.client_id = client_id_;
   release_chain();
+  if (!newest) return supersede();
   if (services_.config.local) dial(false);
   else begin_empty_broker();
 }
@@ -196,6 +204,7 @@ void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
   if (!socket)
     return refuse(cause.busy ? Refusal::server_busy : Refusal::server_unavailable,
                   to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached", cause.text);
+  if (is_superseded()) return supersede();
   upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
   upstream_->set_user_timeout(services_.config.listener.send_timeout);
   if (!to_remote_) {
@@ -210,6 +219,8 @@ void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
 }
 
 void Session::begin_relaying() {
+  if (is_superseded()) return supersede();
+  leave_waiting();
   move_to(State::awaiting_connack);
   std::vector<uint8_t> first;
   first.swap(connect_bytes_);
@@ -225,6 +236,7 @@ void Session::begin_empty_broker() {
     return refuse(Refusal::server_unavailable, "no random bytes");  // can't happen after boot, getrandom(2)
   empty_broker_ = std::make_unique<EmptyBroker>(connect_, services_.config.listener.max_packet_size);
   std::string answer;
+  leave_waiting();
   const auto outcome = empty_broker_->accept(random, answer);
   if (outcome.kind != EmptyBroker::Outcome::Kind::go_on) return obey(outcome);
   device_.write(bytes_of(answer));
@@ -412,6 +424,7 @@ void Session::finish(std::string_view why, Level level, common::LogLimit* limit)
   log_end(why, level, limit);
   if (is_up_) uncount(services_.counters.sessions);
   if (is_up_ && device_ended_) note_flapping();
+  leave_waiting();
   throttle_.reset();
   stalled_.reset();
   if (lookup_) services_.keyd.cancel(*lookup_);

@@ -9,13 +9,15 @@
 // packets; never a CONNACK of success for a device that has a key, never a PINGRESP. When either side stops, so does
 // the other; what it had said before is delivered first. One thread; owned by the worker.
 //
-// What bounds a session that is up (session_limits.cpp): the keep alive, send_timeout, the device's rates.
+// Before its CONNECT is sent the device is read all the same, so that its leaving is noticed (waiting.cpp). What bounds
+// a session that is up (session_limits.cpp): the keep alive, send_timeout, the device's rates.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -31,6 +33,7 @@
 #include "relayd/session/empty_broker.h"
 #include "relayd/session/first_bytes.h"
 #include "relayd/session/flapping.h"
+#include "relayd/session/newest.h"
 #include "relayd/tls/stream.h"
 #include "relayd/token_bucket.h"
 #include "relayd/worker/scoreboard.h"
@@ -52,9 +55,11 @@ struct SessionServices {
   const tls::ClientContext& remote;
   AddressBook& remote_addresses;
   AddressBook& local_addresses;
+  NewestTable& newest;
   void* owner;
-  void (*retire)(void* owner, uint64_t session);  // the session is over: destroy it, but not at once
-  FlappingTable* flapping = nullptr;              // none: nobody is banned
+  void (*retire)(void* owner, uint64_t session);                // the session is over: destroy it, but not at once
+  FlappingTable* flapping = nullptr;                            // none: nobody is banned
+  std::unordered_map<NewestTable::Device, Session*> waiting{};  // of each device the newest that waits for its upstream
 
   // A crowd that fails in the same way is told about in a few lines a second.
   common::LogLimit failed_handshakes{}, failed_connects{};
@@ -106,6 +111,14 @@ class Session final : public tls::StreamHandler {
 
   void read_connect(std::span<const uint8_t> bytes);
   void on_connect(const mqtt::Connect& connect);
+  bool waits() const { return state_ >= State::looking_up && state_ <= State::remote_handshake; }
+  void hold(std::span<const uint8_t> bytes);
+  void hold_back();
+  bool has_said_all() const;
+  bool claim();
+  bool is_superseded() const;
+  void supersede();
+  void leave_waiting();
   void look_up();
   void on_lookup(const ipc::Client::Answer& answer);
   void dial(bool remote);
@@ -152,11 +165,13 @@ class Session final : public tls::StreamHandler {
   tls::Stream device_;
   tls::CertificateChain chain_;  // what the device showed; released once the remote handshake is done
 
-  // From CONNECT on. `connect_` points into connect_bytes_ until that is forwarded.
-  std::vector<uint8_t> connect_bytes_;  // CONNECT and what came behind it
+  // From CONNECT on.
+  std::vector<uint8_t> connect_bytes_;  // CONNECT and what came behind it, until they are forwarded
+  uint64_t connect_time_ = 0;           // nanoseconds, for NewestTable
   mqtt::Connect connect_;
   std::string client_id_;
   bool probe_ = false;  // it left without a byte
+  NewestTable::Device newest_id_ = 0;
   bool to_remote_ = false;
   bool broker_answered_ = false;  // some of its bytes have gone to the device
   std::optional<ipc::Client::Ticket> lookup_;

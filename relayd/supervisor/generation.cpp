@@ -9,13 +9,13 @@ using State = WorkerSlot::State;
 
 }  // namespace
 
-Generation::Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners, int flapping,
-                       Owner& owner)
+Generation::Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners,
+                       WorkerProcess::SharedFds shared, Owner& owner)
     : loop_(loop),
       number_(number),
       loaded_(std::move(loaded)),
       listeners_(std::move(listeners)),
-      flapping_(flapping),
+      shared_(shared),
       owner_(owner) {
   loaded_.plan.generation = number;
   for (int i = 0; i < config().workers; i++)
@@ -62,7 +62,7 @@ std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owne
   plan.worker = worker;
   plan.listeners = static_cast<int>(listeners.size());
   plan.addresses = addresses();
-  auto process = std::make_unique<WorkerProcess>(loop_, plan, listeners, flapping_, owner);
+  auto process = std::make_unique<WorkerProcess>(loop_, plan, listeners, shared_, owner);
   process->counters().max_connections = share_of(most_connections_, worker, config().workers);
   common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
   return process;

@@ -31,9 +31,9 @@ class Generation final : private WorkerSlot::Owner {
     ~Owner() = default;
   };
 
-  // `flapping`: the memory of FlappingTable, open as long as the generation; -1: none.
-  Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners, int flapping,
-             Owner& owner);
+  // `shared` is open as long as the generation.
+  Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners,
+             WorkerProcess::SharedFds shared, Owner& owner);
 
   // Looks names up, then starts the workers. With a generation before it, all must go well at once: a name that can't
   // be resolved is on_unresolved (addresses of the same name are taken over), the first death on_hopeless. Without one
@@ -73,7 +73,7 @@ class Generation final : private WorkerSlot::Owner {
   const int number_;
   Loaded loaded_;
   std::shared_ptr<Listeners> listeners_;
-  const int flapping_;
+  const WorkerProcess::SharedFds shared_;
   Owner& owner_;
   std::vector<std::unique_ptr<WorkerSlot>> slots_;
   std::optional<Resolver> remote_, local_;

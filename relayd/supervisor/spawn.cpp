@@ -17,7 +17,7 @@ namespace {
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(uv_loop_t* loop, const Plan& plan, std::span<const int> listeners, int flapping,
+WorkerProcess::WorkerProcess(uv_loop_t* loop, const Plan& plan, std::span<const int> listeners, SharedFds shared,
                              Owner& owner)
     : worker_(plan.worker), owner_(owner) {
   int pair[2];
@@ -26,8 +26,8 @@ WorkerProcess::WorkerProcess(uv_loop_t* loop, const Plan& plan, std::span<const 
   control_.reset(pair[0]);
   const common::Fd theirs(pair[1]), plan_text = plan.to_memfd();
 
-  std::vector<int> inherited{-1,           STDOUT_FILENO,    STDERR_FILENO, plan_text.get(),
-                             theirs.get(), scoreboard_.fd(), flapping};
+  std::vector<int> inherited{-1,           STDOUT_FILENO,    STDERR_FILENO,   plan_text.get(),
+                             theirs.get(), scoreboard_.fd(), shared.flapping, shared.newest};
   inherited.insert(inherited.end(), listeners.begin(), listeners.end());
   std::vector<uv_stdio_container_t> stdio(inherited.size());
   for (size_t i = 0; i < inherited.size(); i++) {

@@ -28,9 +28,14 @@ class WorkerProcess {
     ~Owner() = default;
   };
 
-  // `listeners` are plan.listeners descriptors, `flapping` is FlappingTable's memory or -1: the process inherits them.
+  // Memory that all workers map: FlappingTable's, or -1, and NewestTable's.
+  struct SharedFds {
+    int flapping = -1, newest = -1;
+  };
+
+  // `listeners` are plan.listeners descriptors; the process inherits them and `shared`.
   // std::system_error if none can be started.
-  WorkerProcess(uv_loop_t* loop, const Plan& plan, std::span<const int> listeners, int flapping, Owner& owner);
+  WorkerProcess(uv_loop_t* loop, const Plan& plan, std::span<const int> listeners, SharedFds shared, Owner& owner);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/sd_notify.h"
 #include "relayd/session/flapping.h"
+#include "relayd/session/newest.h"
 #include "relayd/supervisor/activation.h"
 #include "relayd/supervisor/control.h"
 #include "relayd/supervisor/generation.h"
@@ -138,7 +139,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (loaded.config.listener.flapping_detect && !flapping_) flapping_ = FlappingTable::create();
     next_listeners_ = listeners;
     next_ = std::make_unique<Generation>(loop_, ++generations_, std::move(loaded), std::move(listeners),
-                                         flapping_.get(), static_cast<Generation::Owner&>(*this));
+                                         WorkerProcess::SharedFds{flapping_.get(), newest_.get()},
+                                         static_cast<Generation::Owner&>(*this));
   }
 
   void on_key_checked(const ListenerKeyCheck::Verdict& verdict) {
@@ -321,7 +323,9 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   std::unique_ptr<ListenerKeyCheck> key_check_;
   std::unique_ptr<Generation> current_, next_;  // that serves new devices; that is to
   std::vector<std::unique_ptr<Generation>> old_;
-  common::Fd flapping_;  // FlappingTable's memory: outlives workers and generations
+  // The memory of both tables outlives workers and generations.
+  common::Fd flapping_;
+  const common::Fd newest_ = NewestTable::create();
   std::unique_ptr<Control> control_;
   std::unique_ptr<Metrics> metrics_;
   Counters ended_{};  // what processes had counted that are no more

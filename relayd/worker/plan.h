@@ -16,7 +16,8 @@ namespace relayd {
 
 // Descriptors that a worker finds open, behind the standard ones; kFlappingFd only with flapping_detect, and as many
 // listeners as its plan says.
-inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFlappingFd = 6, kFirstListenerFd = 7;
+inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFlappingFd = 6, kNewestFd = 7,
+                     kFirstListenerFd = 8;
 
 // From the worker: that it serves, or, behind kLastWords, why it ends (cut at kMaxLastWords).
 inline constexpr char kReady = 'R', kLastWords = 'E';

@@ -50,6 +50,7 @@ class Worker {
         remote_context_(plan_.client_options(config_)),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}),
         runtime_(loop, &keyd_, config_.listener.high_watermark),
+        newest_(kNewestFd),
         services_{plan_.worker,
                   runtime_,
                   keyd_,
@@ -59,6 +60,7 @@ class Worker {
                   remote_context_,
                   remote_addresses_,
                   local_addresses_,
+                  newest_,
                   this,
                   [](void* self, uint64_t id) { static_cast<Worker*>(self)->retire(id); }},
         control_(kControlFd),
@@ -214,6 +216,7 @@ class Worker {
   ipc::Client keyd_;
   tls::Runtime runtime_;
   AddressBook remote_addresses_, local_addresses_;
+  NewestTable newest_;
   SessionServices services_;
   std::optional<FlappingTable> flapping_;
   std::unique_ptr<Acceptor> acceptor_;
@@ -249,7 +252,7 @@ int run_worker() {
     // whole group. The control socket ends with the supervisor as well, should it have died before this line.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd, kNewestFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
     Plan plan = Plan::from_fd(kPlanFd);
     close(kPlanFd);
     log::open("relayd-worker", plan.config().log_level);
