@@ -158,7 +158,7 @@ Check check_listener_certificate(const CheckContext& context) {
   if (!spki)
     return {Result::error, file + ": no certificate found in it; expected PEM",
             "`openssl x509 -in " + quoted(file) + " -noout -subject` must show it"};
-  if (*spki != context.listener->spki)
+  if (!context.listener->is_of(*spki))
     return {Result::error,
             file + ": it is the certificate of another key, SPKI " + common::hex(spki->data(), spki->size()) +
                 "; the listener's key has " + common::hex(context.listener->spki.data(), context.listener->spki.size()),

@@ -59,7 +59,7 @@ KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const
 KeyStore::Found KeyStore::find_listener(const ipc::Spki* certificate) {
   Found found = look(listener_fd_.get(), listener_, options_.listener_copies);
   if (!found.key || options_.now() >= previous_until_) previous_.clear();
-  if (certificate && !previous_.empty() && previous_[0]->info().spki == *certificate)
+  if (certificate && !previous_.empty() && previous_[0]->info().is_of(*certificate))
     found.key = previous_[listener_.turn % previous_.size()];
   return found;
 }

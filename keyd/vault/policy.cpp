@@ -132,7 +132,7 @@ Verdict may_ask(const ipc::Sign& sign, const Rules& rules) {
 }
 
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key) {
-  if (sign.key.spki != key.spki) return {Status::mismatch, "the key is not the certificate's"};
+  if (!key.is_of(sign.key.spki)) return {Status::mismatch, "the key is not the certificate's"};
   if (const Verdict verdict = scheme_fits(sign.scheme, sign.kind, key.type); !verdict) return verdict;
   return content_fits(sign.kind, sign.scheme, sign.content);
 }

@@ -17,6 +17,9 @@ struct KeyInfo {
   KeyType type{};
   unsigned bits = 0;
   ipc::Spki spki{};
+  ipc::Spki
+      compressed{};  // the same key with its point compressed, as a certificate may have it (RFC 5480 section 2.2)
+  bool is_of(const ipc::Spki& certificate) const { return certificate == spki || certificate == compressed; }
 };
 
 struct Verdict {

@@ -3,92 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <new>
-#include <optional>
-#include <string_view>
+#include <type_traits>
+
+#include "keyd/vault/key_der.h"
+#include "keyd/vault/key_pem.h"
 
 namespace keyd {
 namespace {
 
-using Bytes = std::span<const uint8_t>;
-constexpr unsigned kLeastRsaBits = 2048, kMostRsaBits = 4096;
+using der::Bytes;
 
 word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
-std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
-constexpr std::string_view kEncrypted = "ENCRYPTED PRIVATE KEY";
-constexpr char kConvert[] = "`openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 -in FILE -out NEW`";
-
-struct PemBlock {
-  std::string_view label, body;  // body: base64
-};
-
-// The one private key in a file's text; empty and `problem` if there is no such.
-PemBlock find_private_key(std::string_view text, std::string& problem) {
-  constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "-----END ", kDashes = "-----";
-  PemBlock block;
-  std::string_view other;
-  const auto fail = [&](std::string what) {
-    problem = std::move(what);
-    return PemBlock();
-  };
-  for (size_t at = text.find(kBegin); at != text.npos; at = text.find(kBegin, at + 1)) {
-    const size_t from = at + kBegin.size(), to = text.find(kDashes, from);
-    if (to == text.npos || to - from > 40) return fail("it is not PEM: a BEGIN line is broken");
-    const std::string_view label = text.substr(from, to - from);
-    const size_t end = text.find(kDashes, to + kDashes.size());
-    if (end == text.npos || !text.substr(end).starts_with(kEnd))
-      return fail("it is cut off: \"" + std::string(label) + "\" has no END line");
-    if (!label.ends_with("PRIVATE KEY")) {
-      other = label;
-      continue;
-    }
-    if (!block.label.empty()) return fail("there are two private keys in it; keep one");
-    const size_t body = to + kDashes.size();
-    block = {label, text.substr(body, end - body)};
-  }
-  if (block.body.find("Proc-Type: 4,ENCRYPTED") != text.npos)
-    return fail(std::string("it is encrypted in a format of old; convert it to PKCS#8: ") + kConvert);
-  if (block.label == kEncrypted || block.label == "PRIVATE KEY" || block.label == "EC PRIVATE KEY" ||
-      block.label == "RSA PRIVATE KEY")
-    return block;
-  if (!block.label.empty())
-    return fail("found \"" + std::string(block.label) +
-                "\"; allowed are RSA, ECDSA and Ed25519 as PKCS#8, SEC1 or PKCS#1");
-  if (!other.empty()) return fail("there is no private key in it, but a " + std::string(other));
-  if (text.empty()) return fail("it is empty");
-  if (text[0] == 0x30)  // an ASN.1 SEQUENCE
-    return fail("it is binary (DER); convert it to PEM: `openssl pkey -inform DER -in FILE -out NEW`");
-  return fail("it is not PEM: there is no \"-----BEGIN … PRIVATE KEY-----\" in it");
-}
-
-// What the key says that it is. wolfCrypt must not guess: it takes a secp256k1 key for P-256 and X25519 for Ed25519.
-struct Algorithm {
-  std::string_view oid;  // DER, RFC 5280 and its kin
-  const char* name;
-  std::optional<KeyType> type;  // none: not allowed
-};
-using namespace std::string_view_literals;
-constexpr Algorithm kAlgorithms[] = {
-    {"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"sv, "an RSA key", KeyType::rsa},
-    {"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"sv, "a P-256 key", KeyType::p256},
-    {"\x06\x05\x2b\x81\x04\x00\x22"sv, "a P-384 key", KeyType::p384},
-    {"\x06\x05\x2b\x81\x04\x00\x23"sv, "a P-521 key", KeyType::p521},
-    {"\x06\x03\x2b\x65\x70"sv, "an Ed25519 key", KeyType::ed25519},
-    {"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"sv, "an elliptic-curve key of another curve", {}},
-    {"\x06\x07\x2a\x86\x48\xce\x38\x04\x01"sv, "a DSA key", {}},
-    {"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"sv, "an RSASSA-PSS key", {}},
-    {"\x06\x03\x2b\x65\x6e"sv, "an X25519 key", {}},
-    {"\x06\x03\x2b\x65\x71"sv, "an Ed448 key", {}},
-};
-
-Algorithm algorithm_of(std::string_view label, Bytes der) {
-  if (label == "RSA PRIVATE KEY") return kAlgorithms[0];
-  // PKCS#8 begins with its algorithm; SEC1 has the curve behind the key.
-  const std::string_view text = text_of(label == "EC PRIVATE KEY" ? der : der.first(std::min<size_t>(der.size(), 40)));
-  for (const Algorithm& algorithm : kAlgorithms)
-    if (text.find(algorithm.oid) != text.npos) return algorithm;
-  return {"", "a key of an unknown algorithm or curve", {}};
-}
 
 // A slot as a buffer; wiped in the end.
 struct Scratch {
@@ -98,66 +23,82 @@ struct Scratch {
   byte* bytes;
 };
 
-// Decrypts PKCS#8 in place and returns its new size; 0 and `problem` if that can't be done. wolfCrypt takes every hash
-// that it does not know for SHA-1, so what can't work is told apart from a wrong passphrase here.
-word32 decrypt(std::span<uint8_t> der, std::string_view passphrase, std::string& problem) {
-  constexpr std::string_view kHmacSha256 = "\x2a\x86\x48\x86\xf7\x0d\x02\x09"sv;
-  constexpr std::string_view kAes256Cbc = "\x60\x86\x48\x01\x65\x03\x04\x01\x2a"sv;
-  constexpr std::string_view kAes128Cbc = "\x60\x86\x48\x01\x65\x03\x04\x01\x02"sv;
-  const std::string_view head = text_of(der.first(std::min<size_t>(der.size(), 160)));
-  const auto has = [&](std::string_view oid) { return head.find(oid) != head.npos; };
-  int size = 0;
-  if (!has(kHmacSha256) || !(has(kAes256Cbc) || has(kAes128Cbc)))
-    problem =
-        std::string("it is encrypted by other means than PBES2 with HMAC-SHA256 and AES-CBC; convert it: ") + kConvert;
-  else if (passphrase.empty())
-    problem = "it is encrypted; set key_passphrase_file, or store it plain: `openssl pkey -in FILE -out NEW`";
-  else if ((size = wc_DecryptPKCS8Key(der.data(), size32(der), passphrase.data(),
-                                      static_cast<int>(passphrase.size()))) <= 0)
-    problem = "it is encrypted; key_passphrase_file does not open it, or it has over 1,000,000 rounds of PBKDF2";
-  return static_cast<word32>(std::max(size, 0));
-}
-
 constexpr word32 kSpkiRoom = 1024;  // RSA-4096 has 550
 using SpkiDer = std::array<byte, kSpkiRoom>;
-// Each loads `der` into an empty key, describes it, and returns the size of the SubjectPublicKeyInfo that it wrote
-// to `spki`; 0 or less if `der` is no key of this sort.
-int load(ecc_key& key, Bytes der, KeyInfo& info, SpkiDer& spki) {
-  word32 at = 0;
-  if (wc_ecc_init(&key) != 0 || wc_EccPrivateKeyDecode(der.data(), &at, &key, size32(der)) != 0) return 0;
-  switch (key.dp->id) {
-    case ECC_SECP256R1: info = {KeyType::p256, 256, {}}; break;
-    case ECC_SECP384R1: info = {KeyType::p384, 384, {}}; break;
-    case ECC_SECP521R1: info = {KeyType::p521, 521, {}}; break;
-    default: return 0;
-  }
+// Each loads the secret into an empty key, computes its public half, and returns the size of the SubjectPublicKeyInfo
+// that it wrote to `spki`; 0 or less if it is no key of this type.
+int load(ecc_key& key, const KeyParts& parts, SpkiDer& spki) {
+  const int curve = parts.type == KeyType::p256   ? ECC_SECP256R1
+                    : parts.type == KeyType::p384 ? ECC_SECP384R1
+                                                  : ECC_SECP521R1;
+  if (wc_ecc_init(&key) != 0 || static_cast<int>(parts.secret.size()) > wc_ecc_get_curve_size_from_id(curve) ||
+      wc_ecc_import_private_key_ex(parts.secret.data(), size32(parts.secret), nullptr, 0, &key, curve) != 0)
+    return 0;
   return wc_ecc_make_pub(&key, nullptr) == 0 ? wc_EccPublicKeyToDer(&key, spki.data(), kSpkiRoom, 1) : 0;
 }
 
-int load(RsaKey& key, Bytes der, KeyInfo& info, SpkiDer& spki) {
+int load(RsaKey& key, const KeyParts& parts, SpkiDer& spki) {
   word32 at = 0;
-  if (wc_InitRsaKey(&key, nullptr) != 0 || wc_RsaPrivateKeyDecode(der.data(), &at, &key, size32(der)) != 0) return 0;
-  info = {KeyType::rsa, static_cast<unsigned>(mp_count_bits(&key.n)), {}};
+  if (wc_InitRsaKey(&key, nullptr) != 0 ||
+      wc_RsaPrivateKeyDecode(parts.secret.data(), &at, &key, size32(parts.secret)) != 0)
+    return 0;
   return wc_RsaKeyToPublicDer(&key, spki.data(), kSpkiRoom);
 }
 
-int load(ed25519_key& key, Bytes der, KeyInfo& info, SpkiDer& spki) {
-  word32 at = 0;
+int load(ed25519_key& key, const KeyParts& parts, SpkiDer& spki) {
   byte point[ED25519_PUB_KEY_SIZE];
-  if (wc_ed25519_init(&key) != 0 || wc_Ed25519PrivateKeyDecode(der.data(), &at, &key, size32(der)) != 0 ||
+  if (wc_ed25519_init(&key) != 0 ||
+      wc_ed25519_import_private_only(parts.secret.data(), size32(parts.secret), &key) != 0 ||
       wc_ed25519_make_public(&key, point, sizeof point) != 0 ||
       wc_ed25519_import_public_ex(point, sizeof point, &key, 1) != 0)
     return 0;
-  info = {KeyType::ed25519, 256, {}};
   return wc_Ed25519PublicKeyToDer(&key, spki.data(), kSpkiRoom, 1);
+}
+
+// Whether the numbers of a key belong together. wolfCrypt does not look, and one wrong number of an RSA key makes it
+// sign wrongly or leak a factor (Boneh, DeMillo, Lipton 1997).
+bool fits(const ecc_key&) { return true; }
+bool fits(const ed25519_key&) { return true; }
+bool fits(RsaKey& key) {
+  mp_int a, b;
+  const auto is_one = [&](int done) { return done == MP_OKAY && mp_isone(&b) == MP_YES; };
+  // d mod (prime - 1), and 1/e there (RFC 8017 section 3.2)
+  const auto exponent_fits = [&](mp_int& prime, mp_int& exponent) {
+    return mp_sub_d(&prime, 1, &a) == MP_OKAY && mp_mod(&key.d, &a, &b) == MP_OKAY && mp_cmp(&b, &exponent) == MP_EQ &&
+           is_one(mp_mulmod(&exponent, &key.e, &a, &b));
+  };
+  const bool good = mp_init(&a) == MP_OKAY && mp_init(&b) == MP_OKAY && mp_mul(&key.p, &key.q, &a) == MP_OKAY &&
+                    mp_cmp(&a, &key.n) == MP_EQ && exponent_fits(key.p, key.dP) && exponent_fits(key.q, key.dQ) &&
+                    is_one(mp_mulmod(&key.u, &key.q, &key.p, &b));
+  mp_forcezero(&a);
+  mp_forcezero(&b);
+  return good;
+}
+
+// The hash that a certificate with a compressed point has; only elliptic keys have two.
+bool spki_of_compressed(RsaKey&, ipc::Spki&) { return true; }
+bool spki_of_compressed(ed25519_key&, ipc::Spki&) { return true; }
+bool spki_of_compressed(ecc_key& key, ipc::Spki& hash) {
+  SpkiDer spki;
+  const int size = wc_EccPublicKeyToDer_ex(&key, spki.data(), kSpkiRoom, 1, 1);
+  return size > 0 && wc_Sha256Hash(spki.data(), static_cast<word32>(size), hash.data()) == 0;
+}
+
+// Whether `stated` is the public key `computed`. A point may be compressed (02, 03: x, and the parity of y) and hybrid
+// (06, 07), SEC 1 section 2.3.3.
+bool same_public(Bytes stated, Bytes computed, bool elliptic) {
+  const uint8_t parity = computed.back() & 1;
+  if (elliptic && stated[0] == (2 | parity)) computed = computed.first(1 + computed.size() / 2);
+  else if (!elliptic || stated[0] != (6 | parity)) return std::ranges::equal(stated, computed);
+  return std::ranges::equal(stated.subspan(1), computed.subspan(1));
 }
 
 }  // namespace
 
 std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, std::string_view passphrase, SecureSlots& slots,
                                               std::string& problem) {
-  const PemBlock block = find_private_key(text_of(pem), problem);
-  if (block.label.empty()) return nullptr;
+  const PemKey found = find_private_key(der::text_of(pem), problem);
+  if (found.body.empty()) return nullptr;
   const auto fail = [&](std::string what) {
     problem = std::move(what);
     return nullptr;
@@ -172,22 +113,15 @@ std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, std::string_view passph
     old->~PrivateKey();
     slots.release(old);
   });
-  // Not wc_PemToDer: that one takes the PKCS#8 header off, which says what the key is.
-  auto size = static_cast<word32>(slots.slot_size());  // no key that we allow is longer
-  if (Base64_Decode(reinterpret_cast<const byte*>(block.body.data()), static_cast<word32>(block.body.size()),
-                    scratch.bytes, &size) != 0 ||
-      size == 0)
-    return fail("its base64 is broken or too long");
-  if (block.label == kEncrypted && (size = decrypt({scratch.bytes, size}, passphrase, problem)) == 0) return nullptr;
-  const Bytes der(scratch.bytes, size);
-  const Algorithm algorithm = algorithm_of(block.label, der);
-  if (!algorithm.type)
-    return fail("found " + std::string(algorithm.name) +
-                "; allowed are RSA, ECDSA on P-256, P-384, P-521, and Ed25519");
-  if (!key->decode(*algorithm.type, der)) return fail("found " + std::string(algorithm.name) + " that is broken");
-  const unsigned bits = key->info_.bits;
-  if (algorithm.type == KeyType::rsa && (bits < kLeastRsaBits || bits > kMostRsaBits))
-    return fail("found an RSA key of " + std::to_string(bits) + " bits; allowed are 2048 to 4096");
+  // No key that we allow is longer than a slot.
+  std::span<uint8_t> der(scratch.bytes, slots.slot_size());
+  der = der.first(decode_base64(der::text_of(pem), found.body, der, problem));
+  if (found.encrypted && !der.empty()) der = decrypt_pkcs8(der, passphrase, problem);
+  if (der.empty()) return nullptr;
+  const auto parts = take_apart(der, problem);
+  if (!parts) return nullptr;
+  if (const std::string what = key->decode(*parts); !what.empty())
+    return fail(std::string("found ") + parts->name + " " + what);
   return key;
 }
 
@@ -198,17 +132,28 @@ PrivateKey::~PrivateKey() {
 }
 
 template <typename Key>
-bool PrivateKey::decode_as(Bytes der) {
+const char* PrivateKey::decode_as(const KeyParts& parts) {
   SpkiDer spki;
-  const int size = load(key_.emplace<Key>(), der, info_, spki);
-  return size > 0 && wc_Sha256Hash(spki.data(), static_cast<word32>(size), info_.spki.data()) == 0;
+  Key& key = key_.emplace<Key>();
+  const int size = load(key, parts, spki);
+  if (size <= 0 || wc_Sha256Hash(spki.data(), static_cast<word32>(size), info_.spki.data()) != 0)
+    return "that is broken: `openssl pkey -in FILE -check -noout` must like it";
+  info_.compressed = info_.spki;
+  if (!fits(key)) return "whose numbers do not belong together: `openssl pkey -in FILE -check -noout` must like it";
+  Bytes in(spki.data(), static_cast<size_t>(size)), info = der::take(in, der::kSequence);
+  der::take(info, der::kSequence);
+  const Bytes computed = der::take(info, der::kBits).subspan(1);
+  for (const Bytes stated : parts.stated)
+    if (!stated.empty() && !same_public(stated, computed, std::is_same_v<Key, ecc_key>))
+      return "whose public half is another key's; take it out, or get the right one from who made the key";
+  return spki_of_compressed(key, info_.compressed) ? "" : "that is broken";
 }
 
-bool PrivateKey::decode(KeyType type, Bytes der) {
-  const bool decoded = type == KeyType::rsa       ? decode_as<RsaKey>(der)
-                       : type == KeyType::ed25519 ? decode_as<ed25519_key>(der)
-                                                  : decode_as<ecc_key>(der);
-  return decoded && info_.type == type;
+std::string PrivateKey::decode(const KeyParts& parts) {
+  const bool rsa = parts.type == KeyType::rsa, edwards = parts.type == KeyType::ed25519;
+  info_.type = parts.type;
+  info_.bits = rsa ? parts.rsa_bits : parts.type == KeyType::p384 ? 384 : parts.type == KeyType::p521 ? 521 : 256;
+  return rsa ? decode_as<RsaKey>(parts) : edwards ? decode_as<ed25519_key>(parts) : decode_as<ecc_key>(parts);
 }
 
 }  // namespace keyd

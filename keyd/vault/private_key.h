@@ -19,6 +19,8 @@
 
 namespace keyd {
 
+struct KeyParts;
+
 class PrivateKey {
  public:
   // nullptr if `pem` is not such a key, or no slot is left: `problem` then says what was found and what to do.
@@ -42,8 +44,8 @@ class PrivateKey {
  private:
   PrivateKey() = default;
   template <typename Key>
-  bool decode_as(std::span<const uint8_t> der);
-  bool decode(KeyType type, std::span<const uint8_t> der);
+  const char* decode_as(const KeyParts& parts);  // "", or what is wrong with it
+  std::string decode(const KeyParts& parts);
 
   KeyInfo info_;
   std::mutex in_use_;

@@ -79,7 +79,7 @@ Service::Outcome Service::lookup(const ipc::Lookup& lookup) {
   if (const Verdict verdict = may_ask(lookup); !verdict) return {verdict.status, verdict.reason, 0, {}};
   const auto found = keys_.find(lookup.role, lookup.client_id);
   if (!found.key) return {found.status, found.reason, 0, {}};
-  if (found.key->info().spki != lookup.spki) return {Status::mismatch, other_key(found.key->info()), 0, {}};
+  if (!found.key->info().is_of(lookup.spki)) return {Status::mismatch, other_key(found.key->info()), 0, {}};
   return {};
 }
 

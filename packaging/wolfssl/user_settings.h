@@ -67,6 +67,7 @@
 #define WOLFSSL_PSS_LONG_SALT /* in certificates: OpenSSL's default is the longest salt that fits; TLS fixes its own */
 #define HAVE_ECC
 #define ECC_USER_CURVES
+#define HAVE_COMP_KEY /* certificates and keys may have compressed points (RFC 5480 section 2.2); TLS itself has none */
 #define HAVE_ECC384
 #define HAVE_ECC521
 #define ECC_MIN_KEY_SZ 256

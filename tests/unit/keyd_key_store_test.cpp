@@ -64,8 +64,8 @@ TEST_CASE("a_file_that_is_no_usable_key_is_refused_with_what_was_found", "[keyd]
   std::string not_base64 = pem;
   not_base64.replace(60, 4, "!!!!");
   const std::pair<std::string, std::string> kRefused[] = {
-      {witness::certificate(p256), "no private key in it, but a CERTIFICATE"},
-      {p256.text(Form::public_key), "no private key in it, but a PUBLIC KEY"},
+      {witness::certificate(p256), "found a certificate, no private key"},
+      {p256.text(Form::public_key), "found a public key, no private key"},
       {p256.text(Form::encrypted_pkcs8), "encrypted"},
       {p256.text(Form::encrypted_traditional), "encrypted"},
       {p256.text(Form::der), "binary (DER)"},
@@ -81,7 +81,7 @@ TEST_CASE("a_file_that_is_no_usable_key_is_refused_with_what_was_found", "[keyd]
       {Key::generate("RSA:1024").text(Form::pkcs8), "1024"},
       {Key::generate("RSA:1024").text(Form::traditional), "RSA"},
       {Key::generate("RSA:5120").text(Form::pkcs8), "RSA"},
-      {"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "OPENSSH PRIVATE KEY"},
+      {"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "an OpenSSH key"},
       {pem.substr(0, pem.size() / 2), "no END line"},
       {"-----BEGIN ", "BEGIN line is broken"},
       {broken, "a P-256 key that is broken"},
@@ -298,7 +298,7 @@ TEST_CASE("an_encrypted_key_that_does_not_open_says_why", "[keyd][key_store]") {
   store.passphrase = "not it";
   store.put("d.pem", encrypted(key));
   check_contains(store.find("d").reason, {"encrypted", "passphrase", "does not open"});
-  store.put("e.pem", key.text(Form::encrypted_aes192));
+  store.put("e.pem", key.encrypted("DES-EDE3-CBC", "SHA256"));
   check_contains(store.find("e").reason, {"other means", "openssl pkcs8 -topk8"});
 }
 

@@ -2,9 +2,11 @@
 #include "keyd_openssl.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/dsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -56,6 +58,15 @@ const EVP_MD* hash_of(ipc::Scheme scheme) {
 
 bool is_pss(ipc::Scheme scheme) { return static_cast<uint16_t>(scheme) >> 8 == 8 && scheme != ipc::Scheme::ed25519; }
 
+ipc::Spki spki_of(EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key, &der);
+  ipc::Spki digest{};
+  EVP_Digest(der, static_cast<size_t>(size), digest.data(), nullptr, EVP_sha256(), nullptr);
+  OPENSSL_free(der);
+  return digest;
+}
+
 void set_padding(EVP_PKEY_CTX* context, EVP_PKEY* key, ipc::Scheme scheme) {
   if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) return;
   EVP_PKEY_CTX_set_rsa_padding(context, is_pss(scheme) ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING);
@@ -85,7 +96,6 @@ std::string Key::text(Form form) const {
     case Form::traditional:
       ok = PEM_write_bio_PrivateKey_traditional(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
       break;
-    case Form::encrypted_aes192: cipher = EVP_aes_192_cbc(); [[fallthrough]];
     case Form::encrypted_pkcs8:
       ok = PEM_write_bio_PKCS8PrivateKey(out.get(), key, cipher, kPassphrase, sizeof kPassphrase - 1, nullptr, nullptr);
       break;
@@ -103,13 +113,81 @@ std::string Key::text(Form form) const {
   return {data, static_cast<size_t>(size)};
 }
 
-ipc::Spki Key::spki() const {
-  unsigned char* der = nullptr;
-  const int size = i2d_PUBKEY(of(key_), &der);
-  ipc::Spki digest{};
-  EVP_Digest(der, static_cast<size_t>(size), digest.data(), nullptr, EVP_sha256(), nullptr);
-  OPENSSL_free(der);
-  return digest;
+namespace {
+
+std::string written(BIO* out) {
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out, &data);
+  if (size <= 0) throw std::runtime_error("OpenSSL can't write that key");
+  return {data, static_cast<size_t>(size)};
+}
+
+}  // namespace
+
+std::string Key::encrypted(const char* cipher, const char* hash) const {
+  const std::string hmac = std::string("hmacWith") + hash;
+  std::unique_ptr<PKCS8_PRIV_KEY_INFO, void (*)(PKCS8_PRIV_KEY_INFO*)> plain(EVP_PKEY2PKCS8(of(key_)),
+                                                                             PKCS8_PRIV_KEY_INFO_free);
+  X509_ALGOR* scheme =
+      PKCS5_pbe2_set_iv(EVP_get_cipherbyname(cipher), 2048, nullptr, 0, nullptr, OBJ_txt2nid(hmac.c_str()));
+  if (!scheme) throw std::runtime_error("OpenSSL can't encrypt that way");
+  std::unique_ptr<X509_SIG, void (*)(X509_SIG*)> sealed(
+      PKCS8_set0_pbe(kPassphrase, sizeof kPassphrase - 1, plain.get(), scheme), X509_SIG_free);
+  std::unique_ptr<BIO, int (*)(BIO*)> out(BIO_new(BIO_s_mem()), BIO_free);
+  if (sealed) PEM_write_bio_PKCS8(out.get(), sealed.get());
+  return written(out.get());
+}
+
+std::string Key::spelled_out() const {
+  std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> copy(EVP_PKEY_dup(of(key_)), EVP_PKEY_free);
+  EVP_PKEY_set_utf8_string_param(copy.get(), OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_EXPLICIT);
+  std::unique_ptr<BIO, int (*)(BIO*)> out(BIO_new(BIO_s_mem()), BIO_free);
+  PEM_write_bio_PKCS8PrivateKey(out.get(), copy.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  return written(out.get());
+}
+
+ipc::Spki Key::spki() const { return spki_of(of(key_)); }
+
+ipc::Spki Key::compressed_spki() const {
+  std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> copy(EVP_PKEY_dup(of(key_)), EVP_PKEY_free);
+  EVP_PKEY_set_utf8_string_param(copy.get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed");
+  return spki_of(copy.get());
+}
+
+std::string Key::number(const char* parameter) const {
+  std::string bytes(1024, '\0');
+  auto* out = reinterpret_cast<unsigned char*>(bytes.data());
+  size_t size = bytes.size();
+  const bool is_public = std::string(parameter) == "pub";
+  int ok = 0;
+  if (EVP_PKEY_is_a(of(key_), "ED25519")) {
+    ok = is_public ? EVP_PKEY_get_raw_public_key(of(key_), out, &size)
+                   : EVP_PKEY_get_raw_private_key(of(key_), out, &size);
+  } else if (is_public) {
+    ok = EVP_PKEY_get_octet_string_param(of(key_), parameter, out, size, &size);
+  } else {
+    BIGNUM* number = nullptr;
+    ok = EVP_PKEY_get_bn_param(of(key_), parameter, &number);
+    if (ok == 1) size = static_cast<size_t>(BN_bn2bin(number, out));
+    BN_clear_free(number);
+  }
+  if (ok != 1) throw std::runtime_error(std::string("OpenSSL has no ") + parameter);
+  bytes.resize(size);
+  return bytes;
+}
+
+std::optional<ipc::Spki> read_private_key(const std::string& pem, const std::string& passphrase) {
+  std::unique_ptr<BIO, int (*)(BIO*)> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  std::string secret = passphrase;
+  std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, secret.data()),
+                                                     EVP_PKEY_free);
+  if (!key) return std::nullopt;
+  std::unique_ptr<EVP_PKEY_CTX, void (*)(EVP_PKEY_CTX*)> context(
+      EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr), EVP_PKEY_CTX_free);
+  if (EVP_PKEY_check(context.get()) != 1) return std::nullopt;
+  if (EVP_PKEY_is_a(key.get(), "EC"))
+    EVP_PKEY_set_utf8_string_param(key.get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed");
+  return spki_of(key.get());
 }
 
 bool Key::verifies(ipc::Scheme scheme, Bytes message, Bytes signature) const {

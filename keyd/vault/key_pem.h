@@ -1,0 +1,25 @@
+// Finds the one private key in a file's text (PEM, RFC 7468), and says of a file that has none what it is instead.
+//
+// White space counts for nothing, and text or other blocks beside the key do no harm: what OpenSSL reads is read. Makes
+// no copy of a key but the one that decode_base64() writes where its caller says.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace keyd {
+
+struct PemKey {
+  std::string_view body;  // base64, a part of the text; empty: none, and `problem` says why
+  bool encrypted = false;
+};
+
+// `problem`: what was found, and the command that makes a key of it if there is one.
+PemKey find_private_key(std::string_view text, std::string& problem);
+
+// Returns the size; 0 and `problem` if `body`, a part of `text`, is not base64 or longer than `out`.
+size_t decode_base64(std::string_view text, std::string_view body, std::span<uint8_t> out, std::string& problem);
+
+}  // namespace keyd
