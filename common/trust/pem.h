@@ -24,6 +24,9 @@ using Der = std::vector<uint8_t>;
 std::vector<Der> certificates_in(const Pem& pem);
 std::vector<Der> crls_in(const Pem& pem);
 
+// The subject of a DER certificate, "CN=dev1,O=Acme" (RFC 4514), bounded; "" if it can't be read.
+std::string subject_of(const Der& certificate);
+
 enum class BlockKind : uint8_t { certificate, trusted_certificate, crl, other };
 
 // What stands between one BEGIN line and its END line.

@@ -121,17 +121,18 @@ std::string usages_of(X509* certificate) {
 
 Words purpose(const Failure& f) {
   const bool device = f.policy.purpose == Purpose::device;
+  const std::string not_for = device ? "is not for TLS clients" : "is not for TLS servers";
   const std::string wanted =
       device ? "clientAuth (\"TLS Web Client Authentication\")" : "serverAuth (\"TLS Web Server Authentication\")";
   const uint32_t usage = X509_get_extended_key_usage(f.certificate);  // all bits without the extension
   if (usage != UINT32_MAX && (usage & (device ? XKU_SSL_CLIENT : XKU_SSL_SERVER | XKU_SGC)) == 0)
-    return {"may not be used for it: its extendedKeyUsage lacks " + wanted + "; it has " + usages_of(f.certificate),
+    return {not_for + ": its extendedKeyUsage lacks " + wanted + "; it has " + usages_of(f.certificate),
             "have it issued with extendedKeyUsage = " + std::string(device ? "clientAuth" : "serverAuth")};
   if (f.position > 0)
     return {"is not allowed to issue TLS certificates: its keyUsage or nsCertType forbids it",
             "have the CA's certificate issued with keyUsage = keyCertSign"};
-  return {std::string("may not be used for it: its keyUsage lacks digitalSignature") +
-              (device ? "" : ", keyEncipherment and keyAgreement") + ", or its nsCertType forbids it",
+  return {not_for + ": its keyUsage lacks digitalSignature" + (device ? "" : ", keyEncipherment and keyAgreement") +
+              ", or its nsCertType forbids it",
           "have it issued with keyUsage = digitalSignature"};
 }
 

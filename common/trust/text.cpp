@@ -1,7 +1,11 @@
 #include "common/trust/text.h"
 
+#include <openssl/err.h>
+
 #include <array>
 #include <ctime>
+
+#include "common/trust/pem.h"
 
 namespace trust {
 namespace {
@@ -41,6 +45,13 @@ std::string subject_text(X509* certificate) {
   }
   GENERAL_NAMES_free(names);
   return subject.empty() ? bounded(serial_text(certificate), kMaxName) : bounded(subject, kMaxName);
+}
+
+std::string subject_of(const Der& der) {
+  const unsigned char* at = der.data();
+  const Certificate certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  ERR_clear_error();
+  return certificate ? subject_text(certificate.get()) : "";
 }
 
 std::optional<int64_t> unix_time(const ASN1_TIME* time) {

@@ -34,12 +34,12 @@ struct Policy {
 };
 
 struct Refusal {
-  int code = 0;         // X509_V_ERR_*
-  int position = -1;    // in the chain as it was built: 0 is the leaf; -1: none in particular
-  std::string subject;  // of that certificate, RFC 4514; bounded
-  std::string problem;  // one clause, to be read behind the subject: "expired on 2026-01-02 10:00:00 UTC"
-  std::string advice;   // what mends it: "renew it"
-  uint8_t alert = 42;   // RFC 8446 6.2
+  int code = 0;              // X509_V_ERR_*
+  int position = -1;         // in the chain as it was built: 0 is the leaf; -1: none in particular
+  std::string subject = {};  // of that certificate, RFC 4514; bounded
+  std::string problem = {};  // one clause, to be read behind the subject: "expired on 2026-01-02 10:00:00 UTC"
+  std::string advice = {};   // what mends it: "renew it"
+  uint8_t alert = 42;        // RFC 8446 6.2
 
   // "certificate 1 (intermediate "CN=Int") expired on 2026-01-02 10:00:00 UTC"
   std::string text() const;

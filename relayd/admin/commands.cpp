@@ -48,6 +48,11 @@ constexpr char kInitExit[] =
     "is "
     "wrong,\nor a file is in the way (--force).";
 
+constexpr char kVerifyExit[] =
+    "The same code judges as in a handshake. By the configuration's CAs, CRLs and settings for chains, unless --cafile "
+    "and\n--crlfile name others; with --cafile the configuration is not read.\n"
+    "Exit status: 0 accepted; 1 refused; 64 wrong command line; 78 the configuration, or a file, can't be used.";
+
 CLI::App* add(CLI::App& app, const char* name, const char* what, const char* footer = kExit) {
   CLI::App* command = app.add_subcommand(name, what);
   command->footer(footer);
@@ -63,7 +68,8 @@ Commands::Commands(CLI::App& app)
           add(app, "reload", "Reads the configuration and the certificates again, as SIGHUP; waits for the outcome")),
       disconnect_(add(app, "disconnect", "Ends the sessions of a client id (MQTT 5: reason 0x98)")),
       check_(add(app, "check", "Would relayd start and relay? And if not, what is to be done?", kCheckExit)),
-      init_(add(app, "init", "Writes the configuration: three questions, or flags", kInitExit)) {
+      init_(add(app, "init", "Writes the configuration: three questions, or flags", kInitExit)),
+      verify_(add(app, "verify", "Would this chain of certificates be accepted? And if not, why not?", kVerifyExit)) {
   app.require_subcommand(0, 1);
   status_->add_flag("--json", json_, "As JSON; so it is also into a pipe");
   disconnect_->add_option("CLIENT_ID", client_id_, "Whose")->required();
@@ -83,6 +89,20 @@ Commands::Commands(CLI::App& app)
   init_->add_option("--local", init_options_.local, "The broker of devices without a key here")
       ->type_name("HOST[:PORT]");
   init_->add_flag("--force", init_options_.force, "Replaces what is there, and keeps it as FILE.old");
+  verify_->add_option("CHAIN", verify_options_.chain, "PEM, the leaf first; -: standard input")->required();
+  verify_->add_option("--as", verify_options_.as, "Whose chain it is: device or remote")
+      ->required()
+      ->check(CLI::IsMember({"device", "remote"}));
+  verify_->add_option("--name", verify_options_.name,
+                      "The name or address that it must be for; default, of a remote: the configured one");
+  verify_->add_option("--at", verify_at_, "When: 2027-01-15T08:00:00Z, or Unix seconds; default: now")
+      ->type_name("TIME")
+      ->check([](const std::string& text) { return parse_time(text) ? "" : "no time: " + text; });
+  verify_->add_option("--cafile", verify_options_.cafile, "The CAs, PEM, instead of the configuration's")
+      ->type_name("FILE");
+  verify_->add_option("--crlfile", verify_options_.crlfile, "The CRLs, PEM, instead of the configuration's")
+      ->type_name("FILE");
+  verify_->add_flag("--json", verify_options_.json, "One JSON object");
 }
 
 int Commands::run_init(const std::string& config_file) const {
@@ -104,6 +124,14 @@ int Commands::run_check(const std::string& config_file, const Overrides& overrid
   return common::report_checks(run_checks(options), options, std::cout, common::Screen::of(STDOUT_FILENO));
 }
 
+int Commands::run_verify(const std::string& config_file, const Overrides& overrides) const {
+  VerifyOptions options = verify_options_;
+  options.config = config_file;
+  options.overrides = overrides;
+  if (verify_at_) options.at = parse_time(*verify_at_);
+  return verify(options, std::cin, std::cout);
+}
+
 // Asks the relayd that runs.
 int Commands::run_request(const CLI::App& chosen, const std::string& config_file, const Overrides& overrides) const {
   const std::string socket = control_socket(config_file, overrides);
@@ -120,13 +148,14 @@ int Commands::run_request(const CLI::App& chosen, const std::string& config_file
 
 std::optional<int> Commands::run(const std::string& config_file, const Overrides& overrides) const {
   const CLI::App* chosen = nullptr;
-  for (const CLI::App* command : {status_, reload_, disconnect_, check_, init_})
+  for (const CLI::App* command : {status_, reload_, disconnect_, check_, init_, verify_})
     if (*command) chosen = command;
   if (!chosen) return std::nullopt;
   try {
-    const int status = chosen == check_  ? run_check(config_file, overrides)
-                       : chosen == init_ ? run_init(config_file)
-                                         : run_request(*chosen, config_file, overrides);
+    const int status = chosen == check_    ? run_check(config_file, overrides)
+                       : chosen == init_   ? run_init(config_file)
+                       : chosen == verify_ ? run_verify(config_file, overrides)
+                                           : run_request(*chosen, config_file, overrides);
     std::cout.flush();
     return std::cout ? status : report(*chosen, "its output can't be written", kExitFailed);
   } catch (const MissingAnswer& error) {

@@ -122,7 +122,7 @@ TEST_CASE("trust: a CA without a CRL in the file has its devices refused, and bo
 }
 
 TEST_CASE(
-    "trust: a critical issuingDistributionPoint is understood; an unknown critical extension refuses, and is named") {
+    "trust: a critical issuingDistributionPoint is understood, an unknown critical extension refuses and is named") {
   Validator known =
       validator({ca()}, {crl(ca(), {.revoked = {bad()},
                                     .extensions = "issuingDistributionPoint=critical,@idp\n[idp]\nonlyuser=TRUE\n"})});

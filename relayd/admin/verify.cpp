@@ -1,0 +1,168 @@
+#include "relayd/admin/verify.h"
+
+#include <charconv>
+#include <ctime>
+#include <istream>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "common/checks.h"
+#include "common/terminal.h"
+#include "common/trust/validator.h"
+#include "relayd/supervisor/load.h"
+
+namespace relayd::admin {
+namespace {
+
+using common::ConfigError;
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMaxChainFile = 1024 * 1024;
+
+// What judges, and what of it the answer names.
+struct Judge {
+  trust::Pem anchors, crls;
+  trust::Policy policy;
+};
+
+trust::Pem given(const char* flag, const std::string& file) {
+  return {std::string(flag) + ": " + file, common::read_file(file, kMaxChainFile * 16)};
+}
+
+trust::Pem same(tls::Pem pem) { return {std::move(pem.file), std::move(pem.text)}; }
+
+// By the configuration: as relayd judges. Its settings for chains count in every case.
+Judge configured(const VerifyOptions& options, bool device) {
+  const Config config = Config::parse(common::read_file(options.config, kMaxConfigFile), options.config,
+                                      options.overrides, Config::RemoteHost::may_be_missing);
+  if (!(device ? config.listener.verify_peer : config.remote.verify_peer))
+    throw ConfigError(
+        options.config + ": " + (device ? "listener" : "remote") +
+        ".verify is verify_none, so that any certificate is accepted; --cafile says by which CAs to judge");
+  Judge judge;
+  if (device) {
+    judge.anchors = same(read_pem(options.config, "listener.cacertfile", config.listener.cacertfile));
+    judge.crls = same(read_pem(options.config, "listener.crlfile", config.listener.crlfile));
+  } else {
+    judge.anchors = same(read_pem(options.config, "remote.cacertfile", config.remote.cacertfile));
+    judge.policy.name = config.remote.server_name;
+  }
+  return judge;
+}
+
+Judge judge_of(const VerifyOptions& options) {
+  const bool device = options.as == "device";
+  Judge judge = options.cafile ? Judge{given("--cafile", *options.cafile), {}, {}} : configured(options, device);
+  if (options.crlfile) judge.crls = given("--crlfile", *options.crlfile);
+  judge.policy.purpose = device ? trust::Purpose::device : trust::Purpose::remote;
+  if (options.name) judge.policy.name = *options.name;
+  return judge;
+}
+
+std::string read_chain(const std::string& file, std::istream& in) {
+  if (file != "-") return common::read_file(file, kMaxChainFile);
+  std::string text(kMaxChainFile, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  return text;
+}
+
+trust::Verdict judged(trust::Validator& validator, const std::vector<trust::Der>& chain, int64_t now) {
+  const std::vector<std::span<const uint8_t>> spans(chain.begin(), chain.end());
+  return validator.validate(spans, now);
+}
+
+trust::Verdict unreadable(const std::string& why) {
+  return {trust::Refusal{.problem = why, .advice = "give the chain as PEM, the leaf first"}, 0, 0};
+}
+
+std::string iso_time(int64_t unix_seconds) {
+  const time_t seconds = unix_seconds;
+  tm parts{};
+  char text[64];
+  if (!gmtime_r(&seconds, &parts) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) return "";
+  return text;
+}
+
+Json as_json(const VerifyOptions& options, const trust::Policy& policy, int64_t now, const trust::Verdict& verdict) {
+  Json json = {{"accepted", verdict.accepted()}, {"chain", options.chain}, {"as", options.as}};
+  if (!policy.name.empty()) json["name"] = policy.name;
+  json["at"] = iso_time(now);
+  if (verdict.accepted()) {
+    json["until"] = iso_time(verdict.until);
+    return json;
+  }
+  const trust::Refusal& refusal = *verdict.refusal;
+  json["code"] = refusal.code;
+  json["position"] = refusal.position;
+  json["subject"] = refusal.subject;
+  json["problem"] = refusal.problem;
+  json["advice"] = refusal.advice;
+  json["alert"] = refusal.alert;
+  return json;
+}
+
+std::string as_text(const VerifyOptions& options, const trust::Policy& policy, const std::string& leaf,
+                    const trust::Verdict& verdict) {
+  const std::string role = options.as == "device" ? "a device" : "the remote broker";
+  if (!verdict.accepted())
+    return "refused as " + role + ": " + verdict.refusal->text() + ". To mend it: " + verdict.refusal->advice + ".";
+  const std::string name = !policy.name.empty()     ? ", for \"" + policy.name + "\""
+                           : options.as == "remote" ? " (its name was not checked: --name)"
+                                                    : "";
+  return "accepted as " + role + name + ": \"" + leaf + "\". This holds until " + common::day_of(verdict.until) +
+         ", as long as the anchors and CRLs stay the same.";
+}
+
+}  // namespace
+
+int verify(const VerifyOptions& options, std::istream& in, std::ostream& out) {
+  const Judge judge = judge_of(options);
+  trust::Validator validator(judge.anchors, judge.crls, judge.policy);
+  const int64_t now = options.at.value_or(time(nullptr));
+  const trust::Pem pem{options.chain, read_chain(options.chain, in)};
+  std::vector<trust::Der> chain;
+  trust::Verdict verdict;
+  try {
+    chain = trust::certificates_in(pem);
+    verdict = judged(validator, chain, now);
+  } catch (const ConfigError& error) {
+    verdict = unreadable(error.what());
+  }
+  if (options.json) {
+    const Json json = as_json(options, judge.policy, now, verdict);
+    out << json.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) << "\n";
+  } else {
+    const std::string leaf = verdict.accepted() ? trust::subject_of(chain.front()) : "";
+    out << common::visible(as_text(options, judge.policy, leaf, verdict)) << "\n";
+  }
+  return verdict.accepted() ? 0 : 1;
+}
+
+std::optional<int64_t> parse_time(const std::string& text) {
+  int64_t seconds = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, seconds);
+  if (error == std::errc() && stop == end && text.find('-', 1) == std::string::npos) return seconds;
+  tm broken{};
+  broken.tm_mday = 1;
+  const char* rest = strptime(text.c_str(), "%Y-%m-%d", &broken);
+  if (!rest) return std::nullopt;
+  if (*rest == 'T' || *rest == ' ') {
+    rest = strptime(rest + 1, "%H:%M", &broken);
+    if (rest && *rest == ':') rest = strptime(rest, ":%S", &broken);
+    if (!rest) return std::nullopt;
+  }
+  if (std::string_view(rest) == "Z") rest++;
+  const std::string zone = rest;
+  const int64_t utc = timegm(&broken);
+  if (zone.empty()) return utc;
+  tm offset{};
+  const bool sign = zone[0] == '+' || zone[0] == '-';
+  const char* zone_end = sign ? strptime(zone.c_str() + 1, "%H:%M", &offset) : nullptr;
+  if (!zone_end || *zone_end != '\0') return std::nullopt;
+  const int64_t east = offset.tm_hour * 3600 + offset.tm_min * 60;
+  return zone[0] == '+' ? utc - east : utc + east;
+}
+
+}  // namespace relayd::admin

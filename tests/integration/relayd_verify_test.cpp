@@ -1,0 +1,117 @@
+// `relayd verify`, by the program that is shipped: the verdict as an exit status, and one paragraph that says which
+// certificate, what is wrong and what mends it.
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/process.h"
+#include "tests/integration/harness/temp_dir.h"
+#include "tests/pki/certificates.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace harness;
+
+namespace {
+
+using Json = nlohmann::json;
+using namespace pki;
+
+// Certificates in files, and relayd to be asked about them.
+struct Desk {
+  Desk() {
+    write_file(folder / "ca.pem", ca.pem());
+    write_file(folder / "devices.crl", pem(crl(ca, {.revoked = {revoked}})));
+    write_file(folder / "relayd.json", R"({ "remote_host": "broker.example", "remote_port": 8883,
+      "remote": { "cacertfile": ")" + (folder / "ca.pem").string() +
+                                           R"(" },
+      "listener": { "certfile": "/none", "crlfile": ")" +
+                                           (folder / "devices.crl").string() + R"(",
+                    "cacertfile": ")" + (folder / "ca.pem").string() +
+                                           R"(" }, "keyd_socket": "/none" })");
+  }
+  fs::path chain(const std::vector<Identity>& identities) {
+    std::string text;
+    for (const Identity& identity : identities) text += identity.pem();
+    write_file(folder / "chain.pem", text);
+    return folder / "chain.pem";
+  }
+  Finished verify(const fs::path& file, const std::vector<std::string>& flags, bool configured = false,
+                  const std::string& at = std::to_string(kNow)) {
+    ProcessOptions command{.argv = {MQTT_RELAY_PROGRAMS "/relayd", "verify", file}};
+    const std::vector<std::string> judge =
+        configured ? std::vector<std::string>{"--config", folder / "relayd.json", "--at", at}
+                   : std::vector<std::string>{"--cafile", folder / "ca.pem", "--at", at};
+    command.argv.insert(command.argv.end(), judge.begin(), judge.end());
+    command.argv.insert(command.argv.end(), flags.begin(), flags.end());
+    return run(command);
+  }
+
+  TempDir folder;
+  Identity ca = root("Root", 1);
+  Identity leaf = issue(ca, {.subject = cn("dev1")}, key("P-256", 9));
+  Identity revoked = issue(ca, {.subject = cn("dev2")}, key("P-256", 9));
+  Identity server = issue(ca, {.subject = cn("x"), .extensions = kServer}, key("P-256", 8));
+};
+
+void expect(const Finished& done, int status, const std::string& words) {
+  INFO(done.out << done.err);
+  CHECK(done.status.code == status);
+  CHECK((done.out + done.err).find(words) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("relayd verify: 0 for a chain that is accepted, 1 with the cause and the remedy for one that is not") {
+  Desk desk;
+  expect(desk.verify(desk.chain({desk.leaf}), {"--as", "device"}), 0, "accepted as a device: \"CN=dev1\"");
+  expect(desk.verify(desk.chain({desk.leaf}), {"--as", "remote"}), 1,
+         "refused as the remote broker: certificate 0 (\"CN=dev1\") is not for TLS servers: its extendedKeyUsage lacks "
+         "serverAuth");
+  expect(desk.verify(desk.chain({desk.leaf}), {"--as", "device"}, false, "2037-01-01"), 1,
+         "expired on 2028-01-15 08:00:00 UTC. To mend it: renew it");
+  expect(desk.verify(desk.chain({desk.server}), {"--as", "remote", "--name", "localhost"}), 0, "for \"localhost\"");
+  expect(desk.verify(desk.chain({desk.server}), {"--as", "remote", "--name", "broker.example"}), 1,
+         "is for DNS:localhost, not for \"broker.example\"");
+  expect(desk.verify(desk.chain({issue(root("Other", 2), {.subject = cn("dev3")}, key("P-256"))}), {"--as", "device"}),
+         1, "was issued by \"CN=Other\", which is not in");
+  expect(desk.verify(desk.chain({desk.revoked}), {"--as", "device", "--crlfile", desk.folder / "devices.crl"}), 1,
+         "was revoked on 2027-01-14");
+  write_file(desk.folder / "junk.pem", "hello\n");
+  expect(desk.verify(desk.folder / "junk.pem", {"--as", "device"}), 1, "it is not PEM");
+}
+
+TEST_CASE("relayd verify: the configuration says by whose certificates and CRLs, and for which name") {
+  Desk desk;
+  expect(desk.verify(desk.chain({desk.leaf}), {"--as", "device"}, true), 0, "accepted");
+  expect(desk.verify(desk.chain({desk.revoked}), {"--as", "device"}, true), 1, "was revoked");
+  expect(desk.verify(desk.chain({desk.server}), {"--as", "remote"}, true), 1,
+         "is for DNS:localhost, not for \"broker.example\"");
+  expect(desk.verify(desk.chain({desk.server}), {"--as", "remote", "--name", "localhost"}, true), 0, "accepted");
+}
+
+TEST_CASE("relayd verify: JSON has the same, field by field") {
+  Desk desk;
+  const Finished accepted = desk.verify(desk.chain({desk.leaf}), {"--as", "device", "--json"});
+  CHECK(Json::parse(accepted.out).at("accepted") == true);
+  CHECK(Json::parse(accepted.out).at("until") == "2028-01-15T08:00:00Z");
+  const Finished refused = desk.verify(desk.chain({desk.leaf}), {"--as", "remote", "--json"});
+  CHECK(refused.status.code == 1);
+  const Json json = Json::parse(refused.out);
+  CHECK(json.at("accepted") == false);
+  CHECK(json.at("position") == 0);
+  CHECK(json.at("subject") == "CN=dev1");
+  CHECK(json.at("alert") == 43);  // unsupported_certificate
+  CHECK(json.at("at") == "2027-01-15T08:00:00Z");
+  CHECK(json.at("advice") == "have it issued with extendedKeyUsage = serverAuth");
+}
+
+TEST_CASE("relayd verify: a wrong command line is 64, a file or a configuration that can't be used is 78") {
+  Desk desk;
+  const fs::path chain = desk.chain({desk.leaf});
+  expect(desk.verify(chain, {}), 64, "--as is required");
+  expect(desk.verify(chain, {"--as", "broker"}), 64, "broker");
+  expect(desk.verify(chain, {"--as", "device"}, false, "yesterday"), 64, "yesterday");
+  expect(desk.verify(desk.folder / "none.pem", {"--as", "device"}), 78, "none.pem");
+  expect(desk.verify(chain, {"--as", "device", "--crlfile", chain}), 78, "it holds only a certificate");
+  expect(desk.verify(chain, {"--as", "device", "--cafile", desk.folder / "none.pem"}, true), 78, "none.pem");
+  write_file(desk.folder / "relayd.json", "{}");
+  expect(desk.verify(chain, {"--as", "device"}, true), 78, "relayd.json");
+}
