@@ -13,21 +13,8 @@ using common::log::Level;
 using mqtt::DisconnectReason;
 using mqtt::Refusal;
 
-// How long a closed session may wait for its peers' own end, and for its last bytes to be taken.
-constexpr Milliseconds kLinger{5000};
-
 std::span<const uint8_t> bytes_of(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-
-// keyd's answer, as the device is told it. nullopt: none in time.
-Refusal refusal_of(std::optional<ipc::Status> status) {
-  if (!status) return Refusal::server_unavailable;
-  switch (*status) {
-    case ipc::Status::mismatch: return Refusal::not_authorized;
-    case ipc::Status::busy: return Refusal::server_busy;
-    default: return Refusal::server_unavailable;
-  }
 }
 
 }  // namespace
@@ -61,7 +48,8 @@ void Session::move_to(State state) {
     case State::remote_handshake: return deadline_.start(config.remote.connect_timeout);
     case State::awaiting_connack: return deadline_.start(config.remote.connack_timeout);
     case State::relaying: return set_keep_alive(connect_.keep_alive);
-    case State::closing: return deadline_.start(kLinger);
+    case State::parting:
+    case State::closing: return begin_waiting_for_peers();
   }
 }
 
@@ -74,7 +62,8 @@ void Session::on_deadline() {
       return refuse(Refusal::server_unavailable, "the remote broker's TLS handshake took longer than connect_timeout");
     case State::awaiting_connack: return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
     case State::relaying: return check_keep_alive();
-    case State::closing: return services_.retire(services_.owner, id_);
+    case State::parting:
+    case State::closing: return wait_for_peers();
     case State::looking_up:
     case State::dialing: return;
   }
@@ -98,7 +87,7 @@ void Session::release_chain() {
 void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
   const bool relays = state_ == State::awaiting_connack || state_ == State::relaying;
   if (&stream == upstream_.get()) {
-    if (relays) forward_down(bytes);
+    if (relays || state_ == State::parting) forward_down(bytes);
   } else if (state_ == State::awaiting_connect) {
     read_connect(bytes);
   } else if (waits()) {
@@ -120,6 +109,7 @@ void Session::on_end(tls::Stream& stream, const tls::End& end) {
   if (waits() && has_said_all()) return;
   if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
   if (state_ == State::device_handshake) return left_before_tls(end);
+  if (state_ == State::parting && end.cause == tls::End::Cause::closed) return upstream_->end_writing();
   const bool failed = end.cause > tls::End::Cause::timed_out;
   device_left("device: " + end.text, failed ? Level::warning : Level::info);
 }
@@ -262,7 +252,7 @@ void Session::forward_up(std::span<const uint8_t> bytes) {
       if (upstream_->congested()) device_.pause();
       watch_sends();
       return charge(fed.good, messages);
-    case mqtt::Framer::State::disconnected: return device_left("the device disconnected");
+    case mqtt::Framer::State::disconnected: return part();
     case mqtt::Framer::State::too_large:
       device_ended_ = true;
       return disconnect(DisconnectReason::packet_too_large, "the device sent a packet larger than max_packet_size");
@@ -281,14 +271,14 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
       first != mqtt::PacketType::auth)
     return refuse(Refusal::server_unavailable, "the broker's first packet is no CONNACK");
   device_.write(bytes.first(fed.good));
-  broker_answered_ |= fed.good > 0;
+  broker_answered_ = down_.packets(mqtt::PacketType::connack) > 0 || !down_.at_boundary();
   count(services_.counters.bytes_down, fed.good);
   count(services_.counters.messages_down, down_.packets(mqtt::PacketType::publish) - before);
   if (state_ == State::awaiting_connack && down_.connack_code()) {
-    if (*down_.connack_code() != 0)
+    if (*down_.connack_code() == 0) begin(to_remote_ ? "remote" : "local", upstream_->tls_version());
+    else if (down_.at_boundary())  // a part of it would tell a device nothing
       return finish("the broker refused the device, CONNACK code " + std::to_string(*down_.connack_code()),
                     Level::warning);
-    begin(to_remote_ ? "remote" : "local", upstream_->tls_version());
   }
   if (connack_) follow_connack(bytes.first(fed.good));
   switch (fed.state) {
@@ -328,59 +318,6 @@ void Session::obey(const EmptyBroker::Outcome& outcome) {
   }
 }
 
-// ---- the end -------------------------------------------------------------------------------------------------------
-
-void Session::upstream_ended(const tls::End& end) {
-  if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
-  if (state_ == State::relaying)
-    return disconnect(DisconnectReason::unspecified_error,
-                      (to_remote_ ? "the remote broker " : "the local broker ") + end.text);
-  const std::string_view why =
-      to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
-  switch (end.cause) {
-    case tls::End::Cause::own_certificate:
-      return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate", end.text);
-    case tls::End::Cause::signature: return refuse(refusal_of(end.status), "no signature for the device", end.text);
-    case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
-    default: return refuse(Refusal::server_unavailable, why, end.text);
-  }
-}
-
-void Session::refuse(Refusal refusal, std::string_view why, std::string_view detail) {
-  if (!broker_answered_)  // else there is no place for a CONNACK of ours
-    device_.write(mqtt::encode_connack(connect_.version, refusal, why, connect_.maximum_packet_size).bytes());
-  std::string cause(why);
-  if (!detail.empty()) cause.append(": ").append(detail);
-  count(services_.counters.refused[static_cast<size_t>(refusal)]);
-  finish("refused: " + cause, Level::warning, &services_.refusals[static_cast<size_t>(refusal)]);
-}
-
-void Session::disconnect(DisconnectReason reason, std::string_view why) {
-  // Not before a CONNACK of success (MQTT-3.14.0-1), not inside of a packet.
-  if (empty_broker_ ||
-      (state_ == State::relaying && down_.at_boundary() && down_.state() == mqtt::Framer::State::running))
-    device_.write(mqtt::encode_disconnect(connect_.version, reason, why, connect_.maximum_packet_size).bytes());
-  finish(why, Level::warning);
-}
-
-// Our own decision: said in the way that the session's state allows.
-void Session::end(Refusal before_connack, DisconnectReason after, std::string_view why) {
-  if (state_ == State::closing) return;
-  if (state_ == State::relaying) return disconnect(after, why);
-  if (state_ > State::awaiting_connect) return refuse(before_connack, why);
-  finish(why);
-}
-
-void Session::drain() { end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining"); }
-
-void Session::end_revoked() {
-  end(Refusal::not_authorized, DisconnectReason::not_authorized, "the device's certificate has been revoked");
-}
-
-void Session::end_by_operator() {
-  end(Refusal::server_unavailable, DisconnectReason::administrative_action, "closed by the operator");
-}
-
 // The broker said yes.
 void Session::begin(std::string_view to, std::string_view tls) {
   is_up_ = true;
@@ -393,45 +330,6 @@ void Session::begin(std::string_view to, std::string_view tls) {
                                    {"client_id", client_id_},
                                    {"to", to},
                                    {"tls", tls}});
-}
-
-// What the device did, or did not do, ends the session.
-void Session::device_left(std::string_view why, Level level) {
-  device_ended_ = true;
-  if (state_ == State::device_handshake) finish(why, level, &services_.failed_handshakes);
-  else if (state_ == State::awaiting_connect) finish(why, level, &services_.failed_connects);
-  else finish(why, level);
-}
-
-void Session::log_end(std::string_view why, Level level, common::LogLimit* limit) const {
-  const auto left_out = limit ? limit->admit(now()) : 0;
-  if (!left_out) return;
-  common::log::write(level, "session closed",
-                     {{"worker", services_.worker},
-                      {"session", id_},
-                      {"device", address_.text()},
-                      {"client_id", client_id_},
-                      {"why", why},
-                      {"bytes_up", up_.bytes()},
-                      {"bytes_down", down_.bytes()},
-                      {"suppressed", *left_out}});
-}
-
-void Session::finish(std::string_view why, Level level, common::LogLimit* limit) {
-  if (state_ == State::closing) return;
-  if (state_ == State::device_handshake && !probe_) count(services_.counters.handshakes_failed);
-  move_to(State::closing);
-  log_end(why, level, limit);
-  if (is_up_) uncount(services_.counters.sessions);
-  if (is_up_ && device_ended_) note_flapping();
-  leave_waiting();
-  throttle_.reset();
-  stalled_.reset();
-  if (lookup_) services_.keyd.cancel(*lookup_);
-  lookup_.reset();
-  dialer_.reset();
-  device_.close();
-  if (upstream_) upstream_->close();
 }
 
 }  // namespace relayd

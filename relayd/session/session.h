@@ -3,11 +3,11 @@
 //   device_handshake → awaiting_connect → looking_up ─┬─► dialing → remote_handshake ─► awaiting_connack → relaying
 //                                                     ├─► dialing (local broker) ─────► awaiting_connack → relaying
 //                                                     └─► relaying (built-in empty broker)
-//   every state → closing → gone
+//   awaiting_connack, relaying ─device's DISCONNECT─► parting;  every state → closing → gone
 //
 // MQTT bytes pass unchanged. What the session says itself is a CONNACK that refuses, or a 5.0 DISCONNECT between two
 // packets; never a CONNACK of success for a device that has a key, never a PINGRESP. When either side stops, so does
-// the other; what it had said before is delivered first. One thread; owned by the worker.
+// the other; what it had said before is delivered first (closing.cpp). One thread; owned by the worker.
 //
 // Before its CONNECT is sent the device is read all the same, so that its leaving is noticed (waiting.cpp). What bounds
 // a session that is up (session_limits.cpp): the keep alive, send_timeout, the device's rates.
@@ -93,7 +93,15 @@ class Session final : public tls::StreamHandler {
     remote_handshake,
     awaiting_connack,
     relaying,
+    parting,  // the device has said DISCONNECT, and the broker may answer
     closing,
+  };
+
+  // What a stream's peer had taken when we looked last, and since when that is so.
+  struct Progress {
+    uint64_t delivered = 0, at = 0;
+    void begin(const tls::Stream& stream, uint64_t now) { *this = {stream.delivered(), now}; }
+    Milliseconds idle(const tls::Stream& stream, uint64_t now);
   };
 
   void move_to(State state);
@@ -140,16 +148,21 @@ class Session final : public tls::StreamHandler {
   void check_keep_alive();
   void watch_sends();
   void check_sends();
-  bool stalls(tls::Stream& stream, Milliseconds& left);
+  bool stalls(tls::Stream& stream, Progress& progress, Milliseconds& left);
   void charge(size_t bytes, uint64_t messages);
   bool banned();
   void note_flapping();
 
   void end(mqtt::Refusal before_connack, mqtt::DisconnectReason after, std::string_view why);
+  static mqtt::Refusal refusal_of(std::optional<ipc::Status> status);
   void upstream_ended(const tls::End& end);
   void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);
   void end(mqtt::DisconnectReason up, mqtt::Refusal before, std::string_view why);
+  void part();
+  void begin_waiting_for_peers();
+  void wait_for_peers();
+  bool is_over(const tls::Stream& stream, Progress& progress, Milliseconds& left);
   void device_left(std::string_view why, common::log::Level level = common::log::Level::info);
   void finish(std::string_view why, common::log::Level level = common::log::Level::info,
               common::LogLimit* limit = nullptr);
@@ -173,7 +186,7 @@ class Session final : public tls::StreamHandler {
   bool probe_ = false;  // it left without a byte
   NewestTable::Device newest_id_ = 0;
   bool to_remote_ = false;
-  bool broker_answered_ = false;  // some of its bytes have gone to the device
+  bool broker_answered_ = false;  // a CONNACK, or a part of any packet: there is no place for a CONNACK of ours
   std::optional<ipc::Client::Ticket> lookup_;
   std::unique_ptr<Dialer> dialer_;
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker
@@ -191,6 +204,7 @@ class Session final : public tls::StreamHandler {
   };
   std::unique_ptr<Rates> rates_;                       // none: no limits
   std::unique_ptr<common::Timer> throttle_, stalled_;  // made when first needed
+  Progress device_progress_{}, upstream_progress_{};
   FlappingTable::Device flapping_id_ = 0;
 };
 

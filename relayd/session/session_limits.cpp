@@ -69,27 +69,31 @@ void Session::check_keep_alive() {
 
 // One timer for both legs, and none as long as the kernel takes everything.
 void Session::watch_sends() {
-  if (state_ == State::closing || (!device_.congested() && (!upstream_ || !upstream_->congested()))) return;
+  if (state_ >= State::parting || (!device_.congested() && (!upstream_ || !upstream_->congested()))) return;
   if (!stalled_)
     stalled_ = std::make_unique<common::Timer>(services_.runtime.loop, this,
                                                [](void* self) { static_cast<Session*>(self)->check_sends(); });
-  if (!stalled_->running()) stalled_->start(services_.config.listener.send_timeout);
+  if (stalled_->running()) return;
+  device_progress_.begin(device_, now());
+  if (upstream_) upstream_progress_.begin(*upstream_, now());
+  stalled_->start(services_.config.listener.send_timeout);
 }
 
-// Whether it has taken nothing for send_timeout. Else `left` becomes the time until it could be so, if that is less.
-bool Session::stalls(tls::Stream& stream, Milliseconds& left) {
+// Whether its peer has taken nothing, and the kernel neither, for send_timeout. Else `left` becomes the time until it
+// could be so, if that is less.
+bool Session::stalls(tls::Stream& stream, Progress& progress, Milliseconds& left) {
   stream.push();  // after a stop of this process, the kernel may have room again
-  if (state_ == State::closing || !stream.congested()) return false;
-  const Milliseconds timeout = services_.config.listener.send_timeout, idle(now() - stream.progress_at());
+  if (state_ >= State::parting || !stream.congested()) return false;
+  const Milliseconds timeout = services_.config.listener.send_timeout, idle = progress.idle(stream, now());
   left = std::min(left, timeout - idle);
   return idle >= timeout;
 }
 
 void Session::check_sends() {
   Milliseconds left = Milliseconds::max();
-  const bool device = stalls(device_, left);
-  const bool upstream = !device && upstream_ && stalls(*upstream_, left);
-  if (state_ == State::closing) return;
+  const bool device = stalls(device_, device_progress_, left);
+  const bool upstream = !device && upstream_ && stalls(*upstream_, upstream_progress_, left);
+  if (state_ >= State::parting) return;
   if (device || upstream) count(services_.counters.send_timeouts);
   if (device) return finish("the device took nothing for send_timeout", common::log::Level::warning);
   if (upstream && state_ == State::relaying)

@@ -1,7 +1,9 @@
 #include "relayd/tls/stream.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <wolfssl/wolfcrypt/settings.h>
 
@@ -182,7 +184,8 @@ void Stream::watch() {
     case State::handshake: events = handshake_ && handshake_->parked() ? 0 : UV_READABLE; break;
     // A broken stream is read even if paused: an alert, the reason, may still be there.
     case State::open: events = !ended_ && (!paused_ || broken_) ? UV_READABLE : 0; break;
-    case State::flushing: break;
+    // What the peer says meanwhile is let go, so that it never waits for us to read before it reads.
+    case State::flushing: events = peer_closed_ || error_ != 0 ? 0 : UV_READABLE; break;
     case State::lingering: events = UV_READABLE; break;
     case State::closed: return;
   }
@@ -199,7 +202,7 @@ void Stream::on_ready(int events) {
       on_progress(handshake_->advance());
     } else if (state_ == State::open && !ended_ && (!paused_ || broken_)) {
       pump();
-    } else if (state_ == State::lingering) {
+    } else if (state_ == State::lingering || state_ == State::flushing) {
       discard();
     }
   }
@@ -306,7 +309,7 @@ void Stream::set_io_callbacks(WOLFSSL_CTX* context) {
 }
 
 void Stream::write(std::span<const uint8_t> bytes) {
-  if (state_ != State::open || broken_ || bytes.empty()) return;
+  if (state_ != State::open || broken_ || write_ended_ || bytes.empty()) return;
   if (!ssl_) {
     send_or_keep(bytes);
   } else {
@@ -333,6 +336,7 @@ void Stream::send_or_keep(std::span<const uint8_t> bytes) {
 size_t Stream::send(std::span<const uint8_t> bytes) {
   if (bytes.empty() || broken_) return 0;
   const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (sent >= 0) sent_ += static_cast<uint64_t>(sent);
   if (sent >= 0) return static_cast<size_t>(sent);
   if (errno == EAGAIN || errno == EINTR) return 0;
   broken_ = true;  // reading tells why, but not twice: what was told here would look like a FIN there
@@ -347,8 +351,9 @@ void Stream::send_pending() {
   if (!broken_ && pending_sent_ < pending_.size()) return;
   std::vector<uint8_t>().swap(pending_);  // gives the memory back
   pending_sent_ = 0;
-  if (state_ == State::flushing) after_flush();
-  else if (state_ == State::open && !broken_) handler_.on_drained(*this);
+  if (state_ == State::flushing) return after_flush();
+  if (state_ == State::open && write_ended_ && !broken_) ::shutdown(socket_.get(), SHUT_WR);
+  if (state_ == State::open && !broken_) handler_.on_drained(*this);
 }
 
 void Stream::push() {
@@ -360,6 +365,11 @@ void Stream::set_user_timeout(std::chrono::milliseconds timeout) {
   // At most a day, of which an unsigned int's milliseconds have 49. Can't fail on a TCP socket.
   const auto milliseconds = static_cast<unsigned>(std::min<int64_t>(timeout.count(), 86'400'000));
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+}
+
+size_t Stream::unacknowledged() const {
+  int queued = 0;  // tcp(7), SIOCOUTQ: what is in the socket's send queue
+  return socket_ && ioctl(socket_.get(), SIOCOUTQ, &queued) == 0 ? static_cast<size_t>(queued) : 0;
 }
 
 // ---- the end -------------------------------------------------------------------------------------------------------
@@ -395,14 +405,26 @@ void Stream::report_end() {
   handler_.on_end(*this, *end);
 }
 
+void Stream::say_close_notify() {
+  if (state_ == State::open && ssl_ && !broken_ && !write_ended_) wolfSSL_shutdown(ssl_.get());
+  write_ended_ = true;
+  flush();
+}
+
+void Stream::end_writing() {
+  if (state_ != State::open || write_ended_) return;
+  say_close_notify();
+  if (!congested() && !broken_) ::shutdown(socket_.get(), SHUT_WR);
+  watch();
+}
+
 void Stream::close() {
   if (state_ == State::flushing || state_ == State::lingering || state_ == State::closed) return;
   handshake_.reset();
   end_.reset();
   // Not for a failed handshake: wolfSSL has said why by an alert, which flush() sends.
-  if (state_ == State::open && ssl_ && !broken_) wolfSSL_shutdown(ssl_.get());
+  say_close_notify();
   state_ = State::flushing;
-  flush();
   if (!congested() || broken_) after_flush();
   watch();
 }
@@ -417,7 +439,7 @@ void Stream::after_flush() {
 
 void Stream::discard() {
   const auto received = receive();
-  if (received.empty() && (peer_closed_ || error_ != 0)) finish();
+  if (received.empty() && (error_ != 0 || (peer_closed_ && state_ == State::lingering))) finish();
 }
 
 void Stream::finish() {

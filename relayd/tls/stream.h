@@ -91,9 +91,15 @@ class Stream final : private HandshakeOwner {
   void push();
   // How long what was sent may stay unacknowledged (tcp(7), TCP_USER_TIMEOUT); then the peer is lost.
   void set_user_timeout(std::chrono::milliseconds timeout);
+  // What was written and the peer's host has not acknowledged yet; a FIN is one byte. And what it has, all in all.
+  size_t undelivered() const { return pending_.size() - pending_sent_ + unacknowledged(); }
+  uint64_t delivered() const { return sent_ - unacknowledged(); }
+  // Half-closes behind what was written: close_notify, FIN. Reading goes on; nothing more can be written.
+  void end_writing();
   void close();
 
   bool closed() const { return state_ == State::closed; }
+  bool ended() const { return ended_ && !end_; }                            // on_end has been called
   bool exhausted() const { return handshake_ && handshake_->exhausted(); }  // why client_handshake failed
   // Server side, from on_open on: the device's verified chain; empty if it showed none. Can be taken once.
   CertificateChain take_peer_chain() { return std::move(peer_chain_); }
@@ -132,8 +138,10 @@ class Stream final : private HandshakeOwner {
   void end_tls(int wolf_error);
   void end_lost();
   void report_end();
+  void say_close_notify();
   void after_flush();
   void discard();
+  size_t unacknowledged() const;
   void finish();
 
   static int receive_callback(WOLFSSL*, char* out, int size, void* self);
@@ -149,6 +157,7 @@ class Stream final : private HandshakeOwner {
   std::unique_ptr<End> end_;      // ended, but not yet reported: the reader is paused
   std::vector<uint8_t> pending_;  // what the kernel did not take; empty when there is none
   size_t pending_sent_ = 0;       // bytes of pending_ that have left since
+  uint64_t sent_ = 0;             // that the kernel took
   uint64_t progress_at_ = 0;
   size_t most_received_;
   std::vector<uint8_t> leftover_;    // received in an earlier event, in which the handshake parked
@@ -160,6 +169,7 @@ class Stream final : private HandshakeOwner {
   bool paused_ = false;
   bool peer_closed_ = false;  // nothing more can be received
   bool broken_ = false;       // nothing more can be sent
+  bool write_ended_ = false;  // by end_writing() or close()
   bool ended_ = false;        // end() was called
   int error_ = 0;             // errno of the socket: told once, to whichever call comes first
 };

@@ -16,6 +16,46 @@ std::string packets(const LinkFigures& before, const LinkFigures& after) {
 
 }  // namespace
 
+TEST_CASE(
+    "a slow uplink: all that a device said before its DISCONNECT arrives, however long it takes, and no will fires",
+    "[root]") {
+  NEEDS_ROOT();
+  const TempDir scratch;
+  ShapedLink link;
+  WorldOptions options;
+  put_remote_far(options, link, scratch.path());
+  World world(options);
+  const auto identity = device_identity("p256", 1);
+  world.give_key("logger", identity);
+  std::optional<Device> observer;
+  link.run_at_far_end([&] {
+    observer.emplace(world.direct(device_identity("p256", 99)));
+    observer->join("observer");
+    observer->subscribe("any/#", 1);
+  });
+  auto device = world.device(identity);
+  REQUIRE(mqtt::connack_code(device.connect(
+              {.client_id = "logger", .will = mqtt::Will{.topic = "any/will", .payload = "gone"}})) == 0);
+  link.limit(8000);
+  const auto began = Clock::now();
+  std::string all;
+  for (uint16_t i = 1; i <= 50; i++)
+    all += mqtt::publish(
+        {.topic = "any/log", .payload = std::to_string(i) + std::string(4000, ' '), .qos = 1, .packet_id = i});
+  device.tls().send(all + mqtt::disconnect());
+  device.tls().close_notify_and_fin();
+  for (int i = 1; i <= 50; i++) {
+    const auto message = observer->next_message(Deadline(30s));
+    CHECK(message.topic == "any/log");
+    CHECK(std::stoi(message.payload) == i);
+  }
+  world.remote->wait_gone("logger");
+  observer->ping();
+  CHECK(observer->waiting_messages() == 0);
+  print_figures("50 messages of 4 kB over 8 kB/s in " +
+                seconds(std::chrono::duration_cast<milliseconds>(Clock::now() - began)));
+}
+
 TEST_CASE("a remote behind 200 ms and 2 % loss: no session is disturbed and nothing is lost", "[root]") {
   NEEDS_ROOT();
   const TempDir scratch;

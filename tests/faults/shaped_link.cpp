@@ -168,8 +168,15 @@ void ShapedLink::take_from(int device, int to) {
     if (size <= 0) return;
     std::string packet(buffer, static_cast<size_t>(size));
     if (is_lost(packet)) ++dropped_;
-    else under_way_.push({Clock::now() + std::chrono::microseconds(delay_us_), ++number_, to, std::move(packet)});
+    else under_way_.push({when_through(to, packet.size()), ++number_, to, std::move(packet)});
   }
+}
+
+Clock::time_point ShapedLink::when_through(int to, size_t size) {
+  auto& free = free_[to == near_];
+  free = std::max(free, Clock::now());
+  if (const size_t rate = rate_; rate > 0) free += std::chrono::nanoseconds(1'000'000'000 * size / rate);
+  return free + std::chrono::microseconds(delay_us_);
 }
 
 void ShapedLink::deliver_what_is_due() {

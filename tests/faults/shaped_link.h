@@ -37,6 +37,8 @@ class ShapedLink {
 
   // For packets that are sent from now on, each way: half of what they are to a round trip.
   void shape(std::chrono::microseconds delay_each_way, double lost_of_hundred);
+  // How much passes each way; beyond it packets wait for each other. 0: no limit.
+  void limit(size_t bytes_a_second) { rate_ = bytes_a_second; }
   void cut() { cut_ = true; }  // what is under way is lost, too
   void restore() { cut_ = false; }
   LinkFigures figures() const { return {passed_, dropped_}; }
@@ -59,6 +61,7 @@ class ShapedLink {
 
   void run(const std::stop_token& stop);
   void take_from(int device, int to);
+  std::chrono::steady_clock::time_point when_through(int to, size_t size);
   void deliver_what_is_due();
   bool is_lost(const std::string& packet);
 
@@ -68,11 +71,13 @@ class ShapedLink {
   int near_ = -1, far_ = -1, namespace_ = -1;
   std::atomic<int64_t> delay_us_ = 0;
   std::atomic<double> loss_ = 0;
+  std::atomic<size_t> rate_ = 0;
   std::atomic<bool> cut_ = false;
   std::atomic<uint64_t> passed_ = 0, dropped_ = 0;
   // The rest is the thread's.
   std::mt19937 random_{1};  // the same loss each time, as far as the packets are the same
   uint64_t number_ = 0;
+  std::chrono::steady_clock::time_point free_[2];  // when what waits in each direction has passed
   std::priority_queue<Packet> under_way_;
   std::jthread thread_;
 };

@@ -1,0 +1,170 @@
+// How a session ends: what the device is told, and that what either side said before it stopped is delivered.
+//
+// A device's DISCONNECT is passed on, and what the broker says to it passed back, until the broker closes (parting). A
+// leg that closes is given time for as long as its peer takes some of what is left, whatever that takes in all; only
+// send_timeout without progress ends it. Once everything has been taken, the peer has kLinger for its own end.
+#include <algorithm>
+
+#include "common/log.h"
+#include "relayd/session/session.h"
+
+namespace relayd {
+namespace {
+
+using common::log::Level;
+using mqtt::DisconnectReason;
+using mqtt::Refusal;
+
+constexpr Milliseconds kLinger{5000};
+constexpr Milliseconds kLook{1000};  // how often it is looked at what the peers have taken
+
+}  // namespace
+
+// keyd's answer, as the device is told it. nullopt: none in time.
+Refusal Session::refusal_of(std::optional<ipc::Status> status) {
+  if (!status) return Refusal::server_unavailable;
+  switch (*status) {
+    case ipc::Status::mismatch: return Refusal::not_authorized;
+    case ipc::Status::busy: return Refusal::server_busy;
+    default: return Refusal::server_unavailable;
+  }
+}
+
+void Session::upstream_ended(const tls::End& end) {
+  if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
+  if (state_ == State::parting) return finish("the device disconnected");
+  if (state_ == State::relaying)
+    return disconnect(DisconnectReason::unspecified_error,
+                      (to_remote_ ? "the remote broker " : "the local broker ") + end.text);
+  const std::string_view why =
+      to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
+  switch (end.cause) {
+    case tls::End::Cause::own_certificate:
+      return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate", end.text);
+    case tls::End::Cause::signature: return refuse(refusal_of(end.status), "no signature for the device", end.text);
+    case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
+    default: return refuse(Refusal::server_unavailable, why, end.text);
+  }
+}
+
+void Session::refuse(Refusal refusal, std::string_view why, std::string_view detail) {
+  if (!broker_answered_)  // else there is no place for a CONNACK of ours
+    device_.write(mqtt::encode_connack(connect_.version, refusal, why, connect_.maximum_packet_size).bytes());
+  std::string cause(why);
+  if (!detail.empty()) cause.append(": ").append(detail);
+  count(services_.counters.refused[static_cast<size_t>(refusal)]);
+  finish("refused: " + cause, Level::warning, &services_.refusals[static_cast<size_t>(refusal)]);
+}
+
+void Session::disconnect(DisconnectReason reason, std::string_view why) {
+  // Not before a CONNACK of success (MQTT-3.14.0-1), not inside of a packet.
+  if (empty_broker_ ||
+      (state_ == State::relaying && down_.at_boundary() && down_.state() == mqtt::Framer::State::running))
+    device_.write(mqtt::encode_disconnect(connect_.version, reason, why, connect_.maximum_packet_size).bytes());
+  finish(why, Level::warning);
+}
+
+// ---- what was said is delivered ------------------------------------------------------------------------------------
+
+Milliseconds Session::Progress::idle(const tls::Stream& stream, uint64_t now) {
+  if (const uint64_t taken = stream.delivered(); taken > delivered) *this = {taken, now};
+  if (stream.congested()) at = std::max(at, stream.progress_at());
+  return Milliseconds(now - std::min(at, now));
+}
+
+// The device has said DISCONNECT. A broker may have something to say to that (a DISCONNECT 0x81 or 0x82 to a malformed
+// one), and ends the connection; the device's own end is passed on.
+void Session::part() {
+  device_ended_ = true;
+  throttle_.reset();
+  stalled_.reset();
+  move_to(State::parting);
+  if (device_.ended()) upstream_->end_writing();
+}
+
+void Session::begin_waiting_for_peers() {
+  device_progress_.begin(device_, now());
+  if (upstream_) upstream_progress_.begin(*upstream_, now());
+  deadline_.start(std::min(kLook, services_.config.listener.send_timeout));
+}
+
+// Whether there is nothing to wait for any more. Else `left` becomes the time until it could be so, if that is less.
+bool Session::is_over(const tls::Stream& stream, Progress& progress, Milliseconds& left) {
+  if (stream.closed()) return true;
+  const Milliseconds patience = stream.undelivered() > 0 ? services_.config.listener.send_timeout : kLinger;
+  const Milliseconds idle = progress.idle(stream, now());
+  left = std::min(left, patience - idle);
+  return idle >= patience;
+}
+
+void Session::wait_for_peers() {
+  Milliseconds left = kLook;
+  const bool upstream = !upstream_ || is_over(*upstream_, upstream_progress_, left);
+  const bool nothing_for_device = state_ == State::parting && !device_.congested();
+  const bool device = nothing_for_device || is_over(device_, device_progress_, left);
+  if (!upstream || !device) return deadline_.start(std::max(left, Milliseconds(1)));
+  if (state_ == State::parting) return finish("the device disconnected");
+  services_.retire(services_.owner, id_);
+}
+
+// ---- the end -------------------------------------------------------------------------------------------------------
+
+// Our own decision: said in the way that the session's state allows.
+void Session::end(Refusal before_connack, DisconnectReason after, std::string_view why) {
+  if (state_ == State::closing) return;
+  if (state_ == State::relaying) return disconnect(after, why);
+  if (state_ == State::parting) return finish(why);
+  if (state_ > State::awaiting_connect) return refuse(before_connack, why);
+  finish(why);
+}
+
+void Session::drain() { end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining"); }
+
+void Session::end_revoked() {
+  end(Refusal::not_authorized, DisconnectReason::not_authorized, "the device's certificate has been revoked");
+}
+
+void Session::end_by_operator() {
+  end(Refusal::server_unavailable, DisconnectReason::administrative_action, "closed by the operator");
+}
+
+// What the device did, or did not do, ends the session.
+void Session::device_left(std::string_view why, Level level) {
+  device_ended_ = true;
+  if (state_ == State::device_handshake) finish(why, level, &services_.failed_handshakes);
+  else if (state_ == State::awaiting_connect) finish(why, level, &services_.failed_connects);
+  else finish(why, level);
+}
+
+void Session::log_end(std::string_view why, Level level, common::LogLimit* limit) const {
+  const auto left_out = limit ? limit->admit(now()) : 0;
+  if (!left_out) return;
+  common::log::write(level, "session closed",
+                     {{"worker", services_.worker},
+                      {"session", id_},
+                      {"device", address_.text()},
+                      {"client_id", client_id_},
+                      {"why", why},
+                      {"bytes_up", up_.bytes()},
+                      {"bytes_down", down_.bytes()},
+                      {"suppressed", *left_out}});
+}
+
+void Session::finish(std::string_view why, Level level, common::LogLimit* limit) {
+  if (state_ == State::closing) return;
+  if (state_ == State::device_handshake && !probe_) count(services_.counters.handshakes_failed);
+  move_to(State::closing);
+  log_end(why, level, limit);
+  if (is_up_) uncount(services_.counters.sessions);
+  if (is_up_ && device_ended_) note_flapping();
+  leave_waiting();
+  throttle_.reset();
+  stalled_.reset();
+  if (lookup_) services_.keyd.cancel(*lookup_);
+  lookup_.reset();
+  dialer_.reset();
+  device_.close();
+  if (upstream_) upstream_->close();
+}
+
+}  // namespace relayd
