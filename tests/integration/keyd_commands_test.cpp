@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "test_paths.h"
 #include "tests/integration/harness/need.h"
 #include "tests/integration/harness/world.h"
 

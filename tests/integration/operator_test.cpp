@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include "test_paths.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
 

@@ -6,6 +6,7 @@
 #include "tests/pki/certificates.h"
 
 #include <nlohmann/json.hpp>
+#include "test_paths.h"
 
 using namespace harness;
 

@@ -7,6 +7,7 @@
 #include "keyd/settings.h"
 #include "keyd_support.h"
 #include "relayd/config.h"
+#include "test_paths.h"
 
 using namespace relayd;
 using namespace relayd::admin;

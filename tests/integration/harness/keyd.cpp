@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <iostream>
+#include "test_paths.h"
 
 namespace harness {
 namespace {

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "test_paths.h"
 #include "tests/integration/harness/address.h"
 #include "tests/integration/harness/process.h"
 

@@ -6,6 +6,7 @@
 
 #include <iostream>
 
+#include "test_paths.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/verdict.h"
 
