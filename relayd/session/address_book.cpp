@@ -1,6 +1,7 @@
 #include "relayd/session/address_book.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace relayd {
 namespace {
@@ -21,10 +22,11 @@ std::vector<SocketAddress> interleave(std::vector<SocketAddress> addresses) {
 }  // namespace
 
 void AddressBook::replace(std::vector<SocketAddress> addresses) {
-  addresses = interleave(std::move(addresses));
-  if (std::ranges::equal(addresses, entries_, {}, {}, &Entry::address)) return;
-  entries_.clear();
-  for (const auto& address : addresses) entries_.push_back({address});
+  const auto before = std::exchange(entries_, {});
+  for (const auto& address : interleave(std::move(addresses))) {
+    const auto known = std::ranges::find(before, address, &Entry::address);
+    entries_.push_back({address, known == before.end() ? 0 : known->demoted_until});
+  }
 }
 
 std::vector<SocketAddress> AddressBook::order(uint64_t now) const {

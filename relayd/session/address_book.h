@@ -19,7 +19,7 @@ class AddressBook {
   AddressBook() = default;
   explicit AddressBook(std::vector<SocketAddress> addresses) { replace(std::move(addresses)); }
 
-  // What the resolver knows now. Ends all demotions, unless nothing has changed.
+  // What the resolver knows now. An address that stays keeps its demotion, whatever the new order is.
   void replace(std::vector<SocketAddress> addresses);
 
   // `now` in milliseconds of any clock, always the same.

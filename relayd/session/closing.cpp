@@ -36,6 +36,9 @@ void Session::upstream_ended(const tls::End& end) {
   if (state_ == State::relaying)
     return disconnect(DisconnectReason::unspecified_error,
                       (to_remote_ ? "the remote broker " : "the local broker ") + end.text);
+  const bool broker = end.cause != tls::End::Cause::own_certificate && end.cause != tls::End::Cause::signature &&
+                      end.cause != tls::End::Cause::exhausted;
+  if (state_ == State::remote_handshake && broker) return try_next_address(end.text);
   const std::string_view why =
       to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
   switch (end.cause) {

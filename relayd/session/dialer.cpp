@@ -11,8 +11,6 @@ namespace {
 
 constexpr size_t kMaxCauses = 4;  // that are told; the others are counted
 
-bool is_ours(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
-
 }  // namespace
 
 void set_tcp_options(int socket) {
@@ -36,7 +34,9 @@ struct Dialer::Attempt {
 Dialer::Dialer(uv_loop_t* loop, AddressBook& book, std::chrono::milliseconds budget, void* owner, Done done)
     : loop_(loop),
       book_(book),
-      addresses_(book.order(uv_now(loop))),
+      until_(uv_now(loop) + static_cast<uint64_t>(budget.count())),
+      to_try_(book.order(uv_now(loop))),
+      by_merit_(to_try_),
       owner_(owner),
       done_(done),
       head_start_(loop, this, [](void* self) { static_cast<Dialer*>(self)->next(); }),
@@ -47,24 +47,47 @@ Dialer::Dialer(uv_loop_t* loop, AddressBook& book, std::chrono::milliseconds bud
 
 Dialer::~Dialer() = default;
 
+// connect(2). A machine without any IPv6 address says EADDRNOTAVAIL to those of the broker's (ip(7)), so that the
+// others are tried, whatever the cause.
+Dialer::Fault Dialer::fault_of(int error) {
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: return Fault::machine;
+    case EADDRNOTAVAIL:
+    case EADDRINUSE:
+    case EAGAIN: return Fault::ports;
+    default: return Fault::address;
+  }
+}
+
+std::chrono::milliseconds Dialer::left() const {
+  return std::chrono::milliseconds(until_ - std::min(until_, uv_now(loop_)));
+}
+
+std::chrono::milliseconds Dialer::share() const {
+  const size_t more = std::min(to_try_.size(), kMostConnections - std::min(connections_, kMostConnections));
+  return left() / (more + 1);
+}
+
 // Begins one more attempt. Without any left or under way, the deadline comes at once: from the loop, not from here.
 void Dialer::next() {
-  while (next_ < addresses_.size() && !failure_.busy)
-    if (begin(addresses_[next_++])) return head_start_.start(kHeadStart);
+  while (!to_try_.empty() && !failure_.busy) {
+    const SocketAddress address = to_try_.front();
+    to_try_.erase(to_try_.begin());
+    if (begin(address)) return head_start_.start(kHeadStart);
+  }
   head_start_.stop();
   if (attempts_.empty()) deadline_.start(std::chrono::milliseconds(0));
 }
 
 bool Dialer::begin(const SocketAddress& address) {
   common::Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  if (!socket) {
-    failure_.busy = is_ours(errno);
-    failed(address, strerror(errno));
-    return false;
-  }
-  set_tcp_options(socket.get());
-  if (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS) {
-    failed(address, strerror(errno));
+  if (socket) set_tcp_options(socket.get());
+  if (!socket || (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)) {
+    const int error = errno;
+    failed(address, strerror(error), fault_of(error));
     return false;
   }
   auto attempt = std::make_unique<Attempt>(*this, address, std::move(socket));
@@ -87,12 +110,16 @@ void Dialer::on_ready(Attempt& attempt) {
     failed(mine->address, strerror(error));
     return next();
   }
-  book_.promote(mine->address);
-  // Those that had their head start and lost; a younger one may be as good.
-  for (const auto& other : attempts_) {
-    if (std::ranges::find(addresses_, other->address) > std::ranges::find(addresses_, mine->address)) break;
-    book_.demote(other->address, uv_now(loop_));
+  // Those that had their head start and lost; a younger one may be as good. Should this one be of no use, they have
+  // another chance.
+  for (size_t i = 0; i < attempts_.size(); i++) {
+    const SocketAddress& other = attempts_[i]->address;
+    if (std::ranges::find(by_merit_, other) < std::ranges::find(by_merit_, mine->address))
+      book_.demote(other, uv_now(loop_));
+    to_try_.insert(to_try_.begin() + static_cast<std::ptrdiff_t>(i), other);
   }
+  connected_ = mine->address;
+  connections_++;
   mine->poll.reset();
   attempts_.clear();
   head_start_.stop();
@@ -101,14 +128,24 @@ void Dialer::on_ready(Attempt& attempt) {
   done_(owner_, std::move(socket), failure_);  // may destroy this dialer
 }
 
-void Dialer::failed(const SocketAddress& address, const char* cause) {
-  if (!failure_.busy) book_.demote(address, uv_now(loop_));
+void Dialer::try_next(std::string_view cause) {
+  failed(connected_, cause);
+  if (connections_ >= kMostConnections || left().count() == 0) to_try_.clear();
+  deadline_.start(left());
+  next();
+}
+
+void Dialer::failed(const SocketAddress& address, std::string_view cause, Fault fault) {
+  failure_.busy |= fault == Fault::machine;
+  ports_failed_ |= fault == Fault::ports;
+  address_failed_ |= fault == Fault::address;
+  if (fault == Fault::address) book_.demote(address, uv_now(loop_));
   if (++causes_ > kMaxCauses) {
     unsaid_++;
     return;
   }
   if (!failure_.text.empty()) failure_.text += "; ";
-  failure_.text += address.text() + ": " + cause;
+  failure_.text.append(address.text()).append(": ").append(cause);
 }
 
 void Dialer::on_deadline() {
@@ -120,6 +157,7 @@ void Dialer::on_deadline() {
 
 void Dialer::give_up() {
   Failure failure = std::move(failure_);  // the owner may destroy this dialer
+  failure.busy |= ports_failed_ && !address_failed_;
   if (causes_ == 0) failure.text = "no address is known";
   if (unsaid_ > 0) failure.text += "; and " + std::to_string(unsaid_) + " more";
   done_(owner_, common::Fd(), failure);

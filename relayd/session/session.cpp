@@ -45,7 +45,7 @@ void Session::move_to(State state) {
     case State::awaiting_connect: return deadline_.start(config.listener.idle_timeout);
     case State::looking_up:  // the keyd client has its own, and so has the dialer
     case State::dialing: return deadline_.stop();
-    case State::remote_handshake: return deadline_.start(config.remote.connect_timeout);
+    case State::remote_handshake: return deadline_.start(dialer_->share());
     case State::awaiting_connack: return deadline_.start(config.remote.connack_timeout);
     case State::relaying: return set_keep_alive(connect_.keep_alive);
     case State::parting:
@@ -58,9 +58,10 @@ void Session::on_deadline() {
     case State::device_handshake: return handshake_timed_out();
     case State::awaiting_connect:
       return finish("no CONNECT within idle_timeout", Level::info, &services_.failed_connects);
-    case State::remote_handshake:
-      return refuse(Refusal::server_unavailable, "the remote broker's TLS handshake took longer than connect_timeout");
-    case State::awaiting_connack: return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
+    case State::remote_handshake: return handshake_is_late();
+    case State::awaiting_connack:
+      dialer_->blame();
+      return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
     case State::relaying: return check_keep_alive();
     case State::parting:
     case State::closing: return wait_for_peers();
@@ -76,6 +77,7 @@ void Session::on_open(tls::Stream& stream) {
     chain_ = device_.take_peer_chain();
     return move_to(State::awaiting_connect);
   }
+  dialer_->keep();
   release_chain();
   begin_relaying();
 }
@@ -189,16 +191,16 @@ void Session::dial(bool remote) {
 }
 
 void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
-  const Dialer::Failure cause = failure;  // it may lie in the dialer
-  dialer_.reset();
   if (!socket)
-    return refuse(cause.busy ? Refusal::server_busy : Refusal::server_unavailable,
-                  to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached", cause.text);
+    return refuse(failure.busy ? Refusal::server_busy : Refusal::server_unavailable,
+                  to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached",
+                  failure.text);
   if (is_superseded()) return supersede();
   upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
   upstream_->set_user_timeout(services_.config.listener.send_timeout);
   if (!to_remote_) {
     upstream_->plain();
+    dialer_->keep();
     return begin_relaying();
   }
   move_to(State::remote_handshake);
@@ -206,6 +208,21 @@ void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
   if (upstream_->client_handshake(services_.remote, chain_, std::move(key))) return;
   if (upstream_->exhausted()) refuse(Refusal::server_busy, "no memory for a TLS handshake");
   else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection of its own");
+}
+
+// An address that takes the connection and then fails in TLS, or says nothing, is no better than one that refuses. No
+// CONNECT has been sent: the next one may be tried.
+void Session::try_next_address(std::string_view why) {
+  upstream_->close();  // and destroyed once another one is there
+  move_to(State::dialing);
+  dialer_->try_next(why);
+}
+
+void Session::handshake_is_late() {
+  if (!upstream_->awaits_signature()) return try_next_address("no TLS handshake within its share of connect_timeout");
+  // keyd's time is not the address's.
+  if (const auto left = dialer_->left(); left > Milliseconds(0)) return deadline_.start(left);
+  refuse(Refusal::server_unavailable, "no signature for the device within connect_timeout");
 }
 
 void Session::begin_relaying() {
@@ -321,6 +338,7 @@ void Session::obey(const EmptyBroker::Outcome& outcome) {
 // The broker said yes.
 void Session::begin(std::string_view to, std::string_view tls) {
   is_up_ = true;
+  dialer_.reset();
   count(services_.counters.sessions);
   count(to_remote_ ? services_.counters.remote_sessions : services_.counters.local_sessions);
   move_to(State::relaying);

@@ -13,6 +13,7 @@
 // a session that is up (session_limits.cpp): the keep alive, send_timeout, the device's rates.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -131,6 +132,8 @@ class Session final : public tls::StreamHandler {
   void on_lookup(const ipc::Client::Answer& answer);
   void dial(bool remote);
   void on_dialed(common::Fd socket, const Dialer::Failure& failure);
+  void try_next_address(std::string_view why);
+  void handshake_is_late();
   void begin_relaying();
   void stay_local();
   void begin_empty_broker();
@@ -144,6 +147,7 @@ class Session final : public tls::StreamHandler {
   void set_limits();
   void resume_device();
   void follow_connack(std::span<const uint8_t> bytes);
+  Milliseconds longest_silence() const { return std::max(services_.config.listener.send_timeout, keep_alive_); }
   void set_keep_alive(uint16_t seconds);
   void check_keep_alive();
   void watch_sends();
@@ -188,7 +192,7 @@ class Session final : public tls::StreamHandler {
   bool to_remote_ = false;
   bool broker_answered_ = false;  // a CONNACK, or a part of any packet: there is no place for a CONNACK of ours
   std::optional<ipc::Client::Ticket> lookup_;
-  std::unique_ptr<Dialer> dialer_;
+  std::unique_ptr<Dialer> dialer_;         // until the session is up
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker
   std::unique_ptr<EmptyBroker> empty_broker_;
   mqtt::Framer up_{mqtt::Version::v5_0}, down_{mqtt::Version::v5_0};

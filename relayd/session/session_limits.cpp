@@ -48,10 +48,12 @@ void Session::set_keep_alive(uint16_t seconds) {
   const auto& listener = services_.config.listener;
   keep_alive_ = Milliseconds(static_cast<int64_t>(seconds * 1000.0 * listener.keepalive_multiplier));
   heard_at_ = now();
+  // A device may sleep as long as its keep alive allows, and what was sent to it wait (NB-IoT); then it is lost. The
+  // line to the broker may fail for as long, as it may for a device that is connected without a relay.
+  device_.set_user_timeout(longest_silence());
+  if (upstream_) upstream_->set_user_timeout(longest_silence());
   if (seconds == 0) return deadline_.stop();
   deadline_.start(keep_alive_);
-  // A device may sleep as long as its keep alive allows, and what was sent to it wait (NB-IoT); then it is lost.
-  device_.set_user_timeout(std::max(listener.send_timeout, keep_alive_));
 }
 
 void Session::check_keep_alive() {
@@ -79,12 +81,14 @@ void Session::watch_sends() {
   stalled_->start(services_.config.listener.send_timeout);
 }
 
-// Whether its peer has taken nothing, and the kernel neither, for send_timeout. Else `left` becomes the time until it
-// could be so, if that is less.
+// Whether its peer has taken nothing, and the kernel neither, for send_timeout; the broker has the keep alive's time if
+// that is longer. Else `left` becomes the time until it could be so, if that is less.
 bool Session::stalls(tls::Stream& stream, Progress& progress, Milliseconds& left) {
   stream.push();  // after a stop of this process, the kernel may have room again
   if (state_ >= State::parting || !stream.congested()) return false;
-  const Milliseconds timeout = services_.config.listener.send_timeout, idle = progress.idle(stream, now());
+  const bool device = &stream == &device_;
+  const Milliseconds timeout = device ? services_.config.listener.send_timeout : longest_silence();
+  const Milliseconds idle = progress.idle(stream, now());
   left = std::min(left, timeout - idle);
   return idle >= timeout;
 }

@@ -99,8 +99,9 @@ class Stream final : private HandshakeOwner {
   void close();
 
   bool closed() const { return state_ == State::closed; }
-  bool ended() const { return ended_ && !end_; }                            // on_end has been called
-  bool exhausted() const { return handshake_ && handshake_->exhausted(); }  // why client_handshake failed
+  bool ended() const { return ended_ && !end_; }                                // on_end has been called
+  bool awaits_signature() const { return handshake_ && handshake_->parked(); }  // keyd's
+  bool exhausted() const { return handshake_ && handshake_->exhausted(); }      // why client_handshake failed
   // Server side, from on_open on: the device's verified chain; empty if it showed none. Can be taken once.
   CertificateChain take_peer_chain() { return std::move(peer_chain_); }
   const char* tls_version() const;  // "TLSv1.3"

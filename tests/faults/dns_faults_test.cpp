@@ -53,9 +53,7 @@ size_t connections_to(const std::string& address) {
 }
 
 // The name server has been asked anew, and what it said was taken: relayd asks one question at a time.
-void wait_asked_again(DnsServer& dns, const Stage& stage) {
-  dns.wait_questions(dns.questions() + 6, stage.patience());
-}
+void wait_asked_again(DnsServer& dns, const Stage& stage) { dns.wait_questions(dns.questions() + 6, stage.patience()); }
 
 Device newcomer(Stage& stage, const std::string& id) {
   stage.world().give_key(id, device_identity("p256", 1));
@@ -114,6 +112,67 @@ TEST_CASE("the name server fails, then is silent: the last addresses are kept, a
   named.dns.answer({named.first});
   stage.relay().log().wait_text("name is resolved again");
   CHECK(log_lines(stage, lost) == 1);
+}
+
+TEST_CASE("an address that takes connections and fails in TLS, or says nothing: the next one has the session",
+          "[root]") {
+  NEEDS_ROOT();
+  Named named;
+  named.dns.answer({named.first, named.second});
+  WorldOptions options{.relayd = {{"remote_host", remote_name}, {"remote", {{"connect_timeout", "4s"}}}}};
+  put_remote_at(options, named.second, named.scratch.path());
+  options.relayd_before_exec = named.dns.resolv_conf();
+  World world(options);
+  const auto bad = [&](bool strange) {
+    return server_identity("bad", "p256", "IP:" + named.first + ",DNS:" + remote_name, named.scratch.path(), strange);
+  };
+  const auto serve = [](CapturingRemote& remote) {
+    return std::jthread([&] {
+      try {
+        remote.accept();
+      } catch (const Failure&) {
+      }
+    });
+  };
+  const auto identity = device_identity("p256", 1);
+  world.give_key("one", identity);
+  world.give_key("two", identity);
+  const auto join = [&](const std::string& id) {
+    auto device = world.device(identity);
+    return mqtt::connack_code(device.connect({.client_id = id}));
+  };
+
+  SECTION("it says nothing") {
+    CapturingRemote mute({named.first, ports::remote}, bad(false), authorities().root);
+    const auto began = Clock::now();
+    CHECK(join("one") == 0);
+    const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
+    CHECK(took < 4s);
+    const auto tried = mute.accept_silently();
+    CHECK(join("two") == 0);  // and at once: the mute one is tried last
+    CHECK_FALSE(mute.anybody_there());
+    print_figures("the session was up in " + seconds(took) + ", half of connect_timeout for the mute address");
+  }
+  SECTION("its certificate is of another authority") {
+    CapturingRemote impostor({named.first, ports::remote}, bad(true), authorities().root);
+    const auto server = serve(impostor);
+    CHECK(join("one") == 0);
+    CHECK(join("two") == 0);
+    CHECK_FALSE(impostor.anybody_there());
+  }
+  SECTION("it closes") {
+    CapturingRemote closing({named.first, ports::remote}, bad(false), authorities().root);
+    const std::jthread server([&] { closing.accept_silently().vanish(); });
+    CHECK(join("one") == 0);
+    CHECK(join("two") == 0);
+    CHECK_FALSE(closing.anybody_there());
+  }
+  SECTION("but one that refuses the device's certificate has decided") {
+    CapturingRemote strict({named.first, ports::remote}, bad(false), strange_authorities().root, TlsVersion::v1_2);
+    const auto server = serve(strict);
+    CHECK(join("one") == 5);
+    CHECK(world.remote_connections() == 0);
+  }
 }
 
 TEST_CASE("four dead addresses before the good one: a session is up long before connect_timeout", "[root]") {

@@ -127,7 +127,7 @@ TEST_CASE("send_timeout: a device that takes nothing is closed, and its remote c
 
 TEST_CASE("send_timeout: a remote that takes nothing: the device is told") {
   const int level = GENERATE(mqtt::v311, mqtt::v5);
-  Pair pair(Json{{"send_timeout", "500ms"}}, level);
+  Pair pair(Json{{"send_timeout", "500ms"}}, level, /*keep_alive=*/0);
   const auto all = mqtt::publish({.topic = "t", .payload = std::string(30 * megabyte, 'x')}, level);
   // Once the session is over, the relay takes what is still being sent for as long as it waits for the device's end.
   try {

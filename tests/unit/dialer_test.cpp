@@ -2,6 +2,12 @@
 #include "relayd/session/dialer.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <deque>
 
@@ -198,6 +204,100 @@ TEST_CASE("dialer: no address is a failure, from the loop") {
   CHECK(dial(book).failure.text == "no address is known");
 }
 
+TEST_CASE("dialer: a connection that is of no use gives way to the next address, and is tried last afterwards") {
+  Listening mute, other;
+  AddressBook book({mute.address, other.address});
+  Loop loop;
+  Result result;
+  {
+    Dialer dialer(&loop.loop, book, kLong, &result, Result::take);
+    while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);
+    REQUIRE(result.peer() == mute.address);
+    CHECK(dialer.share() <= kLong / 2);
+    CHECK(dialer.share() > kLong / 3);
+    CHECK(book.order(loop_time()).front() == mute.address);  // not good yet, and not bad
+    dialer.try_next("says nothing");
+    CHECK(result.calls == 1);
+    while (result.calls == 1) uv_run(&loop.loop, UV_RUN_ONCE);
+    REQUIRE(result.peer() == other.address);
+    CHECK(dialer.share() == dialer.left());
+    dialer.keep();
+    CHECK(book.order(loop_time()) == std::vector{other.address, mute.address});
+  }
+}
+
+TEST_CASE("dialer: when no address is of use, the failure names each, and the budget is one for all of them") {
+  std::deque<Listening> places(Dialer::kMostConnections + 2);
+  std::vector<SocketAddress> addresses;
+  for (const auto& place : places) addresses.push_back(place.address);
+  AddressBook book(addresses);
+  bool early = true;  // before the budget is spent
+  SECTION("addresses") {}
+  SECTION("time") { early = false; }
+  const auto budget = early ? kLong : milliseconds(50);
+  Loop loop;
+  Result result;
+  {
+    Dialer dialer(&loop.loop, book, budget, &result, Result::take);
+    int connections = 0;
+    while (true) {
+      const int calls = result.calls;
+      while (result.calls == calls) uv_run(&loop.loop, UV_RUN_ONCE);
+      if (!result.socket) break;
+      connections++;
+      while (!early && dialer.left() > milliseconds(0)) uv_run(&loop.loop, UV_RUN_NOWAIT);
+      dialer.try_next("says nothing");
+    }
+    CHECK(connections == (early ? static_cast<int>(Dialer::kMostConnections) : 1));
+  }
+  CHECK_FALSE(result.failure.busy);
+  CHECK(result.failure.text.starts_with(addresses[0].text() + ": says nothing"));
+}
+
+namespace {
+
+constexpr int kNoNetwork = 77;
+
+// Runs `work` in a child that has a network of its own, with nothing but loopback addresses.
+bool in_own_network(bool (*work)()) {
+  const pid_t child = fork();
+  if (child == 0) {
+    ifreq lo{"lo", {}};
+    lo.ifr_flags = IFF_UP | IFF_RUNNING;
+    const bool made = unshare(CLONE_NEWNET | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) == 0 &&
+                      ioctl(common::Fd(::socket(AF_INET, SOCK_DGRAM, 0)).get(), SIOCSIFFLAGS, &lo) == 0;
+    _exit(!made ? kNoNetwork : work() ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WEXITSTATUS(status) == kNoNetwork) WARN("SKIPPED: no network namespace can be made here");
+  return status == 0 || WEXITSTATUS(status) == kNoNetwork;
+}
+
+// There is one local port, and the connection to the first address has it: connect(2) says EADDRNOTAVAIL.
+struct Exhausted {
+  Listening first, second;
+  common::Fd taken{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  Exhausted() {
+    const common::Fd range(open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY));
+    if (write(range.get(), "50000 50000", 11) != 11) _exit(kNoNetwork);
+    REQUIRE(connect(taken.get(), first.address.get(), first.address.size) == 0);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("dialer: with no local port left it is busy, and no address is tried last for it") {
+  CHECK(in_own_network([] {
+    Exhausted place;
+    AddressBook book({place.first.address, place.second.address});
+    AddressBook only({place.first.address});
+    const bool other = dial(book).peer() == place.second.address;  // another destination has ports of its own
+    const auto result = dial(only);
+    return other && !result.socket && result.failure.busy && book.order(loop_time()).front() == place.first.address;
+  }));
+}
+
 TEST_CASE("dialer: one that is destroyed calls nobody") {
   BlackHole silent;
   AddressBook book({silent.address});
@@ -221,6 +321,17 @@ TEST_CASE("address book: a demoted address comes last for its time, and none is 
   CHECK(texts(book.order(1000 + AddressBook::kDemotion)) == std::vector<std::string>{"192.0.2.1:1", "192.0.2.2:1"});
   book.demote(*SocketAddress::parse("192.0.2.2:1"), 1000);
   CHECK(texts(book.order(1000)) == std::vector<std::string>{"192.0.2.1:1", "192.0.2.2:1"});
+}
+
+TEST_CASE("address book: another order, or one address more or less, ends no other's demotion") {
+  auto book = book_of({"192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1"});
+  const auto first = *SocketAddress::parse("192.0.2.1:1"), second = *SocketAddress::parse("192.0.2.2:1"),
+             third = *SocketAddress::parse("192.0.2.3:1");
+  book.demote(first, 0);
+  book.replace({first, third, second});
+  CHECK(book.order(1) == std::vector{third, second, first});
+  book.replace({first, second});
+  CHECK(book.order(1) == std::vector{second, first});
 }
 
 TEST_CASE("address book: a success or a change of the addresses ends a demotion, the same addresses again do not") {
