@@ -111,10 +111,15 @@ std::span<const uint8_t> bytes_of(std::string_view text) {
 
 void put(Writer& out, const Hello& hello) { out.integer(hello.version).integer(hello.worker); }
 
-void put(Writer& out, const Lookup& lookup) {
+void put_key(Writer& out, const Lookup& lookup) {
   out.closed(lookup.role).raw(lookup.spki);
   out.integer(lookup.origin.session).raw(lookup.origin.device_ip).integer(lookup.origin.device_port);
   out.counted<uint8_t>(bytes_of(lookup.client_id), kMaxClientId);
+}
+
+void put(Writer& out, const Lookup& lookup) {
+  put_key(out, lookup);
+  out.counted<uint16_t>(bytes_of(lookup.spellings), kMaxSpellings);
 }
 
 size_t content_limit(Kind kind, Scheme scheme) {
@@ -122,28 +127,37 @@ size_t content_limit(Kind kind, Scheme scheme) {
 }
 
 void put(Writer& out, const Sign& sign) {
-  put(out, sign.key);
+  put_key(out, sign.key);
   out.closed(sign.kind).closed(sign.scheme);
   out.counted<uint16_t>(sign.content, content_limit(sign.kind, sign.scheme));
 }
 
 void put(Writer&, std::monostate) {}
 
-Lookup get_lookup(Reader& in) {
+std::string_view text_of(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Lookup get_key(Reader& in) {
   Lookup lookup;
   lookup.role = in.closed(kRoles);
   in.raw(lookup.spki);
   lookup.origin.session = in.integer<uint64_t>();
   in.raw(lookup.origin.device_ip);
   lookup.origin.device_port = in.integer<uint16_t>();
-  const auto id = in.counted<uint8_t>(kMaxClientId);
-  lookup.client_id = {reinterpret_cast<const char*>(id.data()), id.size()};
+  lookup.client_id = text_of(in.counted<uint8_t>(kMaxClientId));
+  return lookup;
+}
+
+Lookup get_lookup(Reader& in) {
+  Lookup lookup = get_key(in);
+  lookup.spellings = text_of(in.counted<uint16_t>(kMaxSpellings));
   return lookup;
 }
 
 Sign get_sign(Reader& in) {
   Sign sign;
-  sign.key = get_lookup(in);
+  sign.key = get_key(in);
   sign.kind = in.closed(kKinds);
   sign.scheme = in.closed(kSchemes);
   sign.content = in.counted<uint16_t>(content_limit(sign.kind, sign.scheme));

@@ -1,4 +1,4 @@
-// The keyd protocol, version 1: everything a worker can say to keyd, and everything keyd can answer.
+// The keyd protocol, version 2: everything a worker can say to keyd, and everything keyd can answer.
 //
 // Transport: AF_UNIX, SOCK_SEQPACKET. One datagram is one message; a datagram with too few or too many bytes is
 // malformed. Integers are big-endian, fields have a fixed width but the last ones, whose length stands before them.
@@ -6,10 +6,12 @@
 //   request   op:1 reserved:1(0) id:4 body
 //     HELLO     version:2 worker:2
 //     LOOKUP    role:1 spki:32 session:8 device_ip:16 device_port:2 client_id_len:1 client_id
-//     SIGN      <as LOOKUP> kind:1 scheme:2 content_len:2 content
+//               spellings_len:2 spellings
+//     SIGN      <as LOOKUP up to client_id> kind:1 scheme:2 content_len:2 content
 //     STATS     (empty)
 //   response  status:1 reserved:1(0) id:4 retry_after_ms:4 payload_len:2 payload
-//     payload   HELLO: version:2 bind_remote:1   SIGN: the signature   STATS: see Counters   otherwise empty
+//     payload   HELLO: version:2 bind_remote:1   SIGN: the signature   STATS: see Counters
+//               LOOKUP, not_found: the first of `spellings` that has a file   otherwise empty
 //
 // HELLO is the first request of a connection. Answers may come in any order; `id` is the request's own. A malformed
 // request costs its sender the connection. What each kind of content must be is policy (keyd), not codec.
@@ -23,10 +25,11 @@
 
 namespace ipc {
 
-inline constexpr uint16_t kVersion = 1;
+inline constexpr uint16_t kVersion = 2;
 
 // A file name has at most 255 bytes (NAME_MAX), four of them are ".pem".
 inline constexpr size_t kMaxClientId = 251;
+inline constexpr size_t kMaxSpellings = 600;
 // Everything fits into 1 KiB but the handshake messages themselves, two certificate chains among them: a TLS 1.2 client
 // with Ed25519 signs those and not their hash (RFC 8422 section 5.10), and keyd wants to see them for `bind_remote`.
 inline constexpr size_t kMaxContent = 256;
@@ -106,6 +109,9 @@ struct Lookup {
   Spki spki{};
   Origin origin;
   std::string_view client_id;  // at most kMaxClientId bytes, any bytes; empty for the listener's key
+  // LOOKUP only: other ways to write the client id, each followed by '/'. If it has no key, but one of them has a file,
+  // the operator is to be told so; that file is never used for it.
+  std::string_view spellings = {};
 };
 
 struct Sign {

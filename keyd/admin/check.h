@@ -31,6 +31,8 @@ struct KeyCounts {
   uint64_t usable = 0, unusable = 0, unnamed = 0;
   std::map<std::string, uint64_t> by_type;           // "rsa 2048" → how many
   std::vector<std::string> problems, unnamed_files;  // the first few
+  uint64_t decomposed = 0, twins = 0;                // names in Unicode's NFD; that differ in case or form from another
+  std::vector<std::string> decomposed_files, twin_files;
   int64_t newest_ns = 0;
   std::string newest_file;
 };

@@ -5,7 +5,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <unordered_set>
 
+#include "common/spellings.h"
 #include "keyd/admin/check.h"
 #include "keyd/admin/check_words.h"
 #include "keyd/key_places.h"
@@ -14,6 +16,7 @@ namespace keyd::admin {
 namespace {
 
 constexpr size_t kMostListed = 10;
+constexpr size_t kMostCompared = 100'000;  // names that are kept to find those that differ in case only
 
 void keep_first(std::vector<std::string>& list, std::string text) {
   if (list.size() < kMostListed) list.push_back(std::move(text));
@@ -48,10 +51,19 @@ bool is_just_missing(const std::string& path) {
 
 KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader) {
   KeyCounts counts;
+  std::unordered_set<std::string> seen;
   const auto each = [&](const ScannedFile& file) {
     if (file.client_id.empty()) {
       counts.unnamed++;
       return keep_first(counts.unnamed_files, file.name);
+    }
+    if (common::composed(file.name) != file.name) {
+      counts.decomposed++;
+      keep_first(counts.decomposed_files, file.name);
+    }
+    if (seen.size() < kMostCompared && !seen.insert(common::folded(file.name)).second) {
+      counts.twins++;
+      keep_first(counts.twin_files, file.name);
     }
     if (file.modified_ns > counts.newest_ns) {
       counts.newest_ns = file.modified_ns;
@@ -125,6 +137,22 @@ Check check_key_algorithms(const CheckContext& context) {
 Check check_key_names(const CheckContext& context) {
   const KeyCounts& keys = context.keys;
   if (!context.locked_memory.empty() || !keys.failure.empty()) return {Result::skipped, "the directory was not read"};
+  if (keys.unnamed == 0 && keys.decomposed > 0)
+    return {
+        Result::warning,
+        counted(keys.decomposed, "name") +
+            " in decomposed Unicode form (NFD), as macOS writes them: a device that says the composed one (NFC), as "
+            "most do, has no key and stays local",
+        "rename each to its NFC form, e.g. by `convmv -f utf8 -t utf8 --nfc --notest FILE`",
+        with_rest(keys.decomposed_files, keys.decomposed)};
+  if (keys.unnamed == 0 && keys.twins > 0)
+    return {Result::warning,
+            counted(keys.twins, "name") +
+                " that differ from another one in case or Unicode form only: each is the key of exactly its own client "
+                "id, and of no other spelling",
+            "remove the one that no device says: `mqtt-keyd keys --config " + quoted(context.config) +
+                " CLIENT_ID` lists a name's spellings",
+            with_rest(keys.twin_files, keys.twins)};
   if (keys.unnamed == 0) return {Result::ok, "every file is named CLIENTID.pem"};
   return {Result::warning,
           counted(keys.unnamed, "file") +

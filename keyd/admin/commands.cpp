@@ -31,7 +31,9 @@ constexpr char kCheckHelp[] =
 constexpr char kKeysHelp[] =
     "Root becomes keyd's user first, as for check. Sorted by client id; beyond 10,000 keys as they come. --json prints "
     "one object a line.\n"
-    "Exit status: 0, whatever is found; 1 the keys can't be read; 78 wrong configuration; 64 wrong command line.";
+    "With a CLIENT_ID: its key, and files that differ from it in case or Unicode form only, which are not its key.\n"
+    "Exit status: 0, whatever is found; 1 the keys can't be read, or CLIENT_ID has none that can be used; 78 wrong "
+    "configuration; 64 wrong command line.";
 constexpr char kVerifyHelp[] =
     "Several files are one audit, oldest first. Without a FILE it is audit_file of the configuration.\n"
     "A journal: journalctl -u mqtt-keyd -o cat | mqtt-keyd audit verify -\n"
@@ -87,6 +89,10 @@ int run_keys(const CommandLine& line) {
   KeyRoom room(settings);
   const auto summary =
       list_keys(settings.private_keys_dir, room.reader, line.keys, std::cout, Screen::of(STDOUT_FILENO));
+  if (line.keys.client_id) {
+    std::cerr << verdict_on(*line.keys.client_id, summary) << "\n";
+    return summary.found ? 0 : 1;
+  }
   std::cerr << counted(summary.keys, "key") << ", " << grouped(summary.problems) << " of them not usable";
   if (summary.others > 0)
     std::cerr << "; " << counted(summary.others, "other file") << " in the directory: see mqtt-keyd check";
@@ -200,6 +206,7 @@ int command_line(int argc, char** argv, const std::function<void(const Settings&
                    "relayd's listener.certfile, to compare with the key")
       ->type_name("FILE");
   CLI::App* keys = add_command(app, line, "keys", "Which keys there are, and which of them can be used", kKeysHelp);
+  keys->add_option("CLIENT_ID", line.keys.client_id, "Only its key, and files whose names come close");
   keys->add_flag("--json", line.keys.json, "A line of JSON for each key");
   keys->add_flag("--wide", line.keys.wide, "Whole hashes on a terminal too");
   CLI::App* audit = app.add_subcommand("audit", "What keyd was asked: verify, show");

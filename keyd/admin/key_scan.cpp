@@ -59,7 +59,8 @@ std::string client_id_of(std::string_view file_name) {
   return ipc::can_name_a_key(file_name) ? std::string(file_name) : "";
 }
 
-void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::function<void(const ScannedFile&)>& each) {
+void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::function<void(const ScannedFile&)>& each,
+               const std::function<bool(const std::string&)>& wanted) {
   const KeyStore::Place place = open_keys_dir(keys_dir);
   Progress progress("reading keys", 0);
   if (progress.shown()) progress.expect(count(place));
@@ -69,6 +70,8 @@ void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::fun
     ScannedFile file;
     file.name = name;
     file.client_id = client_id_of(file.name);
+    progress.at(++done);
+    if (wanted && !wanted(file.client_id)) continue;
     if (!file.client_id.empty()) {
       KeyFile read = reader.read(place.directory.get(), file.name, place.path + "/" + file.name);
       if (!read.keys.empty()) file.key = read.keys.front()->info();
@@ -77,7 +80,6 @@ void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::fun
       file.modified_ns = read.state.modified_ns;
     }
     each(file);
-    progress.at(++done);
   }
 }
 

@@ -21,8 +21,10 @@ struct ScannedFile {
 // The client id that the file answers for, "" if none can.
 std::string client_id_of(std::string_view file_name);
 
-// Calls `each` for every name but "." and "..", in the directory's own order. Shows its progress on a terminal. Throws
-// std::runtime_error as open_keys_dir, and if the directory can't be listed.
-void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::function<void(const ScannedFile&)>& each);
+// Calls `each` for every name but "." and "..", in the directory's own order; with `wanted`, only for those whose
+// client id it wants, and reads no other file. Shows its progress on a terminal. Throws std::runtime_error as
+// open_keys_dir, and if the directory can't be listed.
+void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::function<void(const ScannedFile&)>& each,
+               const std::function<bool(const std::string& client_id)>& wanted = {});
 
 }  // namespace keyd::admin

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/json_line.h"
+#include "common/spellings.h"
 #include "keyd/admin/key_scan.h"
 
 namespace keyd::admin {
@@ -98,17 +99,36 @@ KeysSummary list_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const K
                       const Screen& screen, size_t most_sorted) {
   KeysSummary summary;
   Table table(options, out, screen, most_sorted);
-  scan_keys(keys_dir, reader, [&](const ScannedFile& file) {
+  const auto each = [&](const ScannedFile& file) {
     if (file.client_id.empty()) {
       summary.others++;
       return;
     }
     summary.keys++;
     summary.problems += !file.key;
+    summary.found |= file.key && file.client_id == options.client_id;
     table.add(file);
-  });
+  };
+  if (!options.client_id) {
+    scan_keys(keys_dir, reader, each);
+  } else {
+    const std::string folded = common::folded(*options.client_id);
+    scan_keys(keys_dir, reader, each, [&](const std::string& id) { return common::folded(id) == folded; });
+  }
   table.finish();
   return summary;
+}
+
+std::string verdict_on(const std::string& client_id, const KeysSummary& summary) {
+  const std::string shown = "\"" + visible(client_id) + "\"";
+  if (summary.found) return shown + " has a key: it goes to the remote broker";
+  const std::string local = shown + " has no key that can be used: ";
+  if (const char* why = common::why_no_file_name(client_id); *why)
+    return local + "no file can have that name, as " + why + "; the device stays local until it has another client id";
+  if (summary.keys == 0) return local + "there is no " + visible(client_id) + ".pem; the device stays local";
+  return local +
+         "see above; a file is the key of exactly its own name, byte by byte: where only case or Unicode form " +
+         "(NFC, NFD) differ, rename the file, or change the device's client id";
 }
 
 }  // namespace keyd::admin

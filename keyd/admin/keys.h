@@ -2,6 +2,8 @@
 #pragma once
 
 #include <iosfwd>
+#include <optional>
+#include <string>
 
 #include "keyd/admin/key_room.h"
 #include "keyd/admin/terminal.h"
@@ -11,6 +13,8 @@ namespace keyd::admin {
 struct KeysOptions {
   bool json = false;  // a line of JSON for each key
   bool wide = false;  // whole hashes on a terminal too
+  // Only its key, and files that would be if case or Unicode form (NFC, NFD) did not count.
+  std::optional<std::string> client_id = {};
 };
 
 // Up to so many keys are sorted by client id; a larger directory is printed as it comes.
@@ -19,7 +23,11 @@ inline constexpr size_t kMostSorted = 10'000;
 struct KeysSummary {
   uint64_t keys = 0, problems = 0;
   uint64_t others = 0;  // files that no client id can name: they are not listed
+  bool found = false;   // with client_id: its key is there and can be used
 };
+
+// Whether a client id goes to the remote broker, in words: for one that was asked for.
+std::string verdict_on(const std::string& client_id, const KeysSummary& summary);
 
 // Throws std::runtime_error if the directory can't be read.
 KeysSummary list_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const KeysOptions& options, std::ostream& out,

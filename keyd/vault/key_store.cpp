@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -14,6 +15,8 @@ namespace keyd {
 namespace {
 
 using ipc::Status;
+
+constexpr int kMostSpellings = 8;
 
 int64_t now_ns() {
   timespec now{};
@@ -54,6 +57,17 @@ KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const
   by_file_.erase(out->file);
   entries_.erase(out);
   return found;
+}
+
+std::string_view KeyStore::similar(std::string_view spellings) const {
+  struct stat info {};
+  for (int tries = 0; tries < kMostSpellings && !spellings.empty(); tries++) {
+    const std::string_view id = spellings.substr(0, spellings.find('/'));
+    spellings.remove_prefix(std::min(id.size() + 1, spellings.size()));
+    const std::string file = std::string(id) + ".pem";
+    if (ipc::can_name_a_key(id) && fstatat(keys_fd_.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) return id;
+  }
+  return {};
 }
 
 KeyStore::Found KeyStore::find_listener(const ipc::Spki* certificate) {

@@ -55,6 +55,9 @@ class KeyStore {
   // that is the key of `certificate`.
   Found find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate = nullptr);
 
+  // The first of the spellings (ipc::Lookup) that has a file, of whatever kind; "": none. At most 8 are looked for.
+  std::string_view similar(std::string_view spellings) const;
+
   size_t cached() const { return entries_.size(); }
 
  private:

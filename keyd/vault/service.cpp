@@ -78,6 +78,11 @@ Service::Outcome Service::admit(const Peer& peer) {
 Service::Outcome Service::lookup(const ipc::Lookup& lookup) {
   if (const Verdict verdict = may_ask(lookup); !verdict) return {verdict.status, verdict.reason, 0, {}};
   const auto found = keys_.find(lookup.role, lookup.client_id);
+  if (const auto near = found.status == Status::not_found ? keys_.similar(lookup.spellings) : ""; !near.empty())
+    return {found.status,
+            "but there is " + std::string(near) + ".pem",
+            0,
+            {reinterpret_cast<const uint8_t*>(near.data()), near.size()}};
   if (!found.key) return {found.status, found.reason, 0, {}};
   if (!found.key->info().is_of(lookup.spki)) return {Status::mismatch, other_key(found.key->info()), 0, {}};
   return {};
@@ -126,7 +131,7 @@ void Service::answer(uint64_t connection, uint32_t id, AuditEvent event, Outcome
   if (outcome.status != Status::ok) refusals_++;
   else event.sign ? signatures_++ : lookups_++;
   ipc::ResponseBuffer out;
-  const size_t size = ipc::encode({id, outcome.status, outcome.retry_after_ms, outcome.signature}, out);
+  const size_t size = ipc::encode({id, outcome.status, outcome.retry_after_ms, outcome.payload}, out);
   reply_(connection, std::span(out).first(size));
   explicit_bzero(out.data(), size);
 }

@@ -45,7 +45,7 @@ class Service {
     ipc::Status status = ipc::Status::ok;
     std::string reason;
     uint32_t retry_after_ms = 0;
-    std::span<const uint8_t> signature;
+    std::span<const uint8_t> payload;  // looks into the request, or at a signature
   };
   Outcome admit(const Peer& peer);
   Outcome lookup(const ipc::Lookup& lookup);

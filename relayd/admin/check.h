@@ -52,6 +52,7 @@ Check check_keyd(const CheckContext& context);
 Check check_listener_key(const CheckContext& context);
 Check check_remote_name(const CheckContext& context);
 Check check_remote(const CheckContext& context);
+Check check_devices(const CheckContext& context);
 Check check_listener_address(const CheckContext& context);
 Check check_open_files(const CheckContext& context);
 Check check_landlock(const CheckContext& context);

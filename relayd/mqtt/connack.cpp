@@ -7,7 +7,7 @@ namespace {
 struct Shape {
   std::uint8_t id, size, texts;
 };
-constexpr std::uint8_t kServerKeepAlive = 0x13;
+constexpr std::uint8_t kServerKeepAlive = 0x13, kReasonString = 0x1F;
 constexpr Shape kShapes[] = {
     {0x11, 4, 0},              // session expiry interval
     {0x12, 0, 1},              // assigned client identifier
@@ -16,7 +16,7 @@ constexpr Shape kShapes[] = {
     {0x16, 0, 1},              // authentication data
     {0x1A, 0, 1},              // response information
     {0x1C, 0, 1},              // server reference
-    {0x1F, 0, 1},              // reason string
+    {kReasonString, 0, 1},     //
     {0x21, 2, 0},              // receive maximum
     {0x22, 2, 0},              // topic alias maximum
     {0x24, 1, 0},              // maximum QoS
@@ -62,6 +62,7 @@ void ConnackReader::take(std::uint8_t byte) {
       else end_property();
       break;
     case Expects::text:
+      if (is_reason_ && reason_.size() < kMostReason) reason_ += static_cast<char>(byte);
       if (--left_ == 0) end_property();
       break;
     case Expects::other_packet:
@@ -90,6 +91,7 @@ void ConnackReader::begin_property(std::uint8_t id) {
   for (const Shape& shape : kShapes) {
     if (shape.id != id) continue;
     is_keep_alive_ = id == kServerKeepAlive;
+    is_reason_ = id == kReasonString;
     texts_ = shape.texts;
     return expect(Expects::number, shape.size > 0 ? shape.size : 2);
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "relayd/session/alert_advice.h"
 #include "relayd/session/session.h"
 
 namespace relayd {
@@ -33,20 +34,24 @@ Refusal Session::refusal_of(std::optional<ipc::Status> status) {
 void Session::upstream_ended(const tls::End& end) {
   if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
   if (state_ == State::parting) return finish("the device disconnected");
+  if (state_ == State::awaiting_connack && down_.connack_code()) return refused_by_broker();
   if (state_ == State::relaying)
     return disconnect(DisconnectReason::unspecified_error,
                       (to_remote_ ? "the remote broker " : "the local broker ") + end.text);
   const bool broker = end.cause != tls::End::Cause::own_certificate && end.cause != tls::End::Cause::signature &&
                       end.cause != tls::End::Cause::exhausted;
-  if (state_ == State::remote_handshake && broker) return try_next_address(end.text);
+  if (state_ == State::remote_handshake && broker) return try_next_address(why_no_tls(end));
   const std::string_view why =
       to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
   switch (end.cause) {
     case tls::End::Cause::own_certificate:
-      return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate", end.text);
+      return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate",
+                    with_advice(end.text, advice_on_remote_alert(end.alert_code)));
     case tls::End::Cause::signature: return refuse(refusal_of(end.status), "no signature for the device", end.text);
     case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
-    default: return refuse(Refusal::server_unavailable, why, end.text);
+    default:
+      return refuse(Refusal::server_unavailable, why,
+                    with_advice(end.text, end.alert ? advice_on_remote_alert(end.alert_code) : ""));
   }
 }
 
@@ -127,8 +132,10 @@ void Session::end_revoked() {
   end(Refusal::not_authorized, DisconnectReason::not_authorized, "the device's certificate has been revoked");
 }
 
-void Session::end_by_operator() {
+bool Session::end_by_operator() {
+  if (state_ >= State::parting) return false;
   end(Refusal::server_unavailable, DisconnectReason::administrative_action, "closed by the operator");
+  return true;
 }
 
 // What the device did, or did not do, ends the session.

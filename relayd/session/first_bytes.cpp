@@ -66,4 +66,31 @@ std::string named(Speaks speaks, Bytes first) {
   return "";
 }
 
+Speaks what_answers(Bytes first) {
+  if (first.empty()) return Speaks::nothing;
+  if ((first[0] == 22 || first[0] == 21) && (first.size() < 2 || first[1] == 3)) return Speaks::tls;
+  if (first[0] == 0x20) return Speaks::mqtt;  // CONNACK (MQTT section 3.2)
+  if (begins(first, "HTTP/") || first[0] == '<') return Speaks::http;
+  return begins(first, kSsh) ? Speaks::ssh : Speaks::other;
+}
+
+std::string named_answer(Bytes first) {
+  switch (what_answers(first)) {
+    case Speaks::mqtt:
+      return "answered in plain MQTT: that port has no TLS; remote_port must be the broker's port for MQTT over TLS, "
+             "usually 8883";
+    case Speaks::http:
+      return "answered in HTTP: a web server or a proxy is there; remote_host and remote_port must be the broker's "
+             "MQTT over TLS, without a proxy in between";
+    case Speaks::ssh: return "answered in SSH: remote_port must be the broker's port for MQTT over TLS, usually 8883";
+    case Speaks::other:
+    case Speaks::proxy:
+      return "answered with what is no TLS, beginning with the bytes " + common::hex(first.data(), first.size()) +
+             "; remote_port must be the broker's port for MQTT over TLS, usually 8883";
+    case Speaks::tls:
+    case Speaks::nothing: break;
+  }
+  return "";
+}
+
 }  // namespace relayd

@@ -23,4 +23,8 @@ Speaks what_speaks(std::span<const uint8_t> first);
 // What that is, and what the operator can do: a whole sentence, for those of kNotTls only.
 std::string named(Speaks speaks, std::span<const uint8_t> first);
 
+// What a server answers to a ClientHello, and in words what to do: "" for TLS, and for silence.
+Speaks what_answers(std::span<const uint8_t> first);
+std::string named_answer(std::span<const uint8_t> first);
+
 }  // namespace relayd

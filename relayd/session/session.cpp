@@ -60,6 +60,7 @@ void Session::on_deadline() {
       return finish("no CONNECT within idle_timeout", Level::info, &services_.failed_connects);
     case State::remote_handshake: return handshake_is_late();
     case State::awaiting_connack:
+      if (down_.connack_code()) return refused_by_broker();
       dialer_->blame();
       return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
     case State::relaying: return check_keep_alive();
@@ -153,9 +154,13 @@ void Session::on_connect(const mqtt::Connect& connect) {
 }
 
 void Session::look_up() {
-  if (!ipc::can_name_a_key(client_id_)) return stay_local();
+  if (!ipc::can_name_a_key(client_id_)) {
+    warn_of_impossible_id();
+    return stay_local();
+  }
   move_to(State::looking_up);
-  const ipc::Lookup lookup{ipc::Role::device, chain_.spki, origin_of(address_, id_), client_id_};
+  const std::string spellings = spellings_of(client_id_);
+  const ipc::Lookup lookup{ipc::Role::device, chain_.spki, origin_of(address_, id_), client_id_, spellings};
   lookup_ = services_.keyd.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_lookup(answer); });
   if (!lookup_) refuse(Refusal::server_busy, "too many requests wait for keyd");
 }
@@ -164,7 +169,10 @@ void Session::on_lookup(const ipc::Client::Answer& answer) {
   lookup_.reset();
   if (!answer.arrived) return refuse(Refusal::server_unavailable, "keyd did not answer within sign_timeout");
   if (answer.status == ipc::Status::ok) return claim() ? dial(true) : supersede();
-  if (answer.status == ipc::Status::not_found) return stay_local();  // the one answer that makes a device local
+  if (answer.status == ipc::Status::not_found) {  // the one answer that makes a device local
+    if (!answer.payload.empty()) warn_of_other_spelling(answer.payload);
+    return stay_local();
+  }
   refuse(refusal_of(answer.status), "keyd refused the device's key", ipc::name(answer.status));
 }
 
@@ -219,7 +227,9 @@ void Session::try_next_address(std::string_view why) {
 }
 
 void Session::handshake_is_late() {
-  if (!upstream_->awaits_signature()) return try_next_address("no TLS handshake within its share of connect_timeout");
+  if (!upstream_->awaits_signature())
+    return try_next_address(
+        why_no_tls({tls::End::Cause::timed_out, "no TLS handshake within its share of connect_timeout", {}}));
   // keyd's time is not the address's.
   if (const auto left = dialer_->left(); left > Milliseconds(0)) return deadline_.start(left);
   refuse(Refusal::server_unavailable, "no signature for the device within connect_timeout");
@@ -292,10 +302,8 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
   count(services_.counters.bytes_down, fed.good);
   count(services_.counters.messages_down, down_.packets(mqtt::PacketType::publish) - before);
   if (state_ == State::awaiting_connack && down_.connack_code()) {
-    if (*down_.connack_code() == 0) begin(to_remote_ ? "remote" : "local", upstream_->tls_version());
-    else if (down_.at_boundary())  // a part of it would tell a device nothing
-      return finish("the broker refused the device, CONNACK code " + std::to_string(*down_.connack_code()),
-                    Level::warning);
+    if (*down_.connack_code() != 0) return follow_refusal(bytes.first(fed.good));
+    begin(to_remote_ ? "remote" : "local", upstream_->tls_version());
   }
   if (connack_) follow_connack(bytes.first(fed.good));
   switch (fed.state) {

@@ -27,6 +27,7 @@
 #include "ipc/client.h"
 #include "relayd/config.h"
 #include "relayd/mqtt/connack.h"
+#include "relayd/mqtt/connack_codes.h"
 #include "relayd/mqtt/connect.h"
 #include "relayd/mqtt/framer.h"
 #include "relayd/mqtt/packets.h"
@@ -63,9 +64,10 @@ struct SessionServices {
   std::unordered_map<NewestTable::Device, Session*> waiting{};  // of each device the newest that waits for its upstream
 
   // A crowd that fails in the same way is told about in a few lines a second.
-  common::LogLimit failed_handshakes{}, failed_connects{};
+  common::LogLimit failed_handshakes{}, failed_connects{}, impossible_ids{}, other_spellings{};
   std::array<common::LogLimit, mqtt::kRefusals.size()> refusals{};
   std::array<common::LogLimit, kNotTls.size()> not_tls{};
+  std::array<common::LogLimit, mqtt::kConnackCodes.size()> broker_refusals{};
 };
 
 class Session final : public tls::StreamHandler {
@@ -80,7 +82,7 @@ class Session final : public tls::StreamHandler {
   void drain();
   // The device's certificate has been revoked (crl_disconnect), or the operator wants it gone: the same.
   void end_revoked();
-  void end_by_operator();
+  bool end_by_operator();                                      // false: it is ending already
   const std::string& client_id() const { return client_id_; }  // once it has said CONNECT
   // What the device showed. Kept for the session's life with crl_disconnect, else only as long as it is needed.
   const tls::CertificateChain& chain() const { return chain_; }
@@ -128,6 +130,9 @@ class Session final : public tls::StreamHandler {
   bool is_superseded() const;
   void supersede();
   void leave_waiting();
+  static std::string spellings_of(std::string_view client_id);
+  void warn_of_impossible_id();
+  void warn_of_other_spelling(std::span<const uint8_t> key);
   void look_up();
   void on_lookup(const ipc::Client::Answer& answer);
   void dial(bool remote);
@@ -148,6 +153,9 @@ class Session final : public tls::StreamHandler {
   void resume_device();
   void follow_connack(std::span<const uint8_t> bytes);
   Milliseconds longest_silence() const { return std::max(services_.config.listener.send_timeout, keep_alive_); }
+  void follow_refusal(std::span<const uint8_t> bytes);
+  void refused_by_broker();
+  std::string why_no_tls(const tls::End& end) const;
   void set_keep_alive(uint16_t seconds);
   void check_keep_alive();
   void watch_sends();

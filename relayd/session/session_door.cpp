@@ -1,4 +1,5 @@
 // Who leaves before TLS is up: a probe, a stranger that speaks something else, or a device whose handshake failed.
+#include "relayd/session/alert_advice.h"
 #include "relayd/session/session.h"
 
 namespace relayd {
@@ -17,7 +18,8 @@ void Session::left_before_tls(const tls::End& end) {
   }
   if (speaks < Speaks::tls) return spoke_no_tls(speaks);
   const bool failed = end.cause > Cause::timed_out;
-  device_left("device: " + end.text, failed ? Level::warning : Level::info);
+  device_left("device: " + with_advice(end.text, end.alert ? advice_on_device_alert(end.alert_code) : ""),
+              failed ? Level::warning : Level::info);
 }
 
 void Session::spoke_no_tls(Speaks speaks) {

@@ -113,10 +113,10 @@ void Control::on_request(uint64_t connection, std::string_view text) {
     const std::string id = member("client_id");
     // Of a longer one, which has no key, a session keeps only the beginning, for the log.
     if (id.size() > ipc::kMaxClientId)
-      return responder_.answer(connection, refused("found a client id of " + std::to_string(id.size()) +
-                                                   " bytes; sessions are found by one of at most " +
-                                                   std::to_string(ipc::kMaxClientId)));
-    return responder_.answer(connection, done(owner_.disconnect(id)));
+      return responder_.answer(
+          connection, refused("found a client id of " + std::to_string(id.size()) +
+                              " bytes; sessions are found by one of at most " + std::to_string(ipc::kMaxClientId)));
+    return owner_.disconnect(connection, id);
   }
   responder_.answer(connection, refused("expected {\"command\":\"status\"}, {\"command\":\"reload\"} or "
                                         "{\"command\":\"disconnect\",\"client_id\":\"…\"} in one line"));
@@ -125,6 +125,10 @@ void Control::on_request(uint64_t connection, std::string_view text) {
 void Control::reload_ended(bool ok, const std::string& message) {
   const auto told = std::exchange(reloading_, std::exchange(reload_next_, {}));
   for (const uint64_t connection : told) responder_.answer(connection, ok ? done(message) : refused(message));
+}
+
+void Control::disconnect_ended(uint64_t connection, bool ok, const std::string& message) {
+  responder_.answer(connection, ok ? done(message) : refused(message));
 }
 
 }  // namespace relayd

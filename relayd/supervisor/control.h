@@ -2,7 +2,7 @@
 //
 //   {"command":"status"}                         → {"ok":true,"status":{…}}            (status.h)
 //   {"command":"reload"}                         → {"ok":true,"message":"reloaded generation 2"}, once it is over
-//   {"command":"disconnect","client_id":"d-1"}   → {"ok":true,"message":"…"}
+//   {"command":"disconnect","client_id":"d-1"}   → {"ok":true,"message":"…"}, once the workers have said how many
 //   whatever fails                               → {"ok":false,"error":"…"}
 //
 // Only relayd's own user and root may ask (SO_PEERCRED); the file's mode, 0660, says the same to the others. A file
@@ -26,8 +26,8 @@ class Control final : private Responder::Owner {
     virtual bool reloading() const = 0;
     // Begins one; if one is under way, another follows it. Each end is told to reload_ended().
     virtual void reload() = 0;
-    // What was done, for the operator. A client id may be any text.
-    virtual std::string disconnect(const std::string& client_id) = 0;
+    // Its end is told to disconnect_ended(). A client id may be any text.
+    virtual void disconnect(uint64_t connection, const std::string& client_id) = 0;
 
    protected:
     ~Owner() = default;
@@ -38,6 +38,7 @@ class Control final : private Responder::Owner {
   ~Control();
 
   void reload_ended(bool ok, const std::string& message);
+  void disconnect_ended(uint64_t connection, bool ok, const std::string& message);
 
  private:
   std::string refusal(int fd) override;

@@ -39,7 +39,7 @@ void Generation::resolve(std::optional<Resolver>& resolver, const Config::Endpoi
 
 void Generation::on_resolved() {
   if (started_) {
-    for (auto& slot : slots_) slot->send({Order::What::addresses, addresses(), ""});
+    for (auto& slot : slots_) slot->send({Order::What::addresses, addresses(), "", 0});
     return;
   }
   for (const auto* resolver : {&remote_, &local_}) {
@@ -104,11 +104,13 @@ void Generation::kill() {
 
 void Generation::revoke(const Revocations& revocations) {
   const common::Fd text = revocations.to_memfd();
-  for (auto& slot : slots_) slot->send({Order::What::revoke, {}, ""}, text.get());
+  for (auto& slot : slots_) slot->send({Order::What::revoke, {}, "", 0}, text.get());
 }
 
-void Generation::disconnect(const std::string& client_id) {
-  for (auto& slot : slots_) slot->send({Order::What::disconnect, {}, client_id});
+size_t Generation::disconnect(const std::string& client_id, uint32_t request) {
+  size_t told = 0;
+  for (auto& slot : slots_) told += slot->send({Order::What::disconnect, {}, client_id, request});
+  return told;
 }
 
 void Generation::allow_connections(uint64_t most) {

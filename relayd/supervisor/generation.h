@@ -24,6 +24,7 @@ class Generation final : private WorkerSlot::Owner {
     virtual void on_serving(Generation& generation) = 0;  // all of its workers, for the first time
     virtual void on_unresolved(Generation& generation, const std::string& problem) = 0;  // see start()
     virtual void on_death(const Counters& counters) = 0;                                 // of a worker's process
+    virtual void on_ended(const Ended& ended) = 0;  // a worker's answer to disconnect()
     virtual void on_hopeless(Generation& generation, const std::string& cause) = 0;
     virtual void on_gone(Generation& generation) = 0;  // it may be destroyed, but not at once
 
@@ -44,7 +45,8 @@ class Generation final : private WorkerSlot::Owner {
   void kill();
   // Ends sessions whose certificates these revoke.
   void revoke(const Revocations& revocations);
-  void disconnect(const std::string& client_id);
+  // Returns how many workers were told; each answers by on_ended, unless it dies.
+  size_t disconnect(const std::string& client_id, uint32_t request);
   // How many connections all its workers together may have now.
   void allow_connections(uint64_t most);
 
@@ -61,6 +63,7 @@ class Generation final : private WorkerSlot::Owner {
   std::unique_ptr<WorkerProcess> spawn(int worker, WorkerProcess::Owner& owner) override;
   void on_serving() override;
   void on_death(const Counters& counters) override { owner_.on_death(counters); }
+  void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
   bool may_restart() const override { return served_ || !replaces_; }
   void on_hopeless(const std::string& cause) override { owner_.on_hopeless(*this, cause); }
   void on_gone() override;

@@ -74,7 +74,9 @@ void add_series(Page& page, const Status& status) {
       page.family(series.name + std::string(series.total ? "_total" : ""), series.help,
                   series.total ? "counter" : "gauge");
     last = series.name;
-    if (series.total && series.label) page.sample(sum(status, series), {{series.label, series.value}});
+    if (series.total && series.meaning)
+      page.sample(sum(status, series), {{series.label, series.value}, {"reason", series.meaning}});
+    else if (series.total && series.label) page.sample(sum(status, series), {{series.label, series.value}});
     else if (series.total) page.sample(sum(status, series));
     else
       for (const WorkerStatus& worker : status.workers)

@@ -63,12 +63,17 @@ void WorkerProcess::on_control() {
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) return control_poll_.reset();  // its exit is reported by itself
   if (message[0] == kLastWords && last_words_.empty()) last_words_.assign(message + 1, static_cast<size_t>(got) - 1);
+  if (message[0] == kEnded && got == 1 + static_cast<ssize_t>(sizeof(Ended))) {
+    Ended ended;
+    memcpy(&ended, message + 1, sizeof ended);
+    return owner_.on_ended(ended);
+  }
   if (message[0] != kReady || serving_) return;
   serving_ = true;
   owner_.on_serving();
 }
 
-void WorkerProcess::send(const Order& order, int attached) {
+bool WorkerProcess::send(const Order& order, int attached) {
   std::string text = order.encode();
   iovec part{text.data(), text.size()};
   msghdr message{};
@@ -84,9 +89,9 @@ void WorkerProcess::send(const Order& order, int attached) {
     header->cmsg_len = CMSG_LEN(sizeof attached);
     memcpy(CMSG_DATA(header), &attached, sizeof attached);
   }
-  if (::sendmsg(control_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-    common::log::warning("a worker could not be told",
-                         {{"worker", worker_}, {"pid", pid()}, {"cause", strerror(errno)}});
+  if (::sendmsg(control_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return true;
+  common::log::warning("a worker could not be told", {{"worker", worker_}, {"pid", pid()}, {"cause", strerror(errno)}});
+  return false;
 }
 
 void WorkerProcess::kill(int signal) {

@@ -23,6 +23,7 @@ class WorkerProcess {
     virtual void on_serving() = 0;
     // It has ended: by which signal or status, and what it said last. The owner may destroy it.
     virtual void on_death(const std::string& cause) = 0;
+    virtual void on_ended(const Ended& ended) = 0;  // its answer to Order::What::disconnect
 
    protected:
     ~Owner() = default;
@@ -40,8 +41,8 @@ class WorkerProcess {
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
-  // `attached` goes with the order, -1: nothing.
-  void send(const Order& order, int attached = -1);
+  // `attached` goes with the order, -1: nothing. False: it could not be told.
+  bool send(const Order& order, int attached = -1);
   void kill(int signal);
 
   int pid() const { return process_->pid; }

@@ -25,6 +25,10 @@ constexpr Series kSeries[] = {
     {"handshakes_failed", "TLS handshakes of devices that failed", kTotal, nullptr, nullptr, &C::handshakes_failed},
     {"sessions_started", "Sessions that came up, by broker", kTotal, "broker", "remote", &C::remote_sessions},
     {"sessions_started", "", kTotal, "broker", "local", &C::local_sessions},
+    {"local_refused", "Devices that the local broker refused by CONNACK", kTotal, nullptr, nullptr, &C::local_refused},
+    {"suspicious_local", "Devices that stayed local although a key may have been meant", kTotal, "client_id",
+     "impossible_file_name", &C::impossible_ids},
+    {"suspicious_local", "", kTotal, "client_id", "other_spelling", &C::other_spellings},
     {"keep_alive_timeouts", "Sessions ended as the device was silent", kTotal, nullptr, nullptr,
      &C::keep_alive_timeouts},
     {"send_timeouts", "Sessions ended as a peer took nothing", kTotal, nullptr, nullptr, &C::send_timeouts},
@@ -44,6 +48,10 @@ std::vector<Series> with_arrays() {
   for (size_t i = 0; i < mqtt::kRefusals.size(); i++)
     add({"refused", "Devices refused by CONNACK", kTotal, "reason", mqtt::kRefusals[i].name.data(), nullptr,
          [](C& c, size_t nth) -> C::Number& { return c.refused[nth]; }, i});
+  for (size_t i = 0; i < mqtt::kConnackCodes.size(); i++)
+    add({"remote_refused", "Devices that the remote broker refused, by the code of its CONNACK", kTotal, "code",
+         mqtt::kConnackCodes[i].code.data(), nullptr,
+         [](C& c, size_t nth) -> C::Number& { return c.remote_refused[nth]; }, i, mqtt::kConnackCodes[i].name.data()});
   return series;
 }
 

@@ -36,6 +36,7 @@ struct Series {
   Counters::Number Counters::*number = nullptr;
   Counters::Number& (*element)(Counters&, size_t) = nullptr;  // without `number`: the nth of an array
   size_t nth = 0;
+  const char* meaning = nullptr;  // of the value, for people; null: it speaks for itself
 
   Counters::Number& in(Counters& counters) const { return number ? counters.*number : element(counters, nth); }
   uint64_t of(const Counters& counters) const {

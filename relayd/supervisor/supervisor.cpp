@@ -12,6 +12,7 @@
 #include "relayd/session/newest.h"
 #include "relayd/supervisor/activation.h"
 #include "relayd/supervisor/control.h"
+#include "relayd/supervisor/disconnects.h"
 #include "relayd/supervisor/generation.h"
 #include "relayd/supervisor/key_check.h"
 #include "relayd/supervisor/metrics.h"
@@ -37,7 +38,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         tick_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->tick(); }),
         watchdog_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->feed_watchdog(); }),
         kill_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->kill_workers(); }),
-        bury_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->bury(); }) {
+        bury_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->bury(); }),
+        disconnects_(loop, this, [](void* self, uint64_t connection, bool ok, const std::string& outcome) {
+          auto* supervisor = static_cast<Supervisor*>(self);
+          if (supervisor->control_) supervisor->control_->disconnect_ended(connection, ok, outcome);
+        }) {
     Loaded loaded = load(config_file_, overrides_);
     log::open("relayd", loaded.config.log_level);
     auto activated = activated_listeners(common::take_passed_sockets(), loaded.config.listener);
@@ -98,10 +103,14 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   bool reloading() const override { return next_ && current_; }
 
-  std::string disconnect(const std::string& client_id) override {
-    for_each([&](Generation& generation) { generation.disconnect(client_id); });
-    return "workers have been told to end the sessions of \"" + client_id + "\"";
+  void disconnect(uint64_t connection, const std::string& client_id) override {
+    const uint32_t request = disconnects_.begin(connection, client_id);
+    size_t told = 0;
+    for_each([&](Generation& generation) { told += generation.disconnect(client_id, request); });
+    disconnects_.expect(request, told);
   }
+
+  void on_ended(const Ended& ended) override { disconnects_.answered(ended.request, ended.sessions); }
 
   void tell_operator(bool ok, const std::string& how_the_reload_ended) {
     if (control_) control_->reload_ended(ok, how_the_reload_ended);
@@ -318,6 +327,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   const std::string config_file_;
   const Overrides overrides_;
   common::Timer prepare_, tick_, watchdog_, kill_, bury_;
+  Disconnects disconnects_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
   std::shared_ptr<Listeners> listeners_, next_listeners_;
   std::unique_ptr<ListenerKeyCheck> key_check_;

@@ -60,7 +60,10 @@ void WorkerSlot::leave(State state, Order::What order) {
   if (state_ == State::gone) return;
   restart_.stop();
   state_ = state;
-  if (process_) return process_->send({order, {}, ""});
+  if (process_) {
+    process_->send({order, {}, ""});
+    return;
+  }
   state_ = State::gone;
   owner_.on_gone();
 }
@@ -72,9 +75,7 @@ void WorkerSlot::kill() {
   process_->kill(SIGKILL);
 }
 
-void WorkerSlot::send(const Order& order, int attached) {
-  if (process_) process_->send(order, attached);
-}
+bool WorkerSlot::send(const Order& order, int attached) { return process_ && process_->send(order, attached); }
 
 void WorkerSlot::on_death(const std::string& cause) {
   beat_.stop();

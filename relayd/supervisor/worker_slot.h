@@ -25,6 +25,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
     virtual std::unique_ptr<WorkerProcess> spawn(int worker, WorkerProcess::Owner& owner) = 0;  // std::system_error
     virtual void on_serving() = 0;
     virtual void on_death(const Counters& counters) = 0;  // what the process had counted
+    virtual void on_ended(const Ended& ended) = 0;        // see Order::What::disconnect
     virtual bool may_restart() const = 0;
     virtual void on_hopeless(const std::string& cause) = 0;  // it died too often, or may not restart
     virtual void on_gone() = 0;
@@ -40,8 +41,8 @@ class WorkerSlot final : private WorkerProcess::Owner {
   void start();
   void retire() { leave(State::retired, Order::What::retire); }
   void drain() { leave(State::draining, Order::What::drain); }
-  void kill();  // and no successor
-  void send(const Order& order, int attached = -1);
+  void kill();                                       // and no successor
+  bool send(const Order& order, int attached = -1);  // false: there is nobody to be told now
 
   State state() const { return state_; }
   int number() const { return number_; }
@@ -52,6 +53,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
  private:
   void on_serving() override;
   void on_death(const std::string& cause) override;
+  void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
   void leave(State state, Order::What order);
   void died(bool had_served, const std::string& cause, int pid);
   void look_for_a_beat();

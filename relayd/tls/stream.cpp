@@ -388,7 +388,7 @@ void Stream::end_tls(int wolf_error) {
     const Alert alert = alert_of(alerts.last_rx.code);
     end(alert.refuses_certificate ? End::Cause::own_certificate : End::Cause::tls,
         std::string("sent the TLS alert ") + alert.name + " (" + std::to_string(alert.code) + ")");
-    if (end_) end_->alert = true;
+    if (end_) end_->alert = true, end_->alert_code = alert.code;
     return;
   }
   if (error_ != 0) return end_lost();

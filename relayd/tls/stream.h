@@ -44,6 +44,7 @@ struct End {
   std::string text;                   // for the log
   std::optional<ipc::Status> status;  // signature: keyd's answer; nullopt: none in time
   bool alert = false;                 // the peer ended it, by a TLS alert
+  int alert_code = 0;                 // which one (RFC 8446 section 6)
 };
 
 class StreamHandler {

@@ -116,16 +116,17 @@ std::string Order::encode() const {
     case What::revoke: return R"({"revoke":true})";
     case What::disconnect: break;
   }
-  return Json{{"disconnect", client_id}}.dump();
+  return Json{{"disconnect", client_id}, {"request", request}}.dump();
 }
 
 Order Order::decode(std::string_view text) {
   const Json json = Json::parse(text);
-  if (json.contains("retire")) return {What::retire, {}, ""};
-  if (json.contains("drain")) return {What::drain, {}, ""};
-  if (json.contains("revoke")) return {What::revoke, {}, ""};
-  if (json.contains("disconnect")) return {What::disconnect, {}, json["disconnect"].get<std::string>()};
-  return {What::addresses, both_from(json.at("addresses")), ""};
+  if (json.contains("retire")) return {What::retire, {}, "", 0};
+  if (json.contains("drain")) return {What::drain, {}, "", 0};
+  if (json.contains("revoke")) return {What::revoke, {}, "", 0};
+  if (json.contains("disconnect"))
+    return {What::disconnect, {}, json["disconnect"].get<std::string>(), json.at("request")};
+  return {What::addresses, both_from(json.at("addresses")), "", 0};
 }
 
 common::Fd Revocations::to_memfd() const {

@@ -22,6 +22,11 @@ inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFlappingFd
 // From the worker: that it serves, or, behind kLastWords, why it ends (cut at kMaxLastWords).
 inline constexpr char kReady = 'R', kLastWords = 'E';
 inline constexpr size_t kMaxLastWords = 1024;
+// From the worker, the answer to Order::What::disconnect: kEnded, then an Ended in this machine's byte order.
+inline constexpr char kEnded = 'D';
+struct Ended {
+  uint32_t request = 0, sessions = 0;
+};
 
 struct Addresses {
   std::vector<SocketAddress> remote, local;
@@ -49,11 +54,12 @@ struct Order {
     retire,      // accept nobody more; serve who is there, then leave
     drain,       // say goodbye to everybody, then leave
     revoke,      // end sessions whose certificates `revocations` revokes; it comes as a descriptor (Revocations)
-    disconnect,  // end the sessions of `client_id`
+    disconnect,  // end the sessions of `client_id`, and answer by Ended
   };
   What what = What::addresses;
   Addresses addresses;
   std::string client_id;
+  uint32_t request = 0;  // of disconnect
 
   std::string encode() const;
   static Order decode(std::string_view text);  // common::ConfigError

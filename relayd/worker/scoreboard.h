@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "common/fd.h"
+#include "relayd/mqtt/connack_codes.h"
 #include "relayd/mqtt/packets.h"
 #include "relayd/session/first_bytes.h"
 
@@ -33,9 +34,12 @@ struct Counters {
   Number handshakes_failed;                                // the device's; not those of probes
   std::array<Number, kNotTls.size()> not_tls;              // of them, those that spoke something else, by Speaks
   Number remote_sessions, local_sessions;                  // that came up
+  Number impossible_ids, other_spellings;                  // of local_sessions, where a key may have been meant
   std::array<Number, mqtt::kRefusals.size()> refused;      // by mqtt::Refusal
-  Number keep_alive_timeouts, send_timeouts, throttled;    // throttled: times that a device was read more slowly
-  Number bytes_up, bytes_down, messages_up, messages_down;  // MQTT bytes and PUBLISH packets relayed
+  std::array<Number, mqtt::kConnackCodes.size()> remote_refused;  // by the remote's CONNACK, as kConnackCodes
+  Number local_refused;                                           // by the local broker's
+  Number keep_alive_timeouts, send_timeouts, throttled;           // throttled: times that a device was read more slowly
+  Number bytes_up, bytes_down, messages_up, messages_down;        // MQTT bytes and PUBLISH packets relayed
 
   // The supervisor's: how many connections this worker may have now.
   Number max_connections;

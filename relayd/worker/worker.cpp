@@ -141,7 +141,7 @@ class Worker {
       case Order::What::retire: return retire_generation();
       case Order::What::drain: return drain();
       case Order::What::revoke: return revoke(attached);
-      case Order::What::disconnect: return disconnect(order.client_id);
+      case Order::What::disconnect: return disconnect(order);
     }
   }
 
@@ -187,9 +187,14 @@ class Worker {
     else revoke_.start(Milliseconds(0));
   }
 
-  void disconnect(const std::string& client_id) {
+  void disconnect(const Order& order) {
+    Ended ended{order.request, 0};
     for (const auto& [id, session] : sessions_)
-      if (session->client_id() == client_id) session->end_by_operator();
+      if (session->client_id() == order.client_id && session->end_by_operator()) ended.sessions++;
+    char answer[1 + sizeof ended] = {kEnded};
+    memcpy(answer + 1, &ended, sizeof ended);
+    // The supervisor doesn't wait for ever.
+    [[maybe_unused]] const ssize_t sent = ::send(control_.get(), answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
   // A newer generation accepts now; this one leaves with its last session.

@@ -63,12 +63,41 @@ TEST_CASE("an operator disconnects a device: it is told 0x98, its will fires, an
   const auto asked = ask(world, {"disconnect", "device"});
   CAPTURE(asked.out, asked.err);
   CHECK(asked.status.code == 0);
+  CHECK(asked.out == "ended 1 session of \"device\"\n");
   const auto last = device.tls().read_packet();
   CHECK(last.type() == mqtt::Type::disconnect);
   CHECK(static_cast<uint8_t>(last.body.at(0)) == 0x98);  // administrative action
   CHECK(device.tls().read_to_end().leftover.empty());
   CHECK(watcher.next_message().payload == "gone");
   watcher.ping();
+}
+
+TEST_CASE("disconnect of nobody says so, and ends with 1") {
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);
+  World world({.relayd = {{"workers", 2}, {"control_socket", directory / "control.sock"}}});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("device", identity);
+  auto device = world.device(identity);
+  device.join("device");
+  const auto asked = ask(world, {"disconnect", "Device"});
+  CAPTURE(asked.out, asked.err);
+  CHECK(asked.status.code == 1);
+  CHECK(asked.err.find("no session of \"Device\" is here") != std::string::npos);
+  device.ping();
+}
+
+TEST_CASE("disconnect does not wait for ever for a worker that hangs") {
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);
+  World world({.relayd = {{"workers", 1}, {"control_socket", directory / "control.sock"}}});
+  const auto worker = world.relay().workers().at(0);
+  REQUIRE(kill(worker, SIGSTOP) == 0);
+  const auto asked = ask(world, {"disconnect", "device"});
+  REQUIRE(kill(worker, SIGCONT) == 0);
+  CAPTURE(asked.out, asked.err);
+  CHECK(asked.status.code == 1);
+  CHECK(asked.err.find("1 worker did not answer in 5 s") != std::string::npos);
 }
 
 TEST_CASE("a worker that crashes says where") {

@@ -74,7 +74,7 @@ TEST_CASE("relayd check: a good machine has no errors, whenever the broker says 
   CHECK(machine.last.err == "");
   CHECK(machine.last.status.code == 0);
   CHECK(report.at("errors") == 0);
-  CHECK(report.at("checks").size() == 14);
+  CHECK(report.at("checks").size() == 15);
   for (const auto& item : report.at("checks")) CHECK(item.at("result") != "error");
   expect(machine.check("remote"), "ok", {"\"remote\" verifies for " + own_address(), "valid until"});
   expect(machine.check("remote-name"), "ok", {own_address(), own_address() + ":18883"});

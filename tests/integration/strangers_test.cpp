@@ -120,3 +120,52 @@ TEST_CASE("a crowd of plain MQTT devices is a few lines a second in the log, and
   door.wait([](const Json& now) { return now.at("not_tls").at("mqtt") == 100; });
   CHECK(log.count_text("plain MQTT", mark) < 40);
 }
+
+TEST_CASE("a device that does not trust the listener is told about with the remedy") {
+  Door door;
+  const auto mark = door.world->relay().log().mark();
+  const auto identity = device_identity("p256", 1);
+  auto stream =
+      TlsStream::open(door.world->relay().endpoint(), TlsContext::client(&identity, strange_authorities().root));
+  CHECK_THROWS_AS(stream.handshake(), Failure);
+  const auto why = door.ending(mark).at("why").get<std::string>();
+  INFO(why);
+  CHECK(why.find("unknown_ca (48)") != why.npos);
+  CHECK(why.find("its CA file must have that root") != why.npos);
+}
+
+TEST_CASE("a remote broker that does not trust the device's issuer is told about with client id and remedy") {
+  World world({.remote_trusts = strange_authorities().root});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  CHECK(world.refusal(identity, "thermo", mqtt::v5) == 0x87);
+  const Json line = world.relay().log().wait_json([](const Json& j) { return j.value("msg", "") == "session closed"; },
+                                                  "how the session ended");
+  INFO(line.dump());
+  CHECK(line.at("client_id") == "thermo");
+  CHECK(line.at("why").get<std::string>().find("the broker's CA file must have that root") != std::string::npos);
+}
+
+TEST_CASE("a remote_port that is plain MQTT, a web server or ssh is told about as what it is") {
+  struct Port {
+    std::string_view says;
+    const char* named;
+  };
+  const auto port = GENERATE(Port{{"\x20\x02\0\5", 4}, "plain MQTT"}, Port{"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP"},
+                             Port{"SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"});
+  // A CONNACK is shorter than a TLS record's header: only at the deadline it is clear that this is all.
+  World world({.relayd = {{"remote", {{"connect_timeout", "500ms"}}}}, .remote = RemoteKind::captured, .local = false});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  auto device = world.device(identity);
+  device.tls().send(mqtt::connect({.client_id = "thermo"}));
+  auto remote = world.captured->accept_silently();
+  REQUIRE(::send(remote.fd(), port.says.data(), port.says.size(), MSG_NOSIGNAL) > 0);
+  CHECK(mqtt::connack_code(device.tls().read_packet()) == 3);
+  const Json line = world.relay().log().wait_json([](const Json& j) { return j.value("msg", "") == "session closed"; },
+                                                  "how the session ended");
+  INFO(line.dump());
+  const auto why = line.at("why").get<std::string>();
+  CHECK(why.find(std::string("answered in ") + port.named) != why.npos);
+  CHECK(why.find("remote_port") != why.npos);
+}

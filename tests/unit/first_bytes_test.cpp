@@ -56,3 +56,16 @@ TEST_CASE("first bytes: what nobody knows is shown in hex, and nothing of it is 
     if (found < Speaks::tls) CHECK(named(found, bytes(one)) != "");
   }
 }
+
+TEST_CASE("first bytes: a server that answers a ClientHello in plain MQTT, HTTP or SSH is named, with the remedy") {
+  const auto answer = [](std::string_view text) { return named_answer(bytes(text)); };
+  CHECK(answer("").empty());
+  CHECK(answer("\x16\x03\x03").empty());
+  CHECK(answer("\x15\x03\x03").empty());
+  CHECK(answer({"\x20\x02\0\5", 4}).find("remote_port must be the broker's port for MQTT over TLS") !=
+        std::string::npos);
+  CHECK(answer("HTTP/1.1 400 Bad").find("a web server or a proxy is there") != std::string::npos);
+  CHECK(answer("<html><head>").find("HTTP") != std::string::npos);
+  CHECK(answer("SSH-2.0-OpenSSH").find("SSH") != std::string::npos);
+  CHECK(answer("220 mail\x1b").find("the bytes 323230206d61696c1b;") != std::string::npos);
+}

@@ -94,6 +94,14 @@ TEST_CASE("every_request_survives_the_round_trip", "[ipc][codec]") {
     REQUIRE(back);
     CHECK(same(std::get<Lookup>(back->body), some_lookup(id)));
   }
+  const std::string longest(kMaxSpellings, '/');
+  for (const std::string_view spellings : {std::string_view("dev7/DEV7/"), std::string_view(longest)}) {
+    Lookup lookup = some_lookup(any);
+    lookup.spellings = spellings;
+    const Datagram datagram = encoded(Request{3, lookup});
+    CHECK((!datagram.empty() && datagram.size() <= kMaxRequest));
+    CHECK(std::get<Lookup>(decode_request(datagram)->body).spellings == spellings);
+  }
   for (const Kind kind : {Kind::tls13_server, Kind::tls13_client, Kind::tls12_server, Kind::tls12_client})
     for (const Scheme scheme :
          {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pkcs1_sha384, Scheme::rsa_pkcs1_sha512, Scheme::ecdsa_sha256,
@@ -145,6 +153,10 @@ TEST_CASE("only_an_ed25519_client_of_tls12_may_send_a_whole_transcript", "[ipc][
 TEST_CASE("what_does_not_fit_is_not_encoded", "[ipc][codec]") {
   const std::string id(kMaxClientId + 1, 'x');
   CHECK(encoded(Request{1, some_lookup(id)}).empty());
+  const std::string spellings(kMaxSpellings + 1, 'x');
+  Lookup lookup = some_lookup("x");
+  lookup.spellings = spellings;
+  CHECK(encoded(Request{1, lookup}).empty());
   const std::vector<uint8_t> payload(kMaxSignature + 1);
   CHECK(encoded(Response{1, Status::ok, 0, payload}).empty());
 }

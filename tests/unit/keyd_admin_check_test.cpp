@@ -373,3 +373,13 @@ TEST_CASE("check: errors, warnings, and how they end", "[keyd][keyd-admin]") {
   REQUIRE(report.at("checks").size() == 3);
   CHECK(report.at("checks")[1] == json({{"name", ""}, {"result", "warning"}, {"found", "hm"}, {"fix", "do"}}));
 }
+
+TEST_CASE("key names in another Unicode form than devices say, or in another case only, are warned of with the remedy",
+          "[keyd][keyd-admin]") {
+  Machine machine;
+  const auto text = machine.key.text(witness::Form::pkcs8);
+  machine.scratch.put("keys/DEV.pem", text);
+  expect(machine.check("key-names"), Result::warning, "1 name that differ", "CLIENT_ID` lists");
+  machine.scratch.put("keys/za\u0308hler.pem", text);
+  expect(machine.check("key-names"), Result::warning, "decomposed Unicode form (NFD)", "NFC form");
+}

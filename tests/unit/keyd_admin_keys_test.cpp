@@ -143,3 +143,24 @@ TEST_CASE("keys_of_a_directory_that_is_not_there_is_an_error_with_its_setting", 
     CHECK(std::string(error.what()).find("keyd.json: private_keys_dir") == 0);
   }
 }
+
+TEST_CASE("keys CLIENT_ID shows its key and the files whose names come close, and says which of them is its own",
+          "[keyd][keyd-admin]") {
+  Keys keys;
+  const auto text = witness::Key::generate("P-256").text(witness::Form::pkcs8);
+  for (const char* file : {"dev7.pem", "other.pem", "Za\u0308hler.pem", "README"}) keys.scratch.put(file, text);
+  const auto ask = [&](const std::string& id) {
+    const std::string table = keys.list({.json = true, .client_id = id});
+    return table + verdict_on(id, keys.summary);
+  };
+  CHECK(ask("dev7").find("\"dev7\" has a key: it goes to the remote broker") != std::string::npos);
+  const std::string near = ask("DEV7");
+  CHECK(near.find("\"client_id\":\"dev7\"") != std::string::npos);
+  CHECK(near.find("other") == std::string::npos);
+  CHECK(near.find("\"DEV7\" has no key that can be used") != std::string::npos);
+  CHECK(near.find("rename the file") != std::string::npos);
+  CHECK(ask("z\u00e4hler").find("Za\u0308hler") != std::string::npos);
+  CHECK(ask("nobody").find("there is no nobody.pem; the device stays local") != std::string::npos);
+  CHECK(ask("dev1/mod1").find("no file can have that name, as it has a /") != std::string::npos);
+  CHECK_FALSE(keys.summary.found);
+}

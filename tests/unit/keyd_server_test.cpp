@@ -19,6 +19,35 @@ TEST_CASE("lookup_answers_found_not_found_mismatch_and_unusable", "[keyd][server
   CHECK(keyd.audit_lines().size() == 10);
 }
 
+TEST_CASE("lookup of an id whose key is spelled otherwise: not found, and the answer and the audit name the file",
+          "[keyd][server]") {
+  Keyd keyd;
+  Client client(keyd);
+  client.hello();
+  const auto ask = [&](std::string_view id, std::string_view spellings) {
+    ipc::Lookup lookup = lookup_of(keyd.device_key, id);
+    lookup.spellings = spellings;
+    const auto answer = client.ask({2, lookup});
+    REQUIRE(answer);
+    CHECK(answer->status == Status::not_found);
+    return std::string(answer->payload.begin(), answer->payload.end());
+  };
+  CHECK(ask("DEVICE", "Device/device/") == "device");
+  CHECK(keyd.last_line().at("reason") == "but there is device.pem");
+  CHECK(keyd.last_line().at("client_id") == "DEVICE");
+  CHECK(ask("DEVICE", "device") == "device");
+  CHECK(ask("DEVICE", "").empty());
+  CHECK(ask("DEVICE", "a/b//./../c/").empty());
+  CHECK(ask("DEVICE", "../keys/device/").empty() == false);  // "device" again: a name, never a path
+  CHECK(ask("DEVICE", "1/2/3/4/5/6/7/8/device/").empty());   // no more than eight are looked for
+  // A key that is there is used, whatever else there is.
+  ipc::Lookup good = lookup_of(keyd.device_key, "device");
+  good.spellings = "device/";
+  const auto answer = client.ask({2, good});
+  REQUIRE(answer);
+  CHECK((answer->status == Status::ok && answer->payload.empty()));
+}
+
 TEST_CASE("sign_answers_a_signature_that_verifies_and_has_an_audit_line", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);

@@ -74,3 +74,19 @@ TEST_CASE("connack: one that can't be followed has no keep alive") {
   check(packet(0x20, {0, 0, 3, 0x13, 0}) + packet(0x30, {7}), std::nullopt);           // ends in the midst
   check(Octets{0x20, 0xFF, 0xFF, 0xFF, 0xFF} + connack(keep_alive(7)), std::nullopt);  // no remaining length
 }
+
+TEST_CASE("connack: the reason is found, however it is split, and cut where it is long") {
+  const auto reason_of = [](const Octets& bytes, std::size_t chunk) {
+    ConnackReader reader;
+    for (std::size_t at = 0; at < bytes.size(); at += chunk)
+      reader.feed(mqtt::Bytes(bytes).subspan(at, std::min(chunk, bytes.size() - at)));
+    CHECK(reader.done());
+    return reader.reason();
+  };
+  const Octets refused = packet(0x20, Octets{0, 0x87} + properties(keep_alive(7) + Octets{0x1F} + text("no such") +
+                                                                   Octets{0x26} + text("a") + text("b")));
+  for (std::size_t chunk = 1; chunk <= refused.size(); chunk++) CHECK(reason_of(refused, chunk) == "no such");
+  CHECK(reason_of(connack(all_others()), 1).empty());
+  CHECK(reason_of(connack(Octets{0x1F} + text(std::string(1000, 'x'))), 7) == std::string(200, 'x'));
+  CHECK(reason_of(packet(0x20, {0, 5}), 1).empty());
+}

@@ -46,9 +46,9 @@ struct Supervised final : Control::Owner {
     reloads++;
     if (at_once) end(false, "the file is broken");
   }
-  std::string disconnect(const std::string& client_id) override {
+  void disconnect(uint64_t connection, const std::string& client_id) override {
     disconnected.push_back(client_id);
-    return "told 2 workers";
+    control->disconnect_ended(connection, client_id != "nobody", "ended 2 sessions");
   }
   void end(bool ok, const std::string& message) {
     ended++;
@@ -187,11 +187,12 @@ TEST_CASE("disconnect_passes_any_client_id_on_that_a_session_is_found_by", "[con
   Supervised test;
   const std::vector<std::string> ids{"device-1", "", "a \"b\"\n\\", "\xe2\x82\xac", std::string(251, '\x01')};
   for (const std::string& id : ids)
-    CHECK(test.ask({{"command", "disconnect"}, {"client_id", id}}).at("message") == "told 2 workers");
+    CHECK(test.ask({{"command", "disconnect"}, {"client_id", id}}).at("message") == "ended 2 sessions");
   CHECK(test.disconnected == ids);
   CHECK_THROWS_WITH(test.ask({{"command", "disconnect"}, {"client_id", std::string(252, 'x')}}),
                     "found a client id of 252 bytes; sessions are found by one of at most 251");
   CHECK(test.disconnected == ids);
+  CHECK_THROWS_WITH(test.ask({{"command", "disconnect"}, {"client_id", "nobody"}}), "ended 2 sessions");
 }
 
 TEST_CASE("what_is_no_command_is_told_what_is_one", "[control]") {

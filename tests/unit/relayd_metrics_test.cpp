@@ -26,6 +26,9 @@ struct Sample {
     first->refused[static_cast<size_t>(mqtt::Refusal::banned)] = 7;
     second->connections = 2;
     second->bytes_up = 10;
+    first->remote_refused[mqtt::index_of_connack_code(0x87)] = 8;
+    second->remote_refused[mqtt::index_of_connack_code(0x42)] = 9;
+    second->not_tls[static_cast<size_t>(Speaks::mqtt)] = 6;
     status.generation = 2;
     status.reloads = 1;
     status.bind = "0.0.0.0:8883";
@@ -100,6 +103,9 @@ TEST_CASE("metrics_are_in_the_format_of_prometheus_and_have_every_counter", "[me
   CHECK(samples["mqtt_relay_bytes_total{direction=\"up\"}"] == "110");
   CHECK(samples["mqtt_relay_connections_shed_total{reason=\"worker_max_memory\"}"] == "4");
   CHECK(samples["mqtt_relay_refused_total{reason=\"banned\"}"] == "7");
+  CHECK(samples["mqtt_relay_remote_refused_total{code=\"0x87\",reason=\"Not authorized\"}"] == "8");
+  CHECK(samples["mqtt_relay_remote_refused_total{code=\"other\",reason=\"unknown code\"}"] == "9");
+  CHECK(samples["mqtt_relay_not_tls_total{protocol=\"mqtt\"}"] == "6");
   for (const Series& series : all_series()) CHECK(metrics_text(sample.status).find(series.name) != std::string::npos);
 }
 

@@ -1,0 +1,32 @@
+// Client ids and the names of key files: what can't be one, and other ways to write the same one, in other case or in
+// another Unicode form. File names and client ids are compared
+// byte by byte, so that a key named "dev7.pem" is not the key of "DEV7", nor one that a Mac has named in decomposed
+// form (NFD) the key of a device that says the composed one (NFC). Such a near miss is told, and never acted upon.
+//
+// Pure. Case: ASCII, Latin-1, Latin Extended-A, Greek, Cyrillic. Forms: canonical pairs (compositions.h) and Hangul;
+// the order of several marks on one letter is left as it is. Text that is not UTF-8 is only looked at for its ASCII
+// case.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace common {
+
+std::string composed(std::string_view text);    // NFC
+std::string decomposed(std::string_view text);  // NFD
+std::string lower(std::string_view text);
+std::string upper(std::string_view text);
+
+// Equal for two names that differ in case or form only.
+inline std::string folded(std::string_view text) { return lower(composed(text)); }
+
+// Why no file CLIENTID.pem can have this name (ipc::can_name_a_key), in words; "": one can.
+const char* why_no_file_name(std::string_view client_id);
+
+// The likely other spellings of a name, without itself, each once: lower case, upper case, a capital first letter, both
+// forms, and both forms in lower case. At most seven. Any other mixture of case is not among them: there are 2^n.
+std::vector<std::string> other_spellings(std::string_view name);
+
+}  // namespace common

@@ -1,0 +1,37 @@
+// What a broker says that is no yes: its CONNACK that refuses passes whole, is counted by its code and told with its
+// reason; an answer that is no TLS is named.
+#include <cstdio>
+
+#include "relayd/session/alert_advice.h"
+#include "relayd/session/session.h"
+
+namespace relayd {
+
+using common::log::Level;
+
+// Called for each piece of a CONNACK that refuses, from the one with the code on. The rest of it is the device's too.
+void Session::follow_refusal(std::span<const uint8_t> bytes) {
+  if (connack_) connack_->feed(bytes);
+  if (down_.at_boundary()) refused_by_broker();  // a part of it would tell a device nothing
+}
+
+void Session::refused_by_broker() {
+  const uint8_t value = *down_.connack_code();
+  const size_t nth = mqtt::index_of_connack_code(value);
+  count(to_remote_ ? services_.counters.remote_refused[nth] : services_.counters.local_refused);
+  char code[8];
+  snprintf(code, sizeof code, "0x%02X", value);
+  std::string why = std::string(to_remote_ ? "the remote" : "the local") + " broker refused the device: CONNACK " +
+                    code + ", " + std::string(mqtt::kConnackCodes[nth].name);
+  if (connack_ && !connack_->reason().empty()) why.append("; its reason: ").append(connack_->reason());
+  finish(why, Level::warning, &services_.broker_refusals[nth]);
+}
+
+// Why an address is of no use: what it answered, if that was no TLS; else how its TLS ended, and what to do.
+std::string Session::why_no_tls(const tls::End& end) const {
+  std::string answer = named_answer(upstream_->first_bytes());
+  if (!answer.empty()) return answer;
+  return with_advice(end.text, end.alert ? advice_on_remote_alert(end.alert_code) : "");
+}
+
+}  // namespace relayd

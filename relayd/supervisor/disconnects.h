@@ -1,0 +1,47 @@
+// The operator's disconnects that are under way: each ends when all workers that were told have said how many sessions
+// they ended, or after kPatience. Loop thread only.
+//
+// Their number is bounded by that of the operators' connections (Responder::Limits).
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "common/config.h"
+#include "common/uv.h"
+
+namespace relayd {
+
+class Disconnects {
+ public:
+  static constexpr common::Milliseconds kPatience{5000};  // a worker's loop turns at once, unless it hangs
+  // `outcome` is for the operator; not ok: no session was ended.
+  using Done = void (*)(void* owner, uint64_t connection, bool ok, const std::string& outcome);
+
+  Disconnects(uv_loop_t* loop, void* owner, Done done);
+
+  // The number that workers are told; call expect() next, with how many were.
+  uint32_t begin(uint64_t connection, std::string client_id);
+  void expect(uint32_t request, size_t workers);
+  void answered(uint32_t request, uint64_t sessions);  // by one worker; nothing happens if it comes too late
+
+ private:
+  struct Pending {
+    uint64_t connection;
+    std::string client_id;
+    size_t silent = 0;  // workers that have not answered
+    uint64_t sessions = 0, deadline = 0;
+  };
+  void end(uint32_t request);
+  void expire();
+  void arm();
+
+  uv_loop_t* loop_;
+  void* owner_;
+  Done done_;
+  common::Timer timer_;
+  std::map<uint32_t, Pending> pending_;  // in order of deadline
+  uint32_t last_ = 0;
+};
+
+}  // namespace relayd
