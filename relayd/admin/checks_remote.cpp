@@ -1,5 +1,6 @@
 // The checks of the remote broker: is its name known, does it answer, is it who it should be?
 #include "relayd/admin/check.h"
+#include "relayd/admin/remote_advice.h"
 #include "relayd/admin/remote_probe.h"
 
 namespace relayd::admin {
@@ -10,19 +11,11 @@ using common::quoted;
 
 constexpr int64_t kSoon = 30 * 86'400;  // seconds
 
-// The same by other means, to be run by hand.
-std::string by_hand(const Config& config, const std::string& more) {
-  const auto& [host, port] = config.remote_endpoint;
-  const std::string where = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  return "`openssl s_client -connect " + quoted(where + ":" + std::to_string(port)) + " -servername " +
-         quoted(config.remote.server_name) + more + " </dev/null`";
-}
+// A broker that ends the handshake as it was shown no certificate says so in 1.3; in 1.2 by handshake_failure.
+bool wants_certificate(int alert) { return alert == 116 || alert == 40 || (alert >= 42 && alert <= 49); }
 
 Check judge(const CheckContext& context, const ProbeResult& found) {
   const Config& config = context.config;
-  if (found.address.empty())
-    return {Result::error, "no connection: " + found.problem,
-            "is the broker up, and may this machine reach its port? " + by_hand(config, "") + " must connect"};
   const std::string ended =
       found.tls ? "TLS is up" : "it wants a device's certificate, and this check has none (" + found.problem + ")";
   if (found.certificate) {
@@ -33,12 +26,10 @@ Check judge(const CheckContext& context, const ProbeResult& found) {
     if (until >= context.now + kSoon) return {Result::ok, text};
     return {Result::warning, text, "tell the broker's operator that its certificate expires soon"};
   }
-  if (!config.remote.verify_peer && (found.tls || found.problem.starts_with("sent the TLS alert")))
+  if (!config.remote.verify_peer && (found.tls || wants_certificate(found.alert)))
     return {Result::ok, found.address + ": reached, not verified (remote.verify); " + ended};
-  return {Result::error, found.address + ": " + found.problem,
-          by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
-              " shows its certificates: remote.cacertfile must have who issued them, and "
-              "remote.server_name_indication be a name in the first one, if remote_host is not"};
+  const auto [text, fix] = advice_on(found, config, context.config_file);
+  return {Result::error, text, fix};
 }
 
 }  // namespace

@@ -7,12 +7,16 @@
 #include <thread>
 
 #include "relayd/admin/loop.h"
+#include "relayd/admin/plain_probe.h"
 #include "relayd/session/dialer.h"
+#include "relayd/session/first_bytes.h"
 #include "relayd/supervisor/resolver.h"
 #include "relayd/tls/stream.h"
 
 namespace relayd::admin {
 namespace {
+
+constexpr common::Milliseconds kMutePatience{3000};
 
 class Probe final : private tls::StreamHandler {
  public:
@@ -55,13 +59,21 @@ class Probe final : private tls::StreamHandler {
     using Cause = tls::End::Cause;
     // Whoever fails here by itself, and not because the broker left, does not trust what it saw of it.
     trusted_ = why.alert || why.cause == Cause::closed || why.cause == Cause::lost;
+    result_.cause = why.cause;
+    result_.alert = why.alert_code;
+    result_.answered = named_answer(stream_->first_bytes());
+    result_.mute = stream_->first_bytes().empty();
     end(why.text);
   }
   void on_data(tls::Stream&, std::span<const uint8_t>) override {}
   void on_drained(tls::Stream&) override {}
   void on_closed(tls::Stream&) override {}
 
-  void too_late() { end("no answer to the TLS handshake in " + std::to_string(patience_.count()) + " ms"); }
+  void too_late() {
+    result_.answered = named_answer(stream_->first_bytes());
+    result_.mute = result_.silent = stream_->first_bytes().empty();
+    end("no answer to the TLS handshake in " + std::to_string(patience_.count()) + " ms");
+  }
 
   void end(std::string problem) {
     result_.problem = std::move(problem);
@@ -82,14 +94,23 @@ class Probe final : private tls::StreamHandler {
   ProbeResult result_;
 };
 
-}  // namespace
-
-ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
-                  common::Milliseconds patience) {
+ProbeResult probe_once(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
+                       common::Milliseconds patience) {
   Loop loop;
   Probe probe(loop, addresses, context, patience);
   loop.run();
   return probe.take_result();
+}
+
+}  // namespace
+
+ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
+                  common::Milliseconds patience) {
+  ProbeResult result = probe_once(addresses, context, patience);
+  const auto reached = SocketAddress::parse(result.address);
+  if (!result.mute || !reached) return result;
+  result.plain_mqtt = speaks_plain_mqtt(*reached, std::min(patience, kMutePatience));
+  return result;
 }
 
 std::vector<SocketAddress> resolve(const std::string& host, uint16_t port, common::Milliseconds patience,

@@ -8,6 +8,7 @@
 #include "common/config.h"
 #include "relayd/socket_address.h"
 #include "relayd/tls/inspect.h"
+#include "relayd/tls/stream.h"
 
 namespace relayd::admin {
 
@@ -16,11 +17,19 @@ struct ProbeResult {
   std::optional<tls::CertificateFacts> certificate;  // the broker's, if it was verified
   bool tls = false;                                  // TLS came up
   std::string problem;                               // why it did not, or why nothing was reached
+
+  // More of why TLS did not come up.
+  tls::End::Cause cause = tls::End::Cause::closed;
+  int alert = 0;            // the broker's alert (RFC 8446 section 6), if it sent one
+  std::string answered;     // what came back, in words, if that was no TLS
+  bool mute = false;        // nothing came back, and then:
+  bool silent = false;      // it did not even close
+  bool plain_mqtt = false;  // it speaks MQTT without TLS
 };
 
 // To the first address that accepts. Takes at most `patience` to connect, and once more for the handshake. A broker
 // that ends it because it was shown no certificate has shown its own before: then `certificate` is set and `tls` is
-// not.
+// not. A port that answers nothing is tried once more, by plain MQTT, for 3 s at most.
 ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
                   common::Milliseconds patience);
 

@@ -16,7 +16,7 @@ std::string_view advice_on_device_alert(int code) {
     case 48:
       return "it does not know who issued the listener's certificate: its CA file must have that root, and "
              "listener.certfile the intermediates behind the listener's own certificate";
-    case 70: return "it speaks none of listener.versions";
+    case 70: return "it speaks none of listener.versions: update its TLS, or correct listener.versions";
     case 90: return "the device gave up by itself";
     case 112: return "it asks for another server name than it gets";
     case 120: return "it wants a protocol by ALPN that the listener does not have";
@@ -40,7 +40,7 @@ std::string_view advice_on_remote_alert(int code) {
              "chain that the device shows the intermediates";
     case 49: return "the certificate is fine, but the broker does not let this device in";
     case 51: return "the device's key is not the one of its certificate, or the broker can't verify its signature";
-    case 70: return "it speaks none of remote.versions";
+    case 70: return "it speaks none of remote.versions: let it speak TLS 1.2 or 1.3, or correct remote.versions";
     case 112: return "it knows no such name: set remote.server_name_indication to the broker's";
     case 116: return "the device showed no certificate";
     case 120: return "it has none of the protocols in remote.alpn";

@@ -1,0 +1,78 @@
+#include "relayd/admin/remote_advice.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/checks.h"
+#include "relayd/session/alert_advice.h"
+
+namespace relayd::admin {
+namespace {
+
+using common::quoted;
+
+// The same by other means, to be run by hand.
+std::string by_hand(const Config& config, const std::string& more = "") {
+  const auto& [host, port] = config.remote_endpoint;
+  const std::string where = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  return "`openssl s_client -connect " + quoted(where + ":" + std::to_string(port)) + " -servername " +
+         quoted(config.remote.server_name) + more + " </dev/null`";
+}
+
+std::string set(const char* setting, const std::string& config_file) {
+  return std::string(setting) + " in " + config_file;
+}
+
+// No address accepted a connection. They may have failed for different causes: each has its remedy.
+std::string unreached(const ProbeResult& probe, const Config& config) {
+  const std::string port = std::to_string(config.remote_endpoint.port);
+  const auto failed_by = [&](const char* cause) { return probe.problem.find(cause) != std::string::npos; };
+  std::string fix;
+  const auto add = [&](const std::string& remedy) { fix += (fix.empty() ? "" : "; ") + remedy; };
+  if (failed_by(strerror(ECONNREFUSED)))
+    add("nothing listens on port " + port + " there: is the broker up, and is its port for MQTT over TLS another one?");
+  if (failed_by("no answer within"))
+    add("not even a refusal comes back: a firewall on the way drops packets to port " + port +
+        ", or nobody has that address; open it, there and here");
+  if (failed_by(strerror(EHOSTUNREACH)) || failed_by(strerror(ENETUNREACH)))
+    add("this machine has no way there: `ip route get ADDRESS` must show one");
+  if (fix.empty()) add("is the broker up, and may this machine reach its port?");
+  return fix + (fix.back() == '?' ? " " : "; ") + by_hand(config) + " must connect";
+}
+
+// Not a byte came back: what could make a port so?
+Advice mute(const ProbeResult& probe, const Config& config, const std::string& config_file) {
+  if (probe.plain_mqtt)
+    return {"MQTT without TLS is spoken there",
+            set("remote_port", config_file) +
+                " must be the broker's port for MQTT over TLS, usually 8883; relayd never " +
+                "sends a device's session without TLS"};
+  if (probe.silent)
+    return {probe.problem, "it accepts TCP and says nothing: is " + set("remote_port", config_file) +
+                               " the port for MQTT over TLS, and " + "is the broker behind that load balancer up? " +
+                               by_hand(config) + " must show a certificate"};
+  return {"it ended the connection without an answer to the first TLS message (" + probe.problem + ")",
+          "is " + set("remote_port", config_file) +
+              " the port for MQTT over TLS? A load balancer whose brokers are down, " +
+              "or that does not know the name " + config.remote.server_name +
+              " (remote.server_name_indication), does so too: " + by_hand(config) + " must show a certificate"};
+}
+
+}  // namespace
+
+Advice advice_on(const ProbeResult& probe, const Config& config, const std::string& config_file) {
+  if (probe.address.empty()) return {"no connection: " + probe.problem, unreached(probe, config)};
+  const auto at = [&](Advice advice) {
+    advice.found = probe.address + ": " + advice.found;
+    return advice;
+  };
+  if (!probe.answered.empty()) return at({probe.answered, "correct remote_host and remote_port in " + config_file});
+  if (probe.mute) return at(mute(probe, config, config_file));
+  if (const auto advice = advice_on_remote_alert(probe.alert); !advice.empty())
+    return at({probe.problem, std::string(advice)});
+  return at({probe.problem, by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
+                                " shows its certificates: remote.cacertfile must have who issued them, and "
+                                "remote.server_name_indication be a name in the first one, if remote_host is not"});
+}
+
+}  // namespace relayd::admin

@@ -1,0 +1,160 @@
+// relayd check's advice for a remote broker that it does not get through to follows the cause.
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/verdict.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+// A server on the remote's port that a function plays, one connection after the other.
+class Port {
+ public:
+  explicit Port(int backlog, std::function<void(int fd)> play = {})
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), play_(std::move(play)) {
+    const int on = 1;
+    setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    const auto address = where();
+    if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || listen(fd_, backlog) != 0)
+      fail_errno("the remote's port");
+    if (play_) thread_ = std::thread([this] { serve(); });
+  }
+  ~Port() {
+    ::shutdown(fd_, SHUT_RDWR);  // accept(2) returns
+    if (thread_.joinable()) thread_.join();
+    ::close(fd_);
+    for (const int fd : fillers_) ::close(fd);
+  }
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+  // From now on the kernel drops SYNs, as a firewall does: the queue of a server that accepts nobody is full.
+  void fill() {
+    for (int i = 0; i < 3; i++) {
+      fillers_.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      const auto address = where();
+      ::connect(fillers_.back(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    }
+  }
+
+ private:
+  static sockaddr_in where() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(ports::remote);
+    inet_pton(AF_INET, own_address().c_str(), &address.sin_addr);
+    return address;
+  }
+  void serve() {
+    for (;;) {
+      const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (fd < 0) return;
+      play_(fd);
+      ::close(fd);
+    }
+  }
+  int fd_;
+  std::function<void(int)> play_;
+  std::thread thread_;
+  std::vector<int> fillers_;
+};
+
+std::string first_message(int fd) {
+  std::string bytes(65536, '\0');
+  const ssize_t got = ::recv(fd, bytes.data(), bytes.size(), 0);
+  bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  return bytes;
+}
+
+void say(int fd, std::string_view text) {
+  [[maybe_unused]] auto sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+}
+
+void reset(int fd) {
+  const linger now{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+struct Checked {
+  explicit Checked(const WorldOptions& options = {.remote = RemoteKind::none, .local = false, .start = false})
+      : world(options) {}
+  // The check of the remote broker: what was found, and what is to be done.
+  Json remote() {
+    const auto done = run({.argv = {world.directory / "relay/relayd", "check", "--json", "--config",
+                                    world.relay().relayd_configuration()}});
+    const Json report = Json::parse(done.out);
+    for (const auto& item : report.at("checks"))
+      if (item.at("name") == "remote") return item;
+    throw Failure("there is no check of the remote broker");
+  }
+  void expect(const std::string& found, const std::string& fix) {
+    const Json check = remote();
+    INFO(check.dump(2));
+    CHECK(check.at("result") == "error");
+    CHECK(check.at("found").get<std::string>().find(found) != std::string::npos);
+    CHECK(check.at("fix").get<std::string>().find(fix) != std::string::npos);
+  }
+  World world;
+};
+
+}  // namespace
+
+TEST_CASE("check tells a closed port from one that a firewall hides") {
+  Checked test;
+  test.expect("Connection refused", "nothing listens on port 18883 there");
+  Port hidden(0);
+  hidden.fill();
+  test.world.relay().patch_relayd({{"remote", {{"connect_timeout", "400ms"}}}});
+  test.expect("no answer within connect_timeout", "a firewall on the way drops packets to port 18883");
+}
+
+TEST_CASE("check tells a broker's port for MQTT without TLS, whether it would let this check in or not") {
+  const bool anonymous = GENERATE(true, false);
+  Checked test;
+  const Mosquitto plain({.listen = {own_address(), ports::remote},
+                         .more = anonymous ? "" : "password_file /dev/null\nallow_anonymous false\n"},
+                        test.world.directory / "plain");
+  test.expect("MQTT without TLS is spoken there", "remote_port in " +
+                                                      test.world.relay().relayd_configuration().string() +
+                                                      " must be the broker's port for MQTT over TLS, usually 8883");
+}
+
+TEST_CASE("check tells a web server, a proxy and ssh from a broker") {
+  struct Peer {
+    std::string_view says;
+    const char *found, *fix;
+  };
+  const auto peer =
+      GENERATE(Peer{"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "a web server or a proxy", "correct"},
+               Peer{"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "answered in SSH", "correct"},
+               Peer{"220 mail.example ESMTP\r\n", "no TLS, beginning with the bytes 323230", "correct"});
+  Checked test;
+  const Port port(16, [&](int fd) {
+    first_message(fd);
+    say(fd, peer.says);
+  });
+  test.expect(peer.found, peer.fix);
+}
+
+TEST_CASE("check tells a port that accepts and is mute, and one that closes at once") {
+  Checked test;
+  test.world.relay().patch_relayd({{"remote", {{"connect_timeout", "300ms"}}}});
+  {
+    const Port mute(16);
+    test.expect("no answer to the TLS handshake in 300 ms", "it accepts TCP and says nothing");
+  }
+  const Port closing(16, [](int fd) { first_message(fd); });
+  test.expect("ended the connection without an answer", "A load balancer whose brokers are down");
+}
+
+TEST_CASE("check tells that the broker speaks none of remote.versions") {
+  Checked test({.local = false, .remote_version = TlsVersion::v1_2, .start = false});
+  test.world.relay().patch_relayd({{"remote", {{"versions", {"tlsv1.3"}}}}});
+  test.expect("protocol_version", "it speaks none of remote.versions");
+}
