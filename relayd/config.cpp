@@ -14,6 +14,7 @@ using common::Section;
 
 constexpr int64_t kMaxPort = 65535;
 constexpr uint64_t kMaxConnections = 10'000'000;
+constexpr int64_t kMostDepth = 30;  // leaf, these and a root: trust::Validator::kMaxChain
 
 // "ADDRESS:PORT", "[V6]:PORT", as EMQX and mosquitto have it.
 Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_view fallback) {
@@ -47,6 +48,16 @@ bool parse_verify(Section& section) {
   return section.one_of("verify", "verify_peer", {"verify_peer", "verify_none"}) == "verify_peer";
 }
 
+// How chains are judged: EMQX's depth and partial_chain; CRLs by default about the leaf only, as mosquitto.
+trust::Policy parse_policy(Section& section) {
+  trust::Policy policy;
+  policy.depth = static_cast<unsigned>(section.integer("depth", 10, 0, kMostDepth));
+  policy.partial_chain = section.boolean("partial_chain", false);
+  const bool all = section.one_of("crl_check", "leaf", {"leaf", "chain"}) == "chain";
+  policy.revocation = all ? trust::Revocation::chain : trust::Revocation::leaf;
+  return policy;
+}
+
 // "256MB" is the protocol's own limit by its usual name; to the byte it is a little more (MQTT 5.0 section 2.1.4).
 uint32_t parse_packet_size(Section& section, std::string_view key, std::string_view fallback) {
   const uint64_t size = section.size(key, fallback);
@@ -75,6 +86,7 @@ Config::Listener parse_listener(Section section) {
         section.required_string("cacertfile", "the PEM file of the CAs that issue device certificates");
   else section.string("cacertfile", "");
   listener.crlfile = section.string("crlfile", "");
+  listener.policy = parse_policy(section);
   listener.fail_if_no_peer_cert = section.boolean("fail_if_no_peer_cert", true);
   listener.versions = parse_versions(section);
   listener.backlog = static_cast<int>(section.integer("backlog", 1024, 1, 65535));
@@ -109,6 +121,8 @@ Config::Remote parse_remote(Section section) {
     remote.cacertfile =
         section.required_string("cacertfile", "the PEM file of the CAs that issue the broker's certificate");
   else section.string("cacertfile", "");
+  remote.crlfile = section.string("crlfile", "");
+  remote.policy = parse_policy(section);
   remote.versions = parse_versions(section);
   remote.server_name = section.string("server_name_indication", "");
   remote.alpn = section.strings("alpn", {});

@@ -39,6 +39,7 @@ struct Config {
     bool bind_given = false;  // by the file, not by default
     std::string certfile, cacertfile, crlfile;
     bool verify_peer = true;
+    trust::Policy policy;  // depth, partial_chain, crl_check
     bool fail_if_no_peer_cert = true;
     tls::Versions versions = tls::Versions::tls12_and_13;
     int backlog = 1024;
@@ -57,8 +58,9 @@ struct Config {
     std::optional<Flapping> flapping_detect;
   };
   struct Remote {
-    std::string cacertfile;
+    std::string cacertfile, crlfile;
     bool verify_peer = true;
+    trust::Policy policy;  // depth, partial_chain, crl_check
     tls::Versions versions = tls::Versions::tls12_and_13;
     std::string server_name;  // for SNI and the certificate; remote_host if not set
     std::vector<std::string> alpn;

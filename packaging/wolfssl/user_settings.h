@@ -127,8 +127,12 @@
 /* Signatures are made by keyd: a certificate without its key, and callbacks that ask for the signature. */
 #define HAVE_PK_CALLBACKS
 #define WOLF_PRIVATE_KEY_ID
-/* The verify callback is called on success too: the device's chain is captured there. */
+/* The verify callback is called on success too: there the validator (common/trust) decides, and the device's chain is
+ * captured. wolfSSL itself judges no chain (peer_certificate.c). */
 #define WOLFSSL_ALWAYS_VERIFY_CB
+/* The validator's own bounds, which are OpenSSL's (SSL_MAX_CERT_LIST_DEFAULT), say what is too long, and why. */
+#define MAX_CHAIN_DEPTH 40
+#define MAX_CERTIFICATE_SZ (100 * 1024)
 /* A session resumed across connections would carry one device's identity into another's (a real broker did, measured). */
 #define NO_SESSION_CACHE
 /* Never: SESSION_CERTS (+36 KiB a pair of connections), KEEP_PEER_CERT (+4 KiB), OPENSSL_EXTRA (a second library),
@@ -137,6 +141,8 @@
  * ECDSA in TLS only, and reads the private key that keyd has and the worker has not). */
 
 /* ---- Certificates and private keys -------------------------------------------------------------------------------- */
+/* What the field has and the validator accepts, the parser must read. */
+#define WOLFSSL_ASN_ALLOW_0_SERIAL
 #define WOLFSSL_ASN_TEMPLATE
 #define WOLFSSL_PEM_TO_DER
 #define WOLFSSL_DER_TO_PEM

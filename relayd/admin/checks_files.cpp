@@ -41,26 +41,31 @@ Age age_of(const tls::CertificateFacts& facts, int64_t now, std::vector<std::str
   return early || over ? Age::over : Age::soon;
 }
 
-// Certificates that are trusted. One that relayd can't use costs only who was issued by it.
+// What stands in the way of somebody now; what is harmless is left out.
+bool list(const std::vector<trust::Concern>& concerns, std::vector<std::string>& details) {
+  bool any = false;
+  for (const auto& concern : concerns) {
+    if (concern.harmless) continue;
+    any = true;
+    if (details.size() < kMostListed)
+      details.push_back(concern.subject + " " + concern.problem + "; " + concern.advice);
+  }
+  return any;
+}
+
+// Certificates that are trusted. One that relayd can't use costs only whom it issued.
 Check check_authorities(const CheckContext& context, const std::string& setting, const std::string& file,
-                        const std::string& whose) {
+                        const trust::Policy& policy, const std::string& whose) {
   try {
     const tls::Pem pem = read_pem(context.config_file, setting, file);
-    tls::make_authorities(pem, {});  // relayd's own verdict
-    const auto blocks = tls::pem_blocks(pem, "CERTIFICATE");
+    const trust::Validator validator(pem, {}, policy);  // relayd's own verdict
+    const auto all = tls::facts_of(pem);
     std::vector<std::string> details;
-    bool good = true;
-    for (size_t i = 0; i < blocks.size(); i++) {
-      const tls::Pem one{"certificate " + std::to_string(i + 1), std::string(blocks[i])};
-      try {
-        good = age_of(tls::facts_of(one)[0], context.now, details) == Age::good && good;
-        tls::make_authorities(one, {});
-      } catch (const ConfigError& error) {
-        good = false;
-        if (details.size() < kMostListed) details.push_back(error.what());
-      }
-    }
-    const std::string found = file + ": " + common::counted(blocks.size(), "certificate");
+    bool good = !list(validator.concerns(context.now), details);
+    for (const auto& facts : all)
+      if (facts.not_before <= context.now && facts.not_after >= context.now)
+        good = age_of(facts, context.now, details) == Age::good && good;
+    const std::string found = file + ": " + common::counted(all.size(), "certificate");
     if (good) return {Result::ok, found};
     return {Result::warning, found + ", not all of them good for long",
             "put the current certificates of who issues " + whose + " there, then `systemctl reload mqtt-relayd`",
@@ -106,7 +111,7 @@ Check check_device_authorities(const CheckContext& context) {
   if (!listener.verify_peer)
     return {Result::warning, "listener.verify is verify_none: any certificate is taken for a device's",
             "set listener.verify to \"verify_peer\", and listener.cacertfile"};
-  return check_authorities(context, "listener.cacertfile", listener.cacertfile, "device certificates");
+  return check_authorities(context, "listener.cacertfile", listener.cacertfile, listener.policy, "device certificates");
 }
 
 Check check_revocation_lists(const CheckContext& context) {
@@ -116,18 +121,24 @@ Check check_revocation_lists(const CheckContext& context) {
   tls::Pem trusted;
   try {
     trusted = read_pem(context.config_file, "listener.cacertfile", listener.cacertfile);
-    tls::make_authorities(trusted, {});
+    trust::Validator(trusted, {}, listener.policy);
   } catch (const ConfigError&) {
-    return {Result::skipped, "needs the certificates of who issued them: see device-authorities"};
+    return {Result::skipped, "needs the certificates of the CAs that issued them: see device-authorities"};
   }
+  const std::string get = "get the current ones from the device CA: `openssl crl -noout -issuer -nextupdate -in " +
+                          quoted(listener.crlfile) + "` shows whose the first is and until when it counts";
   try {
     const tls::Pem revoked = read_pem(context.config_file, "listener.crlfile", listener.crlfile);
-    tls::make_authorities(trusted, revoked);
-    return {Result::ok, listener.crlfile + ": " + common::counted(tls::pem_blocks(revoked, "X509 CRL").size(), "CRL")};
+    const trust::Validator validator(trusted, revoked, listener.policy);
+    std::vector<std::string> details;
+    const std::string found = listener.crlfile + ": " + common::counted(validator.crls(), "CRL");
+    auto concerns = validator.concerns(context.now);
+    std::erase_if(concerns, [&](const trust::Concern& concern) { return concern.file != revoked.file; });
+    if (list(concerns, details))
+      return {Result::warning, found + "; devices are refused on account of it", get, details};
+    return {Result::ok, found};
   } catch (const ConfigError& error) {
-    return {Result::error, error.what(),
-            "get the current one from the device CA: `openssl crl -noout -issuer -nextupdate -in " +
-                quoted(listener.crlfile) + "` shows whose it is and until when it counts"};
+    return {Result::error, error.what(), get};
   }
 }
 
@@ -136,7 +147,8 @@ Check check_remote_authorities(const CheckContext& context) {
   if (!remote.verify_peer)
     return {Result::warning, "remote.verify is verify_none: any server is taken for the remote broker",
             "set remote.verify to \"verify_peer\", and remote.cacertfile"};
-  return check_authorities(context, "remote.cacertfile", remote.cacertfile, "the remote broker's certificate");
+  return check_authorities(context, "remote.cacertfile", remote.cacertfile, remote.policy,
+                           "the remote broker's certificate");
 }
 
 }  // namespace relayd::admin

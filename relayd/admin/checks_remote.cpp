@@ -19,7 +19,7 @@ Check judge(const CheckContext& context, const ProbeResult& found) {
   const std::string ended =
       found.tls ? "TLS is up" : "it wants a device's certificate, and this check has none (" + found.problem + ")";
   if (found.certificate) {
-    const auto& [name, pem, from, until] = *found.certificate;
+    const auto& [name, der, from, until] = *found.certificate;
     const std::string text = found.address + ": its certificate" + (name.empty() ? "" : " \"" + name + "\"") +
                              " verifies for " + config.remote.server_name + ", valid until " + day_of(until) + "; " +
                              ended;
@@ -52,7 +52,8 @@ Check check_remote(const CheckContext& context) {
   try {
     const tls::Pem trusted = read_pem(context.config_file, "remote.cacertfile", config.remote.cacertfile);
     const tls::ClientContext client(
-        {trusted, config.remote.verify_peer, config.remote.versions, config.remote.server_name, config.remote.alpn});
+        {trusted, config.remote.verify_peer, config.remote.versions, config.remote.server_name, config.remote.alpn,
+         read_pem(context.config_file, "remote.crlfile", config.remote.crlfile), config.remote.policy});
     return judge(context, probe(context.addresses, client, config.remote.connect_timeout));
   } catch (const common::ConfigError&) {
     return {Result::skipped, "it could not be verified: see remote-authorities"};

@@ -62,7 +62,7 @@ bool stays_readable(const std::filesystem::path& file) {
 }
 
 // What relayd itself would say of them.
-void judge_authorities(const tls::Pem& pem) { tls::make_authorities(pem, {}); }
+void judge_authorities(const tls::Pem& pem) { trust::Validator(pem, {}, {}); }
 void judge_listener(const tls::Pem& pem) { tls::ServerContext({.certificate = pem, .verify_peer = false}); }
 
 Certificates read_certificates(const std::string& file, const std::string& beside, void (*judge)(const tls::Pem&)) {

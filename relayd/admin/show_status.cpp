@@ -44,6 +44,13 @@ void show_head(const Json& status, std::ostream& out, const Screen& screen) {
   out << "\n";
 }
 
+void show_trust(const Json& status, std::ostream& out, const Screen& screen) {
+  if (!status.contains("trust") || !status["trust"].is_array()) return;
+  for (const Json& line : status["trust"])
+    if (line.is_string())
+      out << screen.paint(Colour::yellow, "trust") << "  " << common::visible(line.get<std::string>()) << "\n";
+}
+
 void show_totals(const Json& status, std::ostream& out) {
   if (!status.contains("total") || !status["total"].is_object()) return;
   size_t width = 0;
@@ -88,6 +95,7 @@ void show_workers(const Json& status, std::ostream& out, const Screen& screen) {
 
 void show_status(const Json& status, std::ostream& out, const Screen& screen) {
   show_head(status, out, screen);
+  show_trust(status, out, screen);
   out << "\n";
   show_totals(status, out);
   out << "\n";

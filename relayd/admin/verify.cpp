@@ -43,8 +43,11 @@ Judge configured(const VerifyOptions& options, bool device) {
   if (device) {
     judge.anchors = same(read_pem(options.config, "listener.cacertfile", config.listener.cacertfile));
     judge.crls = same(read_pem(options.config, "listener.crlfile", config.listener.crlfile));
+    judge.policy = config.listener.policy;
   } else {
     judge.anchors = same(read_pem(options.config, "remote.cacertfile", config.remote.cacertfile));
+    judge.crls = same(read_pem(options.config, "remote.crlfile", config.remote.crlfile));
+    judge.policy = config.remote.policy;
     judge.policy.name = config.remote.server_name;
   }
   return judge;

@@ -44,6 +44,8 @@ void Session::upstream_ended(const tls::End& end) {
   const std::string_view why =
       to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
   switch (end.cause) {
+    case tls::End::Cause::peer_certificate:
+      return refuse(Refusal::server_unavailable, "the remote broker's certificate is refused", end.text);
     case tls::End::Cause::own_certificate:
       return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate",
                     with_advice(end.text, advice_on_remote_alert(end.alert_code)));

@@ -48,6 +48,7 @@ Loaded load(const std::string& config_file, const Overrides& overrides) {
   plan.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
   plan.listener_revoked = read_pem(config_file, "listener.crlfile", config.listener.crlfile);
   plan.remote_trusted = read_pem(config_file, "remote.cacertfile", config.remote.cacertfile);
+  plan.remote_revoked = read_pem(config_file, "remote.crlfile", config.remote.crlfile);
   // Made here only to be checked: what a worker could not load must be known before one is started.
   auto certificate = tls::ServerContext(plan.server_options(config)).certificate();
   tls::ClientContext(plan.client_options(config));

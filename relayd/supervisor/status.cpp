@@ -87,6 +87,7 @@ std::string to_json(const Status& status) {
               {"generation", status.generation},
               {"reloads", status.reloads},
               {"failed_reloads", status.failed_reloads},
+              {"trust", status.trust},
               {"total", Json::object()},
               {"workers", Json::array()}};
   for (const Series& series : all_series()) put(all["total"], series, sum(status, series));

@@ -23,6 +23,7 @@ struct Status {
   int generation = 0;
   uint64_t reloads = 0, failed_reloads = 0;
   std::string bind, remote;
+  std::vector<std::string> trust;   // what is wrong with the CAs and CRLs in use, a line each
   const Counters* ended = nullptr;  // what processes had counted that have ended (add_ended); may be null
 };
 

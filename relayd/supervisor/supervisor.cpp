@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "common/hardening.h"
 #include "common/log.h"
@@ -16,6 +17,7 @@
 #include "relayd/supervisor/generation.h"
 #include "relayd/supervisor/key_check.h"
 #include "relayd/supervisor/metrics.h"
+#include "relayd/supervisor/trust_watch.h"
 
 namespace relayd {
 namespace {
@@ -25,6 +27,7 @@ using common::ConfigError;
 using common::Milliseconds;
 
 constexpr Milliseconds kTick{1000};
+constexpr Milliseconds kLook{60000};           // at CAs and CRLs, which time makes valid and invalid
 constexpr Milliseconds kPrepare{30000};        // for a reload's new generation to serve, names looked up and keyd asked
 constexpr Milliseconds kBeyondShutdown{1000};  // for workers to leave after shutdown_timeout, before they are killed
 
@@ -36,6 +39,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         overrides_(std::move(overrides)),
         prepare_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->abandon("it took too long"); }),
         tick_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->tick(); }),
+        look_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->look_at_trust(); }),
         watchdog_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->feed_watchdog(); }),
         kill_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->kill_workers(); }),
         bury_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->bury(); }),
@@ -97,6 +101,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     status.failed_reloads = failed_reloads_;
     status.bind = listeners_ ? listeners_->text() : "";
     if (current_) status.remote = current_->config().remote_endpoint.host;
+    status.trust = trust_.lines();
     status.ended = &ended_;
     return status;
   }
@@ -182,6 +187,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
                                                             {"remote", current_->config().remote_endpoint.host},
                                                             {"generation", current_->number()},
                                                             {"version", MQTT_RELAY_VERSION}});
+    trust_.watch(current_->plan(), current_->config());
+    look_at_trust();
     if (!first) {
       apply_to_old();
       reloads_++;
@@ -197,7 +204,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void apply_to_old() {
     const Plan& plan = current_->plan();
     if (current_->config().listener.crl_disconnect && !plan.listener_revoked.text.empty())
-      for (auto& generation : old_) generation->revoke({plan.listener_trusted, plan.listener_revoked});
+      for (auto& generation : old_)
+        generation->revoke({plan.listener_trusted, plan.listener_revoked, current_->config().listener.policy});
     const auto most = static_cast<size_t>(current_->config().max_generations) - 1;
     for (size_t i = 0; i + most < old_.size(); i++) {
       log::warning("more generations than max_generations serve; the oldest is drained",
@@ -258,6 +266,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     tick_.start(kTick);
     share_connections();
     tell_status();
+  }
+
+  void look_at_trust() {
+    trust_.look(
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+    look_.start(kLook);
   }
 
   // max_connections is for all: what other generations still have is not the newest one's.
@@ -326,11 +340,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   uv_loop_t* loop_;
   const std::string config_file_;
   const Overrides overrides_;
-  common::Timer prepare_, tick_, watchdog_, kill_, bury_;
+  common::Timer prepare_, tick_, look_, watchdog_, kill_, bury_;
   Disconnects disconnects_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
   std::shared_ptr<Listeners> listeners_, next_listeners_;
   std::unique_ptr<ListenerKeyCheck> key_check_;
+  TrustWatch trust_;
   std::unique_ptr<Generation> current_, next_;  // that serves new devices; that is to
   std::vector<std::unique_ptr<Generation>> old_;
   // The memory of both tables outlives workers and generations.

@@ -4,6 +4,9 @@
 
 #include <wolfssl/ssl.h>
 
+#include <span>
+#include <vector>
+
 #include "relayd/tls/handshake.h"
 
 namespace relayd::tls {
@@ -54,33 +57,16 @@ int rsa_pss_made_by_keyd(WOLFSSL*, byte*, word32, byte**, int, int, const byte*,
 // Only clients call it; that a server has it makes wolfSSL keep what the ServerKeyExchange signs (wolf_shim.c).
 int server_key_exchange(WOLFSSL*, byte, const byte*, word32, const byte*, word32, const byte*, word32) { return -1; }
 
-// Called for the leaf, verified or not (WOLFSSL_ALWAYS_VERIFY_CB), and for other certificates on failure. Never
-// overrides wolfSSL's verdict.
-int capture_chain(int verified, WOLFSSL_X509_STORE_CTX* store) {
+// Called once for each chain, on success too (WOLFSSL_ALWAYS_VERIFY_CB). wolfSSL has only read the leaf's key
+// (packaging/wolfssl/peer_certificate.c): `key_usable` says whether it could. Its refusal is never overridden.
+int judge_peer(int key_usable, WOLFSSL_X509_STORE_CTX* store) {
   auto* owner = static_cast<HandshakeOwner*>(store->userCtx);
   Handshake* handshake = owner ? owner->handshake() : nullptr;
-  if (!verified || !handshake || store->totalCerts == 0) return verified;  // a device may have shown none
-  CertificateChain chain;
-  for (int i = 0; i < store->totalCerts; i++) {
-    const auto& certificate = store->certs[i];
-    chain.der.insert(chain.der.end(), certificate.buffer, certificate.buffer + certificate.length);
-    if (i == 0) chain.leaf_size = certificate.length;
-  }
-  const auto spki = spki_of(chain.leaf());
-  if (!spki) return 0;
-  chain.spki = *spki;
-  handshake->peer_chain() = std::move(chain);
-  return verified;
-}
-
-// As above; adds to wolfSSL's verdict the name, which its own wolfSSL_check_domain_name would not check strictly enough
-// (certificate_name.h).
-int check_name(int verified, WOLFSSL_X509_STORE_CTX* store) {
-  auto* owner = static_cast<HandshakeOwner*>(store->userCtx);
-  Handshake* handshake = owner ? owner->handshake() : nullptr;
-  if (!verified || !handshake || store->totalCerts < 1) return 0;
-  const auto& leaf = store->certs[0];
-  return handshake->peer_is_named({leaf.buffer, leaf.length}) ? 1 : 0;
+  if (!handshake) return 0;
+  if (store->totalCerts <= 0) return key_usable;  // a device may have shown none
+  std::vector<std::span<const uint8_t>> chain;
+  for (int i = 0; i < store->totalCerts; i++) chain.emplace_back(store->certs[i].buffer, store->certs[i].length);
+  return handshake->accepts_peer(chain, key_usable != 0) ? 1 : 0;
 }
 
 }  // namespace
@@ -96,8 +82,6 @@ void set_signature_callbacks(WOLFSSL_CTX* context) {
 
 void set_server_callbacks(WOLFSSL_CTX* server) { wolfSSL_CTX_SetProcessServerSigKexCb(server, server_key_exchange); }
 
-void capture_verified_chain(WOLFSSL_CTX* server, int flags) { wolfSSL_CTX_set_verify(server, flags, capture_chain); }
-
-void check_name_of_peer(WOLFSSL_CTX* client) { wolfSSL_CTX_set_verify(client, WOLFSSL_VERIFY_PEER, check_name); }
+void judge_peers(WOLFSSL_CTX* context, int flags) { wolfSSL_CTX_set_verify(context, flags, judge_peer); }
 
 }  // namespace relayd::tls

@@ -8,9 +8,8 @@ namespace relayd::tls {
 // A connection's I/O and certificate callback context must be its HandshakeOwner.
 void set_signature_callbacks(WOLFSSL_CTX* server_or_client);
 void set_server_callbacks(WOLFSSL_CTX* server);
-// `flags` as for wolfSSL_CTX_set_verify. The verified chain goes to Handshake::peer_chain().
-void capture_verified_chain(WOLFSSL_CTX* server, int flags);
-// The peer must have a verified certificate, and one for Handshake::peer_name().
-void check_name_of_peer(WOLFSSL_CTX* client);
+// The peer's chain is judged by the Handshake's validator. `flags` as for wolfSSL_CTX_set_verify: what else is
+// required.
+void judge_peers(WOLFSSL_CTX* server_or_client, int flags);
 
 }  // namespace relayd::tls

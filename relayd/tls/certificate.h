@@ -11,7 +11,7 @@
 
 namespace relayd::tls {
 
-// SHA-256 of the SubjectPublicKeyInfo of a DER certificate; nullopt if it is none.
+// SHA-256 of the SubjectPublicKeyInfo of a DER certificate, an EC point in both coordinates; nullopt if it is none.
 std::optional<ipc::Spki> spki_of(std::span<const uint8_t> certificate_der);
 
 // wolfSSL 5.7.2 (packaging/wolfssl/fetch, its last resort) begins no handshake without something that looks like a key.
@@ -24,9 +24,6 @@ inline constexpr bool kNeedsPublicKey = false;
 // SubjectPublicKeyInfo of a DER certificate, itself DER; empty if it is none.
 std::vector<uint8_t> public_key_of(std::span<const uint8_t> certificate_der);
 
-// The first certificate of a PEM text as DER. `name` is what the error (common::ConfigError) calls the text.
-std::vector<uint8_t> first_certificate(std::string_view pem, const std::string& name);
-
 // A chain as it came over the wire: DER, leaf first, no root needed.
 struct CertificateChain {
   std::vector<uint8_t> der;  // concatenated
@@ -35,6 +32,7 @@ struct CertificateChain {
 
   bool empty() const { return der.empty(); }
   std::span<const uint8_t> leaf() const { return std::span(der).first(leaf_size); }
+  std::vector<std::span<const uint8_t>> certificates() const;
 };
 
 }  // namespace relayd::tls

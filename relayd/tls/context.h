@@ -1,26 +1,20 @@
-// What all connections of one kind share: certificates to show, certificates to trust, versions. Made once at start
-// from PEM text (a worker opens no file), never changed. Errors are common::ConfigError and name the file.
+// What all connections of one kind share: the certificate to show, the validator that judges the peers' chains,
+// versions. Made once at start from PEM text (a worker opens no file). Errors are common::ConfigError and name the
+// file. wolfSSL is given no CA: it makes the handshake and decides about no chain.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "common/trust/validator.h"
 #include "relayd/tls/certificate.h"
 
 struct WOLFSSL_CTX;
 
 namespace relayd::tls {
 
-// PEM text, and for errors the file it was read from (with the setting that names it); both empty: none.
-struct Pem {
-  std::string file, text;
-};
-
-// The PEM blocks of a text that are of one kind, "CERTIFICATE" or "X509 CRL"; common::ConfigError if there is none, or
-// one that does not end. wolfSSL is given one at a time: of a bundle it takes only the first CRL, and leaves out
-// certificates that it can't use without a word.
-std::vector<std::string_view> pem_blocks(const Pem& pem, const std::string& label);
+using trust::Pem;
 
 enum class Versions { tls12, tls13, tls12_and_13 };
 
@@ -31,6 +25,7 @@ struct ServerOptions {
   bool verify_peer = true;
   bool fail_if_no_peer_cert = true;
   Versions versions = Versions::tls12_and_13;
+  trust::Policy policy = {};  // for the devices' chains, but for purpose and name
 };
 
 struct ClientOptions {
@@ -39,6 +34,8 @@ struct ClientOptions {
   Versions versions = Versions::tls12_and_13;
   std::string name;               // DNS name or IP address that the broker's certificate must be for
   std::vector<std::string> alpn;  // RFC 7301; empty: no extension
+  Pem revoked = {};               // CRLs; none if text is empty
+  trust::Policy policy = {};      // for the broker's chain, but for purpose and name
 };
 
 struct ContextDeleter {
@@ -46,17 +43,20 @@ struct ContextDeleter {
 };
 using ContextPtr = std::unique_ptr<WOLFSSL_CTX, ContextDeleter>;
 
-// Who issued devices' certificates, and which of these they revoked. common::ConfigError.
-ContextPtr make_authorities(const Pem& trusted, const Pem& revoked);
+// The validators of listener and remote; null if verify_peer is not set.
+std::unique_ptr<trust::Validator> make_validator(const ServerOptions& options);
+std::unique_ptr<trust::Validator> make_validator(const ClientOptions& options);
 
 class ServerContext {
  public:
   explicit ServerContext(const ServerOptions& options);
   WOLFSSL_CTX* get() const { return context_.get(); }
   const CertificateChain& certificate() const { return certificate_; }  // the leaf only
+  trust::Validator* validator() const { return validator_.get(); }      // null: devices show no certificate
 
  private:
   ContextPtr context_;
+  std::unique_ptr<trust::Validator> validator_;
   CertificateChain certificate_;
 };
 
@@ -65,9 +65,11 @@ class ClientContext {
   explicit ClientContext(ClientOptions options);
   WOLFSSL_CTX* get() const { return context_.get(); }
   const ClientOptions& options() const { return options_; }
+  trust::Validator* validator() const { return validator_.get(); }  // null: any certificate will do
 
  private:
   ClientOptions options_;
+  std::unique_ptr<trust::Validator> validator_;
   ContextPtr context_;
 };
 

@@ -6,9 +6,10 @@
 #include <wolfssl/wolfcrypt/hash.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <utility>
 
-#include "certificate_name.h"
 #include "common/log.h"
 #include "relayd/tls/wolf_shim.h"
 
@@ -52,11 +53,31 @@ bool is_input_for(std::span<const uint8_t> wolf_input, std::span<const uint8_t> 
          std::ranges::equal(wolf_input.last(size), std::span(digest, size));
 }
 
+// Of a leaf whose chain is accepted, but with whose key wolfSSL can verify nothing.
+trust::Refusal unusable_key() {
+  constexpr uint8_t kUnsupportedCertificate = 43;  // RFC 8446 section 6.2
+  return {0,
+          0,
+          "",
+          "has a key of a kind or size that is not supported in TLS here",
+          "have it issued for a P-256, P-384, P-521, Ed25519 or RSA key (2048 to 4096 bits)",
+          kUnsupportedCertificate};
+}
+
+std::optional<trust::Refusal> keep_chain(Handshake::Chain chain, CertificateChain& kept) {
+  const auto spki = spki_of(chain.front());
+  if (!spki) return unusable_key();
+  kept.spki = *spki;
+  kept.leaf_size = chain.front().size();
+  for (const auto& der : chain) kept.der.insert(kept.der.end(), der.begin(), der.end());
+  return std::nullopt;
+}
+
 }  // namespace
 
-Handshake::Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::string_view peer_name,
+Handshake::Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, trust::Validator* validator,
                      std::function<void(Progress)> on_resumed)
-    : runtime_(runtime), ssl_(ssl), key_(std::move(key)), peer_name_(peer_name), on_resumed_(std::move(on_resumed)) {
+    : runtime_(runtime), ssl_(ssl), key_(std::move(key)), validator_(validator), on_resumed_(std::move(on_resumed)) {
   if (key_.role == ipc::Role::device && runtime_.keyd->bind_remote())
     recorder_ = std::make_unique<TranscriptRecorder>(ssl);
 }
@@ -79,6 +100,10 @@ Handshake::Progress Handshake::advance() {
 }
 
 Handshake::Progress Handshake::settle() {
+  while (!to_judge_.empty()) {
+    judge();
+    fiber_->resume();
+  }
   if (fiber_->suspended()) return Progress::parked;
   runtime_.fibers.give(std::move(fiber_));
   if (result_ == WOLFSSL_SUCCESS) return Progress::done;
@@ -133,10 +158,24 @@ bool Handshake::bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_i
   return true;
 }
 
-bool Handshake::peer_is_named(std::span<const uint8_t> leaf_der) {
-  misnamed_ = !mqtt_relay_certificate_is_for(leaf_der.data(), leaf_der.size(), peer_name_.data(), peer_name_.size());
-  if (!misnamed_ && on_verified_) on_verified_(leaf_der);
-  return !misnamed_;
+bool Handshake::accepts_peer(Chain chain, bool key_usable) {
+  key_usable_ = key_usable;
+  to_judge_ = chain;
+  Fiber::suspend();  // for judge(): libcrypto wants more stack than a fiber has
+  if (!refusal_) return true;
+  wolf_shim_send_fatal_alert(ssl_,
+                             refusal_->alert);  // wolfSSL's own, bad_certificate for every cause, Stream leaves out
+  return false;
+}
+
+void Handshake::judge() {
+  const Chain chain = std::exchange(to_judge_, {});
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  refusal_ = validator_->validate(chain, std::chrono::duration_cast<std::chrono::seconds>(now).count()).refusal;
+  if (!refusal_ && !key_usable_) refusal_ = unusable_key();
+  if (refusal_) return;
+  if (wolf_shim_is_server(ssl_)) refusal_ = keep_chain(chain, peer_chain_);
+  if (!refusal_ && on_verified_) on_verified_(chain.front());
 }
 
 int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature,

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "common/trust/validator.h"
 #include "relayd/tls/certificate.h"
 #include "relayd/tls/runtime.h"
 #include "relayd/tls/transcript_recorder.h"
@@ -32,8 +33,8 @@ class Handshake {
 
   // `on_resumed` is called when a parked handshake went on: with its new progress. `ssl` must outlive the handshake.
   // A device's signs for the remote broker only if keyd wants that (bind_remote): then its messages are recorded.
-  // `peer_name`: DNS name or address that the peer's certificate must be for, if its context checks names.
-  Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, std::string_view peer_name,
+  // `validator` judges the peer's chain; null if its context asks for none.
+  Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, trust::Validator* validator,
             std::function<void(Progress)> on_resumed);
   ~Handshake();  // gives up: a parked signature fails, wolfSSL returns, the fiber is free
   Handshake(const Handshake&) = delete;
@@ -51,17 +52,20 @@ class Handshake {
   int wolf_error() const { return error_; }
   // There was no memory for a fiber.
   bool exhausted() const { return exhausted_; }
-  // The peer's chain is fine, but its certificate is not for peer_name.
-  bool misnamed() const { return misnamed_; }
-  // For who wants to see it: a client calls it once with the peer's certificate (DER), verified and for peer_name.
+  // Why the peer's chain was refused, if that is what failed the handshake.
+  const std::optional<trust::Refusal>& refusal() const { return refusal_; }
+  // For a caller that wants to see it: called once with the peer's certificate (DER), if its chain is accepted.
   using OnVerified = std::function<void(std::span<const uint8_t>)>;
   void on_verified(OnVerified tell) { on_verified_ = std::move(tell); }
 
-  // The peer's chain as sent, once it has been verified.
+  // A server's: the peer's chain as sent, once it has been accepted.
   CertificateChain& peer_chain() { return peer_chain_; }
 
   // For the callbacks in callbacks.cpp. On a fiber.
-  bool peer_is_named(std::span<const uint8_t> leaf_der);
+  using Chain = std::span<const std::span<const uint8_t>>;
+  // Leaf first, as sent. `key_usable`: whether wolfSSL can verify a signature by the leaf's key. False: the alert is
+  // sent.
+  bool accepts_peer(Chain chain, bool key_usable);
   // 0, or -1: wolfSSL fails the handshake.
   int sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature, uint32_t& size);
 
@@ -70,11 +74,12 @@ class Handshake {
   bool bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_input);
   void on_answer(const ipc::Client::Answer& answer);
   Progress settle();
+  void judge();
 
   Runtime& runtime_;
   WOLFSSL* ssl_;
   SigningKey key_;
-  std::string_view peer_name_;  // the context's
+  trust::Validator* validator_;  // the context's
   std::function<void(Progress)> on_resumed_;
   OnVerified on_verified_;
   std::unique_ptr<TranscriptRecorder> recorder_;  // until its messages have gone to keyd; none without bind_remote
@@ -85,7 +90,9 @@ class Handshake {
   size_t signature_size_ = 0;
   std::optional<Refused> refused_;
   bool abandoned_ = false;
-  bool misnamed_ = false;
+  Chain to_judge_;  // while the fiber waits for judge()
+  bool key_usable_ = false;
+  std::optional<trust::Refusal> refusal_;
   bool exhausted_ = false;
   int result_ = 0, error_ = 0;
   CertificateChain peer_chain_;

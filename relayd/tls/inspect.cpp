@@ -1,9 +1,8 @@
 #include "relayd/tls/inspect.h"
 
-#include <wolfssl/wolfcrypt/settings.h>
-
-#include <wolfssl/ssl.h>
-#include <wolfssl/wolfcrypt/asn.h>
+#include <openssl/asn1.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <ctime>
 
@@ -12,62 +11,58 @@
 namespace relayd::tls {
 namespace {
 
-struct Decoded {
-  explicit Decoded(std::span<const uint8_t> der) {
-    wc_InitDecodedCert(&certificate, der.data(), static_cast<word32>(der.size()), nullptr);
-    readable = wc_ParseCert(&certificate, CERT_TYPE, NO_VERIFY, nullptr) == 0;
-  }
-  ~Decoded() { wc_FreeDecodedCert(&certificate); }
-  Decoded(const Decoded&) = delete;
-  Decoded& operator=(const Decoded&) = delete;
-  DecodedCert certificate;
-  bool readable = false;
+struct CertificateDeleter {
+  void operator()(X509* certificate) const { X509_free(certificate); }
 };
+using CertificatePtr = std::unique_ptr<X509, CertificateDeleter>;
 
-// Of a DER Time (RFC 5280 section 4.1.2.5).
-bool read_time(const byte* der, int size, int64_t& time) {
-  const byte* text = nullptr;
-  byte format = 0;
-  int length = 0;
+CertificatePtr parse(std::span<const uint8_t> der) {
+  const unsigned char* at = der.data();
+  return CertificatePtr(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+}
+
+bool read_time(const ASN1_TIME* time, int64_t& seconds) {
   tm parts{};
-  if (wc_GetDateInfo(der, size, &text, &format, &length) != 0 ||
-      wc_GetDateAsCalendarTime(text, length, format, &parts) != 0)
-    return false;
-  time = timegm(&parts);
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return false;
+  seconds = timegm(&parts);
   return true;
+}
+
+std::string common_name(const X509* certificate) {
+  const X509_NAME* subject = X509_get_subject_name(certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0) return "";
+  unsigned char* text = nullptr;
+  const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  if (size < 0) return "";
+  std::string name(reinterpret_cast<const char*>(text), static_cast<size_t>(size));
+  OPENSSL_free(text);
+  return name;
 }
 
 }  // namespace
 
 CertificateFacts facts_of(std::span<const uint8_t> certificate_der, const std::string& file) {
-  const Decoded decoded(certificate_der);
-  const DecodedCert& certificate = decoded.certificate;
   CertificateFacts facts;
-  if (!decoded.readable || !read_time(certificate.beforeDate, certificate.beforeDateLen, facts.not_before) ||
-      !read_time(certificate.afterDate, certificate.afterDateLen, facts.not_after))
-    throw common::ConfigError(file + ": a certificate in it can't be read: not X.509, or an unknown kind of key");
-  if (certificate.subjectCN) facts.name.assign(certificate.subjectCN, static_cast<size_t>(certificate.subjectCNLen));
+  const CertificatePtr certificate = parse(certificate_der);
+  if (!certificate || !read_time(X509_get0_notBefore(certificate.get()), facts.not_before) ||
+      !read_time(X509_get0_notAfter(certificate.get()), facts.not_after))
+    throw common::ConfigError(file + ": a certificate in it can't be read: it is not X.509, or has no readable dates");
+  facts.name = common_name(certificate.get());
+  facts.der.assign(certificate_der.begin(), certificate_der.end());
   return facts;
 }
 
 std::vector<CertificateFacts> facts_of(const Pem& pem) {
   std::vector<CertificateFacts> all;
-  for (const std::string_view block : pem_blocks(pem, "CERTIFICATE")) {
-    all.push_back(facts_of(first_certificate(block, pem.file), pem.file));
-    all.back().pem = block;
-  }
+  for (const trust::Der& der : trust::certificates_in(pem)) all.push_back(facts_of(der, pem.file));
   return all;
 }
 
 bool has_issued(const CertificateFacts& issuer, const CertificateFacts& certificate) {
-  try {
-    const ContextPtr authority = make_authorities({"the issuer", issuer.pem}, {});
-    return wolfSSL_CertManagerVerifyBuffer(
-               wolfSSL_CTX_GetCertManager(authority.get()), reinterpret_cast<const byte*>(certificate.pem.data()),
-               static_cast<long>(certificate.pem.size()), WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS;
-  } catch (const common::ConfigError&) {
-    return false;
-  }
+  const CertificatePtr above = parse(issuer.der), below = parse(certificate.der);
+  return X509_check_issued(above.get(), below.get()) == X509_V_OK &&
+         X509_verify(below.get(), X509_get0_pubkey(above.get())) == 1;
 }
 
 }  // namespace relayd::tls

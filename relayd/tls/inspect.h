@@ -11,7 +11,7 @@ namespace relayd::tls {
 
 struct CertificateFacts {
   std::string name;                       // its subject's common name; may be empty
-  std::string pem;                        // this one alone; empty if it was no PEM
+  trust::Der der;                         // this one alone
   int64_t not_before = 0, not_after = 0;  // unix time, in seconds
 };
 
@@ -20,7 +20,7 @@ CertificateFacts facts_of(std::span<const uint8_t> certificate_der, const std::s
 // All that are in the file, in its order: at least one. common::ConfigError if one can't be read.
 std::vector<CertificateFacts> facts_of(const Pem& pem);
 
-// Whether `issuer` has signed `certificate`, and both are valid now.
+// Whether `issuer` has signed `certificate`, and may have.
 bool has_issued(const CertificateFacts& issuer, const CertificateFacts& certificate);
 
 }  // namespace relayd::tls

@@ -1,21 +1,28 @@
 #include "relayd/tls/revocation.h"
 
-#include <wolfssl/wolfcrypt/settings.h>
-
-#include <wolfssl/ssl.h>
+#include <chrono>
 
 namespace relayd::tls {
+namespace {
 
-RevocationCheck::RevocationCheck(const Pem& trusted, const Pem& revoked)
-    : authorities_(make_authorities(trusted, revoked)) {}
+trust::Policy of_devices(trust::Policy policy) {
+  policy.purpose = trust::Purpose::device;
+  policy.name.clear();
+  return policy;
+}
 
-bool RevocationCheck::revoked(const CertificateChain& chain) const {
+}  // namespace
+
+RevocationCheck::RevocationCheck(const Pem& trusted, const Pem& revoked, const trust::Policy& policy)
+    : validator_(trusted, revoked, of_devices(policy)) {}
+
+bool RevocationCheck::revoked(const CertificateChain& chain) {
+  constexpr uint8_t kCertificateRevoked = 44;  // RFC 8446 section 6.2
   if (chain.empty()) return false;
-  const auto leaf = chain.leaf();
-  // The manager takes it by a pointer to what it may write to; it does not (wolfSSL 5.9.2, ssl_crypto.c).
-  const int result = wolfSSL_CertManagerCheckCRL(wolfSSL_CTX_GetCertManager(authorities_.get()),
-                                                 const_cast<byte*>(leaf.data()), static_cast<int>(leaf.size()));
-  return result == CRL_CERT_REVOKED;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto verdict =
+      validator_.validate(chain.certificates(), std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  return verdict.refusal && verdict.refusal->alert == kCertificateRevoked;
 }
 
 }  // namespace relayd::tls

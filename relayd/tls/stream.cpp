@@ -72,26 +72,26 @@ void Stream::plain() {
   watch();
 }
 
-bool Stream::begin(WOLFSSL_CTX* context, SigningKey key, std::string_view peer_name) {
+bool Stream::begin(WOLFSSL_CTX* context, SigningKey key, trust::Validator* validator) {
   ssl_.reset(wolfSSL_new(context));
   if (!ssl_) return false;
   auto* owner = static_cast<HandshakeOwner*>(this);
   wolfSSL_SetIOReadCtx(ssl_.get(), owner);
   wolfSSL_SetIOWriteCtx(ssl_.get(), owner);
   wolfSSL_SetCertCbCtx(ssl_.get(), owner);
-  handshake_ = std::make_unique<Handshake>(runtime_, ssl_.get(), std::move(key), peer_name,
+  handshake_ = std::make_unique<Handshake>(runtime_, ssl_.get(), std::move(key), validator,
                                            [this](Handshake::Progress progress) { on_progress(progress); });
   return true;
 }
 
 bool Stream::server_handshake(const ServerContext& context, SigningKey key) {
-  if (!begin(context.get(), std::move(key), "")) return false;
+  if (!begin(context.get(), std::move(key), context.validator())) return false;
   watch();
   return true;
 }
 
 bool Stream::client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key) {
-  if (!begin(context.get(), std::move(key), context.options().name)) return false;
+  if (!begin(context.get(), std::move(key), context.validator())) return false;
   WOLFSSL* ssl = ssl_.get();
   if (wolfSSL_use_certificate_chain_buffer_format(ssl, own.der.data(), static_cast<long>(own.der.size()),
                                                   WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
@@ -107,7 +107,7 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
 }
 
 bool Stream::probe_handshake(const ClientContext& context, Handshake::OnVerified on_verified) {
-  if (!begin(context.get(), {ipc::Role::listener, "", {}, {}}, context.options().name)) return false;  // signs nothing
+  if (!begin(context.get(), {ipc::Role::listener, "", {}, {}}, context.validator())) return false;  // signs nothing
   handshake_->on_verified(std::move(on_verified));
   return begin_client(context);
 }
@@ -167,8 +167,11 @@ void Stream::fail_handshake() {
     if (end_) end_->status = refused->status;
   } else if (handshake_->exhausted()) {
     end(End::Cause::exhausted, "no memory for a TLS handshake");
-  } else if (handshake_->misnamed()) {
-    end(End::Cause::tls, "showed a certificate for another name; server_name_indication can tell which is expected");
+  } else if (const auto& refusal = handshake_->refusal()) {
+    std::string text = "showed a chain that is refused: " + refusal->text() + "; " + refusal->advice;
+    std::replace(text.begin(), text.end(), '"',
+                 '\'');  // for the log, which is JSON: no backslashes in what people grep
+    end(End::Cause::peer_certificate, std::move(text));
   } else {
     end_tls(handshake_->wolf_error());
   }
@@ -297,9 +300,13 @@ void Stream::keep_leftover() {
 
 // ---- writing -------------------------------------------------------------------------------------------------------
 
-int Stream::send_callback(WOLFSSL*, char* data, int size, void* context) {
-  auto& to_send = static_cast<Stream*>(static_cast<HandshakeOwner*>(context))->runtime_.to_send;
+// After a fatal alert nothing is sent (RFC 8446 section 6.2); wolfSSL at times has a second alert for the same failure.
+int Stream::send_callback(WOLFSSL* ssl, char* data, int size, void* context) {
+  auto* self = static_cast<Stream*>(static_cast<HandshakeOwner*>(context));
+  if (self->said_fatal_) return size;
+  auto& to_send = self->runtime_.to_send;
   to_send.insert(to_send.end(), data, data + size);
+  self->said_fatal_ = wolf_shim_has_sent_fatal_alert(ssl);
   return size;
 }
 

@@ -32,13 +32,14 @@ class Stream;
 
 struct End {
   enum class Cause : uint8_t {
-    closed,           // close_notify or FIN
-    lost,             // reset, unreachable
-    timed_out,        // acknowledges nothing, or takes nothing, any more (tcp(7): keepalive, TCP_USER_TIMEOUT)
-    own_certificate,  // the peer refused our certificate (alert)
-    signature,        // keyd did not sign
-    exhausted,        // this process has no memory left for a handshake
-    tls,              // any other failure of TLS, a peer's certificate that does not verify among them
+    closed,            // close_notify or FIN
+    lost,              // reset, unreachable
+    timed_out,         // acknowledges nothing, or takes nothing, any more (tcp(7): keepalive, TCP_USER_TIMEOUT)
+    own_certificate,   // the peer refused our certificate (alert)
+    peer_certificate,  // we refused the peer's chain
+    signature,         // keyd did not sign
+    exhausted,         // this process has no memory left for a handshake
+    tls,               // any other failure of TLS
   };
   Cause cause = Cause::closed;
   std::string text;                   // for the log
@@ -117,7 +118,7 @@ class Stream final : private HandshakeOwner {
   enum class State : uint8_t { handshake, open, flushing, lingering, closed };
 
   Handshake* handshake() override { return handshake_.get(); }
-  bool begin(WOLFSSL_CTX* context, SigningKey key, std::string_view peer_name);
+  bool begin(WOLFSSL_CTX* context, SigningKey key, trust::Validator* validator);
   bool begin_client(const ClientContext& context);
   void on_progress(Handshake::Progress progress);
   void fail_handshake();
@@ -173,6 +174,7 @@ class Stream final : private HandshakeOwner {
   bool broken_ = false;       // nothing more can be sent
   bool write_ended_ = false;  // by end_writing() or close()
   bool ended_ = false;        // end() was called
+  bool said_fatal_ = false;   // wolfSSL has sent a fatal alert: nothing may follow it
   int error_ = 0;             // errno of the socket: told once, to whichever call comes first
 };
 

@@ -38,3 +38,12 @@ const void* wolf_shim_handshake_hash(const WOLFSSL* ssl) {
 }
 
 int wolf_shim_is_server(const WOLFSSL* ssl) { return ssl->options.side == WOLFSSL_SERVER_END; }
+
+int wolf_shim_is_over(const WOLFSSL* ssl) { return ssl->options.isClosed || ssl->options.connReset; }
+
+int wolf_shim_has_sent_fatal_alert(const WOLFSSL* ssl) { return ssl->alert_history.last_tx.level == alert_fatal; }
+
+void wolf_shim_send_fatal_alert(WOLFSSL* ssl, int alert) {
+    if (!wolf_shim_is_over(ssl))
+        SendAlert(ssl, alert_fatal, alert);
+}

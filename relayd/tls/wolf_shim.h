@@ -25,6 +25,11 @@ const void* wolf_shim_handshake_hash(const struct WOLFSSL* ssl);
 /* 1 for a server's connection, 0 for a client's. */
 int wolf_shim_is_server(const struct WOLFSSL* ssl);
 
+/* Sends it, unless the connection is over: either side has sent a fatal alert, or the connection is reset. */
+void wolf_shim_send_fatal_alert(struct WOLFSSL* ssl, int alert);
+int wolf_shim_is_over(const struct WOLFSSL* ssl);
+int wolf_shim_has_sent_fatal_alert(const struct WOLFSSL* ssl);
+
 #ifdef __cplusplus
 }
 #endif

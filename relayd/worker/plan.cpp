@@ -64,12 +64,14 @@ tls::ServerOptions Plan::server_options(const Config& config) const {
           listener_revoked,
           config.listener.verify_peer,
           config.listener.fail_if_no_peer_cert,
-          config.listener.versions};
+          config.listener.versions,
+          config.listener.policy};
 }
 
 tls::ClientOptions Plan::client_options(const Config& config) const {
-  return {remote_trusted, config.remote.verify_peer, config.remote.versions, config.remote.server_name,
-          config.remote.alpn};
+  return {
+      remote_trusted, config.remote.verify_peer, config.remote.versions, config.remote.server_name, config.remote.alpn,
+      remote_revoked, config.remote.policy};
 }
 
 common::Fd Plan::to_memfd() const {
@@ -82,6 +84,7 @@ common::Fd Plan::to_memfd() const {
             {"listener_trusted", to_json(listener_trusted)},
             {"listener_revoked", to_json(listener_revoked)},
             {"remote_trusted", to_json(remote_trusted)},
+            {"remote_revoked", to_json(remote_revoked)},
             {"addresses", to_json(addresses)}};
   if (overrides.remote_host) json["remote_host"] = *overrides.remote_host;
   if (overrides.remote_port) json["remote_port"] = *overrides.remote_port;
@@ -104,6 +107,7 @@ Plan Plan::from_fd(int fd) {
   plan.listener_trusted = pem_from(json.at("listener_trusted"));
   plan.listener_revoked = pem_from(json.at("listener_revoked"));
   plan.remote_trusted = pem_from(json.at("remote_trusted"));
+  plan.remote_revoked = pem_from(json.at("remote_revoked"));
   plan.addresses = both_from(json.at("addresses"));
   return plan;
 }
@@ -130,12 +134,20 @@ Order Order::decode(std::string_view text) {
 }
 
 common::Fd Revocations::to_memfd() const {
-  return sealed({{"trusted", to_json(trusted)}, {"revoked", to_json(revoked)}});
+  return sealed({{"trusted", to_json(trusted)},
+                 {"revoked", to_json(revoked)},
+                 {"depth", policy.depth},
+                 {"partial_chain", policy.partial_chain},
+                 {"crl_check_chain", policy.revocation == trust::Revocation::chain}});
 }
 
 Revocations Revocations::from_fd(int fd) {
   const Json json = read_sealed(fd);
-  return {pem_from(json.at("trusted")), pem_from(json.at("revoked"))};
+  trust::Policy policy;
+  policy.depth = json.at("depth");
+  policy.partial_chain = json.at("partial_chain");
+  policy.revocation = json.at("crl_check_chain").get<bool>() ? trust::Revocation::chain : trust::Revocation::leaf;
+  return {pem_from(json.at("trusted")), pem_from(json.at("revoked")), std::move(policy)};
 }
 
 }  // namespace relayd

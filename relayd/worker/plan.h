@@ -37,7 +37,7 @@ struct Plan {
   int listeners = 1;
   std::string config_name, config_text;
   Overrides overrides;
-  tls::Pem listener_certificate, listener_trusted, listener_revoked, remote_trusted;
+  tls::Pem listener_certificate, listener_trusted, listener_revoked, remote_trusted, remote_revoked;
   Addresses addresses;
 
   Config config() const { return Config::parse(config_text, config_name, overrides); }
@@ -69,6 +69,7 @@ inline constexpr size_t kMaxOrder = 64 * 1024;
 // Certificate authorities and their CRLs, too large for a datagram: a sealed memfd beside the order.
 struct Revocations {
   tls::Pem trusted, revoked;
+  trust::Policy policy;  // the listener's
 
   common::Fd to_memfd() const;
   static Revocations from_fd(int fd);

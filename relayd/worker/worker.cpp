@@ -170,8 +170,8 @@ class Worker {
 
   // A few sessions a turn of the loop: those that relay have theirs in between.
   void revoke(const common::Fd& text) {
-    const auto [trusted, revoked] = Revocations::from_fd(text.get());
-    revocations_.emplace(trusted, revoked);
+    const auto [trusted, revoked, policy] = Revocations::from_fd(text.get());
+    revocations_.emplace(trusted, revoked, policy);
     to_check_.clear();
     for (const auto& [id, session] : sessions_) to_check_.push_back(id);
     check_some();

@@ -29,14 +29,14 @@ bool has(const std::vector<std::string>& details, const std::string& part) {
 
 TEST_CASE("relayd check: a certificate's dates are told before they are over", "[relayd-check]") {
   Files files;
-  const auto& [name, pem, from, until] = files.facts;
+  const auto& [name, der, from, until] = files.facts;
   REQUIRE(from < until);
   const struct {
     int64_t now;
     Result listener, authority;  // one authority of several costs only whom it issued
     std::string word;
   } cases[] = {{from - 1, Result::error, Result::warning, "is not valid before"},
-               {until + 1, Result::error, Result::warning, "has expired on"},
+               {until + 1, Result::error, Result::warning, "expired on"},
                {until - 60, Result::warning, Result::warning, "expires on " + common::day_of(until)}};
   for (const auto& [now, listener, authority, word] : cases) {
     INFO(word);

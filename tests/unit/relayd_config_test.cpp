@@ -58,6 +58,22 @@ TEST_CASE("smallest_relayd_configuration_has_the_documented_defaults") {
   CHECK(config.workers == 2);
 }
 
+TEST_CASE("relayd_configuration_says_how_chains_are_judged") {
+  const Config config = Config::parse(kSmallest, "relayd.json", {});
+  for (const trust::Policy& policy : {config.listener.policy, config.remote.policy}) {
+    CHECK(policy.depth == 10);
+    CHECK_FALSE(policy.partial_chain);
+    CHECK(policy.revocation == trust::Revocation::leaf);
+  }
+  const Config other = Config::parse(
+      edited("\"verify\"", R"("depth": 3, "partial_chain": true, "crl_check": "chain", "verify")"), "relayd.json", {});
+  CHECK(other.listener.policy.depth == 3);
+  CHECK(other.listener.policy.partial_chain);
+  CHECK(other.listener.policy.revocation == trust::Revocation::chain);
+  CHECK(contains(error_of(edited("\"verify\"", "\"depth\": 31, \"verify\"")), "listener.depth: found 31"));
+  CHECK(contains(error_of(edited("\"verify\"", "\"crl_check\": \"all\", \"verify\"")), "allowed: leaf, chain"));
+}
+
 TEST_CASE("relayd_flags_win_over_the_file") {
   const Config config = Config::parse(kSmallest, "relayd.json", {"other.example", 1234, "debug"});
   CHECK(config.remote_endpoint.host == "other.example");

@@ -1,0 +1,52 @@
+/* wolfSSL reads of a peer's chain what the handshake needs, the leaf's public key, and judges none of it.
+ *
+ * relayd's validator (common/trust) decides about the chain, in the verify callback. In internal.c, and there alone, the
+ * build gives ParseCertRelative this function's name: ProcessPeerCertParse is its only caller there in our profile
+ * (the other two belong to OCSP and session tickets). Compared with verifyNone, which also skips the parser's checks, every
+ * other duty of a handshake stays: a required certificate, CertificateVerify, the least key sizes.
+ *
+ * Certificates behind the leaf are not looked at. `cert` stays as initialised, so isCA is 0, and wolfSSL adds none of
+ * them to the store that all connections share. */
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/internal.h>
+#include <wolfssl/version.h>
+
+_Static_assert(LIBWOLFSSL_VERSION_HEX == 0x05009002 || LIBWOLFSSL_VERSION_HEX == 0x05007002,
+               "read this file against this wolfSSL's ProcessPeerCerts, then allow it");
+#if defined(HAVE_OCSP) || defined(HAVE_SESSION_TICKET)
+#error "internal.c then calls ParseCertRelative for other things than a peer's chain"
+#endif
+
+static int parse_peer_certificate(DecodedCert* cert, int type)
+{
+    if (type == CHAIN_CERT_TYPE) {
+        return 0;
+    }
+    /* Up to the key, and no extension: as wolfSSL reads a certificate that it is to show itself. */
+    if (DecodeToKey(cert, NO_VERIFY) != 0) {
+        return PEER_KEY_ERROR; /* for this error, unlike a parser's, the callback is called: it says why, and sends the alert */
+    }
+    /* wolfSSL refuses a client's version 1 certificate (RFC 8446 4.4.2.4 leaves that to whoever validates). */
+    cert->version = WOLFSSL_X509_V3;
+    return 0;
+}
+
+#if LIBWOLFSSL_VERSION_HEX == 0x05007002
+int mqtt_relay_parse_peer_certificate(DecodedCert* cert, int type, int verify, void* manager);
+int mqtt_relay_parse_peer_certificate(DecodedCert* cert, int type, int verify, void* manager)
+{
+    (void)verify;
+    (void)manager;
+    return parse_peer_certificate(cert, type);
+}
+#else
+int mqtt_relay_parse_peer_certificate(DecodedCert* cert, int type, int verify, void* manager, Signer* extra);
+int mqtt_relay_parse_peer_certificate(DecodedCert* cert, int type, int verify, void* manager, Signer* extra)
+{
+    (void)verify;
+    (void)manager;
+    (void)extra;
+    return parse_peer_certificate(cert, type);
+}
+#endif

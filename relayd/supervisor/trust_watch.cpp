@@ -1,0 +1,51 @@
+#include "relayd/supervisor/trust_watch.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+
+namespace relayd {
+namespace {
+
+namespace log = common::log;
+using trust::Concern;
+
+// The problem may name the time of day, which is another one at each look.
+bool same(const Concern& a, const Concern& b) {
+  return a.file == b.file && a.subject == b.subject && a.advice == b.advice;
+}
+
+bool has(const std::vector<Concern>& concerns, const Concern& one) {
+  return std::any_of(concerns.begin(), concerns.end(), [&](const Concern& other) { return same(one, other); });
+}
+
+}  // namespace
+
+void TrustWatch::watch(const Plan& plan, const Config& config) {
+  devices_ = tls::make_validator(plan.server_options(config));
+  remote_ = tls::make_validator(plan.client_options(config));
+}
+
+void TrustWatch::look(int64_t now) {
+  std::vector<Concern> found;
+  for (const auto* validator : {devices_.get(), remote_.get()})
+    if (validator)
+      for (auto& concern : validator->concerns(now))
+        if (!has(found, concern)) found.push_back(std::move(concern));
+  for (const auto& concern : found)
+    if (!has(concerns_, concern))
+      log::write(concern.harmless ? log::Level::info : log::Level::warning, concern.text(), {});
+  for (const auto& concern : concerns_)
+    if (!has(found, concern))
+      log::info(concern.file + ": " + concern.subject + ": that is over now", {{"was", concern.problem}});
+  concerns_ = std::move(found);
+}
+
+std::vector<std::string> TrustWatch::lines() const {
+  std::vector<std::string> lines;
+  for (const auto& concern : concerns_)
+    if (!concern.harmless) lines.push_back(concern.text());
+  return lines;
+}
+
+}  // namespace relayd
