@@ -123,6 +123,14 @@
 #define HAVE_SERVER_RENEGOTIATION_INFO
 #define HAVE_SNI
 #define HAVE_ALPN
+/* Devices with small buffers ask for small records (RFC 6066 section 4). */
+#define HAVE_MAX_FRAGMENT
+/* A dummy change_cipher_spec for clients with a session id, which RFC 8446 appendix D.4 demands of a server. */
+#define WOLFSSL_TLS13_MIDDLEBOX_COMPAT
+/* Bytes: scanners offer every suite there is, OpenSSL with ALL more than 150, the default's limit. */
+#define WOLFSSL_MAX_SUITE_SZ 1024
+/* The alerts of TLS 1.2 handshakes too. Where it has none, stream.cpp sends one. */
+#define WOLFSSL_EXTRA_ALERTS
 #define HAVE_CRL
 /* Signatures are made by keyd: a certificate without its key, and callbacks that ask for the signature. */
 #define HAVE_PK_CALLBACKS

@@ -1,0 +1,20 @@
+/* What the changed wolfSSL (changes.cmake) asks while it reads records and handshake messages. Includes its internals:
+ * for wolfSSL's own sources only. */
+#pragma once
+
+#include <wolfssl/internal.h>
+
+/* A handshake message may be cut anywhere, in its 4-byte header too (RFC 8446 section 5.1, RFC 5246 section 6.2.1);
+ * wolfSSL puts messages together again, but not headers. 1: there is a header, read on. 0: all of this record is used
+ * up. Less: an error. */
+int mqtt_relay_gather_handshake_header(WOLFSSL* ssl, const byte* input, word32* inOutIdx, word32 totalSz);
+
+/* Bytes that a received record may have: the peer's max_fragment_length (RFC 6066 section 4), not our own bound on what
+ * we send, which wolfSSL knows by the same variable. */
+word32 mqtt_relay_largest_received(const WOLFSSL* ssl);
+
+/* Whether the scheme of a TLS 1.3 CertificateVerify is one for the peer's key: an ECDSA scheme for its curve, rsa_pss_rsae
+ * for an rsaEncryption key, rsa_pss_pss for an RSASSA-PSS key (RFC 8446 section 4.2.3). */
+int mqtt_relay_scheme_fits_key(const WOLFSSL* ssl, const byte* scheme);
+
+#define MQTT_RELAY_PSS_KEY 2 /* peerRsaKeyPresent, which is 1 for other RSA keys */
