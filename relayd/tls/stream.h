@@ -142,6 +142,8 @@ class Stream final : private HandshakeOwner {
   void end_lost();
   void report_end();
   void say_close_notify();
+  void say_why(int alert);
+  void give_up();
   void after_flush();
   void discard();
   size_t unacknowledged() const;
@@ -164,7 +166,7 @@ class Stream final : private HandshakeOwner {
   uint64_t progress_at_ = 0;
   size_t most_received_;
   std::vector<uint8_t> leftover_;    // received in an earlier event, in which the handshake parked
-  std::span<const uint8_t> window_;  // received (or left over) and not yet given to wolfSSL; empty between events
+  std::span<const uint8_t> window_;  // received, not yet given to wolfSSL; between events all of leftover_
   std::array<uint8_t, kFirstBytes> first_{};
   uint8_t first_size_ = 0;
   State state_ = State::handshake;

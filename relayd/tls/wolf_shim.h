@@ -25,6 +25,9 @@ const void* wolf_shim_handshake_hash(const struct WOLFSSL* ssl);
 /* 1 for a server's connection, 0 for a client's. */
 int wolf_shim_is_server(const struct WOLFSSL* ssl);
 
+/* RFC 8446 section 6: the alert for an error of wolfSSL's. */
+int wolf_shim_alert_for(int wolf_error);
+
 /* Sends it, unless the connection is over: either side has sent a fatal alert, or the connection is reset. */
 void wolf_shim_send_fatal_alert(struct WOLFSSL* ssl, int alert);
 int wolf_shim_is_over(const struct WOLFSSL* ssl);

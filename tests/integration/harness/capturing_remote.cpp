@@ -38,12 +38,16 @@ bool CapturingRemote::anybody_there(std::chrono::milliseconds wait) {
   return poll(&p, 1, static_cast<int>(wait.count())) == 1;
 }
 
-TlsStream CapturingRemote::accept_silently(Deadline deadline) {
+int CapturingRemote::accept_socket(Deadline deadline) {
   if (!anybody_there(std::chrono::milliseconds(deadline.poll_timeout())))
     throw Failure("nobody connected to the remote " + listen_.text());
   const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
   if (fd < 0) fail_errno("accept");
-  return TlsStream::accept(fd, context_);
+  return fd;
+}
+
+TlsStream CapturingRemote::accept_silently(Deadline deadline) {
+  return TlsStream::accept(accept_socket(deadline), context_);
 }
 
 TlsStream CapturingRemote::accept(Deadline deadline) {

@@ -21,6 +21,9 @@ class CapturingRemote {
   TlsStream accept(Deadline deadline = patience());
   // The next connection, with not a byte exchanged.
   TlsStream accept_silently(Deadline deadline = patience());
+  // The next connection's socket, for RawTls with context().
+  int accept_socket(Deadline deadline = patience());
+  const TlsContext& context() const { return context_; }
   // Whether a connection is waiting to be accepted.
   bool anybody_there(std::chrono::milliseconds wait = std::chrono::milliseconds(0));
 

@@ -1,0 +1,103 @@
+// Every refusal of a TLS connection is told to the peer by its alert, once (RFC 8446 section 6.2, RFC 5246
+// section 7.2).
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/raw_tls.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+namespace alert {
+constexpr int unexpected_message = 10, bad_record_mac = 20, record_overflow = 22, handshake_failure = 40,
+              protocol_version = 70, internal_error = 80;
+}
+
+// What the listener answers to these bytes, up to the end of the connection.
+std::string answer_to(World& world, std::string_view bytes) {
+  RawSocket socket(world.relay().endpoint());
+  socket.send(bytes);
+  return socket.receive_to_end();
+}
+
+}  // namespace
+
+TEST_CASE("what is no TLS is refused by one alert that says so") {
+  World world({.remote = RemoteKind::none, .local = false});
+  const std::string hello_1_0 =
+      record(record_type::handshake,
+             std::string("\x01\0\0\x29\x03\x01", 6) + std::string(32, 'r') + std::string("\0\0\x02\xc0\x09\x01\0", 7));
+  struct Case {
+    const char* what;
+    std::string bytes;
+    int alert;
+  };
+  const Case cases[] = {
+      {"MQTT without TLS", mqtt::connect({.client_id = "thermo"}), alert::unexpected_message},
+      {"an HTTP request", "GET / HTTP/1.0\r\n\r\n", alert::unexpected_message},
+      {"a record of a type that does not exist", record(99, "what"), alert::unexpected_message},
+      {"application data before a handshake", record(record_type::application_data, "early"),
+       alert::unexpected_message},
+      {"a record that is too large", std::string("\x16\x03\x01\xff\xff", 5) + std::string(100, 'x'),
+       alert::record_overflow},
+      {"a handshake that does not begin with a ClientHello",
+       record(record_type::handshake, std::string("\x14\0\0\0", 4)), alert::unexpected_message},
+      {"TLS 1.0 alone", hello_1_0, alert::protocol_version},
+  };
+  for (const auto& one : cases) {
+    CAPTURE(one.what);
+    auto answer = answer_to(world, one.bytes);
+    const auto records = take_records(answer);
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].type == record_type::alert);
+    CHECK(records[0].body == std::string{'\x02', static_cast<char>(one.alert)});
+    CHECK(answer.empty());
+  }
+}
+
+TEST_CASE("a device whose handshake takes too long is told by an alert") {
+  World world({.relayd = {{"listener", {{"handshake_timeout", "200ms"}}}}, .remote = RemoteKind::none, .local = false});
+  RawSocket socket(world.relay().endpoint());
+  socket.send("\x16\x03\x01");
+  CHECK(socket.receive_to_end() == fatal_alert(alert::handshake_failure));
+}
+
+TEST_CASE("a device that keyd does not sign for is told internal_error") {
+  const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
+  World world({.remote = RemoteKind::none, .local = false});
+  world.relay().keyd().kill();
+  const auto identity = device_identity("p256", 1);
+  auto stream = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root, version));
+  const auto ending = stream.refused_handshake();
+  CHECK(ending.how == Ending::alert);
+  CHECK(ending.alert_code == alert::internal_error);
+}
+
+TEST_CASE("a remote broker is told internal_error if keyd does not sign for the device") {
+  const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
+  World world({.remote = RemoteKind::captured, .local = false, .remote_version = version});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  auto device = world.device(identity);
+  device.tls().send(mqtt::connect({.client_id = "thermo"}));
+  auto remote = world.captured->accept_silently();  // keyd has been asked about the key, but for no signature yet
+  world.relay().keyd().kill();
+  const auto ending = remote.refused_handshake();
+  CHECK(ending.how == Ending::alert);
+  CHECK(ending.alert_code == alert::internal_error);
+  CHECK(device.tls().read_packet().bytes == std::string("\x20\x02\x00\x03", 4));
+}
+
+TEST_CASE("a device's record that was changed on the way ends the session by bad_record_mac, not as if by its end") {
+  const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
+  World world({.remote = RemoteKind::none, .local = false});
+  const auto identity = device_identity("p256", 1);
+  auto device =
+      RawTls::client(RawSocket(world.relay().endpoint()), TlsContext::client(&identity, authorities().root, version));
+  device.handshake();
+  auto packet = device.encrypt(mqtt::connect({.client_id = "thermo"}));
+  packet.back() = static_cast<char>(packet.back() ^ 1);
+  device.socket().send(packet);
+  CHECK(device.alert() == alert::bad_record_mac);
+}
