@@ -32,6 +32,17 @@ uint64_t file_rights(long abi) {
 struct RulesetAttributes {
   uint64_t files, net, scoped;
 };
+
+uint64_t rights_of(FileRule::Right right) {
+  switch (right) {
+    case FileRule::read: return LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+    case FileRule::append: return LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG;
+    case FileRule::read_file: return LANDLOCK_ACCESS_FS_READ_FILE;
+    case FileRule::run: return LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE;
+  }
+  return 0;
+}
+
 constexpr uint64_t kScopeSignal = 1 << 1;  // no signal to a process outside
 
 }  // namespace
@@ -52,10 +63,7 @@ std::string forbid_files(std::span<const FileRule> rules) {
   const Fd ruleset(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, size, 0)));
   bool enforced = static_cast<bool>(ruleset);
   for (const FileRule& rule : rules) {
-    const landlock_path_beneath_attr beneath{rule.right == FileRule::read
-                                                 ? LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR
-                                                 : LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG,
-                                             rule.directory};
+    const landlock_path_beneath_attr beneath{rights_of(rule.right), rule.directory};
     enforced = enforced && syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
   }
   if (!enforced || syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)

@@ -10,9 +10,10 @@ namespace common {
 // Every kernel that we run on has these: failure throws std::system_error.
 void harden_process();
 
-// What stays allowed beneath an open directory (O_PATH will do).
+// What stays allowed beneath an open directory, or with one open file (O_PATH will do).
 struct FileRule {
-  enum Right { read, append };  // append: also to create files
+  // append: also to create files. read_file, run: the only ones for a file that is no directory; run: execute and read.
+  enum Right { read, append, read_file, run };
   int directory;
   Right right;
 };

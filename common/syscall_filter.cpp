@@ -31,7 +31,8 @@ struct Rules {
 
 }  // namespace
 
-std::string allow_system_calls(std::span<const char* const> allowed, std::span<const int> families) {
+std::string allow_system_calls(std::span<const char* const> allowed, std::span<const int> families,
+                               [[maybe_unused]] Executes executes) {
 #if defined(MQTT_RELAY_SANITIZED)
   return "seccomp is off: a sanitizer needs system calls of its own";
 #endif
@@ -43,8 +44,10 @@ std::string allow_system_calls(std::span<const char* const> allowed, std::span<c
   for (const int family : families)
     rules.add(SCMP_ACT_ALLOW, "socket", SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
   for (const char* call : {"mmap", "mprotect"})
-    rules.add(SCMP_ACT_ALLOW, call, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  for (const char* call : kDeadly) rules.add(SCMP_ACT_KILL_PROCESS, call);
+    if (executes == Executes::by_descriptor) rules.add(SCMP_ACT_ALLOW, call);
+    else rules.add(SCMP_ACT_ALLOW, call, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+  for (const char* call : kDeadly)
+    if (executes == Executes::nothing || strcmp(call, "execveat") != 0) rules.add(SCMP_ACT_KILL_PROCESS, call);
   if (rules.error == 0) rules.error = seccomp_load(filter.get());
   return rules.error == 0 ? "" : std::string("seccomp can't be enforced: ") + strerror(-rules.error);
 }

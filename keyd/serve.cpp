@@ -11,8 +11,8 @@
 #include "common/hardening.h"
 #include "common/sd_notify.h"
 #include "keyd/audit_file.h"
+#include "keyd/guardian/guardian.h"
 #include "keyd/key_places.h"
-#include "keyd/notary/notary.h"
 #include "keyd/sandbox.h"
 #include "keyd/socket.h"
 #include "keyd/vault/server.h"
@@ -93,14 +93,16 @@ std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, co
 }
 
 // keyd's end of the talk with its notary, if there is to be one.
-common::Fd notary_for(const std::optional<BindRemote>& bind) {
+common::Fd notary_for(const std::optional<BindRemote>& bind, log::Level level) {
   if (!bind) return {};
   const ConfiguredPath& file = bind->cacertfile;
+  std::string pem;
   try {
-    return start_notary(bind->remote_host, common::read_file(file.path, kMostAuthorities));
+    pem = common::read_file(file.path, kMostAuthorities);
   } catch (const std::runtime_error& error) {
     throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + error.what());
   }
+  return start_notary({bind->remote_host, file.origin + ": " + file.path, std::move(pem), level});
 }
 
 }  // namespace
@@ -116,7 +118,8 @@ void serve(const Settings& settings) {
   // What must be opened while anything can be; no key byte is read here.
   signal(SIGPIPE, SIG_IGN);
   std::vector<common::PassedSocket> passed = common::take_passed_sockets();
-  common::Fd notary = notary_for(settings.bind_remote);  // early: it shares what is in memory now
+  common::Fd notary =
+      notary_for(settings.bind_remote, settings.log_level);  // early: its guardian has what is in memory now
   KeyStore::Place keys_dir = open_keys_dir(settings.private_keys_dir);
   KeyStore::Place listener = open_listener_dir(settings.listener_keyfile);
   std::optional<AuditFile> audit_file;

@@ -1,9 +1,10 @@
 // What the vault and its notary say to each other: one datagram each way on a socket pair that they inherited.
 //
-// The notary is a process of keyd without keys. It parses what comes from the network, so that the process with the keys
-// need not: is this transcript a handshake with the configured remote broker, by the device whose certificate it is? The
-// vault believes the answer and nothing else: it hashes the transcript itself, so that a notary which an attacker has
-// taken over can loosen `bind_remote`, but can neither get a key nor have anything but a transcript signed.
+// The notary is a process of keyd without keys. It parses what comes from the network, so that the process with the
+// keys need not: is this transcript a handshake with the configured remote broker, by the device whose certificate it
+// is? The vault believes the answer and nothing else: it hashes the transcript itself, so that a notary which an
+// attacker has taken over can loosen `bind_remote`, but can neither get a key nor have anything but a transcript
+// signed.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace keyd {
 
-// Followed by the transcript, at most ipc::kMaxTranscript bytes. Both ends are one program: no byte order, no version.
+// Followed by the transcript, at most ipc::kMaxTranscript bytes. Both ends are of one build: no byte order, no version.
 struct Question {
   uint64_t job = 0;  // the vault's number of it; the answer carries it back
   ipc::Kind kind{};  // tls13_client_bound or tls12_client_bound
@@ -20,9 +21,9 @@ struct Question {
 };
 
 struct NotaryAnswer {
-  uint64_t job = 0;
+  uint64_t job = 0;  // 0: no answer, but that it can answer, or why not (then transcript_hash 1: a setting's fault)
   uint16_t transcript_hash = 0;  // TLS 1.3: bytes of the cipher suite's hash, 32 or 48; otherwise 0
-  char problem[118]{};           // empty: it is such a handshake. NUL-terminated, for the audit
+  char problem[1014]{};          // empty: it is such a handshake. NUL-terminated, for the audit
 };
 
 }  // namespace keyd

@@ -20,7 +20,7 @@ namespace keyd {
 
 using Bytes = std::span<const uint8_t>;
 
-inline constexpr size_t kMaxChain = 9;  // as wolfSSL's MAX_CHAIN_DEPTH
+inline constexpr size_t kMaxChain = 32;  // as trust::Validator::kMaxChain
 
 struct Transcript {
   size_t hash_size = 0;  // TLS 1.3: of the cipher suite's hash; otherwise 0

@@ -1,20 +1,18 @@
 // Whether a transcript is a handshake of the device whose certificate is named, with the remote broker that is
-// configured: its certificate chains to the configured authorities, is for the configured name and a server's; the
-// server's signature is over this very handshake; the client's certificate is the device's.
+// configured: its certificate chains to the configured authorities and is for the configured name (trust::Validator, as
+// in a worker); the server's signature is over this very handshake; the client's certificate is the device's.
 //
-// What the peer sends never becomes an authority for anyone else: each chain is verified by itself. A chain that was
-// good is remembered for a minute, so that a handshake usually costs a hash and one signature's check.
+// What the peer sends never becomes an authority for anyone else. A chain that was good is remembered for as long as
+// that can't change, so that a handshake usually costs a hash and one signature's check.
 //
 // What this can't see: a server's signature covers its Certificate and all before it in TLS 1.3, both randoms and the
 // key share in TLS 1.2. The rest is for the broker to judge, whose own transcript the device's signature must fit.
 #pragma once
 
-#include <chrono>
-#include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "common/trust/validator.h"
 #include "keyd/notary/question.h"
 #include "keyd/notary/transcript.h"
 
@@ -22,30 +20,19 @@ namespace keyd {
 
 class Verifier {
  public:
-  // Throws std::runtime_error, for the operator, if no certificate in `ca_pem` can be used; logs those that can't.
-  Verifier(std::string remote_host, const std::string& ca_pem);
+  // Throws common::ConfigError, for the operator, if no certificate in `authorities` can be used.
+  Verifier(std::string remote_host, const trust::Pem& authorities);
 
   NotaryAnswer answer(const Question& question, Bytes transcript);
-  size_t remembered() const { return chains_.size(); }
+  trust::Validator::Counts counts() const { return validator_.counts(); }
+  // What an operator must know of the authorities.
+  std::vector<trust::Concern> concerns(int64_t now) const { return validator_.concerns(now); }
 
  private:
-  using Clock = std::chrono::steady_clock;
-  using Der = std::vector<uint8_t>;
-  struct Chain {
-    Clock::time_point until;
-    Der server_spki;
-  };
-  static constexpr size_t kMostChains = 64;
-  static constexpr std::chrono::seconds kRemembered{60};  // a chain that expires is refused that much later
+  // Empty, or what is wrong, for the audit.
+  std::string judge(const Question& question, Bytes transcript, Transcript& parsed);
 
-  const char* judge(const Question& question, Bytes transcript, Transcript& parsed);
-  // The leaf's SubjectPublicKeyInfo, or in `problem` why not; valid until the next call.
-  const Der* server_key(std::span<const Bytes> chain, const char*& problem);
-  const char* verify(std::span<const Bytes> chain) const;
-
-  std::string remote_host_;
-  std::vector<Der> authorities_;
-  std::map<std::array<uint8_t, 32>, Chain> chains_;  // by SHA-256 of the certificates
+  trust::Validator validator_;
 };
 
 }  // namespace keyd

@@ -1,6 +1,7 @@
 // bind_remote: a device's key signs for the configured remote broker and for nobody else, whatever a worker asks for.
 
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/need.h"
 #include "tests/integration/harness/world.h"
 
 using namespace harness;
@@ -61,13 +62,13 @@ TEST_CASE("with bind_remote a device's key signs nothing towards another server 
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   // relayd is content with this remote: it goes by own_address(). keyd is told of another one.
   World world({.keyd = bound_to("broker.example"), .remote_version = version});
-  check_nothing_signed(world, "not for bind_remote.remote_host");
+  check_nothing_signed(world, "set bind_remote.remote_host to a name of the certificate");
   CHECK(world.remote->log().count_text("New client connected") == 0);
 }
 
 TEST_CASE("with bind_remote a device's key signs nothing towards a server of another authority") {
   World world({.keyd = bound_to(own_address(), strange_authorities().root)});
-  check_nothing_signed(world, "does not chain to bind_remote.cacertfile");
+  check_nothing_signed(world, "in " + strange_authorities().root.string());
 }
 
 TEST_CASE("with bind_remote a listener's signature and a device without a key are as ever") {
@@ -109,4 +110,48 @@ TEST_CASE("an unusable bind_remote.cacertfile stops keyd with the setting, the f
   CHECK(ended.status.code == 78);
   for (const std::string& part : {std::string("bind_remote.cacertfile"), file.string(), std::string("expected PEM")})
     CHECK(ended.err.find(part) != std::string::npos);
+}
+
+TEST_CASE("a notary that is not there, or can't be executed, stops keyd with its path") {
+  World world({.start = false});
+  world.relay().patch_keyd(bound_to(own_address()));
+  const auto notary = world.directory / "libexec/mqtt-keyd-notary";
+  std::string cause;
+  SECTION("it is not there") {
+    fs::remove(notary);
+    cause = "No such file";
+  }
+  SECTION("it may not be executed") {
+    fs::permissions(notary, fs::perms::owner_read);
+    cause = "Permission denied";
+  }
+  SECTION("it is no program") {
+    write_file(notary, "hello");
+    fs::permissions(notary, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
+    cause = "Exec format error";
+  }
+  SECTION("it ends at once") {
+    fs::remove(notary);
+    fs::copy_file("/bin/false", notary);
+    cause = "ended before it could answer: exit status 1";
+  }
+  const auto ended = world.relay().run_keyd();
+  CHECK(ended.status.code == 1);
+  for (const std::string& part : {std::string("libexec/mqtt-keyd-notary"), cause})
+    CHECK(ended.err.find(part) != std::string::npos);
+}
+
+TEST_CASE("with bind_remote the notary is a program of its own, and has libcrypto where keyd has none", "[root]") {
+  NEEDS_ROOT();  // to look into the processes
+  World world({.keyd = bound_to(own_address())});
+  const auto maps = [](pid_t pid) { return read_file("/proc/" + std::to_string(pid) + "/maps"); };
+  const pid_t keyd = world.relay().keyd().pid();
+  const auto child_of = [](pid_t pid) {
+    return static_cast<pid_t>(
+        std::stol(read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children")));
+  };
+  const pid_t notary = child_of(child_of(keyd));
+  CHECK(maps(keyd).find("libcrypto") == std::string::npos);
+  CHECK(maps(notary).find("libcrypto") != std::string::npos);
+  CHECK(maps(notary).find("mqtt-keyd-notary") != std::string::npos);
 }

@@ -1,6 +1,7 @@
 // OpenSSL's side of keyd_handshakes.h, and proof that what it records is what a client signs.
 #include "keyd_handshakes.h"
 
+#include <openssl/core_names.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -135,6 +136,8 @@ Certificate issue(const CertificateOptions& options, const Certificate* issuer) 
                              reinterpret_cast<const unsigned char*>(options.common_name.c_str()), -1, -1, 0);
   const Certificate& by = issuer ? *issuer : made;
   X509_set_issuer_name(x509, X509_get_subject_name(x509_of(by)));
+  if (options.compressed)
+    EVP_PKEY_set_utf8_string_param(key_of(made), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed");
   X509_set_pubkey(x509, key_of(made));
   extend(x509, by, NID_subject_key_identifier, "hash");
   if (issuer) extend(x509, by, NID_authority_key_identifier, "keyid");

@@ -25,6 +25,7 @@ struct CertificateOptions {
   int from_days = -1, to_days = 10;
   std::string common_name = "test";
   const Certificate* of = nullptr;  // whose key it gets; nullptr: a new one
+  bool compressed = false;          // its elliptic point
 };
 
 // Signed by `issuer`, or by itself.

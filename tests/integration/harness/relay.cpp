@@ -20,10 +20,13 @@ void own(const fs::path& path, uid_t user, unsigned mode) {
   if (chmod(path.c_str(), mode) != 0) fail_errno("chmod " + path.string());
 }
 
-// A copy where the two users can reach it, wherever the build folder lies.
-void install_program(const std::string& name, const fs::path& directory) {
-  const auto to = directory / name;
-  if (!fs::exists(to)) fs::copy_file(fs::path(MQTT_RELAY_PROGRAMS) / name, to);
+// Copies where the two users can reach them, wherever the build folder lies, and as they lie there: what they execute
+// is in ../libexec.
+void install_programs(const fs::path& directory) {
+  const fs::path build = fs::path(MQTT_RELAY_PROGRAMS).parent_path(), libexec = directory.parent_path() / "libexec";
+  for (const char* name : {"keyd", "relayd"})
+    if (!fs::exists(directory / name)) fs::copy_file(build / "bin" / name, directory / name);
+  if (!fs::exists(libexec)) fs::copy(build / "libexec", libexec);
 }
 
 void patch(const fs::path& file, const Json& change) {
@@ -50,8 +53,7 @@ Relay::Relay(const RelayOptions& options, const fs::path& directory) : options_(
   fs::create_directories(directory_ / "certificates");
   own(directory_ / "run", keyd_user, 0755);
   own(keys(), keyd_user, 0700);
-  install_program("keyd", directory_);
-  install_program("relayd", directory_);
+  install_programs(directory_);
   fs::copy_file(options_.listener.key, directory_ / "listener.key");
   own(directory_ / "listener.key", keyd_user, 0600);
   // relayd may run as a user that can't enter the folders where the tests keep theirs.

@@ -1,0 +1,182 @@
+#include "keyd/guardian/guardian.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <stdexcept>
+#include <system_error>
+#include <vector>
+
+#include "common/config.h"
+#include "common/hardening.h"
+#include "common/log.h"
+#include "common/program.h"
+#include "common/syscall_filter.h"
+#include "keyd/notary/question.h"
+
+namespace keyd {
+namespace {
+
+namespace log = common::log;
+
+constexpr int kProgram = 5;  // behind kNotarySocket and kNotarySettings
+constexpr timespec kBetweenBirths{0, 100'000'000};
+constexpr int kFirstWordMs = 30'000;
+
+// What the guardian needs beside what a birth takes.
+constexpr const char* kGuardianCalls[] = {"clone",     "clone3",  "wait4",  "clock_nanosleep",
+                                          "nanosleep", "getppid", "sendto", "recvfrom", "tgkill"};
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+void missing(const std::string& feature) {
+  if (!feature.empty()) log::warning("keyd-guardian runs without a part of its sandbox", {{"missing", feature}});
+}
+
+// Dies with the process that forked it; `parent` is that one's pid, in case it is gone already.
+void die_with(pid_t parent) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail("prctl(PR_SET_PDEATHSIG)");
+  if (getppid() != parent) _exit(0);
+}
+
+// As a fresh process, but for what is sent to keyd's whole group (a terminal's ^C, systemd's stop): keyd still needs
+// answers while it stops. The notary leaves with it.
+void reset_signals() {
+  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);  // some can't be: they have no other
+  for (const int number : {SIGINT, SIGTERM, SIGPIPE}) signal(number, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// Standard error, and these in these places; the program is not inherited by itself.
+void keep_only(int socket, int settings, int program) {
+  constexpr int kOutOfTheWay = 16;
+  std::array<int, 3> kept{socket, settings, program};
+  for (int& fd : kept)
+    if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, kOutOfTheWay)) < 0) fail("fcntl(F_DUPFD_CLOEXEC)");
+  if (dup2(kept[0], kNotarySocket) < 0 || dup2(kept[1], kNotarySettings) < 0 || dup3(kept[2], kProgram, O_CLOEXEC) < 0)
+    fail("dup2");
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) close(standard);
+  if (close_range(kProgram + 1, ~0u, 0) != 0) missing(std::string("close_range(2): ") + strerror(errno));
+}
+
+void confine() {
+  common::harden_process();
+  missing(common::forbid_files(common::LoaderFiles(kProgram).rules()));
+  std::vector<const char*> calls = common::calls_of_birth();
+  calls.insert(calls.end(), std::begin(kGuardianCalls), std::end(kGuardianCalls));
+  missing(common::allow_system_calls(calls, {}, common::Executes::by_descriptor));
+}
+
+// Where the notary's first word would be; later ones are nobody's answer, and no harm.
+void say(const std::string& problem) {
+  NotaryAnswer word;
+  strncpy(word.problem, problem.c_str(), sizeof word.problem - 1);
+  send(kNotarySocket, &word, sizeof word, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+[[noreturn]] void become_notary(const std::string& path, pid_t guardian) {
+  try {
+    die_with(guardian);
+    const std::string why = common::Program::execute(kProgram, kNotaryProgram);
+    say("can't execute " + path + ": " + why + "; install mqtt-relay anew");
+  } catch (const std::exception& error) {
+    log::error("keyd-notary fails", {{"cause", error.what()}});
+  }
+  _exit(127);
+}
+
+// "" if it left because keyd has.
+std::string death_of(pid_t child) {
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) fail("waitpid");
+  if (WIFSIGNALED(status)) return std::string("signal ") + std::to_string(WTERMSIG(status));
+  return WEXITSTATUS(status) == 0 ? "" : "exit status " + std::to_string(WEXITSTATUS(status));
+}
+
+[[noreturn]] void be_guardian(const common::Program& program, int socket, int settings, pid_t keyd) {
+  try {
+    die_with(keyd);
+    prctl(PR_SET_NAME, "keyd-guardian", 0, 0, 0);
+    reset_signals();
+    keep_only(socket, settings, program.file());
+    confine();
+    const pid_t self = getpid();
+    for (;;) {
+      const pid_t notary = fork();
+      if (notary == 0) become_notary(program.path(), self);
+      const std::string death = notary < 0 ? strerror(errno) : death_of(notary);
+      if (death.empty()) _exit(0);
+      say(program.path() + " ended before it could answer: " + death);
+      log::warning("keyd-notary died and is started again; the question it had is lost", {{"cause", death}});
+      nanosleep(&kBetweenBirths, nullptr);
+    }
+  } catch (const std::exception& error) {
+    log::error("keyd-guardian fails; with bind_remote no device's key signs any more", {{"cause", error.what()}});
+  }
+  _exit(1);
+}
+
+// Until the notary can answer.
+void wait_for_first_word(int socket, const std::string& path) {
+  pollfd ready{socket, POLLIN, 0};
+  NotaryAnswer word;
+  int events;
+  while ((events = poll(&ready, 1, kFirstWordMs)) < 0 && errno == EINTR) {
+  }
+  if (events <= 0) throw std::runtime_error(path + " says nothing for " + std::to_string(kFirstWordMs / 1000) + " s");
+  if (recv(socket, &word, sizeof word, 0) != sizeof word) throw std::runtime_error(path + " can't be started");
+  word.problem[sizeof word.problem - 1] = '\0';
+  if (word.job != 0) throw std::runtime_error(path + " is of another version; install mqtt-relay anew");
+  if (word.transcript_hash != 0) throw common::ConfigError(word.problem);
+  if (word.problem[0] != '\0') throw std::runtime_error(word.problem);
+}
+
+}  // namespace
+
+std::string NotarySettings::packed() const {
+  return remote_host + '\0' + ca_file + '\0' + static_cast<char>('0' + static_cast<int>(log_level)) + ca_pem;
+}
+
+NotarySettings NotarySettings::unpacked(const std::string& bytes) {
+  const size_t host = bytes.find('\0'), file = host == bytes.npos ? host : bytes.find('\0', host + 1);
+  if (file == bytes.npos || file + 1 == bytes.size()) throw std::runtime_error("these are no settings");
+  return {bytes.substr(0, host), bytes.substr(host + 1, file - host - 1), bytes.substr(file + 2),
+          static_cast<log::Level>(bytes[file + 1] - '0')};
+}
+
+common::Fd start_notary(const NotarySettings& settings) {
+  if (settings.remote_host.find('\0') != std::string::npos)
+    throw common::ConfigError("bind_remote.remote_host has a NUL in it; give the remote broker's name");
+  const common::Program program(kNotaryProgram);
+  const common::Fd packed = common::sealed(settings.packed());
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) fail("socketpair");
+  common::Fd ours(ends[0]), theirs(ends[1]);
+  const pid_t keyd = getpid();
+  const pid_t guardian = fork();
+  if (guardian < 0) fail("fork");
+  if (guardian == 0) be_guardian(program, theirs.get(), packed.get(), keyd);
+  theirs.reset();
+  try {
+    wait_for_first_word(ours.get(), program.path());
+  } catch (...) {
+    kill(guardian, SIGKILL);  // and with it the notary
+    waitpid(guardian, nullptr, 0);
+    throw;
+  }
+  if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) fail("fcntl(O_NONBLOCK)");
+  return ours;
+}
+
+}  // namespace keyd

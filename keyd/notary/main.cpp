@@ -1,0 +1,111 @@
+// mqtt-keyd-notary: reads for keyd what comes from the network, and has no key.
+//
+// Its guardian (keyd/guardian) executes it, with the socket pair to keyd and its settings; nobody else has a use for
+// it. Once it has said that it can answer it has no file, no other descriptor but standard error, and next to no system
+// call.
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <system_error>
+
+#include "common/config.h"
+#include "common/crash_report.h"
+#include "common/hardening.h"
+#include "common/log.h"
+#include "common/program.h"
+#include "common/syscall_filter.h"
+#include "keyd/guardian/guardian.h"
+#include "keyd/notary/verifier.h"
+
+namespace {
+
+using namespace keyd;
+namespace log = common::log;
+
+// What answering takes.
+constexpr const char* kCalls[] = {
+    "recvfrom", "sendto",     "write",   "getrandom", "clock_gettime", "gettimeofday",   "brk",
+    "munmap",   "mremap",     "madvise", "futex",     "rt_sigaction",  "rt_sigprocmask", "rt_sigreturn",
+    "exit",     "exit_group", "gettid",  "getpid",    "tgkill",        "newfstatat",     "fstat"};
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+void missing(const std::string& feature) {
+  if (!feature.empty()) log::warning("keyd-notary runs without a part of its sandbox", {{"missing", feature}});
+}
+
+// Whether keyd is still there.
+bool send_answer(const NotaryAnswer& answer) {
+  while (send(kNotarySocket, &answer, sizeof answer, MSG_NOSIGNAL) < 0)
+    if (errno == EPIPE || errno == ECONNRESET) return false;
+    else if (errno != EINTR) fail("send");
+  return true;
+}
+
+int refuse(int status, const std::string& problem) {
+  NotaryAnswer word;
+  word.transcript_hash = status == EX_CONFIG;  // for keyd: the operator's fault
+  strncpy(word.problem, problem.c_str(), sizeof word.problem - 1);
+  return send_answer(word) ? status : 0;
+}
+
+void confine() {
+  common::harden_process();
+#if defined(MQTT_RELAY_SANITIZED)
+  return;  // its runtime reads files of its own
+#endif
+  missing(common::forbid_files());
+  missing(common::allow_system_calls(kCalls, {}));
+}
+
+// Until keyd closes its end.
+void serve(Verifier& verifier) {
+  static struct {
+    Question question;
+    uint8_t transcript[ipc::kMaxTranscript];
+  } received;
+  for (;;) {
+    const ssize_t size = recv(kNotarySocket, &received, sizeof received, 0);
+    if (size == 0) return;
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) fail("recv");
+    const auto bytes = static_cast<size_t>(size);
+    if (bytes < sizeof received.question) continue;  // not a question: there is no job to answer
+    const Bytes transcript(received.transcript, bytes - sizeof received.question);
+    if (!send_answer(verifier.answer(received.question, transcript))) return;
+  }
+}
+
+int run() {
+  const NotarySettings settings = NotarySettings::unpacked(common::read_sealed(kNotarySettings));
+  close(kNotarySettings);
+  log::open("keyd-notary", settings.log_level);
+  Verifier verifier(settings.remote_host, {settings.ca_file, settings.ca_pem});
+  for (const trust::Concern& concern : verifier.concerns(time(nullptr))) log::warning(concern.text());
+  confine();
+  if (send_answer({})) serve(verifier);
+  return 0;
+}
+
+}  // namespace
+
+int main() {
+  int status = EX_SOFTWARE;
+  log::open("keyd-notary", log::Level::info);
+  prctl(PR_SET_NAME, "keyd-notary", 0, 0, 0);
+  common::report_crashes("keyd-notary");
+  try {
+    status = run();
+  } catch (const common::ConfigError& error) {
+    status = refuse(EX_CONFIG, error.what());
+  } catch (const std::exception& error) {
+    log::error("keyd-notary fails", {{"cause", error.what()}});
+    status = refuse(EX_SOFTWARE, std::string("keyd-notary fails: ") + error.what());
+  }
+  _exit(status);  // nothing is left to tidy up, and destructors have no system calls any more
+}
