@@ -1,5 +1,6 @@
 #include "relayd/admin/remote_advice.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -68,6 +69,14 @@ Advice advice_on(const ProbeResult& probe, const Config& config, const std::stri
   };
   if (!probe.answered.empty()) return at({probe.answered, "correct remote_host and remote_port in " + config_file});
   if (probe.mute) return at(mute(probe, config, config_file));
+  if (!probe.advice.empty()) {
+    // The advice ends the problem as well (tls::End).
+    const std::string chain =
+        probe.problem.substr(0, probe.problem.size() - std::min(probe.problem.size(), probe.advice.size() + 2));
+    return at({chain, probe.advice + "; " + by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
+                          " shows the chain, which is judged by remote.cacertfile and remote.server_name_indication; "
+                          "`mqtt-relayd verify CHAIN.pem --as remote` judges it as relayd does"});
+  }
   if (const auto advice = advice_on_remote_alert(probe.alert); !advice.empty())
     return at({probe.problem, std::string(advice)});
   return at({probe.problem, by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +

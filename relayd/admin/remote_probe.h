@@ -20,6 +20,7 @@ struct ProbeResult {
 
   // More of why TLS did not come up.
   tls::End::Cause cause = tls::End::Cause::closed;
+  std::string advice;       // what mends a chain that relayd refuses
   int alert = 0;            // the broker's alert (RFC 8446 section 6), if it sent one
   std::string answered;     // what came back, in words, if that was no TLS
   bool mute = false;        // nothing came back, and then:

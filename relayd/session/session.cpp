@@ -159,7 +159,7 @@ void Session::look_up() {
     return stay_local();
   }
   move_to(State::looking_up);
-  const std::string spellings = spellings_of(client_id_);
+  const std::string spellings = other_spellings();
   const ipc::Lookup lookup{ipc::Role::device, chain_.spki, origin_of(address_, id_), client_id_, spellings};
   lookup_ = services_.keyd.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_lookup(answer); });
   if (!lookup_) refuse(Refusal::server_busy, "too many requests wait for keyd");

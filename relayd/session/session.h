@@ -130,7 +130,7 @@ class Session final : public tls::StreamHandler {
   bool is_superseded() const;
   void supersede();
   void leave_waiting();
-  static std::string spellings_of(std::string_view client_id);
+  std::string other_spellings() const;
   void warn_of_impossible_id();
   void warn_of_other_spelling(std::span<const uint8_t> key);
   void look_up();

@@ -17,6 +17,9 @@ void Session::left_before_tls(const tls::End& end) {
     return finish("a TCP probe: connected, and left without a byte", Level::debug);
   }
   if (speaks < Speaks::tls) return spoke_no_tls(speaks);
+  if (end.cause == Cause::closed || end.cause == Cause::lost)
+    return device_left("device: left in the midst of the TLS handshake (" + end.text +
+                       "), without an alert that says why; often it does not trust the listener's certificate");
   const bool failed = end.cause > Cause::timed_out;
   device_left("device: " + with_advice(end.text, end.alert ? advice_on_device_alert(end.alert_code) : ""),
               failed ? Level::warning : Level::info);

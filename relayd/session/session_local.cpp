@@ -1,5 +1,7 @@
 // A device that has no key stays local, by rule 3. Where the operator may have meant a key, that is said and counted:
 // its messages would be missed at the remote broker, and nothing else would tell.
+#include <algorithm>
+
 #include "common/log.h"
 #include "common/spellings.h"
 #include "relayd/session/session.h"
@@ -9,12 +11,32 @@ namespace {
 
 constexpr size_t kShownId = 100;  // bytes of an id that may have 65,535
 
+bool same_letter(uint8_t a, char b) {
+  const auto lower = [](uint8_t c) { return c >= 'A' && c <= 'Z' ? c + 0x20 : c; };
+  return lower(a) == lower(static_cast<uint8_t>(b));
+}
+
+// Any mixture of case can't be tried. The likely one can: a key is often named as its certificate is, whose common name
+// lies in it as it is written. "": the certificate has the id in no other case.
+std::string as_in_certificate(std::string_view id, std::span<const uint8_t> certificate) {
+  for (auto from = certificate.begin();; ++from) {
+    from = std::search(from, certificate.end(), id.begin(), id.end(), same_letter);
+    if (from == certificate.end()) return "";
+    if (!std::equal(id.begin(), id.end(), from, [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; }))
+      return {from, from + static_cast<std::ptrdiff_t>(id.size())};
+  }
+}
+
 }  // namespace
 
 // As many as fit: an id of more than 150 bytes has them too long to be mistaken.
-std::string Session::spellings_of(std::string_view client_id) {
+std::string Session::other_spellings() const {
   std::string all;
-  for (const std::string& spelling : common::other_spellings(client_id))
+  auto spellings = common::other_spellings(client_id_);
+  if (std::string spelling = as_in_certificate(client_id_, chain_.leaf());
+      ipc::can_name_a_key(spelling) && std::ranges::find(spellings, spelling) == spellings.end())
+    spellings.insert(spellings.begin(), std::move(spelling));
+  for (const std::string& spelling : spellings)
     if (all.size() + spelling.size() + 1 <= ipc::kMaxSpellings) all.append(spelling) += '/';
   return all;
 }

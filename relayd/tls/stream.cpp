@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "certificate_name.h"
+#include "relayd/tls/error_words.h"
 #include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
@@ -173,6 +174,7 @@ void Stream::fail_handshake() {
     std::replace(text.begin(), text.end(), '"',
                  '\'');  // for the log, which is JSON: no backslashes in what people grep
     end(End::Cause::peer_certificate, std::move(text));
+    if (end_) end_->advice = refusal->advice;
   } else {
     end_tls(handshake_->wolf_error());
   }
@@ -403,8 +405,7 @@ void Stream::end_tls(int wolf_error) {
   if (error_ != 0) return end_lost();
   if (peer_closed_) return end(End::Cause::closed, "closed the connection without a TLS close_notify");
   say_why(wolf_shim_alert_for(wolf_error));
-  const char* reason = wolfSSL_ERR_reason_error_string(static_cast<unsigned long>(wolf_error));
-  end(End::Cause::tls, reason ? reason : "TLS error " + std::to_string(wolf_error));
+  end(End::Cause::tls, in_plain_words(wolf_error, wolf_shim_is_server(ssl_.get())));
 }
 
 void Stream::end_lost() { end(error_ == ETIMEDOUT ? End::Cause::timed_out : End::Cause::lost, strerror(error_)); }

@@ -46,6 +46,7 @@ struct End {
   std::optional<ipc::Status> status;  // signature: keyd's answer; nullopt: none in time
   bool alert = false;                 // the peer ended it, by a TLS alert
   int alert_code = 0;                 // which one (RFC 8446 section 6)
+  std::string advice = {};            // peer_certificate: what mends it; ends `text` as well
 };
 
 class StreamHandler {

@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   folder = argv[1];
   request("hello", {1, ipc::Hello{ipc::kVersion, 7}});
   request("lookup", {2, ipc::Lookup{ipc::Role::device, {}, {}, "thermo-1"}});
+  request("lookup-spellings", {3, ipc::Lookup{ipc::Role::device, {}, {}, "Thermo-1", "thermo-1/THERMO-1/"}});
   request("stats", {4, std::monostate{}});
   sign("tls13-server-ecdsa", Kind::tls13_server, Scheme::ecdsa_sha256, Content(32, 1));
   sign("tls13-client-pss", Kind::tls13_client, Scheme::rsa_pss_rsae_sha256, Content(48, 1));

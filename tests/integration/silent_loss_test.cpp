@@ -85,6 +85,16 @@ TEST_CASE("a device whose key file differs in case or Unicode form only stays lo
   CHECK(test->relay().log().count_text("stays local", mark) == 0);
 }
 
+TEST_CASE("a key file with its certificate's mixture of case is found for a device that writes its id in another one") {
+  Counted test;
+  const auto identity = device_named("SensoR-aB7");
+  test->give_key("SensoR-aB7", identity);
+  auto device = test->device(identity);
+  device.join("sENSOr-Ab7").ping();
+  CHECK(test.line("a key for its client id in another spelling").at("key_file") == "SensoR-aB7.pem");
+  CHECK(test->remote_connections() == 0);
+}
+
 TEST_CASE("relayd check warns of devices that stayed local by mistake or were refused, each with the remedy") {
   Counted test({.remote_passwords = "known:secret\n"});
   const auto identity = device_identity("p256", 1);

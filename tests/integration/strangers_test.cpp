@@ -169,3 +169,43 @@ TEST_CASE("a remote_port that is plain MQTT, a web server or ssh is told about a
   CHECK(why.find(std::string("answered in ") + port.named) != why.npos);
   CHECK(why.find("remote_port") != why.npos);
 }
+
+TEST_CASE("a device that speaks no TLS version of ours, and one without a certificate, are told about in plain words") {
+  Door door;
+  auto& log = door.world->relay().log();
+  const auto identity = device_identity("p256", 1);
+  SECTION("TLS 1.1") {
+    auto old = TlsContext::client(&identity, authorities().root);
+    old.allow_tls_1_1_only();
+    const auto mark = log.mark();
+    auto stream = TlsStream::open(door.world->relay().endpoint(), old);
+    stream.refused_handshake();
+    const auto why = door.ending(mark).at("why").get<std::string>();
+    INFO(why);
+    CHECK(why.find("no TLS version of listener.versions") != why.npos);
+  }
+  SECTION("no certificate") {
+    const auto mark = log.mark();
+    auto stream = TlsStream::open(door.world->relay().endpoint(),
+                                  TlsContext::client(nullptr, authorities().root, TlsVersion::v1_2));
+    stream.refused_handshake();
+    const auto why = door.ending(mark).at("why").get<std::string>();
+    INFO(why);
+    CHECK(why.find("showed no certificate") != why.npos);
+    CHECK(why.find("give it its certificate and key") != why.npos);
+  }
+}
+
+TEST_CASE("a device that leaves in the midst of the handshake is told about as such, and not as a failure of TLS") {
+  Door door;
+  const auto mark = door.world->relay().log().mark();
+  {
+    Tcp client(door.world->relay().endpoint());
+    client.send({"\x16\x03\x01\x02\x00\x01", 6});
+  }
+  const Json line = door.ending(mark);
+  INFO(line.dump());
+  CHECK(line.at("level") == "info");
+  CHECK(line.at("why").get<std::string>().find("left in the midst of the TLS handshake") != std::string::npos);
+  CHECK(door.totals().at("handshakes_failed") == 1);
+}

@@ -82,6 +82,8 @@ Identity device_identity(const std::string& type, int number) {
   return make_device(authorities().root.parent_path(), type + "-" + std::to_string(number), type);
 }
 
+Identity device_named(const std::string& name) { return make_device(authorities().root.parent_path(), name, "p256"); }
+
 Identity strange_device(const std::string& type) {
   return make_device(strange_authorities().root.parent_path(), "strange-" + type, type);
 }

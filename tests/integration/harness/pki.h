@@ -27,6 +27,8 @@ const Authorities& strange_authorities();
 
 // "p256", 3 → the device "p256-3"; the same for whoever asks again.
 Identity device_identity(const std::string& type, int number);
+// A P-256 device whose certificate has this name.
+Identity device_named(const std::string& name);
 // A device of the strange authority.
 Identity strange_device(const std::string& type);
 
