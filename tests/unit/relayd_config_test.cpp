@@ -124,8 +124,13 @@ TEST_CASE("orders_and_revocations_arrive_as_they_were_sent") {
   const auto disconnect = Order::decode(Order{Order::What::disconnect, {}, "a \"client\""}.encode());
   CHECK(disconnect.what == Order::What::disconnect);
   CHECK(disconnect.client_id == "a \"client\"");
-  const auto fd = relayd::Revocations{{"ca.pem", "CA"}, {"crl.pem", "CRL"}}.to_memfd();
-  CHECK(relayd::Revocations::from_fd(fd.get()).revoked.text == "CRL");
+  const trust::Policy policy{.depth = 3, .partial_chain = true, .revocation = trust::Revocation::chain};
+  const auto fd = relayd::Revocations{{"ca.pem", "CA"}, {"crl.pem", "CRL"}, policy}.to_memfd();
+  const auto arrived = relayd::Revocations::from_fd(fd.get());
+  CHECK(arrived.revoked.text == "CRL");
+  CHECK(arrived.policy.depth == 3);
+  CHECK(arrived.policy.partial_chain);
+  CHECK(arrived.policy.revocation == trust::Revocation::chain);
 }
 
 TEST_CASE("worker_that_served_is_restarted_at_once_and_one_that_did_not_ever_later") {
