@@ -44,6 +44,20 @@ tls::Versions parse_versions(Section& section) {
   return v12 && v13 ? tls::Versions::tls12_and_13 : v13 ? tls::Versions::tls13 : tls::Versions::tls12;
 }
 
+std::vector<uint16_t> parse_groups(Section& section) {
+  const auto names = section.strings("groups", {"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"});
+  std::vector<uint16_t> groups;
+  for (const auto& name : names) {
+    const uint16_t group = tls::group_named(name);
+    if (group == 0) section.fail("groups", "found \"" + name + "\"; allowed: " + std::string(tls::kGroupNames));
+    if (std::find(groups.begin(), groups.end(), group) != groups.end())
+      section.fail("groups", "found \"" + name + "\" twice");
+    groups.push_back(group);
+  }
+  if (groups.empty()) section.fail("groups", "empty; allowed: " + std::string(tls::kGroupNames));
+  return groups;
+}
+
 bool parse_verify(Section& section) {
   return section.one_of("verify", "verify_peer", {"verify_peer", "verify_none"}) == "verify_peer";
 }
@@ -95,6 +109,9 @@ Config::Listener parse_listener(Section section) {
   listener.max_connect_size = parse_packet_size(section, "max_connect_size", "256KB");
   listener.max_packet_size = parse_packet_size(section, "max_packet_size", "256MB");
   listener.max_clientid_len = static_cast<size_t>(section.integer("max_clientid_len", 65535, 1, 65535));
+  listener.max_record = static_cast<size_t>(section.size("max_record", "16KB"));
+  if (listener.max_record < 512 || listener.max_record > tls::Runtime::kRecord)
+    section.fail("max_record", "found " + std::to_string(listener.max_record) + " bytes; expected 512 to \"16KB\"");
   listener.max_connections = section.count_or_infinity("max_connections", kMaxConnections);
   listener.max_conn_rate = section.rate("max_conn_rate", "1000/s");
   listener.messages_rate = section.rate("messages_rate", "infinity");
@@ -129,6 +146,7 @@ Config::Remote parse_remote(Section section) {
   for (const auto& protocol : remote.alpn)
     if (protocol.empty() || protocol.size() > 255 || protocol.find(',') != std::string::npos)
       section.fail("alpn", "found \"" + protocol + "\"; expected protocol names of 1 to 255 bytes, as \"mqtt\"");
+  remote.groups = parse_groups(section);
   remote.connect_timeout = section.duration("connect_timeout", "10s");
   remote.connack_timeout = section.duration("connack_timeout", "20s");
   section.finish();

@@ -46,6 +46,7 @@ struct Config {
     common::Milliseconds handshake_timeout{}, idle_timeout{};
     uint32_t max_connect_size = 0, max_packet_size = 0;  // bytes
     size_t max_clientid_len = 0;                         // bytes
+    size_t max_record = 0;                               // bytes of a TLS record to a device that asks for nothing
     std::optional<uint64_t> max_connections;             // nullopt: infinity
     common::Rate max_conn_rate;                          // connections accepted; beyond it they wait in the backlog
     common::Rate messages_rate, bytes_rate;              // what one device sends; beyond it is read more slowly
@@ -64,6 +65,7 @@ struct Config {
     tls::Versions versions = tls::Versions::tls12_and_13;
     std::string server_name;  // for SNI and the certificate; remote_host if not set
     std::vector<std::string> alpn;
+    std::vector<uint16_t> groups;  // tls::group_named
     common::Milliseconds connect_timeout{}, connack_timeout{};
   };
 

@@ -51,9 +51,10 @@ Check check_remote(const CheckContext& context) {
   if (context.addresses.empty()) return {Result::skipped, "there is no address: see remote-name"};
   try {
     const tls::Pem trusted = read_pem(context.config_file, "remote.cacertfile", config.remote.cacertfile);
-    const tls::ClientContext client(
-        {trusted, config.remote.verify_peer, config.remote.versions, config.remote.server_name, config.remote.alpn,
-         read_pem(context.config_file, "remote.crlfile", config.remote.crlfile), config.remote.policy});
+    const tls::ClientContext client({trusted, config.remote.verify_peer, config.remote.versions,
+                                     config.remote.server_name, config.remote.alpn,
+                                     read_pem(context.config_file, "remote.crlfile", config.remote.crlfile),
+                                     config.remote.policy, config.remote.groups});
     return judge(context, probe(context.addresses, client, config.remote.connect_timeout));
   } catch (const common::ConfigError&) {
     return {Result::skipped, "it could not be verified: see remote-authorities"};

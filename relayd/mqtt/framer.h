@@ -68,6 +68,9 @@ class Framer {
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t packets(PacketType type) const { return packets_[static_cast<std::size_t>(type)]; }
 
+  // Bytes of the largest packet whose fixed header was good.
+  std::uint32_t largest_packet() const { return largest_packet_; }
+
   std::optional<PacketType> first_type() const { return first_type_; }
   // The first CONNACK's reason code (3.x: return code); 0 is success.
   std::optional<std::uint8_t> connack_code() const { return connack_code_; }
@@ -88,6 +91,7 @@ class Framer {
   std::array<std::uint64_t, 16> packets_{};
   std::uint64_t bytes_ = 0;
   std::uint32_t max_packet_size_;
+  std::uint32_t largest_packet_ = 0;
   std::uint32_t left_ = 0;                  // body bytes of the packet under way that have not come yet
   std::uint32_t code_in_ = kNothing;        // body bytes in front of the reason code that is to be kept
   FixedHeader header_{};                    // started: the fixed header is under way
@@ -120,6 +124,7 @@ Framer::Fed Framer::feed(Bytes in, OnPacket&& on_packet) {
       if (header_.packet_size() > max_packet_size_) return stop(State::too_large, begun, began_here);
       const PacketStart start{header_.type(), header_.flags(), static_cast<std::uint8_t>(header_.header_size()),
                               header_.packet_size(), at};
+      largest_packet_ = std::max(largest_packet_, header_.packet_size());
       begin(header_.remaining());
       on_packet(start);
     }

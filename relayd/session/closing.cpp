@@ -31,7 +31,17 @@ Refusal Session::refusal_of(std::optional<ipc::Status> status) {
   }
 }
 
+// wolfSSL has declined by an alert (RFC 5246 section 7.2.2); whether the broker then goes on is its own matter.
+void Session::note_renegotiation() {
+  if (told_of_renegotiation_ || !upstream_ || !upstream_->has_declined_renegotiation()) return;
+  told_of_renegotiation_ = true;
+  common::log::warning(
+      "the remote broker asked for a TLS 1.2 renegotiation, which was declined; it may end the session",
+      {{"worker", services_.worker}, {"session", id_}, {"client_id", client_id_}});
+}
+
 void Session::upstream_ended(const tls::End& end) {
+  note_renegotiation();
   if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
   if (state_ == State::parting) return finish("the device disconnected");
   if (state_ == State::awaiting_connack && down_.connack_code()) return refused_by_broker();

@@ -90,6 +90,7 @@ void Session::release_chain() {
 void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
   const bool relays = state_ == State::awaiting_connack || state_ == State::relaying;
   if (&stream == upstream_.get()) {
+    note_renegotiation();
     if (relays || state_ == State::parting) forward_down(bytes);
   } else if (state_ == State::awaiting_connect) {
     read_connect(bytes);
@@ -297,7 +298,9 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
   if (state_ == State::awaiting_connack && first && first != mqtt::PacketType::connack &&
       first != mqtt::PacketType::auth)
     return refuse(Refusal::server_unavailable, "the broker's first packet is no CONNACK");
-  device_.write(bytes.first(fed.good));
+  // Not joined into records larger than the broker's own: it may know the device to have small buffers, as a broker
+  // that writes each packet by itself does. Without TLS a packet is what it wrote.
+  device_.write(bytes.first(fed.good), to_remote_ ? upstream_->largest_record() : down_.largest_packet());
   broker_answered_ = down_.packets(mqtt::PacketType::connack) > 0 || !down_.at_boundary();
   count(services_.counters.bytes_down, fed.good);
   count(services_.counters.messages_down, down_.packets(mqtt::PacketType::publish) - before);

@@ -167,6 +167,7 @@ class Session final : public tls::StreamHandler {
 
   void end(mqtt::Refusal before_connack, mqtt::DisconnectReason after, std::string_view why);
   static mqtt::Refusal refusal_of(std::optional<ipc::Status> status);
+  void note_renegotiation();
   void upstream_ended(const tls::End& end);
   void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);
@@ -198,6 +199,7 @@ class Session final : public tls::StreamHandler {
   bool probe_ = false;  // it left without a byte
   NewestTable::Device newest_id_ = 0;
   bool to_remote_ = false;
+  bool told_of_renegotiation_ = false;
   bool broker_answered_ = false;  // a CONNACK, or a part of any packet: there is no place for a CONNACK of ours
   std::optional<ipc::Client::Ticket> lookup_;
   std::unique_ptr<Dialer> dialer_;         // until the session is up

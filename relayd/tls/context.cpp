@@ -42,6 +42,26 @@ ContextPtr make_context(bool server, Versions versions) {
 
 }  // namespace
 
+uint16_t group_named(std::string_view name) {
+  static constexpr std::pair<std::string_view, uint16_t> kGroups[] = {
+      {"X25519MLKEM768", WOLFSSL_X25519MLKEM768}, {"X25519", WOLFSSL_ECC_X25519},
+      {"P-256", WOLFSSL_ECC_SECP256R1},           {"secp256r1", WOLFSSL_ECC_SECP256R1},
+      {"P-384", WOLFSSL_ECC_SECP384R1},           {"secp384r1", WOLFSSL_ECC_SECP384R1},
+      {"P-521", WOLFSSL_ECC_SECP521R1},           {"secp521r1", WOLFSSL_ECC_SECP521R1}};
+  for (const auto& [known, number] : kGroups)
+    if (known == name) return number;
+  return 0;
+}
+
+std::vector<uint16_t> key_shares(const std::vector<uint16_t>& groups) {
+  std::vector<uint16_t> shares;
+  for (const uint16_t group : groups) {
+    if (shares.empty()) shares.push_back(group);
+    else if (shares[0] == WOLFSSL_X25519MLKEM768) return {shares[0], group};
+  }
+  return shares;
+}
+
 void ContextDeleter::operator()(WOLFSSL_CTX* context) const { wolfSSL_CTX_free(context); }
 
 std::unique_ptr<trust::Validator> make_validator(const ServerOptions& options) {
@@ -61,7 +81,9 @@ std::unique_ptr<trust::Validator> make_validator(const ClientOptions& options) {
 }
 
 ServerContext::ServerContext(const ServerOptions& options)
-    : context_(make_context(true, options.versions)), validator_(make_validator(options)) {
+    : context_(make_context(true, options.versions)),
+      validator_(make_validator(options)),
+      max_record_(options.max_record) {
   const Pem& pem = options.certificate;
   const auto certificates = trust::certificates_in(pem);
   trust::Der chain;
@@ -98,9 +120,8 @@ ClientContext::ClientContext(ClientOptions options)
       context_(make_context(false, options_.versions)) {
   if (validator_) judge_peers(context_.get(), WOLFSSL_VERIFY_PEER);
   else wolfSSL_CTX_set_verify(context_.get(), WOLFSSL_VERIFY_NONE, nullptr);
-  int groups[] = {WOLFSSL_X25519MLKEM768, WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1,
-                  WOLFSSL_ECC_SECP521R1};  // in TLS 1.2 they also say which curves a certificate may have
-  if (wolfSSL_CTX_set_groups(context_.get(), groups, std::size(groups)) != WOLFSSL_SUCCESS)
+  std::vector<int> groups(options_.groups.begin(), options_.groups.end());
+  if (wolfSSL_CTX_set_groups(context_.get(), groups.data(), static_cast<int>(groups.size())) != WOLFSSL_SUCCESS)
     throw std::runtime_error("wolfSSL does not know the key exchange groups it was built with");
 }
 

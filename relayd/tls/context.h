@@ -25,8 +25,17 @@ struct ServerOptions {
   bool verify_peer = true;
   bool fail_if_no_peer_cert = true;
   Versions versions = Versions::tls12_and_13;
-  trust::Policy policy = {};  // for the devices' chains, but for purpose and name
+  trust::Policy policy = {};      // for the devices' chains, but for purpose and name
+  size_t max_record = 16 * 1024;  // bytes; devices that ask for less by max_fragment_length get less
 };
+
+// A key exchange's number by its IANA or OpenSSL name (RFC 8446 section 4.2.7); 0: not one of ours.
+uint16_t group_named(std::string_view name);
+inline constexpr std::string_view kGroupNames =
+    "X25519MLKEM768, X25519, P-256 (secp256r1), P-384 (secp384r1), P-521 (secp521r1)";
+// For which of them a ClientHello brings a key along: the first one, and the first classical one, so that a broker
+// without the hybrid costs no second round trip.
+std::vector<uint16_t> key_shares(const std::vector<uint16_t>& groups);
 
 struct ClientOptions {
   Pem trusted;  // issuers of the broker's certificate; used if verify_peer
@@ -36,6 +45,8 @@ struct ClientOptions {
   std::vector<std::string> alpn;  // RFC 7301; empty: no extension
   Pem revoked = {};               // CRLs; none if text is empty
   trust::Policy policy = {};      // for the broker's chain, but for purpose and name
+  // Key exchanges offered, best first; in TLS 1.2 also the curves that a certificate may have.
+  std::vector<uint16_t> groups = {};
 };
 
 struct ContextDeleter {
@@ -53,11 +64,13 @@ class ServerContext {
   WOLFSSL_CTX* get() const { return context_.get(); }
   const CertificateChain& certificate() const { return certificate_; }  // the leaf only
   trust::Validator* validator() const { return validator_.get(); }      // null: devices show no certificate
+  size_t max_record() const { return max_record_; }
 
  private:
   ContextPtr context_;
   std::unique_ptr<trust::Validator> validator_;
   CertificateChain certificate_;
+  size_t max_record_;
 };
 
 class ClientContext {

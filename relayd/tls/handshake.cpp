@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "relayd/tls/client_hello.h"
 #include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
@@ -156,6 +157,11 @@ bool Handshake::bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_i
   }
   request.content = messages;
   return true;
+}
+
+void Handshake::keep_hello(std::span<const uint8_t> received) {
+  const auto more = received.first(std::min(received.size(), kKeptOfHello - hello_.size()));
+  hello_.insert(hello_.end(), more.begin(), more.end());
 }
 
 bool Handshake::accepts_peer(Chain chain, bool key_usable) {

@@ -58,6 +58,10 @@ class Handshake {
   using OnVerified = std::function<void(std::span<const uint8_t>)>;
   void on_verified(OnVerified tell) { on_verified_ = std::move(tell); }
 
+  // The beginning of what the peer sent, to tell what a ClientHello offered.
+  void keep_hello(std::span<const uint8_t> received);
+  std::span<const uint8_t> hello() const { return hello_; }
+
   // A server's: the peer's chain as sent, once it has been accepted.
   CertificateChain& peer_chain() { return peer_chain_; }
 
@@ -95,6 +99,7 @@ class Handshake {
   std::optional<trust::Refusal> refusal_;
   bool exhausted_ = false;
   int result_ = 0, error_ = 0;
+  std::vector<uint8_t> hello_;
   CertificateChain peer_chain_;
 };
 

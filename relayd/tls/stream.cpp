@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "certificate_name.h"
+#include "relayd/tls/client_hello.h"
 #include "relayd/tls/error_words.h"
 #include "relayd/tls/wolf_shim.h"
 
@@ -88,6 +89,7 @@ bool Stream::begin(WOLFSSL_CTX* context, SigningKey key, trust::Validator* valid
 
 bool Stream::server_handshake(const ServerContext& context, SigningKey key) {
   if (!begin(context.get(), std::move(key), context.validator())) return false;
+  wolf_shim_bound_sent_records(ssl_.get(), context.max_record());
   watch();
   return true;
 }
@@ -128,9 +130,8 @@ bool Stream::begin_client(const ClientContext& context) {
         WOLFSSL_SUCCESS)
       return false;
   }
-  // Both shares at once: the hybrid where the broker has it, and no second round trip where it has not.
   if (options.versions != Versions::tls12)
-    for (const uint16_t group : {WOLFSSL_X25519MLKEM768, WOLFSSL_ECC_X25519})
+    for (const uint16_t group : key_shares(options.groups))
       if (wolfSSL_UseKeyShare(ssl, group) != WOLFSSL_SUCCESS) return false;
   received_ = true;  // a client speaks first
   const auto progress = handshake_->advance();
@@ -248,7 +249,8 @@ size_t Stream::read_tls() {
       end_tls(wolfSSL_get_error(ssl_.get(), got));
       break;
     }
-    size += static_cast<size_t>(got);
+    size += static_cast<size_t>(got);  // of one record, 16 KiB at most
+    largest_record_ = std::max(largest_record_, static_cast<uint16_t>(got));
   }
   return size;
 }
@@ -261,6 +263,7 @@ std::span<const uint8_t> Stream::receive() {
   if (got > 0) {
     const auto received = std::span(runtime_.received).first(static_cast<size_t>(got));
     if (state_ == State::handshake) keep_first(received);
+    if (handshake_ && wolf_shim_is_server(ssl_.get())) handshake_->keep_hello(received);
     return received;
   }
   if (got == 0) peer_closed_ = true;
@@ -319,13 +322,18 @@ void Stream::set_io_callbacks(WOLFSSL_CTX* context) {
   wolfSSL_CTX_SetIOSend(context, send_callback);
 }
 
-void Stream::write(std::span<const uint8_t> bytes) {
+void Stream::write(std::span<const uint8_t> bytes, size_t most_in_record) {
   if (state_ != State::open || broken_ || write_ended_ || bytes.empty()) return;
   if (!ssl_) {
     send_or_keep(bytes);
   } else {
-    // All of it at once: the send callback takes everything. Any failure is one that the next read reports as well.
-    if (wolfSSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) <= 0) broken_ = true;
+    // The send callback takes everything, so that all records leave in one send. Any failure is one that the next read
+    // reports as well.
+    while (!bytes.empty() && !broken_) {
+      const auto part = bytes.first(std::min(bytes.size(), std::max<size_t>(most_in_record, 1)));
+      if (wolfSSL_write(ssl_.get(), part.data(), static_cast<int>(part.size())) <= 0) broken_ = true;
+      bytes = bytes.subspan(part.size());
+    }
     flush();
   }
   watch();
@@ -405,6 +413,9 @@ void Stream::end_tls(int wolf_error) {
   if (error_ != 0) return end_lost();
   if (peer_closed_) return end(End::Cause::closed, "closed the connection without a TLS close_notify");
   say_why(wolf_shim_alert_for(wolf_error));
+  if (const auto offered = handshake_ ? offered_by(handshake_->hello()) : "";
+      !offered.empty() && wolf_shim_is_about_offers(wolf_error))
+    return end(End::Cause::tls, "no cipher suite or key exchange in common; it offers " + offered);
   end(End::Cause::tls, in_plain_words(wolf_error, wolf_shim_is_server(ssl_.get())));
 }
 
@@ -476,6 +487,8 @@ void Stream::finish() {
   pending_.clear();
   handler_.on_closed(*this);
 }
+
+bool Stream::has_declined_renegotiation() const { return ssl_ && wolf_shim_has_declined_renegotiation(ssl_.get()); }
 
 const char* Stream::tls_version() const { return ssl_ ? wolfSSL_get_version(ssl_.get()) : "plain"; }
 

@@ -80,7 +80,10 @@ class Stream final : private HandshakeOwner {
   // As client_handshake, but shows no certificate and needs no keyd: to see whether the peer's verifies.
   [[nodiscard]] bool probe_handshake(const ClientContext& context, Handshake::OnVerified on_verified);
 
-  void write(std::span<const uint8_t> bytes);
+  // With TLS, in records of at most `most_in_record` bytes; the peer's and the context's own bounds hold as well.
+  void write(std::span<const uint8_t> bytes, size_t most_in_record = SIZE_MAX);
+  // Bytes of the largest record that the peer has sent since the handshake.
+  size_t largest_record() const { return largest_record_; }
   bool congested() const { return !pending_.empty(); }
   void pause() { paused_ = true, watch(); }
   void resume();  // may call on_end at once: call it last
@@ -108,6 +111,8 @@ class Stream final : private HandshakeOwner {
   // Server side, from on_open on: the device's verified chain; empty if it showed none. Can be taken once.
   CertificateChain take_peer_chain() { return std::move(peer_chain_); }
   const char* tls_version() const;  // "TLSv1.3"
+  // The peer has asked for a renegotiation, and was told no (TLS 1.2).
+  bool has_declined_renegotiation() const;
 
   // What the peer sent first during the handshake, at most kFirstBytes of it.
   static constexpr size_t kFirstBytes = 16;
@@ -166,6 +171,7 @@ class Stream final : private HandshakeOwner {
   uint64_t sent_ = 0;             // that the kernel took
   uint64_t progress_at_ = 0;
   size_t most_received_;
+  uint16_t largest_record_ = 0;
   std::vector<uint8_t> leftover_;    // received in an earlier event, in which the handshake parked
   std::span<const uint8_t> window_;  // received, not yet given to wolfSSL; between events all of leftover_
   std::array<uint8_t, kFirstBytes> first_{};

@@ -39,6 +39,13 @@ const void* wolf_shim_handshake_hash(const WOLFSSL* ssl) {
 
 int wolf_shim_is_server(const WOLFSSL* ssl) { return ssl->options.side == WOLFSSL_SERVER_END; }
 
+/* One variable has our bound and, once negotiated, the peer's, which holds for what is received too (record_rules.c). A
+ * power of two is a peer's. */
+void wolf_shim_bound_sent_records(WOLFSSL* ssl, size_t bytes) {
+    if (bytes < MAX_RECORD_SIZE)
+        ssl->max_fragment = (word16)((bytes & (bytes - 1)) == 0 ? bytes - 1 : bytes);
+}
+
 /* wolfSSL's own tables (TranslateErrorToAlert, SendFatalAlertOnly) cover handshake messages only, and in part. */
 int wolf_shim_alert_for(int wolf_error) {
     switch (wolf_error) {
@@ -100,4 +107,13 @@ int wolf_shim_has_sent_fatal_alert(const WOLFSSL* ssl) { return ssl->alert_histo
 void wolf_shim_send_fatal_alert(WOLFSSL* ssl, int alert) {
     if (!wolf_shim_is_over(ssl))
         SendAlert(ssl, alert_fatal, alert);
+}
+
+int wolf_shim_has_declined_renegotiation(const WOLFSSL* ssl) {
+    return ssl->alert_history.last_tx.level == alert_warning && ssl->alert_history.last_tx.code == no_renegotiation;
+}
+
+int wolf_shim_is_about_offers(int wolf_error) {
+    return wolf_error == MATCH_SUITE_ERROR || wolf_error == BAD_KEY_SHARE_DATA || wolf_error == ECC_CURVE_ERROR ||
+           wolf_error == UNSUPPORTED_SUITE;
 }

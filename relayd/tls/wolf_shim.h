@@ -25,6 +25,10 @@ const void* wolf_shim_handshake_hash(const struct WOLFSSL* ssl);
 /* 1 for a server's connection, 0 for a client's. */
 int wolf_shim_is_server(const struct WOLFSSL* ssl);
 
+/* Records that are sent have at most that many bytes of plaintext, or one less, unless the peer asks for less by
+ * max_fragment_length. Before the handshake. With 16384 there is no bound; at least 512. */
+void wolf_shim_bound_sent_records(struct WOLFSSL* ssl, size_t bytes);
+
 /* RFC 8446 section 6: the alert for an error of wolfSSL's. */
 int wolf_shim_alert_for(int wolf_error);
 
@@ -32,6 +36,9 @@ int wolf_shim_alert_for(int wolf_error);
 void wolf_shim_send_fatal_alert(struct WOLFSSL* ssl, int alert);
 int wolf_shim_is_over(const struct WOLFSSL* ssl);
 int wolf_shim_has_sent_fatal_alert(const struct WOLFSSL* ssl);
+int wolf_shim_has_declined_renegotiation(const struct WOLFSSL* ssl);
+/* Whether an error means that nothing of what the peer offers can be used. */
+int wolf_shim_is_about_offers(int wolf_error);
 
 #ifdef __cplusplus
 }

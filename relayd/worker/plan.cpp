@@ -65,13 +65,14 @@ tls::ServerOptions Plan::server_options(const Config& config) const {
           config.listener.verify_peer,
           config.listener.fail_if_no_peer_cert,
           config.listener.versions,
-          config.listener.policy};
+          config.listener.policy,
+          config.listener.max_record};
 }
 
 tls::ClientOptions Plan::client_options(const Config& config) const {
   return {
       remote_trusted, config.remote.verify_peer, config.remote.versions, config.remote.server_name, config.remote.alpn,
-      remote_revoked, config.remote.policy};
+      remote_revoked, config.remote.policy,      config.remote.groups};
 }
 
 common::Fd Plan::to_memfd() const {

@@ -1,6 +1,8 @@
 // Every refusal of a TLS connection is told to the peer by its alert, once (RFC 8446 section 6.2, RFC 5246
 // section 7.2).
 
+#include <openssl/ssl.h>
+
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/raw_tls.h"
 #include "tests/integration/harness/world.h"
@@ -100,4 +102,37 @@ TEST_CASE("a device's record that was changed on the way ends the session by bad
   packet.back() = static_cast<char>(packet.back() ^ 1);
   device.socket().send(packet);
   CHECK(device.alert() == alert::bad_record_mac);
+}
+
+TEST_CASE("a device with no cipher suite or group in common is told so, and the log says what it offers") {
+  World world({.remote = RemoteKind::none, .local = false});
+  const auto identity = device_identity("p256", 1);
+  const auto context = TlsContext::client(&identity, authorities().root, TlsVersion::v1_2);
+  SSL_CTX_set_cipher_list(context.get(), "ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA");
+  SSL_CTX_set1_groups_list(context.get(), "P-256:secp256k1");
+  auto stream = TlsStream::open(world.relay().endpoint(), context);
+  CHECK(stream.refused_handshake().alert_code == alert::handshake_failure);
+  world.relay().log().wait_text("it offers the cipher suites C023 C00A 00FF and the groups P-256 secp256k1");
+}
+
+TEST_CASE("a device that offers more than 150 cipher suites is answered") {
+  World world({.remote = RemoteKind::none, .local = false});
+  const auto identity = device_identity("p256", 1);
+  auto device = RawTls::client(RawSocket(world.relay().endpoint()),
+                               TlsContext::client(&identity, authorities().root, TlsVersion::v1_2));
+  auto hello = device.step();
+  const auto add_at = [&](size_t at, size_t more) {
+    const size_t sum = static_cast<uint8_t>(hello.at(at)) * 256u + static_cast<uint8_t>(hello.at(at + 1)) + more;
+    hello[at] = static_cast<char>(sum >> 8);
+    hello[at + 1] = static_cast<char>(sum);
+  };
+  // RFC 5246 section 7.4.1.2: record and message headers, version, random, session id, suites.
+  const size_t session_id = 5 + 4 + 2 + 32, suites = session_id + 1 + static_cast<uint8_t>(hello.at(session_id));
+  std::string more;
+  for (int i = 0; i < 200; i++) more += {'\x5a', static_cast<char>(i)};
+  for (const size_t length : {size_t{3}, size_t{7}, suites}) add_at(length, more.size());
+  hello.insert(suites + 2, more);
+  device.socket().send(hello);
+  auto answer = device.socket().receive();
+  CHECK(static_cast<uint8_t>(answer.at(0)) == record_type::handshake);
 }

@@ -1,5 +1,7 @@
 // What shares a segment with a handshake message, and how messages are cut into records, makes no difference.
 
+#include <openssl/ssl.h>
+
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/raw_tls.h"
 #include "tests/integration/harness/world.h"
@@ -83,4 +85,21 @@ TEST_CASE("a TLS 1.3 device with a session id gets the change_cipher_spec that m
   CHECK(device.seen()[1].type == record_type::change_cipher_spec);
   CHECK(device.seen()[1].body == "\x01");
   for (size_t i = 2; i < device.seen().size(); i++) CHECK(device.seen()[i].type == record_type::application_data);
+}
+
+TEST_CASE("a TLS 1.2 remote that asks for a renegotiation is told no, the log says so, and the session goes on") {
+  Scene scene(TlsVersion::v1_2);
+  SSL_clear_options(scene.remote.get(), SSL_OP_NO_RENEGOTIATION);
+  scene.remote.handshake();
+  scene.remote.socket().send(scene.remote.encrypt(connack_accepted));
+  CHECK(scene.device.tls().read_packet().bytes == connack_accepted);
+  const size_t before = scene.remote.seen().size();
+  REQUIRE(SSL_renegotiate(scene.remote.get()) == 1);
+  scene.remote.socket().send(scene.remote.step());  // HelloRequest
+  const auto message = mqtt::publish({.topic = "any/x", .payload = "on"});
+  scene.remote.socket().send(scene.remote.encrypt(message));
+  CHECK(scene.device.tls().read_packet().bytes == message);
+  scene.world.relay().log().wait_text("asked for a TLS 1.2 renegotiation, which was declined");
+  while (scene.remote.seen().size() == before || scene.remote.seen().back().type != record_type::alert)
+    REQUIRE(scene.remote.receive());
 }

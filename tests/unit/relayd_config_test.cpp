@@ -40,6 +40,28 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 }  // namespace
 
+TEST_CASE("max_record has the bounds of a TLS record, and remote.groups the names of key exchanges") {
+  const auto listener = [](const std::string& more) {
+    return edited(R"("verify": "verify_peer")", R"("verify": "verify_peer", )" + more);
+  };
+  const auto remote = [](const std::string& more) {
+    return edited(R"("/etc/mqtt-relay/remote-ca.pem")", R"("/etc/mqtt-relay/remote-ca.pem", )" + more);
+  };
+  CHECK(Config::parse(kSmallest, "relayd.json", {}).listener.max_record == 16384);
+  CHECK(Config::parse(listener(R"("max_record": "512B")"), "relayd.json", {}).listener.max_record == 512);
+  CHECK(contains(error_of(listener(R"("max_record": "511B")")), "listener.max_record: found 511 bytes; expected 512"));
+  CHECK(contains(error_of(listener(R"("max_record": "17KB")")), "listener.max_record: found 17408 bytes"));
+
+  CHECK(Config::parse(kSmallest, "relayd.json", {}).remote.groups.front() ==
+        relayd::tls::group_named("X25519MLKEM768"));
+  const auto chosen = Config::parse(remote(R"("groups": ["secp256r1", "X25519"])"), "relayd.json", {}).remote.groups;
+  CHECK(chosen == std::vector<uint16_t>{23, 29});  // IANA's numbers
+  CHECK(
+      contains(error_of(remote(R"("groups": ["P-255"])")), "remote.groups: found \"P-255\"; allowed: X25519MLKEM768"));
+  CHECK(contains(error_of(remote(R"("groups": [])")), "remote.groups: empty"));
+  CHECK(contains(error_of(remote(R"("groups": ["P-256", "secp256r1"])")), "found \"secp256r1\" twice"));
+}
+
 TEST_CASE("smallest_relayd_configuration_has_the_documented_defaults") {
   const Config config = Config::parse(kSmallest, "relayd.json", {});
   CHECK(config.remote_endpoint.host == "broker.example");
@@ -82,14 +104,17 @@ TEST_CASE("relayd_flags_win_over_the_file") {
 }
 
 TEST_CASE("relayd_configuration_errors_name_file_path_and_remedy") {
-  CHECK(contains(error_of(edited("\"workers\": 2", "\"workers\": 0")), "relayd.json: workers: found 0 (number); expected an integer from 1 to 256"));
+  CHECK(contains(error_of(edited("\"workers\": 2", "\"workers\": 0")),
+                 "relayd.json: workers: found 0 (number); expected an integer from 1 to 256"));
   CHECK(contains(error_of(edited("\"workers\"", "\"wrokers\"")), "relayd.json: wrokers: unknown key; known here: "));
-  CHECK(contains(error_of(edited("verify_peer\"", "maybe\"")), "listener.verify: found \"maybe\"; allowed: verify_peer, verify_none"));
+  CHECK(contains(error_of(edited("verify_peer\"", "maybe\"")),
+                 "listener.verify: found \"maybe\"; allowed: verify_peer, verify_none"));
   CHECK(contains(error_of(edited("0.0.0.0:8883", "8883")), "listener.bind: found \"8883\"; expected \"ADDRESS:PORT\""));
   CHECK(contains(error_of(edited("0.0.0.0:8883", "::1:8883")), "listener.bind"));
   CHECK(contains(error_of(edited("0.0.0.0:8883", "0.0.0.0:99999")), "listener.bind"));
   CHECK(contains(error_of(edited("\"remote_host\": \"broker.example\", ", "")), "MQTT_RELAY_REMOTE_HOST"));
-  CHECK(contains(error_of(edited("\"cacertfile\": \"/etc/mqtt-relay/remote-ca.pem\"", "")), "remote.cacertfile: missing: set it to"));
+  CHECK(contains(error_of(edited("\"cacertfile\": \"/etc/mqtt-relay/remote-ca.pem\"", "")),
+                 "remote.cacertfile: missing: set it to"));
   CHECK(contains(error_of(edited("8883,", "8883, \"remote_port\": 1,")), "stands twice"));
   CHECK(contains(error_of("{\n \"a\": }"), "relayd.json: line 2, column"));
 }
@@ -105,7 +130,8 @@ TEST_CASE("worker_plan_arrives_as_it_was_sent") {
   plan.config_text = kSmallest;
   plan.overrides.remote_port = 99;
   plan.listener_certificate = {"a.pem", "TEXT"};
-  plan.addresses.remote = {*relayd::SocketAddress::parse("192.0.2.1", 8883), *relayd::SocketAddress::parse("2001:db8::1", 8883)};
+  plan.addresses.remote = {*relayd::SocketAddress::parse("192.0.2.1", 8883),
+                           *relayd::SocketAddress::parse("2001:db8::1", 8883)};
   const auto fd = plan.to_memfd();
   const auto read = relayd::Plan::from_fd(fd.get());
   CHECK(read.worker == 7);
@@ -176,15 +202,20 @@ TEST_CASE("relayd_limits_have_emqx_names_and_defaults") {
 TEST_CASE("relayd_limits_are_read_and_checked") {
   const auto with = [](const std::string& more) { return edited("\"verify\": \"verify_peer\"", more); };
   const Config config = Config::parse(
-      with(R"("max_connections": 7, "max_conn_rate": "5/s", "bytes_rate": "100KB/s", "flapping_detect": {"max_count": 3})"),
+      with(
+          R"("max_connections": 7, "max_conn_rate": "5/s", "bytes_rate": "100KB/s", "flapping_detect": {"max_count": 3})"),
       "relayd.json", {});
   CHECK(config.listener.max_connections == 7u);
   CHECK(config.listener.bytes_rate == common::Rate{100 * 1024, std::chrono::seconds(1)});
   CHECK(config.listener.flapping_detect->max_count == 3);
   CHECK(config.listener.flapping_detect->ban_time == std::chrono::minutes(5));
-  CHECK_FALSE(Config::parse(with(R"("flapping_detect": {"enable": false})"), "relayd.json", {}).listener.flapping_detect);
-  CHECK(contains(error_of(with(R"("max_connections": 0)")), "listener.max_connections: found 0 (number); expected an integer from 1 to 10000000, or \"infinity\""));
-  CHECK(contains(error_of(with(R"("max_connections": 1)")), "found 1, but there are 2 workers; expected at least one connection for each"));
+  CHECK_FALSE(
+      Config::parse(with(R"("flapping_detect": {"enable": false})"), "relayd.json", {}).listener.flapping_detect);
+  CHECK(
+      contains(error_of(with(R"("max_connections": 0)")),
+               "listener.max_connections: found 0 (number); expected an integer from 1 to 10000000, or \"infinity\""));
+  CHECK(contains(error_of(with(R"("max_connections": 1)")),
+                 "found 1, but there are 2 workers; expected at least one connection for each"));
   CHECK(contains(error_of(with(R"("bytes_rate": "5/s")")), "as \"100KB/s\""));
   CHECK(contains(error_of(with(R"("high_watermark": "1KB")")), "expected at least \"17KB\""));
   CHECK(contains(error_of(with(R"("keepalive_multiplier": 0.5)")), "a number from 1.0 to 10.0"));

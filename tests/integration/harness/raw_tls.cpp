@@ -110,8 +110,11 @@ std::string RawTls::step() {
 }
 
 std::string RawTls::encrypt(std::string_view plain) {
-  size_t written = 0;
-  if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) throw Failure("SSL_write_ex");
+  while (!plain.empty()) {  // it writes a record at a time
+    size_t written = 0;
+    if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) throw Failure("SSL_write_ex");
+    plain.remove_prefix(written);
+  }
   return pending_output();
 }
 
