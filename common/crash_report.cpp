@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "common/output.h"
+
 namespace common {
 namespace {
 
@@ -43,6 +45,7 @@ constexpr size_t kStack = 64 * 1024;  // backtrace(3) takes 3 KiB, a signal fram
 
 struct {
   std::string_view program;
+  Output output;
   std::array<Module, kModules> modules;
   size_t module_count = 0;
   volatile sig_atomic_t depth = 0;
@@ -66,7 +69,8 @@ class Line {
     for (size_t i = size; i < width; i++) text("0");
     return text({digits, size});
   }
-  void write_out() const { [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, buffer_, used_); }
+  // To a reader that has stopped it says nothing: a crash must not become a hang.
+  void write_out() const { [[maybe_unused]] const ssize_t written = g_crash.output.write(buffer_, used_); }
 
  private:
   char buffer_[4096];
@@ -174,6 +178,7 @@ void report_crashes(const char* program) {
   void* none[1];
   backtrace(none, 1);  // loads libgcc_s, and allocates
   g_crash.program = program;
+  g_crash.output = Output(STDERR_FILENO);
   g_crash.module_count = 0;
   dl_iterate_phdr(remember, nullptr);
   stack_t stack{};

@@ -13,9 +13,10 @@ namespace common {
 // as they then do by their default action, so that the parent sees the signal. A SIGABRT from outside so tells where a
 // process hangs. `program` must be a literal of letters, digits and dashes.
 //
-// Once, before a sandbox: it opens libgcc_s. The handler itself needs write, rt_sigaction, rt_sigprocmask, getpid,
-// gettid and tgkill. It has a stack of its own, for the calling thread: a stack that overflowed, or a fiber's, does it
-// no harm. Modules that are loaded later have no name. Does nothing under sanitizers, which have reports of their own.
+// Once, before a sandbox: it opens libgcc_s and standard error (output.h). The handler itself needs rt_sigaction,
+// rt_sigprocmask, getpid, gettid, tgkill and what Output::write does: write, or sendto, pwritev2, fcntl and ioctl. It
+// has a stack of its own, for the calling thread: a stack that overflowed, or a fiber's, does it no harm. Modules that
+// are loaded later have no name. Does nothing under sanitizers, which have reports of their own.
 void report_crashes(const char* program);
 
 }  // namespace common

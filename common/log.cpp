@@ -1,11 +1,15 @@
 #include "common/log.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
+#include <deque>
 
 #include "common/json_line.h"
+#include "common/output.h"
 
 namespace common::log {
 namespace {
@@ -13,13 +17,20 @@ namespace {
 struct LevelStyle {
   std::string_view name, colour;
 };
+constexpr size_t kMostWaiting = 256 * 1024;  // bytes
+constexpr int kLookMs = 10, kLooksAtTheEnd = 50;
+
 constexpr std::array<LevelStyle, 4> kStyles{
     {{"debug", "\033[2m"}, {"info", ""}, {"warning", "\033[33m"}, {"error", "\033[31m"}}};
 
 struct {
   std::string_view program = "mqtt-relay";
   Level least = Level::info;
-  bool terminal = false;
+  bool terminal = false, opened = false;
+  Output output;
+  std::deque<std::string> waiting;  // whole lines, but for the first, of which a part may be out
+  size_t waiting_bytes = 0;
+  uint64_t dropped = 0, unsaid = 0;  // lines; those that no line has told of yet
 } g_log;
 
 const LevelStyle& style(Level level) { return kStyles[static_cast<size_t>(level)]; }
@@ -43,12 +54,47 @@ std::string terminal_line(Level level, std::string_view message, std::initialize
   return text + "\n";
 }
 
+std::string line_of(Level level, std::string_view message, std::initializer_list<Field> fields) {
+  return g_log.terminal ? terminal_line(level, message, fields) : json_line(level, message, fields);
+}
+
+void wait_for_room(std::string line) {
+  g_log.waiting_bytes += line.size();
+  g_log.waiting.push_back(std::move(line));
+}
+
+// Before what was logged after them.
+void tell_of_dropped() {
+  if (g_log.unsaid == 0) return;
+  wait_for_room(line_of(Level::warning,
+                        std::to_string(g_log.unsaid) + " lines were dropped, as nobody read standard error",
+                        {{"dropped", g_log.unsaid}}));
+  g_log.unsaid = 0;
+}
+
+// Line by line: what a pipe takes in one piece does not mix with other processes' lines.
+bool send_waiting() {
+  while (!g_log.waiting.empty()) {
+    std::string& line = g_log.waiting.front();
+    const ssize_t written = g_log.output.write(line.data(), line.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;  // also a full disk, which may have room again
+    g_log.waiting_bytes -= static_cast<size_t>(written);
+    if (static_cast<size_t>(written) < line.size()) line.erase(0, static_cast<size_t>(written));
+    else g_log.waiting.pop_front();
+  }
+  return true;
+}
+
 }  // namespace
 
 void open(std::string_view program, Level least) {
   g_log.program = program;
   g_log.least = least;
+  if (g_log.opened) return;
+  g_log.opened = true;
   g_log.terminal = isatty(STDERR_FILENO) == 1;
+  g_log.output = Output(STDERR_FILENO);
 }
 
 bool parse_level(std::string_view name, Level& level) {
@@ -62,9 +108,39 @@ bool parse_level(std::string_view name, Level& level) {
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (level < g_log.least) return;
-  const std::string line = g_log.terminal ? terminal_line(level, message, fields) : json_line(level, message, fields);
-  // A log that can't be written has nowhere to be reported.
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  std::string line = line_of(level, message, fields);
+  if (!g_log.opened) {
+    // A log that can't be written has nowhere to be reported.
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+    return;
+  }
+  flush();
+  if (g_log.waiting_bytes + line.size() > kMostWaiting) {
+    g_log.dropped++;
+    g_log.unsaid++;
+    return;
+  }
+  tell_of_dropped();
+  wait_for_room(std::move(line));
+  send_waiting();
+}
+
+bool flush() {
+  if (!send_waiting()) return false;
+  tell_of_dropped();
+  return send_waiting();
+}
+
+void finish() {
+  for (int looks = 0; !flush() && errno == EAGAIN && looks < kLooksAtTheEnd; looks++) poll(nullptr, 0, kLookMs);
+}
+
+uint64_t dropped() { return g_log.dropped; }
+
+void begin_in_child() {
+  g_log.waiting.clear();
+  g_log.waiting_bytes = g_log.dropped = g_log.unsaid = 0;
+  g_log.output.settle();
 }
 
 }  // namespace common::log

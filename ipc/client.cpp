@@ -61,7 +61,8 @@ void Client::connect() {
 }
 
 void Client::greet() {
-  const size_t size = encode(Request{kHelloId, Hello{kVersion, options_.worker}}, buffer_);
+  const size_t size = encode(
+      Request{kHelloId, Hello{kVersion, options_.worker, static_cast<uint32_t>(options_.timeout.count())}}, buffer_);
   if (send({buffer_.data(), size})) poll_->watch(UV_READABLE);
 }
 

@@ -47,6 +47,8 @@ class Client {
     return submit({0, lookup}, std::move(callback));
   }
   std::optional<Ticket> sign(const Sign& sign, Callback callback) { return submit({0, sign}, std::move(callback)); }
+  // The callback's payload: Counters.
+  std::optional<Ticket> stats(Callback callback) { return submit({0, std::monostate{}}, std::move(callback)); }
   void cancel(Ticket ticket) { pending_.erase(ticket); }
 
   bool connected() const { return state_ == State::ready; }

@@ -109,7 +109,9 @@ std::span<const uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-void put(Writer& out, const Hello& hello) { out.integer(hello.version).integer(hello.worker); }
+void put(Writer& out, const Hello& hello) {
+  out.integer(hello.version).integer(hello.worker).integer(hello.timeout_ms);
+}
 
 void put_key(Writer& out, const Lookup& lookup) {
   out.closed(lookup.role).raw(lookup.spki);
@@ -168,6 +170,7 @@ Hello get_hello(Reader& in) {
   Hello hello;
   hello.version = in.integer<uint16_t>();
   hello.worker = in.integer<uint16_t>();
+  hello.timeout_ms = in.integer<uint32_t>();
   return hello;
 }
 
@@ -230,7 +233,7 @@ std::array<uint8_t, kCountersSize> encode_counters(const Counters& counters) {
   std::array<uint8_t, kCountersSize> out{};
   Writer writer(out);
   writer.integer(counters.lookups).integer(counters.signatures).integer(counters.refusals);
-  writer.integer(counters.cached_keys).integer(static_cast<uint8_t>(counters.degraded));
+  writer.integer(counters.cached_keys).integer(counters.given_up).integer(static_cast<uint8_t>(counters.degraded));
   return out;
 }
 
@@ -241,6 +244,7 @@ std::optional<Counters> decode_counters(std::span<const uint8_t> payload) {
   counters.signatures = in.integer<uint64_t>();
   counters.refusals = in.integer<uint64_t>();
   counters.cached_keys = in.integer<uint64_t>();
+  counters.given_up = in.integer<uint64_t>();
   counters.degraded = in.flag();
   return in.done() ? std::optional(counters) : std::nullopt;
 }

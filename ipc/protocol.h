@@ -4,7 +4,7 @@
 // malformed. Integers are big-endian, fields have a fixed width but the last ones, whose length stands before them.
 //
 //   request   op:1 reserved:1(0) id:4 body
-//     HELLO     version:2 worker:2
+//     HELLO     version:2 worker:2 timeout_ms:4
 //     LOOKUP    role:1 spki:32 session:8 device_ip:16 device_port:2 client_id_len:1 client_id
 //               spellings_len:2 spellings
 //     SIGN      <as LOOKUP up to client_id> kind:1 scheme:2 content_len:2 content
@@ -38,6 +38,7 @@ inline constexpr size_t kMaxRequest = 1024;
 inline constexpr size_t kMaxTranscriptRequest = kMaxRequest + kMaxTranscript;
 inline constexpr size_t kMaxSignature = 512;  // RSA-4096
 inline constexpr size_t kMaxResponse = 1024;
+inline constexpr uint32_t kMaxTimeoutMs = 600'000;
 
 enum class Op : uint8_t { hello = 1, lookup = 2, sign = 3, stats = 4 };
 
@@ -96,6 +97,8 @@ struct Origin {
 struct Hello {
   uint16_t version = kVersion;
   uint16_t worker = 0;  // slot number, for the audit
+  // How long the peer waits for an answer: keyd does not work for who has given up. At most kMaxTimeoutMs.
+  uint32_t timeout_ms = 5000;
 };
 
 // keyd's answer to HELLO.
@@ -126,7 +129,8 @@ struct Counters {
   uint64_t signatures = 0;
   uint64_t refusals = 0;
   uint64_t cached_keys = 0;
-  bool degraded = false;  // the audit can't be written: nothing is signed
+  uint64_t given_up = 0;  // requests dropped, as their peer had gone or had stopped waiting
+  bool degraded = false;  // the audit can't be written: nothing leaves until it can
 };
 
 const char* name(Op op);

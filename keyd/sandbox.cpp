@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kServing[] = {
     "epoll_wait",   "epoll_pwait",    "epoll_ctl",    "poll",          "ppoll",        "ioctl",        // loop
     "accept4",      "recvmsg",        "recvfrom",     "sendto",        "sendmsg",      "getsockopt",   // sockets
-    "setsockopt",   "read",           "write",        "close",         "openat",                       // files
+    "setsockopt",   "read",           "write",        "pwritev2",      "close",        "openat",       // files
     "newfstatat",   "fstat",          "statx",        "flock",         "fcntl",        "munmap",       // memory
     "mremap",       "madvise",        "brk",          "getrandom",     "futex",        "sched_yield",  // threads
     "gettid",       "getpid",         "geteuid",      "clock_gettime", "gettimeofday", "restart_syscall",

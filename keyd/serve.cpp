@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -23,14 +24,15 @@ namespace {
 namespace log = common::log;
 
 constexpr size_t kWorkSlotsOfThread = 16;
+constexpr std::chrono::milliseconds kBeat{1000};
 constexpr size_t kMostAuthorities = 1024 * 1024;
 
-// Tells the service manager that the loop turns, twice as often as it wants to hear it, and what was done.
+// Tells the service manager every second that the loop turns, and what was done; writes what the log had no room for.
 class Heartbeat {
  public:
-  Heartbeat(uv_loop_t& loop, const Service& service) : service_(service) {
-    constexpr std::chrono::milliseconds kUnasked{10'000};
-    const auto every = static_cast<uint64_t>(common::sd_watchdog_interval().value_or(kUnasked).count() / 2);
+  Heartbeat(uv_loop_t& loop, const Service& service, Audit& audit) : service_(service), audit_(audit) {
+    const auto watchdog = common::sd_watchdog_interval().value_or(std::chrono::hours(1));
+    const auto every = static_cast<uint64_t>(std::min<std::chrono::milliseconds>(watchdog / 2, kBeat).count());
     uv_timer_init(&loop, &timer_);
     timer_.data = this;
     uv_timer_start(
@@ -39,13 +41,20 @@ class Heartbeat {
   void stop() { uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr); }
 
  private:
-  void beat() const {
+  void beat() {
+    log::flush();
+    audit_.ready();  // when degraded: whether it still is
     const ipc::Counters done = service_.counters();
-    common::sd_notify("WATCHDOG=1\nSTATUS=" + std::to_string(done.signatures) + " signed, " +
-                      std::to_string(done.refusals) + " refused, " + std::to_string(done.cached_keys) +
-                      " keys in memory" + (done.degraded ? "; signs nothing, as the audit can't be written" : ""));
+    std::string status = "WATCHDOG=1\nSTATUS=" + std::to_string(done.signatures) + " signed, " +
+                         std::to_string(done.refusals) + " refused, " + std::to_string(done.cached_keys) +
+                         " keys in memory";
+    if (done.given_up > 0) status += ", " + std::to_string(done.given_up) + " given up";
+    if (done.degraded) status += "; degraded: the audit can't be written, and nothing is signed without it";
+    if (const uint64_t dropped = log::dropped()) status += "; " + std::to_string(dropped) + " lines of the log dropped";
+    common::sd_notify(status);
   }
   const Service& service_;
+  Audit& audit_;
   uv_timer_t timer_;
 };
 
@@ -128,6 +137,7 @@ void serve(const Settings& settings) {
     audit_file = open_audit_file(*settings.audit_file);
     tail = read_audit_tail(*audit_file, *settings.audit_file);
   }
+  common::Output audit_out(STDOUT_FILENO);
   const ListeningSocket socket(settings.socket, std::move(passed));
 
   // Closed to others, and secrets in locked memory only.
@@ -140,7 +150,7 @@ void serve(const Settings& settings) {
 
   // Landlock is for this thread and those it starts, so it comes first; seccomp forbids starting any, so it comes last.
   missing.push_back(common::forbid_files(what_stays_allowed(keys_dir, listener, audit_file)));
-  Audit audit(STDOUT_FILENO, std::move(audit_file), std::move(tail));
+  Audit audit(std::move(audit_out), std::move(audit_file), std::move(tail));
   KeyStore keys(std::move(keys_dir), std::move(listener), slots,
                 {settings.key_cache, settings.signers, passphrase.text()});
   uv_loop_t* loop = uv_default_loop();
@@ -152,7 +162,7 @@ void serve(const Settings& settings) {
                    settings.key_rate},
                   std::move(notary));
   Server server(*loop, socket.fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
-  Heartbeat heartbeat(*loop, service);
+  Heartbeat heartbeat(*loop, service, audit);
   Signals signals(*loop, heartbeat, server, service, audit);
   missing.push_back(confine_system_calls());
   accept_sandbox(missing, settings.require_sandbox);

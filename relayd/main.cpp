@@ -20,6 +20,19 @@ constexpr char kDescription[] =
     "Exit status: 0 stopped as asked, 64 wrong command line, 78 the configuration or a file it names can't be used,\n"
     "1 anything else. Commands have their own: mqtt-relayd COMMAND --help.";
 
+int serve(const std::string& config_file, const relayd::Overrides& overrides) {
+  common::log::open("relayd", common::log::Level::info);
+  try {
+    return relayd::run_supervisor(config_file, overrides);
+  } catch (const common::ConfigError& error) {
+    common::log::error(error.what());
+    return kConfigurationError;
+  } catch (const std::exception& error) {
+    common::log::error(error.what());
+    return 1;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -45,14 +58,7 @@ int main(int argc, char** argv) {
   }
   if (const auto status = commands.run(config_file, overrides)) return *status;
 
-  common::log::open("relayd", common::log::Level::info);
-  try {
-    return relayd::run_supervisor(config_file, overrides);
-  } catch (const common::ConfigError& error) {
-    common::log::error(error.what());
-    return kConfigurationError;
-  } catch (const std::exception& error) {
-    common::log::error(error.what());
-    return 1;
-  }
+  const int status = serve(config_file, overrides);
+  common::log::finish();
+  return status;
 }

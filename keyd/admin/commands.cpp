@@ -231,7 +231,9 @@ int command_line(int argc, char** argv, const std::function<void(const Settings&
   if (*keys) return run_command("keys", [&] { return run_keys(line); });
   if (*verify) return run_command("audit verify", [&] { return run_verify(line); });
   if (*show) return run_command("audit show", [&] { return run_show(line); });
-  return serve_with(line, serve);
+  const int status = serve_with(line, serve);
+  log::finish();
+  return status;
 }
 
 }  // namespace keyd::admin

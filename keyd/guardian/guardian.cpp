@@ -32,8 +32,8 @@ constexpr timespec kBetweenBirths{0, 100'000'000};
 constexpr int kFirstWordMs = 30'000;
 
 // What the guardian needs beside what a birth takes.
-constexpr const char* kGuardianCalls[] = {"clone",     "clone3",  "wait4",  "clock_nanosleep",
-                                          "nanosleep", "getppid", "sendto", "recvfrom", "tgkill"};
+constexpr const char* kGuardianCalls[] = {"clone",  "clone3",   "wait4",  "clock_nanosleep", "nanosleep", "getppid",
+                                          "sendto", "recvfrom", "tgkill", "pwritev2",        "fcntl",     "ioctl"};
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -109,6 +109,7 @@ std::string death_of(pid_t child) {
     die_with(keyd);
     prctl(PR_SET_NAME, "keyd-guardian", 0, 0, 0);
     reset_signals();
+    log::begin_in_child();
     keep_only(socket, settings, program.file());
     confine();
     const pid_t self = getpid();
@@ -120,6 +121,7 @@ std::string death_of(pid_t child) {
       say(program.path() + " ended before it could answer: " + death);
       log::warning("keyd-notary died and is started again; the question it had is lost", {{"cause", death}});
       nanosleep(&kBetweenBirths, nullptr);
+      log::flush();
     }
   } catch (const std::exception& error) {
     log::error("keyd-guardian fails; with bind_remote no device's key signs any more", {{"cause", error.what()}});

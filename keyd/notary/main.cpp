@@ -29,9 +29,9 @@ namespace log = common::log;
 
 // What answering takes.
 constexpr const char* kCalls[] = {
-    "recvfrom", "sendto",     "write",   "getrandom", "clock_gettime", "gettimeofday",   "brk",
-    "munmap",   "mremap",     "madvise", "futex",     "rt_sigaction",  "rt_sigprocmask", "rt_sigreturn",
-    "exit",     "exit_group", "gettid",  "getpid",    "tgkill",        "newfstatat",     "fstat"};
+    "recvfrom", "sendto",  "write",  "getrandom",    "clock_gettime",  "gettimeofday", "brk",   "munmap",
+    "mremap",   "madvise", "futex",  "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "exit",  "exit_group",
+    "gettid",   "getpid",  "tgkill", "newfstatat",   "fstat",          "pwritev2",     "fcntl", "ioctl"};
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,63 +71,85 @@ common::Fd AuditFile::open() const {
   return {};
 }
 
-Audit::Audit(int out, std::optional<AuditFile> file, AuditTail tail)
-    : file_(std::move(file)), sinks_{{out}}, tail_(std::move(tail)) {
-  const auto fail = [](const std::string& where) {
-    throw std::runtime_error("the audit can't be written to " + where + ": " + strerror(errno) +
+Audit::Audit(common::Output out, std::optional<AuditFile> file, AuditTail tail)
+    : file_(std::move(file)), tail_(std::move(tail)) {
+  const auto fail = [](const std::string& where, int cause) {
+    throw std::runtime_error("the audit can't be written to " + where + ": " + strerror(cause) +
                              "; without it nothing may be signed");
   };
+  sinks_.push_back({std::move(out)});
   if (file_) {
     file_fd_ = file_->open();
-    if (!file_fd_) fail(file_->path);
-    if (tail_.torn && ::write(file_fd_.get(), "\n", 1) != 1) fail(file_->path);
-    sinks_.push_back({file_fd_.get()});
+    if (!file_fd_ || (tail_.torn && ::write(file_fd_.get(), "\n", 1) != 1)) fail(file_->path, errno);
+    sinks_.push_back({common::Output(file_fd_.get())});
   }
+  if (start() == Written::no) fail("standard output" + (file_ ? " or " + file_->path : std::string()), cause_);
+}
+
+Audit::Written Audit::start() {
   auto line = begin(tail_, "start");
   line.add("version", MQTT_RELAY_VERSION).add("pid", getpid());
-  if (!append(std::move(line).finish())) fail("standard output" + (file_ ? " or " + file_->path : std::string()));
+  const Written written = append(std::move(line).finish());
+  started_ = written == Written::yes || written == Written::begun;
+  return written;
 }
 
 bool Audit::ready() {
-  if (!degraded_) return true;
-  if (!flush()) return false;
+  const bool begun = std::any_of(sinks_.begin(), sinks_.end(), [](const Sink& sink) { return sink.unwritten > 0; });
+  if (!flush() || (!started_ && start() != Written::yes)) return false;
+  if (begun) degraded_ = false;
+  if (lost_ == 0) return true;
   auto line = begin(tail_, "resumed");
   line.add("lost", lost_);
-  if (!append(std::move(line).finish())) return false;
-  degraded_ = false;
+  const Written written = append(std::move(line).finish());
+  if (written != Written::yes && written != Written::begun) return false;
   lost_ = 0;
   common::log::warning("the audit can be written again: keyd signs");
-  return true;
+  return written == Written::yes;
+}
+
+Audit::Written Audit::try_write(const AuditEvent& event) {
+  if (!ready()) return failed(Written::later);
+  auto line = begin(tail_, event.event);
+  line.add("peer_pid", event.peer.pid).add("peer_uid", event.peer.uid).add("worker", event.peer.worker);
+  add_request(line, event);
+  line.add("result", ipc::name(event.result)).add("reason", event.reason);
+  line.add("wait_us", event.wait_us).add("spent_us", event.spent_us);
+  return append(std::move(line).finish());
 }
 
 bool Audit::write(const AuditEvent& event) {
-  if (ready()) {
-    auto line = begin(tail_, event.event);
-    line.add("peer_pid", event.peer.pid).add("peer_uid", event.peer.uid).add("worker", event.peer.worker);
-    add_request(line, event);
-    line.add("result", ipc::name(event.result)).add("reason", event.reason);
-    line.add("wait_us", event.wait_us).add("spent_us", event.spent_us);
-    if (append(std::move(line).finish())) return true;
-    if (!std::exchange(degraded_, true))
-      common::log::error("the audit can't be written: keyd signs nothing until it can", {{"cause", strerror(errno)}});
-  }
-  lost_++;
+  if (try_write(event) == Written::yes) return true;
+  lost();
   return false;
 }
 
+void Audit::lost() {
+  if (lost_++ == 0)
+    common::log::error("the audit can't be written: keyd signs nothing until it can",
+                       {{"cause", cause_ == EAGAIN ? "its reader takes no more" : strerror(cause_)}});
+}
+
+bool Audit::stalled() const { return degraded_ && (cause_ != EAGAIN || Clock::now() - degraded_since_ > kSlow); }
+
+Audit::Written Audit::failed(Written how) {
+  if (!std::exchange(degraded_, true)) degraded_since_ = Clock::now();
+  return cause_ == EAGAIN ? how : Written::no;
+}
+
 // A line of which any part is out belongs to the chain; of one that is not out at all nothing remains.
-bool Audit::append(std::string line) {
+Audit::Written Audit::append(std::string line) {
   line_ = std::move(line);
   for (Sink& sink : sinks_) sink.unwritten = line_.size();
   const bool whole = flush();
-  const int cause = errno;
   if (std::all_of(sinks_.begin(), sinks_.end(), [&](const Sink& sink) { return sink.unwritten == line_.size(); })) {
     for (Sink& sink : sinks_) sink.unwritten = 0;
-  } else {
-    tail_ = {tail_.next_sequence + 1, sha256_hex(line_.data(), line_.size()), false};
+    return failed(Written::later);
   }
-  errno = cause;
-  return whole;
+  tail_ = {tail_.next_sequence + 1, sha256_hex(line_.data(), line_.size()), false};
+  if (!whole) return failed(Written::begun);
+  degraded_ = false;
+  return Written::yes;
 }
 
 bool Audit::flush() {
@@ -137,17 +158,15 @@ bool Audit::flush() {
   return whole;
 }
 
-bool Audit::flush(Sink& sink) const {
+bool Audit::flush(Sink& sink) {
   while (sink.unwritten > 0) {
-    const ssize_t written = ::write(sink.fd, line_.data() + line_.size() - sink.unwritten, sink.unwritten);
-    if (written > 0) {
-      sink.unwritten -= static_cast<size_t>(written);
-    } else if (written < 0 && (errno == EAGAIN || errno == EINTR)) {
-      pollfd waiting{sink.fd, POLLOUT, 0};  // somebody made the descriptor non-blocking: we block all the same
-      if (errno == EAGAIN) poll(&waiting, 1, -1);
-    } else {
+    const ssize_t written = sink.out.write(line_.data() + line_.size() - sink.unwritten, sink.unwritten);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      cause_ = written < 0 ? errno : ENOSPC;
       return false;
     }
+    sink.unwritten -= static_cast<size_t>(written);
   }
   return true;
 }
@@ -166,7 +185,7 @@ void Audit::reopen() {
                               {{"file", file_->path}, {"cause", strerror(errno)}});
   file_fd_ = std::move(fresh);
   Sink& sink = sinks_.back();
-  sink.fd = file_fd_.get();
+  sink.out = common::Output(file_fd_.get());
   if (sink.unwritten > 0) sink.unwritten = line_.size();
   common::log::info("the audit file was opened again", {{"file", file_->path}});
 }

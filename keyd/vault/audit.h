@@ -1,20 +1,25 @@
 // The audit: one JSON line for every question, written before its answer leaves, to standard output and, if there is
-// one, to a file.
+// one, to a file. Written means that the kernel has all of it, for each of the two.
 //
 // Each line carries the SHA-256 of the line before it ("prev"), so that a line that was removed, changed or moved
 // shows. With a file the chain goes on over restarts and rotations; without one, each run begins its own (zeros). Lines
 // are always whole: if one could be written only in part, its rest goes first as soon as writing works again. From a
-// failure until then the audit is degraded, and nothing is to be signed. Client ids come from the network and are
-// escaped; no line holds a key or a signature. One thread.
+// failure, or from a reader that takes no more, until then the audit is degraded. It never waits: an answer that has no
+// line yet is the caller's to hold back. Client ids come from the network and are escaped; no line holds a key or a
+// signature. One thread.
 #pragma once
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/fd.h"
+#include "common/output.h"
 #include "ipc/protocol.h"
 
 namespace keyd {
@@ -25,6 +30,8 @@ struct Peer {
   uint16_t worker = 0;  // as the peer says in HELLO
   uint64_t lane =
       0;  // who shares a rate, a queue and a turn: the process, or, where keyd can't see that, the connection
+  std::chrono::milliseconds timeout{5000};          // how long it waits for an answer, as it says in HELLO
+  std::shared_ptr<const std::atomic<bool>> gone{};  // true once its connection has ended; null: never
 };
 
 struct AuditEvent {
@@ -54,36 +61,55 @@ struct AuditTail {
 
 class Audit {
  public:
-  // Writes the run's first line ("start") to `out`, which stays the caller's, and to the file, if there is one. Throws
-  // std::runtime_error if it can't.
-  explicit Audit(int out, std::optional<AuditFile> file = {}, AuditTail tail = {});
+  // How far a line has come.
+  enum class Written {
+    yes,
+    begun,  // a part of it is out: it is written once ready() is true
+    later,  // nothing of it is: the reader takes no more for now
+    no,     // nothing, or a part only, and not for want of a reader: a full disk
+  };
+  // Nobody has read for longer than this: it is no slow reader, it is none.
+  static constexpr std::chrono::seconds kSlow{5};
+
+  // Writes the run's first line ("start") to `out` and to the file, if there is one. Throws std::runtime_error if it
+  // can't; where only the reader is slow, the line goes before all others.
+  explicit Audit(common::Output out, std::optional<AuditFile> file = {}, AuditTail tail = {});
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
 
-  // Whether a line can be written as far as is known; when degraded, tries. Ask before anything that must be
-  // audited.
+  // Whether a line can be written as far as is known; when degraded, tries.
   bool ready();
-  // False: the line is not written, the answer must not say more than "internal". Blocks while the journal is slow:
-  // by design, as nothing may be signed faster than it is recorded.
+  // Anything but yes: the answer must not leave now.
+  Written try_write(const AuditEvent& event);
+  // The same for what is not tried again: false, and lost(), unless it is written.
   bool write(const AuditEvent& event);
+  // There was a question whose line is not written, and will not be. The next line tells how many.
+  void lost();
   // After a rotation: goes on in a new file of the same name. If there can't be one, the old stays in use.
   void reopen();
   bool degraded() const { return degraded_; }
+  // Degraded by a failure, or for longer than kSlow: nothing is to be signed.
+  bool stalled() const;
 
  private:
+  using Clock = std::chrono::steady_clock;
   struct Sink {
-    int fd = -1;
+    common::Output out;
     size_t unwritten = 0;  // bytes at the end of line_
   };
-  bool append(std::string line);
+  Written start();
+  Written append(std::string line);
+  Written failed(Written how);
   bool flush();
-  bool flush(Sink& sink) const;
+  bool flush(Sink& sink);
   std::optional<AuditFile> file_;
   common::Fd file_fd_;
   std::vector<Sink> sinks_;
   std::string line_;  // the last one
   AuditTail tail_;
-  bool degraded_ = false;
+  bool started_ = false, degraded_ = false;
+  int cause_ = 0;  // errno of the last failure
+  Clock::time_point degraded_since_{};
   uint64_t lost_ = 0;  // lines that could not be written since it is degraded
 };
 

@@ -112,6 +112,7 @@ void Server::start(common::Fd fd, const Peer& peer) {
   connection.number = last_number_;
   connection.since_ms = uv_now(accept_poll_.loop);
   connection.peer = peer;
+  connection.peer.gone = connection.gone;
   // A process outside keyd's PID namespace has no number here (pid_namespaces(7)): as in a container of its own.
   connection.peer.lane = peer.pid != 0 ? static_cast<uint64_t>(peer.pid) : connection.number << 32;
   connection.fd = std::move(fd);
@@ -154,6 +155,7 @@ void Server::watch(Connection& connection) {
 }
 
 void Server::close(Connection& connection) {
+  *connection.gone = true;
   closing_.insert(open_.extract(connection.number));
   uv_close(reinterpret_cast<uv_handle_t*>(&connection.poll), [](uv_handle_t* handle) {
     auto& c = *static_cast<Connection*>(handle->data);
@@ -196,6 +198,7 @@ void Server::reply(uint64_t number, std::span<const uint8_t> datagram) {
 void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello) {
   if (connection.greeted) return refuse(connection, id, Status::malformed, "a second HELLO");
   connection.peer.worker = hello.worker;
+  connection.peer.timeout = std::chrono::milliseconds(std::min(hello.timeout_ms, ipc::kMaxTimeoutMs));
   if (hello.version != ipc::kVersion) return refuse(connection, id, Status::denied, "another version of the protocol");
   audit_.write({"connect", connection.peer});  // if it can't be written: nothing is signed on it either
   connection.greeted = true;

@@ -43,8 +43,9 @@ class Server {
     common::Fd fd;
     uv_poll_t poll{};
     Peer peer;
-    bool greeted = false;                      // HELLO was answered
-    int watched = 0;                           // uv_poll events
+    std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // what peer.gone shows
+    bool greeted = false;                                                                  // HELLO was answered
+    int watched = 0;                                                                       // uv_poll events
     std::deque<std::vector<uint8_t>> waiting;  // answers that the peer's buffer had no room for
   };
 

@@ -4,11 +4,15 @@
 //          key's rate → (bind_remote: the notary) → sign → audit line → answer
 //
 // The line is written after the signature is made, so that it can say whether and how fast it was, and before the
-// answer leaves: a signature whose line can't be written is wiped. While the audit is degraded nothing is signed at
-// all. One thread, the loop's; the signer pool has its own.
+// answer leaves. While the audit's reader is slow, answers wait for their line: those of handshakes that are furthest
+// first, as what was signed for them is lost otherwise. A signature whose line can't be written before its peer's
+// timeout is wiped, and the answer is "internal". Once the audit is stalled nothing is signed at all. For a peer that
+// has gone or given up nothing is done. One thread, the loop's; the signer pool has its own.
 #pragma once
 
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "ipc/codec.h"
 #include "keyd/vault/key_store.h"
@@ -35,6 +39,7 @@ class Service {
   void stop();
   bool bind_remote() const { return options_.rules.bind_remote; }
   ipc::Counters counters() const;
+  size_t waiting() const { return waiting_.size() + begun_.has_value(); }  // answers, for their audit line
 
   // Answers LOOKUP, SIGN and STATS at once or later; HELLO is the server's. `request` looks into `datagram`.
   void take(uint64_t connection, const Peer& peer, const ipc::Request& request, std::span<const uint8_t> datagram,
@@ -47,13 +52,25 @@ class Service {
     uint32_t retry_after_ms = 0;
     std::span<const uint8_t> payload;  // looks into the request, or at a signature
   };
+  struct Waiting {
+    JobPtr job;
+    Outcome outcome;
+  };
+  Outcome decide(Job& job);
   Outcome admit(const Peer& peer);
   Outcome lookup(const ipc::Lookup& lookup);
   Outcome accept(const ipc::Sign& sign, std::shared_ptr<PrivateKey>& key);
   void begin(JobPtr job);
   void signed_or_not(JobPtr job);
   void end(JobPtr job, Outcome outcome);
-  void answer(uint64_t connection, uint32_t id, AuditEvent event, Outcome outcome);
+  void leave(const Job& job);
+  void give_up();
+  void hold(Audit::Written how, JobPtr job, Outcome outcome);
+  void answer(JobPtr job, const Outcome& outcome);
+  void refuse(JobPtr job);
+  void look_again();
+  void expire();
+  void release();
 
   KeyStore& keys_;
   Audit& audit_;
@@ -62,9 +79,14 @@ class Service {
   RateLimit worker_rate_, key_rate_;
   SignerPool pool_;
   std::unique_ptr<NotaryClient> notary_;
-  std::map<uint64_t, size_t> queued_;  // unanswered signatures of each lane
+  std::map<uint64_t, size_t> queued_;  // unanswered requests of each lane
   size_t all_queued_ = 0;
-  uint64_t lookups_ = 0, signatures_ = 0, refusals_ = 0;
+  std::optional<Waiting> begun_;                         // a part of its line is out
+  std::map<std::pair<int, uint64_t>, Waiting> waiting_;  // for their line: by rank, and in order of arrival
+  uint64_t last_waiting_ = 0;
+  uv_timer_t again_{};  // runs while an answer waits
+  uint64_t again_ms_ = 0;
+  uint64_t lookups_ = 0, signatures_ = 0, refusals_ = 0, given_up_ = 0;
 };
 
 }  // namespace keyd

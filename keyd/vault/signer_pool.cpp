@@ -91,7 +91,7 @@ void SignerPool::work(Signer& signer, bool only_quick) {
   bool quick_turn = false;
   while (JobPtr job = next(only_quick, quick_turn)) {
     const uint64_t started = uv_hrtime();
-    job->size = signer.sign(*job->key, job->to_sign, job->signature);
+    if (!job->given_up()) job->size = signer.sign(*job->key, job->to_sign, job->signature);
     job->wait_us += (started - job->accepted_ns) / 1000;
     job->spent_us = (uv_hrtime() - started) / 1000;
     {

@@ -21,19 +21,23 @@
 
 namespace keyd {
 
-// One request for a signature, from its acceptance to its answer.
+// One request, from its arrival to its answer.
 struct Job {
   uint64_t connection = 0;
   Peer peer;
   uint32_t id = 0;
+  ipc::Op op{};                    // lookup, sign
   std::vector<uint8_t> datagram;   // what `asked` looks into
-  ipc::Sign asked;                 // as the worker says it; for the audit
+  ipc::Sign asked;                 // as the worker says it; for the audit. Of a lookup only the key
   ipc::Sign to_sign;               // bound kinds: with the hash of the transcript in their place
   std::array<uint8_t, 64> hash{};  // what to_sign's content looks into then
   std::shared_ptr<PrivateKey> key;
-  uint64_t accepted_ns = 0, wait_us = 0, spent_us = 0;
+  uint64_t accepted_ns = 0, deadline_ns = UINT64_MAX, wait_us = 0, spent_us = 0;  // of uv_hrtime()
   SignatureBuffer signature{};
   std::optional<size_t> size;  // of the signature; nullopt: it could not be made
+
+  // Nobody waits for the answer any more.
+  bool given_up() const { return uv_hrtime() >= deadline_ns || (peer.gone && *peer.gone); }
 };
 using JobPtr = std::unique_ptr<Job>;
 

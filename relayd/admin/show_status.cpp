@@ -41,6 +41,8 @@ void show_head(const Json& status, std::ostream& out, const Screen& screen) {
   const uint64_t failed = number(status, "failed_reloads");
   out << "generation " << number(status, "generation") << ", " << common::counted(number(status, "reloads"), "reload");
   if (failed > 0) out << ", " << screen.paint(Colour::yellow, common::counted(failed, "failed reload"));
+  if (const std::string keyd = word(status, "keyd"); keyd != "serving")
+    out << ", " << screen.paint(Colour::red, "keyd is " + keyd);
   out << "\n";
 }
 

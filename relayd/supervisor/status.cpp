@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace relayd {
@@ -16,6 +17,9 @@ constexpr Series kSeries[] = {
     {"sessions", "Connections that have an MQTT session", kNow, nullptr, nullptr, &C::sessions},
     {"memory_bytes", "Resident memory of the worker", kNow, nullptr, nullptr, &C::memory},
     {"fibers", "Handshakes that wait for a signature of keyd", kNow, nullptr, nullptr, &C::fibers},
+    {"keyd_away", "1 while the worker has no connection to keyd", kNow, nullptr, nullptr, &C::keyd_away},
+    {"keyd_degraded", "1 while keyd can't write its audit, and so signs nothing", kNow, nullptr, nullptr,
+     &C::keyd_degraded},
     {"connections_accepted", "Connections accepted", kTotal, nullptr, nullptr, &C::accepted},
     {"connections_shed", "Connections closed at once", kTotal, "reason", "max_connections", &C::shed_connections},
     {"connections_shed", "", kTotal, "reason", "worker_max_memory", &C::shed_memory},
@@ -33,6 +37,8 @@ constexpr Series kSeries[] = {
      &C::keep_alive_timeouts},
     {"send_timeouts", "Sessions ended as a peer took nothing", kTotal, nullptr, nullptr, &C::send_timeouts},
     {"throttled", "Times that a device was read more slowly", kTotal, nullptr, nullptr, &C::throttled},
+    {"log_lines_dropped", "Lines of the log dropped as nobody read standard error", kTotal, nullptr, nullptr,
+     &C::log_dropped},
     {"bytes", "MQTT bytes relayed; up is from the device", kTotal, "direction", "up", &C::bytes_up},
     {"bytes", "", kTotal, "direction", "down", &C::bytes_down},
     {"messages", "PUBLISH packets relayed; up is from the device", kTotal, "direction", "up", &C::messages_up},
@@ -62,6 +68,15 @@ void put(Json& object, const Series& series, uint64_t value) {
 
 }  // namespace
 
+const char* keyd_state(const Status& status) {
+  const auto any = [&](Counters::Number Counters::*number) {
+    return std::any_of(status.workers.begin(), status.workers.end(), [&](const WorkerStatus& worker) {
+      return worker.counters && (worker.counters->*number).load(std::memory_order_relaxed) != 0;
+    });
+  };
+  return any(&C::keyd_degraded) ? "degraded" : any(&C::keyd_away) ? "away" : "serving";
+}
+
 std::span<const Series> all_series() {
   static const std::vector<Series> all = with_arrays();
   return all;
@@ -84,6 +99,7 @@ std::string to_json(const Status& status) {
               {"pid", getpid()},
               {"bind", status.bind},
               {"remote", status.remote},
+              {"keyd", keyd_state(status)},
               {"generation", status.generation},
               {"reloads", status.reloads},
               {"failed_reloads", status.failed_reloads},

@@ -27,6 +27,9 @@ struct Status {
   const Counters* ended = nullptr;  // what processes had counted that have ended (add_ended); may be null
 };
 
+// How keyd is, as workers see it: "serving", "degraded" (it can't write its audit, and signs nothing), "away".
+const char* keyd_state(const Status& status);
+
 // One number of Counters as the world sees it.
 struct Series {
   const char* name;

@@ -95,6 +95,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   Status status() override {
     Status status;
+    count(ended_.log_dropped, log::dropped() - own_dropped_);
+    own_dropped_ = log::dropped();
     for_each([&](const Generation& generation) { generation.add_to(status); });
     status.generation = current_ ? current_->number() : 0;
     status.reloads = reloads_;
@@ -264,6 +266,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void tick() {
     tick_.start(kTick);
+    log::flush();
     share_connections();
     tell_status();
   }
@@ -291,6 +294,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     std::string status = "STATUS=" + std::to_string(current_->slots().size()) + " workers, " +
                          std::to_string(connections) + " connections, generation " + std::to_string(current_->number());
     if (!old_.empty()) status += " (" + std::to_string(old_.size()) + " older still have sessions)";
+    if (const std::string_view keyd = keyd_state(this->status()); keyd != "serving")
+      status.append("; keyd is ").append(keyd);
     if (status == status_) return;
     status_ = std::move(status);
     common::sd_notify(status_);
@@ -353,7 +358,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   const common::Fd newest_ = NewestTable::create();
   std::unique_ptr<Control> control_;
   std::unique_ptr<Metrics> metrics_;
-  Counters ended_{};  // what processes had counted that are no more
+  Counters ended_{};          // what processes had counted that are no more, and the supervisor's own dropped lines
+  uint64_t own_dropped_ = 0;  // of them, those that ended_ has
   uint64_t reloads_ = 0, failed_reloads_ = 0;
   int generations_ = 0;
   bool reload_again_ = false, stopping_ = false;

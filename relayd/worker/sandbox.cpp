@@ -24,13 +24,13 @@ constexpr const char* kServing[] = {"epoll_wait",   "epoll_pwait",     "epoll_ct
                                     "accept4",      "connect",         "recvfrom",      "recvmsg",
                                     "sendto",       "sendmsg",  // sockets
                                     "shutdown",     "getsockopt",      "setsockopt",    "getsockname",
-                                    "read",         "write",  //
+                                    "read",         "write",           "pwritev2",  //
                                     "close",        "fcntl",           "pread64",       "fstat",
                                     "newfstatat",  // descriptors
                                     "munmap",       "mremap",          "madvise",       "brk",
                                     "futex",        "getrandom",  // memory
                                     "gettid",       "getpid",          "clock_gettime", "gettimeofday",
-                                    "sched_yield",  "restart_syscall",  //
+                                    "sched_yield",  "restart_syscall", "poll",          "ppoll",  //
                                     "exit",         "exit_group",      "rt_sigaction",  "rt_sigprocmask",
                                     "rt_sigreturn", "sigaltstack",  // the end
                                     "tgkill"};

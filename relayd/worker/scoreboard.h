@@ -22,10 +22,12 @@ struct Counters {
   Number beat;  // grows while the event loop turns
 
   // Now.
-  Number connections;  // accepted and not closed
-  Number sessions;     // of them, those that are relayed or served by the built-in broker
-  Number memory;       // resident, bytes
-  Number fibers;       // signatures that are waited for
+  Number connections;    // accepted and not closed
+  Number sessions;       // of them, those that are relayed or served by the built-in broker
+  Number memory;         // resident, bytes
+  Number fibers;         // signatures that are waited for
+  Number keyd_away;      // 1: no connection to keyd
+  Number keyd_degraded;  // 1: keyd can't write its audit, and so signs nothing
 
   // Since the worker's start.
   Number accepted;
@@ -39,6 +41,7 @@ struct Counters {
   std::array<Number, mqtt::kConnackCodes.size()> remote_refused;  // by the remote's CONNACK, as kConnackCodes
   Number local_refused;                                           // by the local broker's
   Number keep_alive_timeouts, send_timeouts, throttled;           // throttled: times that a device was read more slowly
+  Number log_dropped;                                             // lines that standard error had no room for
   Number bytes_up, bytes_down, messages_up, messages_down;        // MQTT bytes and PUBLISH packets relayed
 
   // The supervisor's: how many connections this worker may have now.

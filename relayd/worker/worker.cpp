@@ -119,11 +119,26 @@ class Worker {
   void beat() {
     beat_.start(std::min(kBeat, config_.worker_watchdog / 4));
     count(scoreboard_->beat);
+    ask_keyd();
+    log::flush();
+    scoreboard_->log_dropped.store(log::dropped(), std::memory_order_relaxed);
     scoreboard_->fibers.store(runtime_.fibers.in_use(), std::memory_order_relaxed);
     char text[128] = {};  // proc(5): pages in all, then resident ones
     if (::pread(memory_.get(), text, sizeof text - 1, 0) <= 0) return;
     if (const char* resident = strchr(text, ' '))
       scoreboard_->memory.store(strtoull(resident, nullptr, 10) * page_size_, std::memory_order_relaxed);
+  }
+
+  // For whoever looks at the status: how keyd is.
+  void ask_keyd() {
+    beats_without_keyd_ = keyd_.connected() ? 0 : beats_without_keyd_ + 1;
+    scoreboard_->keyd_away.store(beats_without_keyd_ > 1, std::memory_order_relaxed);  // the first is the start
+    if (!keyd_.connected() || keyd_asked_) return;
+    keyd_asked_ = keyd_.stats([this](const ipc::Client::Answer& answer) {
+      keyd_asked_.reset();
+      const auto counters = answer.arrived ? ipc::decode_counters(answer.payload) : std::nullopt;
+      if (counters) scoreboard_->keyd_degraded.store(counters->degraded, std::memory_order_relaxed);
+    });
   }
 
   void on_control() {
@@ -219,6 +234,8 @@ class Worker {
   tls::ServerContext listener_context_;
   tls::ClientContext remote_context_;
   ipc::Client keyd_;
+  std::optional<ipc::Client::Ticket> keyd_asked_;
+  int beats_without_keyd_ = 0;
   tls::Runtime runtime_;
   AddressBook remote_addresses_, local_addresses_;
   NewestTable newest_;
@@ -275,6 +292,7 @@ int run_worker() {
   worker.reset();
   uv_run(&loop, UV_RUN_DEFAULT);  // closes what the worker's handles were
   uv_loop_close(&loop);
+  log::finish();
   return status;
 }
 

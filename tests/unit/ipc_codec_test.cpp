@@ -59,7 +59,8 @@ std::vector<Request> one_of_each() {
 }  // namespace
 
 TEST_CASE("requests_have_the_documented_layout", "[ipc][codec]") {
-  CHECK(encoded(Request{0x01020304, Hello{0x0506, 0x0708}}) == Datagram{1, 0, 1, 2, 3, 4, 5, 6, 7, 8});
+  CHECK(encoded(Request{0x01020304, Hello{0x0506, 0x0708, 0x090a0b0c}}) ==
+        Datagram{1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
   CHECK(encoded(Request{9, std::monostate{}}) == Datagram{4, 0, 0, 0, 0, 9});
   const Datagram sign = encoded(some_sign(Kind::tls12_server, Scheme::rsa_pss_rsae_sha384, kContent));
   REQUIRE(sign.size() == 6 + 1 + 32 + 8 + 16 + 2 + 1 + 6 + 1 + 2 + 2 + 48);
@@ -79,13 +80,14 @@ TEST_CASE("responses_have_the_documented_layout", "[ipc][codec]") {
 
 TEST_CASE("every_request_survives_the_round_trip", "[ipc][codec]") {
   for (const uint32_t id : {0u, 1u, std::numeric_limits<uint32_t>::max()}) {
-    const Datagram hello = encoded(Request{id, Hello{65535, 12}});
+    const Datagram hello = encoded(Request{id, Hello{65535, 12, 700}});
     const auto back = decode_request(hello);
     REQUIRE(back);
     CHECK(back->id == id);
     CHECK(back->op() == Op::hello);
     CHECK(std::get<Hello>(back->body).version == 65535);
     CHECK(std::get<Hello>(back->body).worker == 12);
+    CHECK(std::get<Hello>(back->body).timeout_ms == 700);
   }
   const std::string any = std::string("a\0/../\xff", 7) + std::string(244, 'x');
   for (const std::string& id : {std::string(), std::string("d"), any}) {
@@ -233,11 +235,12 @@ TEST_CASE("hello_and_stats_payloads_survive_the_round_trip", "[ipc][codec]") {
   CHECK_FALSE(decode_welcome(Datagram{1, 2, 3}));
   CHECK_FALSE(decode_welcome(Datagram{1, 2, 1, 0}));
   for (const bool degraded : {false, true}) {
-    const auto payload = encode_counters({1, 2, 3, std::numeric_limits<uint64_t>::max(), degraded});
+    const auto payload = encode_counters({1, 2, 3, std::numeric_limits<uint64_t>::max(), 5, degraded});
     const auto counters = decode_counters(payload);
     REQUIRE(counters);
     CHECK((counters->lookups == 1 && counters->signatures == 2 && counters->refusals == 3));
     CHECK(counters->cached_keys == std::numeric_limits<uint64_t>::max());
+    CHECK(counters->given_up == 5);
     CHECK(counters->degraded == degraded);
   }
   auto payload = encode_counters({});

@@ -122,8 +122,8 @@ class Client {
     if (!send(encoded(request))) return std::nullopt;
     return receive();
   }
-  Client& hello() {
-    const auto answer = ask({1, ipc::Hello{ipc::kVersion, 4}});
+  Client& hello(uint32_t timeout_ms = 5000) {
+    const auto answer = ask({1, ipc::Hello{ipc::kVersion, 4, timeout_ms}});
     REQUIRE(answer);
     REQUIRE(answer->status == Status::ok);
     REQUIRE(ipc::decode_welcome(answer->payload));

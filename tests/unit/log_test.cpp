@@ -1,0 +1,135 @@
+// The log when nobody reads it, in children of the test: what is logged is the process's own.
+#include "common/log.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "common/output.h"
+#include "common/syscall_filter.h"
+#include "tests/unit/catch.h"
+
+namespace {
+
+namespace log = common::log;
+
+enum class Kind { pipe, another_users_pipe, socket };
+
+struct Channel {
+  explicit Channel(Kind kind) {
+    int ends[2];
+    REQUIRE((kind == Kind::socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends)) == 0);
+    read_end.reset(ends[0]);
+    write_end.reset(ends[1]);
+    // Who is not root can't open it again, not even its owner.
+    if (kind == Kind::another_users_pipe) REQUIRE(fchmod(ends[1], 0) == 0);
+  }
+  // All that is there now.
+  std::string read() const {
+    std::string text;
+    char bytes[65536];
+    fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
+    for (ssize_t got; (got = ::read(read_end.get(), bytes, sizeof bytes)) > 0;)
+      text.append(bytes, static_cast<size_t>(got));
+    return text;
+  }
+  common::Fd read_end, write_end;
+};
+
+// Whether `steps` end with true, in a child whose standard error is `channel`; within ten seconds, as it may hang.
+bool in_child(const Channel& channel, const std::function<bool()>& steps) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    alarm(10);
+    signal(SIGALRM, SIG_DFL);
+    dup2(channel.write_end.get(), STDERR_FILENO);
+    if (setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
+    log::open("the-program", log::Level::info);
+    _exit(steps() ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CAPTURE(status);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+constexpr int kLines = 5000;  // 600 KiB: more than a pipe, or a socket, and what waits
+void write_many() {
+  for (int i = 0; i < kLines; i++) log::info("a line that is as long as the usual ones", {{"number", i}});
+}
+
+bool every_line_is_whole(const std::string& text, std::vector<nlohmann::json>& lines) {
+  for (size_t at = 0, end; (end = text.find('\n', at)) != text.npos; at = end + 1) {
+    lines.push_back(nlohmann::json::parse(text.substr(at, end - at), nullptr, false));
+    if (lines.back().is_discarded()) return false;
+  }
+  return text.empty() || text.back() == '\n';
+}
+
+}  // namespace
+
+TEST_CASE("logging never waits for a reader; what is dropped is counted, and said as soon as the log flows again") {
+  const auto kind = GENERATE(Kind::pipe, Kind::another_users_pipe, Kind::socket);
+  CAPTURE(static_cast<int>(kind));
+  if (kind == Kind::another_users_pipe && geteuid() != 0) return;
+  const Channel channel(kind);
+  CHECK(in_child(channel, [&] {
+    write_many();
+    if (log::flush() || log::dropped() == 0) return false;
+    std::string text;
+    while (!log::flush()) text += channel.read();
+    log::info("the last line");
+    text += channel.read();
+    std::vector<nlohmann::json> lines;
+    if (!every_line_is_whole(text, lines)) return false;
+    const uint64_t dropped = log::dropped();
+    const auto& notice = lines.at(lines.size() - 2);
+    return lines.size() == kLines - dropped + 2 && lines.back().at("msg") == "the last line" &&
+           notice.at("dropped") == dropped &&
+           notice.at("msg") == std::to_string(dropped) + " lines were dropped, as nobody read standard error";
+  }));
+}
+
+TEST_CASE("logging does not change the descriptor for the programs that share it") {
+  const Channel channel(Kind::pipe);
+  CHECK(in_child(channel, [] {
+    write_many();
+    return true;
+  }));
+  CHECK((fcntl(channel.write_end.get(), F_GETFL) & O_NONBLOCK) == 0);
+}
+
+TEST_CASE("a process that ends with a log that nobody reads ends all the same") {
+  const Channel channel(Kind::pipe);
+  CHECK(in_child(channel, [] {
+    write_many();
+    log::finish();
+    return true;
+  }));
+}
+
+#if !defined(MQTT_RELAY_SANITIZED)
+
+TEST_CASE(
+    "a kernel without RWF_NOWAIT for pipes: another user's pipe is filled to a quarter only, and never waited for") {
+  if (geteuid() != 0) return;
+  const Channel channel(Kind::another_users_pipe);
+  CHECK(in_child(channel, [&] {
+    const char* without_pwritev2[] = {"write",  "read",   "fcntl",      "ioctl", "brk",
+                                      "munmap", "mremap", "exit_group", "futex"};
+    if (!common::allow_system_calls(without_pwritev2, {}).empty()) return false;
+    write_many();
+    if (log::flush()) return false;
+    const size_t first = channel.read().size();
+    return first >= 65536 / 4 && first < 65536 / 2 && !log::flush() && channel.read().size() >= 65536 / 4;
+  }));
+}
+
+#endif
