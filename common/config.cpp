@@ -96,12 +96,24 @@ std::optional<Rate> parse_rate(std::string_view text) { return parse_rate_in<1>(
 
 std::optional<Rate> parse_byte_rate(std::string_view text) { return parse_rate_in(text, kSizes, uint64_t{1} << 40); }
 
+std::string about_missing_credential(const std::string& file) {
+  const char* directory = getenv("CREDENTIALS_DIRECTORY");
+  const std::string of_unit = directory ? std::string(directory) + "/" : "";
+  if (!file.starts_with("/run/credentials/") && (of_unit.empty() || !file.starts_with(of_unit))) return "";
+  const std::string name = file.substr(file.rfind('/') + 1);
+  if (!directory)
+    return "; it is a credential, and none was passed: start it as the systemd unit whose LoadCredential= names \"" +
+           name + "\"";
+  return "; the credential \"" + name + "\" was not passed: the unit needs LoadCredential=" + name +
+         ":FILE, and that file must be there when it starts; those that were passed are in " + directory;
+}
+
 std::string read_file(const std::string& file, size_t limit) {
   const auto fail = [&](const std::string& cause) -> std::string {
     throw ConfigError(file + ": can't be read: " + cause);
   };
   const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // O_NONBLOCK: a FIFO must not hang the start
-  if (!fd) return fail(strerror(errno));
+  if (!fd) return fail(strerror(errno) + (errno == ENOENT ? about_missing_credential(file) : ""));
   struct stat info {};
   if (fstat(fd.get(), &info) != 0) return fail(strerror(errno));
   if (!S_ISREG(info.st_mode)) return fail("it is not a regular file");

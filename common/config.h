@@ -22,6 +22,10 @@ class ConfigError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What to say of a file that is not there, behind the cause: "" unless it is a credential, which the service manager
+// passes (systemd.exec(5), LoadCredential=).
+std::string about_missing_credential(const std::string& file);
+
 using Milliseconds = std::chrono::milliseconds;
 
 // So many in that time; a count of 0 is "infinity".

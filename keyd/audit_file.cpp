@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "common/json_line.h"
 #include "keyd/vault/wolfcrypt.h"
@@ -18,7 +17,7 @@ namespace {
 constexpr off_t kMostRead = 256 * 1024;  // two lines are far shorter
 
 [[noreturn]] void fail(const ConfiguredPath& from, const std::string& cause) {
-  throw std::runtime_error(from.origin + ": found \"" + from.path + "\": " + cause);
+  throw common::ConfigError(from.origin + ": found \"" + from.path + "\": " + cause);
 }
 
 std::string read_end(int fd, off_t size) {

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
 
 namespace keyd {
 namespace {
@@ -14,11 +13,12 @@ constexpr char kRemedy[] = "set it to the PEM file of relayd's own private key";
 
 common::Fd open_directory(const std::string& path, const ConfiguredPath& from, int wanted, const std::string& remedy) {
   const auto fail = [&](const std::string& cause) {
-    throw std::runtime_error(from.origin + ": found \"" + from.path + "\"; directory " + path + ": " + cause);
+    throw common::ConfigError(from.origin + ": found \"" + from.path + "\"; directory " + path + ": " + cause);
   };
   common::Fd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (const int error = errno; !fd)
-    fail(std::string(strerror(error)) + "; " + (error == ENOTDIR ? "name a directory" : remedy));
+    fail(std::string(strerror(error)) + "; " + (error == ENOTDIR ? "name a directory" : remedy) +
+         (error == ENOENT ? common::about_missing_credential(from.path) : ""));
   if (faccessat(fd.get(), ".", wanted, AT_EACCESS) != 0)
     fail(std::string(strerror(errno)) + " for keyd's user (uid " + std::to_string(geteuid()) + "); let it in");
   struct stat info {};
@@ -44,25 +44,27 @@ KeyStore::Place open_listener_dir(const ConfiguredPath& file) {
 void expect_listener_key(KeyStore& keys, const ConfiguredPath& file) {
   const auto found = keys.find(ipc::Role::listener, "");
   if (found.status == ipc::Status::unusable)
-    throw std::runtime_error(file.origin + ": found \"" + file.path + "\": " + found.reason);
-  if (found.status == ipc::Status::not_found)
-    common::log::warning("there is no listener key: devices can't connect until it is there",
-                         {{"setting", file.origin},
-                          {"file", file.path},
-                          // By number: the sandbox keeps the user database out.
-                          {"do", "install -o " + std::to_string(geteuid()) + " -m 600 LISTENER.key '" + file.path +
-                                     "'; it counts at once, without a restart"}});
+    throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + found.reason);
+  if (found.status != ipc::Status::not_found) return;
+  const std::string credential = common::about_missing_credential(file.path);
+  // By number: the sandbox keeps the user database out.
+  const std::string install = "install -o " + std::to_string(geteuid()) + " -m 600 LISTENER.key '" + file.path +
+                              "'; it counts at once, without a restart";
+  common::log::warning(
+      "there is no listener key: devices can't connect until it is there",
+      {{"setting", file.origin}, {"file", file.path}, {"do", credential.empty() ? install : credential.substr(2)}});
 }
 
 Passphrase::Passphrase(const std::optional<ConfiguredPath>& file) {
   if (!file) return;
   constexpr size_t kMost = 1024;
   const auto fail = [&](const std::string& cause) {
-    throw std::runtime_error(file->origin + ": found \"" + file->path + "\": " + cause);
+    throw common::ConfigError(file->origin + ": found \"" + file->path + "\": " + cause);
   };
   const common::Fd fd(open(file->path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   struct stat info {};
-  if (!fd || fstat(fd.get(), &info) != 0) fail(strerror(errno));
+  if (!fd || fstat(fd.get(), &info) != 0)
+    fail(strerror(errno) + (errno == ENOENT ? common::about_missing_credential(file->path) : ""));
   if (const std::string problem = why_unsafe(info, file->path); !problem.empty()) fail(problem);
   memory_.emplace(kMost);
   const ssize_t got = read(fd.get(), memory_->bytes().data(), kMost);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/hardening.h"
+#include "common/not_yet.h"
 #include "common/sd_notify.h"
 #include "keyd/audit_file.h"
 #include "keyd/guardian/guardian.h"
@@ -138,7 +139,8 @@ void serve(const Settings& settings) {
     tail = read_audit_tail(*audit_file, *settings.audit_file);
   }
   common::Output audit_out(STDOUT_FILENO);
-  const ListeningSocket socket(settings.socket, std::move(passed));
+  const auto socket =
+      common::wait_for([&] { return std::make_unique<ListeningSocket>(settings.socket, std::exchange(passed, {})); });
 
   // Closed to others, and secrets in locked memory only.
   common::harden_process();
@@ -161,7 +163,7 @@ void serve(const Settings& settings) {
                    settings.worker_rate,
                    settings.key_rate},
                   std::move(notary));
-  Server server(*loop, socket.fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
+  Server server(*loop, socket->fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
   Heartbeat heartbeat(*loop, service, audit);
   Signals signals(*loop, heartbeat, server, service, audit);
   missing.push_back(confine_system_calls());

@@ -5,8 +5,8 @@
 
 namespace keyd {
 
-// Slots of locked memory that serving takes: the cached keys, the listener's copies, and what wolfCrypt needs to work on
-// each thread.
+// Slots of locked memory that serving takes: the cached keys, the listener's copies, and what wolfCrypt needs to work
+// on each thread.
 size_t locked_slots(const Settings& settings);
 
 // Serves until SIGTERM or SIGINT; SIGHUP opens the audit file again. Throws std::exception with what the operator

@@ -7,9 +7,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
 
 #include "common/log.h"
+#include "common/not_yet.h"
 
 namespace keyd {
 namespace {
@@ -19,7 +19,12 @@ common::Fd new_socket() { return common::Fd(socket(AF_UNIX, SOCK_SEQPACKET | SOC
 const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
 [[noreturn]] void fail(const ConfiguredPath& path, const std::string& cause) {
-  throw std::runtime_error(path.origin + ": found \"" + path.path + "\": " + cause);
+  throw common::ConfigError(path.origin + ": found \"" + path.path + "\": " + cause);
+}
+
+// As fail(), for what may be well in a moment.
+[[noreturn]] void fail_for_now(const ConfiguredPath& path, const std::string& cause) {
+  throw common::NotYet(path.origin + ": found \"" + path.path + "\": " + cause);
 }
 
 sockaddr_un address_of(const ConfiguredPath& path) {
@@ -61,9 +66,9 @@ std::string path_of(int fd) {
 
 common::Fd take_over(const ConfiguredPath& path, std::vector<common::PassedSocket> passed) {
   const auto refuse = [](const std::string& found) {
-    throw std::runtime_error("socket activation: " + found +
-                             "; expected one listening AF_UNIX SOCK_SEQPACKET socket: "
-                             "ListenSequentialPacket= in the socket unit");
+    throw common::ConfigError("socket activation: " + found +
+                              "; expected one listening AF_UNIX SOCK_SEQPACKET socket: "
+                              "ListenSequentialPacket= in the socket unit");
   };
   if (passed.size() > 1) refuse("found " + std::to_string(passed.size()) + " sockets");
   common::Fd fd = std::move(passed.front().fd);
@@ -108,20 +113,21 @@ ListeningSocket::ListeningSocket(const ConfiguredPath& path, std::vector<common:
 void ListeningSocket::make(const ConfiguredPath& path) {
   fd_ = new_socket();
   const sockaddr_un address = address_of(path);
-  if (who_listens(path)) fail(path, "another keyd answers on it; stop that one, or choose another path");
+  if (!fd_) fail_for_now(path, strerror(errno));
+  if (who_listens(path)) fail_for_now(path, "another keyd answers on it; stop that one, or choose another path");
   unlink(path.path.c_str());
   // Anybody may connect, so that the one who may not is seen: the peer's uid (SO_PEERCRED) decides at accept, and a
   // refusal is audited. A mode can't name a list of users, and a closed door leaves no trace.
   umask(0111);
   const int bound = bind(fd_.get(), generic(address), sizeof address);
   const int error = errno;
-  if (bound != 0)
-    fail(path,
-         std::string(strerror(error)) +
-             (error == ENOENT   ? "; create its directory (RuntimeDirectory= in the unit)"
-              : error == EACCES ? "; its directory must be writable for keyd's user (RuntimeDirectory= in the unit)"
-                                : ""));
-  if (listen(fd_.get(), SOMAXCONN) != 0) fail(path, strerror(errno));
+  if (bound != 0 && error == ENOENT)
+    fail_for_now(path, std::string(strerror(error)) + "; create its directory (RuntimeDirectory= in the unit)");
+  if (bound != 0 && error == EACCES)
+    fail_for_now(path, std::string(strerror(error)) +
+                           "; its directory must be writable for keyd's user (RuntimeDirectory= in the unit)");
+  if (bound != 0 && !common::passes(error)) fail(path, strerror(error));
+  if (bound != 0 || listen(fd_.get(), SOMAXCONN) != 0) fail_for_now(path, strerror(bound != 0 ? error : errno));
 }
 
 }  // namespace keyd

@@ -14,16 +14,16 @@
 namespace keyd {
 
 // Who listens on that path now: the process and its user (SO_PEERCRED). nullopt: nobody. Knocks, which a keyd that does
-// not know this user writes into its audit. Throws std::runtime_error if the path can't be a socket's, or something
+// not know this user writes into its audit. Throws common::ConfigError if the path can't be a socket's, or something
 // else is there.
 std::optional<ucred> who_listens(const ConfiguredPath& path);
 
 class ListeningSocket {
  public:
   // Takes the one socket that the service manager passed, or if it passed none binds and listens. Then it replaces a
-  // socket that a dead keyd left; throws std::runtime_error if a living one has it, if something else than a socket is
-  // there, if the directory is missing, or if what was passed is no listening socket of this kind. Sets the process's
-  // umask to 0077.
+  // socket that a dead keyd left. Throws common::NotYet if a living one has it or the directory is missing,
+  // common::ConfigError if something else than a socket is there, or if what was passed is no listening socket of this
+  // kind. Sets the process's umask to 0077.
   explicit ListeningSocket(const ConfiguredPath& path, std::vector<common::PassedSocket> passed = {});
   int fd() const { return fd_.get(); }
 

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/not_yet.h"
 #include "ipc/protocol.h"
 
 namespace relayd {
@@ -24,6 +25,10 @@ constexpr common::Milliseconds kReloadAtMost{120'000};  // two of them, one afte
 
 [[noreturn]] void fail(const std::string& path, const std::string& cause) {
   throw ConfigError("control_socket: found \"" + path + "\": " + cause);
+}
+
+[[noreturn]] void fail_for_now(const std::string& path, const std::string& cause) {
+  throw common::NotYet("control_socket: found \"" + path + "\": " + cause);
 }
 
 sockaddr_un address_of(const std::string& path) {
@@ -44,7 +49,7 @@ void remove_dead(const std::string& path, const sockaddr_un& address) {
   if (!S_ISSOCK(info.st_mode)) fail(path, "there is a file that is not a socket; remove it or choose another path");
   const common::Fd probe = new_socket();
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN)
-    fail(path, "another relayd answers on it; stop that one, or choose another path");
+    fail_for_now(path, "another relayd answers on it; stop that one, or choose another path");
   if (errno != ECONNREFUSED) fail(path, strerror(errno));
   unlink(path.c_str());
 }
@@ -57,12 +62,14 @@ common::Fd listen_on(const std::string& path) {
   const int bound = bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   const int error = errno;
   umask(before);
-  if (bound != 0)
-    fail(path, std::string(strerror(error)) +
-                   (error == ENOENT || error == EACCES
-                        ? "; its directory must be there and writable for relayd's user (RuntimeDirectory= in the unit)"
-                        : ""));
-  if (::listen(fd.get(), kBacklog) != 0) fail(path, strerror(errno));
+  if (!fd) fail_for_now(path, strerror(error));
+  // Its directory may be made later, or be given to relayd's user later (RuntimeDirectory=, tmpfiles.d(5)).
+  if (bound != 0 && (error == ENOENT || error == EACCES))
+    fail_for_now(path,
+                 std::string(strerror(error)) +
+                     "; its directory must be there and writable for relayd's user (RuntimeDirectory= in the unit)");
+  if (bound != 0 && !common::passes(error)) fail(path, strerror(error));
+  if (bound != 0 || ::listen(fd.get(), kBacklog) != 0) fail_for_now(path, strerror(bound != 0 ? error : errno));
   return fd;
 }
 

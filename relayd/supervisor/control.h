@@ -33,7 +33,7 @@ class Control final : private Responder::Owner {
     ~Owner() = default;
   };
 
-  // common::ConfigError if the path can't be had. `user` may ask, beside root.
+  // common::NotYet if the path can't be had now, common::ConfigError if it never can. `user` may ask, beside root.
   Control(uv_loop_t* loop, const std::string& path, Owner& owner, uid_t user);
   ~Control();
 

@@ -37,6 +37,12 @@ void ListenerKeyCheck::on_answer(const ipc::Client::Answer& answer) {
                  {Result::keyd_away,
                   "keyd could not be asked whether it has the key of " + certfile_ + ": no answer on " + socket_,
                   "`mqtt-keyd check` says why"});
+  // Neither says anything about the key: too many ask, or the audit can't be written.
+  if (answer.status == ipc::Status::busy || answer.status == ipc::Status::internal)
+    return done_(owner_,
+                 {Result::keyd_away,
+                  "keyd could not say whether it has the key of " + certfile_ + " (" + ipc::name(answer.status) + ")",
+                  "its log says why, and `mqtt-keyd check`"});
   done_(owner_, answer.status == ipc::Status::ok ? Verdict{} : wrong(certfile_, answer.status));
 }
 

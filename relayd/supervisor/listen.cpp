@@ -24,6 +24,7 @@ common::Fd bind_one(const SocketAddress& address, bool shared, const std::string
     const int error = errno;
     const std::string text = "listener.bind: can't listen on " + name + ": " + strerror(error) + "; " + advice(error);
     if (error == EADDRINUSE) throw AddressInUse(text);
+    if (common::passes(error)) throw common::NotYet(text);
     throw common::ConfigError(text);
   };
   common::Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
@@ -42,7 +43,7 @@ SocketAddress address_of(const Config::Endpoint& bind) {
 
 void start_listening(const common::Fd& socket, int backlog, const std::string& name) {
   if (::listen(socket.get(), backlog) != 0)
-    throw common::ConfigError("listener.bind: can't listen on " + name + ": " + strerror(errno));
+    throw common::NotYet("listener.bind: can't listen on " + name + ": " + strerror(errno));
 }
 
 }  // namespace

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "common/fd.h"
+#include "common/not_yet.h"
 #include "relayd/config.h"
 
 namespace relayd {
 
-class AddressInUse : public common::ConfigError {
-  using common::ConfigError::ConfigError;
+class AddressInUse : public common::NotYet {
+  using common::NotYet::NotYet;
 };
 
 // Whether the address of listener.bind can be had now; AddressInUse, or as Listeners if not. Nobody is let in.
@@ -20,7 +21,7 @@ void require_address(const Config::Listener& listener);
 
 class Listeners {
  public:
-  // common::ConfigError if the address can't be had: in use, not of this machine, privileged.
+  // common::NotYet if the address can't be had now: in use, not of this machine. common::ConfigError if it never can.
   Listeners(const Config::Listener& listener, int workers);
   // `activated`: listening TCP sockets. They stay as they are, however many workers there are.
   explicit Listeners(std::vector<common::Fd> activated)

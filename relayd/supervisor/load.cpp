@@ -7,6 +7,7 @@
 namespace relayd {
 namespace {
 
+using common::about_missing_credential;
 using common::ConfigError;
 
 constexpr size_t kMaxPemFile = 16 * 1024 * 1024;
@@ -19,7 +20,9 @@ void require_set_up(const std::string& config_file, const Config& config) {
                                                               {"remote.cacertfile", config.remote.cacertfile}};
   for (const auto& [setting, file] : files)
     if (!file.empty() && access(file.c_str(), F_OK) != 0 && errno == ENOENT)
-      missing.append(missing.empty() ? "" : ", ").append(setting).append(" (there is no " + file + ")");
+      missing.append(missing.empty() ? "" : ", ")
+          .append(setting)
+          .append(" (there is no " + file + about_missing_credential(file) + ")");
   if (!missing.empty())
     throw ConfigError(config_file + ": missing: " + missing +
                       "; `mqtt-relayd init` asks for it and sets it up, `mqtt-relayd check` says how to mend the rest");

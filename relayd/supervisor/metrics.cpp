@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/not_yet.h"
 #include "relayd/socket_address.h"
 
 namespace relayd {
@@ -19,9 +20,13 @@ common::Fd listen_on(const Config::Endpoint& bind) {
   common::Fd fd(::socket(address->family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   const int on = 1;
   if (!fd || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      ::bind(fd.get(), address->get(), address->size) != 0 || ::listen(fd.get(), kBacklog) != 0)
-    throw common::ConfigError("metrics.bind: can't listen on " + name + ": " + strerror(errno) +
-                              (errno == EADDRINUSE ? "; find who does with \"ss -ltnp\", or choose another port" : ""));
+      ::bind(fd.get(), address->get(), address->size) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+    const int error = errno;
+    const std::string text = "metrics.bind: can't listen on " + name + ": " + strerror(error) +
+                             (error == EADDRINUSE ? "; find who does with \"ss -ltnp\", or choose another port" : "");
+    if (common::passes(error)) throw common::NotYet(text);
+    throw common::ConfigError(text);
+  }
   return fd;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "common/hardening.h"
 #include "common/log.h"
@@ -12,11 +13,10 @@
 #include "relayd/session/flapping.h"
 #include "relayd/session/newest.h"
 #include "relayd/supervisor/activation.h"
-#include "relayd/supervisor/control.h"
 #include "relayd/supervisor/disconnects.h"
+#include "relayd/supervisor/doors.h"
 #include "relayd/supervisor/generation.h"
 #include "relayd/supervisor/key_check.h"
-#include "relayd/supervisor/metrics.h"
 #include "relayd/supervisor/trust_watch.h"
 
 namespace relayd {
@@ -45,14 +45,16 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         bury_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->bury(); }),
         disconnects_(loop, this, [](void* self, uint64_t connection, bool ok, const std::string& outcome) {
           auto* supervisor = static_cast<Supervisor*>(self);
-          if (supervisor->control_) supervisor->control_->disconnect_ended(connection, ok, outcome);
+          if (supervisor->doors_) supervisor->doors_->disconnect_ended(connection, ok, outcome);
         }) {
     Loaded loaded = load(config_file_, overrides_);
     log::open("relayd", loaded.config.log_level);
     auto activated = activated_listeners(common::take_passed_sockets(), loaded.config.listener);
-    listeners_ = activated.empty() ? std::make_shared<Listeners>(loaded.config.listener, loaded.config.workers)
+    listeners_ = activated.empty() ? common::wait_for([&] {
+      return std::make_shared<Listeners>(loaded.config.listener, loaded.config.workers);
+    })
                                    : std::make_shared<Listeners>(std::move(activated));
-    open_operators_doors(loaded.config);
+    doors_.emplace(loop_, loaded.config, static_cast<Control::Owner&>(*this));
     for (size_t i = 0; i < std::size(kSignals); i++) watch_signal(kSignals[i], signals_[i]);
     prepare(std::move(loaded), listeners_);
     tick_.start(kTick);
@@ -82,16 +84,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     else stop();
   }
 
-  // ---- the operator's: /metrics and the control socket; what they are is fixed at the start
-
-  void open_operators_doors(const Config& config) {
-    if (!config.control_socket.empty())
-      control_ =
-          std::make_unique<Control>(loop_, config.control_socket, static_cast<Control::Owner&>(*this), geteuid());
-    if (config.metrics)
-      metrics_ = std::make_unique<Metrics>(loop_, *config.metrics, this,
-                                           [](void* self) { return static_cast<Supervisor*>(self)->status(); });
-  }
+  // ---- the operator's
 
   Status status() override {
     Status status;
@@ -120,7 +113,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void on_ended(const Ended& ended) override { disconnects_.answered(ended.request, ended.sessions); }
 
   void tell_operator(bool ok, const std::string& how_the_reload_ended) {
-    if (control_) control_->reload_ended(ok, how_the_reload_ended);
+    if (doors_) doors_->reload_ended(ok, how_the_reload_ended);
   }
 
   void on_death(const Counters& counters) override { add_ended(ended_, counters); }
@@ -296,6 +289,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (!old_.empty()) status += " (" + std::to_string(old_.size()) + " older still have sessions)";
     if (const std::string_view keyd = keyd_state(this->status()); keyd != "serving")
       status.append("; keyd is ").append(keyd);
+    if (const std::string_view waits_for = doors_->waits_for(); !waits_for.empty())
+      status.append("; waits: ").append(waits_for);
     if (status == status_) return;
     status_ = std::move(status);
     common::sd_notify(status_);
@@ -356,8 +351,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   // The memory of both tables outlives workers and generations.
   common::Fd flapping_;
   const common::Fd newest_ = NewestTable::create();
-  std::unique_ptr<Control> control_;
-  std::unique_ptr<Metrics> metrics_;
+  std::optional<Doors> doors_;
   Counters ended_{};          // what processes had counted that are no more, and the supervisor's own dropped lines
   uint64_t own_dropped_ = 0;  // of them, those that ended_ has
   uint64_t reloads_ = 0, failed_reloads_ = 0;
@@ -370,7 +364,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 }  // namespace
 
 int run_supervisor(const std::string& config_file, const Overrides& overrides) {
-  ::signal(SIGPIPE, SIG_IGN);
+  for (const int number : {SIGPIPE, SIGHUP}) ::signal(number, SIG_IGN);  // SIGHUP: until there is something to reload
   common::harden_process();
   uv_loop_t loop;
   uv_loop_init(&loop);

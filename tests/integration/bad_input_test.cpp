@@ -135,20 +135,6 @@ TEST_CASE("bad input: a user in allowed_users that does not exist") {
   check_refused(idle.relay.run_keyd(), {idle.relay.keyd_configuration(), "allowed_users", "no-such-user-at-all"});
 }
 
-TEST_CASE("bad input: a port that is in use") {
-  Idle idle;
-  const TakenPort taken(idle.relay.endpoint());
-  idle.relay.start_keyd();
-  check_refused(idle.relay.run_relayd(), {idle.relay.endpoint().text(), "in use"});
-}
-
-TEST_CASE("bad input: an address that is not this machine's") {
-  Idle idle;
-  idle.relay.start_keyd();
-  idle.relay.patch_relayd({{"listener", {{"bind", "192.0.2.1:8883"}}}});
-  check_refused(idle.relay.run_relayd(), {"192.0.2.1:8883"});
-}
-
 TEST_CASE("relayd that nobody has set up: one line names all that is missing, and how to go on") {
   Idle idle;
   const auto etc = idle.world.directory / "etc";
@@ -196,24 +182,4 @@ TEST_CASE("bad input: an authorities' file that is not there or is garbage") {
   SECTION("empty") { write_file(path, ""); }
   idle.relay.patch_relayd({{section, {{"cacertfile", path}}}});
   check_refused(idle.relay.run_relayd(), {section + ".cacertfile", path});
-}
-
-TEST_CASE("bad input: nothing is lost when a second relayd is started by mistake") {
-  World world;
-  const auto identity = device_identity("p256", 1);
-  world.give_key("thermo", identity);
-  auto device = world.device(identity);
-  device.join("thermo");
-  check_refused(world.relay().run_relayd(), {world.relay().endpoint().text()});
-  device.ping();
-}
-
-TEST_CASE("bad input: nothing is lost when a second keyd is started by mistake") {
-  World world;
-  const auto identity = device_identity("p256", 1);
-  world.give_key("thermo", identity);
-  check_refused(world.relay().run_keyd(), {(world.directory / "relay/run/sign.sock").string()});
-  auto device = world.device(identity);
-  device.join("thermo");
-  CHECK(world.remote->user_of("thermo") == identity.name);
 }

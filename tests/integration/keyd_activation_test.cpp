@@ -87,7 +87,7 @@ TEST_CASE("keyd refuses to be passed anything else than one listening SEQPACKET 
   const auto refused = [&](const std::vector<int>& sockets, const std::string& found) {
     const auto finished = keyd.run_with(sockets);
     CAPTURE(finished.err);
-    CHECK(finished.status.code == 1);
+    CHECK(finished.status.code == 78);
     CHECK(finished.err.find(found) != std::string::npos);
     CHECK(finished.err.find("ListenSequentialPacket=") != std::string::npos);
   };

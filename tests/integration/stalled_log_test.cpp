@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "test_paths.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
 

@@ -1,0 +1,47 @@
+#include "relayd/supervisor/doors.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "common/log.h"
+
+namespace relayd {
+
+Doors::Doors(uv_loop_t* loop, const Config& config, Control::Owner& owner)
+    : loop_(loop),
+      control_socket_(config.control_socket),
+      metrics_bind_(config.metrics),
+      owner_(owner),
+      again_(loop, this, [](void* self) {
+        try {
+          static_cast<Doors*>(self)->open();
+        } catch (const common::ConfigError& error) {  // at the start it would have ended relayd; now devices are served
+          common::log::error("it is not tried again before a restart", {{"cause", error.what()}});
+        }
+      }) {
+  open();
+}
+
+template <typename Make>
+void Doors::open_one(bool missing, common::Wait& wait, Make make) {
+  if (!missing) return;
+  try {
+    make();
+    wait.worked();
+  } catch (const common::NotYet& error) {
+    const auto pause = wait.failed(error.what());
+    again_.start(pause);
+  }
+}
+
+void Doors::open() {
+  open_one(!control_ && !control_socket_.empty(), control_wait_,
+           [this] { control_ = std::make_unique<Control>(loop_, control_socket_, owner_, geteuid()); });
+  open_one(!metrics_ && metrics_bind_, metrics_wait_, [this] {
+    metrics_ = std::make_unique<Metrics>(loop_, *metrics_bind_, &owner_,
+                                         [](void* owner) { return static_cast<Control::Owner*>(owner)->status(); });
+  });
+}
+
+}  // namespace relayd

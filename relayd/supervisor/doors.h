@@ -1,0 +1,49 @@
+// The operator's doors: the control socket and /metrics. What they are is fixed at the start.
+//
+// Devices do not wait for them: one that can't be opened yet (its folder is not there, another program has its port) is
+// tried again until it can. Loop thread only.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/not_yet.h"
+#include "common/uv.h"
+#include "relayd/supervisor/control.h"
+#include "relayd/supervisor/metrics.h"
+
+namespace relayd {
+
+class Doors {
+ public:
+  // common::ConfigError if one can never be opened.
+  Doors(uv_loop_t* loop, const Config& config, Control::Owner& owner);
+
+  void reload_ended(bool ok, const std::string& message) {
+    if (control_) control_->reload_ended(ok, message);
+  }
+  void disconnect_ended(uint64_t connection, bool ok, const std::string& outcome) {
+    if (control_) control_->disconnect_ended(connection, ok, outcome);
+  }
+  // Why one is not open yet; "" if both are.
+  const std::string& waits_for() const {
+    return control_wait_.cause().empty() ? metrics_wait_.cause() : control_wait_.cause();
+  }
+
+ private:
+  void open();
+  template <typename Make>
+  void open_one(bool missing, common::Wait& wait, Make make);
+
+  uv_loop_t* loop_;
+  const std::string control_socket_;
+  const std::optional<Config::Endpoint> metrics_bind_;
+  Control::Owner& owner_;
+  std::unique_ptr<Control> control_;
+  std::unique_ptr<Metrics> metrics_;
+  common::Wait control_wait_, metrics_wait_;
+  common::Timer again_;
+};
+
+}  // namespace relayd

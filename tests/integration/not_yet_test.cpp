@@ -1,0 +1,182 @@
+// What the machine can't give yet: it is waited for in the process, said once and once more when it is there. Exit
+// status 78 is for what only the operator can mend.
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "test_paths.h"
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+// A port of somebody else.
+class Taken {
+ public:
+  explicit Taken(const Endpoint& endpoint) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(endpoint.port);
+    inet_pton(AF_INET, endpoint.host.c_str(), &address.sin_addr);
+    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;  // what earlier connections have left there does not count
+    setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(fd_, 1) != 0)
+      fail_errno("listen on " + endpoint.text());
+  }
+  ~Taken() { free(); }
+  Taken(const Taken&) = delete;
+  Taken& operator=(const Taken&) = delete;
+  void free() {
+    if (fd_ >= 0) close(std::exchange(fd_, -1));
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+// Started, and not waited for.
+class Started {
+ public:
+  Started(World& world, const std::string& program, const fs::path& configuration, uid_t user)
+      : notify_(world.directory / (program + ".early")),
+        process_({.argv = {world.directory / "relay" / program, "--config", configuration},
+                  .environment = {notify_.environment()},
+                  .user = geteuid() == 0 ? std::optional(user) : std::nullopt}) {}
+  std::string wait_line(const std::string& beginning) { return notify_.wait_line(beginning, process_); }
+  Process& process() { return process_; }
+  size_t said(const std::string& words) { return process_.err().count_text(words); }
+
+ private:
+  NotifySocket notify_;
+  Process process_;
+};
+
+Started relayd_of(World& world) { return {world, "relayd", world.relay().relayd_configuration(), relay_user}; }
+
+constexpr char kBegins[] = "not yet; it is tried again until it works", kEnds[] = "what was waited for is there";
+
+// Words that must be in the status while it waits; then `mend`, and READY.
+void waits_until(Started& started, const std::string& words, const std::function<void()>& mend) {
+  const auto status = started.wait_line("STATUS=waits: ");
+  INFO(status);
+  CHECK(status.find(words) != std::string::npos);
+  started.wait_line("STATUS=waits: ");  // it has tried again
+  mend();
+  started.wait_line("READY=1");
+  CHECK(started.said(kBegins) == 1);
+  CHECK(started.said(kEnds) == 1);
+  started.process().signal(SIGTERM);
+  CHECK(started.process().wait().code == 0);
+}
+
+}  // namespace
+
+TEST_CASE("listener.bind's port is taken: relayd waits for it, and is ready when it serves") {
+  World world({.start = false});
+  world.relay().start_keyd();
+  Taken taken(world.relay().endpoint());
+  auto relayd = relayd_of(world);
+  waits_until(relayd, "listener.bind: can't listen on " + world.relay().endpoint().text(), [&] { taken.free(); });
+}
+
+TEST_CASE("listener.bind's address is not up yet: relayd waits for it, and a stop ends the wait") {
+  World world({.relayd = {{"listener", {{"bind", "203.0.113.9:8883"}}}}, .start = false});
+  world.relay().start_keyd();
+  auto relayd = relayd_of(world);
+  relayd.wait_line("STATUS=waits: listener.bind: can't listen on 203.0.113.9:8883");
+  relayd.process().signal(SIGTERM);
+  CHECK(relayd.process().wait().code != 78);
+}
+
+TEST_CASE("metrics.bind and control_socket can't be had yet: devices are served meanwhile") {
+  const Endpoint metrics{own_address(), ports::direct};
+  Taken taken(metrics);
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);
+  World world(
+      {.relayd = {{"metrics", {{"bind", metrics.text()}}}, {"control_socket", directory / "run/control.sock"}}});
+  auto& relay = world.relay();
+  relay.log().wait_text("metrics.bind: can't listen on");
+  relay.log().wait_text("control_socket: found");
+  const auto identity = device_identity("p256", 1);
+  world.device(identity).join("local").ping();
+  const auto status = relay.notified().wait_line("STATUS=1 workers", relay.relayd());
+  INFO(status);
+  CHECK(status.find("; waits: control_socket") != std::string::npos);
+  fs::create_directory(directory / "run");
+  fs::permissions(directory / "run", fs::perms::all);
+  taken.free();
+  const auto end = [](const std::string& setting) {
+    return [setting](const Json& line) {
+      return line.value("msg", "") == kEnds && line.value("cause", "").find(setting) != std::string::npos;
+    };
+  };
+  relay.log().wait_json(end("metrics.bind"), "metrics.bind is there");
+  relay.log().wait_json(end("control_socket"), "control_socket is there");
+  const auto asked = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config", relay.relayd_configuration(),
+                                   "status", "--json"}});
+  CHECK(asked.status.code == 0);
+  CHECK(relay.log().count_text(kBegins) == 2);
+}
+
+TEST_CASE("the folder of keyd's socket is not there yet: keyd waits for it") {
+  World world({.start = false});
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);
+  world.relay().patch_keyd({{"socket", directory / "run/sign.sock"}});
+  Started keyd(world, "keyd", world.relay().keyd_configuration(), keyd_user);
+  waits_until(keyd, "create its directory", [&] {
+    fs::create_directory(directory / "run");
+    fs::permissions(directory / "run", fs::perms::all);
+  });
+}
+
+TEST_CASE("a credential that was not passed is called one, with the line that the unit needs") {
+  World world({.start = false});
+  SECTION("keyd") {
+    world.relay().patch_keyd({{"key_passphrase_file", "/run/credentials/mqtt-keyd.service/secret"}});
+    const auto ended = world.relay().run_keyd();
+    CAPTURE(ended.err);
+    CHECK(ended.status.code == 78);
+    CHECK(ended.err.find("it is a credential, and none was passed") != std::string::npos);
+    CHECK(ended.err.find("LoadCredential= names \\\"secret\\\"") != std::string::npos);
+  }
+  SECTION("relayd, from its own directory of credentials") {
+    world.relay().start_keyd();
+    const auto folder = world.directory / "credentials";
+    fs::create_directory(folder);
+    world.relay().options().environment = {"CREDENTIALS_DIRECTORY=" + folder.string()};
+    world.relay().patch_relayd({{"remote", {{"cacertfile", folder / "remote-ca"}}}});
+    const auto ended = world.relay().run_relayd();
+    CAPTURE(ended.err);
+    CHECK(ended.status.code == 78);
+    CHECK(ended.err.find("the unit needs LoadCredential=remote-ca:FILE") != std::string::npos);
+  }
+}
+
+TEST_CASE("a second relayd, started by mistake, says what it waits for, and nothing is lost at the first") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  auto device = world.device(identity);
+  device.join("thermo");
+  auto second = relayd_of(world);
+  second.wait_line("STATUS=waits: listener.bind: can't listen on " + world.relay().endpoint().text());
+  device.ping();
+}
+
+TEST_CASE("a second keyd, started by mistake, says what it waits for, and the first goes on signing") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  Started second(world, "keyd", world.relay().keyd_configuration(), keyd_user);
+  CHECK(second.wait_line("STATUS=waits: ").find("another keyd answers on it") != std::string::npos);
+  auto device = world.device(identity);
+  device.join("thermo");
+  CHECK(world.remote->user_of("thermo") == identity.name);
+}
