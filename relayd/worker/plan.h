@@ -69,7 +69,7 @@ inline constexpr size_t kMaxOrder = 64 * 1024;
 // Certificate authorities and their CRLs, too large for a datagram: a sealed memfd beside the order.
 struct Revocations {
   tls::Pem trusted, revoked;
-  trust::Policy policy;  // the listener's
+  trust::Policy policy{};  // the listener's
 
   common::Fd to_memfd() const;
   static Revocations from_fd(int fd);
