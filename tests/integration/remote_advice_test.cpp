@@ -76,11 +76,6 @@ void say(int fd, std::string_view text) {
   [[maybe_unused]] auto sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
 }
 
-void reset(int fd) {
-  const linger now{1, 0};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-}
-
 struct Checked {
   explicit Checked(const WorldOptions& options = {.remote = RemoteKind::none, .local = false, .start = false})
       : world(options) {}
