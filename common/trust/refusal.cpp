@@ -167,6 +167,8 @@ Words restricted(const Failure& f) {
     case X509_V_ERR_EXCLUDED_VIOLATION:
       return {"has a name that a CA above it may not issue: the CA's nameConstraints exclude it",
               "issue it for another name, or from another CA"};
+    case X509_V_ERR_UNSPECIFIED:  // NAME_CONSTRAINTS_check(3) compares 2^20 pairs at most
+      return {"has more names than are compared with the nameConstraints of a CA above it", "issue it for fewer names"};
     case X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION:
       return {"has a critical extension that is not known here" + unknown_critical_extension(f.certificate),
               "have it issued without, or not critical"};

@@ -8,7 +8,7 @@
 //
 // Opens no file, asks for no system call but memory's, after construction too (libcrypto reads no openssl.cnf for us).
 // One thread for each object. Costs of a chain that the cache does not know: 130 µs a certificate to parse, 100 µs a
-// P-256 signature to verify.
+// P-256 signature to verify; the costliest chain found within kMaxChainBytes took 24 ms (name constraints).
 #pragma once
 
 #include <cstdint>

@@ -29,8 +29,6 @@ trust::Pem given(const char* flag, const std::string& file) {
   return {std::string(flag) + ": " + file, common::read_file(file, kMaxChainFile * 16)};
 }
 
-trust::Pem same(tls::Pem pem) { return {std::move(pem.file), std::move(pem.text)}; }
-
 // By the configuration: as relayd judges. Its settings for chains count in every case.
 Judge configured(const VerifyOptions& options, bool device) {
   const Config config = Config::parse(common::read_file(options.config, kMaxConfigFile), options.config,
@@ -41,12 +39,12 @@ Judge configured(const VerifyOptions& options, bool device) {
         ".verify is verify_none, so that any certificate is accepted; --cafile says by which CAs to judge");
   Judge judge;
   if (device) {
-    judge.anchors = same(read_pem(options.config, "listener.cacertfile", config.listener.cacertfile));
-    judge.crls = same(read_pem(options.config, "listener.crlfile", config.listener.crlfile));
+    judge.anchors = read_pem(options.config, "listener.cacertfile", config.listener.cacertfile);
+    judge.crls = read_pem(options.config, "listener.crlfile", config.listener.crlfile);
     judge.policy = config.listener.policy;
   } else {
-    judge.anchors = same(read_pem(options.config, "remote.cacertfile", config.remote.cacertfile));
-    judge.crls = same(read_pem(options.config, "remote.crlfile", config.remote.crlfile));
+    judge.anchors = read_pem(options.config, "remote.cacertfile", config.remote.cacertfile);
+    judge.crls = read_pem(options.config, "remote.crlfile", config.remote.crlfile);
     judge.policy = config.remote.policy;
     judge.policy.name = config.remote.server_name;
   }

@@ -25,7 +25,25 @@ std::string content(BIO* bio) {
   return {data, static_cast<size_t>(size)};
 }
 
+EVP_PKEY* from_file(const char* file) {
+  const Memory in(BIO_new_file(file, "r"), BIO_free_all);
+  return in ? PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr) : nullptr;
+}
+
+// Usable for RSASSA-PSS only (RFC 4055 1.2).
+EVP_PKEY* generate_pss(int bits) {
+  const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(EVP_PKEY_CTX_new_id(EVP_PKEY_RSA_PSS, nullptr),
+                                                                            EVP_PKEY_CTX_free);
+  EVP_PKEY* made = nullptr;
+  require(EVP_PKEY_keygen_init(context.get()) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), bits) == 1 &&
+              EVP_PKEY_keygen(context.get(), &made) == 1,
+          "RSA-PSS");
+  return made;
+}
+
 EVP_PKEY* generate(const std::string& kind) {
+  if (kind == "RSA:8192") return from_file(MQTT_RELAY_TEST_PKI "/rsa-8192.key");
+  if (kind.starts_with("RSA-PSS:")) return generate_pss(std::stoi(kind.substr(8)));
   if (kind.starts_with("RSA:")) return EVP_RSA_gen(static_cast<unsigned>(std::stoul(kind.substr(4))));
   if (kind.starts_with("ED")) return EVP_PKEY_Q_keygen(nullptr, nullptr, kind.c_str());
   const size_t colon = kind.find(':');

@@ -19,9 +19,11 @@ using Crl = std::shared_ptr<X509_CRL>;
 
 inline constexpr int64_t kNow = 1'800'000'000;  // 2027-01-15 08:00:00 UTC: when the tests take place
 inline constexpr int64_t kDay = 86'400;
+// What templates' dates are relative to: kNow, unless a program with other programs as peers sets it to the real time.
+inline int64_t base_time = kNow;
 
-// "P-256", "P-384", "P-521", "secp256k1", "RSA:2048", "ED25519", "ED448", "P-256:compressed". One of each kind and
-// number is made in a process.
+// "P-256", "P-384", "P-521", "secp256k1", "RSA:2048", "RSA-PSS:2048", "ED25519", "ED448", "P-256:compressed". One of each
+// kind and number is made in a process; "RSA:8192", which takes a minute, lies in a file.
 Key key(const std::string& kind, int number = 0);
 
 // One part of a name: its type, its value, and how the value is encoded (V_ASN1_UTF8STRING, …).
@@ -51,7 +53,7 @@ struct Template {
   std::string extensions = kDevice;
   int version = 3;
   std::string serial = "";  // hexadecimal, "-" in front: negative; empty: a number of its own
-  int64_t from = kNow - kDay, until = kNow + 365 * kDay;
+  int64_t from = base_time - kDay, until = base_time + 365 * kDay;
   Signing signing = {};
   bool key_id = true;  // authorityKeyIdentifier, if the issuer has a subjectKeyIdentifier
   Name issuer = {};    // instead of the issuer's subject
@@ -75,7 +77,7 @@ Identity root(const std::string& name, int key_number);
 
 struct CrlTemplate {
   std::vector<Identity> revoked = {};
-  int64_t from = kNow - kDay, until = kNow + 30 * kDay;  // until 0: no nextUpdate
+  int64_t from = base_time - kDay, until = base_time + 30 * kDay;  // until 0: no nextUpdate
   int number = 1;                                        // 0: no CRL number
   std::string extensions = "";
   Signing signing = {};

@@ -3,6 +3,9 @@
 
 #include <openssl/x509_vfy.h>
 
+#include <algorithm>
+#include <ctime>
+
 #include "tests/pki/certificates.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/trust_support.h"
@@ -188,4 +191,41 @@ TEST_CASE("trust: a chain beyond the bounds, or with something that is no certif
   CHECK(judged({leaf, large}).refusal->problem.find("bytes") != std::string::npos);
   CHECK(judged({leaf, junk}).refusal->position == 1);
   CHECK(judged({trailing}).refusal->position == 0);
+}
+
+TEST_CASE("trust: a chain that is made to be costly costs little, within bounds that OpenSSL has too") {
+  const auto cheaply = [](Validator& by, const std::vector<Identity>& chain, bool accepted) {
+    constexpr double kMost = 1.0;  // seconds of processor time; a fortieth of it was measured
+    const clock_t before = clock();
+    CHECK(accepts(by, chain) == accepted);
+    CHECK(static_cast<double>(clock() - before) / CLOCKS_PER_SEC < kMost);
+  };
+  const auto list = [](const std::string& begin, const std::string& domain, int count) {
+    std::string text = begin;
+    for (int i = 0; i < count; i++) text += "DNS." + std::to_string(i) + "=a" + std::to_string(i) + domain + "\n";
+    return text;
+  };
+  Validator devices = validator({ca()}, {}, {.depth = 32});
+
+  std::vector<Identity> alike{device(ca(), {.issuer = cn("X")})};
+  for (int i = 0; i < 31; i++) alike.push_back(sub(sub(ca(), "X", 2), "X", 2));
+  cheaply(devices, alike, false);
+
+  std::vector<Identity> deep{ca()};
+  for (int i = 0; i < 30; i++)
+    deep.push_back(issue(deep.back(), {.subject = cn(std::to_string(i)), .extensions = kCa}, key("RSA:4096")));
+  deep.front() = device(deep.back());
+  std::reverse(deep.begin() + 1, deep.end());
+  cheaply(devices, deep, true);
+
+  // The names are those that excluded subtrees are compared with, and match none.
+  std::string constraints = list(std::string(kCa) + "nameConstraints=critical,@nc\n[nc]\n", ".example", 1000);
+  for (size_t at = 0; (at = constraints.find("\nDNS.", at)) != std::string::npos; at += 10)
+    constraints.insert(at + 1, "excluded;");
+  const auto constrained = [&](const Identity& by, const char* name) { return sub(by, name, 3, constraints); };
+  const Identity first = constrained(ca(), "1"), second = constrained(first, "2"), third = constrained(second, "3");
+  const Identity many = device(third, {.extensions = list("subjectAltName=@s\n[s]\n", ".other", 1000)});
+  cheaply(devices, {many, third, second, first}, true);
+  const Identity more = device(first, {.extensions = list("subjectAltName=@s\n[s]\n", ".other", 1100)});
+  CHECK(judge(devices, {more, first}).refusal->problem.find("more names") != std::string::npos);
 }
