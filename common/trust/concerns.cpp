@@ -136,7 +136,15 @@ void look_at_crl(const Material& material, int i, int64_t now, std::vector<Conce
   ERR_clear_error();
 }
 
-void look_for_missing_crls(const Material& material, std::vector<Concern>& concerns) {
+// With CRLs for leaves only, a CA that stands there because it issued another one of the file needs none.
+bool issues_an_anchor(const Material& material, const X509_NAME* name) {
+  return std::ranges::any_of(material.anchors, [&](const Certificate& anchor) {
+    return X509_NAME_cmp(X509_get_issuer_name(anchor.get()), name) == 0 &&
+           X509_NAME_cmp(X509_get_subject_name(anchor.get()), name) != 0;
+  });
+}
+
+void look_for_missing_crls(const Material& material, const Policy& policy, std::vector<Concern>& concerns) {
   for (const Certificate& anchor : material.anchors) {
     const X509_NAME* name = X509_get_subject_name(anchor.get());
     bool found = X509_check_ca(anchor.get()) == 0;
@@ -145,7 +153,8 @@ void look_for_missing_crls(const Material& material, std::vector<Concern>& conce
     if (!found)
       concerns.push_back({material.crl_file, "no CRL of " + quoted_name(name),
                           "is in the file: certificates that this CA issued itself are refused",
-                          "add its CRL, if it issues any"});
+                          "add its CRL, if it issues any",
+                          policy.revocation == Revocation::leaf && issues_an_anchor(material, name)});
   }
 }
 
@@ -155,7 +164,7 @@ std::vector<Concern> concerns_of(const Material& material, const Policy& policy,
   std::vector<Concern> concerns = material.unused;
   for (const Certificate& anchor : material.anchors) look_at_anchor(material, policy, anchor.get(), now, concerns);
   for (int i = 0; i < material.crl_count(); i++) look_at_crl(material, i, now, concerns);
-  if (material.asks_crls()) look_for_missing_crls(material, concerns);
+  if (material.asks_crls()) look_for_missing_crls(material, policy, concerns);
   std::stable_partition(concerns.begin(), concerns.end(), [](const Concern& concern) { return !concern.harmless; });
   if (concerns.size() > kMostConcerns) {
     const size_t more = concerns.size() - (kMostConcerns - 1);

@@ -29,6 +29,9 @@ function(change_sources list folder)
     inputLength = totalSz - *inOutIdx;
     if (ssl->arrays->pendingMsgSz == 0) {")
     if(name STREQUAL internal)
+      # RFC 5246 7.2.2: a signature that can't be verified is decrypt_error, in TLS 1.2's ServerKeyExchange too.
+      replace_once(text "    case WC_NO_ERR_TRACE(SIG_VERIFY_E):" "    case WC_NO_ERR_TRACE(SIG_VERIFY_E):
+    case WC_NO_ERR_TRACE(VERIFY_SIGN_ERROR):")
       replace_once(text "if (*size > (ssl->max_fragment + MAX_MSG_EXTRA +" "if (*size > (mqtt_relay_largest_received(ssl) + MAX_MSG_EXTRA +")
       replace_once(text "                            ssl->peerRsaKeyPresent = 1;"
                    "                            ssl->peerRsaKeyPresent = args->dCert->keyOID == RSAPSSk ? MQTT_RELAY_PSS_KEY : 1;")

@@ -134,8 +134,7 @@ Check check_revocation_lists(const CheckContext& context) {
     const std::string found = listener.crlfile + ": " + common::counted(validator.crls(), "CRL");
     auto concerns = validator.concerns(context.now);
     std::erase_if(concerns, [&](const trust::Concern& concern) { return concern.file != revoked.file; });
-    if (list(concerns, details))
-      return {Result::warning, found + "; devices are refused on account of it", get, details};
+    if (list(concerns, details)) return {Result::error, found + "; devices are refused on account of it", get, details};
     return {Result::ok, found};
   } catch (const ConfigError& error) {
     return {Result::error, error.what(), get};

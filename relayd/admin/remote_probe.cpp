@@ -103,6 +103,16 @@ ProbeResult probe_once(const std::vector<SocketAddress>& addresses, const tls::C
   return probe.take_result();
 }
 
+// Whether what was mute speaks once the ClientHello fits into one segment: some middleboxes want it whole.
+bool answers_small_hello(const SocketAddress& address, const tls::ClientContext& context,
+                         common::Milliseconds patience) {
+  tls::ClientOptions options = context.options();
+  if (std::erase(options.groups, tls::group_named("X25519MLKEM768")) == 0 || options.groups.empty()) return false;
+  const ProbeResult result =
+      probe_once({address}, tls::ClientContext(std::move(options)), std::min(patience, kMutePatience));
+  return !result.address.empty() && !result.mute;
+}
+
 }  // namespace
 
 ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
@@ -111,6 +121,7 @@ ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::Client
   const auto reached = SocketAddress::parse(result.address);
   if (!result.mute || !reached) return result;
   result.plain_mqtt = speaks_plain_mqtt(*reached, std::min(patience, kMutePatience));
+  if (!result.plain_mqtt) result.wants_small_hello = answers_small_hello(*reached, context, patience);
   return result;
 }
 

@@ -20,12 +20,13 @@ struct ProbeResult {
 
   // More of why TLS did not come up.
   tls::End::Cause cause = tls::End::Cause::closed;
-  std::string advice;       // what mends a chain that relayd refuses
-  int alert = 0;            // the broker's alert (RFC 8446 section 6), if it sent one
-  std::string answered;     // what came back, in words, if that was no TLS
-  bool mute = false;        // nothing came back, and then:
-  bool silent = false;      // it did not even close
-  bool plain_mqtt = false;  // it speaks MQTT without TLS
+  std::string advice;              // what mends a chain that relayd refuses
+  int alert = 0;                   // the broker's alert (RFC 8446 section 6), if it sent one
+  std::string answered;            // what came back, in words, if that was no TLS
+  bool mute = false;               // nothing came back, and then:
+  bool silent = false;             // it did not even close
+  bool plain_mqtt = false;         // it speaks MQTT without TLS
+  bool wants_small_hello = false;  // it answers a ClientHello without X25519MLKEM768
 };
 
 // To the first address that accepts. Takes at most `patience` to connect, and once more for the handshake. A broker

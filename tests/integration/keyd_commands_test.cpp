@@ -59,7 +59,7 @@ TEST_CASE("keyd commands: a wrong command line is 64 and says what is right", "[
                                                        {"audit"},
                                                        {"audit", "veryfy"},
                                                        {"check", "--nope"},
-                                                       {"keys", "extra"},
+                                                       {"keys", "dev7", "dev8"},
                                                        {"audit", "verify", "-", "file"},
                                                        {"audit", "show", "--since", "yesterday"},
                                                        {"audit", "show", "--limit", "0"},
@@ -192,7 +192,7 @@ TEST_CASE("keyd commands: check is 0, 1 or 2, and keys lists what is there", "[k
   CHECK(keyd({"keys", "--config", configuration, "--private-keys-dir", empty.path()}).err.starts_with("0 keys"));
   CHECK(keyd({"keys", "--config", configuration}, {"MQTT_RELAY_PRIVATE_KEYS_DIR=" + empty.path().string()})
             .err.starts_with("0 keys"));
-  CHECK(keyd({"keys", "--config", configuration, "--private-keys-dir", "/nonexistent"}).status.code == 1);
+  CHECK(keyd({"keys", "--config", configuration, "--private-keys-dir", "/nonexistent"}).status.code == 78);
 }
 
 TEST_CASE("keyd commands: check says what the daemon says of a key file", "[keyd-commands]") {

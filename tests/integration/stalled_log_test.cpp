@@ -72,7 +72,8 @@ TEST_CASE("nobody reads relayd's log: devices come in, sessions go on, the watch
   UnreadPipe log(GENERATE(0666u, 0600u));
   const TempDir directory;
   fs::permissions(directory / "", fs::perms::all);
-  World world({.relayd = {{"workers", 1}, {"worker_watchdog", "1s"}, {"control_socket", directory / "control.sock"}},
+  World world({.keyd = {{"key_rate", "infinity"}},  // one key for all of them
+               .relayd = {{"workers", 1}, {"worker_watchdog", "1s"}, {"control_socket", directory / "control.sock"}},
                .relayd_log_file = log.path()});
   const auto identity = device_identity("p256", 1);
   const std::string long_id(200, '"');  // in the log two bytes each

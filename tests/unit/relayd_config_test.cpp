@@ -83,7 +83,7 @@ TEST_CASE("smallest_relayd_configuration_has_the_documented_defaults") {
 TEST_CASE("relayd_configuration_says_how_chains_are_judged") {
   const Config config = Config::parse(kSmallest, "relayd.json", {});
   for (const trust::Policy& policy : {config.listener.policy, config.remote.policy}) {
-    CHECK(policy.depth == 10);
+    CHECK(policy.depth == 30);
     CHECK_FALSE(policy.partial_chain);
     CHECK(policy.revocation == trust::Revocation::leaf);
   }
