@@ -8,6 +8,7 @@
 
 #include "common/uv.h"
 #include "relayd/admin/loop.h"
+#include "relayd/tls/context.h"
 #include "relayd/tls/stream.h"
 #include "tests/differential/judges.h"
 #include "tests/integration/harness/keyd.h"
@@ -65,6 +66,14 @@ trust::Policy policy_of(const Shape& shape) {
   return {.depth = static_cast<unsigned>(shape.depth),
           .partial_chain = shape.partial_chain,
           .revocation = shape.crl_check_chain ? trust::Revocation::chain : trust::Revocation::leaf};
+}
+
+// remote.groups as it is by default.
+std::vector<uint16_t> default_groups() {
+  std::vector<uint16_t> groups;
+  for (const char* name : {"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"})
+    groups.push_back(tls::group_named(name));
+  return groups;
 }
 
 // Our end.
@@ -156,7 +165,8 @@ Opinion Handshakes::judge(const Shape& shape, Role role, Tls version) {
                                                                      .name = shape.host,
                                                                      .alpn = {},
                                                                      .revoked = pem_of(shape.crls),
-                                                                     .policy = policy_of(shape)});
+                                                                     .policy = policy_of(shape),
+                                                                     .groups = default_groups()});
     began = stream->probe_handshake(*client, [](auto) {});
   }
   if (began) state_->loop.run();
