@@ -103,8 +103,8 @@ void Session::part() {
 }
 
 void Session::begin_waiting_for_peers() {
-  device_progress_.begin(device_, now());
-  if (upstream_) upstream_progress_.begin(*upstream_, now());
+  // The first look measures: most peers have ended by then, and cost no system call.
+  device_progress_ = upstream_progress_ = {0, now()};
   deadline_.start(std::min(kLook, services_.config.listener.send_timeout));
 }
 
