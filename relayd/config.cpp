@@ -62,11 +62,10 @@ bool parse_verify(Section& section) {
   return section.one_of("verify", "verify_peer", {"verify_peer", "verify_none"}) == "verify_peer";
 }
 
-// How chains are judged: EMQX's names; depth bounds what OpenSSL, and so mosquitto, would accept (100) only by what is
-// read; CRLs by default about the leaf only, as mosquitto.
+// How chains are judged: EMQX's names; CRLs by default about the leaf only, as mosquitto.
 trust::Policy parse_policy(Section& section) {
   trust::Policy policy;
-  policy.depth = static_cast<unsigned>(section.integer("depth", kMostDepth, 0, kMostDepth));
+  policy.depth = static_cast<unsigned>(section.integer("depth", policy.depth, 0, kMostDepth));
   policy.partial_chain = section.boolean("partial_chain", false);
   const bool all = section.one_of("crl_check", "leaf", {"leaf", "chain"}) == "chain";
   policy.revocation = all ? trust::Revocation::chain : trust::Revocation::leaf;

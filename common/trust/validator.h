@@ -27,8 +27,10 @@ enum class Revocation : uint8_t { leaf, chain };  // which certificates CRLs are
 
 struct Policy {
   Purpose purpose = Purpose::device;
-  std::string name = {};       // remote: DNS name or IP address that the leaf must be for; empty: not checked
-  unsigned depth = 10;         // certificates between leaf and anchor, at most (EMQX's depth)
+  std::string name = {};  // remote: DNS name or IP address that the leaf must be for; empty: not checked
+  // Certificates between leaf and anchor, at most: EMQX's name, and as many as are read (kMaxChain). OpenSSL, and so
+  // mosquitto, would take 100, EMQX 10.
+  unsigned depth = 30;
   bool partial_chain = false;  // any CA of the trust file may end a chain, not only a root (EMQX's partial_chain)
   Revocation revocation = Revocation::leaf;
 };

@@ -107,7 +107,7 @@ TEST_CASE("chains: as many intermediates as depth allows, and no more") {
   auto longest = chain, allowed = std::vector(chain.begin() + 1, chain.end());
   longest.insert(longest.begin(), field::device(longest.front()));
   allowed.insert(allowed.begin(), field::device(allowed.front()));
-  Door door({root});
+  Door door({root}, {{"depth", 10}});
   for (const TlsVersion version : kVersions) {
     door.lets_in(allowed, version);
     CHECK(door.refuses(longest, version, "raise depth") == 48);  // unknown_ca, as OpenSSL

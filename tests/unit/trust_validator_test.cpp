@@ -138,7 +138,7 @@ TEST_CASE("trust: depth counts what lies between leaf and root") {
     for (int i = intermediates; i > 0; i--) sent.push_back(chain[static_cast<size_t>(i)]);
     return sent;
   };
-  Validator usual = validator({ca()});
+  Validator usual = validator({ca()}, {}, {.depth = 10});
   CHECK(accepts(usual, below(9)));
   CHECK(accepts(usual, below(10)));
   const auto deep = judge(usual, below(11));
