@@ -1,4 +1,4 @@
-/* In internal.c, and there alone, the build gives wc_Sha256Update this function's name (as for sha1.c). HashRaw calls it
+/* In internal.c, and there alone, the build gives wc_Sha256Update this function's name. HashRaw calls it
  * with every handshake message whatever the suite's hash is; its other callers there do so with hashes of their own. */
 #include "handshake_tap.h"
 

@@ -97,9 +97,8 @@
 #define WOLFSSL_SHA512
 #define HAVE_HKDF
 #define HAVE_HASHDRBG
-/* SHA-1 is in for names only: a CA without a subject key identifier is found by the SHA-1 of its key (RFC 5280 4.2.1.2),
- * and OpenSSL 1.0 encrypted private keys with PBKDF2 over HMAC-SHA1. TLS does not offer it (NO_OLD_TLS), and sha1.c makes
- * wolfSSL refuse every certificate and CRL that is signed with it (5.7.2 has no place for that, and goes without SHA-1). */
+/* SHA-1 is in for OpenSSL 1.0's encrypted private keys only, PBKDF2 over HMAC-SHA1. TLS does not offer it (NO_OLD_TLS), and
+ * wolfSSL verifies no certificate's signature here: common/trust does, and refuses SHA-1 (5.7.2 goes without it). */
 #ifdef MQTT_RELAY_WOLFSSL_5_7
 #define NO_SHA
 #endif
@@ -131,7 +130,6 @@
 #define WOLFSSL_MAX_SUITE_SZ 1024
 /* The alerts of TLS 1.2 handshakes too. Where it has none, stream.cpp sends one. */
 #define WOLFSSL_EXTRA_ALERTS
-#define HAVE_CRL
 /* Signatures are made by keyd: a certificate without its key, and callbacks that ask for the signature. */
 #define HAVE_PK_CALLBACKS
 #define WOLF_PRIVATE_KEY_ID

@@ -1,5 +1,6 @@
 #include "relayd/tls/context.h"
 
+#include <arpa/inet.h>
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/ssl.h>
@@ -38,6 +39,11 @@ ContextPtr make_context(bool server, Versions versions) {
   set_signature_callbacks(context.get());
   Stream::set_io_callbacks(context.get());
   return context;
+}
+
+bool is_address(const std::string& name) {
+  in6_addr address;
+  return inet_pton(AF_INET, name.c_str(), &address) == 1 || inet_pton(AF_INET6, name.c_str(), &address) == 1;
 }
 
 }  // namespace
@@ -116,6 +122,7 @@ ServerContext::ServerContext(const ServerOptions& options)
 
 ClientContext::ClientContext(ClientOptions options)
     : options_(std::move(options)),
+      named_by_address_(is_address(options_.name)),
       validator_(make_validator(options_)),
       context_(make_context(false, options_.versions)) {
   if (validator_) judge_peers(context_.get(), WOLFSSL_VERIFY_PEER);

@@ -78,10 +78,13 @@ class ClientContext {
   explicit ClientContext(ClientOptions options);
   WOLFSSL_CTX* get() const { return context_.get(); }
   const ClientOptions& options() const { return options_; }
+  // Addresses have no SNI (RFC 6066 section 3).
+  bool named_by_address() const { return named_by_address_; }
   trust::Validator* validator() const { return validator_.get(); }  // null: any certificate will do
 
  private:
   ClientOptions options_;
+  bool named_by_address_;
   std::unique_ptr<trust::Validator> validator_;
   ContextPtr context_;
 };

@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "certificate_name.h"
 #include "relayd/tls/client_hello.h"
 #include "relayd/tls/error_words.h"
 #include "relayd/tls/wolf_shim.h"
@@ -119,7 +118,7 @@ bool Stream::probe_handshake(const ClientContext& context, Handshake::OnVerified
 bool Stream::begin_client(const ClientContext& context) {
   WOLFSSL* ssl = ssl_.get();
   const ClientOptions& options = context.options();
-  if (!mqtt_relay_is_ip_address(options.name.data(), options.name.size()) &&
+  if (!context.named_by_address() &&
       wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, options.name.data(),
                      static_cast<unsigned short>(options.name.size())) != WOLFSSL_SUCCESS)
     return false;
