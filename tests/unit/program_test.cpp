@@ -19,7 +19,7 @@ struct Ended {
   int status = -1, signal = 0;
 };
 
-Ended in_a_child(const std::function<void()>& what) {
+[[maybe_unused]] Ended in_a_child(const std::function<void()>& what) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
@@ -32,13 +32,13 @@ Ended in_a_child(const std::function<void()>& what) {
 }
 
 // Which tests can't see anything without.
-bool sandboxed_for(int program) {
+[[maybe_unused]] bool sandboxed_for(int program) {
   common::harden_process();
   return common::forbid_files(common::LoaderFiles(program).rules()).empty() &&
          common::allow_system_calls(common::calls_of_birth(), {}, common::Executes::by_descriptor).empty();
 }
 
-common::Fd program(const char* path) { return common::Fd(open(path, O_PATH | O_CLOEXEC)); }
+[[maybe_unused]] common::Fd program(const char* path) { return common::Fd(open(path, O_PATH | O_CLOEXEC)); }
 
 }  // namespace
 

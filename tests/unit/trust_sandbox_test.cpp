@@ -25,7 +25,7 @@ using trust_support::accepts;
 using trust_support::judge;
 using trust_support::validator;
 
-Identity device(const Identity& by) { return issue(by, {.subject = cn("dev1")}, key("P-256", 9)); }
+[[maybe_unused]] Identity device(const Identity& by) { return issue(by, {.subject = cn("dev1")}, key("P-256", 9)); }
 
 // The exit status of a child that runs `what`; 1000 + the signal that killed it.
 template <typename What>
