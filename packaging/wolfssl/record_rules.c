@@ -79,3 +79,22 @@ int mqtt_relay_scheme_fits_key(const WOLFSSL* ssl, const byte* scheme) {
         return 1; /* one algorithm, one key type: wolfSSL compares them itself */
     }
 }
+
+/* wolfSSL counts empty records of application data by it, which starts anew once there is any. */
+int mqtt_relay_drops_change_cipher_spec(WOLFSSL* ssl) { return ++ssl->options.emptyRecordCount < WOLFSSL_MAX_EMPTY_RECORDS; }
+
+int mqtt_relay_has_fallen_back(const byte* hello, word32 size) {
+    word32 at = OPAQUE16_LEN + RAN_LEN, end;
+    if (at >= size)
+        return 0;
+    at += OPAQUE8_LEN + hello[at];
+    if (at + OPAQUE16_LEN > size)
+        return 0;
+    end = at + OPAQUE16_LEN + (((word32)hello[at] << 8) | hello[at + 1]);
+    if (end > size)
+        return 0;
+    for (at += OPAQUE16_LEN; at + SUITE_LEN <= end; at += SUITE_LEN)
+        if (hello[at] == 0x56 && hello[at + 1] == 0x00)
+            return 1;
+    return 0;
+}

@@ -128,6 +128,11 @@
 #define WOLFSSL_TLS13_MIDDLEBOX_COMPAT
 /* Bytes: scanners offer every suite there is, OpenSSL with ALL more than 150, the default's limit. */
 #define WOLFSSL_MAX_SUITE_SZ 1024
+/* Key shares in a ClientHello; RFC 8446 section 4.2.8 has no limit, and the default's 24 is fewer than a scanner's. */
+#define MAX_KEYSHARE_NAMED_GROUPS 512
+/* legacy_version 0x0304 or more without supported_versions is served with TLS 1.2 (RFC 8446 section 4.2.1), as OpenSSL
+ * does, and RFC 5246 appendix E demanded of all that existed then. */
+#define WOLFSSL_ALLOW_BAD_TLS_LEGACY_VERSION
 /* The alerts of TLS 1.2 handshakes too. Where it has none, stream.cpp sends one. */
 #define WOLFSSL_EXTRA_ALERTS
 /* Signatures are made by keyd: a certificate without its key, and callbacks that ask for the signature. */

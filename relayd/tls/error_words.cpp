@@ -20,6 +20,10 @@ std::string versions(bool of_device) {
 std::string in_plain_words(int wolf_error, bool of_device) {
   switch (wolf_error) {
     case VERSION_ERROR: return versions(of_device);
+    case UNSUPPORTED_PROTO_VERSION:
+      return "says that it fell back to an older TLS than it has (RFC 7507), and TLS 1.3 is spoken here: its first try "
+             "failed, or was made to fail on the way";
+    case NO_PEER_VERIFY: return "showed a certificate, but did not prove that it has its key (no CertificateVerify)";
     case NO_PEER_CERT:
       return of_device ? "showed no certificate, and fail_if_no_peer_cert is true: give it its certificate and key"
                        : "showed no certificate";

@@ -1,0 +1,236 @@
+// What the TLS standards say about single bytes of a handshake, and what a conformance suite for TLS asks of a
+// listener.
+
+#include <openssl/ssl.h>
+
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/raw_tls.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+namespace alert {
+constexpr int unexpected_message = 10, handshake_failure = 40, illegal_parameter = 47, decrypt_error = 51,
+              inappropriate_fallback = 86;
+}
+constexpr uint8_t kCertificateVerify = 15;
+constexpr size_t kKeyShare = 51;  // RFC 8446 section 4.2
+const std::string kDummyChangeCipherSpec = record(record_type::change_cipher_spec, "\x01");
+
+// A ClientHello in one record: where its parts lie (RFC 8446 section 4.1.2).
+class Hello {
+ public:
+  explicit Hello(std::string bytes) : bytes_(std::move(bytes)) {
+    size_t at = 5 + 4 + 2 + 32;
+    at += 1 + number(at, 1);
+    at += 2 + number(at, 2);
+    extensions_ = at + 1 + number(at, 1);
+  }
+  size_t extension(size_t type) const {
+    size_t at = extensions_ + 2;
+    while (number(at, 2) != type) at += 4 + number(at + 2, 2);
+    return at;
+  }
+  // Behind everything else in an extension that is one list.
+  void append_to_list(size_t type, const std::string& more) {
+    const size_t at = extension(type), end = at + 4 + number(at + 2, 2);
+    for (const size_t length : {size_t{3}, size_t{7}, extensions_, at + 2, at + 4}) {
+      const size_t sum = number(length, 2) + more.size();
+      bytes_[length] = static_cast<char>(sum >> 8);
+      bytes_[length + 1] = static_cast<char>(sum);
+    }
+    bytes_.insert(end, more);
+  }
+  std::string& bytes() { return bytes_; }
+
+ private:
+  size_t number(size_t at, size_t size) const {
+    size_t value = 0;
+    while (size-- > 0) value = value << 8 | static_cast<uint8_t>(bytes_.at(at++));
+    return value;
+  }
+
+  std::string bytes_;
+  size_t extensions_ = 0;
+};
+
+struct Listener {
+  explicit Listener(TlsVersion version, const char* groups = nullptr, const char* key_type = "p256")
+      : identity(device_identity(key_type, 1)), context(TlsContext::client(&identity, authorities().root, version)) {
+    if (groups) REQUIRE(SSL_CTX_set1_groups_list(context.get(), groups) == 1);
+  }
+  RawTls device() { return RawTls::client(RawSocket(world.relay().endpoint()), context); }
+  // The device says this first; all records of the answer, up to the end of the connection.
+  std::vector<Record> answer_to(std::string_view hello) {
+    RawSocket socket(world.relay().endpoint());
+    socket.send(hello);
+    auto answer = socket.receive_to_end();
+    return take_records(answer);
+  }
+
+  World world{{.remote = RemoteKind::none, .local = false}};
+  Identity identity;
+  TlsContext context;
+};
+
+void check_is_alert(const std::vector<Record>& answer, int code) {
+  REQUIRE(answer.size() == 1);
+  CHECK(answer[0].type == record_type::alert);
+  CHECK(answer[0].body == std::string{'\x02', static_cast<char>(code)});
+}
+
+// The records of one flight, each shown to `change`, which may change it or make it empty.
+std::string each_record(std::string flight, const std::function<void(Record&)>& change) {
+  std::string changed;
+  for (auto& one : take_records(flight)) {
+    change(one);
+    if (!one.body.empty()) changed += one.bytes();
+  }
+  return changed;
+}
+
+// What the device is told after a handshake whose flights pass through `change`.
+int alert_after(Listener& listener, const std::function<void(Record&)>& change) {
+  auto device = listener.device();
+  for (;;) {
+    const auto out = device.step();
+    if (!out.empty()) device.socket().send(each_record(out, change));
+    if (device.done() || !device.receive()) return device.alert();
+    if (const auto& last = device.seen().back(); last.type == record_type::alert)
+      return static_cast<uint8_t>(last.body.at(1));
+  }
+}
+
+void check_is_served(RawTls& device) {
+  device.socket().send(device.encrypt(mqtt::connect({.client_id = "thermo"})));
+  CHECK(device.read(connack_accepted.size()) == connack_accepted);
+}
+
+}  // namespace
+
+TEST_CASE("a key share that is no point of its curve is refused in place of a ServerHello") {
+  const auto [groups, key_size] = GENERATE(std::pair{"P-256", 65}, std::pair{"P-384", 97});
+  Listener listener(TlsVersion::v1_3, groups);
+  auto device = listener.device();
+  Hello hello(device.step());
+  const size_t key = hello.extension(kKeyShare) + 4 + 2 + 4;  // of the first share: behind its group and length
+  REQUIRE(hello.bytes().at(key) == 4);
+  for (int i = 1; i < key_size; i++) hello.bytes()[key + static_cast<size_t>(i)] = '\x05';
+  check_is_alert(listener.answer_to(hello.bytes()), alert::illegal_parameter);
+}
+
+TEST_CASE("an X25519 key share that leaves no secret is refused in place of a ServerHello") {
+  Listener listener(TlsVersion::v1_3, "X25519");
+  auto device = listener.device();
+  Hello hello(device.step());
+  hello.bytes().replace(hello.extension(kKeyShare) + 4 + 2 + 4, 32, std::string(32, '\0'));
+  check_is_alert(listener.answer_to(hello.bytes()), alert::illegal_parameter);  // RFC 8446 section 7.4.2
+}
+
+TEST_CASE("a device may bring a hundred key shares along") {
+  Listener listener(TlsVersion::v1_3, "X25519");
+  auto device = listener.device();
+  Hello hello(device.step());
+  std::string more;
+  for (int i = 0; i < 100; i++) more += std::string{'\x5a', static_cast<char>(i), '\0', '\x01', 'k'};
+  hello.append_to_list(kKeyShare, more);
+  device.socket().send(hello.bytes());
+  const auto answer = device.socket().receive();
+  CHECK(static_cast<uint8_t>(answer.at(0)) == record_type::handshake);
+}
+
+TEST_CASE("a TLS 1.3 device with no group in common is told handshake_failure") {
+  Listener listener(TlsVersion::v1_3, "X448");
+  auto device = listener.device();
+  check_is_alert(listener.answer_to(device.step()), alert::handshake_failure);  // RFC 8446 section 4.1.1
+  listener.world.relay().log().wait_text("and the groups X448");
+}
+
+TEST_CASE("the version in a record's header means nothing in TLS 1.3") {
+  Listener listener(TlsVersion::v1_3);
+  auto device = listener.device();
+  device.handshake([](std::string flight) {
+    return each_record(std::move(flight), [](Record& one) {
+      if (one.type == record_type::change_cipher_spec) one.header[2] = '\x01';  // RFC 8446 section 5.1
+    });
+  });
+  check_is_served(device);
+}
+
+TEST_CASE("a TLS 1.3 device may repeat its dummy change_cipher_spec, but not without end") {
+  const int repeats = GENERATE(3, 1000);
+  CAPTURE(repeats);
+  Listener listener(TlsVersion::v1_3);
+  auto device = listener.device();
+  device.handshake([&](std::string flight) {
+    return each_record(std::move(flight), [&](Record& one) {
+      if (one.type != record_type::change_cipher_spec) return;
+      for (int i = 1; i < repeats; i++) one.body += kDummyChangeCipherSpec;
+    });
+  });
+  if (repeats == 3) check_is_served(device);
+  else CHECK(device.alert() == alert::unexpected_message);
+}
+
+TEST_CASE("a change_cipher_spec after a TLS 1.3 handshake is an unexpected message") {
+  Listener listener(TlsVersion::v1_3);
+  auto device = listener.device();
+  device.handshake();
+  check_is_served(device);
+  device.socket().send(kDummyChangeCipherSpec);
+  CHECK(device.alert() == alert::unexpected_message);
+}
+
+TEST_CASE("a change_cipher_spec of two bytes is an unexpected message") {
+  Listener listener(TlsVersion::v1_2);
+  CHECK(alert_after(listener, [](Record& one) {
+          if (one.type == record_type::change_cipher_spec) {
+            auto longer = record(one.type, "\x01\x01");
+            one = take_records(longer).front();
+          }
+        }) == alert::unexpected_message);
+}
+
+TEST_CASE("a TLS 1.2 device that leaves its CertificateVerify out is told unexpected_message") {
+  Listener listener(TlsVersion::v1_2);
+  CHECK(alert_after(listener, [](Record& one) {
+          if (one.type == record_type::handshake && one.body[0] == kCertificateVerify) one.body.clear();
+        }) == alert::unexpected_message);
+}
+
+TEST_CASE("a TLS 1.2 device whose signature is over another hash than it says is told decrypt_error") {
+  Listener listener(TlsVersion::v1_2, nullptr, "rsa2048");
+  REQUIRE(SSL_CTX_set1_sigalgs_list(listener.context.get(), "RSA+SHA256:RSA+SHA384:ECDSA+SHA256") == 1);
+  CHECK(alert_after(listener, [](Record& one) {
+          if (one.type != record_type::handshake || one.body[0] != kCertificateVerify) return;
+          REQUIRE(one.body[5] == '\x01');                         // RSA, by PKCS #1
+          one.body[4] = one.body[4] == '\x04' ? '\x05' : '\x04';  // SHA-256 for SHA-384, or the reverse
+        }) == alert::decrypt_error);
+}
+
+TEST_CASE("a TLS 1.2 device that signs by an algorithm that is not its key's is told illegal_parameter") {
+  Listener listener(TlsVersion::v1_2);
+  CHECK(alert_after(listener, [](Record& one) {
+          if (one.type == record_type::handshake && one.body[0] == kCertificateVerify) one.body[5] = '\x01';
+        }) == alert::illegal_parameter);
+}
+
+TEST_CASE("a device that says it fell back to TLS 1.2 is told that it need not have") {
+  Listener listener(TlsVersion::v1_2);
+  SSL_CTX_set_mode(listener.context.get(), SSL_MODE_SEND_FALLBACK_SCSV);
+  auto device = listener.device();
+  check_is_alert(listener.answer_to(device.step()), alert::inappropriate_fallback);  // RFC 7507 section 3
+  listener.world.relay().log().wait_text("says that it fell back to an older TLS");
+}
+
+TEST_CASE("a ClientHello with a legacy version above TLS 1.2 is served with TLS 1.2") {
+  Listener listener(TlsVersion::v1_2);
+  auto device = listener.device();
+  auto hello = device.step();
+  hello[10] = '\x04';  // RFC 5246 appendix E.1: the highest version that the client has
+  device.socket().send(hello);
+  const auto answer = device.socket().receive();
+  CHECK(static_cast<uint8_t>(answer.at(0)) == record_type::handshake);
+}
