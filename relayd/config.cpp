@@ -14,7 +14,6 @@ using common::Section;
 
 constexpr int64_t kMaxPort = 65535;
 constexpr uint64_t kMaxConnections = 10'000'000;
-constexpr int64_t kMostDepth = 30;  // leaf, these and a root: trust::Validator::kMaxChain
 
 // "ADDRESS:PORT", "[V6]:PORT", as EMQX and mosquitto have it.
 Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_view fallback) {

@@ -20,6 +20,8 @@ struct Overrides {
   std::optional<std::string> log_level;  // one of the file's words
 };
 
+constexpr int kMostDepth = 30;  // leaf, these and a root: trust::Validator::kMaxChain
+
 struct Config {
   static constexpr int kMaxWorkers = 256;
 

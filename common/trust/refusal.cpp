@@ -25,6 +25,20 @@ struct Failure {
   std::string crls() const { return path_of(material.crl_file); }
   std::string peer() const { return policy.purpose == Purpose::device ? "the device" : "the remote"; }
   std::string issuer() const { return "\"" + name_text(X509_get_issuer_name(certificate)) + "\""; }
+
+  // Behind what is not valid yet: a gateway's clock may be wrong, a time that was asked about is what it is.
+  std::string clock() const {
+    return (policy.asked_time ? "the time asked about is " : "this gateway's clock says ") + time_text(now);
+  }
+  std::string mend_clock() const {
+    return policy.asked_time ? "ask about a later time" : "set this gateway's clock (`timedatectl`)";
+  }
+  // Behind the advice for what has expired.
+  std::string or_clock() const {
+    return policy.asked_time
+               ? "; the time asked about is " + time_text(now)
+               : "; if that date is still to come, set this gateway's clock, which says " + time_text(now);
+  }
 };
 
 std::string at(const ASN1_TIME* time) {
@@ -71,12 +85,10 @@ Words no_anchor(const Failure& f) {
 Words time_of_certificate(const Failure& f) {
   switch (f.code) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
-      return {"expired on " + at(X509_get0_notAfter(f.certificate)),
-              "renew it; if that date is still to come, set this gateway's clock, which says " + time_text(f.now)};
+      return {"expired on " + at(X509_get0_notAfter(f.certificate)), "renew it" + f.or_clock()};
     case X509_V_ERR_CERT_NOT_YET_VALID:
-      return {"is not valid before " + at(X509_get0_notBefore(f.certificate)) + ", and this gateway's clock says " +
-                  time_text(f.now),
-              "set this gateway's clock (`timedatectl`), or the clock of the CA that issued it"};
+      return {"is not valid before " + at(X509_get0_notBefore(f.certificate)) + ", and " + f.clock(),
+              f.mend_clock() + ", or set the clock of the CA that issued it"};
     default: return {"has a date that can't be read", "have it issued again"};
   }
 }
@@ -222,12 +234,11 @@ Words revocation(const Failure& f) {
     case X509_V_ERR_CRL_HAS_EXPIRED:
       return {"can't be checked for revocation: " + whose + " expired on " +
                   at(f.crl ? X509_CRL_get0_nextUpdate(f.crl) : nullptr),
-              renew + "; if that date is still to come, set this gateway's clock, which says " + time_text(f.now)};
+              renew + f.or_clock()};
     case X509_V_ERR_CRL_NOT_YET_VALID:
       return {"can't be checked for revocation: " + whose + " is not valid before " +
-                  at(f.crl ? X509_CRL_get0_lastUpdate(f.crl) : nullptr) + ", and this gateway's clock says " +
-                  time_text(f.now),
-              "set this gateway's clock (`timedatectl`), or " + renew};
+                  at(f.crl ? X509_CRL_get0_lastUpdate(f.crl) : nullptr) + ", and " + f.clock(),
+              f.mend_clock() + ", or " + renew};
     case X509_V_ERR_UNABLE_TO_GET_CRL:
     case X509_V_ERR_DIFFERENT_CRL_SCOPE:
       return {"can't be checked for revocation: " + f.crls() + " holds no CRL of its issuer " + f.issuer() +

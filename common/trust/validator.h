@@ -33,6 +33,7 @@ struct Policy {
   unsigned depth = 30;
   bool partial_chain = false;  // any CA of the trust file may end a chain, not only a root (EMQX's partial_chain)
   Revocation revocation = Revocation::leaf;
+  bool asked_time = false;  // `now` is a time that was asked about, not this gateway's clock: words of refusals only
 };
 
 struct Refusal {

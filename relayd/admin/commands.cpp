@@ -49,8 +49,8 @@ constexpr char kInitExit[] =
     "wrong,\nor a file is in the way (--force).";
 
 constexpr char kVerifyExit[] =
-    "The same code judges as in a handshake. By the configuration's CAs, CRLs and settings for chains, unless --cafile "
-    "and\n--crlfile name others; with --cafile the configuration is not read.\n"
+    "The same code judges as in a handshake. By the configuration's CAs, CRLs and settings for chains, unless flags "
+    "name\nothers; with --cafile the configuration is not read, and what no flag says is that setting's default.\n"
     "Exit status: 0 accepted; 1 refused; 64 wrong command line; 78 the configuration, or a file, can't be used.";
 
 CLI::App* add(CLI::App& app, const char* name, const char* what, const char* footer = kExit) {
@@ -102,6 +102,17 @@ Commands::Commands(CLI::App& app)
       ->type_name("FILE");
   verify_->add_option("--crlfile", verify_options_.crlfile, "The CRLs, PEM, instead of the configuration's")
       ->type_name("FILE");
+  verify_
+      ->add_option("--depth", verify_options_.depth,
+                   "Certificates between leaf and root, at most, instead of the configuration's depth")
+      ->type_name("N")
+      ->check(CLI::Range(0, kMostDepth));
+  verify_->add_flag("--partial-chain", verify_options_.partial_chain,
+                    "A chain may end at any CA of the trust file, not only at a root");
+  verify_
+      ->add_option("--crl-check", verify_options_.crl_check,
+                   "Of which certificates CRLs are asked: of the leaf, or of the whole chain")
+      ->check(CLI::IsMember({"leaf", "chain"}));
   verify_->add_flag("--json", verify_options_.json, "One JSON object");
 }
 

@@ -57,6 +57,11 @@ Judge judge_of(const VerifyOptions& options) {
   if (options.crlfile) judge.crls = given("--crlfile", *options.crlfile);
   judge.policy.purpose = device ? trust::Purpose::device : trust::Purpose::remote;
   if (options.name) judge.policy.name = *options.name;
+  if (options.depth) judge.policy.depth = *options.depth;
+  if (options.partial_chain) judge.policy.partial_chain = true;
+  if (options.crl_check)
+    judge.policy.revocation = *options.crl_check == "chain" ? trust::Revocation::chain : trust::Revocation::leaf;
+  judge.policy.asked_time = options.at.has_value();
   return judge;
 }
 

@@ -17,6 +17,10 @@ struct VerifyOptions {
   std::optional<std::string> name;             // of the remote; nullopt: the configuration's
   std::optional<int64_t> at;                   // unix seconds; nullopt: now
   std::optional<std::string> cafile, crlfile;  // instead of the configuration's; with cafile none is read
+  // Instead of the configuration's, or of the defaults where none is read.
+  std::optional<unsigned> depth;
+  bool partial_chain = false;            // true: whatever the configuration says
+  std::optional<std::string> crl_check;  // "leaf" or "chain"
   bool json = false;
   std::string config;  // the file
   Overrides overrides;

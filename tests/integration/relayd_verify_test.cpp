@@ -88,6 +88,57 @@ TEST_CASE("relayd verify: the configuration says by whose certificates and CRLs,
   expect(desk.verify(desk.chain({desk.server}), {"--as", "remote", "--name", "localhost"}, true), 0, "accepted");
 }
 
+TEST_CASE("relayd verify: with flags alone it judges as a listener with these settings would") {
+  Desk desk;
+  const Identity sub = issue(desk.ca, {.subject = cn("Sub"), .extensions = kCa}, key("P-256", 3));
+  const fs::path chain = desk.chain({issue(sub, {.subject = cn("dev4")}, key("P-256", 9)), sub});
+  expect(desk.verify(chain, {"--as", "device", "--depth", "1"}), 0, "accepted");
+  expect(desk.verify(chain, {"--as", "device", "--depth", "0"}), 1, "lies deeper than depth allows: 0 certificates");
+
+  write_file(desk.folder / "sub.pem", sub.pem());
+  const std::vector<std::string> by_sub = {"--as", "device", "--cafile", desk.folder / "sub.pem"};
+  const auto with = [](std::vector<std::string> flags, const std::vector<std::string>& more) {
+    flags.insert(flags.end(), more.begin(), more.end());
+    return flags;
+  };
+  expect(desk.verify(chain, by_sub, true), 1, "it is no root");
+  expect(desk.verify(chain, with(by_sub, {"--partial-chain"}), true), 0, "accepted");
+
+  write_file(desk.folder / "all.crl", pem(crl(desk.ca, {.revoked = {sub}})) + pem(crl(sub)));
+  const std::vector<std::string> with_crls = {"--as", "device", "--crlfile", desk.folder / "all.crl"};
+  expect(desk.verify(chain, with_crls), 0, "accepted");
+  expect(desk.verify(chain, with(with_crls, {"--crl-check", "leaf"})), 0, "accepted");
+  expect(desk.verify(chain, with(with_crls, {"--crl-check", "chain"})), 1, "certificate 1 (\"CN=Sub\") was revoked");
+}
+
+TEST_CASE("relayd verify: flags win over the configuration's settings for chains") {
+  Desk desk;
+  const Identity sub = issue(desk.ca, {.subject = cn("Sub"), .extensions = kCa}, key("P-256", 3));
+  const fs::path chain = desk.chain({issue(sub, {.subject = cn("dev4")}, key("P-256", 9)), sub});
+  write_file(desk.folder / "devices.crl", pem(crl(desk.ca)) + pem(crl(sub)));
+  expect(desk.verify(chain, {"--as", "device"}, true), 0, "accepted");
+  expect(desk.verify(chain, {"--as", "device", "--depth", "0"}, true), 1, "lies deeper than depth allows");
+}
+
+TEST_CASE("relayd verify: a time that was asked about is not blamed on this gateway's clock") {
+  Desk desk;
+  const fs::path chain = desk.chain({desk.leaf});
+  const auto refused_at = [&](const std::string& at, const std::vector<std::string>& flags, const std::string& words) {
+    const Finished done = desk.verify(chain, flags, false, at);
+    expect(done, 1, words);
+    CHECK(done.out.find("clock, which says") == std::string::npos);
+    CHECK(done.out.find("this gateway's clock") == std::string::npos);
+  };
+  refused_at("2037-01-01", {"--as", "device"}, "renew it; the time asked about is 2037-01-01 00:00:00 UTC");
+  refused_at("2020-01-01", {"--as", "device"}, "and the time asked about is 2020-01-01 00:00:00 UTC. To mend it: ask");
+  write_file(desk.folder / "old.crl", pem(crl(desk.ca, {.until = kNow + 1})));
+  refused_at("2027-02-01", {"--as", "device", "--crlfile", desk.folder / "old.crl"},
+             "the time asked about is 2027-02-01");
+  write_file(desk.folder / "new.crl", pem(crl(desk.ca, {.from = kNow + 60})));
+  refused_at(std::to_string(kNow), {"--as", "device", "--crlfile", desk.folder / "new.crl"},
+             "and the time asked about is 2027-01-15 08:00:00 UTC. To mend it: ask");
+}
+
 TEST_CASE("relayd verify: JSON has the same, field by field") {
   Desk desk;
   const Finished accepted = desk.verify(desk.chain({desk.leaf}), {"--as", "device", "--json"});
@@ -109,6 +160,8 @@ TEST_CASE("relayd verify: a wrong command line is 64, a file or a configuration 
   const fs::path chain = desk.chain({desk.leaf});
   expect(desk.verify(chain, {}), 64, "--as is required");
   expect(desk.verify(chain, {"--as", "broker"}), 64, "broker");
+  expect(desk.verify(chain, {"--as", "device", "--depth", "31"}), 64, "31");
+  expect(desk.verify(chain, {"--as", "device", "--crl-check", "all"}), 64, "all");
   expect(desk.verify(chain, {"--as", "device"}, false, "yesterday"), 64, "yesterday");
   expect(desk.verify(desk.folder / "none.pem", {"--as", "device"}), 78, "none.pem");
   expect(desk.verify(chain, {"--as", "device", "--crlfile", chain}), 78, "it holds only a certificate");
