@@ -20,14 +20,18 @@ struct Period {
 };
 
 Concern ended(std::string file, std::string subject, const Period& period, std::string advice) {
-  return {std::move(file), std::move(subject), "expired on " + time_text(*period.until), std::move(advice)};
+  return {std::move(file), std::move(subject),    "expired on " + time_text(*period.until), std::move(advice),
+          false,           Concern::Kind::expired};
 }
 
 // The clock is the likelier cause where the gateway has none that runs without power.
 Concern not_begun(std::string file, std::string subject, const Period& period, int64_t now) {
-  return {std::move(file), std::move(subject),
+  return {std::move(file),
+          std::move(subject),
           "is not valid before " + time_text(*period.from) + ", and this gateway's clock says " + time_text(now),
-          "set the clock (`timedatectl`); nothing need be restarted"};
+          "set the clock (`timedatectl`); nothing need be restarted",
+          false,
+          Concern::Kind::not_yet_valid};
 }
 
 void look_at_anchor(const Material& material, const Policy& policy, X509* anchor, int64_t now,

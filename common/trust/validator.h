@@ -63,6 +63,7 @@ struct Concern {
   std::string problem;  // "expired on …"
   std::string advice;
   bool harmless = false;  // nobody is refused for it
+  enum class Kind : uint8_t { expired, not_yet_valid, other } kind = Kind::other;
 
   // One line: "FILE: the CRL of "CN=Root" expired on …; get …"
   std::string text() const;

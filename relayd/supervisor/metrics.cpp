@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -91,6 +92,17 @@ void add_series(Page& page, const Status& status) {
   }
 }
 
+// By kind, zeros too: so that an alert is a comparison, and an absent series is no answer. `status` has the lines.
+void add_trust(Page& page, const Status& status) {
+  using Kind = trust::Concern::Kind;
+  page.family("trust_concerns", "CAs and CRLs in use for which peers are refused", "gauge");
+  for (const auto& [kind, name] :
+       {std::pair(Kind::expired, "expired"), {Kind::not_yet_valid, "not_yet_valid"}, {Kind::other, "other"}}) {
+    const auto count = std::ranges::count(status.trust, kind, &trust::Concern::kind);
+    page.sample(static_cast<uint64_t>(count), {{"problem", name}});
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(const Status& status) {
@@ -102,6 +114,7 @@ std::string metrics_text(const Status& status) {
   page.family("reloads_total", "Reloads of the configuration", "counter");
   page.sample(status.reloads, {{"result", "ok"}});
   page.sample(status.failed_reloads, {{"result", "failed"}});
+  add_trust(page, status);
   page.family("worker_state", "1 for the state that a worker is in", "gauge");
   for (const WorkerStatus& worker : status.workers)
     page.sample(1, {{"worker", std::to_string(worker.worker)},

@@ -66,6 +66,12 @@ void put(Json& object, const Series& series, uint64_t value) {
   else object[series.name] = value;
 }
 
+std::vector<std::string> lines_of(const std::vector<trust::Concern>& concerns) {
+  std::vector<std::string> lines;
+  for (const trust::Concern& concern : concerns) lines.push_back(concern.text());
+  return lines;
+}
+
 }  // namespace
 
 const char* keyd_state(const Status& status) {
@@ -103,7 +109,7 @@ std::string to_json(const Status& status) {
               {"generation", status.generation},
               {"reloads", status.reloads},
               {"failed_reloads", status.failed_reloads},
-              {"trust", status.trust},
+              {"trust", lines_of(status.trust)},
               {"total", Json::object()},
               {"workers", Json::array()}};
   for (const Series& series : all_series()) put(all["total"], series, sum(status, series));

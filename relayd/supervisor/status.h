@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/trust/validator.h"
 #include "relayd/worker/scoreboard.h"
 
 namespace relayd {
@@ -23,8 +24,8 @@ struct Status {
   int generation = 0;
   uint64_t reloads = 0, failed_reloads = 0;
   std::string bind, remote;
-  std::vector<std::string> trust;   // what is wrong with the CAs and CRLs in use, a line each
-  const Counters* ended = nullptr;  // what processes had counted that have ended (add_ended); may be null
+  std::vector<trust::Concern> trust;  // what is wrong with the CAs and CRLs in use; nothing harmless
+  const Counters* ended = nullptr;    // what processes had counted that have ended (add_ended); may be null
 };
 
 // How keyd is, as workers see it: "serving", "degraded" (it can't write its audit, and signs nothing), "away".

@@ -96,7 +96,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     status.failed_reloads = failed_reloads_;
     status.bind = listeners_ ? listeners_->text() : "";
     if (current_) status.remote = current_->config().remote_endpoint.host;
-    status.trust = trust_.lines();
+    status.trust = trust_.concerns();
     status.ended = &ended_;
     return status;
   }

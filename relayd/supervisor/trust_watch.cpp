@@ -41,11 +41,11 @@ void TrustWatch::look(int64_t now) {
   concerns_ = std::move(found);
 }
 
-std::vector<std::string> TrustWatch::lines() const {
-  std::vector<std::string> lines;
-  for (const auto& concern : concerns_)
-    if (!concern.harmless) lines.push_back(concern.text());
-  return lines;
+std::vector<Concern> TrustWatch::concerns() const {
+  std::vector<Concern> concerns;
+  std::copy_if(concerns_.begin(), concerns_.end(), std::back_inserter(concerns),
+               [](const Concern& concern) { return !concern.harmless; });
+  return concerns;
 }
 
 }  // namespace relayd

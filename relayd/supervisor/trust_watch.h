@@ -20,8 +20,8 @@ class TrustWatch {
   // Compares with what was said before. `now` in unix seconds. A CRL of 1 MB costs 3 ms.
   void look(int64_t now);
 
-  // One line each, as the log has them; what is harmless is left out.
-  std::vector<std::string> lines() const;
+  // What somebody is refused for now.
+  std::vector<trust::Concern> concerns() const;
 
  private:
   std::unique_ptr<trust::Validator> devices_, remote_;

@@ -109,6 +109,20 @@ TEST_CASE("metrics_are_in_the_format_of_prometheus_and_have_every_counter", "[me
   for (const Series& series : all_series()) CHECK(metrics_text(sample.status).find(series.name) != std::string::npos);
 }
 
+TEST_CASE("metrics_count_what_is_wrong_with_cas_and_crls_by_kind", "[metrics]") {
+  using Kind = trust::Concern::Kind;
+  Sample sample;
+  auto sound = parsed(metrics_text(sample.status));
+  for (const char* problem : {"expired", "not_yet_valid", "other"})
+    CHECK(sound["mqtt_relay_trust_concerns{problem=\"" + std::string(problem) + "\"}"] == "0");
+  for (const Kind kind : {Kind::expired, Kind::expired, Kind::not_yet_valid})
+    sample.status.trust.push_back({"devices.crl", "the CRL of \"CN=Root\"", "", "", false, kind});
+  auto troubled = parsed(metrics_text(sample.status));
+  CHECK(troubled["mqtt_relay_trust_concerns{problem=\"expired\"}"] == "2");
+  CHECK(troubled["mqtt_relay_trust_concerns{problem=\"not_yet_valid\"}"] == "1");
+  CHECK(troubled["mqtt_relay_trust_concerns{problem=\"other\"}"] == "0");
+}
+
 TEST_CASE("totals_do_not_go_back_when_a_worker_ends", "[metrics]") {
   Sample sample;
   add_ended(sample.ended, *sample.second);

@@ -166,7 +166,11 @@ TEST_CASE(
   says(devices, "the CA \"CN=Young\" is not valid before 2027-01-15 08:00:09 UTC, and this gateway's clock says");
   says(devices, "the CA \"CN=Int\" is no root, and its issuer \"CN=Other\" is not there");
   says(devices, "the CA \"CN=Small\" has a key that is too small");
-  CHECK(devices.concerns(kNow).size() == 4);
+  const auto concerns = devices.concerns(kNow);
+  REQUIRE(concerns.size() == 4);
+  CHECK(concerns[0].kind == trust::Concern::Kind::expired);
+  CHECK(concerns[1].kind == trust::Concern::Kind::not_yet_valid);
+  CHECK(concerns[2].kind == trust::Concern::Kind::other);
   CHECK(devices.concerns(kNow + 10).size() == 3);
   CHECK(validator({ca()}).concerns(kNow).empty());
 }
