@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/trust/leaf_key.h"
 #include "common/trust/material.h"
 #include "common/trust/refusal.h"
 #include "common/trust/text.h"
@@ -125,6 +126,7 @@ Verdict Validator::State::compute(Chain chain, int64_t now) {
   X509_STORE_CTX_set0_crls(context.get(), material.crls.get());
   X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context.get()), now);
   if (X509_verify_cert(context.get()) != 1) return {refusal_of(context.get(), crl, material, policy, now)};
+  if (auto unusable = unusable_key(leaf.get())) return {std::move(unusable)};
   const auto& moments = material.boundaries;
   const auto next = std::upper_bound(moments.begin(), moments.end(), now);
   if (next != moments.end()) quiet.mark(*next);

@@ -4,7 +4,8 @@
 // one code path, so that no two of them can differ. The anchors are what the trust file holds, nothing else; the
 // certificates that a peer sends serve its own chain only. RFC 5280 along the whole path: purpose, name constraints,
 // path lengths, CRLs. Security level 2 (SSL_CTX_set_security_level(3)): signatures with SHA-1 and RSA keys below 2048
-// bits are refused, anchors' own signatures are not judged.
+// bits are refused, anchors' own signatures are not judged. On top of that, a leaf whose key TLS can't use here
+// (leaf_key.h) is refused.
 //
 // Opens no file, asks for no system call but memory's, after construction too (libcrypto reads no openssl.cnf for us).
 // One thread for each object. Costs of a chain that the cache does not know: 130 µs a certificate to parse, 100 µs a

@@ -28,8 +28,11 @@ std::string_view advice_on_remote_alert(int code) {
   switch (code) {
     case 40:
     case 71:
-      return "it takes nothing of what is offered (TLS 1.3, TLS 1.2 with ECDHE and AEAD), or wants a certificate of "
-             "another kind; its own log may say which";
+      return "it takes nothing of what is offered (TLS 1.3, TLS 1.2 with ECDHE and AEAD), has a certificate whose key "
+             "is "
+             "neither P-256, P-384, P-521, Ed25519 nor RSA, or wants a certificate of another kind; its own log may "
+             "say "
+             "which";
     case 42:
     case 43:
     case 46: return "it can't use the device's certificate: its own log says why";

@@ -41,10 +41,15 @@ std::string name_of_group(size_t group) {
   return std::to_string(group);
 }
 
-std::string name_of_suite(size_t suite) {
+std::string number_of(size_t number) {
   char text[8];
-  snprintf(text, sizeof text, "%04zX", suite);
+  snprintf(text, sizeof text, "%04zX", number);
   return text;
+}
+
+std::string name_of_suite(size_t suite) {
+  constexpr size_t kRenegotiation = 0x00ff, kFallback = 0x5600;  // signals, no suites: RFC 5746, RFC 7507
+  return suite == kRenegotiation || suite == kFallback ? "" : number_of(suite);
 }
 
 // At most 12 of them: a log line is not the place for a scanner's 200.
@@ -52,9 +57,11 @@ std::string list(std::span<const uint8_t> numbers, std::string (*name_of)(size_t
   constexpr size_t kMost = 12;
   Cursor cursor(numbers);
   std::string text;
-  for (size_t count = 0; !cursor.empty(); count++) {
-    if (count == kMost) return text + " …";
-    text.append(" ").append(name_of(cursor.number(2)));
+  for (size_t count = 0; !cursor.empty();) {
+    const std::string name = name_of(cursor.number(2));
+    if (name.empty()) continue;
+    if (count++ == kMost) return text + " …";
+    text.append(" ").append(name);
   }
   return text;
 }
@@ -62,7 +69,7 @@ std::string list(std::span<const uint8_t> numbers, std::string (*name_of)(size_t
 }  // namespace
 
 std::string offered_by(std::span<const uint8_t> received) {
-  constexpr size_t kHandshakeRecord = 22, kClientHello = 1, kSupportedGroups = 10;
+  constexpr size_t kHandshakeRecord = 22, kClientHello = 1, kSupportedGroups = 10, kSignatureSchemes = 13;
   Cursor hello(received);
   if (hello.number(1) != kHandshakeRecord) return {};
   hello.take(4);
@@ -77,8 +84,10 @@ std::string offered_by(std::span<const uint8_t> received) {
   while (!hello.empty()) {
     const size_t type = hello.number(2);
     Cursor extension(hello.take(hello.number(2)));
-    if (type != kSupportedGroups) continue;
-    text += " and the groups" + list(extension.take(extension.number(2)), name_of_group);
+    if (type != kSupportedGroups && type != kSignatureSchemes) continue;
+    const auto numbers = extension.take(extension.number(2));
+    text += type == kSupportedGroups ? ", the groups" + list(numbers, name_of_group)
+                                     : ", the signature schemes" + list(numbers, number_of);
   }
   return text;
 }

@@ -25,12 +25,20 @@ std::string in_plain_words(int wolf_error, bool of_device) {
              "failed, or was made to fail on the way";
     case NO_PEER_VERIFY: return "showed a certificate, but did not prove that it has its key (no CertificateVerify)";
     case NO_PEER_CERT:
-      return of_device ? "showed no certificate, and fail_if_no_peer_cert is true: give it its certificate and key"
-                       : "showed no certificate";
+      return of_device
+                 ? "showed no certificate, and fail_if_no_peer_cert is true: give it its certificate and key; if it "
+                   "has "
+                   "them, the key is of a kind that is not supported here (Ed448, DSA, other curves than P-256, P-384 "
+                   "and P-521)"
+                 : "showed no certificate";
     case MATCH_SUITE_ERROR:
     case UNSUPPORTED_SUITE:
-      return "has no cipher suite, key exchange or kind of certificate in common with this side (TLS 1.3, or TLS 1.2 "
-             "with ECDHE and AES-GCM or ChaCha20)";
+    case BAD_KEY_SHARE_DATA:
+    case ECC_CURVE_ERROR:
+      return std::string(
+                 "has no cipher suite, key exchange or signature scheme in common with this side (TLS 1.3, or TLS 1.2 "
+                 "with ECDHE and AES-GCM or ChaCha20") +
+             (of_device ? "; signatures as listener.certfile's key makes them): update its TLS" : ")");
     case UNKNOWN_ALPN_PROTOCOL_NAME_E:
       return of_device ? "asks for a protocol by ALPN that is not spoken here"
                        : "has none of the protocols in remote.alpn";

@@ -33,7 +33,7 @@ struct Alert {
   const char* name;
   bool refuses_certificate;
 };
-constexpr int kHandshakeFailure = 40, kInternalError = 80;
+constexpr int kHandshakeFailure = 40, kIllegalParameter = 47, kInternalError = 80;
 constexpr Alert kAlerts[] = {{10, "unexpected_message", false},     {20, "bad_record_mac", false},
                              {40, "handshake_failure", false},      {42, "bad_certificate", true},
                              {43, "unsupported_certificate", true}, {44, "certificate_revoked", true},
@@ -404,18 +404,22 @@ void Stream::end_tls(int wolf_error) {
   WOLFSSL_ALERT_HISTORY alerts{};
   if (wolfSSL_get_alert_history(ssl_.get(), &alerts) == WOLFSSL_SUCCESS && alerts.last_rx.level == 2 /* fatal */) {
     const Alert alert = alert_of(alerts.last_rx.code);
-    end(alert.refuses_certificate ? End::Cause::own_certificate : End::Cause::tls,
-        std::string("sent the TLS alert ") + alert.name + " (" + std::to_string(alert.code) + ")");
+    std::string text = std::string("sent the TLS alert ") + alert.name + " (" + std::to_string(alert.code) + ")";
+    if (alert.code == kHandshakeFailure || alert.code == kIllegalParameter) text += offers();
+    end(alert.refuses_certificate ? End::Cause::own_certificate : End::Cause::tls, std::move(text));
     if (end_) end_->alert = true, end_->alert_code = alert.code;
     return;
   }
   if (error_ != 0) return end_lost();
   if (peer_closed_) return end(End::Cause::closed, "closed the connection without a TLS close_notify");
   say_why(wolf_shim_alert_for(wolf_error));
-  if (const auto offered = handshake_ ? offered_by(handshake_->hello()) : "";
-      !offered.empty() && wolf_shim_is_about_offers(wolf_error))
-    return end(End::Cause::tls, "no cipher suite or key exchange in common; it offers " + offered);
-  end(End::Cause::tls, in_plain_words(wolf_error, wolf_shim_is_server(ssl_.get())));
+  const std::string offered = wolf_shim_is_about_offers(wolf_error) ? offers() : "";
+  end(End::Cause::tls, in_plain_words(wolf_error, wolf_shim_is_server(ssl_.get())) + offered);
+}
+
+std::string Stream::offers() const {
+  const std::string offered = handshake_ ? offered_by(handshake_->hello()) : "";
+  return offered.empty() ? "" : "; it offers " + offered;
 }
 
 void Stream::end_lost() { end(error_ == ETIMEDOUT ? End::Cause::timed_out : End::Cause::lost, strerror(error_)); }

@@ -145,6 +145,7 @@ class Stream final : private HandshakeOwner {
 
   void end(End::Cause cause, std::string text);
   void end_tls(int wolf_error);
+  std::string offers() const;  // a clause for an error, about a device's ClientHello; may be empty
   void end_lost();
   void report_end();
   void say_close_notify();

@@ -58,6 +58,45 @@ TEST_CASE("what is no TLS is refused by one alert that says so") {
   }
 }
 
+TEST_CASE("a device that offers only what is not spoken here is told by an alert, and named with what it offers") {
+  World world({.remote = RemoteKind::none, .local = false});
+  struct Case {
+    const char *suites, *groups, *schemes;
+    std::string words;
+  };
+  const std::string kNone = "has no cipher suite, key exchange or signature scheme in common with this side";
+  const Case cases[] = {
+      {"ECDHE-ECDSA-AES128-SHA256", "P-256", "ECDSA+SHA256",
+       "update its TLS; it offers the cipher suites C023, the groups P-256, the signature schemes 0403"},
+      {"ECDHE-ECDSA-AES128-GCM-SHA256", "X448", "ECDSA+SHA256", "the cipher suites C02B, the groups X448"},
+      {"ECDHE-ECDSA-AES128-GCM-SHA256", "P-256", "ed25519", "the groups P-256, the signature schemes 0807"}};
+  const auto identity = device_identity("p256", 1);
+  for (const auto& [suites, groups, schemes, words] : cases) {
+    INFO(words);
+    auto context = TlsContext::client(&identity, authorities().root, TlsVersion::v1_2);
+    SSL_CTX_set_security_level(context.get(), 0);
+    REQUIRE(SSL_CTX_set_cipher_list(context.get(), suites) == 1);
+    REQUIRE(SSL_CTX_set1_groups_list(context.get(), groups) == 1);
+    REQUIRE(SSL_CTX_set1_sigalgs_list(context.get(), schemes) == 1);
+    const auto mark = world.relay().log().mark();
+    auto stream = TlsStream::open(world.relay().endpoint(), context);
+    const auto ending = stream.refused_handshake();
+    CHECK(ending.how == Ending::alert);
+    CHECK(ending.alert_code == alert::handshake_failure);
+    CHECK(world.relay().log().wait_text(kNone, mark).find(words) != std::string::npos);
+  }
+}
+
+TEST_CASE("a device that refuses what the listener chose is named with what it offers") {
+  World world({.remote = RemoteKind::none, .local = false});
+  const auto identity = device_identity("p256", 1);
+  auto context = TlsContext::client(&identity, authorities().root, TlsVersion::v1_2);
+  REQUIRE(SSL_CTX_set1_groups_list(context.get(), "P-521") == 1);  // but for the listener's certificate, P-256
+  REQUIRE_THROWS(TlsStream::connect(world.relay().endpoint(), context));
+  const std::string words = "sent the TLS alert illegal_parameter (47); it offers the cipher suites ";
+  CHECK(world.relay().log().wait_text(words).find(", the groups P-521, ") != std::string::npos);
+}
+
 TEST_CASE("a device whose handshake takes too long is told by an alert") {
   World world({.relayd = {{"listener", {{"handshake_timeout", "200ms"}}}}, .remote = RemoteKind::none, .local = false});
   RawSocket socket(world.relay().endpoint());

@@ -172,7 +172,10 @@ TEST_CASE(
       {{field::device(root, named("small"), "RSA:1024")}, 42, "certificate 0 ('CN=small') has a key that is too small"},
       {{pki::issue(root, field::current(named("curve")), pki::key("secp256k1"))},
        43,
-       "has a key of a kind or size that is not supported"},
+       "certificate 0 ('CN=curve') has a key on the curve secp256k1, which TLS can't use here"},
+      {{field::device(root, named("large"), "RSA:8192")},
+       43,
+       "certificate 0 ('CN=large') has an RSA key of 8192 bits, which TLS can't use here"},
       {{field::device(sub, named("outside", "subjectAltName=DNS:b.example\n")), sub, limited},
        46,
        "certificate 0 ('CN=outside') has a name that a CA above it may not issue"},
@@ -195,6 +198,17 @@ TEST_CASE(
       CHECK(door->refuses(chain, version, words) == alert);
     }
   for (const TlsVersion version : kVersions) door->lets_in({field::device(root, named("good"))}, version);
+}
+
+TEST_CASE("chains: a device that shows no certificate, as it has no scheme for its key, is told so") {
+  const auto root = field::root("Root");
+  Door door({root});
+  for (const TlsVersion version : kVersions) {
+    const int required = version == TlsVersion::v1_3 ? 116 : 40;  // certificate_required; handshake_failure
+    CHECK(door.refuses({pki::issue(root, field::current({.subject = pki::cn("odd")}), pki::key("ED448"))}, version,
+                       "showed no certificate, and fail_if_no_peer_cert is true: give it its certificate and key; if "
+                       "it has them, the key is of a kind that is not supported here (Ed448, ") == required);
+  }
 }
 
 TEST_CASE("chains: what a device shows goes upstream byte for byte, whatever its shape") {
@@ -251,6 +265,9 @@ TEST_CASE(
       {{field::server(one, here)}, 48, "was issued by 'CN=One', which is not in "},
       {{field::server(root, "DNS:other.example")}, 42, "is for DNS:other.example, not for '" + own_address() + "'"},
       {{revoked}, 44, "certificate 0 ('CN=revoked') was revoked on "},
+      {{field::server(root, here, {.subject = pki::cn("large")}, "RSA:8192")},
+       43,
+       "certificate 0 ('CN=large') has an RSA key of 8192 bits, which TLS can't use here"},
   };
   const auto crl = pki::crl(root, {.revoked = {revoked}, .from = field::now() - 60, .until = field::now() + 3600});
   for (const auto& [chain, alert, words] : cases)

@@ -130,6 +130,30 @@ TEST_CASE("trust: a root that signed itself with SHA-1 is an anchor, a device's 
   CHECK(small.refusal->code == X509_V_ERR_EE_KEY_TOO_SMALL);
 }
 
+TEST_CASE("trust: a leaf whose key TLS can't use here is refused by certificate, cause and remedy, its CA is not") {
+  const std::pair<const char*, const char*> kinds[] = {
+      {"RSA:8192", "has an RSA key of 8192 bits, which TLS can't use here"},
+      {"ED448", "has a key of the kind ED448, which TLS"},
+      {"secp256k1", "has a key on the curve secp256k1, which TLS"},
+      {"P-224", "has a key on the curve secp224r1, which TLS"}};
+  for (const Purpose purpose : {Purpose::device, Purpose::remote})
+    for (const auto& [kind, words] : kinds) {
+      Validator by = validator({ca()}, {}, {.purpose = purpose});
+      const char* const extensions = purpose == Purpose::device ? kDevice : kServer;
+      const auto refused = judge(by, {issue(ca(), {.subject = cn("odd"), .extensions = extensions}, key(kind))});
+      REQUIRE(refused.refusal);
+      CHECK(refused.refusal->text().starts_with("certificate 0 (\"CN=odd\") " + std::string(words)));
+      CHECK(refused.refusal->advice.find("have it issued for a P-256") != std::string::npos);
+      CHECK(refused.refusal->alert == 43);  // unsupported_certificate
+      Validator of_odd = validator({self_signed({.subject = cn("Odd CA"), .extensions = kCa}, key(kind))});
+      CHECK(accepts(of_odd, {device(self_signed({.subject = cn("Odd CA"), .extensions = kCa}, key(kind)))}));
+    }
+  Validator devices = validator({ca()});
+  for (const char* kind :
+       {"P-256", "P-384", "P-521", "P-256:compressed", "ED25519", "RSA:2048", "RSA:4096", "RSA-PSS:2048"})
+    CHECK(accepts(devices, {issue(ca(), {.subject = cn("dev1")}, key(kind))}));
+}
+
 TEST_CASE("trust: depth counts what lies between leaf and root") {
   std::vector<Identity> chain{ca()};
   for (int i = 1; i <= 11; i++) chain.push_back(sub(chain.back(), "Level " + std::to_string(i), 20 + i));

@@ -37,12 +37,13 @@ pki::Identity device(const pki::Identity& ca, pki::Template shape, const std::st
   return pki::issue(ca, current(std::move(shape)), new_key(key_kind));
 }
 
-pki::Identity server(const pki::Identity& ca, const std::string& alternative_names, pki::Template shape) {
+pki::Identity server(const pki::Identity& ca, const std::string& alternative_names, pki::Template shape,
+                     const std::string& key_kind) {
   if (shape.subject.empty()) shape.subject = pki::cn("broker");
   shape.extensions =
       "basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage=serverAuth\nsubjectAltName=" +
       alternative_names + "\n";
-  return pki::issue(ca, current(std::move(shape)), new_key("P-256"));
+  return pki::issue(ca, current(std::move(shape)), new_key(key_kind));
 }
 
 fs::path save_certificates(const fs::path& file, const std::vector<pki::Identity>& certificates) {

@@ -17,7 +17,8 @@ pki::Template current(pki::Template shape);
 pki::Identity root(const std::string& name, const std::string& key_kind = "P-256");
 pki::Identity below(const pki::Identity& ca, const std::string& name, const std::string& more = "");
 pki::Identity device(const pki::Identity& ca, pki::Template shape = {}, const std::string& key_kind = "P-256");
-pki::Identity server(const pki::Identity& ca, const std::string& alternative_names, pki::Template shape = {});
+pki::Identity server(const pki::Identity& ca, const std::string& alternative_names, pki::Template shape = {},
+                     const std::string& key_kind = "P-256");
 
 // DIRECTORY/NAME.pem, all of `chain`, and NAME.key, the key of its first.
 Identity save(const fs::path& directory, const std::string& name, const std::vector<pki::Identity>& chain);
