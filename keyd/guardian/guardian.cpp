@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -114,7 +115,9 @@ std::string death_of(pid_t child) {
     confine();
     const pid_t self = getpid();
     for (;;) {
-      const pid_t notary = fork();
+      // Not fork(2), which calls what libraries have asked for: libuv makes a pipe in each child of a process that had
+      // a loop, which the sandbox forbids, and aborts.
+      const pid_t notary = _Fork();
       if (notary == 0) become_notary(program.path(), self);
       const std::string death = notary < 0 ? strerror(errno) : death_of(notary);
       if (death.empty()) _exit(0);

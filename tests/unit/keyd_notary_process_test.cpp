@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <uv.h>
 
 #include <algorithm>
 #include <chrono>
@@ -125,6 +126,20 @@ TEST_CASE("a_notary_that_dies_is_born_again_and_answers", "[keyd][notary]") {
     CHECK(std::string(answer.problem) == "");
     CHECK(running.notary() != notary);
   }
+}
+
+TEST_CASE("a notary is born and born again for a process that has an event loop", "[keyd][notary]") {
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  {
+    Running running;
+    const pid_t notary = running.notary();
+    REQUIRE(kill(notary, SIGKILL) == 0);
+    REQUIRE(comes_true([&] { return running.notary() != 0 && running.notary() != notary; }));
+    REQUIRE(running.ask(1, running.recorded.transcript()));
+    CHECK(running.answer().job == 1);
+  }
+  CHECK(uv_loop_close(&loop) == 0);
 }
 
 TEST_CASE("the_notary_has_no_descriptor_but_its_socket_and_standard_error", "[keyd][notary]") {
