@@ -102,7 +102,8 @@ std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, co
   return rules;
 }
 
-// keyd's end of the talk with its notary, if there is to be one.
+}  // namespace
+
 common::Fd notary_for(const std::optional<BindRemote>& bind, log::Level level) {
   if (!bind) return {};
   const ConfiguredPath& file = bind->cacertfile;
@@ -114,8 +115,6 @@ common::Fd notary_for(const std::optional<BindRemote>& bind, log::Level level) {
   }
   return start_notary({bind->remote_host, file.origin + ": " + file.path, std::move(pem), level});
 }
-
-}  // namespace
 
 size_t locked_slots(const Settings& settings) {
   const size_t threads = settings.signers + 2;  // with the loop's and the quick one

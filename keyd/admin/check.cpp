@@ -21,6 +21,7 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
                                   {"key-names", check_key_names},
                                   {"listener-key", check_listener_key},
                                   {"listener-certificate", check_listener_certificate},
+                                  {"bind-remote", check_bind_remote},
                                   {"key-passphrase-file", check_key_passphrase_file},
                                   {"audit-file", check_audit_file},
                                   {"allowed-users", check_allowed_users},
@@ -30,6 +31,19 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
                                   {"landlock", check_landlock},
                                   {"seccomp", check_seccomp},
                                   {"memfd-secret", check_memfd_secret}};
+
+// The notary itself judges the authorities, as libcrypto, which validates chains, is in its program only. It is asked
+// before a key is read: its guardian is a copy of this process.
+void ask_notary(CheckContext& context) {
+  try {
+    notary_for(context.settings.bind_remote, common::log::Level::error);
+  } catch (const common::ConfigError& error) {
+    context.notary_problem = error.what();
+    context.authorities_unusable = true;
+  } catch (const std::exception& error) {
+    context.notary_problem = error.what();
+  }
+}
 
 }  // namespace
 
@@ -68,6 +82,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
     context.from_root = true;
   }
   context.self = geteuid();
+  ask_notary(context);
   try {
     // As much as serving takes, before this process locks anything itself.
     { const SecureSlots as_when_serving(locked_slots(settings), sizeof(PrivateKey)); }

@@ -49,7 +49,9 @@ struct CheckContext {
   Settings settings;
   std::string config, listener_certificate;
   std::string certificate_pem, certificate_problem;
-  std::string locked_memory;  // why it can't be locked; "": it can
+  std::string notary_problem;         // why no handshake could be checked for bind_remote; "": they can
+  bool authorities_unusable = false;  // the problem is bind_remote.cacertfile
+  std::string locked_memory;          // why it can't be locked; "": it can
   KeyCounts keys;
   std::optional<KeyInfo> listener;
   std::string listener_problem;  // why there is none
@@ -70,6 +72,7 @@ Check check_key_algorithms(const CheckContext& context);
 Check check_key_names(const CheckContext& context);
 Check check_listener_key(const CheckContext& context);
 Check check_listener_certificate(const CheckContext& context);
+Check check_bind_remote(const CheckContext& context);
 Check check_key_passphrase_file(const CheckContext& context);
 Check check_audit_file(const CheckContext& context);
 Check check_user(const CheckContext& context);

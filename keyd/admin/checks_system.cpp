@@ -65,6 +65,19 @@ Check check_user(const CheckContext& context) {
               quoted(context.config) + "`"};
 }
 
+Check check_bind_remote(const CheckContext& context) {
+  const auto& bind = context.settings.bind_remote;
+  if (!bind) return {Result::skipped, "bind_remote is not set: devices' keys sign for any remote broker"};
+  const std::string& file = bind->cacertfile.path;
+  if (context.authorities_unusable)
+    return {Result::error, context.notary_problem,
+            "put there the CAs that issue the certificate of " + bind->remote_host + ", PEM, readable to " +
+                service_user(context) + ": `chmod a+r " + quoted(file) + "`"};
+  if (!context.notary_problem.empty())
+    return {Result::error, context.notary_problem, "`mqtt-keyd --version`, and install mqtt-relay anew"};
+  return {Result::ok, "devices' keys sign for " + bind->remote_host + " only, by the authorities of " + file};
+}
+
 Check check_audit_file(const CheckContext& context) {
   if (!context.settings.audit_file)
     return {Result::skipped, "audit_file is not set: the audit goes to standard output only"};

@@ -68,7 +68,7 @@ TEST_CASE("a_good_machine_has_no_errors_and_no_warnings", "[keyd][keyd-admin]") 
   Machine machine;
   machine.certificate = machine.scratch.put("listener.pem", witness::certificate(machine.listener));
   const auto checks = machine.all();
-  CHECK(checks.size() == 17);
+  CHECK(checks.size() == 18);
   std::ostringstream out;
   const int status = report_checks(checks, {}, out, {});
   INFO(out.str());
@@ -116,6 +116,21 @@ TEST_CASE("check: the directory of keys", "[keyd][keyd-admin]") {
   expect(machine.check("keys-directory"), Result::error, "No such file", "install -d -o ");
   expect(machine.check("key-files"), Result::skipped, "No such file");
   expect(machine.check("key-names"), Result::skipped, "not read");
+}
+
+TEST_CASE("check: the authorities of bind_remote are judged by the notary, in its words", "[keyd][keyd-admin]") {
+  Machine machine;
+  expect(machine.check("bind-remote"), Result::skipped, "bind_remote is not set");
+  const std::string file = machine.scratch / "remote-ca.pem";
+  machine.settings["bind_remote"] = {{"remote_host", "broker.example"}, {"cacertfile", file}};
+  expect(machine.check("bind-remote"), Result::error,
+         "bind_remote.cacertfile: found \"" + file + "\": ", "chmod a+r '" + file + "'");
+  machine.scratch.put("remote-ca.pem", "hello\n");
+  expect(machine.check("bind-remote"), Result::error, "bind_remote.cacertfile: " + file + ": it is not PEM");
+  machine.scratch.put("remote-ca.pem", machine.key.text(witness::Form::pkcs8));
+  expect(machine.check("bind-remote"), Result::error, "private key", "the CAs that issue the certificate of broker");
+  machine.scratch.put("remote-ca.pem", witness::certificate(machine.listener));
+  expect(machine.check("bind-remote"), Result::ok, "devices' keys sign for broker.example only");
 }
 
 TEST_CASE("check: the key files, by the daemon's own reader", "[keyd][keyd-admin]") {

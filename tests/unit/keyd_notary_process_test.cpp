@@ -34,12 +34,18 @@ std::string slurp(const std::string& file) {
   return text.str();
 }
 
-// The one child of that name; 0: none.
+// "1 (NAME) S …": not yet waited for (proc(5)).
+bool is_zombie(pid_t pid) {
+  const std::string stat = slurp("/proc/" + std::to_string(pid) + "/stat");
+  return stat.find(") Z ") != std::string::npos;
+}
+
+// The one living child of that name; 0: none.
 pid_t child_of(pid_t parent, const std::string& name) {
   std::istringstream children(
       slurp("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children"));
   for (pid_t child; children >> child;)
-    if (slurp("/proc/" + std::to_string(child) + "/comm") == name + "\n") return child;
+    if (slurp("/proc/" + std::to_string(child) + "/comm") == name + "\n" && !is_zombie(child)) return child;
   return 0;
 }
 
