@@ -3,9 +3,8 @@
 // byte by byte, so that a key named "dev7.pem" is not the key of "DEV7", nor one that a Mac has named in decomposed
 // form (NFD) the key of a device that says the composed one (NFC). Such a near miss is told, and never acted upon.
 //
-// Pure. Case: ASCII, Latin-1, Latin Extended-A, Greek, Cyrillic. Forms: canonical pairs (compositions.h) and Hangul;
-// the order of several marks on one letter is left as it is. Text that is not UTF-8 is only looked at for its ASCII
-// case.
+// Pure; Unicode's tables are utf8proc's. Text that is not UTF-8 has no forms, and those of its bytes that are have a
+// case. The process with keys never calls it: a library of its own, which the vault does not link.
 #pragma once
 
 #include <string>
@@ -16,11 +15,11 @@ namespace common {
 
 std::string composed(std::string_view text);    // NFC
 std::string decomposed(std::string_view text);  // NFD
-std::string lower(std::string_view text);
+std::string lower(std::string_view text);       // of each character its one other case, if there is one
 std::string upper(std::string_view text);
 
-// Equal for two names that differ in case or form only.
-inline std::string folded(std::string_view text) { return lower(composed(text)); }
+// Equal for two names that differ in case or form only: Unicode's full case folding, composed.
+std::string folded(std::string_view text);
 
 // Why no file CLIENTID.pem can have this name (ipc::can_name_a_key), in words; "": one can.
 const char* why_no_file_name(std::string_view client_id);
