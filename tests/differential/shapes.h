@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/pki/certificates.h"
@@ -31,6 +32,11 @@ struct Recipe {
   // Between the leaf's issuer and the root instead of the one intermediate; the root's issue first.
   std::vector<Level> middles = {};
 };
+
+// The certificates of a chain, by name: what is changed in one place is changed in each of them.
+using Level = Recipe::Level Recipe::*;
+inline constexpr std::pair<const char*, Level> kLevels[] = {
+    {"leaf", &Recipe::leaf}, {"intermediate", &Recipe::middle}, {"root", &Recipe::root}};
 
 struct Built {
   pki::Identity root, leaf;

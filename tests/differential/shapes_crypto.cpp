@@ -5,14 +5,6 @@ namespace differential {
 
 using namespace pki;
 
-namespace {
-
-using Level = Recipe::Level Recipe::*;
-const std::pair<const char*, Level> kLevels[] = {
-    {"leaf", &Recipe::leaf}, {"intermediate", &Recipe::middle}, {"root", &Recipe::root}};
-
-}  // namespace
-
 std::vector<Shape> keys() {
   Shapes shapes("keys");
   for (const auto& [where, level] : kLevels) {

@@ -5,14 +5,6 @@ namespace differential {
 
 using namespace pki;
 
-namespace {
-
-using Level = Recipe::Level Recipe::*;
-const std::pair<const char*, Level> kLevels[] = {
-    {"leaf", &Recipe::leaf}, {"intermediate", &Recipe::middle}, {"root", &Recipe::root}};
-
-}  // namespace
-
 std::vector<Shape> versions_and_serials() {
   Shapes shapes("versions and serials");
   for (const auto& [where, level] : kLevels) {

@@ -7,10 +7,6 @@ using namespace pki;
 
 namespace {
 
-using Level = Recipe::Level Recipe::*;
-const std::pair<const char*, Level> kLevels[] = {
-    {"leaf", &Recipe::leaf}, {"intermediate", &Recipe::middle}, {"root", &Recipe::root}};
-
 void set(Recipe& recipe, Level level, const std::vector<std::string>& lines) {
   auto& extensions = (recipe.*level).shape.extensions;
   extensions = with(extensions, lines);

@@ -5,6 +5,7 @@
 
 #include "test_paths.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/mosquitto_client.h"
 #include "tests/integration/harness/world.h"
 
 using namespace harness;
@@ -63,31 +64,11 @@ TEST_CASE("mosquitto's own clients relay in both directions as the devices that 
   world.give_key("reader", reader);
   world.give_key("writer", writer);
   const Endpoint& door = world.relay().endpoint();
-  const auto as = [&](const std::string& program, const std::string& id, const Identity& identity) {
-    return std::vector<std::string>{program,
-                                    "-h",
-                                    door.host,
-                                    "-p",
-                                    std::to_string(door.port),
-                                    "--cafile",
-                                    authorities().root,
-                                    "--cert",
-                                    identity.certificate,
-                                    "--key",
-                                    identity.key,
-                                    "-i",
-                                    id,
-                                    "-t",
-                                    "any/mosquitto",
-                                    "-q",
-                                    "2"};
-  };
-  auto subscribe = as("mosquitto_sub", "reader", reader);
-  subscribe.insert(subscribe.end(), {"-C", "1", "-W", "30"});
-  Process subscriber({.argv = subscribe});
+  Process subscriber({.argv = mosquitto_client("mosquitto_sub", door, reader, "reader",
+                                               {"-t", "any/mosquitto", "-q", "2", "-C", "1", "-W", "30"})});
   world.remote->log().wait_text("Sending SUBACK to reader");
-  auto publish = as("mosquitto_pub", "writer", writer);
-  publish.insert(publish.end(), {"-m", "through the relay"});
+  const auto publish = mosquitto_client("mosquitto_pub", door, writer, "writer",
+                                        {"-t", "any/mosquitto", "-q", "2", "-m", "through the relay"});
   CHECK(run({.argv = publish}).status.code == 0);
   CHECK(subscriber.wait().code == 0);
   CHECK(subscriber.out().count_text("through the relay") == 1);

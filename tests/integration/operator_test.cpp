@@ -10,25 +10,36 @@ using namespace harness;
 
 namespace {
 
-Finished ask(World& world, const std::vector<std::string>& words) {
-  ProcessOptions command{
-      .argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config", world.relay().relayd_configuration()}};
-  command.argv.insert(command.argv.end(), words.begin(), words.end());
-  return run(command);
-}
+// A world with a control socket, and an operator who asks through it.
+struct Office {
+  explicit Office(int workers) : world({.relayd = {{"workers", workers}, {"control_socket", socket()}}}) {}
+
+  fs::path socket() const {
+    fs::permissions(directory / "", fs::perms::all);  // relayd is another user
+    return directory / "control.sock";
+  }
+  Finished ask(const std::vector<std::string>& words) {
+    ProcessOptions command{
+        .argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config", world.relay().relayd_configuration()}};
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    return run(command);
+  }
+
+  const TempDir directory;
+  World world;
+};
 
 }  // namespace
 
 TEST_CASE("an operator sees the sessions that are up, and a reload's outcome") {
-  const TempDir directory;
-  fs::permissions(directory / "", fs::perms::all);
-  World world({.relayd = {{"workers", 1}, {"control_socket", directory / "control.sock"}}});
+  Office office(1);
+  World& world = office.world;
   const auto identity = device_identity("p256", 1);
   world.give_key("device", identity);
   auto device = world.device(identity);
   device.join("device");
 
-  const auto status = ask(world, {"status"});
+  const auto status = office.ask({"status"});
   CAPTURE(status.out, status.err);
   REQUIRE(status.status.code == 0);
   const Json shown = Json::parse(status.out);
@@ -36,20 +47,19 @@ TEST_CASE("an operator sees the sessions that are up, and a reload's outcome") {
   CHECK(shown.at("total").at("connections") == 1);
   CHECK(shown.at("workers").at(0).at("pid") == world.relay().workers().at(0));
 
-  const auto good = ask(world, {"reload"});
+  const auto good = office.ask({"reload"});
   CHECK(good.status.code == 0);
   CHECK(good.out == "reloaded generation 2\n");
   world.relay().patch_relayd({{"no_such_setting", 1}});
-  const auto bad = ask(world, {"reload"});
+  const auto bad = office.ask({"reload"});
   CHECK(bad.status.code != 0);
   CHECK(bad.err.find("no_such_setting") != std::string::npos);
   device.publish("any/alive", "still here", 1);
 }
 
 TEST_CASE("an operator disconnects a device: it is told 0x98, its will fires, and nobody else notices") {
-  const TempDir directory;
-  fs::permissions(directory / "", fs::perms::all);
-  World world({.relayd = {{"workers", 2}, {"control_socket", directory / "control.sock"}}});
+  Office office(2);
+  World& world = office.world;
   const auto identity = device_identity("p256", 1);
   world.give_key("watcher", identity);
   world.give_key("device", identity);
@@ -60,7 +70,7 @@ TEST_CASE("an operator disconnects a device: it is told 0x98, its will fires, an
                                              .level = mqtt::v5,
                                              .will = mqtt::Will{.topic = "any/will", .payload = "gone"}})) == 0);
 
-  const auto asked = ask(world, {"disconnect", "device"});
+  const auto asked = office.ask({"disconnect", "device"});
   CAPTURE(asked.out, asked.err);
   CHECK(asked.status.code == 0);
   CHECK(asked.out == "ended 1 session of \"device\"\n");
@@ -73,14 +83,13 @@ TEST_CASE("an operator disconnects a device: it is told 0x98, its will fires, an
 }
 
 TEST_CASE("disconnect of nobody says so, and ends with 1") {
-  const TempDir directory;
-  fs::permissions(directory / "", fs::perms::all);
-  World world({.relayd = {{"workers", 2}, {"control_socket", directory / "control.sock"}}});
+  Office office(2);
+  World& world = office.world;
   const auto identity = device_identity("p256", 1);
   world.give_key("device", identity);
   auto device = world.device(identity);
   device.join("device");
-  const auto asked = ask(world, {"disconnect", "Device"});
+  const auto asked = office.ask({"disconnect", "Device"});
   CAPTURE(asked.out, asked.err);
   CHECK(asked.status.code == 1);
   CHECK(asked.err.find("no session of \"Device\" is here") != std::string::npos);
@@ -88,12 +97,11 @@ TEST_CASE("disconnect of nobody says so, and ends with 1") {
 }
 
 TEST_CASE("disconnect does not wait for ever for a worker that hangs") {
-  const TempDir directory;
-  fs::permissions(directory / "", fs::perms::all);
-  World world({.relayd = {{"workers", 1}, {"control_socket", directory / "control.sock"}}});
+  Office office(1);
+  World& world = office.world;
   const auto worker = world.relay().workers().at(0);
   REQUIRE(kill(worker, SIGSTOP) == 0);
-  const auto asked = ask(world, {"disconnect", "device"});
+  const auto asked = office.ask({"disconnect", "device"});
   REQUIRE(kill(worker, SIGCONT) == 0);
   CAPTURE(asked.out, asked.err);
   CHECK(asked.status.code == 1);

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/mosquitto_client.h"
 #include "tests/integration/harness/world.h"
 
 using namespace harness;
@@ -262,24 +263,9 @@ TEST_CASE("transparent: five megabytes up and five megabytes down") {
 TEST_CASE("transparent: mosquitto's own clients see the same through the relay") {
   same_through_the_relay([](const Stage& stage) {
     const auto client = [&](const std::string& program, int number, std::vector<std::string> more) {
-      const auto identity = device_identity("p256", number);
-      std::vector<std::string> argv = {program,
-                                       "-h",
-                                       stage.door.host,
-                                       "-p",
-                                       std::to_string(stage.door.port),
-                                       "-V",
-                                       "5",
-                                       "--cafile",
-                                       authorities().root,
-                                       "--cert",
-                                       identity.certificate,
-                                       "--key",
-                                       identity.key,
-                                       "-i",
-                                       clients.at(static_cast<size_t>(number - 1))};
-      argv.insert(argv.end(), more.begin(), more.end());
-      return ProcessOptions{.argv = argv};
+      more.insert(more.end(), {"-V", "5"});
+      return ProcessOptions{.argv = mosquitto_client(program, stage.door, device_identity("p256", number),
+                                                     clients.at(static_cast<size_t>(number - 1)), more)};
     };
     Process subscriber(client("mosquitto_sub", 2, {"-t", "any/#", "-q", "2", "-C", "3", "-F", "%t %q %r %l %P %p"}));
     stage.broker.log().wait_text("Sending SUBACK to beta");

@@ -148,6 +148,16 @@ Identity sign(X509* subject, const Template& shape, Key own, X509* issuer, const
   return made;
 }
 
+template <typename T>
+Der encoded(int (*write)(const T*, unsigned char**), const T* object) {
+  unsigned char* out = nullptr;
+  const int size = write(object, &out);
+  require(size > 0, "i2d");
+  Der bytes(out, out + size);
+  OPENSSL_free(out);
+  return bytes;
+}
+
 }  // namespace
 
 Key key(const std::string& kind, int number) {
@@ -160,14 +170,7 @@ Key key(const std::string& kind, int number) {
 
 Name cn(const std::string& value, int encoding) { return {{"CN", value, encoding}}; }
 
-Der Identity::der() const {
-  unsigned char* out = nullptr;
-  const int size = i2d_X509(certificate.get(), &out);
-  require(size > 0, "i2d_X509");
-  Der bytes(out, out + size);
-  OPENSSL_free(out);
-  return bytes;
-}
+Der Identity::der() const { return encoded(i2d_X509, certificate.get()); }
 
 std::string Identity::pem() const {
   const Memory out = memory();
@@ -249,13 +252,6 @@ std::string pem(const Crl& crl) {
   return content(out.get());
 }
 
-Der der(const Crl& crl) {
-  unsigned char* out = nullptr;
-  const int size = i2d_X509_CRL(crl.get(), &out);
-  require(size > 0, "i2d_X509_CRL");
-  Der bytes(out, out + size);
-  OPENSSL_free(out);
-  return bytes;
-}
+Der der(const Crl& crl) { return encoded(i2d_X509_CRL, crl.get()); }
 
 }  // namespace pki

@@ -29,6 +29,14 @@ const Case kTls12[] = {{"P-256", Scheme::ecdsa_sha256},        {"P-256", Scheme:
                        {"RSA:2048", Scheme::rsa_pkcs1_sha512}, {"RSA:2048", Scheme::rsa_pss_rsae_sha256},
                        {"RSA:4096", Scheme::rsa_pkcs1_sha256}};
 
+// `peer`'s key as keyd has it.
+std::shared_ptr<PrivateKey> read_by(Vault& vault, const Key& peer) {
+  std::string problem;
+  auto key = parse(peer.text(Form::pkcs8), vault, problem);
+  REQUIRE(key);
+  return key;
+}
+
 std::vector<uint8_t> sign(PrivateKey& key, Kind kind, Scheme scheme, const std::vector<uint8_t>& content) {
   Signer signer;
   ipc::Sign request;
@@ -59,9 +67,7 @@ TEST_CASE("a_tls13_signature_is_over_the_roles_words_and_the_hash", "[keyd][sign
       for (const Kind kind : {Kind::tls13_server, Kind::tls13_client}) {
         INFO(type << " " << ipc::name(scheme) << " " << hash_size << " " << ipc::name(kind));
         const Key peer = Key::generate(type);
-        std::string problem;
-        const auto key = parse(peer.text(Form::pkcs8), vault, problem);
-        REQUIRE(key);
+        const auto key = read_by(vault, peer);
         const std::vector<uint8_t> hash(hash_size, 0x5a);
         const bool server = kind == Kind::tls13_server;
         const auto signature = sign(*key, kind, scheme, hash);
@@ -76,9 +82,7 @@ TEST_CASE("a_tls12_server_signature_is_over_the_params_themselves", "[keyd][sign
   for (const auto& [type, scheme] : kTls12) {
     INFO(type << " " << ipc::name(scheme));
     const Key peer = Key::generate(type);
-    std::string problem;
-    const auto key = parse(peer.text(Form::pkcs8), vault, problem);
-    REQUIRE(key);
+    const auto key = read_by(vault, peer);
     const auto params = server_params(0x0017, 65);
     CHECK(peer.verifies(scheme, params, sign(*key, Kind::tls12_server, scheme, params)));
   }
@@ -89,9 +93,7 @@ TEST_CASE("a_tls12_client_signature_is_over_the_hash_that_came", "[keyd][signer]
   for (const auto& [type, scheme] : kTls12) {
     INFO(type << " " << ipc::name(scheme));
     const Key peer = Key::generate(type);
-    std::string problem;
-    const auto key = parse(peer.text(Form::pkcs8), vault, problem);
-    REQUIRE(key);
+    const auto key = read_by(vault, peer);
     const std::vector<uint8_t> hash(hash_size(scheme), 0x77);
     CHECK(peer.verifies_digest(scheme, hash, sign(*key, Kind::tls12_client, scheme, hash)));
   }
@@ -100,9 +102,7 @@ TEST_CASE("a_tls12_client_signature_is_over_the_hash_that_came", "[keyd][signer]
 TEST_CASE("an_ed25519_client_of_tls12_signs_the_messages", "[keyd][signer]") {
   Vault vault;
   const Key peer = Key::generate("ED25519");
-  std::string problem;
-  const auto key = parse(peer.text(Form::pkcs8), vault, problem);
-  REQUIRE(key);
+  const auto key = read_by(vault, peer);
   std::vector<uint8_t> transcript(ipc::kMaxTranscript, 1);
   CHECK(peer.verifies(Scheme::ed25519, transcript, sign(*key, Kind::tls12_client, Scheme::ed25519, transcript)));
 }
@@ -111,9 +111,7 @@ TEST_CASE("an_rsa_signature_that_does_not_verify_never_leaves", "[keyd][signer]"
   Vault vault;
   const Key peer = Key::generate("RSA:2048");
   for (const Scheme scheme : {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pss_rsae_sha256}) {
-    std::string problem;
-    const auto key = parse(peer.text(Form::pkcs8), vault, problem);
-    REQUIRE(key);
+    const auto key = read_by(vault, peer);
     auto& rsa = key->as<RsaKey>();
     rsa.dP.dp[0] ^= 2;  // as a fault in one half of the CRT would
     Signer signer;
@@ -131,9 +129,7 @@ TEST_CASE("an_rsa_signature_that_does_not_verify_never_leaves", "[keyd][signer]"
 
 TEST_CASE("two_ecdsa_signatures_of_one_message_differ", "[keyd][signer]") {
   Vault vault;
-  std::string problem;
-  const auto key = parse(Key::generate("P-256").text(Form::pkcs8), vault, problem);
-  REQUIRE(key);
+  const auto key = read_by(vault, Key::generate("P-256"));
   const std::vector<uint8_t> hash(32, 1);
   CHECK(sign(*key, Kind::tls13_client, Scheme::ecdsa_sha256, hash) !=
         sign(*key, Kind::tls13_client, Scheme::ecdsa_sha256, hash));

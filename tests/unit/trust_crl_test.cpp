@@ -11,13 +11,10 @@ using namespace pki;
 using trust::Revocation;
 using trust::Validator;
 using trust_support::accepts;
+using trust_support::ca;
 using trust_support::judge;
 using trust_support::validator;
 
-const Identity& ca() {
-  static const Identity made = root("Root", 1);
-  return made;
-}
 const Identity& other_ca() {
   static const Identity made = root("Other", 2);
   return made;

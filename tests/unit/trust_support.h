@@ -16,6 +16,12 @@ inline trust::Pem pem_of(const std::vector<pki::Identity>& identities, const std
   return pem;
 }
 
+// The CA of most tests.
+inline const pki::Identity& ca() {
+  static const pki::Identity made = pki::root("Root", 1);
+  return made;
+}
+
 inline trust::Validator validator(const std::vector<pki::Identity>& anchors, const std::vector<pki::Crl>& crls = {},
                                   trust::Policy policy = {}) {
   trust::Pem lists;

@@ -18,13 +18,10 @@ using trust::Purpose;
 using trust::Revocation;
 using trust::Validator;
 using trust_support::accepts;
+using trust_support::ca;
 using trust_support::judge;
 using trust_support::validator;
 
-const Identity& ca() {
-  static const Identity made = root("Root", 1);
-  return made;
-}
 Identity device(const Identity& by, Template shape = {}) {
   if (shape.subject.empty()) shape.subject = cn("dev1");
   return issue(by, shape, key("P-256", 9));
