@@ -20,6 +20,8 @@ struct Listening {
     address.sin_family = AF_INET;
     address.sin_port = htons(at.port);
     REQUIRE(inet_pton(AF_INET, at.host.c_str(), &address.sin_addr) == 1);
+    const int on = 1;  // earlier tests of this process have left connections of that port in TIME_WAIT
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     if (type == SOCK_STREAM) REQUIRE(listen(fd, 16) == 0);
   }
