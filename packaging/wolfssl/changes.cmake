@@ -48,6 +48,20 @@ function(change_internal source)
   replace_once(${source} "if (*size > (ssl->max_fragment + MAX_MSG_EXTRA +" "if (*size > (mqtt_relay_largest_received(ssl) + MAX_MSG_EXTRA +")
   replace_once(${source} "                            ssl->peerRsaKeyPresent = 1;"
                "                            ssl->peerRsaKeyPresent = args->dCert->keyOID == RSAPSSk ? MQTT_RELAY_PSS_KEY : 1;")
+  # RFC 8446 4.2.3: rsa_pss_pss_* are for TLS 1.2 too, and wolfSSL offers them, yet takes no CertificateVerify by them. Each
+  # kind of RSA key has its own schemes. Releases before 5.8 take any.
+  if("${${source}}" MATCHES "InServerCertReqHashSigAlgo")
+    replace_once(${source} "                        if (ssl->options.peerSigAlgo != rsa_sa_algo
+                        #ifdef WC_RSA_PSS
+                            && ssl->options.peerSigAlgo != rsa_pss_sa_algo
+                        #endif
+                            ) {"
+                 "                        if (!mqtt_relay_signature_fits_rsa_key(ssl)) {")
+    replace_once(${source} "                        if (ssl->options.peerSigAlgo == rsa_pss_sa_algo) {
+                        #ifdef HAVE_SELFTEST"
+                 "                        if (ssl->options.peerSigAlgo != rsa_sa_algo) {
+                        #ifdef HAVE_SELFTEST")
+  endif()
   # RFC 8446 5.1: legacy_record_version MUST be ignored for all purposes.
   replace_once(${source} "#else
     if (rh->pvMajor != ssl->version.major ||

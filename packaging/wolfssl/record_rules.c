@@ -80,6 +80,12 @@ int mqtt_relay_scheme_fits_key(const WOLFSSL* ssl, const byte* scheme) {
     }
 }
 
+int mqtt_relay_signature_fits_rsa_key(const WOLFSSL* ssl) {
+    if (ssl->peerRsaKeyPresent == MQTT_RELAY_PSS_KEY)
+        return ssl->options.peerSigAlgo == rsa_pss_pss_algo;
+    return ssl->options.peerSigAlgo == rsa_sa_algo || ssl->options.peerSigAlgo == rsa_pss_sa_algo;
+}
+
 /* wolfSSL counts empty records of application data by it, which starts anew once there is any. */
 int mqtt_relay_drops_change_cipher_spec(WOLFSSL* ssl) { return ++ssl->options.emptyRecordCount < WOLFSSL_MAX_EMPTY_RECORDS; }
 

@@ -18,6 +18,10 @@ word32 mqtt_relay_largest_received(const WOLFSSL* ssl);
  * for an rsaEncryption key, rsa_pss_pss for an RSASSA-PSS key (RFC 8446 section 4.2.3). */
 int mqtt_relay_scheme_fits_key(const WOLFSSL* ssl, const byte* scheme);
 
+/* Whether the scheme of a TLS 1.2 CertificateVerify, already decoded, is one for the peer's RSA key: rsa_pss_pss for an
+ * RSASSA-PSS key, and for no other (RFC 8446 section 4.2.3). */
+int mqtt_relay_signature_fits_rsa_key(const WOLFSSL* ssl);
+
 /* Whether one more dummy change_cipher_spec is dropped, which RFC 8446 section 5 demands of any number. Here of 32 at most,
  * as in OpenSSL: they cost the sender nothing. */
 int mqtt_relay_drops_change_cipher_spec(WOLFSSL* ssl);

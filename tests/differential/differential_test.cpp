@@ -33,8 +33,6 @@ const Difference kDifferences[] = {
     {"keys", "brainpoolP256r1 of the leaf", {}, {}, kNoScheme, false},
     {"keys", "ED448 of the leaf", {}, {}, kNoScheme, false},
     {"keys", "RSA:8192 of the leaf", {}, {}, kNoScheme, false},
-    {"keys", "RSA-PSS:2048 of the leaf", Role::device, Tls::v1_2,
-     "wolfSSL 5.9.2 takes no CertificateVerify by such a key in TLS 1.2"},
     {"keys", "P-256:compressed of the leaf", Role::remote, Tls::v1_2, kCompressed},
     {"keys", "P-384:compressed of the leaf", Role::remote, Tls::v1_2, kCompressed},
     {"keys", "P-521:compressed of the leaf", Role::remote, Tls::v1_2, kCompressed},

@@ -90,6 +90,7 @@ TEST_CASE("chains: what devices of the field show is accepted, in TLS 1.2 and 1.
        {field::device(root, {.key_id = false, .issuer = pki::cn("ROOT", V_ASN1_PRINTABLESTRING)})}},
       {"P-521", below_two({}, "P-521")},
       {"RSA-4096", below_two({}, "RSA:4096")},
+      {"an RSASSA-PSS key", below_two({}, "RSA-PSS:2048")},
       {"Ed25519", below_two({}, "ED25519")},
   };
   Door door({root, old_root});
