@@ -45,7 +45,7 @@ function(change_internal source)
         why = handshake_failure;" "    case WC_NO_ERR_TRACE(VERSION_ERROR):
     default:
         why = mqtt_relay_alert_for(error);")
-  replace_once(${source} "if (*size > (ssl->max_fragment + MAX_MSG_EXTRA +" "if (*size > (mqtt_relay_largest_received(ssl) + MAX_MSG_EXTRA +")
+  replace_once(${source} "if (*size > (ssl->max_fragment + MAX_MSG_EXTRA +" "if (*size > (mqtt_relay_largest_received(ssl) +")
   replace_once(${source} "                            ssl->peerRsaKeyPresent = 1;"
                "                            ssl->peerRsaKeyPresent = args->dCert->keyOID == RSAPSSk ? MQTT_RELAY_PSS_KEY : 1;")
   # RFC 8446 4.2.3: rsa_pss_pss_* are for TLS 1.2 too, and wolfSSL offers them, yet takes no CertificateVerify by them. Each
@@ -81,6 +81,52 @@ function(change_internal source)
                "                        return UNKNOWN_RECORD_TYPE;")
   replace_once(${source} "                        WOLFSSL_MSG(\"ChangeCipher msg wrong value\");"
                "                        return UNKNOWN_RECORD_TYPE;")
+  # RFC 5246 E.1: a client that has a higher version than ours is served with ours, 4.1 too.
+  replace_once(${source} "        if (pv.major == SSLv3_MAJOR && pv.minor >= TLSv1_3_MINOR)
+            pv.minor = TLSv1_2_MINOR;"
+               "        if (pv.major > SSLv3_MAJOR || pv.minor >= TLSv1_3_MINOR) {
+            pv.major = SSLv3_MAJOR;
+            pv.minor = TLSv1_2_MINOR;
+        }")
+  # RFC 5246 7.4.1.2, as in the TLS 1.3 ClientHello below.
+  replace_once(${source} "        if (ssl->clSuites->suiteSz > WOLFSSL_MAX_SUITE_SZ) {
+            ret = BUFFER_ERROR;
+            goto out;
+        }
+
+        XMEMCPY(ssl->clSuites->suites, input + i, ssl->clSuites->suiteSz);"
+               "        i += mqtt_relay_keep_suites(ssl, input + i);")
+  replace_once(${source} "        i += ssl->clSuites->suiteSz;
+        ssl->clSuites->hashSigAlgoSz = 0;" "        ssl->clSuites->hashSigAlgoSz = 0;")
+  # Of its own, so that the log can say it (error_words.cpp).
+  replace_once(${source} "                SendAlert(ssl, alert_fatal, inappropriate_fallback);
+                ret = VERSION_ERROR;" "                SendAlert(ssl, alert_fatal, inappropriate_fallback);
+                ret = UNSUPPORTED_PROTO_VERSION;")
+  # RFC 5246 7.2.2 and 7.4.1.1: who asks for a renegotiation is told no by a warning, and the session goes on.
+  replace_once(${source} "    /* sanity check msg received */
+    if ( (ret = SanityCheckMsgReceived(ssl, type)) != 0) {"
+               "    if (mqtt_relay_declines_renegotiation(ssl, type)) {
+        *inOutIdx = expectedIdx;
+        return SendAlert(ssl, alert_warning, no_renegotiation);
+    }
+    /* sanity check msg received */
+    if ( (ret = SanityCheckMsgReceived(ssl, type)) != 0) {")
+  # A close_notify is no alert too many.
+  replace_once(${source} "    if (++ssl->options.alertCount >= WOLFSSL_ALERT_COUNT_MAX) {"
+               "    if (code != close_notify && ++ssl->options.alertCount >= WOLFSSL_ALERT_COUNT_MAX) {")
+  # A client that can't use the ServerHello has no keys: its alert comes in plaintext (RFC 8446 6).
+  replace_once(${source} "    if (IsAtLeastTLSv1_3(ssl->version) && IsEncryptionOn(ssl, 0) &&
+                                                      !ssl->keys.decryptedCur)
+    {" "    if (IsAtLeastTLSv1_3(ssl->version) && IsEncryptionOn(ssl, 0) &&
+                 !ssl->keys.decryptedCur && !mqtt_relay_may_alert_in_plaintext(ssl))
+    {")
+  # An empty record of application data before there are keys: not a message that ends too early.
+  replace_once(${source} "                    >= ssl->buffers.inputBuffer.length) {
+                return BUFFER_ERROR;"
+               "                    >= ssl->buffers.inputBuffer.length) {
+                if (ssl->curSize == 0 && !IsEncryptionOn(ssl, 0))
+                    return OUT_OF_ORDER_E;
+                return BUFFER_ERROR;")
   # A peer's key share is tried before anything is answered: a bad one is refused in place of a ServerHello. wolfSSL does it
   # behind the ServerHello, where the alert is encrypted by a peer that has no key yet.
   replace_once(${source} "            ret = TLSX_KeyShare_Setup(ssl, cs.clientKSE);"
@@ -91,10 +137,25 @@ function(change_internal source)
 endfunction()
 
 function(change_tls source)
-  # RFC 8446 4.1.1: no group in common is handshake_failure; to wolfSSL it is one with a key share's bad data.
-  replace_once(${source} "            /* No group selected or specified by the server */
-            WOLFSSL_ERROR_VERBOSE(BAD_KEY_SHARE_DATA);
-            return BAD_KEY_SHARE_DATA;" "            return MATCH_SUITE_ERROR;")
+  # RFC 8446 4.1.1: no group in common is handshake_failure. wolfSSL asks for one that the client has not, or calls it a
+  # key share's bad data.
+  replace_once(${source} "        byte i;
+        /* Fallback to user selected group */" "        byte i;
+        return MATCH_SUITE_ERROR;")
+  # RFC 5746 3.6: the first ClientHello's renegotiated_connection is empty, or the handshake fails.
+  replace_once(${source} "                    /* already in error state */
+                    WOLFSSL_MSG(\"SCR client verify data present\");"
+               "                    ret = SECURE_RENEGOTIATION_E;")
+  # RFC 8446 4.2.3: so it is with signature schemes.
+  replace_once(${source} "    if (suites->hashSigAlgoSz > WOLFSSL_MAX_SIGALGO) {
+        WOLFSSL_MSG(\"TLSX SigAlgo list exceeds max, truncating\");
+        suites->hashSigAlgoSz = WOLFSSL_MAX_SIGALGO;
+    }
+    XMEMCPY(suites->hashSigAlgo, input, suites->hashSigAlgoSz);
+
+    return TLSX_SignatureAlgorithms_MapPss(ssl, input, suites->hashSigAlgoSz);"
+               "    mqtt_relay_keep_schemes(suites, input);
+    return TLSX_SignatureAlgorithms_MapPss(ssl, input, len);")
   set(${source} "${${source}}" PARENT_SCOPE)
 endfunction()
 
@@ -110,14 +171,11 @@ function(change_tls13 source)
 
             /* Signature length. */")
   replace_once(${source} "                ssl->error = TLSX_KeyShare_DeriveSecret(ssl);" "                ssl->error = 0; /* done: MatchSuite */")
-  # RFC 7507 3: a client that says it has fallen back is refused by a server that has the better version.
-  replace_once(${source} "    if (wantDowngrade) {
-#ifndef" "    if (wantDowngrade) {
-        if (mqtt_relay_has_fallen_back(input + args->begin, helloSz)) {
-            SendAlert(ssl, alert_fatal, inappropriate_fallback);
-            ERROR_OUT(UNSUPPORTED_PROTO_VERSION, exit_dch);
-        }
-#ifndef")
+  # RFC 8446 4.1.2: of the cipher suites those that are not known MUST be ignored, however many they are.
+  replace_once(${source} "    if (ssl->clSuites->suiteSz > WOLFSSL_MAX_SUITE_SZ)
+        ERROR_OUT(BUFFER_ERROR, exit_dch);
+    XMEMCPY(ssl->clSuites->suites, input + args->idx, ssl->clSuites->suiteSz);
+    args->idx += ssl->clSuites->suiteSz;" "    args->idx += mqtt_relay_keep_suites(ssl, input + args->idx);")
   set(${source} "${${source}}" PARENT_SCOPE)
 endfunction()
 

@@ -47,14 +47,15 @@ int mqtt_relay_gather_handshake_header(WOLFSSL* ssl, const byte* input, word32* 
 }
 
 word32 mqtt_relay_largest_received(const WOLFSSL* ssl) {
+    const word32 more = IsEncryptionOn(ssl, 0) ? MAX_MSG_EXTRA : 0;
     switch (ssl->max_fragment) {
     case 512:
     case 1024:
     case 2048:
     case 4096:
-        return ssl->max_fragment;
+        return ssl->max_fragment + more;
     default:
-        return MAX_RECORD_SIZE;
+        return MAX_RECORD_SIZE + more;
     }
 }
 
@@ -89,18 +90,53 @@ int mqtt_relay_signature_fits_rsa_key(const WOLFSSL* ssl) {
 /* wolfSSL counts empty records of application data by it, which starts anew once there is any. */
 int mqtt_relay_drops_change_cipher_spec(WOLFSSL* ssl) { return ++ssl->options.emptyRecordCount < WOLFSSL_MAX_EMPTY_RECORDS; }
 
-int mqtt_relay_has_fallen_back(const byte* hello, word32 size) {
-    word32 at = OPAQUE16_LEN + RAN_LEN, end;
-    if (at >= size)
-        return 0;
-    at += OPAQUE8_LEN + hello[at];
-    if (at + OPAQUE16_LEN > size)
-        return 0;
-    end = at + OPAQUE16_LEN + (((word32)hello[at] << 8) | hello[at + 1]);
-    if (end > size)
-        return 0;
-    for (at += OPAQUE16_LEN; at + SUITE_LEN <= end; at += SUITE_LEN)
-        if (hello[at] == 0x56 && hello[at + 1] == 0x00)
+static int is_among(const byte* pair, const byte* list, word32 size) {
+    word32 i;
+    for (i = 0; i + 1 < size; i += 2)
+        if (list[i] == pair[0] && list[i + 1] == pair[1])
             return 1;
     return 0;
+}
+
+/* At most `known_size` bytes. `offered` is of an even size, or empty. */
+static word16 keep_known(byte* kept, const byte* offered, word32 size, const byte* known, word32 known_size) {
+    word16 kept_size = 0;
+    word32 i;
+    for (i = 0; i + 1 < size; i += 2) {
+        if (!is_among(offered + i, known, known_size) || is_among(offered + i, kept, kept_size))
+            continue;
+        memcpy(kept + kept_size, offered + i, 2);
+        kept_size = (word16)(kept_size + 2);
+    }
+    if (kept_size == 0 && size >= 2) {
+        memcpy(kept, offered, 2);
+        kept_size = 2;
+    }
+    return kept_size;
+}
+
+word32 mqtt_relay_keep_suites(WOLFSSL* ssl, const byte* offered) {
+    static const byte signals[] = {0x00, 0xff, 0x56, 0x00}; /* RFC 5746 section 3.3, RFC 7507 section 2 */
+    const Suites* own = WOLFSSL_SUITES(ssl);
+    const word32 size = ssl->clSuites->suiteSz;
+    byte known[WOLFSSL_MAX_SUITE_SZ + sizeof signals];
+    memcpy(known, own->suites, own->suiteSz);
+    memcpy(known + own->suiteSz, signals, sizeof signals);
+    ssl->clSuites->suiteSz = keep_known(ssl->clSuites->suites, offered, size, known, own->suiteSz + sizeof signals);
+    return size;
+}
+
+void mqtt_relay_keep_schemes(Suites* suites, const byte* offered) {
+    static const byte known[] = {0x04, 0x03, 0x05, 0x03, 0x06, 0x03, 0x08, 0x07, 0x08, 0x04, 0x08, 0x05, 0x08, 0x06,
+                                 0x08, 0x09, 0x08, 0x0a, 0x08, 0x0b, 0x04, 0x01, 0x05, 0x01, 0x06, 0x01};
+    suites->hashSigAlgoSz = keep_known(suites->hashSigAlgo, offered, suites->hashSigAlgoSz, known, sizeof known);
+}
+
+int mqtt_relay_declines_renegotiation(WOLFSSL* ssl, byte type) {
+    return type == client_hello && ssl->options.side == WOLFSSL_SERVER_END && ssl->options.handShakeDone &&
+           ++ssl->options.alertCount < WOLFSSL_ALERT_COUNT_MAX;
+}
+
+int mqtt_relay_may_alert_in_plaintext(const WOLFSSL* ssl) {
+    return !ssl->options.handShakeDone && ssl->keys.peer_sequence_number_hi == 0 && ssl->keys.peer_sequence_number_lo == 0;
 }

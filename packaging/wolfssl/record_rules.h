@@ -11,7 +11,7 @@
 int mqtt_relay_gather_handshake_header(WOLFSSL* ssl, const byte* input, word32* inOutIdx, word32 totalSz);
 
 /* Bytes that a received record may have: the peer's max_fragment_length (RFC 6066 section 4), not our own bound on what
- * we send, which wolfSSL knows by the same variable. */
+ * we send, which wolfSSL knows by the same variable; and what encryption adds, once it is on (RFC 8446 section 5.1). */
 word32 mqtt_relay_largest_received(const WOLFSSL* ssl);
 
 /* Whether the scheme of a TLS 1.3 CertificateVerify is one for the peer's key: an ECDSA scheme for its curve, rsa_pss_rsae
@@ -26,7 +26,17 @@ int mqtt_relay_signature_fits_rsa_key(const WOLFSSL* ssl);
  * as in OpenSSL: they cost the sender nothing. */
 int mqtt_relay_drops_change_cipher_spec(WOLFSSL* ssl);
 
-/* Whether a ClientHello, without its header, has TLS_FALLBACK_SCSV among its cipher suites (RFC 7507 section 2). */
-int mqtt_relay_has_fallen_back(const byte* hello, word32 size);
+/* Of the cipher suites that a ClientHello offers, ssl->clSuites->suiteSz bytes, keeps there those that we have, each
+ * once; or the first of all, if none. Returns how many bytes were offered. The same for signature schemes, of which
+ * suites->hashSigAlgoSz bytes are offered. */
+word32 mqtt_relay_keep_suites(WOLFSSL* ssl, const byte* offered);
+void mqtt_relay_keep_schemes(Suites* suites, const byte* offered);
+
+/* Whether this handshake message asks an open TLS 1.2 connection for a renegotiation; not if it is the fifth alert's
+ * worth of trouble. */
+int mqtt_relay_declines_renegotiation(WOLFSSL* ssl, byte type);
+
+/* Whether the peer of a TLS 1.3 connection with keys may not have them yet: nothing encrypted has come. */
+int mqtt_relay_may_alert_in_plaintext(const WOLFSSL* ssl);
 
 #define MQTT_RELAY_PSS_KEY 2 /* peerRsaKeyPresent, which is 1 for other RSA keys */

@@ -126,8 +126,8 @@
 #define HAVE_MAX_FRAGMENT
 /* A dummy change_cipher_spec for clients with a session id, which RFC 8446 appendix D.4 demands of a server. */
 #define WOLFSSL_TLS13_MIDDLEBOX_COMPAT
-/* Bytes: scanners offer every suite there is, OpenSSL with ALL more than 150, the default's limit. */
-#define WOLFSSL_MAX_SUITE_SZ 1024
+/* RFC 7507: a device that says it fell back from TLS 1.3 is told inappropriate_fallback. */
+#define HAVE_FALLBACK_SCSV
 /* Key shares in a ClientHello; RFC 8446 section 4.2.8 has no limit, and the default's 24 is fewer than a scanner's. */
 #define MAX_KEYSHARE_NAMED_GROUPS 512
 /* legacy_version 0x0304 or more without supported_versions is served with TLS 1.2 (RFC 8446 section 4.2.1), as OpenSSL

@@ -12,11 +12,13 @@ using namespace harness;
 namespace {
 
 namespace alert {
-constexpr int unexpected_message = 10, handshake_failure = 40, illegal_parameter = 47, decrypt_error = 51,
-              inappropriate_fallback = 86;
+constexpr int unexpected_message = 10, record_overflow = 22, handshake_failure = 40, illegal_parameter = 47,
+              decrypt_error = 51, no_renegotiation = 100, inappropriate_fallback = 86;
 }
 constexpr uint8_t kCertificateVerify = 15;
-constexpr size_t kKeyShare = 51;  // RFC 8446 section 4.2
+constexpr size_t kEncryptedAlert = 2 + 1 + 16;   // RFC 8446 section 5.2: alert, type, tag
+constexpr size_t kRenegotiationSignal = 0x00ff;  // RFC 5746 section 3.3: a cipher suite
+constexpr size_t kSignatureAlgorithms = 13, kPadding = 21, kKeyShare = 51, kRenegotiationInfo = 0xff01;
 const std::string kDummyChangeCipherSpec = record(record_type::change_cipher_spec, "\x01");
 
 // A ClientHello in one record: where its parts lie (RFC 8446 section 4.1.2).
@@ -25,6 +27,7 @@ class Hello {
   explicit Hello(std::string bytes) : bytes_(std::move(bytes)) {
     size_t at = 5 + 4 + 2 + 32;
     at += 1 + number(at, 1);
+    suites_ = at;
     at += 2 + number(at, 2);
     extensions_ = at + 1 + number(at, 1);
   }
@@ -33,15 +36,28 @@ class Hello {
     while (number(at, 2) != type) at += 4 + number(at + 2, 2);
     return at;
   }
-  // Behind everything else in an extension that is one list.
+  void append_extension(size_t type, const std::string& body) {
+    const auto two = [](size_t value) { return std::string{static_cast<char>(value >> 8), static_cast<char>(value)}; };
+    insert(bytes_.size(), two(type) + two(body.size()) + body, {extensions_});
+  }
+  // In extensions that are one list.
   void append_to_list(size_t type, const std::string& more) {
-    const size_t at = extension(type), end = at + 4 + number(at + 2, 2);
-    for (const size_t length : {size_t{3}, size_t{7}, extensions_, at + 2, at + 4}) {
-      const size_t sum = number(length, 2) + more.size();
-      bytes_[length] = static_cast<char>(sum >> 8);
-      bytes_[length + 1] = static_cast<char>(sum);
-    }
-    bytes_.insert(end, more);
+    const size_t at = extension(type);
+    insert(at + 4 + number(at + 2, 2), more, {extensions_, at + 2, at + 4});
+  }
+  void prepend_to_list(size_t type, const std::string& more) {
+    const size_t at = extension(type);
+    insert(at + 6, more, {extensions_, at + 2, at + 4});
+  }
+  void prepend_suites(const std::string& more) {
+    insert(suites_ + 2, more, {suites_});
+    extensions_ += more.size();
+  }
+  void replace_suite(size_t suite, size_t with) {
+    size_t at = suites_ + 2;
+    while (number(at, 2) != suite) at += 2;
+    bytes_[at] = static_cast<char>(with >> 8);
+    bytes_[at + 1] = static_cast<char>(with);
   }
   std::string& bytes() { return bytes_; }
 
@@ -52,8 +68,19 @@ class Hello {
     return value;
   }
 
+  // `lengths`: where the two bytes of each length lie that cover it, but for the record's and the message's.
+  void insert(size_t at, const std::string& more, std::vector<size_t> lengths) {
+    lengths.insert(lengths.end(), {3, 7});
+    for (const size_t length : lengths) {
+      const size_t sum = number(length, 2) + more.size();
+      bytes_[length] = static_cast<char>(sum >> 8);
+      bytes_[length + 1] = static_cast<char>(sum);
+    }
+    bytes_.insert(at, more);
+  }
+
   std::string bytes_;
-  size_t extensions_ = 0;
+  size_t suites_ = 0, extensions_ = 0;
 };
 
 struct Listener {
@@ -233,4 +260,69 @@ TEST_CASE("a ClientHello with a legacy version above TLS 1.2 is served with TLS 
   device.socket().send(hello);
   const auto answer = device.socket().receive();
   CHECK(static_cast<uint8_t>(answer.at(0)) == record_type::handshake);
+}
+
+TEST_CASE("a TLS 1.2 device that asks for a renegotiation is told no by a warning, which ends nothing") {
+  Listener listener(TlsVersion::v1_2);
+  auto device = listener.device();
+  device.handshake();
+  check_is_served(device);
+  static int received = 0;  // OpenSSL itself ends the session then, and says only why it does so
+  SSL_set_info_callback(device.get(), [](const SSL*, int where, int value) {
+    if (where == SSL_CB_READ_ALERT) received = value;
+  });
+  REQUIRE(SSL_renegotiate(device.get()) == 1);
+  device.socket().send(device.step());  // a ClientHello
+  device.alert();
+  CHECK(received == (1 << 8 | alert::no_renegotiation));  // SSL_CTX_set_info_callback(3): level and description
+}
+
+TEST_CASE("a first ClientHello with renegotiation data is refused") {
+  Listener listener(TlsVersion::v1_2);
+  auto device = listener.device();
+  Hello hello(device.step());
+  hello.replace_suite(kRenegotiationSignal, 0x5a5a);
+  hello.append_extension(kRenegotiationInfo, std::string("\x01\x78", 2));
+  check_is_alert(listener.answer_to(hello.bytes()), alert::handshake_failure);  // RFC 5746 section 3.6
+}
+
+TEST_CASE("a device may offer thousands of cipher suites and signature schemes that nobody knows") {
+  const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
+  Listener listener(version);
+  auto device = listener.device();
+  Hello hello(device.step());
+  std::string unknown;
+  for (int i = 0; i < 3000; i++) unknown += {'\x5a', static_cast<char>(i)};
+  hello.prepend_suites(unknown);
+  hello.prepend_to_list(kSignatureAlgorithms, unknown);
+  device.socket().send(hello.bytes());
+  const auto answer = device.socket().receive();
+  CHECK(static_cast<uint8_t>(answer.at(0)) == record_type::handshake);
+}
+
+TEST_CASE("a ClientHello in a record of one byte above 16 KiB is refused by record_overflow") {
+  Listener listener(TlsVersion::v1_3);
+  auto device = listener.device();
+  Hello hello(device.step());
+  hello.append_extension(kPadding, std::string(16384 + 1 - (hello.bytes().size() - 5) - 4, '\0'));
+  check_is_alert(listener.answer_to(hello.bytes()), alert::record_overflow);  // RFC 8446 section 5.1
+}
+
+TEST_CASE("a TLS 1.3 device that can't use the ServerHello may say so in plaintext, and is not answered") {
+  Listener listener(TlsVersion::v1_3);
+  auto device = listener.device();
+  device.socket().send(device.step());
+  std::string answer = device.socket().receive();
+  device.socket().send(fatal_alert(alert::illegal_parameter));
+  answer += device.socket().receive_to_end();
+  for (const auto& one : take_records(answer)) CHECK(one.body.size() != kEncryptedAlert);
+  listener.world.relay().log().wait_text("sent the TLS alert illegal_parameter (47)");
+}
+
+TEST_CASE("a device with no usable key share is asked for X25519, not for what is slowest") {
+  Listener listener(TlsVersion::v1_3, "X448:P-521:P-384:P-256:X25519");  // a share of the first one
+  auto device = listener.device();
+  device.handshake();
+  check_is_served(device);
+  CHECK(SSL_get_negotiated_group(device.get()) == NID_X25519);
 }
