@@ -127,6 +127,16 @@ function(change_internal source)
                 if (ssl->curSize == 0 && !IsEncryptionOn(ssl, 0))
                     return OUT_OF_ORDER_E;
                 return BUFFER_ERROR;")
+  # RFC 8446 4.2.10: early data for another server's ticket is skipped, encrypted (by a key that is not ours) or, behind a
+  # HelloRetryRequest, where there are no keys yet.
+  replace_once(${source} "                    WOLFSSL_MSG(\"Decrypt failed\");"
+               "                    if (mqtt_relay_skips_early_data(ssl)) {
+                        ssl->options.processReply = doProcessInit;
+                        return 0;
+                    }")
+  replace_once(${source} "        WOLFSSL_MSG(\"Received App data before a handshake completed\");"
+               "        if (mqtt_relay_skips_early_data(ssl))
+            return 0;")
   # A peer's key share is tried before anything is answered: a bad one is refused in place of a ServerHello. wolfSSL does it
   # behind the ServerHello, where the alert is encrypted by a peer that has no key yet.
   replace_once(${source} "            ret = TLSX_KeyShare_Setup(ssl, cs.clientKSE);"
@@ -146,6 +156,14 @@ function(change_tls source)
   replace_once(${source} "                    /* already in error state */
                     WOLFSSL_MSG(\"SCR client verify data present\");"
                "                    ret = SECURE_RENEGOTIATION_E;")
+  # What early data is announced by, to the same end.
+  replace_once(${source} "            default:
+                WOLFSSL_MSG(\"Unknown TLS extension type\");"
+               "            default:
+                if (type == TLSXT_EARLY_DATA && msgType == client_hello)
+                    mqtt_relay_expect_early_data(ssl);")
+  # connection_id is DTLS's (RFC 9146): not known here, and so ignored whatever is in it.
+  replace_once(${source} "            return WOLFSSL_CID_MIN_SIZE_CLIENT;" "            return 0;")
   # RFC 8446 4.2.3: so it is with signature schemes.
   replace_once(${source} "    if (suites->hashSigAlgoSz > WOLFSSL_MAX_SIGALGO) {
         WOLFSSL_MSG(\"TLSX SigAlgo list exceeds max, truncating\");

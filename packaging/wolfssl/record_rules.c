@@ -140,3 +140,24 @@ int mqtt_relay_declines_renegotiation(WOLFSSL* ssl, byte type) {
 int mqtt_relay_may_alert_in_plaintext(const WOLFSSL* ssl) {
     return !ssl->options.handShakeDone && ssl->keys.peer_sequence_number_hi == 0 && ssl->keys.peer_sequence_number_lo == 0;
 }
+
+/* How much is yet to be skipped stands in the flags for wolfSSL's own recv(), which is not in use here: there are I/O
+ * callbacks. */
+void mqtt_relay_expect_early_data(WOLFSSL* ssl) {
+    if (ssl->options.side == WOLFSSL_SERVER_END && IsAtLeastTLSv1_3(ssl->version))
+        ssl->rflags = 16 * 1024;
+}
+
+int mqtt_relay_skips_early_data(WOLFSSL* ssl) {
+    if (ssl->options.handShakeDone || ssl->rflags < (int)ssl->curSize)
+        return 0;
+    if (IsEncryptionOn(ssl, 0)) {
+        /* Counted before the record was tried. Behind the first record that can be decrypted there is no early data. */
+        if (ssl->keys.peer_sequence_number_hi != 0 || ssl->keys.peer_sequence_number_lo != 1)
+            return 0;
+        ssl->keys.peer_sequence_number_lo = 0;
+    }
+    ssl->rflags -= (int)ssl->curSize;
+    ssl->buffers.inputBuffer.idx += ssl->curSize;
+    return 1;
+}

@@ -39,4 +39,9 @@ int mqtt_relay_declines_renegotiation(WOLFSSL* ssl, byte type);
 /* Whether the peer of a TLS 1.3 connection with keys may not have them yet: nothing encrypted has come. */
 int mqtt_relay_may_alert_in_plaintext(const WOLFSSL* ssl);
 
+/* The ClientHello announces early data, which we never take. Of what then comes in records that can't be decrypted, or in
+ * plaintext ones behind a HelloRetryRequest, 16 KiB are skipped: OpenSSL's bound. True: this record was. */
+void mqtt_relay_expect_early_data(WOLFSSL* ssl);
+int mqtt_relay_skips_early_data(WOLFSSL* ssl);
+
 #define MQTT_RELAY_PSS_KEY 2 /* peerRsaKeyPresent, which is 1 for other RSA keys */

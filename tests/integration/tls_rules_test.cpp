@@ -12,10 +12,11 @@ using namespace harness;
 namespace {
 
 namespace alert {
-constexpr int unexpected_message = 10, record_overflow = 22, handshake_failure = 40, illegal_parameter = 47,
-              decrypt_error = 51, no_renegotiation = 100, inappropriate_fallback = 86;
+constexpr int unexpected_message = 10, bad_record_mac = 20, record_overflow = 22, handshake_failure = 40,
+              illegal_parameter = 47, decrypt_error = 51, no_renegotiation = 100, inappropriate_fallback = 86;
 }
 constexpr uint8_t kCertificateVerify = 15;
+constexpr unsigned char kAes128GcmSha256[] = {0x13, 0x01};
 constexpr size_t kEncryptedAlert = 2 + 1 + 16;   // RFC 8446 section 5.2: alert, type, tag
 constexpr size_t kRenegotiationSignal = 0x00ff;  // RFC 5746 section 3.3: a cipher suite
 constexpr size_t kSignatureAlgorithms = 13, kPadding = 21, kKeyShare = 51, kRenegotiationInfo = 0xff01;
@@ -128,6 +129,23 @@ int alert_after(Listener& listener, const std::function<void(Record&)>& change) 
     if (const auto& last = device.seen().back(); last.type == record_type::alert)
       return static_cast<uint8_t>(last.body.at(1));
   }
+}
+
+// As if it had a ticket of another server's, which allows early data.
+void announce_early_data(SSL* ssl) {
+  SSL_set_psk_use_session_callback(
+      ssl, [](SSL* self, const EVP_MD* hash, const unsigned char** id, size_t* id_size, SSL_SESSION** session) {
+        static constexpr unsigned char kId[] = "ticket", kKey[32] = {};
+        *session = nullptr;
+        if (hash && EVP_MD_get_type(hash) != NID_sha256) return 1;  // a HelloRetryRequest has chosen another suite
+        *session = SSL_SESSION_new();
+        *id = kId;
+        *id_size = sizeof kId;
+        return static_cast<int>(SSL_SESSION_set1_master_key(*session, kKey, sizeof kKey) == 1 &&
+                                SSL_SESSION_set_cipher(*session, SSL_CIPHER_find(self, kAes128GcmSha256)) == 1 &&
+                                SSL_SESSION_set_protocol_version(*session, TLS1_3_VERSION) == 1 &&
+                                SSL_SESSION_set_max_early_data(*session, 64 * 1024) == 1);
+      });
 }
 
 void check_is_served(RawTls& device) {
@@ -325,4 +343,34 @@ TEST_CASE("a device with no usable key share is asked for X25519, not for what i
   device.handshake();
   check_is_served(device);
   CHECK(SSL_get_negotiated_group(device.get()) == NID_X25519);
+}
+
+TEST_CASE("early data for another server's ticket is skipped, also behind a HelloRetryRequest") {
+  const auto* groups = GENERATE("X25519", "X448:X25519");
+  Listener listener(TlsVersion::v1_3, groups);
+  auto device = listener.device();
+  announce_early_data(device.get());
+  size_t written = 0;
+  REQUIRE(SSL_write_early_data(device.get(), "early", 5, &written) == 1);
+  device.handshake();
+  CHECK(SSL_get_early_data_status(device.get()) == SSL_EARLY_DATA_REJECTED);
+  check_is_served(device);
+}
+
+TEST_CASE("more early data than 16 KiB is not skipped") {
+  Listener listener(TlsVersion::v1_3);
+  auto device = listener.device();
+  announce_early_data(device.get());
+  const std::string much(12 * 1024, 'x');
+  size_t written = 0;
+  for (int i = 0; i < 2; i++) REQUIRE(SSL_write_early_data(device.get(), much.data(), much.size(), &written) == 1);
+  device.socket().send(device.pending_output());
+  CHECK(device.alert() == alert::bad_record_mac);
+}
+
+TEST_CASE("a record that can't be decrypted is refused where no early data was announced") {
+  Listener listener(TlsVersion::v1_3);
+  CHECK(alert_after(listener, [](Record& one) {
+          if (one.type == record_type::application_data) one.body.back() = static_cast<char>(one.body.back() ^ 1);
+        }) == alert::bad_record_mac);
 }
