@@ -8,6 +8,10 @@ if(WOLFSSL_VERSION STREQUAL 5.9.2)
 else()
   set(sbom_wolfssl_location NOASSERTION)  # fetch's last resort, repacked from a distribution's source
 endif()
+# Debian 12's libutf8proc.pc names an older version than its header.
+file(STRINGS ${UTF8PROC_INCLUDE_DIR}/utf8proc.h utf8proc_numbers REGEX "define UTF8PROC_VERSION_[A-Z]+ +[0-9]+")
+string(REGEX REPLACE "#define UTF8PROC_VERSION_[A-Z]+ +([0-9]+)[^;]*" "\\1" utf8proc_numbers "${utf8proc_numbers}")
+list(JOIN utf8proc_numbers "." UTF8PROC_VERSION)
 if(UTF8PROC_LIBRARY MATCHES "\\.a$")
   set(sbom_utf8proc_link STATIC_LINK)
 else()
