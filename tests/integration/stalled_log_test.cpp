@@ -32,14 +32,17 @@ class UnreadPipe {
     while (write(fd_, "{}\n", 3) == 3) {
     }
   }
-  // Reads until a line fits; each of them must be JSON.
+  // Reads until a line fits; each of them must be JSON, but what a sanitizer says.
   Json wait(const JsonPredicate& fits) {
     const Deadline deadline = patience();
     for (;;) {
       for (size_t end; (end = text_.find('\n')) != text_.npos;) {
-        const Json line = Json::parse(text_.substr(0, end));
+        const std::string line = text_.substr(0, end);
         text_.erase(0, end + 1);
-        if (fits(line)) return line;
+#if defined(MQTT_RELAY_SANITIZED)
+        if (line.starts_with("==")) continue;
+#endif
+        if (const Json parsed = Json::parse(line); fits(parsed)) return parsed;
       }
       pollfd waiting{fd_, POLLIN, 0};
       if (poll(&waiting, 1, deadline.poll_timeout()) <= 0) throw Failure("the line did not come; after: " + text_);
@@ -110,6 +113,7 @@ TEST_CASE("nobody reads keyd's log: it signs, and says what it had to say once s
   auto device = world.device(identity);
   device.join("device");
   device.ping();
-  CHECK(log.wait([](const Json& line) { return line.value("level", "") == "warning"; }).dump().find("device.pem") !=
-        std::string::npos);
+  log.wait([](const Json& line) {
+    return line.value("level", "") == "warning" && line.dump().find("device.pem") != std::string::npos;
+  });
 }
