@@ -149,15 +149,16 @@ void mqtt_relay_expect_early_data(WOLFSSL* ssl) {
 }
 
 int mqtt_relay_skips_early_data(WOLFSSL* ssl) {
-    if (ssl->options.handShakeDone || ssl->rflags < (int)ssl->curSize)
+    const int cost = ssl->curSize == 0 ? 1 : (int)ssl->curSize; /* empty records have an end too */
+    if (ssl->options.handShakeDone || ssl->rflags < cost)
         return 0;
     if (IsEncryptionOn(ssl, 0)) {
         /* Counted before the record was tried. Behind the first record that can be decrypted there is no early data. */
-        if (ssl->keys.peer_sequence_number_hi != 0 || ssl->keys.peer_sequence_number_lo != 1)
+        if (ssl->keys.decryptedCur || ssl->keys.peer_sequence_number_hi != 0 || ssl->keys.peer_sequence_number_lo != 1)
             return 0;
         ssl->keys.peer_sequence_number_lo = 0;
     }
-    ssl->rflags -= (int)ssl->curSize;
+    ssl->rflags -= cost;
     ssl->buffers.inputBuffer.idx += ssl->curSize;
     return 1;
 }

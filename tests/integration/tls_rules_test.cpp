@@ -374,3 +374,13 @@ TEST_CASE("a record that can't be decrypted is refused where no early data was a
           if (one.type == record_type::application_data) one.body.back() = static_cast<char>(one.body.back() ^ 1);
         }) == alert::bad_record_mac);
 }
+
+TEST_CASE("application data before there are keys is refused where no early data was announced, though it be empty") {
+  const std::string data = GENERATE("", "early");
+  Listener listener(TlsVersion::v1_3, "X448:X25519");  // so that a HelloRetryRequest comes first
+  auto device = listener.device();
+  device.socket().send(device.step());
+  REQUIRE(device.receive());
+  device.socket().send(record(record_type::application_data, data));
+  CHECK(device.alert() == alert::unexpected_message);
+}
