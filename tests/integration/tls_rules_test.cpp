@@ -1,6 +1,8 @@
 // What the TLS standards say about single bytes of a handshake, and what a conformance suite for TLS asks of a
 // listener.
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/ssl.h>
 
 #include "tests/integration/harness/catch.h"
@@ -146,6 +148,34 @@ void announce_early_data(SSL* ssl) {
                                 SSL_SESSION_set_protocol_version(*session, TLS1_3_VERSION) == 1 &&
                                 SSL_SESSION_set_max_early_data(*session, 64 * 1024) == 1);
       });
+}
+
+// RFC 8446 section 7.1: HKDF-Expand-Label(secret, label, "", size), of one SHA-256's size at most.
+std::string expand_label(const std::string& secret, const std::string& label, size_t size) {
+  const std::string name = "tls13 " + label;
+  const std::string info =
+      std::string{'\0', static_cast<char>(size), static_cast<char>(name.size())} + name + std::string{'\0', '\x01'};
+  unsigned char out[32];
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       reinterpret_cast<const unsigned char*>(info.data()), info.size(), out, nullptr);
+  return {reinterpret_cast<const char*>(out), size};
+}
+
+// The first record under TLS_AES_128_GCM_SHA256's keys of this secret: application data without content.
+std::string empty_encrypted_data(const std::string& secret) {
+  const auto bytes = [](const std::string& text) { return reinterpret_cast<const unsigned char*>(text.data()); };
+  const auto key = expand_label(secret, "key", 16), iv = expand_label(secret, "iv", 12);
+  auto sealed = record(record_type::application_data, std::string(1 + 16, '\0'));
+  auto* out = reinterpret_cast<unsigned char*>(sealed.data());
+  const unsigned char type = record_type::application_data;
+  const std::unique_ptr<EVP_CIPHER_CTX, void (*)(EVP_CIPHER_CTX*)> cipher(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+  int size = 0;
+  REQUIRE(EVP_EncryptInit_ex(cipher.get(), EVP_aes_128_gcm(), nullptr, bytes(key), bytes(iv)) == 1);
+  REQUIRE(EVP_EncryptUpdate(cipher.get(), nullptr, &size, out, 5) == 1);
+  REQUIRE(EVP_EncryptUpdate(cipher.get(), out + 5, &size, &type, 1) == 1);
+  REQUIRE(EVP_EncryptFinal_ex(cipher.get(), out + 6, &size) == 1);
+  REQUIRE(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_GET_TAG, 16, out + 6) == 1);
+  return sealed;
 }
 
 void check_is_served(RawTls& device) {
@@ -382,5 +412,27 @@ TEST_CASE("application data before there are keys is refused where no early data
   device.socket().send(device.step());
   REQUIRE(device.receive());
   device.socket().send(record(record_type::application_data, data));
+  CHECK(device.alert() == alert::unexpected_message);
+}
+
+TEST_CASE("encrypted application data before a device's Finished is refused, though it be empty") {
+  Listener listener(TlsVersion::v1_3);
+  static std::string secret;
+  REQUIRE(SSL_CTX_set_ciphersuites(listener.context.get(), "TLS_AES_128_GCM_SHA256") == 1);
+  SSL_CTX_set_keylog_callback(listener.context.get(), [](const SSL*, const char* line) {
+    const std::string text = line;
+    if (!text.starts_with("CLIENT_HANDSHAKE_TRAFFIC_SECRET")) return;
+    const auto hex = text.substr(text.rfind(' ') + 1);
+    for (size_t i = 0; i < hex.size(); i += 2) secret += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  });
+  auto device = listener.device();
+  device.socket().send(device.step());
+  std::string finished;
+  while (!device.done()) {
+    REQUIRE(device.receive());
+    finished += device.step();
+  }
+  REQUIRE(secret.size() == 32);
+  device.socket().send(empty_encrypted_data(secret) + finished);
   CHECK(device.alert() == alert::unexpected_message);
 }
