@@ -54,6 +54,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       return std::make_shared<Listeners>(loaded.config.listener, loaded.config.workers);
     })
                                    : std::make_shared<Listeners>(std::move(activated));
+    uv_update_time(loop_);  // the wait has stopped it: timers would be over before they began
     doors_.emplace(loop_, loaded.config, static_cast<Control::Owner&>(*this));
     for (size_t i = 0; i < std::size(kSignals); i++) watch_signal(kSignals[i], signals_[i]);
     prepare(std::move(loaded), listeners_);

@@ -84,6 +84,19 @@ TEST_CASE("listener.bind's port is taken: relayd waits for it, and is ready when
   waits_until(relayd, "listener.bind: can't listen on " + world.relay().endpoint().text(), [&] { taken.free(); });
 }
 
+TEST_CASE("the time that relayd has waited for its port is not taken for silence of keyd") {
+  World world({.start = false});
+  world.relay().start_keyd();
+  Taken taken(world.relay().endpoint());
+  auto relayd = relayd_of(world);
+  for (int tries = 0; tries < 6; tries++) relayd.wait_line("STATUS=waits: ");  // together longer than keyd may take
+  taken.free();
+  relayd.wait_line("READY=1");
+  CHECK(relayd.said("keyd could not be asked") == 0);
+  relayd.process().signal(SIGTERM);
+  CHECK(relayd.process().wait().code == 0);
+}
+
 TEST_CASE("listener.bind's address is not up yet: relayd waits for it, and a stop ends the wait") {
   World world({.relayd = {{"listener", {{"bind", "203.0.113.9:8883"}}}}, .start = false});
   world.relay().start_keyd();
