@@ -6,6 +6,10 @@
 
 namespace common {
 
+// Which of standard input, output and error its starter has closed (`2>&-`) stays of no use, EBADF, but its number is
+// taken: else the next socket has it, and log lines or the audit go there. First in main().
+void keep_standard_numbers();
+
 // Not dumpable (prctl(2): no ptrace, no /proc/PID/mem for its own user, no core), RLIMIT_CORE 0, no new privileges.
 // Every kernel that we run on has these: failure throws std::system_error.
 void harden_process();

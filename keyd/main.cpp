@@ -1,5 +1,9 @@
 // keyd: the only process that reads private keys. It parses no network byte and signs TLS handshakes only.
+#include "common/hardening.h"
 #include "keyd/admin/commands.h"
 #include "keyd/serve.h"
 
-int main(int argc, char** argv) { return keyd::admin::command_line(argc, argv, keyd::serve); }
+int main(int argc, char** argv) {
+  common::keep_standard_numbers();
+  return keyd::admin::command_line(argc, argv, keyd::serve);
+}

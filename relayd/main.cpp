@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "common/config.h"
+#include "common/hardening.h"
 #include "common/log.h"
 #include "common/version.h"
 #include "relayd/admin/commands.h"
@@ -36,6 +37,7 @@ int serve(const std::string& config_file, const relayd::Overrides& overrides) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  common::keep_standard_numbers();
   if (argc == 2 && std::string_view(argv[1]) == "worker") return relayd::run_worker();
 
   CLI::App app(kDescription, "mqtt-relayd");

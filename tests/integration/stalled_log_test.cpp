@@ -1,7 +1,8 @@
-// Standard error that nobody reads: journald stopped, a terminal held with ^S, `relayd 2>&1 | less`.
+// Standard error that nobody reads: journald stopped, a terminal held with ^S, `relayd 2>&1 | less`. Or that is closed.
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,4 +117,20 @@ TEST_CASE("nobody reads keyd's log: it signs, and says what it had to say once s
   log.wait([](const Json& line) {
     return line.value("level", "") == "warning" && line.dump().find("device.pem") != std::string::npos;
   });
+}
+
+TEST_CASE("standard descriptors that the starter has closed: devices come in, a stop is clean, no log in a socket") {
+  const int first = GENERATE(0, 1, 2);
+  World world({.relayd_before_exec = [first] {
+    for (int fd = first; fd <= 2; fd++) close(fd);
+    return true;
+  }});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("device", identity);
+  auto device = world.device(identity);
+  device.join("device");
+  world.relay().relayd().signal(SIGHUP);
+  world.relay().notified().wait_line("READY=1", world.relay().relayd());
+  world.device(identity).join("local").ping();
+  device.ping();
 }
