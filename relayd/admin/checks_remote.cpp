@@ -14,6 +14,21 @@ constexpr int64_t kSoon = 30 * 86'400;  // seconds
 // A broker that ends the handshake as it was shown no certificate says so in 1.3; in 1.2 by handshake_failure.
 bool wants_certificate(int alert) { return alert == 116 || alert == 40 || (alert >= 42 && alert <= 49); }
 
+// It works, by one more try each hour and worker; and whoever is in the way may have worse in store.
+Check with_small_hello(Check check, const std::string& config_file) {
+  check.found +=
+      "; its answer comes only to a small first TLS message: with X25519MLKEM768's key it has over 1,400 bytes, and so "
+      "relayd "
+      "offers that exchange without its key";
+  if (check.result == Result::error) return check;
+  check.result = Result::warning;
+  check.fix =
+      "a firewall or proxy on the way wants it in one packet: mend that one, or set remote.groups to [\"X25519\", "
+      "\"P-256\", \"P-384\"] in " +
+      config_file + ", which gives up the key exchange that quantum computers can't break";
+  return check;
+}
+
 Check judge(const CheckContext& context, const ProbeResult& found) {
   const Config& config = context.config;
   const std::string ended =
@@ -55,7 +70,9 @@ Check check_remote(const CheckContext& context) {
                                      config.remote.server_name, config.remote.alpn,
                                      read_pem(context.config_file, "remote.crlfile", config.remote.crlfile),
                                      config.remote.policy, config.remote.groups});
-    return judge(context, probe(context.addresses, client, config.remote.connect_timeout));
+    const ProbeResult found = probe(context.addresses, client, config.remote.connect_timeout);
+    const Check check = judge(context, found);
+    return found.wants_small_hello ? with_small_hello(check, context.config_file) : check;
   } catch (const common::ConfigError&) {
     return {Result::skipped, "it could not be verified: see remote-authorities"};
   }

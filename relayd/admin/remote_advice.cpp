@@ -48,12 +48,6 @@ Advice mute(const ProbeResult& probe, const Config& config, const std::string& c
             set("remote_port", config_file) +
                 " must be the broker's port for MQTT over TLS, usually 8883; relayd never " +
                 "sends a device's session without TLS"};
-  if (probe.wants_small_hello)
-    return {
-        "the first TLS message gets an answer only if it is small: with X25519MLKEM768 it has over 1,400 bytes",
-        "a firewall or proxy on the way wants it in one packet: mend that one, or set remote.groups to [\"X25519\", "
-        "\"P-256\", \"P-384\"] in " +
-            config_file + ", which gives up the key exchange that quantum computers can't break"};
   if (probe.silent)
     return {probe.problem, "it accepts TCP and says nothing: is " + set("remote_port", config_file) +
                                " the port for MQTT over TLS, and " + "is the broker behind that load balancer up? " +

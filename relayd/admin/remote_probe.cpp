@@ -20,10 +20,11 @@ constexpr common::Milliseconds kMutePatience{3000};
 
 class Probe final : private tls::StreamHandler {
  public:
-  Probe(Loop& loop, const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
+  Probe(Loop& loop, const std::vector<SocketAddress>& addresses, const tls::ClientContext& context, tls::Hello hello,
         common::Milliseconds patience)
       : loop_(loop),
         context_(context),
+        hello_(hello),
         patience_(patience),
         book_(addresses),
         runtime_(std::make_unique<tls::Runtime>(loop.get(), nullptr)),
@@ -47,7 +48,7 @@ class Probe final : private tls::StreamHandler {
     deadline_.start(patience_);
     stream_ = std::make_unique<tls::Stream>(*runtime_, std::move(socket), static_cast<tls::StreamHandler&>(*this));
     // On the handshake's fiber, whose stack is small: what is read of it, is read later.
-    if (!stream_->probe_handshake(context_, [this](auto leaf) { leaf_.assign(leaf.begin(), leaf.end()); }))
+    if (!stream_->probe_handshake(context_, hello_, [this](auto leaf) { leaf_.assign(leaf.begin(), leaf.end()); }))
       end("TLS could not begin");
   }
 
@@ -84,6 +85,7 @@ class Probe final : private tls::StreamHandler {
 
   Loop& loop_;
   const tls::ClientContext& context_;
+  const tls::Hello hello_;
   const common::Milliseconds patience_;
   AddressBook book_;
   std::unique_ptr<tls::Runtime> runtime_;  // too large for a stack
@@ -95,34 +97,28 @@ class Probe final : private tls::StreamHandler {
   ProbeResult result_;
 };
 
-ProbeResult probe_once(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
+ProbeResult probe_once(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context, tls::Hello hello,
                        common::Milliseconds patience) {
   Loop loop;
-  Probe probe(loop, addresses, context, patience);
+  Probe probe(loop, addresses, context, hello, patience);
   loop.run();
   return probe.take_result();
-}
-
-// Whether what was mute speaks once the ClientHello fits into one segment: some middleboxes want it whole.
-bool answers_small_hello(const SocketAddress& address, const tls::ClientContext& context,
-                         common::Milliseconds patience) {
-  tls::ClientOptions options = context.options();
-  if (std::erase(options.groups, tls::group_named("X25519MLKEM768")) == 0 || options.groups.empty()) return false;
-  const ProbeResult result =
-      probe_once({address}, tls::ClientContext(std::move(options)), std::min(patience, kMutePatience));
-  return !result.address.empty() && !result.mute;
 }
 
 }  // namespace
 
 ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
                   common::Milliseconds patience) {
-  ProbeResult result = probe_once(addresses, context, patience);
+  ProbeResult result = probe_once(addresses, context, tls::Hello::usual, patience);
   const auto reached = SocketAddress::parse(result.address);
   if (!result.mute || !reached) return result;
   result.plain_mqtt = speaks_plain_mqtt(*reached, std::min(patience, kMutePatience));
-  if (!result.plain_mqtt) result.wants_small_hello = answers_small_hello(*reached, context, patience);
-  return result;
+  if (result.plain_mqtt || !context.has_small_hello()) return result;
+  // As a session would: some middleboxes want the ClientHello in one segment.
+  ProbeResult small = probe_once({*reached}, context, tls::Hello::small, std::min(patience, kMutePatience));
+  if (small.address.empty() || small.mute) return result;
+  small.wants_small_hello = true;
+  return small;
 }
 
 std::vector<SocketAddress> resolve(const std::string& host, uint16_t port, common::Milliseconds patience,

@@ -17,21 +17,21 @@ struct ProbeResult {
   std::optional<tls::CertificateFacts> certificate;  // the broker's, if it was verified
   bool tls = false;                                  // TLS came up
   std::string problem;                               // why it did not, or why nothing was reached
+  bool wants_small_hello = false;                    // the usual ClientHello was not answered (tls::Hello)
 
   // More of why TLS did not come up.
   tls::End::Cause cause = tls::End::Cause::closed;
-  std::string advice;              // what mends a chain that relayd refuses
-  int alert = 0;                   // the broker's alert (RFC 8446 section 6), if it sent one
-  std::string answered;            // what came back, in words, if that was no TLS
-  bool mute = false;               // nothing came back, and then:
-  bool silent = false;             // it did not even close
-  bool plain_mqtt = false;         // it speaks MQTT without TLS
-  bool wants_small_hello = false;  // it answers a ClientHello without X25519MLKEM768
+  std::string advice;       // what mends a chain that relayd refuses
+  int alert = 0;            // the broker's alert (RFC 8446 section 6), if it sent one
+  std::string answered;     // what came back, in words, if that was no TLS
+  bool mute = false;        // nothing came back, and then:
+  bool silent = false;      // it did not even close
+  bool plain_mqtt = false;  // it speaks MQTT without TLS
 };
 
 // To the first address that accepts. Takes at most `patience` to connect, and once more for the handshake. A broker
 // that ends it because it was shown no certificate has shown its own before: then `certificate` is set and `tls` is
-// not. A port that answers nothing is tried once more, by plain MQTT, for 3 s at most.
+// not. A port that answers nothing is tried once more, by plain MQTT, for 3 s at most, and by a small ClientHello.
 ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
                   common::Milliseconds patience);
 

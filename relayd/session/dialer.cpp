@@ -66,8 +66,9 @@ std::chrono::milliseconds Dialer::left() const {
   return std::chrono::milliseconds(until_ - std::min(until_, uv_now(loop_)));
 }
 
-std::chrono::milliseconds Dialer::share() const {
-  const size_t more = std::min(to_try_.size(), kMostConnections - std::min(connections_, kMostConnections));
+std::chrono::milliseconds Dialer::share(Last last) const {
+  const size_t tries = std::max(to_try_.size(), static_cast<size_t>(last == Last::again));
+  const size_t more = std::min(tries, kMostConnections - std::min(connections_, kMostConnections));
   return left() / (more + 1);
 }
 
@@ -128,8 +129,9 @@ void Dialer::on_ready(Attempt& attempt) {
   done_(owner_, std::move(socket), failure_);  // may destroy this dialer
 }
 
-void Dialer::try_next(std::string_view cause) {
+void Dialer::try_next(std::string_view cause, Last last) {
   failed(connected_, cause);
+  if (to_try_.empty() && last == Last::again) to_try_.push_back(connected_);
   if (connections_ >= kMostConnections || left().count() == 0) to_try_.clear();
   deadline_.start(left());
   next();

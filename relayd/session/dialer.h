@@ -34,15 +34,19 @@ class Dialer {
   Dialer(uv_loop_t* loop, AddressBook& book, std::chrono::milliseconds budget, void* owner, Done done);
   ~Dialer();
 
-  // Of the connection that was brought last: how long it may take to prove useful, so that every address that is left
-  // has an equal share of the budget; and what is left of the budget in all.
-  std::chrono::milliseconds share() const;
+  // Whether the same address is tried once more, in another way, if there is no other one.
+  enum class Last : uint8_t { final, again };
+
+  // Of the connection that was brought last: how long it may take to prove useful, so that every try that is left has
+  // an equal share of the budget; and what is left of the budget in all.
+  std::chrono::milliseconds share(Last last) const;
   std::chrono::milliseconds left() const;
+  bool has_more() const { return !to_try_.empty() && connections_ < kMostConnections; }
   // It is useful; or not, and why: its address is tried last for a while.
   void keep() { book_.promote(connected_); }
   void blame() { book_.demote(connected_, uv_now(loop_)); }
   // blame(), and Done comes again. Without another address or time left it comes with what failed.
-  void try_next(std::string_view cause);
+  void try_next(std::string_view cause, Last last);
 
  private:
   struct Attempt;

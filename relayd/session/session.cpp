@@ -45,7 +45,7 @@ void Session::move_to(State state) {
     case State::awaiting_connect: return deadline_.start(config.listener.idle_timeout);
     case State::looking_up:  // the keyd client has its own, and so has the dialer
     case State::dialing: return deadline_.stop();
-    case State::remote_handshake: return deadline_.start(dialer_->share());
+    case State::remote_handshake: return deadline_.start(dialer_->share(after_this()));
     case State::awaiting_connack: return deadline_.start(config.remote.connack_timeout);
     case State::relaying: return set_keep_alive(connect_.keep_alive);
     case State::parting:
@@ -79,6 +79,7 @@ void Session::on_open(tls::Stream& stream) {
     return move_to(State::awaiting_connect);
   }
   dialer_->keep();
+  if (unanswered_) note_small_hello();
   release_chain();
   begin_relaying();
 }
@@ -212,28 +213,52 @@ void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
     dialer_->keep();
     return begin_relaying();
   }
+  const bool small = unanswered_ || services_.remote_addresses.wants_small_hello(now());
+  hello_ = small && services_.remote.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
   move_to(State::remote_handshake);
   tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_)};
-  if (upstream_->client_handshake(services_.remote, chain_, std::move(key))) return;
+  if (upstream_->client_handshake(services_.remote, chain_, std::move(key), hello_)) return;
   if (upstream_->exhausted()) refuse(Refusal::server_busy, "no memory for a TLS handshake");
   else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection of its own");
 }
 
 // An address that takes the connection and then fails in TLS, or says nothing, is no better than one that refuses. No
-// CONNECT has been sent: the next one may be tried.
+// CONNECT has been sent: the next one may be tried. Where a large ClientHello got not a byte back, all further ones are
+// small, and the only address is tried again.
 void Session::try_next_address(std::string_view why) {
+  const auto last = upstream_->first_bytes().empty() ? after_this() : Dialer::Last::final;
+  unanswered_ |= last == Dialer::Last::again;
   upstream_->close();  // and destroyed once another one is there
   move_to(State::dialing);
-  dialer_->try_next(why);
+  dialer_->try_next(why, last);
+}
+
+Dialer::Last Session::after_this() const {
+  const bool large = hello_ == tls::Hello::usual && services_.remote.has_small_hello();
+  return large ? Dialer::Last::again : Dialer::Last::final;
+}
+
+void Session::note_small_hello() {
+  AddressBook& book = services_.remote_addresses;
+  if (!book.wants_small_hello(now()))
+    common::log::warning(
+        "the remote broker answers a small first TLS message, and not one with X25519MLKEM768's key, of over 1,400 "
+        "bytes; "
+        "for an hour it gets small ones, which offer X25519MLKEM768 without a key: a firewall or proxy on the way "
+        "wants "
+        "the message in one packet: mend that one, or leave X25519MLKEM768 out of remote.groups");
+  book.want_small_hello(now());
 }
 
 void Session::handshake_is_late() {
-  if (!upstream_->awaits_signature())
-    return try_next_address(
-        why_no_tls({tls::End::Cause::timed_out, "no TLS handshake within its share of connect_timeout", {}}));
-  // keyd's time is not the address's.
-  if (const auto left = dialer_->left(); left > Milliseconds(0)) return deadline_.start(left);
-  refuse(Refusal::server_unavailable, "no signature for the device within connect_timeout");
+  // keyd's time is not the address's; and a share that was kept for a small ClientHello is given to whoever answers.
+  const bool signs = upstream_->awaits_signature();
+  const bool answers = !upstream_->first_bytes().empty() && !dialer_->has_more();
+  const auto left = dialer_->left();
+  if ((signs || answers) && left > Milliseconds(0)) return deadline_.start(left);
+  if (signs) return refuse(Refusal::server_unavailable, "no signature for the device within connect_timeout");
+  try_next_address(
+      why_no_tls({tls::End::Cause::timed_out, "no TLS handshake within its share of connect_timeout", {}}));
 }
 
 void Session::begin_relaying() {

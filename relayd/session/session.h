@@ -138,6 +138,8 @@ class Session final : public tls::StreamHandler {
   void dial(bool remote);
   void on_dialed(common::Fd socket, const Dialer::Failure& failure);
   void try_next_address(std::string_view why);
+  Dialer::Last after_this() const;
+  void note_small_hello();
   void handshake_is_late();
   void begin_relaying();
   void stay_local();
@@ -199,6 +201,8 @@ class Session final : public tls::StreamHandler {
   bool probe_ = false;  // it left without a byte
   NewestTable::Device newest_id_ = 0;
   bool to_remote_ = false;
+  tls::Hello hello_ = tls::Hello::usual;
+  bool unanswered_ = false;  // a large ClientHello was
   bool told_of_renegotiation_ = false;
   bool broker_answered_ = false;  // a CONNACK, or a part of any packet: there is no place for a CONNACK of ours
   std::optional<ipc::Client::Ticket> lookup_;

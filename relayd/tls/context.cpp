@@ -59,13 +59,21 @@ uint16_t group_named(std::string_view name) {
   return 0;
 }
 
-std::vector<uint16_t> key_shares(const std::vector<uint16_t>& groups) {
+std::vector<uint16_t> key_shares(const std::vector<uint16_t>& groups, Hello hello) {
   std::vector<uint16_t> shares;
   for (const uint16_t group : groups) {
+    if (hello == Hello::small && group == WOLFSSL_X25519MLKEM768) continue;
     if (shares.empty()) shares.push_back(group);
     else if (shares[0] == WOLFSSL_X25519MLKEM768) return {shares[0], group};
   }
   return shares;
+}
+
+bool ClientContext::has_small_hello() const {
+  const auto& groups = options_.groups;
+  return options_.versions != Versions::tls12 && groups.size() > 1 &&
+         std::ranges::find(groups, WOLFSSL_X25519MLKEM768) != groups.end() &&
+         key_shares(groups).front() == WOLFSSL_X25519MLKEM768;
 }
 
 void ContextDeleter::operator()(WOLFSSL_CTX* context) const { wolfSSL_CTX_free(context); }

@@ -33,9 +33,13 @@ struct ServerOptions {
 uint16_t group_named(std::string_view name);
 inline constexpr std::string_view kGroupNames =
     "X25519MLKEM768, X25519, P-256 (secp256r1), P-384 (secp384r1), P-521 (secp521r1)";
-// For which of them a ClientHello brings a key along: the first one, and the first classical one, so that a broker
+// A ClientHello with X25519MLKEM768's key has more than 1,400 bytes, which some middleboxes do not let through. A small
+// one offers the same groups and brings a classical key only: a broker that prefers the hybrid asks for its key
+// (HelloRetryRequest, RFC 8446 section 4.1.4), so that whoever drops large ones weakens nothing.
+enum class Hello : uint8_t { usual, small };
+// For which groups a ClientHello brings a key along: the first one, and the first classical one, so that a broker
 // without the hybrid costs no second round trip.
-std::vector<uint16_t> key_shares(const std::vector<uint16_t>& groups);
+std::vector<uint16_t> key_shares(const std::vector<uint16_t>& groups, Hello hello = Hello::usual);
 
 struct ClientOptions {
   Pem trusted;  // issuers of the broker's certificate; used if verify_peer
@@ -81,6 +85,7 @@ class ClientContext {
   // Addresses have no SNI (RFC 6066 section 3).
   bool named_by_address() const { return named_by_address_; }
   trust::Validator* validator() const { return validator_.get(); }  // null: any certificate will do
+  bool has_small_hello() const;                                     // and the usual one is large
 
  private:
   ClientOptions options_;

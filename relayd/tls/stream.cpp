@@ -93,7 +93,7 @@ bool Stream::server_handshake(const ServerContext& context, SigningKey key) {
   return true;
 }
 
-bool Stream::client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key) {
+bool Stream::client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key, Hello hello) {
   if (!begin(context.get(), std::move(key), context.validator())) return false;
   WOLFSSL* ssl = ssl_.get();
   if (wolfSSL_use_certificate_chain_buffer_format(ssl, own.der.data(), static_cast<long>(own.der.size()),
@@ -106,16 +106,16 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
       wolfSSL_use_PrivateKey_buffer(ssl, public_key.data(), static_cast<long>(public_key.size()),
                                     WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
     return false;
-  return begin_client(context);
+  return begin_client(context, hello);
 }
 
-bool Stream::probe_handshake(const ClientContext& context, Handshake::OnVerified on_verified) {
+bool Stream::probe_handshake(const ClientContext& context, Hello hello, Handshake::OnVerified on_verified) {
   if (!begin(context.get(), {ipc::Role::listener, "", {}, {}}, context.validator())) return false;  // signs nothing
   handshake_->on_verified(std::move(on_verified));
-  return begin_client(context);
+  return begin_client(context, hello);
 }
 
-bool Stream::begin_client(const ClientContext& context) {
+bool Stream::begin_client(const ClientContext& context, Hello hello) {
   WOLFSSL* ssl = ssl_.get();
   const ClientOptions& options = context.options();
   if (!context.named_by_address() &&
@@ -130,7 +130,7 @@ bool Stream::begin_client(const ClientContext& context) {
       return false;
   }
   if (options.versions != Versions::tls12)
-    for (const uint16_t group : key_shares(options.groups))
+    for (const uint16_t group : key_shares(options.groups, hello))
       if (wolfSSL_UseKeyShare(ssl, group) != WOLFSSL_SUCCESS) return false;
   received_ = true;  // a client speaks first
   const auto progress = handshake_->advance();

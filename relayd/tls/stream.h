@@ -76,9 +76,10 @@ class Stream final : private HandshakeOwner {
   // Exactly one of these, first. False: it could not begin (no memory, or our certificate can't be used).
   void plain();  // open at once, without on_open
   [[nodiscard]] bool server_handshake(const ServerContext& context, SigningKey key);
-  [[nodiscard]] bool client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key);
+  [[nodiscard]] bool client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key,
+                                      Hello hello);
   // As client_handshake, but shows no certificate and needs no keyd: to see whether the peer's verifies.
-  [[nodiscard]] bool probe_handshake(const ClientContext& context, Handshake::OnVerified on_verified);
+  [[nodiscard]] bool probe_handshake(const ClientContext& context, Hello hello, Handshake::OnVerified on_verified);
 
   // With TLS, in records of at most `most_in_record` bytes; the peer's and the context's own bounds hold as well.
   void write(std::span<const uint8_t> bytes, size_t most_in_record = SIZE_MAX);
@@ -125,7 +126,7 @@ class Stream final : private HandshakeOwner {
 
   Handshake* handshake() override { return handshake_.get(); }
   bool begin(WOLFSSL_CTX* context, SigningKey key, trust::Validator* validator);
-  bool begin_client(const ClientContext& context);
+  bool begin_client(const ClientContext& context, Hello hello);
   void on_progress(Handshake::Progress progress);
   void fail_handshake();
   void on_ready(int events);

@@ -76,11 +76,6 @@ void say(int fd, std::string_view text) {
   [[maybe_unused]] auto sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
 }
 
-void reset(int fd) {
-  const linger now{1, 0};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-}
-
 struct Checked {
   explicit Checked(const WorldOptions& options = {.remote = RemoteKind::none, .local = false, .start = false})
       : world(options) {}
@@ -140,16 +135,6 @@ TEST_CASE("check tells a web server, a proxy and ssh from a broker") {
     say(fd, peer.says);
   });
   test.expect(peer.found, peer.fix);
-}
-
-TEST_CASE("check tells a firewall that resets a large ClientHello, and names remote.groups") {
-  Checked test;
-  const Port firewall(16, [](int fd) {
-    const auto hello = first_message(fd);
-    if (hello.size() > 1400 || hello[0] != 0x16) return reset(fd);
-    say(fd, {"\x15\x03\x03\0\2\2\x28", 7});  // the broker behind it: any answer in TLS will do
-  });
-  test.expect("the first TLS message gets an answer only if it is small", "remote.groups");
 }
 
 TEST_CASE("check tells a port that accepts and is mute, and one that closes at once") {

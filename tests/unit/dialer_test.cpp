@@ -213,17 +213,35 @@ TEST_CASE("dialer: a connection that is of no use gives way to the next address,
     Dialer dialer(&loop.loop, book, kLong, &result, Result::take);
     while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);
     REQUIRE(result.peer() == mute.address);
-    CHECK(dialer.share() <= kLong / 2);
-    CHECK(dialer.share() > kLong / 3);
+    CHECK(dialer.share(Dialer::Last::final) <= kLong / 2);
+    CHECK(dialer.share(Dialer::Last::final) > kLong / 3);
     CHECK(book.order(loop_time()).front() == mute.address);  // not good yet, and not bad
-    dialer.try_next("says nothing");
+    dialer.try_next("says nothing", Dialer::Last::final);
     CHECK(result.calls == 1);
     while (result.calls == 1) uv_run(&loop.loop, UV_RUN_ONCE);
     REQUIRE(result.peer() == other.address);
-    CHECK(dialer.share() == dialer.left());
+    CHECK(dialer.share(Dialer::Last::final) == dialer.left());
     dialer.keep();
     CHECK(book.order(loop_time()) == std::vector{other.address, mute.address});
   }
+}
+
+TEST_CASE("dialer: the only address is brought once more where another way of speaking to it is left") {
+  Listening mute;
+  AddressBook book({mute.address});
+  Loop loop;
+  Result result;
+  Dialer dialer(&loop.loop, book, kLong, &result, Result::take);
+  while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);
+  CHECK(dialer.share(Dialer::Last::final) == dialer.left());
+  CHECK(dialer.share(Dialer::Last::again) <= kLong / 2);
+  CHECK_FALSE(dialer.has_more());
+  dialer.try_next("says nothing", Dialer::Last::again);
+  while (result.calls == 1) uv_run(&loop.loop, UV_RUN_ONCE);
+  REQUIRE(result.peer() == mute.address);
+  dialer.try_next("says nothing still", Dialer::Last::final);
+  while (result.calls == 2) uv_run(&loop.loop, UV_RUN_ONCE);
+  CHECK(result.failure.text == mute.address.text() + ": says nothing; " + mute.address.text() + ": says nothing still");
 }
 
 TEST_CASE("dialer: when no address is of use, the failure names each, and the budget is one for all of them") {
@@ -246,7 +264,7 @@ TEST_CASE("dialer: when no address is of use, the failure names each, and the bu
       if (!result.socket) break;
       connections++;
       while (!early && dialer.left() > milliseconds(0)) uv_run(&loop.loop, UV_RUN_NOWAIT);
-      dialer.try_next("says nothing");
+      dialer.try_next("says nothing", Dialer::Last::final);
     }
     CHECK(connections == (early ? static_cast<int>(Dialer::kMostConnections) : 1));
   }
