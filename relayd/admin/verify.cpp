@@ -149,11 +149,16 @@ std::optional<int64_t> parse_time(const std::string& text) {
   int64_t seconds = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, seconds);
-  if (error == std::errc() && stop == end && text.find('-', 1) == std::string::npos) return seconds;
+  // RFC 5280 section 4.1.2.5: a certificate's dates have years of four digits.
+  constexpr int64_t kYear0 = -62'167'219'200, kYear10000 = 253'402'300'800;
+  if (error == std::errc() && stop == end && text.find('-', 1) == std::string::npos)
+    return seconds >= kYear0 && seconds < kYear10000 ? std::optional(seconds) : std::nullopt;
   tm broken{};
   broken.tm_mday = 1;
   const char* rest = strptime(text.c_str(), "%Y-%m-%d", &broken);
   if (!rest) return std::nullopt;
+  tm day = broken;
+  if (timegm(&day); day.tm_mday != broken.tm_mday) return std::nullopt;  // 30 February
   if (*rest == 'T' || *rest == ' ') {
     rest = strptime(rest + 1, "%H:%M", &broken);
     if (rest && *rest == ':') rest = strptime(rest, ":%S", &broken);

@@ -139,6 +139,15 @@ TEST_CASE("relayd verify: a time that was asked about is not blamed on this gate
              "and the time asked about is 2027-01-15 08:00:00 UTC. To mend it: ask");
 }
 
+TEST_CASE("relayd verify: a day that no calendar has is no time, nor is one that no certificate could name") {
+  Desk desk;
+  const auto chain = desk.chain({desk.leaf});
+  for (const char* at : {"2026-02-30", "2027-02-29T08:00:00Z", "2026-04-31", "-100000000000", "253402300800"})
+    expect(desk.verify(chain, {"--as", "device"}, false, at), 64, "no time: " + std::string(at));
+  for (const char* at : {"1979-12-31T23:59:59Z", "0", "9999-12-31T23:59:59Z", "2028-02-29"})
+    expect(desk.verify(chain, {"--as", "device"}, false, at), 1, "refused as a device");
+}
+
 TEST_CASE("relayd verify: JSON has the same, field by field") {
   Desk desk;
   const Finished accepted = desk.verify(desk.chain({desk.leaf}), {"--as", "device", "--json"});
