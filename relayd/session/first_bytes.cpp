@@ -10,7 +10,9 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 // The PROXY protocol, version 2 (haproxy.org, proxy-protocol.txt section 2.2): twelve bytes that no TLS begins with.
+// The first five, a TLS record's header, may be all that has come; the NUL is in no text.
 constexpr std::string_view kProxyV2("\r\n\r\n\0\r\nQUIT\n", 12);
+constexpr size_t kLeastOfProxyV2 = 5;
 constexpr std::string_view kProxyV1 = "PROXY ";
 constexpr std::string_view kSsh = "SSH-";
 // RFC 9110 section 9.3, RFC 5789; and HTTP/2 with prior knowledge (RFC 9113 section 3.4).
@@ -39,7 +41,8 @@ Speaks what_speaks(Bytes first) {
   // RFC 8446 section 5.1: a handshake record, or an alert of a peer that is already unhappy.
   if ((first[0] == 22 || first[0] == 21) && (first.size() < 2 || first[1] == 3)) return Speaks::tls;
   if (is_mqtt(first)) return Speaks::mqtt;
-  if (begins(first, kProxyV1) || begins(first, kProxyV2)) return Speaks::proxy;
+  const auto of_v2 = kProxyV2.substr(0, std::clamp(first.size(), kLeastOfProxyV2, kProxyV2.size()));
+  if (begins(first, kProxyV1) || begins(first, of_v2)) return Speaks::proxy;
   if (begins(first, kSsh)) return Speaks::ssh;
   if (std::ranges::any_of(kMethods, [&](std::string_view method) { return begins(first, method); }))
     return Speaks::http;
