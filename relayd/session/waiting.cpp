@@ -17,10 +17,9 @@ void Session::hold(std::span<const uint8_t> bytes) {
   hold_back();
 }
 
-// With a rate, what is read ahead has to be paid for later: no more than one piece.
+// A rate changes nothing here: a device that is not read is not noticed when it goes. It pays once its remote is there.
 void Session::hold_back() {
-  const size_t ahead = connect_bytes_.size() - connect_.size;
-  if (ahead > (rates_ ? 0 : kMostAhead)) device_.pause();
+  if (connect_bytes_.size() - connect_.size > kMostAhead) device_.pause();
 }
 
 // CONNECT … DISCONNECT: the device may leave, and none of it is withdrawn.

@@ -44,7 +44,8 @@ class Stopped {
 }  // namespace
 
 TEST_CASE("a device that gives up while its remote is silent is noticed at once, and its CONNECT never arrives") {
-  World world({.remote = RemoteKind::captured});
+  const char* rate = GENERATE("infinity", "100/s");  // what was read ahead is paid for later
+  World world({.relayd = {{"listener", {{"messages_rate", rate}}}}, .remote = RemoteKind::captured});
   const std::string more = GENERATE(std::string(), mqtt::publish({.topic = "any/t", .payload = "said too early"}));
   auto device = knock(world, more);
   auto silent = world.captured->accept_silently();
