@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/json_line.h"
+#include "common/not_yet.h"
 #include "keyd/vault/wolfcrypt.h"
 
 namespace keyd {
@@ -56,7 +57,11 @@ AuditFile open_audit_file(const ConfiguredPath& file) {
   const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : file.path.substr(0, slash);
   AuditFile result{common::Fd(open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), file.path.substr(slash + 1),
                    file.path};
-  if (!result.directory) fail(file, parent + ": " + strerror(errno) + "; create it (LogsDirectory= in the unit)");
+  if (const int error = errno; !result.directory) {
+    const std::string cause = parent + ": " + strerror(error) + "; create it (LogsDirectory= in the unit)";
+    if (error == ENOENT) throw common::NotYet(file.origin + ": found \"" + file.path + "\": " + cause);
+    fail(file, cause);
+  }
   if (result.name.empty()) fail(file, "it names a directory; name a file, as \"/var/log/mqtt-keyd/audit.log\"");
   return result;
 }

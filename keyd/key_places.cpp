@@ -6,19 +6,24 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/not_yet.h"
+
 namespace keyd {
 namespace {
 
 constexpr char kRemedy[] = "set it to the PEM file of relayd's own private key";
 
 common::Fd open_directory(const std::string& path, const ConfiguredPath& from, int wanted, const std::string& remedy) {
-  const auto fail = [&](const std::string& cause) {
-    throw common::ConfigError(from.origin + ": found \"" + from.path + "\"; directory " + path + ": " + cause);
-  };
+  const std::string found = from.origin + ": found \"" + from.path + "\"; directory " + path + ": ";
+  const auto fail = [&](const std::string& cause) { throw common::ConfigError(found + cause); };
   common::Fd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (const int error = errno; !fd)
-    fail(std::string(strerror(error)) + "; " + (error == ENOTDIR ? "name a directory" : remedy) +
-         (error == ENOENT ? common::about_missing_credential(from.path) : ""));
+  if (const int error = errno; !fd) {
+    const std::string credential = error == ENOENT ? common::about_missing_credential(from.path) : "";
+    const std::string cause = std::string(strerror(error)) + "; " + (error == ENOTDIR ? "name a directory" : remedy);
+    if (error == ENOENT && credential.empty())
+      throw common::NotYet(found + cause);  // a file system that is mounted late
+    fail(cause + credential);
+  }
   if (faccessat(fd.get(), ".", wanted, AT_EACCESS) != 0)
     fail(std::string(strerror(errno)) + " for keyd's user (uid " + std::to_string(geteuid()) + "); let it in");
   struct stat info {};

@@ -129,12 +129,12 @@ void serve(const Settings& settings) {
   std::vector<common::PassedSocket> passed = common::take_passed_sockets();
   common::Fd notary =
       notary_for(settings.bind_remote, settings.log_level);  // early: its guardian has what is in memory now
-  KeyStore::Place keys_dir = open_keys_dir(settings.private_keys_dir);
-  KeyStore::Place listener = open_listener_dir(settings.listener_keyfile);
+  KeyStore::Place keys_dir = common::wait_for([&] { return open_keys_dir(settings.private_keys_dir); });
+  KeyStore::Place listener = common::wait_for([&] { return open_listener_dir(settings.listener_keyfile); });
   std::optional<AuditFile> audit_file;
   AuditTail tail;
   if (settings.audit_file) {
-    audit_file = open_audit_file(*settings.audit_file);
+    audit_file = common::wait_for([&] { return open_audit_file(*settings.audit_file); });
     tail = read_audit_tail(*audit_file, *settings.audit_file);
   }
   common::Output audit_out(STDOUT_FILENO);

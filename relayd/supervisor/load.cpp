@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "common/not_yet.h"
+
 namespace relayd {
 namespace {
 
@@ -28,6 +30,14 @@ void require_set_up(const std::string& config_file, const Config& config) {
                       "; `mqtt-relayd init` asks for it and sets it up, `mqtt-relayd check` says how to mend the rest");
 }
 
+// Who is revoked can't be known before it is there; it may come from elsewhere, later than the start.
+tls::Pem read_crls(const std::string& config_file, const std::string& setting, const std::string& file) {
+  if (!file.empty() && access(file.c_str(), F_OK) != 0 && errno == ENOENT && about_missing_credential(file).empty())
+    throw common::NotYet(config_file + ": " + setting + ": there is no " + file +
+                         "; put the CRLs there, or remove the setting");
+  return read_pem(config_file, setting, file);
+}
+
 }  // namespace
 
 tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
@@ -49,9 +59,9 @@ Loaded load(const std::string& config_file, const Overrides& overrides) {
   require_set_up(config_file, config);
   plan.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);
   plan.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
-  plan.listener_revoked = read_pem(config_file, "listener.crlfile", config.listener.crlfile);
+  plan.listener_revoked = read_crls(config_file, "listener.crlfile", config.listener.crlfile);
   plan.remote_trusted = read_pem(config_file, "remote.cacertfile", config.remote.cacertfile);
-  plan.remote_revoked = read_pem(config_file, "remote.crlfile", config.remote.crlfile);
+  plan.remote_revoked = read_crls(config_file, "remote.crlfile", config.remote.crlfile);
   // Made here only to be checked: what a worker could not load must be known before one is started.
   auto certificate = tls::ServerContext(plan.server_options(config)).certificate();
   tls::ClientContext(plan.client_options(config));

@@ -20,7 +20,8 @@ inline constexpr size_t kMaxConfigFile = 1024 * 1024;
 // it.
 tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file);
 
-// common::ConfigError: what a worker could not load either, with file, setting and remedy.
+// common::ConfigError: what a worker could not load either, with file, setting and remedy. common::NotYet: a CRL file
+// is not there.
 Loaded load(const std::string& config_file, const Overrides& overrides);
 
 }  // namespace relayd

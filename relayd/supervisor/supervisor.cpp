@@ -47,7 +47,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
           auto* supervisor = static_cast<Supervisor*>(self);
           if (supervisor->doors_) supervisor->doors_->disconnect_ended(connection, ok, outcome);
         }) {
-    Loaded loaded = load(config_file_, overrides_);
+    log::open("relayd", common::log::Level::info);
+    Loaded loaded = common::wait_for([&] { return load(config_file_, overrides_); });
     log::open("relayd", loaded.config.log_level);
     auto activated = activated_listeners(common::take_passed_sockets(), loaded.config.listener);
     listeners_ = activated.empty() ? common::wait_for([&] {

@@ -149,6 +149,37 @@ TEST_CASE("the folder of keyd's socket is not there yet: keyd waits for it") {
   });
 }
 
+TEST_CASE("the folders of the keys, of the listener's key and of the audit are not there yet: keyd waits for each") {
+  World world({.start = false});
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);
+  const auto folder = directory / "late";
+  const auto setting = GENERATE(std::pair("private_keys_dir", ""), std::pair("listener_keyfile", "/listener.key"),
+                                std::pair("audit_file", "/audit.log"));
+  world.relay().patch_keyd({{setting.first, folder.string() + setting.second}});
+  Started keyd(world, "keyd", world.relay().keyd_configuration(), keyd_user);
+  waits_until(keyd, setting.first, [&] {
+    fs::create_directory(folder);
+    fs::permissions(folder, fs::perms::owner_all);
+    if (geteuid() == 0 && chown(folder.c_str(), keyd_user, keyd_user) != 0) fail_errno("chown " + folder.string());
+  });
+}
+
+TEST_CASE("a file of CRLs is not there yet: relayd waits for it, and lets nobody in meanwhile") {
+  World world({.start = false});
+  world.relay().start_keyd();
+  const auto setting = GENERATE("listener", "remote");
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);
+  world.relay().patch_relayd({{setting, {{"crlfile", directory / "late.pem"}}}});
+  auto relayd = relayd_of(world);
+  waits_until(relayd, std::string(setting) + ".crlfile", [&] {
+    write_crl(directory / "late.new", {});
+    fs::permissions(directory / "late.new", fs::perms::all);
+    fs::rename(directory / "late.new", directory / "late.pem");
+  });
+}
+
 TEST_CASE("a credential that was not passed is called one, with the line that the unit needs") {
   World world({.start = false});
   SECTION("keyd") {
