@@ -123,7 +123,7 @@ constexpr std::string_view kHybrid = "\x11\xec";  // X25519MLKEM768 among suppor
 
 TEST_CASE("behind a middlebox that wants the ClientHello in one segment a device gets in, and the log says so once") {
   Middlebox middlebox(GENERATE(Manner::reset, Manner::close, Manner::silence));
-  World world({.relayd = {{"remote_port", kPort}, {"workers", 1}, {"remote", {{"connect_timeout", "2s"}}}}});
+  World world({.relayd = {{"remote_port", kPort}, {"workers", 1}, {"remote", {{"connect_timeout", "6s"}}}}});
   const auto identity = device_identity("p256", 1);
   world.give_key("first", identity);
   world.give_key("second", identity);
