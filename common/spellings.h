@@ -1,7 +1,7 @@
 // Client ids and the names of key files: what can't be one, and other ways to write the same one, in other case or in
-// another Unicode form. File names and client ids are compared
-// byte by byte, so that a key named "dev7.pem" is not the key of "DEV7", nor one that a Mac has named in decomposed
-// form (NFD) the key of a device that says the composed one (NFC). Such a near miss is told, and never acted upon.
+// another Unicode form. They are compared byte by byte: "dev7.pem" is not the key of "DEV7", and a file that a Mac has
+// named in decomposed form (NFD) is not the key of a device that says the composed one (NFC). Such a near miss is told,
+// and never acted upon.
 //
 // Pure; Unicode's tables are utf8proc's. Text that is not UTF-8 has no forms, and those of its bytes that are have a
 // case. The process with keys never calls it: a library of its own, which the vault does not link.

@@ -1,5 +1,5 @@
 # Changes to the pinned wolfSSL's own C sources, for what RFCs 8446 and 5246 demand and no setting, callback or renamed
-# function (as for handshake_tap.c) can give. Each is one call into record_rules.c, which says why.
+# function (as for handshake_tap.c) can give. Each has its reason here, or in record_rules.h if it calls that.
 #
 # change_sources(LIST FOLDER) writes changed copies of internal.c, tls.c and tls13.c into FOLDER, and puts them into LIST.
 
