@@ -1,8 +1,8 @@
 #include "keyd/admin/check.h"
-#include "keyd/serve.h"
+#include "keyd/startup/serve.h"
 
 #include "keyd/admin/audit_show.h"
-#include "keyd/key_places.h"
+#include "keyd/startup/key_places.h"
 
 namespace keyd::admin {
 namespace {

@@ -12,7 +12,7 @@
 #include "common/checks.h"
 #include "keyd/admin/key_scan.h"
 #include "keyd/admin/terminal.h"
-#include "keyd/socket.h"
+#include "keyd/startup/socket.h"
 
 namespace keyd::admin {
 

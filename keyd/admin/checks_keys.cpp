@@ -10,7 +10,7 @@
 #include "common/spellings.h"
 #include "keyd/admin/check.h"
 #include "keyd/admin/check_words.h"
-#include "keyd/key_places.h"
+#include "keyd/startup/key_places.h"
 
 namespace keyd::admin {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "keyd/admin/check.h"
 #include "keyd/admin/check_words.h"
-#include "keyd/serve.h"
+#include "keyd/startup/serve.h"
 
 namespace keyd::admin {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "keyd/settings.h"
+#include "keyd/startup/settings.h"
 
 namespace keyd::admin {
 

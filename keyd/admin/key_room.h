@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "keyd/key_places.h"
+#include "keyd/startup/key_places.h"
 
 namespace keyd::admin {
 

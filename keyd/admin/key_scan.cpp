@@ -10,7 +10,7 @@
 
 #include "ipc/codec.h"
 #include "keyd/admin/terminal.h"
-#include "keyd/key_places.h"
+#include "keyd/startup/key_places.h"
 
 namespace keyd::admin {
 namespace {

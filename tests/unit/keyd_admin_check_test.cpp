@@ -6,7 +6,7 @@
 #include <sys/un.h>
 
 #include "common/json_line.h"
-#include "keyd/socket.h"
+#include "keyd/startup/socket.h"
 #include "keyd_admin_support.h"
 
 using namespace keyd;

@@ -1,5 +1,5 @@
 // The audit: one whole line for each event, chained, and nothing is lost in silence.
-#include "keyd/audit_file.h"
+#include "keyd/startup/audit_file.h"
 
 #include <poll.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 // What the process with the keys can't do, whoever is in control of it: tried by a child that has entered its sandbox.
-#include "keyd/sandbox.h"
+#include "keyd/startup/sandbox.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -10,7 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "keyd/socket.h"
+#include "keyd/startup/socket.h"
 #include "keyd_support.h"
 
 namespace keyd_test {

@@ -1,5 +1,5 @@
 // keyd's configuration: defaults, precedence, and errors that name file, path, value and remedy.
-#include "keyd/settings.h"
+#include "keyd/startup/settings.h"
 
 #include <pwd.h>
 

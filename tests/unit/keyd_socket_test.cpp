@@ -1,5 +1,5 @@
 // The socket file that workers connect to: whose it is, when it is replaced, when it is left alone.
-#include "keyd/socket.h"
+#include "keyd/startup/socket.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "catch.h"
-#include "keyd/key_places.h"
+#include "keyd/startup/key_places.h"
 #include "keyd_openssl.h"
 
 namespace keyd_test {

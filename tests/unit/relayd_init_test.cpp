@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "common/version.h"
-#include "keyd/settings.h"
+#include "keyd/startup/settings.h"
 #include "keyd_support.h"
 #include "relayd/config.h"
 #include "test_paths.h"

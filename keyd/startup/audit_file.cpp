@@ -1,4 +1,4 @@
-#include "keyd/audit_file.h"
+#include "keyd/startup/audit_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -9,7 +9,7 @@
 
 #include "common/fd.h"
 #include "common/sd_listen.h"
-#include "keyd/settings.h"
+#include "keyd/startup/settings.h"
 
 namespace keyd {
 

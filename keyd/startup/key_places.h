@@ -1,7 +1,7 @@
 // Where the configuration says that keys lie: opened before keyd locks itself in, complained about to the operator.
 #pragma once
 
-#include "keyd/settings.h"
+#include "keyd/startup/settings.h"
 #include "keyd/vault/key_store.h"
 
 namespace keyd {

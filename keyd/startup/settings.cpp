@@ -1,4 +1,4 @@
-#include "keyd/settings.h"
+#include "keyd/startup/settings.h"
 
 #include <pwd.h>
 

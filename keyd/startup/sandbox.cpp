@@ -1,4 +1,4 @@
-#include "keyd/sandbox.h"
+#include "keyd/startup/sandbox.h"
 
 #include <sys/socket.h>
 

@@ -1,7 +1,7 @@
 // The audit file as it is found at start: where its chain goes on.
 #pragma once
 
-#include "keyd/settings.h"
+#include "keyd/startup/settings.h"
 #include "keyd/vault/audit.h"
 
 namespace keyd {

@@ -1,4 +1,4 @@
-#include "keyd/socket.h"
+#include "keyd/startup/socket.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "keyd/serve.h"
+#include "keyd/startup/serve.h"
 
 #include <fcntl.h>
 #include <uv.h>
@@ -12,11 +12,11 @@
 #include "common/hardening.h"
 #include "common/not_yet.h"
 #include "common/sd_notify.h"
-#include "keyd/audit_file.h"
 #include "keyd/guardian/guardian.h"
-#include "keyd/key_places.h"
-#include "keyd/sandbox.h"
-#include "keyd/socket.h"
+#include "keyd/startup/audit_file.h"
+#include "keyd/startup/key_places.h"
+#include "keyd/startup/sandbox.h"
+#include "keyd/startup/socket.h"
 #include "keyd/vault/server.h"
 
 namespace keyd {

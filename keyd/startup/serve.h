@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/fd.h"
-#include "keyd/settings.h"
+#include "keyd/startup/settings.h"
 
 namespace keyd {
 

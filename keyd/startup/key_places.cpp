@@ -1,4 +1,4 @@
-#include "keyd/key_places.h"
+#include "keyd/startup/key_places.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
