@@ -58,7 +58,7 @@ int rsa_pss_made_by_keyd(WOLFSSL*, byte*, word32, byte**, int, int, const byte*,
 int server_key_exchange(WOLFSSL*, byte, const byte*, word32, const byte*, word32, const byte*, word32) { return -1; }
 
 // Called once for each chain, on success too (WOLFSSL_ALWAYS_VERIFY_CB). wolfSSL has only read the leaf's key
-// (packaging/wolfssl/peer_certificate.c): `key_usable` says whether it could. Its refusal is never overridden.
+// (common/tls/peer_certificate.c): `key_usable` says whether it could. Its refusal is never overridden.
 int judge_peer(int key_usable, WOLFSSL_X509_STORE_CTX* store) {
   auto* owner = static_cast<HandshakeOwner*>(store->userCtx);
   Handshake* handshake = owner ? owner->handshake() : nullptr;

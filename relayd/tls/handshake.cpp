@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/tls/wolf_shim.h"
 #include "relayd/tls/client_hello.h"
-#include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
 namespace {

@@ -13,9 +13,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/tls/wolf_shim.h"
 #include "relayd/tls/client_hello.h"
 #include "relayd/tls/error_words.h"
-#include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
 namespace {

@@ -1,8 +1,8 @@
 #include "relayd/tls/transcript_recorder.h"
 
-#include "handshake_tap.h"
+#include "common/tls/handshake_tap.h"
+#include "common/tls/wolf_shim.h"
 #include "ipc/protocol.h"
-#include "relayd/tls/wolf_shim.h"
 
 namespace relayd::tls {
 namespace {

@@ -1,7 +1,7 @@
 // The handshake messages of one connection as its transcript hash is over them, for keyd's `bind_remote`: what begins
 // with a ClientHello, or after a HelloRetryRequest with message_hash (RFC 8446 section 4.4.1).
 //
-// wolfSSL keeps no messages in TLS 1.3; they are taken where it hashes them (packaging/wolfssl/handshake_tap.h). That
+// wolfSSL keeps no messages in TLS 1.3; they are taken where it hashes them (common/tls/handshake_tap.h). That
 // nothing is missing or too much is not believed: whoever signs compares the hashes.
 #pragma once
 

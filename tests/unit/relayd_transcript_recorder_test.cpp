@@ -9,10 +9,10 @@
 #include <memory>
 
 #include "catch.h"
+#include "common/tls/wolf_shim.h"
 #include "keyd/notary/verifier.h"
 #include "keyd_handshakes.h"
 #include "relayd/tls/transcript_recorder.h"
-#include "relayd/tls/wolf_shim.h"
 
 using relayd::tls::TranscriptRecorder;
 

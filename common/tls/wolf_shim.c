@@ -1,9 +1,9 @@
-/* The only file of ours that includes wolfssl/internal.h, but for packaging/wolfssl's own; compiled with the library's own user_settings.h. */
-#include "relayd/tls/wolf_shim.h"
+/* Reads wolfSSL's internals for our own code. Compiled with the library's own user_settings.h. */
+#include "common/tls/wolf_shim.h"
 
 #include <wolfssl/wolfcrypt/settings.h>
 
-#include <alerts.h>
+#include "common/tls/alerts.h"
 #include <wolfssl/internal.h>
 #include <wolfssl/version.h>
 

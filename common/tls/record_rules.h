@@ -1,5 +1,5 @@
-/* What the changed wolfSSL (changes.cmake) asks while it reads records and handshake messages. Includes its internals:
- * for wolfSSL's own sources only. */
+/* What the changed wolfSSL (changes.cmake) asks while it reads records and handshake messages. It includes
+ * wolfSSL's internals and is for wolfSSL's own sources only. */
 #pragma once
 
 #include "alerts.h"
