@@ -1,7 +1,9 @@
-# The software bill of materials, SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/): what is in the two programs, the
-# static wolfSSL with the hash of the very tarball that was compiled. The date is the build's, or SOURCE_DATE_EPOCH's.
+# The software bill of materials, SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/): what is in the programs, wolfSSL and
+# cpp-httplib with the hashes of the very files that were compiled. The date is the build's, or SOURCE_DATE_EPOCH's.
 get_property(WOLFSSL_VERSION GLOBAL PROPERTY mqtt_relay_wolfssl_version)
 get_property(WOLFSSL_SHA256 GLOBAL PROPERTY mqtt_relay_wolfssl_sha256)
+get_property(HTTPLIB_VERSION GLOBAL PROPERTY mqtt_relay_httplib_version)
+get_property(HTTPLIB_SHA256 GLOBAL PROPERTY mqtt_relay_httplib_sha256)
 string(TIMESTAMP sbom_created "%Y-%m-%dT%H:%M:%SZ" UTC)
 if(WOLFSSL_VERSION STREQUAL 5.9.2)
   set(sbom_wolfssl_location https://github.com/wolfSSL/wolfssl/archive/refs/tags/v5.9.2-stable.tar.gz)

@@ -12,6 +12,7 @@ Doors::Doors(uv_loop_t* loop, const Config& config, Control::Owner& owner)
     : loop_(loop),
       control_socket_(config.control_socket),
       metrics_bind_(config.metrics),
+      log_level_(config.log_level),
       owner_(owner),
       again_(loop, this, [](void* self) {
         try {
@@ -38,8 +39,8 @@ void Doors::open_one(bool missing, common::Wait& wait, Make make) {
 void Doors::open() {
   open_one(!control_ && !control_socket_.empty(), control_wait_,
            [this] { control_ = std::make_unique<Control>(loop_, control_socket_, owner_, geteuid()); });
-  open_one(!metrics_ && metrics_bind_, metrics_wait_, [this] {
-    metrics_ = std::make_unique<Metrics>(loop_, *metrics_bind_, &owner_,
+  open_one(!monitor_ && metrics_bind_, metrics_wait_, [this] {
+    monitor_ = std::make_unique<Monitor>(loop_, *metrics_bind_, log_level_, &owner_,
                                          [](void* owner) { return static_cast<Control::Owner*>(owner)->status(); });
   });
 }

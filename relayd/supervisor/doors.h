@@ -11,7 +11,7 @@
 #include "common/not_yet.h"
 #include "common/uv.h"
 #include "relayd/supervisor/control.h"
-#include "relayd/supervisor/metrics.h"
+#include "relayd/supervisor/monitor.h"
 
 namespace relayd {
 
@@ -30,6 +30,11 @@ class Doors {
   const std::string& waits_for() const {
     return control_wait_.cause().empty() ? metrics_wait_.cause() : control_wait_.cause();
   }
+  // nullopt: metrics is not set.
+  std::optional<MonitorStatus> monitor() const {
+    if (!metrics_bind_) return std::nullopt;
+    return monitor_ ? monitor_->status() : MonitorStatus{0, "waiting", 0};
+  }
 
  private:
   void open();
@@ -39,9 +44,10 @@ class Doors {
   uv_loop_t* loop_;
   const std::string control_socket_;
   const std::optional<Config::Endpoint> metrics_bind_;
+  const common::log::Level log_level_;
   Control::Owner& owner_;
   std::unique_ptr<Control> control_;
-  std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<Monitor> monitor_;
   common::Wait control_wait_, metrics_wait_;
   common::Timer again_;
 };

@@ -1,12 +1,13 @@
-// What the supervisor knows of its workers at one moment: for /metrics and for the operator's `relayd status`.
+// What the supervisor knows of its processes at one moment: for the operator's status, and for the monitor's /metrics.
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/trust/validator.h"
+#include "relayd/handover/series.h"
 #include "relayd/worker/scoreboard.h"
 
 namespace relayd {
@@ -19,8 +20,15 @@ struct WorkerStatus {
   const Counters* counters = nullptr;  // null: there is no process now
 };
 
+struct MonitorStatus {
+  int pid = 0;             // 0: there is no process now
+  const char* state = "";  // "serving", "waiting" (for its port, or to be started again)
+  uint64_t restarts = 0;
+};
+
 struct Status {
   std::vector<WorkerStatus> workers;
+  std::optional<MonitorStatus> monitor;  // if metrics is set
   int generation = 0;
   uint64_t reloads = 0, failed_reloads = 0;
   std::string bind, remote;
@@ -30,27 +38,6 @@ struct Status {
 
 // How keyd is, as workers see it: "serving", "degraded" (it can't write its audit, and signs nothing), "away".
 const char* keyd_state(const Status& status);
-
-// One number of Counters as the world sees it.
-struct Series {
-  const char* name;
-  const char* help;
-  bool total;         // counts up since the start; otherwise it is how much there is now
-  const char* label;  // what tells it from others of the same name; null: nothing
-  const char* value;  // of the label
-  Counters::Number Counters::*number = nullptr;
-  Counters::Number& (*element)(Counters&, size_t) = nullptr;  // without `number`: the nth of an array
-  size_t nth = 0;
-  const char* meaning = nullptr;  // of the value, for people; null: it speaks for itself
-
-  Counters::Number& in(Counters& counters) const { return number ? counters.*number : element(counters, nth); }
-  uint64_t of(const Counters& counters) const {
-    return in(const_cast<Counters&>(counters)).load(std::memory_order_relaxed);
-  }
-};
-
-// All that is shown, those of one name together.
-std::span<const Series> all_series();
 
 // Of all processes together; a total counts those that have ended.
 uint64_t sum(const Status& status, const Series& series);

@@ -100,6 +100,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (current_) status.remote = current_->config().remote_endpoint.host;
     status.trust = trust_.concerns();
     status.ended = &ended_;
+    if (doors_) status.monitor = doors_->monitor();
     return status;
   }
 

@@ -1,0 +1,30 @@
+// What the supervisor and its monitor process (relayd/monitor) say to each other: one question, one answer.
+//
+// At its birth the monitor gets one MonitorSettings. Then it asks for the supervisor's status, in a datagram of exactly
+// one MonitorQuestion. The supervisor answers with the question's number and, attached, a sealed memory file
+// (common::sealed) with to_json() of its Status: it sends an answer of any size without waiting. It believes nothing
+// that comes from the monitor. Both programs are of one build.
+#pragma once
+
+#include <cstdint>
+
+namespace relayd {
+
+inline constexpr char kMonitorProgram[] = "mqtt-relayd-monitor", kMonitorName[] = "relayd-monitor";
+
+// The monitor's descriptors behind the standard ones: the listening socket of metrics.bind, and its end of a
+// SOCK_SEQPACKET pair.
+inline constexpr int kMonitorListener = 3, kMonitorSocket = 4;
+
+struct MonitorSettings {
+  int32_t log_level;  // common::log::Level
+};
+
+struct MonitorQuestion {
+  uint32_t number;
+};
+
+// The monitor asks 40 times a second at most, however many clients ask it. More than this: an attacker controls it.
+inline constexpr int kMostQuestionsPerSecond = 100;
+
+}  // namespace relayd

@@ -1,0 +1,113 @@
+#include "relayd/monitor/http.h"
+
+#define CPPHTTPLIB_USE_POLL
+#include <httplib.h>
+
+namespace relayd::monitor {
+namespace {
+
+using httplib::Request;
+using httplib::Response;
+
+constexpr char kPlain[] = "text/plain; charset=utf-8";
+constexpr char kPrometheus[] = "text/plain; version=0.0.4; charset=utf-8";
+
+// A head to read, and a response to write. After the head there is nothing, so no body can be read.
+class Memory final : public httplib::Stream {
+ public:
+  explicit Memory(std::string_view head) : head_(head) {}
+
+  bool is_readable() const override { return !head_.empty(); }
+  bool is_writable() const override { return true; }
+  ssize_t read(char* to, size_t size) override {
+    const size_t count = head_.copy(to, size);
+    head_.remove_prefix(count);
+    return static_cast<ssize_t>(count);
+  }
+  ssize_t write(const char* from, size_t size) override {
+    response_.append(from, size);
+    return static_cast<ssize_t>(size);
+  }
+  void get_remote_ip_and_port(std::string&, int&) const override {}
+  void get_local_ip_and_port(std::string&, int&) const override {}
+  socket_t socket() const override { return INVALID_SOCKET; }
+
+  std::string response() && { return std::move(response_); }
+
+ private:
+  std::string_view head_;
+  std::string response_;
+};
+
+void say(Response& response, int status, const char* text) {
+  response.status = status;
+  response.set_content(std::string(text) + "\n", kPlain);
+}
+
+bool announces_body(const Request& request) {
+  return request.has_header("Transfer-Encoding") ||
+         (request.has_header("Content-Length") && request.get_header_value("Content-Length") != "0");
+}
+
+// Ranges of a page that changes with each request make no sense, and RFC 9110 14.2 lets a server ignore them. Expect is
+// for a body (RFC 9110 10.1.1), and no request with a body is answered but by a refusal.
+void ignore_what_is_not_served(Request& request) {
+  request.ranges.clear();
+  request.headers.erase("Expect");
+}
+
+}  // namespace
+
+class Http::Server final : public httplib::Server {
+ public:
+  explicit Server(Metrics metrics) : metrics_(std::move(metrics)) {
+    // Before anything is looked for in files, in routes or in a body: it handles every request.
+    set_pre_routing_handler([this](const Request& request, Response& response) {
+      route(request, response);
+      return HandlerResponse::Handled;
+    });
+    // Errors of the library's own come without a text.
+    set_error_handler([](const Request&, Response& response) {
+      if (response.body.empty()) say(response, response.status, "this is no HTTP/1.1 request");
+    });
+    set_exception_handler([](const Request&, Response& response, const std::exception_ptr&) {
+      say(response, 500, "the monitor could not answer");
+    });
+  }
+
+  std::string answer(std::string_view head) {
+    Memory memory(head);
+    bool closed = true;
+    process_request(memory, "", 0, "", 0, true, closed, ignore_what_is_not_served);
+    return std::move(memory).response();
+  }
+
+ private:
+  void route(const Request& request, Response& response) const {
+    if (request.method != "GET" && request.method != "HEAD") {
+      response.set_header("Allow", "GET, HEAD");
+      return say(response, 405, "only GET");
+    }
+    if (announces_body(request)) return say(response, 413, "a request for metrics has no body");
+    if (request.path != "/metrics") return say(response, 404, "there is only /metrics");
+    const auto page = metrics_();
+    if (!page) return say(response, 503, "relayd is busy; try again");
+    response.status = 200;
+    response.set_content(*page, kPrometheus);
+  }
+
+  const Metrics metrics_;
+};
+
+Http::Http(Metrics metrics) : server_(std::make_unique<Server>(std::move(metrics))) {}
+
+Http::~Http() = default;
+
+std::string Http::answer(std::string_view head) const { return server_->answer(head.substr(0, kMostHead)); }
+
+std::string Http::too_long() {
+  return "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+         "Content-Length: 15\r\nConnection: close\r\n\r\nat most 4 KiB\r\n";
+}
+
+}  // namespace relayd::monitor

@@ -1,0 +1,88 @@
+// mqtt-relayd-monitor: answers HTTP on metrics.bind, so that the supervisor parses no byte from outside. The supervisor
+// executes it; it serves no other purpose.
+//
+// It is born with a listening socket and a socket to the supervisor, and can get no other descriptor but clients. It
+// knows what the supervisor tells it when a client asks. It leaves with the supervisor.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <stdexcept>
+
+#include "common/crash_report.h"
+#include "common/hardening.h"
+#include "common/log.h"
+#include "relayd/handover/monitor_question.h"
+#include "relayd/monitor/connections.h"
+#include "relayd/monitor/http.h"
+#include "relayd/monitor/metrics_text.h"
+#include "relayd/monitor/sandbox.h"
+#include "relayd/monitor/status_source.h"
+
+namespace {
+
+using namespace relayd;
+namespace log = common::log;
+
+constexpr int kFlushMs = 1000;
+
+// It ends on the supervisor's death alone, not when a terminal or a service manager signals the whole group.
+void die_with_the_supervisor() {
+  prctl(PR_SET_NAME, kMonitorName);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
+}
+
+MonitorSettings inherited_settings() {
+  for (const int fd : {kMonitorListener, kMonitorSocket}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  MonitorSettings settings{};
+  if (recv(kMonitorSocket, &settings, sizeof settings, MSG_DONTWAIT) != sizeof settings)
+    throw std::runtime_error("only mqtt-relayd starts this program, with sockets that it inherits");
+  return settings;
+}
+
+// Events are none but the end of the socket pair, which poll(2) always reports.
+void wait_for_the_supervisors_end() {
+  pollfd end{kMonitorSocket, 0, 0};
+  while (poll(&end, 1, log::flush() ? -1 : kFlushMs) == 0 || (end.revents & POLLHUP) == 0) {
+  }
+}
+
+void run() {
+  die_with_the_supervisor();
+  const MonitorSettings settings = inherited_settings();
+  log::open(kMonitorName, static_cast<log::Level>(settings.log_level));
+  common::report_crashes(kMonitorName);
+
+  const std::string lacking = monitor::give_up_files();
+  monitor::StatusSource source(kMonitorSocket);
+  const monitor::Http http([&]() -> std::optional<std::string> {
+    const auto status = source.get();
+    return status ? std::optional(monitor::metrics_text(*status)) : std::nullopt;
+  });
+  monitor::Connections connections(kMonitorListener, http);
+  monitor::give_up_system_calls(lacking);
+  connections.go();
+  wait_for_the_supervisors_end();
+  _exit(0);  // with its threads, which use what this function owns
+}
+
+}  // namespace
+
+int main() {
+  common::keep_standard_numbers();
+  closefrom(kMonitorSocket + 1);  // what relayd's own starter left open, relayd and this process have inherited
+  log::open(kMonitorName, log::Level::info);
+  try {
+    run();
+  } catch (const std::exception& error) {
+    log::error(error.what());
+  }
+  log::finish();
+  _exit(1);
+}
