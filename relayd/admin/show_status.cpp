@@ -46,6 +46,17 @@ void show_head(const Json& status, std::ostream& out, const Screen& screen) {
   out << "\n";
 }
 
+void show_monitor(const Json& status, std::ostream& out, const Screen& screen) {
+  if (!status.contains("monitor")) return;  // metrics is not set
+  const Json& monitor = status["monitor"];
+  const std::string state = word(monitor, "state");
+  out << "monitor " << (state == "serving" ? state : screen.paint(Colour::red, state));
+  if (const uint64_t pid = number(monitor, "pid"); pid != 0) out << ", pid " << pid;
+  if (const uint64_t restarts = number(monitor, "restarts"); restarts > 0)
+    out << ", " << screen.paint(Colour::yellow, common::counted(restarts, "restart"));
+  out << "\n";
+}
+
 void show_trust(const Json& status, std::ostream& out, const Screen& screen) {
   if (!status.contains("trust") || !status["trust"].is_array()) return;
   for (const Json& line : status["trust"])
@@ -97,6 +108,7 @@ void show_workers(const Json& status, std::ostream& out, const Screen& screen) {
 
 void show_status(const Json& status, std::ostream& out, const Screen& screen) {
   show_head(status, out, screen);
+  show_monitor(status, out, screen);
   show_trust(status, out, screen);
   out << "\n";
   show_totals(status, out);

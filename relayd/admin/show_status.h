@@ -8,7 +8,7 @@
 
 namespace relayd::admin {
 
-// What it serves, the sums, and a table of the workers. Takes what is missing in `status` for 0.
+// What it serves, its monitor, the sums, and a table of the workers. Takes what is missing in `status` for 0.
 void show_status(const Json& status, std::ostream& out, const common::Screen& screen);
 
 }  // namespace relayd::admin

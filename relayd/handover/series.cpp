@@ -13,28 +13,28 @@ constexpr Series kSeries[] = {
     {"connections", "Connections of devices that are open", kNow, nullptr, nullptr, &C::connections},
     {"sessions", "Connections that have an MQTT session", kNow, nullptr, nullptr, &C::sessions},
     {"memory_bytes", "Resident memory of the worker", kNow, nullptr, nullptr, &C::memory},
-    {"fibers", "Handshakes that wait for a signature of keyd", kNow, nullptr, nullptr, &C::fibers},
+    {"fibers", "Handshakes waiting for a signature from keyd", kNow, nullptr, nullptr, &C::fibers},
     {"keyd_away", "1 while the worker has no connection to keyd", kNow, nullptr, nullptr, &C::keyd_away},
-    {"keyd_degraded", "1 while keyd can't write its audit, and so signs nothing", kNow, nullptr, nullptr,
+    {"keyd_degraded", "1 while keyd can't write its audit, so it signs nothing", kNow, nullptr, nullptr,
      &C::keyd_degraded},
     {"connections_accepted", "Connections accepted", kTotal, nullptr, nullptr, &C::accepted},
     {"connections_shed", "Connections closed at once", kTotal, "reason", "max_connections", &C::shed_connections},
     {"connections_shed", "", kTotal, "reason", "worker_max_memory", &C::shed_memory},
     {"connections_shed", "", kTotal, "reason", "descriptors", &C::shed_descriptors},
-    {"tcp_probes", "Connections that left without a byte, as health checks do", kTotal, nullptr, nullptr,
-     &C::tcp_probes},
+    {"tcp_probes", "Connections closed by the peer before it sent a byte, as health checks do", kTotal, nullptr,
+     nullptr, &C::tcp_probes},
     {"handshakes_failed", "TLS handshakes of devices that failed", kTotal, nullptr, nullptr, &C::handshakes_failed},
     {"sessions_started", "Sessions that came up, by broker", kTotal, "broker", "remote", &C::remote_sessions},
     {"sessions_started", "", kTotal, "broker", "local", &C::local_sessions},
     {"local_refused", "Devices that the local broker refused by CONNACK", kTotal, nullptr, nullptr, &C::local_refused},
-    {"suspicious_local", "Devices that stayed local although a key may have been meant", kTotal, "client_id",
-     "impossible_file_name", &C::impossible_ids},
+    {"suspicious_local", "Devices that stayed local although a key file may have been meant for them", kTotal,
+     "client_id", "impossible_file_name", &C::impossible_ids},
     {"suspicious_local", "", kTotal, "client_id", "other_spelling", &C::other_spellings},
-    {"keep_alive_timeouts", "Sessions ended as the device was silent", kTotal, nullptr, nullptr,
+    {"keep_alive_timeouts", "Sessions ended because the device was silent for too long", kTotal, nullptr, nullptr,
      &C::keep_alive_timeouts},
-    {"send_timeouts", "Sessions ended as a peer took nothing", kTotal, nullptr, nullptr, &C::send_timeouts},
+    {"send_timeouts", "Sessions ended because a peer took no data", kTotal, nullptr, nullptr, &C::send_timeouts},
     {"throttled", "Times that a device was read more slowly", kTotal, nullptr, nullptr, &C::throttled},
-    {"log_lines_dropped", "Lines of the log dropped as nobody read standard error", kTotal, nullptr, nullptr,
+    {"log_lines_dropped", "Log lines dropped because nobody read standard error", kTotal, nullptr, nullptr,
      &C::log_dropped},
     {"bytes", "MQTT bytes relayed; up is from the device", kTotal, "direction", "up", &C::bytes_up},
     {"bytes", "", kTotal, "direction", "down", &C::bytes_down},
@@ -46,8 +46,8 @@ std::vector<Series> with_arrays() {
   std::vector<Series> series(std::begin(kSeries), std::end(kSeries));
   const auto add = [&](const Series& one) { series.push_back(one); };
   for (size_t i = 0; i < kNotTls.size(); i++)
-    add({"not_tls", "Failed handshakes of peers that spoke something else than TLS", kTotal, "protocol", kNotTls[i],
-         nullptr, [](C& c, size_t nth) -> C::Number& { return c.not_tls[nth]; }, i});
+    add({"not_tls", "Failed handshakes of peers that did not speak TLS", kTotal, "protocol", kNotTls[i], nullptr,
+         [](C& c, size_t nth) -> C::Number& { return c.not_tls[nth]; }, i});
   for (size_t i = 0; i < mqtt::kRefusals.size(); i++)
     add({"refused", "Devices refused by CONNACK", kTotal, "reason", mqtt::kRefusals[i].name.data(), nullptr,
          [](C& c, size_t nth) -> C::Number& { return c.refused[nth]; }, i});

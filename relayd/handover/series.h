@@ -9,17 +9,17 @@
 
 namespace relayd {
 
-// One number of Counters as the world sees it.
+// One number of Counters, and its names.
 struct Series {
   const char* name;
   const char* help;
-  bool total;         // counts up since the start; otherwise it is how much there is now
-  const char* label;  // what tells it from others of the same name; null: nothing
-  const char* value;  // of the label
+  bool total;         // counts up from the start; false: the amount at this moment
+  const char* label;  // tells it from others of the same name; null: it is the only one
+  const char* value;  // the label's
   Counters::Number Counters::*number = nullptr;
   Counters::Number& (*element)(Counters&, size_t) = nullptr;  // without `number`: the nth of an array
   size_t nth = 0;
-  const char* meaning = nullptr;  // of the value, for people; null: it speaks for itself
+  const char* meaning = nullptr;  // the value in words; null: it needs none
 
   Counters::Number& in(Counters& counters) const { return number ? counters.*number : element(counters, nth); }
   uint64_t of(const Counters& counters) const {
@@ -27,7 +27,7 @@ struct Series {
   }
 };
 
-// All that is shown, those of one name together.
+// All series, in the order in which they are shown. Those with the same name follow each other.
 std::span<const Series> all_series();
 
 }  // namespace relayd

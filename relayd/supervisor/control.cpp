@@ -58,16 +58,16 @@ common::Fd listen_on(const std::string& path) {
   const sockaddr_un address = address_of(path);
   remove_dead(path, address);
   common::Fd fd = new_socket();
-  const mode_t before = umask(0117);  // for no moment is it open to more than it will be
+  const mode_t before = umask(0117);  // the file never has a wider mode, not even for a moment
   const int bound = bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   const int error = errno;
   umask(before);
   if (!fd) fail_for_now(path, strerror(error));
-  // Its directory may be made later, or be given to relayd's user later (RuntimeDirectory=, tmpfiles.d(5)).
+  // Its directory may appear later, or become relayd's user's later (RuntimeDirectory=, tmpfiles.d(5)).
   if (bound != 0 && (error == ENOENT || error == EACCES))
     fail_for_now(path,
                  std::string(strerror(error)) +
-                     "; its directory must be there and writable for relayd's user (RuntimeDirectory= in the unit)");
+                     "; its directory must exist and be writable for relayd's user (RuntimeDirectory= in the unit)");
   if (bound != 0 && !common::passes(error)) fail(path, strerror(error));
   if (bound != 0 || ::listen(fd.get(), kBacklog) != 0) fail_for_now(path, strerror(bound != 0 ? error : errno));
   return fd;
@@ -87,7 +87,7 @@ Control::Control(uv_loop_t* loop, const std::string& path, Owner& owner, uid_t u
   lstat(path_.c_str(), &file_);
 }
 
-// Unless somebody has put another file in its place.
+// The file stays if another one has taken its place.
 Control::~Control() {
   struct stat now {};
   if (lstat(path_.c_str(), &now) == 0 && now.st_dev == file_.st_dev && now.st_ino == file_.st_ino)
@@ -118,7 +118,7 @@ void Control::on_request(uint64_t connection, std::string_view text) {
   }
   if (command == "disconnect" && request.contains("client_id") && request["client_id"].is_string()) {
     const std::string id = member("client_id");
-    // Of a longer one, which has no key, a session keeps only the beginning, for the log.
+    // A session keeps only the beginning of a longer one, for the log: it can't have a key.
     if (id.size() > ipc::kMaxClientId)
       return responder_.answer(
           connection, refused("found a client id of " + std::to_string(id.size()) +
@@ -130,8 +130,8 @@ void Control::on_request(uint64_t connection, std::string_view text) {
 }
 
 void Control::reload_ended(bool ok, const std::string& message) {
-  const auto told = std::exchange(reloading_, std::exchange(reload_next_, {}));
-  for (const uint64_t connection : told) responder_.answer(connection, ok ? done(message) : refused(message));
+  const auto waiting = std::exchange(reloading_, std::exchange(reload_next_, {}));
+  for (const uint64_t connection : waiting) responder_.answer(connection, ok ? done(message) : refused(message));
 }
 
 void Control::disconnect_ended(uint64_t connection, bool ok, const std::string& message) {

@@ -3,10 +3,10 @@
 //   {"command":"status"}                         → {"ok":true,"status":{…}}            (status.h)
 //   {"command":"reload"}                         → {"ok":true,"message":"reloaded generation 2"}, once it is over
 //   {"command":"disconnect","client_id":"d-1"}   → {"ok":true,"message":"…"}, once the workers have said how many
-//   whatever fails                               → {"ok":false,"error":"…"}
+//   a command that fails                         → {"ok":false,"error":"…"}
 //
-// Only relayd's own user and root may ask (SO_PEERCRED); the file's mode, 0660, says the same to the others. A file
-// that nobody answers on any more is replaced; one that somebody does answer on is an error.
+// Only relayd's own user and root may ask (SO_PEERCRED; the file's mode is 0660, too). A socket file on which no
+// process answers is replaced; one on which a process answers is an error.
 #pragma once
 
 #include <sys/stat.h>
@@ -24,9 +24,9 @@ class Control final : private Responder::Owner {
   struct Owner {
     virtual Status status() = 0;
     virtual bool reloading() const = 0;
-    // Begins one; if one is under way, another follows it. Each end is told to reload_ended().
+    // Begins a reload; if one is under way, another follows it. Calls reload_ended() at the end of each.
     virtual void reload() = 0;
-    // Its end is told to disconnect_ended(). A client id may be any text.
+    // Calls disconnect_ended() at its end. A client id may be any text.
     virtual void disconnect(uint64_t connection, const std::string& client_id) = 0;
 
    protected:
@@ -51,7 +51,7 @@ class Control final : private Responder::Owner {
   const uid_t user_;
   struct stat file_ {};
   Responder responder_;
-  std::vector<uint64_t> reloading_, reload_next_;  // who waits for the one under way; for the one after it
+  std::vector<uint64_t> reloading_, reload_next_;  // connections that wait for this reload; for the one after it
 };
 
 }  // namespace relayd

@@ -1,7 +1,7 @@
-// The operator's disconnects that are under way: each ends when all workers that were told have said how many sessions
-// they ended, or after kPatience. Loop thread only.
+// The operator's disconnects that are under way. Each ends when every worker that got the order has said how many
+// sessions it ended, or after kPatience. Loop thread only.
 //
-// Their number is bounded by that of the operators' connections (Responder::Limits).
+// There are at most as many as operator's connections (Responder::Limits).
 #pragma once
 
 #include <map>
@@ -20,10 +20,10 @@ class Disconnects {
 
   Disconnects(uv_loop_t* loop, void* owner, Done done);
 
-  // The number that workers are told; call expect() next, with how many were.
+  // The request's number, for the workers. Call expect() next, with the number of workers that got it.
   uint32_t begin(uint64_t connection, std::string client_id);
   void expect(uint32_t request, size_t workers);
-  void answered(uint32_t request, uint64_t sessions);  // by one worker; nothing happens if it comes too late
+  void answered(uint32_t request, uint64_t sessions);  // by one worker; ignored if it comes too late
 
  private:
   struct Pending {

@@ -17,8 +17,8 @@ Doors::Doors(uv_loop_t* loop, const Config& config, Control::Owner& owner)
       again_(loop, this, [](void* self) {
         try {
           static_cast<Doors*>(self)->open();
-        } catch (const common::ConfigError& error) {  // at the start it would have ended relayd; now devices are served
-          common::log::error("it is not tried again before a restart", {{"cause", error.what()}});
+        } catch (const std::exception& error) {  // at the start it would have ended relayd; now devices are served
+          common::log::error("relayd goes on without it until it is restarted", {{"cause", error.what()}});
         }
       }) {
   open();

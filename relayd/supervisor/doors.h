@@ -1,7 +1,7 @@
-// The operator's doors: the control socket and /metrics. What they are is fixed at the start.
+// The operator's doors: the control socket and the monitor. Their settings are read at the start only.
 //
-// Devices do not wait for them: one that can't be opened yet (its folder is not there, another program has its port) is
-// tried again until it can. Loop thread only.
+// Devices do not wait for them. A door that can't be opened yet (its folder is missing, another program has its port)
+// is retried until it opens. Loop thread only.
 #pragma once
 
 #include <memory>

@@ -28,7 +28,7 @@ class Responder::Connection {
     text_ = std::move(text);
     state_ = State::writing;
     deadline_.start(server_.limits_.deadline);
-    // Later, as the owner may answer inside on_request().
+    // Not written now: the owner may answer inside on_request().
     poll_.watch(UV_WRITABLE);
   }
 
@@ -47,7 +47,7 @@ class Responder::Connection {
     const ssize_t got = ::recv(fd_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) return close();
-    if (state_ != State::reading) return;  // more than one request: it is not looked at
+    if (state_ != State::reading) return;  // a second request is ignored
     text_.append(bytes, static_cast<size_t>(got));
     if (text_.size() > server_.limits_.request) return answer(server_.owner_.too_long());
     if (!server_.owner_.is_whole(text_)) return;
@@ -63,7 +63,7 @@ class Responder::Connection {
     if (sent < 0) return close();
     sent_ += static_cast<size_t>(sent);
     if (sent_ < text_.size()) return;
-    // To close with bytes unread would be a reset, which can overtake the answer.
+    // Closing with bytes unread sends a reset, which can overtake the answer.
     state_ = State::finishing;
     ::shutdown(fd_.get(), SHUT_WR);
     poll_.watch(UV_READABLE);
@@ -75,7 +75,7 @@ class Responder::Connection {
   common::Timer deadline_;
   common::Poll poll_;
   State state_ = State::reading;
-  std::string text_;  // of the request, then of the answer
+  std::string text_;  // the request, then the answer
   size_t sent_ = 0;
 };
 

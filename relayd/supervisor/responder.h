@@ -1,5 +1,5 @@
-// Small servers of the supervisor's loop: on each connection one request, one answer, and the end. What is common to
-// /metrics and to the operator's socket: every wait has a deadline, every buffer and the number of connections a bound.
+// A small server on the supervisor's loop: each connection carries one request and one answer, then ends. The
+// operator's socket is one. Every wait has a deadline; every buffer, and the number of connections, has a bound.
 #pragma once
 
 #include <map>
@@ -22,11 +22,11 @@ class Responder {
     common::Milliseconds answer{5000};    // for the owner to answer
   };
   struct Owner {
-    // Empty if this peer may ask; otherwise what it is answered at once.
+    // Empty if this peer may ask; otherwise the answer that it gets at once.
     virtual std::string refusal(int) { return ""; }
     virtual bool is_whole(std::string_view request) const = 0;
     virtual void on_request(uint64_t connection, std::string_view request) = 0;  // answer() now or later
-    virtual std::string too_long() const = 0;                                    // the answer
+    virtual std::string too_long() const = 0;  // the answer to a request over the limit
 
    protected:
     ~Owner() = default;
@@ -38,7 +38,7 @@ class Responder {
   Responder(const Responder&) = delete;
   Responder& operator=(const Responder&) = delete;
 
-  // Nothing happens if the connection is gone. Ends it once `text` was taken.
+  // Ends the connection once the peer has taken `text`. Does nothing if the connection is gone.
   void answer(uint64_t connection, std::string text);
   int fd() const { return listening_.get(); }
   size_t connections() const { return connections_.size(); }

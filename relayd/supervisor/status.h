@@ -32,21 +32,21 @@ struct Status {
   int generation = 0;
   uint64_t reloads = 0, failed_reloads = 0;
   std::string bind, remote;
-  std::vector<trust::Concern> trust;  // what is wrong with the CAs and CRLs in use; nothing harmless
-  const Counters* ended = nullptr;    // what processes had counted that have ended (add_ended); may be null
+  std::vector<trust::Concern> trust;  // what is wrong with the CAs and CRLs in use, if peers are refused for it
+  const Counters* ended = nullptr;    // the totals of processes that have ended (add_ended); may be null
 };
 
-// How keyd is, as workers see it: "serving", "degraded" (it can't write its audit, and signs nothing), "away".
+// keyd as the workers see it: "serving", "degraded" (it can't write its audit, so it signs nothing), "away".
 const char* keyd_state(const Status& status);
 
-// Of all processes together; a total counts those that have ended.
+// The sum over all processes; a total includes those that have ended.
 uint64_t sum(const Status& status, const Series& series);
 
-// Takes over what a process counted that ends, so that totals never go back.
+// Adds the totals of a process that ends, so that sums never go back.
 void add_ended(Counters& ended, const Counters& counted);
 
-// One JSON object, no newline: what is in Status, "total" (sums) and for each of "workers" its numbers; a series with a
-// label is an object by the label's values.
+// One JSON object without a newline: the members of Status, the sums as "total", and the numbers of each of "workers".
+// A series that has a label is an object whose keys are the label's values.
 std::string to_json(const Status& status);
 
 }  // namespace relayd

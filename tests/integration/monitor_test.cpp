@@ -240,3 +240,22 @@ TEST_CASE("the monitor ignores a terminal's signals, and leaves with the supervi
   while (kill(pid, 0) == 0 && read_file("/proc/" + std::to_string(pid) + "/stat").find(") Z ") == std::string::npos)
     if (deadline.over()) FAIL("the monitor lives on");
 }
+
+TEST_CASE("a monitor that is not there, or can't be executed, stops relayd with its path") {
+  World world({.relayd = {{"metrics", {{"bind", own_address() + ":18884"}}}}, .start = false});
+  world.relay().start_keyd();
+  const auto monitor = world.directory / "libexec/mqtt-relayd-monitor";
+  std::string cause;
+  SECTION("it is not there") {
+    fs::remove(monitor);
+    cause = "No such file";
+  }
+  SECTION("it may not be executed") {
+    fs::permissions(monitor, fs::perms::owner_read);
+    cause = "Permission denied";
+  }
+  const auto ended = world.relay().run_relayd();
+  CHECK(ended.status.code == 1);
+  for (const std::string& part : {std::string("libexec/mqtt-relayd-monitor"), cause})
+    CHECK(ended.err.find(part) != std::string::npos);
+}

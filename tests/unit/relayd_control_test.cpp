@@ -1,4 +1,4 @@
-// The operator's socket: who may ask, what is answered, and whose file it is.
+// The operator's socket: its users, its answers, and its file.
 #include "relayd/supervisor/control.h"
 
 #include <sys/syscall.h>
@@ -102,7 +102,7 @@ std::string error_of(const std::function<void()>& attempt) {
 
 }  // namespace
 
-TEST_CASE("status_tells_what_the_supervisor_knows", "[control]") {
+TEST_CASE("the status has what the supervisor knows of its workers and its monitor", "[control]") {
   Supervised test;
   Counters ended{};
   ended.accepted = 10;
@@ -122,9 +122,13 @@ TEST_CASE("status_tells_what_the_supervisor_knows", "[control]") {
   CHECK(status.at("workers")[0].at("connections") == 3);
   CHECK(status.at("workers")[0].at("connections_accepted") == 5);
   CHECK_FALSE(status.at("workers")[1].contains("connections"));
+  CHECK_FALSE(status.contains("monitor"));  // metrics is not set
+  test.status_now.monitor = {.pid = 72, .state = "serving", .restarts = 6};
+  CHECK(test.ask({{"command", "status"}}).at("status").at("monitor") ==
+        Json({{"pid", 72}, {"state", "serving"}, {"restarts", 6}}));
 }
 
-TEST_CASE("reload_is_answered_when_it_is_over_with_how_it_went", "[control]") {
+TEST_CASE("a reload is answered when it is over, with its outcome", "[control]") {
   Supervised test;
   const auto reload_ended = [&](bool ok, const std::string& message) {
     uv_timer_t timer;
@@ -159,13 +163,13 @@ TEST_CASE("reload_is_answered_when_it_is_over_with_how_it_went", "[control]") {
   CHECK(test.reloads == 2);
 }
 
-TEST_CASE("a_reload_that_fails_at_once_is_answered_too", "[control]") {
+TEST_CASE("a reload that fails at once is answered, too", "[control]") {
   Supervised test;
   test.at_once = true;
   CHECK(raw(test, "{\"command\":\"reload\"}\n") == "{\"ok\":false,\"error\":\"the file is broken\"}\n");
 }
 
-TEST_CASE("who_asks_for_a_reload_during_another_is_told_of_the_next", "[control]") {
+TEST_CASE("a reload asked for during another one is answered with the next one's outcome", "[control]") {
   Supervised test;
   const auto address = address_of(test.path);
   std::optional<Client> first, second;
@@ -183,7 +187,7 @@ TEST_CASE("who_asks_for_a_reload_during_another_is_told_of_the_next", "[control]
   test.loop.serve([&] { CHECK(second->receive().find("generation 3") != std::string::npos); });
 }
 
-TEST_CASE("disconnect_passes_any_client_id_on_that_a_session_is_found_by", "[control]") {
+TEST_CASE("disconnect takes every client id that a session can have", "[control]") {
   Supervised test;
   const std::vector<std::string> ids{"device-1", "", "a \"b\"\n\\", "\xe2\x82\xac", std::string(251, '\x01')};
   for (const std::string& id : ids)
@@ -195,7 +199,7 @@ TEST_CASE("disconnect_passes_any_client_id_on_that_a_session_is_found_by", "[con
   CHECK_THROWS_WITH(test.ask({{"command", "disconnect"}, {"client_id", "nobody"}}), "ended 2 sessions");
 }
 
-TEST_CASE("what_is_no_command_is_told_what_is_one", "[control]") {
+TEST_CASE("a request that is no command is answered with the commands there are", "[control]") {
   Supervised test;
   for (const char* request : {"\n", "status\n", "{}\n", "[]\n", "{\"command\":7}\n", "{\"command\":\"stop\"}\n",
                               "{\"command\":\"disconnect\"}\n", "{\"command\":\"disconnect\",\"client_id\":7}\n",
@@ -207,7 +211,7 @@ TEST_CASE("what_is_no_command_is_told_what_is_one", "[control]") {
   CHECK(test.disconnected.empty());
 }
 
-TEST_CASE("only_root_and_relayds_user_may_ask", "[control]") {
+TEST_CASE("only root and relayd's user may ask", "[control]") {
   if (geteuid() != 0) {
     WARN("needs root to be somebody else");
     return;
@@ -229,7 +233,8 @@ TEST_CASE("only_root_and_relayds_user_may_ask", "[control]") {
   CHECK(test.reloads == 0);
 }
 
-TEST_CASE("a_dead_relayds_file_is_replaced_a_living_ones_is_not_and_neither_is_another_file", "[control]") {
+TEST_CASE("a dead relayd's socket file is replaced; a living one's is not, nor is a file that is no socket",
+          "[control]") {
   Supervised test;
   const auto start = [&](const std::string& path) {
     return error_of<common::ConfigError>([&] { Control(test.loop.get(), path, test, geteuid()); });
@@ -251,7 +256,7 @@ TEST_CASE("a_dead_relayds_file_is_replaced_a_living_ones_is_not_and_neither_is_a
   CHECK(start("/" + std::string(120, 'x')).find("too long") != std::string::npos);
 }
 
-TEST_CASE("a_file_that_took_the_sockets_place_stays", "[control]") {
+TEST_CASE("a file that took the socket's place stays", "[control]") {
   Supervised test;
   std::filesystem::remove(test.path);
   std::ofstream(test.path) << "another's";
@@ -259,7 +264,7 @@ TEST_CASE("a_file_that_took_the_sockets_place_stays", "[control]") {
   CHECK(std::filesystem::exists(test.path));
 }
 
-TEST_CASE("who_asks_where_nobody_answers_is_told_what_to_look_at", "[control]") {
+TEST_CASE("a command that gets no answer says what to look at", "[control]") {
   const Scratch scratch;
   const auto error = [](const std::string& path) {
     return error_of<admin::Unavailable>([&] { admin::ask(path, {{"command", "status"}}, Milliseconds(1000)); });
@@ -275,7 +280,7 @@ TEST_CASE("who_asks_where_nobody_answers_is_told_what_to_look_at", "[control]") 
   CHECK(error(scratch / "silent") == scratch / "silent" + ": no answer in 1 s");
 }
 
-TEST_CASE("an_operator_sees_sums_and_workers_and_nothing_that_harms_a_terminal", "[control]") {
+TEST_CASE("an operator sees sums, workers and the monitor, and nothing that harms a terminal", "[control]") {
   Supervised test;
   test.status_now.bind = "0.0.0.0:8883";
   test.status_now.remote = "broker\x1b[2J";
@@ -283,13 +288,14 @@ TEST_CASE("an_operator_sees_sums_and_workers_and_nothing_that_harms_a_terminal",
   test.counters.connections = 12345;
   test.counters.memory = 50 << 20;
   test.counters.refused[0] = 3;
+  test.status_now.monitor = {.pid = 72, .state = "serving", .restarts = 6};
   const Json status = test.ask({{"command", "status"}}).at("status");
   std::ostringstream plain, coloured;
   admin::show_status(status, plain, {.terminal = false, .colour = false});
   admin::show_status(status, coloured, {.terminal = true, .colour = true});
   CAPTURE(plain.str());
   for (const char* part : {"1 failed reload", "12,345", "50 MB", "refused", "not_authorized 3", "serving", "waiting",
-                           "0.0.0.0:8883 → broker\\x1b[2J"})
+                           "monitor serving, pid 72, 6 restarts\n", "0.0.0.0:8883 → broker\\x1b[2J"})
     CHECK(plain.str().find(part) != std::string::npos);
   CHECK(plain.str().find('\x1b') == std::string::npos);
   CHECK(coloured.str().find("\x1b[31m") != std::string::npos);
