@@ -1,0 +1,58 @@
+// Any bytes as the head of a request: the monitor answers with one response of its own, in which no byte of the request
+// is, or with none, and gives away the page for GET and HEAD of /metrics alone.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "relayd/monitor/http.h"
+#include "tests/fuzz/require.h"
+
+namespace {
+
+constexpr std::string_view kPage = "the page";
+bool asked = false;
+
+const relayd::monitor::Http& http() {
+  static const relayd::monitor::Http server([]() -> std::optional<std::string> {
+    asked = true;
+    return std::string(kPage);
+  });
+  return server;
+}
+
+std::string_view line(std::string_view response, std::string_view name) {
+  const size_t begin = response.find("\r\n" + std::string(name) + ": ");
+  if (begin == response.npos) return "";
+  const std::string_view rest = response.substr(begin + name.size() + 4);
+  return rest.substr(0, rest.find("\r\n"));
+}
+
+// What may be in a response, whatever the request was.
+void check(std::string_view response) {
+  const size_t end = response.find("\r\n\r\n");
+  REQUIRE(end != response.npos);
+  const std::string_view body = response.substr(end + 4);
+  REQUIRE(line(response, "Connection") == "close");
+  REQUIRE(response.find("HTTP/", 1) == response.npos ||
+          body.find("HTTP/") != body.npos);  // "this is no HTTP/1.1 request"
+  for (const char c : response) REQUIRE(c == '\r' || c == '\n' || (c >= ' ' && c <= '~'));
+  const std::string_view status = response.substr(0, 12);
+  if (status == "HTTP/1.1 200") REQUIRE(body.empty() || body == kPage);
+  else
+    REQUIRE(status == "HTTP/1.1 400" || status == "HTTP/1.1 404" || status == "HTTP/1.1 405" ||
+            status == "HTTP/1.1 413" || status == "HTTP/1.1 416");
+  REQUIRE(asked == (status == "HTTP/1.1 200"));
+  REQUIRE(response.size() < 1024);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view head(reinterpret_cast<const char*>(data), size);
+  asked = false;
+  const std::string response = http().answer(head);
+  if (!response.empty()) check(response);
+  if (asked) REQUIRE(head.starts_with("GET") || head.starts_with("HEAD") || head.starts_with(" "));
+  return 0;
+}
