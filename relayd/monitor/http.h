@@ -1,9 +1,9 @@
 // HTTP as the monitor speaks it: the head of a request in, a whole response out. cpp-httplib does the parsing.
 //
 // Only this file uses the library, and only its Server's request parser and response writer. It gets at most kMostHead
-// bytes from memory, of one request and no body, and writes into memory: sockets, deadlines and connections are ours
-// (connections.h). That is also the answer to the weaknesses that have been published for 0.18.7 (to August 2026). They
-// need what is absent here:
+// bytes from memory, of one request and no body, and writes into memory. Sockets, deadlines and connections are ours
+// (connections.h). Hence the weaknesses published for 0.18.7 up to August 2026 are out of reach. They need what is absent
+// here:
 //
 //   a request's body          CVE-2025-46728, CVE-2025-53629, CVE-2026-22776, CVE-2026-28435, CVE-2026-29076,
 //                             CVE-2026-45352
@@ -14,9 +14,10 @@
 //   a second request          CVE-2026-34441
 //   an exception's text       CVE-2026-28434: the exception handler below
 //   a route that is a regex   the stack overflow that 0.53.1 mends: paths are compared, no route is registered
-//   the library's client      CVE-2026-21428, CVE-2026-31870, CVE-2026-32627, CVE-2026-33745, CVE-2026-54919
+//   the library's client      CVE-2026-21428, CVE-2026-31870, CVE-2026-32627, CVE-2026-33745
 //
-// Debian's patches of 0.18.7-1+deb13u1 are for the first two groups.
+// Debian's patches of 0.18.7-1+deb13u1 are for the first two groups. CVE-2026-54919 is listed for this release as well;
+// its record was not to be had when this was written.
 #pragma once
 
 #include <functional>
