@@ -180,15 +180,15 @@ void Server::read_one(Connection& connection) {
   if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
     return refuse(connection, 0, Status::malformed,
                   message.msg_flags & MSG_TRUNC ? "too long" : "descriptors sent along");
-  handle(connection, std::span(buffer_).first(static_cast<size_t>(got)), waited_us(message));
+  handle(connection, {buffer_.begin(), buffer_.begin() + got}, waited_us(message));
 }
 
-void Server::handle(Connection& connection, std::span<const uint8_t> datagram, uint64_t wait_us) {
+void Server::handle(Connection& connection, std::vector<uint8_t> datagram, uint64_t wait_us) {
   const auto request = ipc::decode_request(datagram);
   if (!request) return refuse(connection, 0, Status::malformed, "not a message of this protocol");
   if (const auto* hello = std::get_if<ipc::Hello>(&request->body)) return greet(connection, request->id, *hello);
   if (!connection.greeted) return refuse(connection, request->id, Status::malformed, "the first message is not HELLO");
-  service_.take(connection.number, connection.peer, *request, datagram, wait_us);
+  service_.take(connection.number, connection.peer, *request, std::move(datagram), wait_us);
 }
 
 void Server::reply(uint64_t number, std::span<const uint8_t> datagram) {

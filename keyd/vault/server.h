@@ -59,7 +59,7 @@ class Server {
   void watch(Connection& connection);
   void close(Connection& connection);  // the connection is gone when it returns to the loop
   void read_one(Connection& connection);
-  void handle(Connection& connection, std::span<const uint8_t> datagram, uint64_t wait_us);
+  void handle(Connection& connection, std::vector<uint8_t> datagram, uint64_t wait_us);
   void greet(Connection& connection, uint32_t id, const ipc::Hello& hello);
   void reply(uint64_t number, std::span<const uint8_t> datagram);
   void refuse(Connection& connection, uint32_t id, ipc::Status status, const char* reason);

@@ -58,8 +58,8 @@ void Service::stop() {
   if (notary_) notary_->stop();
 }
 
-void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& request,
-                   std::span<const uint8_t> datagram, uint64_t wait_us) {
+void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& request, std::vector<uint8_t> datagram,
+                   uint64_t wait_us) {
   if (request.op() == ipc::Op::stats) {
     ipc::ResponseBuffer out;
     const auto payload = ipc::encode_counters(counters());
@@ -70,10 +70,9 @@ void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& re
   job->peer = peer;
   job->id = request.id;
   job->op = request.op();
-  job->datagram.assign(datagram.begin(), datagram.end());
-  const ipc::Request own = *ipc::decode_request(job->datagram);
-  if (const auto* sign = std::get_if<ipc::Sign>(&own.body)) job->asked = job->to_sign = *sign;
-  else job->asked.key = std::get<ipc::Lookup>(own.body);
+  job->datagram = std::move(datagram);  // its bytes stay where they are: what was decoded goes on looking at them
+  if (const auto* sign = std::get_if<ipc::Sign>(&request.body)) job->asked = job->to_sign = *sign;
+  else job->asked.key = std::get<ipc::Lookup>(request.body);
   job->accepted_ns = uv_hrtime();
   job->wait_us = wait_us;
   const auto timeout = static_cast<uint64_t>(std::chrono::nanoseconds(peer.timeout).count());

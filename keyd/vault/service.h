@@ -42,7 +42,7 @@ class Service {
   size_t waiting() const { return waiting_.size() + begun_.has_value(); }  // answers, for their audit line
 
   // Answers LOOKUP, SIGN and STATS at once or later; HELLO is the server's. `request` looks into `datagram`.
-  void take(uint64_t connection, const Peer& peer, const ipc::Request& request, std::span<const uint8_t> datagram,
+  void take(uint64_t connection, const Peer& peer, const ipc::Request& request, std::vector<uint8_t> datagram,
             uint64_t wait_us);
 
  private:
