@@ -1,4 +1,5 @@
-// The only encoder and decoder of the protocol (protocol.h has the layout). Pure: no I/O, no allocation.
+// The only encoder and decoder of the protocol (protocol.h has the layout). Pure: no I/O, no allocation. keyd's half is
+// codec.cpp, the half of whoever asks keyd is client_codec.cpp; the tests send every message through both.
 //
 // Decoders return views into the caller's bytes: a decoded message lives no longer than the datagram. They accept
 // exactly what the encoders make: known enum values, zero reserved bytes, lengths that add up to the datagram's end.
@@ -41,10 +42,11 @@ std::optional<Welcome> decode_welcome(std::span<const uint8_t> payload);
 std::array<uint8_t, kCountersSize> encode_counters(const Counters& counters);
 std::optional<Counters> decode_counters(std::span<const uint8_t> payload);
 
-// Whether a request may be longer than kMaxRequest.
-constexpr bool carries_transcript(Kind kind, Scheme scheme) {
-  return kind == Kind::tls13_client_bound || kind == Kind::tls12_client_bound ||
-         (kind == Kind::tls12_client && scheme == Scheme::ed25519);
+// Bytes that the content of a SIGN may have: with handshake messages in it a request is longer than kMaxRequest.
+constexpr size_t content_limit(Kind kind, Scheme scheme) {
+  const bool messages = kind == Kind::tls13_client_bound || kind == Kind::tls12_client_bound ||
+                        (kind == Kind::tls12_client && scheme == Scheme::ed25519);
+  return messages ? kMaxTranscript : kMaxContent;
 }
 
 // The rule "the file name is exactly ${clientid}.pem": false for ids that no file name can be made of — empty,

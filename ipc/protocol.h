@@ -23,6 +23,8 @@
 #include <span>
 #include <string_view>
 
+#include "common/tls/handshake_signature.h"
+
 namespace ipc {
 
 inline constexpr uint16_t kVersion = 2;
@@ -70,19 +72,7 @@ enum class Kind : uint8_t {
   tls12_client_bound = 6,
 };
 
-// TLS SignatureScheme (RFC 8446 section 4.2.3), those that this product speaks.
-enum class Scheme : uint16_t {
-  rsa_pkcs1_sha256 = 0x0401,
-  rsa_pkcs1_sha384 = 0x0501,
-  rsa_pkcs1_sha512 = 0x0601,
-  ecdsa_sha256 = 0x0403,
-  ecdsa_sha384 = 0x0503,
-  ecdsa_sha512 = 0x0603,
-  rsa_pss_rsae_sha256 = 0x0804,
-  rsa_pss_rsae_sha384 = 0x0805,
-  rsa_pss_rsae_sha512 = 0x0806,
-  ed25519 = 0x0807,
-};
+using common::tls::Scheme;
 
 // SHA-256 of a certificate's DER SubjectPublicKeyInfo (RFC 7469 section 2.4).
 using Spki = std::array<uint8_t, 32>;
@@ -137,6 +127,6 @@ const char* name(Op op);
 const char* name(Status status);
 const char* name(Role role);
 const char* name(Kind kind);
-const char* name(Scheme scheme);
+using common::tls::name;  // of a Scheme
 
 }  // namespace ipc

@@ -6,15 +6,13 @@
 #include <optional>
 
 #include "common/config.h"
+#include "common/tls/pem.h"
 #include "common/trust/openssl_ptr.h"
 
 namespace trust {
 namespace {
 
 using common::ConfigError;
-
-constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "-----END ", kDashes = "-----";
-constexpr size_t kMaxLabel = 64;
 
 BlockKind kind_of(std::string_view label) {
   if (label == "CERTIFICATE" || label == "X509 CERTIFICATE") return BlockKind::certificate;
@@ -99,32 +97,18 @@ std::vector<Der> objects_in(const Pem& pem, bool crls, std::string_view wanted, 
 std::vector<PemBlock> pem_blocks(std::string_view text) {
   std::vector<PemBlock> blocks;
   size_t line = 1, counted = 0;
-  for (size_t at = 0; (at = text.find(kBegin, at)) != std::string_view::npos;) {
-    line += static_cast<size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(counted),
-                                           text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
-    counted = at;
-    PemBlock block;
-    block.line = line;
-    const size_t label = at + kBegin.size();
-    const size_t label_end = text.find(kDashes, label);
-    at = label;
-    if (label_end == std::string_view::npos || label_end - label > kMaxLabel) {
+  for (size_t at = 0; const auto found = common::tls::next_pem_block(text, at);) {
+    const auto before = text.substr(counted, found->begin - counted);
+    line += static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
+    counted = found->begin;
+    PemBlock block{kind_of(found->label), std::string(found->label), line, {}, ""};
+    if (!found->label.data()) {
       block.problem = "the BEGIN line is broken";
-      blocks.push_back(std::move(block));
-      continue;
-    }
-    block.label = text.substr(label, label_end - label);
-    block.kind = kind_of(block.label);
-    const size_t body = label_end + kDashes.size();
-    const size_t end = text.find(std::string(kEnd) + block.label + std::string(kDashes), body);
-    if (const size_t next = text.find(kBegin, body); end == std::string_view::npos || next < end) {
+    } else if (!found->body.data()) {
       block.problem = "has no END line: the file was cut, or a line is missing";
-    } else {
-      at = end + kEnd.size() + block.label.size() + kDashes.size();
-      if (block.kind != BlockKind::other) {
-        if (auto der = decoded(text.substr(body, end - body))) block.der = std::move(*der);
-        else block.problem = "is damaged: what stands between its BEGIN and END lines is not base64";
-      }
+    } else if (block.kind != BlockKind::other) {
+      if (auto der = decoded(found->body)) block.der = std::move(*der);
+      else block.problem = "is damaged: what stands between its BEGIN and END lines is not base64";
     }
     blocks.push_back(std::move(block));
   }

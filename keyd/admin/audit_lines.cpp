@@ -4,13 +4,11 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "common/json_line.h"
-#include "keyd/vault/wolfcrypt.h"
+#include "common/tls/sha2.h"
 
 namespace keyd::admin {
 namespace {
@@ -23,12 +21,6 @@ std::string shown_name(const std::string& file) { return file == "-" ? "standard
 common::Fd open_input(const std::string& file) {
   if (file == "-") return common::Fd(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
   return common::Fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-}
-
-std::string sha256_hex(std::string_view text) {
-  std::array<uint8_t, 32> digest{};
-  wc_Sha256Hash(reinterpret_cast<const byte*>(text.data()), static_cast<word32>(text.size()), digest.data());
-  return common::hex(digest.data(), digest.size());
 }
 
 bool is_hash(std::string_view text) {
@@ -116,7 +108,7 @@ bool LineReader::would_wait() const {
 
 AuditLine parse_audit_line(std::string_view text) {
   AuditLine line;
-  line.hash = sha256_hex(text);
+  line.hash = common::tls::sha256_hex(text.data(), text.size());
   const Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) {
     line.prev = legible_prev(text);

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "common/spellings.h"
+#include "common/tls/spki.h"
 #include "keyd/admin/check.h"
 #include "keyd/admin/check_words.h"
 #include "keyd/startup/key_places.h"
@@ -29,16 +30,11 @@ std::vector<std::string> with_rest(std::vector<std::string> list, uint64_t total
 
 // The SHA-256 of a PEM certificate's SubjectPublicKeyInfo, the first one's if there is a chain.
 std::optional<ipc::Spki> spki_of_certificate(const std::string& pem) {
-  std::vector<uint8_t> der(pem.size()), key(pem.size());
+  std::vector<uint8_t> der(pem.size());
   const int size = wc_CertPemToDer(reinterpret_cast<const byte*>(pem.data()), static_cast<int>(pem.size()), der.data(),
                                    static_cast<int>(der.size()), CERT_TYPE);
-  auto key_size = static_cast<word32>(key.size());
-  ipc::Spki spki{};
-  if (size <= 0 ||
-      wc_GetSubjectPubKeyInfoDerFromCert(der.data(), static_cast<word32>(size), key.data(), &key_size) != 0 ||
-      wc_Sha256Hash(key.data(), key_size, spki.data()) != 0)
-    return std::nullopt;
-  return spki;
+  if (size <= 0) return std::nullopt;
+  return common::tls::spki_hash(std::span(der).first(static_cast<size_t>(size)));
 }
 
 // Its directory is there, so that keyd starts and waits for it.

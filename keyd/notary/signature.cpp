@@ -2,33 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
-#include "keyd/notary/wolfssl.h"
+#include "common/tls/sha2.h"
+#include "common/tls/wolfcrypt.h"
 
 namespace keyd {
 namespace {
 
-using ipc::Scheme;
-
-enum class Family { rsa_pkcs1, rsa_pss, ecdsa, ed25519 };
-struct Facts {
-  Scheme scheme;
-  Family family;
-  wc_HashType hash;
-  int curve;  // that TLS 1.3 ties the scheme to
-};
-constexpr Facts kFacts[] = {
-    {Scheme::rsa_pkcs1_sha256, Family::rsa_pkcs1, WC_HASH_TYPE_SHA256, ECC_CURVE_INVALID},
-    {Scheme::rsa_pkcs1_sha384, Family::rsa_pkcs1, WC_HASH_TYPE_SHA384, ECC_CURVE_INVALID},
-    {Scheme::rsa_pkcs1_sha512, Family::rsa_pkcs1, WC_HASH_TYPE_SHA512, ECC_CURVE_INVALID},
-    {Scheme::rsa_pss_rsae_sha256, Family::rsa_pss, WC_HASH_TYPE_SHA256, ECC_CURVE_INVALID},
-    {Scheme::rsa_pss_rsae_sha384, Family::rsa_pss, WC_HASH_TYPE_SHA384, ECC_CURVE_INVALID},
-    {Scheme::rsa_pss_rsae_sha512, Family::rsa_pss, WC_HASH_TYPE_SHA512, ECC_CURVE_INVALID},
-    {Scheme::ecdsa_sha256, Family::ecdsa, WC_HASH_TYPE_SHA256, ECC_SECP256R1},
-    {Scheme::ecdsa_sha384, Family::ecdsa, WC_HASH_TYPE_SHA384, ECC_SECP384R1},
-    {Scheme::ecdsa_sha512, Family::ecdsa, WC_HASH_TYPE_SHA512, ECC_SECP521R1},
-    {Scheme::ed25519, Family::ed25519, WC_HASH_TYPE_NONE, ECC_CURVE_INVALID},
-};
+using common::tls::Family;
+using common::tls::KeyType;
+using common::tls::SchemeFacts;
 
 constexpr int kLeastRsaBits = 2048;
 constexpr const char* kMisfit = "the server's signature scheme does not fit its key";
@@ -65,21 +49,22 @@ int decode_ecc(const byte* der, word32* at, ecc_key* key, word32 size) {
 using EccPublic = PublicKey<ecc_key, wc_ecc_init, wc_ecc_free, decode_ecc>;
 using EdPublic = PublicKey<ed25519_key, wc_ed25519_init, wc_ed25519_free, wc_Ed25519PublicKeyDecode>;
 
-const char* rsa(const Facts& facts, Bytes spki, Bytes digest, Bytes signature) {
+const char* rsa(const SchemeFacts& scheme, Bytes spki, Bytes digest, Bytes signature) {
   RsaPublic key(spki);
   if (!key) return kMisfit;
   if (wc_RsaEncryptSize(key.get()) * 8 < kLeastRsaBits) return "the server's RSA key has less than 2048 bits";
+  const wc_HashType hash = common::tls::hash_type(scheme.hash_size);
   std::array<uint8_t, 1024> opened;
   // wolfCrypt writes to no input of these.
   auto* in = const_cast<byte*>(signature.data());
-  if (facts.family == Family::rsa_pss)
+  if (scheme.family == Family::rsa_pss)
     return wc_RsaPSS_VerifyCheck(in, size32(signature), opened.data(), static_cast<word32>(opened.size()),
-                                 const_cast<byte*>(digest.data()), size32(digest), facts.hash, wc_hash2mgf(facts.hash),
+                                 const_cast<byte*>(digest.data()), size32(digest), hash, wc_hash2mgf(hash),
                                  key.get()) > 0
                ? nullptr
                : kWrong;
   std::array<uint8_t, WC_MAX_DIGEST_SIZE + 32> info;
-  const size_t info_size = wc_EncodeSignature(info.data(), digest.data(), size32(digest), wc_HashGetOID(facts.hash));
+  const size_t info_size = wc_EncodeSignature(info.data(), digest.data(), size32(digest), wc_HashGetOID(hash));
   const int size =
       wc_RsaSSL_Verify(in, size32(signature), opened.data(), static_cast<word32>(opened.size()), key.get());
   return size > 0 && info_size > 0 &&
@@ -89,12 +74,19 @@ const char* rsa(const Facts& facts, Bytes spki, Bytes digest, Bytes signature) {
              : kWrong;
 }
 
-const char* ecdsa(bool tls13, const Facts& facts, Bytes spki, Bytes digest, Bytes signature) {
+std::optional<KeyType> type_of(const ecc_key& key) {
+  switch (wc_ecc_get_curve_id(key.idx)) {
+    case ECC_SECP256R1: return KeyType::p256;
+    case ECC_SECP384R1: return KeyType::p384;
+    case ECC_SECP521R1: return KeyType::p521;
+    default: return std::nullopt;
+  }
+}
+
+const char* ecdsa(bool tls13, const SchemeFacts& scheme, Bytes spki, Bytes digest, Bytes signature) {
   EccPublic key(spki);
-  if (!key) return kMisfit;
-  const int curve = wc_ecc_get_curve_id(key.get()->idx);
-  if (curve != ECC_SECP256R1 && curve != ECC_SECP384R1 && curve != ECC_SECP521R1) return kMisfit;
-  if (tls13 && curve != facts.curve) return kMisfit;
+  const auto type = key ? type_of(*key.get()) : std::nullopt;
+  if (!type || !fits(scheme, *type, tls13)) return kMisfit;
   int verified = 0;
   return wc_ecc_verify_hash(signature.data(), size32(signature), digest.data(), size32(digest), &verified, key.get()) ==
                      0 &&
@@ -116,22 +108,16 @@ const char* ed25519(Bytes spki, Bytes message, Bytes signature) {
 
 }  // namespace
 
-bool hash_of(Bytes bytes, size_t size, std::span<uint8_t> out) {
-  return wc_Hash(size == 48 ? WC_HASH_TYPE_SHA384 : WC_HASH_TYPE_SHA256, bytes.data(), size32(bytes), out.data(),
-                 static_cast<word32>(size)) == 0;
-}
-
-const char* check_signature(bool tls13, Scheme scheme, Bytes spki, Bytes message, Bytes signature) {
-  const auto* facts = std::ranges::find(kFacts, scheme, &Facts::scheme);
-  if (facts == std::end(kFacts)) return "the server's signature has an unknown scheme";
-  if (tls13 && facts->family == Family::rsa_pkcs1) return kMisfit;
-  if (facts->family == Family::ed25519) return ed25519(spki, message, signature);
+const char* check_signature(bool tls13, ipc::Scheme scheme, Bytes spki, Bytes message, Bytes signature) {
+  const SchemeFacts facts = facts_of(scheme);
+  if (facts.family == Family::none) return "the server's signature has an unknown scheme";
+  if (!fits(facts, facts.key, tls13)) return kMisfit;  // a scheme that TLS 1.3 has for no key
+  if (facts.family == Family::ed25519) return ed25519(spki, message, signature);
   std::array<uint8_t, WC_MAX_DIGEST_SIZE> buffer;
-  const auto size = static_cast<word32>(wc_HashGetDigestSize(facts->hash));
-  if (wc_Hash(facts->hash, message.data(), size32(message), buffer.data(), size) != 0) return "out of memory";
-  const Bytes digest = Bytes(buffer).first(size);
-  return facts->family == Family::ecdsa ? ecdsa(tls13, *facts, spki, digest, signature)
-                                        : rsa(*facts, spki, digest, signature);
+  const auto digest = std::span(buffer).first(facts.hash_size);
+  if (!common::tls::sha2(message, digest)) return "out of memory";
+  return facts.family == Family::ecdsa ? ecdsa(tls13, facts, spki, digest, signature)
+                                       : rsa(facts, spki, digest, signature);
 }
 
 }  // namespace keyd

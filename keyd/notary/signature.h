@@ -9,7 +9,4 @@ namespace keyd {
 // nullptr, or what is wrong, for the audit. `spki`: DER SubjectPublicKeyInfo.
 const char* check_signature(bool tls13, ipc::Scheme scheme, Bytes spki, Bytes message, Bytes signature);
 
-// 0 if it can't be had: SHA-256 or SHA-384 of `bytes`, by `size`.
-bool hash_of(Bytes bytes, size_t size, std::span<uint8_t> out);
-
 }  // namespace keyd

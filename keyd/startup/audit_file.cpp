@@ -8,9 +8,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "common/json_line.h"
 #include "common/not_yet.h"
-#include "keyd/vault/wolfcrypt.h"
+#include "common/tls/sha2.h"
 
 namespace keyd {
 namespace {
@@ -44,12 +43,6 @@ std::optional<uint64_t> sequence_of(const std::string& line) {
   return json["seq"].get<uint64_t>();
 }
 
-std::string sha256_hex(const std::string& line) {
-  byte digest[WC_SHA256_DIGEST_SIZE];
-  wc_Sha256Hash(reinterpret_cast<const byte*>(line.data()), static_cast<word32>(line.size()), digest);
-  return common::hex(digest, sizeof digest);
-}
-
 }  // namespace
 
 AuditFile open_audit_file(const ConfiguredPath& file) {
@@ -79,7 +72,7 @@ AuditTail read_audit_tail(const AuditFile& file, const ConfiguredPath& from) {
   std::string line = take_last_line(text);
   tail.torn = line.back() != '\n';
   if (tail.torn) line += '\n';
-  tail.previous = sha256_hex(line);
+  tail.previous = common::tls::sha256_hex(line.data(), line.size());
   // Lines that crashes or a full disk cut off have taken a number each; the last whole one says which.
   uint64_t cut_off = 0;
   std::optional<uint64_t> whole;

@@ -15,19 +15,12 @@
 
 #include "common/json_line.h"
 #include "common/log.h"
-#include "keyd/vault/wolfcrypt.h"
+#include "common/tls/sha2.h"
 
 namespace keyd {
 namespace {
 
 constexpr size_t kShownContent = 64;  // a longer one is shown by its hash
-using Digest = std::array<uint8_t, 32>;
-
-std::string sha256_hex(const void* data, size_t size) {
-  Digest digest{};
-  wc_Sha256Hash(static_cast<const byte*>(data), static_cast<word32>(size), digest.data());
-  return common::hex(digest.data(), digest.size());
-}
 
 // "192.0.2.1:8883", "[2001:db8::1]:8883", "" for none.
 std::string address_of(const ipc::Origin& origin) {
@@ -55,7 +48,7 @@ void add_request(common::JsonLine& line, const AuditEvent& event) {
     line.add("kind", ipc::name(sign->kind)).add("scheme", ipc::name(sign->scheme));
     const auto& content = sign->content;
     if (content.size() <= kShownContent) line.add("transcript", common::hex(content.data(), content.size()));
-    else line.add("transcript_sha256", sha256_hex(content.data(), content.size()));
+    else line.add("transcript_sha256", common::tls::sha256_hex(content.data(), content.size()));
   }
 }
 
@@ -146,7 +139,7 @@ Audit::Written Audit::append(std::string line) {
     for (Sink& sink : sinks_) sink.unwritten = 0;
     return failed(Written::later);
   }
-  tail_ = {tail_.next_sequence + 1, sha256_hex(line_.data(), line_.size()), false};
+  tail_ = {tail_.next_sequence + 1, common::tls::sha256_hex(line_.data(), line_.size()), false};
   if (!whole) return failed(Written::begun);
   degraded_ = false;
   return Written::yes;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "keyd/vault/wolfcrypt.h"
+#include "common/tls/wolfcrypt.h"
 
 namespace keyd {
 namespace {

@@ -5,7 +5,8 @@
 #include <utility>
 
 #include "common/der.h"
-#include "keyd/vault/wolfcrypt.h"
+#include "common/tls/pem.h"
+#include "common/tls/wolfcrypt.h"
 
 namespace keyd {
 namespace {
@@ -14,7 +15,6 @@ namespace der = common::der;
 
 using namespace std::string_view_literals;
 
-// What a file without a PEM block may be, by how it begins.
 constexpr char kUtf16[] = "it is UTF-16 text; convert it: `iconv -f UTF-16 -t UTF-8 FILE >NEW`",
                kSsh[] = "found an OpenSSH public key; the private key is the file beside it without .pub";
 // What a file without a PEM block may be, by how it begins.
@@ -54,27 +54,24 @@ std::string why_not_read(std::string_view label) {
 }  // namespace
 
 PemKey find_private_key(std::string_view text, std::string& problem) {
-  constexpr std::string_view kBegin = "-----BEGIN ", kDashes = "-----", kKey = "PRIVATE KEY";
+  constexpr std::string_view kKey = "PRIVATE KEY";
   PemKey key;
   std::string_view found, other;
   const auto fail = [&](std::string what) {
     problem = std::move(what);
     return PemKey();
   };
-  for (size_t at = text.find(kBegin); at != text.npos; at = text.find(kBegin, at + 1)) {
-    const size_t from = at + kBegin.size(), to = text.find(kDashes, from);
-    if (to == text.npos || to - from > 40) return fail("it is not PEM: a BEGIN line is broken");
-    const std::string_view label = text.substr(from, to - from), rest = text.substr(to + kDashes.size());
-    if (!label.ends_with(kKey)) {
-      if (other.empty()) other = label;
+  for (size_t at = 0; const auto block = common::tls::next_pem_block(text, at);) {
+    if (!block->label.data()) return fail("it is not PEM: a BEGIN line is broken");
+    if (!block->label.ends_with(kKey)) {
+      if (other.empty()) other = block->label;
       continue;
     }
-    const size_t end = rest.find(kDashes);
-    if (end == rest.npos || !rest.substr(end).starts_with("-----END " + std::string(label) + "-----"))
-      return fail("it is cut off: \"" + std::string(label) + "\" has no END line of its own");
+    if (!block->body.data())
+      return fail("it is cut off: \"" + std::string(block->label) + "\" has no END line of its own");
     if (!found.empty()) return fail("there are two private keys in it; keep one");
-    found = label;
-    key = {rest.substr(0, end), label.starts_with("ENCRYPTED ")};
+    found = block->label;
+    key = {block->body, found.starts_with("ENCRYPTED ")};
   }
   if (found.empty() && other.empty()) return fail(what_it_is(text));
   if (found.empty())

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/tls/sha2.h"
 #include "keyd/notary/question.h"
 
 namespace keyd {
@@ -25,12 +26,11 @@ bool resolve(Job& job, size_t suite_hash) {
   const bool tls13 = sign.kind == Kind::tls13_client_bound;
   sign.kind = tls13 ? Kind::tls13_client : Kind::tls12_client;
   if (!tls13 && sign.scheme == ipc::Scheme::ed25519) return true;
-  const size_t size = tls13 ? suite_hash : hash_size(sign.scheme);
+  const size_t size = tls13 ? suite_hash : facts_of(sign.scheme).hash_size;
   if (tls13 && size != 32 && size != 48) return false;
-  if (wc_Hash(hash_of_size(size), sign.content.data(), static_cast<word32>(sign.content.size()), job.hash.data(),
-              static_cast<word32>(size)) != 0)
-    return false;
-  sign.content = std::span(job.hash).first(size);
+  const auto hash = std::span(job.hash).first(size);
+  if (!common::tls::sha2(sign.content, hash)) return false;
+  sign.content = hash;
   return true;
 }
 

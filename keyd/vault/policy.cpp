@@ -3,6 +3,7 @@
 namespace keyd {
 namespace {
 
+using common::tls::Family;
 using ipc::Kind;
 using ipc::Role;
 using ipc::Scheme;
@@ -15,20 +16,14 @@ constexpr Verdict denied(const char* reason) { return {Status::denied, reason}; 
 bool is_server(Kind kind) { return kind == Kind::tls13_server || kind == Kind::tls12_server; }
 
 Verdict scheme_fits(Scheme scheme, Kind kind, KeyType key) {
-  switch (family_of(scheme)) {
-    case Family::rsa_pkcs1:
-      if (is_tls13(kind)) return denied("PKCS#1 v1.5 is not for TLS 1.3 handshakes");  // RFC 8446 4.2.3
-      [[fallthrough]];
-    case Family::rsa_pss: return key == KeyType::rsa ? kOk : denied("the key is not RSA");
-    case Family::ed25519: return key == KeyType::ed25519 ? kOk : denied("the key is not Ed25519");
-    case Family::ecdsa: break;
-  }
-  if (key != KeyType::p256 && key != KeyType::p384 && key != KeyType::p521) return denied("the key is not ECDSA");
-  // TLS 1.2 lets any curve sign with any hash; TLS 1.3 ties them together (RFC 8446 4.2.3).
-  const KeyType tied = scheme == Scheme::ecdsa_sha256   ? KeyType::p256
-                       : scheme == Scheme::ecdsa_sha384 ? KeyType::p384
-                                                        : KeyType::p521;
-  return is_tls13(kind) && key != tied ? denied("in TLS 1.3 this scheme belongs to another curve") : kOk;
+  const auto facts = facts_of(scheme);
+  if (fits(facts, key, is_tls13(kind))) return kOk;
+  if (is_tls13(kind) && facts.family == Family::rsa_pkcs1)
+    return denied("PKCS#1 v1.5 is not for TLS 1.3 handshakes");  // RFC 8446 4.2.3
+  if (fits(facts, key, false)) return denied("in TLS 1.3 this scheme belongs to another curve");
+  return denied(facts.family == Family::ecdsa     ? "the key is not ECDSA"
+                : facts.family == Family::ed25519 ? "the key is not Ed25519"
+                                                  : "the key is not RSA");
 }
 
 // client_random ‖ server_random ‖ ServerECDHParams (RFC 8422 5.4): curve_type, named curve, point, nothing behind.
@@ -81,7 +76,7 @@ Verdict content_fits(Kind kind, Scheme scheme, Bytes content) {
     case Kind::tls12_client: break;
   }
   if (scheme == Scheme::ed25519) return is_client_transcript(kind, content);
-  return content.size() == hash_size(scheme) ? kOk : denied("the content is not of the scheme's hash size");
+  return content.size() == facts_of(scheme).hash_size ? kOk : denied("the content is not of the scheme's hash size");
 }
 
 }  // namespace
@@ -96,24 +91,6 @@ bool is_tls13(Kind kind) {
 }
 
 bool is_bound(Kind kind) { return kind == Kind::tls13_client_bound || kind == Kind::tls12_client_bound; }
-
-// A code is hash:1 signature:1 (RFC 5246 7.4.1.4.1), but those from 0x0804 on were given out one by one (RFC 8446
-// 4.2.3).
-Family family_of(Scheme scheme) {
-  const auto code = static_cast<uint16_t>(scheme);
-  if (scheme == Scheme::ed25519) return Family::ed25519;
-  return code >> 8 == 8 ? Family::rsa_pss : (code & 0xff) == 3 ? Family::ecdsa : Family::rsa_pkcs1;
-}
-
-size_t hash_size(Scheme scheme) {
-  const auto code = static_cast<uint16_t>(scheme);
-  switch (code >> 8 == 8 ? code & 0xff : code >> 8) {
-    case 4: return 32;
-    case 5: return 48;
-    case 6: return 64;
-    default: return 0;
-  }
-}
 
 Verdict may_ask(const ipc::Lookup& lookup) {
   return lookup.role == Role::listener && !lookup.client_id.empty() ? denied("the listener's key has no client id")

@@ -9,7 +9,7 @@
 
 namespace keyd {
 
-enum class KeyType { rsa, p256, p384, p521, ed25519 };
+using common::tls::KeyType;
 const char* name(KeyType type);
 
 // What is public about a key.
@@ -40,9 +40,6 @@ Verdict may_ask(const ipc::Lookup& lookup);
 // With the key: is it the certificate's, does the scheme fit it, is the content exactly what the kind demands?
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key);
 
-enum class Family { rsa_pkcs1, rsa_pss, ecdsa, ed25519 };
-Family family_of(ipc::Scheme scheme);
-size_t hash_size(ipc::Scheme scheme);  // of the scheme's own hash; 0 for Ed25519, which signs messages
 bool is_tls13(ipc::Kind kind);
 bool is_bound(ipc::Kind kind);
 

@@ -57,8 +57,6 @@ int load(ed25519_key& key, const KeyParts& parts, SpkiDer& spki) {
 
 // Whether the numbers of a key belong together. wolfCrypt does not look, and one wrong number of an RSA key makes it
 // sign wrongly or leak a factor (Boneh, DeMillo, Lipton 1997).
-bool fits(const ecc_key&) { return true; }
-bool fits(const ed25519_key&) { return true; }
 bool fits(RsaKey& key) {
   mp_int a, b;
   const auto is_one = [&](int done) { return done == MP_OKAY && mp_isone(&b) == MP_YES; };
@@ -76,8 +74,6 @@ bool fits(RsaKey& key) {
 }
 
 // The hash that a certificate with a compressed point has; only elliptic keys have two.
-bool spki_of_compressed(RsaKey&, ipc::Spki&) { return true; }
-bool spki_of_compressed(ed25519_key&, ipc::Spki&) { return true; }
 bool spki_of_compressed(ecc_key& key, ipc::Spki& hash) {
   SpkiDer spki;
   const int size = wc_EccPublicKeyToDer_ex(&key, spki.data(), kSpkiRoom, 1, 1);
@@ -139,14 +135,17 @@ const char* PrivateKey::decode_as(const KeyParts& parts) {
   if (size <= 0 || wc_Sha256Hash(spki.data(), static_cast<word32>(size), info_.spki.data()) != 0)
     return "that is broken: `openssl pkey -in FILE -check -noout` must like it";
   info_.compressed = info_.spki;
-  if (!fits(key)) return "whose numbers do not belong together: `openssl pkey -in FILE -check -noout` must like it";
+  if constexpr (std::is_same_v<Key, RsaKey>)
+    if (!fits(key)) return "whose numbers do not belong together: `openssl pkey -in FILE -check -noout` must like it";
   Bytes in(spki.data(), static_cast<size_t>(size)), info = der::take(in, der::kSequence);
   der::take(info, der::kSequence);
   const Bytes computed = der::take(info, der::kBits).subspan(1);
   for (const Bytes stated : parts.stated)
     if (!stated.empty() && !same_public(stated, computed, std::is_same_v<Key, ecc_key>))
       return "whose public half is another key's; take it out, or get the right one from who made the key";
-  return spki_of_compressed(key, info_.compressed) ? "" : "that is broken";
+  if constexpr (std::is_same_v<Key, ecc_key>)
+    if (!spki_of_compressed(key, info_.compressed)) return "that is broken";
+  return "";
 }
 
 std::string PrivateKey::decode(const KeyParts& parts) {

@@ -13,9 +13,9 @@
 #include <string_view>
 #include <variant>
 
+#include "common/tls/wolfcrypt.h"
 #include "keyd/vault/policy.h"
 #include "keyd/vault/secure_memory.h"
-#include "keyd/vault/wolfcrypt.h"
 
 namespace keyd {
 

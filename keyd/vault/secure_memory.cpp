@@ -14,7 +14,7 @@
 #include <string>
 
 #include "common/fd.h"
-#include "keyd/vault/wolfcrypt.h"
+#include "common/tls/wolfcrypt.h"
 
 namespace keyd {
 namespace {

@@ -5,30 +5,19 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "common/tls/handshake_signature.h"
+#include "common/tls/sha2.h"
+
 namespace keyd {
 namespace {
 
 using Bytes = std::span<const uint8_t>;
+using common::tls::Family;
+using common::tls::Side;
 
 word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
 
 }  // namespace
-
-wc_HashType hash_of_size(size_t bytes) {
-  return bytes == 32 ? WC_HASH_TYPE_SHA256 : bytes == 48 ? WC_HASH_TYPE_SHA384 : WC_HASH_TYPE_SHA512;
-}
-
-Tls13Content compose_tls13(bool server, Bytes transcript_hash) {
-  static constexpr std::string_view kServer = "TLS 1.3, server CertificateVerify",
-                                    kClient = "TLS 1.3, client CertificateVerify";
-  Tls13Content content{};
-  auto at = std::fill_n(content.bytes.begin(), 64, uint8_t{0x20});
-  at = std::copy_n((server ? kServer : kClient).begin(), kServer.size(), at);
-  *at++ = 0;
-  at = std::copy_n(transcript_hash.begin(), std::min<size_t>(transcript_hash.size(), 48), at);
-  content.size = static_cast<size_t>(at - content.bytes.begin());
-  return content;
-}
 
 Signer::Signer() {
   if (wc_InitRng(&random_) != 0)
@@ -39,25 +28,27 @@ Signer::~Signer() { wc_FreeRng(&random_); }
 
 std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, SignatureBuffer& out) {
   const std::lock_guard guard(key.in_use());
-  Tls13Content composed;
+  std::optional<common::tls::CertificateVerifyContent> covered;
   Bytes message = request.content;
   if (is_tls13(request.kind)) {
-    composed = compose_tls13(request.kind == ipc::Kind::tls13_server, request.content);
-    message = Bytes(composed.bytes).first(composed.size);
+    const bool server = request.kind == ipc::Kind::tls13_server;
+    message = covered.emplace(server ? Side::server : Side::client, request.content).bytes();
   }
+  const auto scheme = facts_of(request.scheme);
   std::optional<size_t> size;
-  if (request.scheme == ipc::Scheme::ed25519) {
+  if (scheme.family == Family::ed25519) {
     word32 length = static_cast<word32>(out.size());
     if (wc_ed25519_sign_msg(message.data(), size32(message), out.data(), &length, &key.as<ed25519_key>()) == 0)
       size = length;
   } else {
-    const wc_HashType hash = hash_of_size(hash_size(request.scheme));
+    const wc_HashType hash = common::tls::hash_type(scheme.hash_size);
     std::array<uint8_t, 64> buffer;
-    Bytes digest = Bytes(buffer).first(hash_size(request.scheme));
+    const auto computed = std::span(buffer).first(scheme.hash_size);
+    Bytes digest = computed;
     if (request.kind == ipc::Kind::tls12_client) digest = message;  // the one content that comes hashed
-    else if (wc_Hash(hash, message.data(), size32(message), buffer.data(), size32(digest)) != 0) return std::nullopt;
-    if (family_of(request.scheme) == Family::ecdsa) size = ecdsa(key.as<ecc_key>(), digest, out);
-    else if (family_of(request.scheme) == Family::rsa_pkcs1) size = rsa_pkcs1(key.as<RsaKey>(), hash, digest, out);
+    else if (!common::tls::sha2(message, computed)) return std::nullopt;
+    if (scheme.family == Family::ecdsa) size = ecdsa(key.as<ecc_key>(), digest, out);
+    else if (scheme.family == Family::rsa_pkcs1) size = rsa_pkcs1(key.as<RsaKey>(), hash, digest, out);
     else size = rsa_pss(key.as<RsaKey>(), hash, digest, out);
   }
   wipe_stack();

@@ -15,15 +15,6 @@ namespace keyd {
 
 using SignatureBuffer = std::array<uint8_t, ipc::kMaxSignature>;
 
-// What a TLS 1.3 CertificateVerify signs (RFC 8446 section 4.4.3): 64 spaces, the role's words, 0, the transcript
-// hash.
-struct Tls13Content {
-  std::array<uint8_t, 64 + 33 + 1 + 48> bytes;
-  size_t size;
-};
-Tls13Content compose_tls13(bool server, std::span<const uint8_t> transcript_hash);  // at most 48 bytes
-wc_HashType hash_of_size(size_t bytes);                                             // SHA-2 of 32, 48 or 64
-
 class Signer {
  public:
   Signer();  // throws std::runtime_error if there is no randomness

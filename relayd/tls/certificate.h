@@ -1,18 +1,12 @@
 // Certificates as bytes: what a listener shows, and what a device showed.
 #pragma once
 
-#include <optional>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "ipc/protocol.h"
 
 namespace relayd::tls {
-
-// SHA-256 of the SubjectPublicKeyInfo of a DER certificate, an EC point in both coordinates; nullopt if it is none.
-std::optional<ipc::Spki> spki_of(std::span<const uint8_t> certificate_der);
 
 // wolfSSL 5.7.2 (packaging/wolfssl/fetch, its last resort) begins no handshake without something that looks like a key.
 #if defined(MQTT_RELAY_WOLFSSL_5_7)
@@ -20,9 +14,6 @@ inline constexpr bool kNeedsPublicKey = true;
 #else
 inline constexpr bool kNeedsPublicKey = false;
 #endif
-
-// SubjectPublicKeyInfo of a DER certificate, itself DER; empty if it is none.
-std::vector<uint8_t> public_key_of(std::span<const uint8_t> certificate_der);
 
 // A chain as it came over the wire: DER, leaf first, no root needed.
 struct CertificateChain {

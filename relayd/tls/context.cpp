@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "common/config.h"
+#include "common/tls/spki.h"
 #include "relayd/tls/callbacks.h"
 #include "relayd/tls/stream.h"
 
@@ -104,9 +105,8 @@ ServerContext::ServerContext(const ServerOptions& options)
   for (const auto& der : certificates) chain.insert(chain.end(), der.begin(), der.end());
   certificate_.der = certificates.front();
   certificate_.leaf_size = certificate_.der.size();
-  const auto spki = spki_of(certificate_.leaf());
-  if (!spki)
-    throw ConfigError(pem.file + ": the first certificate can't be read: not X.509, or an unknown kind of key");
+  const auto spki = common::tls::spki_hash(certificate_.leaf());
+  if (!spki) throw ConfigError(pem.file + ": the first certificate can't be read: it has no public key");
   certificate_.spki = *spki;
   const int result = wolfSSL_CTX_use_certificate_chain_buffer_format(
       context_.get(), chain.data(), static_cast<long>(chain.size()), WOLFSSL_FILETYPE_ASN1);
@@ -114,7 +114,7 @@ ServerContext::ServerContext(const ServerOptions& options)
     throw ConfigError(pem.file + ": the certificate chain can't be used: " + reason(result));
 
   if (kNeedsPublicKey) {
-    const auto key = public_key_of(certificate_.leaf());
+    const auto key = common::tls::spki_in(certificate_.leaf());
     if (wolfSSL_CTX_use_PrivateKey_buffer(context_.get(), key.data(), static_cast<long>(key.size()),
                                           WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
       throw ConfigError(pem.file + ": its public key can't be used");

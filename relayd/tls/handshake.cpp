@@ -11,46 +11,23 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/tls/handshake_signature.h"
+#include "common/tls/sha2.h"
+#include "common/tls/spki.h"
 #include "common/tls/wolf_shim.h"
 #include "relayd/tls/client_hello.h"
 
 namespace relayd::tls {
 namespace {
 
-wc_HashType hash_of(ipc::Scheme scheme) {
-  switch (scheme) {
-    case ipc::Scheme::rsa_pkcs1_sha256:
-    case ipc::Scheme::ecdsa_sha256:
-    case ipc::Scheme::rsa_pss_rsae_sha256: return WC_HASH_TYPE_SHA256;
-    case ipc::Scheme::rsa_pkcs1_sha384:
-    case ipc::Scheme::ecdsa_sha384:
-    case ipc::Scheme::rsa_pss_rsae_sha384: return WC_HASH_TYPE_SHA384;
-    case ipc::Scheme::rsa_pkcs1_sha512:
-    case ipc::Scheme::ecdsa_sha512:
-    case ipc::Scheme::rsa_pss_rsae_sha512: return WC_HASH_TYPE_SHA512;
-    case ipc::Scheme::ed25519: return WC_HASH_TYPE_NONE;
-  }
-  return WC_HASH_TYPE_NONE;
-}
-
-// RFC 8446 section 4.4.3: 64 spaces, the context string, a zero byte, the transcript hash.
-size_t compose_tls13(bool server, std::span<const uint8_t> transcript_hash, std::span<uint8_t> out) {
-  static constexpr char kServer[] = "TLS 1.3, server CertificateVerify";
-  static constexpr char kClient[] = "TLS 1.3, client CertificateVerify";
-  std::fill_n(out.begin(), 64, uint8_t{0x20});
-  std::copy_n(server ? kServer : kClient, sizeof kServer, out.begin() + 64);  // with its terminating zero
-  std::copy(transcript_hash.begin(), transcript_hash.end(), out.begin() + 64 + sizeof kServer);
-  return 64 + sizeof kServer + transcript_hash.size();
-}
+using common::tls::Side;
 
 // Whether wolfSSL's input is `content`, or its digest (a PKCS#1 DigestInfo ends with it).
 bool is_input_for(std::span<const uint8_t> wolf_input, std::span<const uint8_t> content, ipc::Scheme scheme) {
-  const wc_HashType hash = hash_of(scheme);
-  if (hash == WC_HASH_TYPE_NONE) return std::ranges::equal(wolf_input, content);
+  const size_t size = facts_of(scheme).hash_size;
+  if (size == 0) return std::ranges::equal(wolf_input, content);
   uint8_t digest[WC_MAX_DIGEST_SIZE];
-  const auto size = static_cast<size_t>(wc_HashGetDigestSize(hash));
-  return wolf_input.size() >= size &&
-         wc_Hash(hash, content.data(), static_cast<word32>(content.size()), digest, static_cast<word32>(size)) == 0 &&
+  return wolf_input.size() >= size && common::tls::sha2(content, std::span(digest, size)) &&
          std::ranges::equal(wolf_input.last(size), std::span(digest, size));
 }
 
@@ -66,7 +43,7 @@ trust::Refusal unusable_key() {
 }
 
 std::optional<trust::Refusal> keep_chain(Handshake::Chain chain, CertificateChain& kept) {
-  const auto spki = spki_of(chain.front());
+  const auto spki = common::tls::spki_hash(chain.front());
   if (!spki) return unusable_key();
   kept.spki = *spki;
   kept.leaf_size = chain.front().size();
@@ -120,8 +97,8 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
     if (size < 0) return false;
     request.kind = server ? ipc::Kind::tls13_server : ipc::Kind::tls13_client;
     request.content = scratch.first(static_cast<size_t>(size));
-    uint8_t composed[256];
-    return is_input_for(wolf_input, {composed, compose_tls13(server, request.content, composed)}, request.scheme);
+    const common::tls::CertificateVerifyContent covered(server ? Side::server : Side::client, request.content);
+    return is_input_for(wolf_input, covered.bytes(), request.scheme);
   }
   if (server) {
     const unsigned char* data = nullptr;
@@ -133,9 +110,8 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
   }
   // The one opaque case: wolfSSL has the digest of the handshake messages only (Ed25519: the messages).
   request.kind = ipc::Kind::tls12_client;
-  const wc_HashType hash = hash_of(request.scheme);
-  request.content =
-      hash == WC_HASH_TYPE_NONE ? wolf_input : wolf_input.last(static_cast<size_t>(wc_HashGetDigestSize(hash)));
+  const size_t hash = facts_of(request.scheme).hash_size;
+  request.content = hash == 0 ? wolf_input : wolf_input.last(hash);
   return true;
 }
 
@@ -144,12 +120,9 @@ bool Handshake::bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_i
   if (recorder_->overflowed()) return false;
   const auto messages = recorder_->messages();
   if (request.kind == ipc::Kind::tls13_client) {
-    uint8_t hash[WC_MAX_DIGEST_SIZE];
-    const auto size = static_cast<word32>(request.content.size());
-    const auto type = size == 48 ? WC_HASH_TYPE_SHA384 : WC_HASH_TYPE_SHA256;
-    if (wc_Hash(type, messages.data(), static_cast<word32>(messages.size()), hash, size) != 0 ||
-        !std::ranges::equal(request.content, std::span(hash, size)))
-      return false;
+    uint8_t buffer[WC_MAX_DIGEST_SIZE];
+    const auto hash = std::span(buffer).first(request.content.size());
+    if (!common::tls::sha2(messages, hash) || !std::ranges::equal(request.content, hash)) return false;
     request.kind = ipc::Kind::tls13_client_bound;
   } else {
     if (!is_input_for(wolf_input, messages, request.scheme)) return false;

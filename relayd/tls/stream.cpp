@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/tls/spki.h"
 #include "common/tls/wolf_shim.h"
 #include "relayd/tls/client_hello.h"
 #include "relayd/tls/error_words.h"
@@ -101,7 +102,7 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
     return false;
   // With no key at all wolfSSL does not keep the messages that a TLS 1.2 Ed25519 signature covers. The public key,
   // given as the key, makes it keep them; it signs nothing, the callback does.
-  if (const auto public_key = public_key_of(own.leaf());
+  if (const auto public_key = common::tls::spki_in(own.leaf());
       (kNeedsPublicKey || is_ed25519(public_key)) &&
       wolfSSL_use_PrivateKey_buffer(ssl, public_key.data(), static_cast<long>(public_key.size()),
                                     WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)

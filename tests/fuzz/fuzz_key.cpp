@@ -82,7 +82,7 @@ bool verifies(keyd::PrivateKey& key, Bytes message, Bytes signature) {
   const auto hash = scheme == ipc::Scheme::ecdsa_sha256   ? WC_HASH_TYPE_SHA256
                     : scheme == ipc::Scheme::ecdsa_sha384 ? WC_HASH_TYPE_SHA384
                                                           : WC_HASH_TYPE_SHA512;
-  const auto digest_size = static_cast<word32>(keyd::hash_size(scheme));
+  const auto digest_size = static_cast<word32>(facts_of(scheme).hash_size);
   return wc_Hash(hash, message.data(), static_cast<word32>(message.size()), digest.data(), digest_size) == 0 &&
          wc_ecc_verify_hash(signature.data(), size, digest.data(), digest_size, &good, &key.as<ecc_key>()) == 0 &&
          good == 1;
@@ -98,8 +98,8 @@ void sign(keyd::PrivateKey& key, keyd::Signer& signer) {
   const auto size = signer.sign(key, request, signature);
   REQUIRE(size || info.type == KeyType::rsa);
   if (!size) return;
-  const auto content = keyd::compose_tls13(false, transcript_hash);
-  REQUIRE(verifies(key, Bytes(content.bytes).first(content.size), Bytes(signature).first(*size)));
+  const common::tls::CertificateVerifyContent content(common::tls::Side::client, transcript_hash);
+  REQUIRE(verifies(key, content.bytes(), Bytes(signature).first(*size)));
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ TEST_CASE("a_tls12_client_signature_is_over_the_hash_that_came", "[keyd][signer]
     INFO(type << " " << ipc::name(scheme));
     const Key peer = Key::generate(type);
     const auto key = read_by(vault, peer);
-    const std::vector<uint8_t> hash(hash_size(scheme), 0x77);
+    const std::vector<uint8_t> hash(facts_of(scheme).hash_size, 0x77);
     CHECK(peer.verifies_digest(scheme, hash, sign(*key, Kind::tls12_client, scheme, hash)));
   }
 }
