@@ -108,59 +108,23 @@ void LoaderFiles::add(const std::string& path, FileRule::Right right) {
 }
 
 std::vector<const char*> calls_of_birth() {
-  return {"execveat",
-          "brk",
-          "mmap",
-          "mprotect",
-          "munmap",
-          "mremap",
-          "madvise",
-          "arch_prctl",
-          "set_tid_address",
-          "set_robust_list",
-          "rseq",
-          "prlimit64",
-          "getrandom",
-          "futex",  // the loader, libc
-          "openat",
-          "open",
-          "read",
-          "pread64",
-          "lseek",
-          "close",
-          "fstat",
-          "newfstatat",
-          "statx",
-          "access",
-          "faccessat",
-          "faccessat2",
-          "readlink",
-          "readlinkat",
-          "fcntl",
-          "getcwd",
-          "uname",
-          "sysinfo",
-          "getuid",
-          "geteuid",
-          "getgid",
-          "getegid",
-          "getpid",
-          "gettid",
-          "sched_getaffinity",
-          "sigaltstack",
-          "rt_sigaction",
-          "rt_sigprocmask",
-          "rt_sigreturn",
-          "clock_gettime",
-          "gettimeofday",
-          "write",
-          "prctl",
-          "seccomp",
-          "landlock_create_ruleset",
-          "landlock_add_rule",
-          "landlock_restrict_self",
-          "exit",
-          "exit_group"};
+  // clang-format off
+  return {
+      "execveat",                                                                         // the birth itself
+      "brk", "mmap", "mprotect", "munmap", "mremap", "madvise",                           // memory
+      "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "futex",   // libc's start
+      "getrandom", "uname", "sysinfo", "sched_getaffinity",                               // libc's start: seeds, sizes
+      "openat", "open", "read", "pread64", "lseek", "close", "fstat", "newfstatat", "statx",
+      "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd",            // the loader's files
+      "getuid", "geteuid", "getgid", "getegid", "getpid", "gettid",                       // its ids  
+      "clock_gettime", "gettimeofday",                                                    // time
+      "write", "fcntl",                                                                   // the log
+      "sigaltstack", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",                    // signals
+      "prctl", "seccomp",                                                                 // a sandbox of its own
+      "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
+      "exit", "exit_group",                                                               // the end
+  };
+  // clang-format on
 }
 
 }  // namespace common

@@ -32,9 +32,16 @@ constexpr int kProgram = 5;  // behind kNotarySocket and kNotarySettings
 constexpr timespec kBetweenBirths{0, 100'000'000};
 constexpr int kFirstWordMs = 30'000;
 
-// What the guardian needs beside what a birth takes.
-constexpr const char* kGuardianCalls[] = {"clone",  "clone3",   "wait4",  "clock_nanosleep", "nanosleep", "getppid",
-                                          "sendto", "recvfrom", "tgkill", "pwritev2",        "fcntl",     "ioctl"};
+// Besides the calls of a birth. The notary inherits this filter and adds its own, so what it needs is here as well.
+// clang-format off
+constexpr const char* kGuardianCalls[] = {
+    "clone", "clone3", "getppid", "wait4",  // a child: its birth, that it dies with its parent, its end
+    "clock_nanosleep", "nanosleep",         // the pause before the next one
+    "sendto", "recvfrom",                   // word to keyd when no notary can be had; the notary's questions and answers
+    "pwritev2", "fcntl", "ioctl",           // the log, which never waits
+    "tgkill",                               // abort(3)
+};
+// clang-format on
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -48,8 +55,8 @@ void die_with(pid_t parent) {
   if (getppid() != parent) _exit(0);
 }
 
-// As a fresh process, but for what is sent to keyd's whole group (a terminal's ^C, systemd's stop): keyd still needs
-// answers while it stops. The notary leaves with it.
+// As in a fresh process, but ignores the signals that go to keyd's whole group (a terminal's ^C, systemd's stop): keyd
+// needs answers while it stops. The notary leaves with keyd.
 void reset_signals() {
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);  // some can't be: they have no other
   for (const int number : {SIGINT, SIGTERM, SIGPIPE}) signal(number, SIG_IGN);
@@ -78,7 +85,7 @@ void confine() {
   missing(common::allow_system_calls(calls, {}, common::Executes::by_descriptor));
 }
 
-// Where the notary's first word would be; later ones are nobody's answer, and no harm.
+// In place of the notary's first word. Later, keyd takes it for the answer to no question and drops it.
 void say(const std::string& problem) {
   NotaryAnswer word;
   strncpy(word.problem, problem.c_str(), sizeof word.problem - 1);

@@ -1,8 +1,8 @@
 // mqtt-keyd-notary: reads for keyd what comes from the network, and has no key.
 //
-// Its guardian (keyd/guardian) executes it, with the socket pair to keyd and its settings; nobody else has a use for
-// it. Once it has said that it can answer it has no file, no other descriptor but standard error, and next to no system
-// call.
+// Its guardian (keyd/guardian) executes it, with the socket pair to keyd and its settings; it is of no use to anybody
+// else. Before it says that it can answer, it gives up all files, all descriptors but these and standard error, and
+// nearly all system calls.
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sysexits.h>
@@ -27,11 +27,17 @@ namespace {
 using namespace keyd;
 namespace log = common::log;
 
-// What answering takes.
+// All that answering takes.
+// clang-format off
 constexpr const char* kCalls[] = {
-    "recvfrom", "sendto",  "write",  "getrandom",    "clock_gettime",  "gettimeofday", "brk",   "munmap",
-    "mremap",   "madvise", "futex",  "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "exit",  "exit_group",
-    "gettid",   "getpid",  "tgkill", "newfstatat",   "fstat",          "pwritev2",     "fcntl", "ioctl"};
+    "recvfrom", "sendto",                                         // questions and answers
+    "write", "pwritev2", "fcntl", "ioctl", "newfstatat", "fstat", // the log, which never waits
+    "brk", "munmap", "mremap", "madvise", "futex",                // memory
+    "getrandom", "clock_gettime", "gettimeofday",                 // randomness, time
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",             // signals
+    "gettid", "getpid", "tgkill", "exit", "exit_group",           // the end, and abort(3)
+};
+// clang-format on
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 

@@ -10,17 +10,21 @@
 namespace keyd {
 namespace {
 
-// All that serving takes: the loop, sockets, key files and the audit's (openat), memory, threads that exist, the
-// end. Of two names for one thing, processors have one; the other is skipped.
+// All that serving takes. Where two names mean one thing a processor has one of them; the other is skipped.
+// clang-format off
 constexpr const char* kServing[] = {
-    "epoll_wait",   "epoll_pwait",    "epoll_ctl",    "poll",          "ppoll",        "ioctl",        // loop
-    "accept4",      "recvmsg",        "recvfrom",     "sendto",        "sendmsg",      "getsockopt",   // sockets
-    "setsockopt",   "read",           "write",        "pwritev2",      "close",        "openat",       // files
-    "newfstatat",   "fstat",          "statx",        "flock",         "fcntl",        "munmap",       // memory
-    "mremap",       "madvise",        "brk",          "getrandom",     "futex",        "sched_yield",  // threads
-    "gettid",       "getpid",         "geteuid",      "clock_gettime", "gettimeofday", "restart_syscall",
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",   "tgkill",       "exit",  // the end
-    "exit_group"};
+    "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll",              // the loop
+    "accept4", "getsockopt", "setsockopt",                                  // the socket that workers connect to
+    "recvmsg", "recvfrom", "sendto", "sendmsg",                             // workers, the notary, sd_notify(3)
+    "openat", "newfstatat", "fstat", "statx", "read", "close",              // key files, the audit file
+    "write", "pwritev2", "flock", "fcntl", "ioctl",                         // the audit and the log, which never wait
+    "brk", "munmap", "mremap", "madvise",                                   // memory
+    "futex", "sched_yield", "gettid",                                       // threads that exist
+    "getrandom", "getpid", "geteuid", "clock_gettime", "gettimeofday",      // randomness, names, time
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",  // signals, and going on
+    "tgkill", "exit", "exit_group",                                         // the end, and abort(3)
+};
+// clang-format on
 constexpr int kFamilies[] = {AF_UNIX};  // sd_notify(3)
 
 }  // namespace
