@@ -1,6 +1,7 @@
 // bind_remote: a device's key signs for the configured remote broker and for nobody else, whatever a worker asks for.
 
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/field.h"
 #include "tests/integration/harness/need.h"
 #include "tests/integration/harness/world.h"
 
@@ -56,6 +57,23 @@ TEST_CASE("with bind_remote a device reaches the configured broker") {
     CHECK(line.at("result") == "ok");
     CHECK(line.at("kind").get<std::string>().find("bound") != std::string::npos);
   }
+}
+
+TEST_CASE("with bind_remote a device whose certificate has a compressed point reaches the configured broker") {
+  TempDir directory;
+  const auto root = field::root("Root");
+  const auto trusted = field::save_certificates(directory / "devices.pem", {root});
+  World world({.keyd = bound_to(own_address()),
+               .relayd = {{"listener", {{"cacertfile", trusted}}}},
+               .local = false,
+               .remote_trusts = trusted});
+  const auto identity = field::save(directory.path(), "dev1", {field::device(root, {}, "P-256:compressed")});
+  world.give_key("dev1", identity);
+  for (const TlsVersion version : {TlsVersion::v1_2, TlsVersion::v1_3}) {
+    Device device(TlsStream::connect(world.relay().endpoint(), field::client(identity, version)));
+    device.join("dev1");
+  }
+  for (const auto& line : device_signatures(world)) CHECK(line.at("result") == "ok");
 }
 
 TEST_CASE("with bind_remote a device's key signs nothing towards another server of the same authority") {
