@@ -108,7 +108,7 @@ ipc::Lookup lookup_of(std::string_view client_id) { return {ipc::Role::device, {
 
 }  // namespace
 
-TEST_CASE("keyd_client_delivers_answers_to_their_requests_in_any_order") {
+TEST_CASE("keyd's client delivers answers to their requests in any order") {
   Connected connected;
   auto& [keyd, loop, client] = connected;
   std::string answers;
@@ -123,7 +123,7 @@ TEST_CASE("keyd_client_delivers_answers_to_their_requests_in_any_order") {
   CHECK(answers == "ba");
 }
 
-TEST_CASE("keyd_client_asks_again_after_keyd_came_back") {
+TEST_CASE("keyd's client asks again after keyd came back") {
   Connected connected;
   auto& [keyd, loop, client] = connected;
   bool arrived = false;
@@ -142,7 +142,7 @@ TEST_CASE("keyd_client_asks_again_after_keyd_came_back") {
   loop.until([&] { return arrived; });
 }
 
-TEST_CASE("keyd_client_ends_every_request_in_time_when_keyd_is_silent") {
+TEST_CASE("keyd's client ends every request in time when keyd is silent") {
   PlayedKeyd keyd;
   keyd.listen();  // accepts by its backlog, never answers HELLO
   Loop loop;
@@ -153,7 +153,7 @@ TEST_CASE("keyd_client_ends_every_request_in_time_when_keyd_is_silent") {
   loop.until([&] { return unanswered == 3; });
 }
 
-TEST_CASE("keyd_client_refuses_more_than_max_pending_requests") {
+TEST_CASE("keyd's client refuses more than max_pending requests") {
   PlayedKeyd keyd;
   Loop loop;
   Client client(&loop.loop, options(keyd, 20'000, 2));
@@ -166,14 +166,14 @@ TEST_CASE("keyd_client_refuses_more_than_max_pending_requests") {
   CHECK(client.lookup(lookup_of("c"), nothing));
 }
 
-TEST_CASE("keyd_client_refuses_a_field_longer_than_the_protocol_allows") {
+TEST_CASE("keyd's client refuses a field longer than the protocol allows") {
   PlayedKeyd keyd;
   Loop loop;
   Client client(&loop.loop, options(keyd));
   CHECK_FALSE(client.lookup(lookup_of(std::string(ipc::kMaxClientId + 1, 'x')), [](const Client::Answer&) {}));
 }
 
-TEST_CASE("keyd_client_forgets_a_cancelled_request") {
+TEST_CASE("keyd's client forgets a cancelled request") {
   Connected connected;
   auto& [keyd, loop, client] = connected;
   bool called = false, other = false;
@@ -187,7 +187,7 @@ TEST_CASE("keyd_client_forgets_a_cancelled_request") {
   CHECK_FALSE(called);
 }
 
-TEST_CASE("keyd_client_leaves_a_keyd_that_speaks_another_protocol") {
+TEST_CASE("keyd's client leaves a keyd that speaks another protocol") {
   Connected connected;
   auto& [keyd, loop, client] = connected;
   keyd.say("HTTP/1.1 400 Bad Request\r\n\r\n");

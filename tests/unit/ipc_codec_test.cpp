@@ -58,7 +58,7 @@ std::vector<Request> one_of_each() {
 
 }  // namespace
 
-TEST_CASE("requests_have_the_documented_layout", "[ipc][codec]") {
+TEST_CASE("requests have the documented layout", "[ipc][codec]") {
   CHECK(encoded(Request{0x01020304, Hello{0x0506, 0x0708, 0x090a0b0c}}) ==
         Datagram{1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
   CHECK(encoded(Request{9, std::monostate{}}) == Datagram{4, 0, 0, 0, 0, 9});
@@ -72,13 +72,13 @@ TEST_CASE("requests_have_the_documented_layout", "[ipc][codec]") {
   CHECK(Datagram(sign.begin() + 72, sign.begin() + 77) == Datagram{3, 8, 5, 0, 48});          // kind, scheme, length
 }
 
-TEST_CASE("responses_have_the_documented_layout", "[ipc][codec]") {
+TEST_CASE("responses have the documented layout", "[ipc][codec]") {
   const Datagram payload{0xaa, 0xbb};
   CHECK(encoded(Response{0x01020304, Status::busy, 0x05060708, payload}) ==
         Datagram{5, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 2, 0xaa, 0xbb});
 }
 
-TEST_CASE("every_request_survives_the_round_trip", "[ipc][codec]") {
+TEST_CASE("every request survives the round trip", "[ipc][codec]") {
   for (const uint32_t id : {0u, 1u, std::numeric_limits<uint32_t>::max()}) {
     const Datagram hello = encoded(Request{id, Hello{65535, 12, 700}});
     const auto back = decode_request(hello);
@@ -121,7 +121,7 @@ TEST_CASE("every_request_survives_the_round_trip", "[ipc][codec]") {
   CHECK(decode_request(encoded(Request{1, std::monostate{}}))->op() == Op::stats);
 }
 
-TEST_CASE("every_response_survives_the_round_trip", "[ipc][codec]") {
+TEST_CASE("every response survives the round trip", "[ipc][codec]") {
   for (const Status status : {Status::ok, Status::not_found, Status::mismatch, Status::unusable, Status::denied,
                               Status::busy, Status::malformed, Status::internal})
     for (const size_t size : {size_t{0}, size_t{72}, kMaxSignature}) {
@@ -134,7 +134,7 @@ TEST_CASE("every_response_survives_the_round_trip", "[ipc][codec]") {
     }
 }
 
-TEST_CASE("only_an_ed25519_client_of_tls12_may_send_a_whole_transcript", "[ipc][codec]") {
+TEST_CASE("only an Ed25519 client of TLS 1.2 may send a whole transcript", "[ipc][codec]") {
   const std::vector<uint8_t> most(kMaxTranscript, 1), too_much(kMaxTranscript + 1, 1), hash(kMaxContent + 1, 1);
   const Datagram datagram = encoded(some_sign(Kind::tls12_client, Scheme::ed25519, most));
   CHECK(datagram.size() <= kMaxTranscriptRequest);
@@ -152,7 +152,7 @@ TEST_CASE("only_an_ed25519_client_of_tls12_may_send_a_whole_transcript", "[ipc][
   CHECK_FALSE(decode_request(forged));
 }
 
-TEST_CASE("what_does_not_fit_is_not_encoded", "[ipc][codec]") {
+TEST_CASE("what does not fit is not encoded", "[ipc][codec]") {
   const std::string id(kMaxClientId + 1, 'x');
   CHECK(encoded(Request{1, some_lookup(id)}).empty());
   const std::string spellings(kMaxSpellings + 1, 'x');
@@ -163,7 +163,7 @@ TEST_CASE("what_does_not_fit_is_not_encoded", "[ipc][codec]") {
   CHECK(encoded(Response{1, Status::ok, 0, payload}).empty());
 }
 
-TEST_CASE("a_datagram_that_is_too_short_or_too_long_is_refused", "[ipc][codec]") {
+TEST_CASE("a datagram that is too short or too long is refused", "[ipc][codec]") {
   for (const Request& request : one_of_each()) {
     const Datagram right = encoded(request);
     REQUIRE(decode_request(right));
@@ -179,7 +179,7 @@ TEST_CASE("a_datagram_that_is_too_short_or_too_long_is_refused", "[ipc][codec]")
   CHECK_FALSE(decode_response(longer));
 }
 
-TEST_CASE("unknown_values_and_reserved_bytes_are_refused", "[ipc][codec]") {
+TEST_CASE("unknown values and reserved bytes are refused", "[ipc][codec]") {
   const Datagram right = encoded(some_sign(Kind::tls13_client, Scheme::ecdsa_sha256, kContent));
   const size_t role = 6, kind = 6 + 60 + 6, scheme = kind + 1;
   const auto with = [&](size_t at, int value) {
@@ -202,7 +202,7 @@ TEST_CASE("unknown_values_and_reserved_bytes_are_refused", "[ipc][codec]") {
   CHECK_FALSE(decode_response(response));
 }
 
-TEST_CASE("lengths_inside_a_datagram_must_add_up", "[ipc][codec]") {
+TEST_CASE("lengths inside a datagram must add up", "[ipc][codec]") {
   const Datagram right = encoded(some_sign(Kind::tls13_client, Scheme::ecdsa_sha256, kContent));
   const size_t id_length = 6 + 59, content_length = 6 + 60 + 6 + 3;
   for (const size_t at : {id_length, content_length, content_length + 1})
@@ -214,7 +214,7 @@ TEST_CASE("lengths_inside_a_datagram_must_add_up", "[ipc][codec]") {
     }
 }
 
-TEST_CASE("random_bytes_are_refused_or_read_within_their_bounds", "[ipc][codec]") {
+TEST_CASE("random bytes are refused or read within their bounds", "[ipc][codec]") {
   std::mt19937 random(1);  // the same run every time
   for (int round = 0; round < 20'000; round++) {
     Datagram datagram(random() % 200);
@@ -226,7 +226,7 @@ TEST_CASE("random_bytes_are_refused_or_read_within_their_bounds", "[ipc][codec]"
   }
 }
 
-TEST_CASE("hello_and_stats_payloads_survive_the_round_trip", "[ipc][codec]") {
+TEST_CASE("the payloads of HELLO and STATS survive the round trip", "[ipc][codec]") {
   const auto welcome = decode_welcome(encode_welcome({0x1234, true}));
   REQUIRE(welcome);
   CHECK(welcome->version == 0x1234);
@@ -249,7 +249,7 @@ TEST_CASE("hello_and_stats_payloads_survive_the_round_trip", "[ipc][codec]") {
   CHECK_FALSE(decode_counters(std::span(payload).first(kCountersSize - 1)));
 }
 
-TEST_CASE("an_id_that_no_file_can_be_named_by_has_no_key", "[ipc][codec]") {
+TEST_CASE("a client id that can't be a file's name has no key", "[ipc][codec]") {
   using namespace std::string_literals;
   for (const auto& id : {"device"s, "a b"s, "..."s, ".hidden"s, "-rf"s, "äöü"s, "\xff\xfe"s, "a\\b"s, "~"s,
                          std::string(kMaxClientId, 'x')})

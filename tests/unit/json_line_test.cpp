@@ -22,7 +22,7 @@ std::string value_of(const std::string& line) { return json::parse(line).at("key
 
 }  // namespace
 
-TEST_CASE("a_json_line_has_its_fields_in_order_and_one_newline", "[common][json_line]") {
+TEST_CASE("a JSON line has its fields in order and one newline", "[common][json_line]") {
   JsonLine line;
   line.add("text", "a")
       .add("number", uint64_t{18446744073709551615u})
@@ -34,7 +34,7 @@ TEST_CASE("a_json_line_has_its_fields_in_order_and_one_newline", "[common][json_
   CHECK(JsonLine().finish() == "{}\n");
 }
 
-TEST_CASE("any_text_stays_one_line_and_comes_back_unchanged", "[common][json_line]") {
+TEST_CASE("any text stays one line and comes back unchanged", "[common][json_line]") {
   std::string all;
   for (int c = 0; c < 0x80; c++) all += static_cast<char>(c);
   for (const std::string& text : {all, "\"\\\n\r\t\b\f\0"s, "\",\"result\":\"ok"s, "äöü €  𝄞"s, "\xf4\x8f\xbf\xbf"s}) {
@@ -46,7 +46,7 @@ TEST_CASE("any_text_stays_one_line_and_comes_back_unchanged", "[common][json_lin
   }
 }
 
-TEST_CASE("bytes_that_are_not_utf8_become_replacement_characters", "[common][json_line]") {
+TEST_CASE("bytes that are not UTF-8 become replacement characters", "[common][json_line]") {
   for (const std::string& bad :
        {"\xff"s, "\x80"s, "\xc0\x80"s, "\xc1\xbf"s, "\xe0\x80\x80"s, "\xed\xa0\x80"s, "\xf0\x80\x80\x80"s,
         "\xf4\x90\x80\x80"s, "\xf5\x80\x80\x80"s, "\xe2\x82"s, "\xf0\x9d\x84"s, "\xc3"s, "\xc3\x28"s}) {
@@ -59,7 +59,7 @@ TEST_CASE("bytes_that_are_not_utf8_become_replacement_characters", "[common][jso
   }
 }
 
-TEST_CASE("random_bytes_make_valid_json_lines", "[common][json_line]") {
+TEST_CASE("random bytes make valid JSON lines", "[common][json_line]") {
   std::mt19937 random(1);
   for (int round = 0; round < 5000; round++) {
     std::string text(random() % 40, ' ');
@@ -70,13 +70,13 @@ TEST_CASE("random_bytes_make_valid_json_lines", "[common][json_line]") {
   }
 }
 
-TEST_CASE("keys_of_a_json_line_are_escaped_too", "[common][json_line]") {
+TEST_CASE("keys of a JSON line are escaped too", "[common][json_line]") {
   JsonLine line;
   line.add("a\"\n", 1);
   CHECK(json::parse(std::move(line).finish()).at("a\"\n") == 1);
 }
 
-TEST_CASE("hex_and_time_have_their_documented_form", "[common][json_line]") {
+TEST_CASE("hex and time have their documented form", "[common][json_line]") {
   const uint8_t bytes[] = {0, 0x0f, 0xa0, 0xff};
   CHECK(common::hex(bytes, sizeof bytes) == "000fa0ff");
   CHECK(common::hex(nullptr, 0).empty());

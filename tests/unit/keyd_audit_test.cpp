@@ -60,7 +60,7 @@ struct Request {
 
 }  // namespace
 
-TEST_CASE("a_signature_leaves_a_line_with_all_that_is_known", "[keyd][audit]") {
+TEST_CASE("a signature leaves an audit line with all that keyd knows of it", "[keyd][audit]") {
   Output out;
   Audit audit(out.fd.get());
   Request request;
@@ -97,7 +97,7 @@ TEST_CASE("a_signature_leaves_a_line_with_all_that_is_known", "[keyd][audit]") {
   CHECK(line.size() == expected.size() + 2);  // time, prev
 }
 
-TEST_CASE("an_audit_line_shows_an_ipv6_device_and_a_long_content_by_its_hash", "[keyd][audit]") {
+TEST_CASE("an audit line shows an IPv6 device, and a long content by its hash", "[keyd][audit]") {
   Output out;
   Audit audit(out.fd.get());
   Request request;
@@ -111,7 +111,7 @@ TEST_CASE("an_audit_line_shows_an_ipv6_device_and_a_long_content_by_its_hash", "
   CHECK(line.at("transcript_sha256") == witness::sha256_hex(std::string(200, 'x')));
 }
 
-TEST_CASE("each_audit_line_carries_the_hash_of_the_one_before", "[keyd][audit]") {
+TEST_CASE("each audit line carries the hash of the one before", "[keyd][audit]") {
   Output out;
   Audit audit(out.fd.get());
   const Request request;
@@ -122,7 +122,7 @@ TEST_CASE("each_audit_line_carries_the_hash_of_the_one_before", "[keyd][audit]")
   CHECK(json::parse(lines[0]).at("prev") == std::string(64, '0'));
 }
 
-TEST_CASE("a_client_id_can_not_forge_an_audit_line", "[keyd][audit]") {
+TEST_CASE("a client id can't forge an audit line", "[keyd][audit]") {
   Output out;
   Audit audit(out.fd.get());
   Request request;
@@ -135,13 +135,13 @@ TEST_CASE("a_client_id_can_not_forge_an_audit_line", "[keyd][audit]") {
   CHECK(json::parse(lines[1]).at("result") == "ok");
 }
 
-TEST_CASE("keyd_does_not_start_without_an_audit", "[keyd][audit]") {
+TEST_CASE("keyd does not start without an audit", "[keyd][audit]") {
   const common::Fd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
   CHECK_THROWS_AS(Audit(full.get()), std::runtime_error);
   CHECK_THROWS_AS(Audit(-1), std::runtime_error);
 }
 
-TEST_CASE("a_full_disk_degrades_the_audit_until_it_has_room_again", "[keyd][audit]") {
+TEST_CASE("a full disk degrades the audit until it has room again", "[keyd][audit]") {
   Output out;
   Audit audit(out.fd.get());
   const Request request;
@@ -168,7 +168,7 @@ TEST_CASE("a_full_disk_degrades_the_audit_until_it_has_room_again", "[keyd][audi
   CHECK(json::parse(out.lines().at(4)).at("lost") == 1);
 }
 
-TEST_CASE("a_line_written_in_part_is_completed_before_any_other", "[keyd][audit]") {
+TEST_CASE("a line written in part is completed before any other", "[keyd][audit]") {
   Output out;
   Audit audit(out.fd.get());
   const Request request;
@@ -202,7 +202,7 @@ void record(Audit& audit, const AuditEvent& event) {
   if (written == Audit::Written::no) _exit(1);
 }
 
-TEST_CASE("an_audit_pipe_that_is_slow_loses_nothing_and_is_never_waited_for", "[keyd][audit]") {
+TEST_CASE("a slow audit pipe loses nothing, and keyd never waits for it", "[keyd][audit]") {
   int ends[2];
   REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
   const common::Fd in(ends[0]);
@@ -259,7 +259,7 @@ std::string error_of_tail(const Filed& filed) {
 
 }  // namespace
 
-TEST_CASE("the_file_has_every_line_that_standard_output_has", "[keyd][audit]") {
+TEST_CASE("the file has every line that standard output has", "[keyd][audit]") {
   Filed filed;
   filed.run(5);
   CHECK(lines_of(filed.path).size() == 6);
@@ -270,7 +270,7 @@ TEST_CASE("the_file_has_every_line_that_standard_output_has", "[keyd][audit]") {
   CHECK((info.st_mode & 07777) == 0600);
 }
 
-TEST_CASE("with_a_file_the_chain_goes_on_over_restarts", "[keyd][audit]") {
+TEST_CASE("with a file the chain goes on over restarts", "[keyd][audit]") {
   Filed filed;
   for (int i = 0; i < 3; i++) filed.run(2);
   const auto lines = lines_of(filed.path);
@@ -278,7 +278,7 @@ TEST_CASE("with_a_file_the_chain_goes_on_over_restarts", "[keyd][audit]") {
   check_chain(lines);
 }
 
-TEST_CASE("a_line_that_a_crash_cut_off_stays_in_the_chain", "[keyd][audit]") {
+TEST_CASE("a line that a crash cut off stays in the chain", "[keyd][audit]") {
   Filed filed;
   filed.run(2);
   filed.append(R"({"time":"2026-11-23T20:00:00Z","seq":3,"pr)");
@@ -296,11 +296,11 @@ TEST_CASE("a_line_that_a_crash_cut_off_stays_in_the_chain", "[keyd][audit]") {
   CHECK(json::parse(lines_of(filed.path).back()).at("seq") == 8);
 }
 
-TEST_CASE("a_file_that_is_not_an_audit_is_not_added_to", "[keyd][audit]") {
+TEST_CASE("a file that is not an audit is not added to", "[keyd][audit]") {
   Filed filed;
   filed.append("root:x:0:0\n");
   CHECK(error_of_tail(filed).find("keyd.json: audit_file") == 0);
-  CHECK(error_of_tail(filed).find("none of keyd's audit") != std::string::npos);
+  CHECK(error_of_tail(filed).find("not a line of keyd's audit") != std::string::npos);
   std::filesystem::remove(filed.path);
   REQUIRE(mkfifo(filed.path.c_str(), 0600) == 0);
   CHECK(error_of_tail(filed).find("regular") != std::string::npos);
@@ -310,13 +310,13 @@ TEST_CASE("a_file_that_is_not_an_audit_is_not_added_to", "[keyd][audit]") {
   CHECK_THROWS_AS(Audit(filed.out.fd.get(), filed.place()), std::runtime_error);
 }
 
-TEST_CASE("two_keyds_do_not_write_one_file", "[keyd][audit]") {
+TEST_CASE("two keyds do not write one audit file", "[keyd][audit]") {
   Filed filed;
   const Audit first(filed.out.fd.get(), filed.place());
   CHECK_THROWS_AS(Audit(filed.out.fd.get(), filed.place()), std::runtime_error);
 }
 
-TEST_CASE("after_a_rotation_the_chain_goes_on_in_the_new_file", "[keyd][audit]") {
+TEST_CASE("after a rotation the chain goes on in the new file", "[keyd][audit]") {
   Filed filed;
   Audit audit(filed.out.fd.get(), filed.place());
   REQUIRE(audit.write(Request().event()));
@@ -333,7 +333,7 @@ TEST_CASE("after_a_rotation_the_chain_goes_on_in_the_new_file", "[keyd][audit]")
   check_chain(lines);
 }
 
-TEST_CASE("when_the_new_file_can_not_be_made_the_old_one_goes_on", "[keyd][audit]") {
+TEST_CASE("when the new file can't be made the old one goes on", "[keyd][audit]") {
   Filed filed;
   Audit audit(filed.out.fd.get(), filed.place());
   std::filesystem::rename(filed.path, filed.path + ".1");
@@ -343,7 +343,7 @@ TEST_CASE("when_the_new_file_can_not_be_made_the_old_one_goes_on", "[keyd][audit
   CHECK(lines_of(filed.path + ".1").size() == 2);
 }
 
-TEST_CASE("one_output_that_can_not_be_written_is_enough_to_sign_nothing", "[keyd][audit]") {
+TEST_CASE("one output that can't be written is enough to sign nothing", "[keyd][audit]") {
   Filed filed;
   Audit audit(filed.out.fd.get(), filed.place());
   filed.out.fill();
@@ -358,7 +358,7 @@ TEST_CASE("one_output_that_can_not_be_written_is_enough_to_sign_nothing", "[keyd
   CHECK(lines_of(filed.path) == filed.out.lines());
 }
 
-TEST_CASE("a_line_that_the_old_file_has_in_part_stands_whole_in_the_new_one", "[keyd][audit]") {
+TEST_CASE("a line that the old file has in part stands whole in the new one", "[keyd][audit]") {
   Filed filed;
   const common::Fd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
   Audit audit(nowhere.get(), filed.place());

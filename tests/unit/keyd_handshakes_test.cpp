@@ -3,7 +3,7 @@
 
 #include "catch.h"
 
-TEST_CASE("what_the_witness_records_is_what_its_client_signs", "[keyd][notary]") {
+TEST_CASE("what the witness records is what its client signs", "[keyd][notary]") {
   const auto ca = witness::authority("root"), device = witness::issue({}, &ca), server = witness::issue({}, &ca);
   for (const bool tls13 : {true, false})
     for (const bool retry : {true, false}) {

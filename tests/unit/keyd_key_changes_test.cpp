@@ -31,12 +31,12 @@ void change_a_file(std::chrono::nanoseconds settled_after) {
 
 }  // namespace
 
-TEST_CASE("added_replaced_removed_and_chmodded_files_act_at_once", "[keyd][key_store]") {
+TEST_CASE("a key file that is added, replaced, removed or chmodded counts at once", "[keyd][key_store]") {
   SECTION("while a file is young and read at each use") { change_a_file(std::chrono::seconds(2)); }
   SECTION("when what is seen is seen by the file's identity alone") { change_a_file(kSettledAtOnce); }
 }
 
-TEST_CASE("a_key_overwritten_in_place_within_one_clock_tick_acts_at_once", "[keyd][key_store]") {
+TEST_CASE("a key overwritten in place within one clock tick counts at once", "[keyd][key_store]") {
   Store store;
   const Key first = Key::generate("P-256"), second = Key::generate("P-256");
   const std::string file = store.put("d.pem", first.text(Form::pkcs8));
@@ -50,7 +50,7 @@ TEST_CASE("a_key_overwritten_in_place_within_one_clock_tick_acts_at_once", "[key
 }
 
 // Since Linux 6.13 most file systems have fine time stamps, and the test above would pass without this.
-TEST_CASE("a_file_too_young_to_show_its_changes_is_read_at_each_use", "[keyd][key_store]") {
+TEST_CASE("a file too young to show its changes is read at each use", "[keyd][key_store]") {
   Store store(8, std::chrono::hours(1));
   store.put("d.pem", Key::generate("P-256").text(Form::pkcs8));
   const auto once = store.find("d").key;
@@ -58,7 +58,7 @@ TEST_CASE("a_file_too_young_to_show_its_changes_is_read_at_each_use", "[keyd][ke
   CHECK(store.find("d").key != once);
 }
 
-TEST_CASE("an_unchanged_file_is_parsed_once", "[keyd][key_store]") {
+TEST_CASE("an unchanged file is parsed once", "[keyd][key_store]") {
   Store store(8, kSettledAtOnce);
   store.put("d.pem", Key::generate("P-256").text(Form::pkcs8));
   const auto once = store.find("d").key;
@@ -66,7 +66,7 @@ TEST_CASE("an_unchanged_file_is_parsed_once", "[keyd][key_store]") {
   CHECK(store.find("d").key == once);
 }
 
-TEST_CASE("the_cache_is_bounded_and_drops_the_least_recently_used", "[keyd][key_store]") {
+TEST_CASE("the cache is bounded and drops the least recently used", "[keyd][key_store]") {
   Store store(4, kSettledAtOnce);
   const std::string pem = Key::generate("P-256").text(Form::pkcs8);
   for (int i = 0; i < 200; i++) store.put(std::to_string(i) + ".pem", pem);  // more than there are slots
@@ -81,7 +81,7 @@ TEST_CASE("the_cache_is_bounded_and_drops_the_least_recently_used", "[keyd][key_
   CHECK(dropped.expired());
 }
 
-TEST_CASE("names_without_a_file_push_no_key_out", "[keyd][key_store]") {
+TEST_CASE("names without a file push no key out", "[keyd][key_store]") {
   Store store(1, kSettledAtOnce);
   store.put("d.pem", Key::generate("P-256").text(Form::pkcs8));
   const auto key = store.find("d").key;
@@ -89,7 +89,7 @@ TEST_CASE("names_without_a_file_push_no_key_out", "[keyd][key_store]") {
   CHECK(store.find("d").key == key);
 }
 
-TEST_CASE("a_key_in_use_outlives_its_place_in_the_cache", "[keyd][key_store]") {
+TEST_CASE("a key in use outlives its place in the cache", "[keyd][key_store]") {
   Store store(1);
   const Key key = Key::generate("P-256");
   store.put("a.pem", key.text(Form::pkcs8));
@@ -100,7 +100,7 @@ TEST_CASE("a_key_in_use_outlives_its_place_in_the_cache", "[keyd][key_store]") {
   CHECK(used->info().spki == key.spki());
 }
 
-TEST_CASE("the_listeners_key_has_the_same_rules_and_is_re_read_too", "[keyd][key_store]") {
+TEST_CASE("the listener's key has the same rules and is read again too", "[keyd][key_store]") {
   Store store;
   const Key key = Key::generate("P-256");
   const std::string file = store.scratch.put("listener.key", key.text(Form::pkcs8));
@@ -115,13 +115,13 @@ TEST_CASE("the_listeners_key_has_the_same_rules_and_is_re_read_too", "[keyd][key
   CHECK(store.store().find(Role::listener, "").status == Status::not_found);
 }
 
-TEST_CASE("the_listeners_key_is_not_reachable_as_a_devices", "[keyd][key_store]") {
+TEST_CASE("the listener's key is not reachable as a device's", "[keyd][key_store]") {
   Store store;
   CHECK(store.find("../listener.key").status == Status::not_found);
   CHECK(store.find("listener").status == Status::not_found);
 }
 
-TEST_CASE("a_broken_replacement_leaves_the_old_key_in_use", "[keyd][key_store]") {
+TEST_CASE("a broken replacement leaves the old key in use", "[keyd][key_store]") {
   Store store(8, kSettledAtOnce);
   const Key old = Key::generate("P-256"), next = Key::generate("P-256");
   store.put("d.pem", old.text(Form::pkcs8));
@@ -137,7 +137,7 @@ TEST_CASE("a_broken_replacement_leaves_the_old_key_in_use", "[keyd][key_store]")
   CHECK(store.find("d").key->info().spki == next.spki());
 }
 
-TEST_CASE("a_replacement_with_wrong_rights_is_not_used_and_neither_is_the_old_key", "[keyd][key_store]") {
+TEST_CASE("a replacement with wrong rights is not used and neither is the old key", "[keyd][key_store]") {
   Store store(8, kSettledAtOnce);
   const Key key = Key::generate("P-256");
   const std::string file = store.put("d.pem", key.text(Form::pkcs8));
@@ -156,7 +156,7 @@ TEST_CASE("a_replacement_with_wrong_rights_is_not_used_and_neither_is_the_old_ke
   CHECK(store.find("d").status == Status::not_found);
 }
 
-TEST_CASE("a_file_swapped_while_it_is_opened_is_the_key_or_nothing", "[keyd][key_store]") {
+TEST_CASE("a file swapped while it is opened is the key or nothing", "[keyd][key_store]") {
   Store store(8, kSettledAtOnce);
   const Key key = Key::generate("P-256"), foreign = Key::generate("P-256");
   const std::string elsewhere = store.scratch.put("foreign.pem", foreign.text(Form::pkcs8));

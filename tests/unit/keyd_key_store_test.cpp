@@ -3,7 +3,7 @@
 
 using namespace keyd_test;
 
-TEST_CASE("the_key_of_a_client_id_is_the_file_of_exactly_that_name", "[keyd][key_store]") {
+TEST_CASE("the key of a client id is the file of exactly that name", "[keyd][key_store]") {
   Store store;
   const Key key = Key::generate("P-256");
   store.put("device-1.pem", key.text(Form::pkcs8));
@@ -14,7 +14,7 @@ TEST_CASE("the_key_of_a_client_id_is_the_file_of_exactly_that_name", "[keyd][key
     CHECK(store.find(other).status == Status::not_found);
 }
 
-TEST_CASE("every_allowed_format_is_read_and_its_public_key_is_right", "[keyd][key_store]") {
+TEST_CASE("every allowed format is read, and its public key is right", "[keyd][key_store]") {
   Store store;
   const std::pair<const char*, KeyType> kTypes[] = {{"RSA:2048", KeyType::rsa}, {"RSA:4096", KeyType::rsa},
                                                     {"P-256", KeyType::p256},   {"P-384", KeyType::p384},
@@ -34,7 +34,7 @@ TEST_CASE("every_allowed_format_is_read_and_its_public_key_is_right", "[keyd][ke
   }
 }
 
-TEST_CASE("certificates_parameters_and_text_beside_the_key_do_no_harm", "[keyd][key_store]") {
+TEST_CASE("certificates, parameters and text beside the key do no harm", "[keyd][key_store]") {
   Store store;
   const Key key = Key::generate("P-256");
   const std::string parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
@@ -55,7 +55,7 @@ TEST_CASE("certificates_parameters_and_text_beside_the_key_do_no_harm", "[keyd][
   }
 }
 
-TEST_CASE("a_file_that_is_no_usable_key_is_refused_with_what_was_found", "[keyd][key_store]") {
+TEST_CASE("a file without a usable key is refused, and the refusal says what was found", "[keyd][key_store]") {
   Store store;
   const Key p256 = Key::generate("P-256");
   const std::string pem = p256.text(Form::pkcs8);
@@ -101,7 +101,7 @@ TEST_CASE("a_file_that_is_no_usable_key_is_refused_with_what_was_found", "[keyd]
   }
 }
 
-TEST_CASE("a_refusal_shows_no_byte_of_the_key", "[keyd][key_store]") {
+TEST_CASE("a refusal shows no byte of the key", "[keyd][key_store]") {
   Store store;
   std::string pem = Key::generate("P-256").text(Form::pkcs8);
   const std::string secret = pem.substr(60, 12);
@@ -110,7 +110,7 @@ TEST_CASE("a_refusal_shows_no_byte_of_the_key", "[keyd][key_store]") {
   CHECK(store.find("d").reason.find(secret) == std::string::npos);
 }
 
-TEST_CASE("an_unusable_file_is_logged_once_and_again_when_it_changes", "[keyd][key_store]") {
+TEST_CASE("an unusable file is logged once, and again when it changes", "[keyd][key_store]") {
   for (const auto settled_after : {kSettledAtOnce, std::chrono::nanoseconds(std::chrono::seconds(2))}) {
     Store store(8, settled_after);
     store.put("d.pem", "hello");
@@ -130,7 +130,7 @@ TEST_CASE("an_unusable_file_is_logged_once_and_again_when_it_changes", "[keyd][k
   }
 }
 
-TEST_CASE("ids_that_lead_elsewhere_have_no_key", "[keyd][key_store]") {
+TEST_CASE("ids that lead elsewhere have no key", "[keyd][key_store]") {
   Store store;
   const std::string pem = Key::generate("P-256").text(Form::pkcs8);
   store.scratch.put("outside.pem", pem);
@@ -148,7 +148,7 @@ TEST_CASE("ids_that_lead_elsewhere_have_no_key", "[keyd][key_store]") {
   CHECK(store.find(std::string(251, 'x')).status == Status::ok);
 }
 
-TEST_CASE("links_fifos_directories_sockets_and_devices_are_never_followed_or_read", "[keyd][key_store]") {
+TEST_CASE("links, FIFOs, directories, sockets and devices are never followed or read", "[keyd][key_store]") {
   Store store;
   const std::string target = store.scratch.put("outside.pem", Key::generate("P-256").text(Form::pkcs8));
   store.put("real.pem", Key::generate("P-256").text(Form::pkcs8));
@@ -177,7 +177,7 @@ TEST_CASE("links_fifos_directories_sockets_and_devices_are_never_followed_or_rea
   CHECK(store.find("real").status == Status::ok);
 }
 
-TEST_CASE("a_key_that_others_may_read_or_write_is_refused_with_the_remedy", "[keyd][key_store]") {
+TEST_CASE("a key that others may read or write is refused with the remedy", "[keyd][key_store]") {
   Store store;
   const std::string pem = Key::generate("P-256").text(Form::pkcs8);
   for (const mode_t mode : {0400, 0600, 0440, 0640, 0700}) {
@@ -194,7 +194,7 @@ TEST_CASE("a_key_that_others_may_read_or_write_is_refused_with_the_remedy", "[ke
   }
 }
 
-TEST_CASE("a_key_of_another_owner_is_refused_also_through_a_hard_link", "[keyd][key_store]") {
+TEST_CASE("a key of another owner is refused, also through a hard link", "[keyd][key_store]") {
   if (geteuid() != 0) {
     WARN("needs root to make files of another owner");
     return;
@@ -208,7 +208,7 @@ TEST_CASE("a_key_of_another_owner_is_refused_also_through_a_hard_link", "[keyd][
   check_contains(found.reason, {"owner is uid 1234", "chown 0 "});
 }
 
-TEST_CASE("a_key_that_keyd_may_not_read_is_unusable_and_says_how_to_mend_it", "[keyd][key_store]") {
+TEST_CASE("a key that keyd may not read is unusable, and the reason says how to mend it", "[keyd][key_store]") {
   if (geteuid() != 0) {
     WARN("needs root");
     return;
@@ -223,7 +223,7 @@ TEST_CASE("a_key_that_keyd_may_not_read_is_unusable_and_says_how_to_mend_it", "[
   check_contains(found.reason, {"may not read it", "chown 65534", "d.pem"});
 }
 
-TEST_CASE("start_errors_name_the_setting_the_value_and_the_remedy", "[keyd][key_store]") {
+TEST_CASE("errors at start name the setting, the value and the remedy", "[keyd][key_store]") {
   Store store;
   SECTION("no keys directory") {
     std::filesystem::remove_all(store.scratch / "keys");
@@ -270,7 +270,7 @@ std::string encrypted(const Key& key) { return key.text(Form::encrypted_pkcs8); 
 
 }  // namespace
 
-TEST_CASE("an_encrypted_key_opens_with_the_passphrase", "[keyd][key_store]") {
+TEST_CASE("an encrypted key opens with the passphrase", "[keyd][key_store]") {
   Store store;
   store.passphrase = witness::kPassphrase;
   for (const char* type : {"RSA:2048", "P-256", "P-384", "P-521", "ED25519"}) {
@@ -287,7 +287,7 @@ TEST_CASE("an_encrypted_key_opens_with_the_passphrase", "[keyd][key_store]") {
   check_contains(store.find("e").reason, {"another curve"});
 }
 
-TEST_CASE("an_encrypted_key_that_does_not_open_says_why", "[keyd][key_store]") {
+TEST_CASE("an encrypted key that does not open says why", "[keyd][key_store]") {
   const Key key = Key::generate("P-256");
   {
     Store store;
@@ -302,7 +302,7 @@ TEST_CASE("an_encrypted_key_that_does_not_open_says_why", "[keyd][key_store]") {
   check_contains(store.find("e").reason, {"other means", "openssl pkcs8 -topk8"});
 }
 
-TEST_CASE("the_passphrase_is_the_first_line_of_a_file_that_others_can_not_read", "[keyd][key_store]") {
+TEST_CASE("the passphrase is the first line of a file that others can't read", "[keyd][key_store]") {
   const ScratchDir scratch;
   const auto text_of = [&](const std::string& text, mode_t mode = 0440) {
     return std::string(

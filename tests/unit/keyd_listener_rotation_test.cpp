@@ -33,7 +33,7 @@ bool is_wiped(const void* slot) {
 
 }  // namespace
 
-TEST_CASE("the_listeners_replaced_key_signs_for_its_own_certificate_a_minute_longer", "[keyd][key_store]") {
+TEST_CASE("the listener's replaced key signs for its own certificate a minute longer", "[keyd][key_store]") {
   Rotation test;
   const void* slot = test.key_for(test.old).get();
   test.replace(test.next);
@@ -49,14 +49,14 @@ TEST_CASE("the_listeners_replaced_key_signs_for_its_own_certificate_a_minute_lon
   CHECK(is_wiped(slot));
 }
 
-TEST_CASE("whoever_asks_which_key_the_listener_has_is_told_the_one_in_the_file", "[keyd][key_store]") {
+TEST_CASE("a question for the listener's key gets the one in the file", "[keyd][key_store]") {
   Rotation test;
   test.replace(test.next);
   CHECK(test.store().find(Role::listener, "").key->info().spki == test.next.spki());
   CHECK(test.signs_for(test.old));
 }
 
-TEST_CASE("a_listeners_file_that_is_removed_or_open_to_others_takes_both_keys_along", "[keyd][key_store]") {
+TEST_CASE("a listener's file that is removed or open to others takes both keys along", "[keyd][key_store]") {
   Rotation test;
   const void* slot = test.key_for(test.old).get();
   test.replace(test.next);
@@ -77,7 +77,7 @@ TEST_CASE("a_listeners_file_that_is_removed_or_open_to_others_takes_both_keys_al
   CHECK_FALSE(test.signs_for(test.old));
 }
 
-TEST_CASE("a_broken_listeners_file_changes_neither_key", "[keyd][key_store]") {
+TEST_CASE("a broken file of the listener's changes neither key", "[keyd][key_store]") {
   Rotation test;
   test.replace(test.next);
   REQUIRE(test.signs_for(test.old));
@@ -86,7 +86,7 @@ TEST_CASE("a_broken_listeners_file_changes_neither_key", "[keyd][key_store]") {
   CHECK(test.signs_for(test.old));
 }
 
-TEST_CASE("a_second_replacement_leaves_only_the_key_before_it", "[keyd][key_store]") {
+TEST_CASE("a second replacement leaves only the key before it", "[keyd][key_store]") {
   Rotation test;
   const Key third = Key::generate("ED25519");
   test.replace(test.next);
@@ -103,7 +103,7 @@ TEST_CASE("a_second_replacement_leaves_only_the_key_before_it", "[keyd][key_stor
 }
 
 // Read at each use while it is young: that is no replacement.
-TEST_CASE("the_same_listeners_key_read_again_replaces_nothing", "[keyd][key_store]") {
+TEST_CASE("the listener's same key read again replaces nothing", "[keyd][key_store]") {
   Rotation test;
   test.replace(test.next);
   REQUIRE(test.signs_for(test.old));
@@ -112,7 +112,7 @@ TEST_CASE("the_same_listeners_key_read_again_replaces_nothing", "[keyd][key_stor
   CHECK(test.signs_for(test.old));
 }
 
-TEST_CASE("a_devices_replaced_key_is_gone_at_once", "[keyd][key_store]") {
+TEST_CASE("a device's replaced key is gone at once", "[keyd][key_store]") {
   Store store(8, kSettledAtOnce);
   const Key old = Key::generate("P-256"), next = Key::generate("P-256");
   const ipc::Spki spki = old.spki();

@@ -102,7 +102,7 @@ struct Running {
 
 }  // namespace
 
-TEST_CASE("the_notary_answers_each_question_with_its_job", "[keyd][notary]") {
+TEST_CASE("the notary answers each question with its job", "[keyd][notary]") {
   Running running;
   CHECK((fcntl(running.socket.get(), F_GETFL) & O_NONBLOCK) != 0);
   CHECK((fcntl(running.socket.get(), F_GETFD) & FD_CLOEXEC) != 0);
@@ -118,7 +118,7 @@ TEST_CASE("the_notary_answers_each_question_with_its_job", "[keyd][notary]") {
   CHECK(running.answer().job == 3);
 }
 
-TEST_CASE("a_notary_that_dies_is_born_again_and_answers", "[keyd][notary]") {
+TEST_CASE("a notary that dies is born again and answers", "[keyd][notary]") {
   Running running;
   for (uint64_t life = 1; life <= 2; life++) {
     const pid_t notary = running.notary();
@@ -148,7 +148,7 @@ TEST_CASE("a notary is born and born again for a process that has an event loop"
   CHECK(uv_loop_close(&loop) == 0);
 }
 
-TEST_CASE("the_notary_has_no_descriptor_but_its_socket_and_standard_error", "[keyd][notary]") {
+TEST_CASE("the notary has no descriptor but its socket and standard error", "[keyd][notary]") {
   const common::Fd secret(open("/proc/self/status", O_RDONLY));
   Running running;
   REQUIRE(running.ask(1, running.recorded.transcript()));
@@ -220,7 +220,7 @@ TEST_CASE("a program that is not there is an error that names where it should be
   }
 }
 
-TEST_CASE("the_notary_stays_when_keyd_s_group_is_told_to_stop", "[keyd][notary]") {
+TEST_CASE("the notary stays when a stop signal goes to keyd's process group", "[keyd][notary]") {
   Running running;
   REQUIRE(running.ask(1, running.recorded.transcript()));
   running.answer();
@@ -232,14 +232,14 @@ TEST_CASE("the_notary_stays_when_keyd_s_group_is_told_to_stop", "[keyd][notary]"
   CHECK(running.notary() == notary);
 }
 
-TEST_CASE("both_processes_leave_when_keyd_closes_its_end", "[keyd][notary]") {
+TEST_CASE("both processes leave when keyd closes its end", "[keyd][notary]") {
   Running running;
   const pid_t notary = running.notary();
   running.socket.reset();
   CHECK(comes_true([&] { return is_gone(running.guardian) && is_gone(notary); }));
 }
 
-TEST_CASE("both_processes_leave_when_keyd_is_killed", "[keyd][notary]") {
+TEST_CASE("both processes leave when keyd is killed", "[keyd][notary]") {
   const auto root = witness::authority("root");
   const pid_t keyd = fork();
   REQUIRE(keyd >= 0);
@@ -255,7 +255,7 @@ TEST_CASE("both_processes_leave_when_keyd_is_killed", "[keyd][notary]") {
   CHECK(comes_true([&] { return is_gone(guardian) && is_gone(notary); }));
 }
 
-TEST_CASE("the_notary_leaves_with_its_guardian", "[keyd][notary]") {
+TEST_CASE("the notary leaves with its guardian", "[keyd][notary]") {
   Running running;
   const pid_t notary = running.notary();
   kill(running.guardian, SIGKILL);

@@ -67,7 +67,7 @@ size_t end_of_type(const Recorded& recorded, uint8_t type) {
 
 }  // namespace
 
-TEST_CASE("a_handshake_with_the_configured_broker_is_accepted_with_its_hash_size", "[keyd][notary]") {
+TEST_CASE("a handshake with the configured broker is accepted with its hash size", "[keyd][notary]") {
   World world;
   for (const std::string key : {"RSA:2048", "P-256", "P-384", "P-521", "ED25519"}) {
     const auto server = witness::issue({.key = key}, &world.root);
@@ -90,7 +90,7 @@ TEST_CASE("a_handshake_with_the_configured_broker_is_accepted_with_its_hash_size
   }
 }
 
-TEST_CASE("every_signature_scheme_of_the_server_is_accepted_that_relayd_offers", "[keyd][notary]") {
+TEST_CASE("every signature scheme that relayd offers is accepted of a server", "[keyd][notary]") {
   World world;
   const auto rsa = witness::issue({.key = "RSA:2048"}, &world.root),
              p384 = witness::issue({.key = "P-384"}, &world.root);
@@ -111,7 +111,7 @@ TEST_CASE("every_signature_scheme_of_the_server_is_accepted_that_relayd_offers",
   }
 }
 
-TEST_CASE("a_handshake_after_a_hello_retry_request_is_accepted", "[keyd][notary]") {
+TEST_CASE("a handshake after a HelloRetryRequest is accepted", "[keyd][notary]") {
   World world;
   for (const std::string suite : {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384"}) {
     auto recorded =
@@ -125,7 +125,7 @@ TEST_CASE("a_handshake_after_a_hello_retry_request_is_accepted", "[keyd][notary]
   }
 }
 
-TEST_CASE("a_chain_with_intermediate_authorities_is_accepted", "[keyd][notary]") {
+TEST_CASE("a chain with intermediate authorities is accepted", "[keyd][notary]") {
   World world;
   const auto upper = witness::authority("upper", &world.root), lower = witness::authority("lower", &upper);
   const auto server = witness::issue({}, &lower);
@@ -133,7 +133,7 @@ TEST_CASE("a_chain_with_intermediate_authorities_is_accepted", "[keyd][notary]")
   CHECK(world.problem_with({server, lower, upper, world.root}) == "");
 }
 
-TEST_CASE("what_a_peer_sends_is_no_authority_for_anybody_else", "[keyd][notary]") {
+TEST_CASE("what a peer sends is no authority for anybody else", "[keyd][notary]") {
   World world;
   const auto middle = witness::authority("middle", &world.root);
   const auto server = witness::issue({}, &middle);
@@ -147,7 +147,7 @@ TEST_CASE("what_a_peer_sends_is_no_authority_for_anybody_else", "[keyd][notary]"
   CHECK(world.problem_with({by_namesake, namesake}) != "");
 }
 
-TEST_CASE("a_server_or_device_certificate_is_no_authority", "[keyd][notary]") {
+TEST_CASE("a server or device certificate is no authority", "[keyd][notary]") {
   World world;
   has(world.problem_with({witness::issue({}, &world.device), world.device}), kNoAuthority);
   has(world.problem_with({witness::issue({}, &world.server), world.server}), kNoAuthority);
@@ -156,7 +156,7 @@ TEST_CASE("a_server_or_device_certificate_is_no_authority", "[keyd][notary]") {
   CHECK(world.problem_with({witness::issue({}, &no_signer), no_signer}) != "");
 }
 
-TEST_CASE("an_authority_s_path_length_is_obeyed", "[keyd][notary]") {
+TEST_CASE("an authority's path length is obeyed", "[keyd][notary]") {
   World world;
   const auto last = witness::authority("last", &world.root, "CA:TRUE,pathlen:0");
   CHECK(world.problem_with({witness::issue({}, &last), last}) == "");
@@ -164,7 +164,7 @@ TEST_CASE("an_authority_s_path_length_is_obeyed", "[keyd][notary]") {
   CHECK(world.problem_with({witness::issue({}, &beyond), beyond, last}) != "");
 }
 
-TEST_CASE("another_server_s_certificate_is_refused_for_its_own_reason", "[keyd][notary]") {
+TEST_CASE("another server's certificate is refused for its own reason", "[keyd][notary]") {
   World world;
   const auto by_root = [&](witness::CertificateOptions options) {
     return world.problem_with({witness::issue(options, &world.root)});
@@ -199,7 +199,7 @@ TEST_CASE("another_server_s_certificate_is_refused_for_its_own_reason", "[keyd][
   has(world.problem_with({witness::issue({}, &expired), expired}), "certificate 1 (\"CN=old\") expired on ");
 }
 
-TEST_CASE("the_name_is_the_configured_one_wildcards_in_the_leftmost_label_only", "[keyd][notary]") {
+TEST_CASE("the name is the configured one, with wildcards in the leftmost label only", "[keyd][notary]") {
   World world;
   const auto is_for = [&](const std::string& host, const std::string& names, const std::string& common_name = "test") {
     world.verifier = knowing(host, world.root.pem());
@@ -219,7 +219,7 @@ TEST_CASE("the_name_is_the_configured_one_wildcards_in_the_leftmost_label_only",
   CHECK_FALSE(is_for("192.0.2.7", "DNS:192.0.2.7"));
 }
 
-TEST_CASE("the_server_s_signature_must_be_over_this_handshake", "[keyd][notary]") {
+TEST_CASE("the server's signature must be over this handshake", "[keyd][notary]") {
   World world;
   const auto other_key = witness::issue({}, &world.root);
   for (const bool tls13 : {true, false}) {
@@ -246,7 +246,7 @@ TEST_CASE("the_server_s_signature_must_be_over_this_handshake", "[keyd][notary]"
   }
 }
 
-TEST_CASE("the_client_s_certificate_must_be_the_device_s", "[keyd][notary]") {
+TEST_CASE("the client's certificate must be the device's", "[keyd][notary]") {
   World world;
   const auto other = witness::issue({.names = "", .common_name = "device"}, &world.root);
   for (const bool tls13 : {true, false}) {
@@ -258,7 +258,7 @@ TEST_CASE("the_client_s_certificate_must_be_the_device_s", "[keyd][notary]") {
   }
 }
 
-TEST_CASE("messages_are_there_once_in_order_and_whole", "[keyd][notary]") {
+TEST_CASE("handshake messages are there once, in order and whole", "[keyd][notary]") {
   World world;
   for (const bool tls13 : {true, false}) {
     const auto good = world.shake(tls13, {world.server});
@@ -292,7 +292,7 @@ TEST_CASE("messages_are_there_once_in_order_and_whole", "[keyd][notary]") {
 }
 
 // In TLS 1.3 all up to the server's CertificateVerify; in TLS 1.2 the randoms, its certificate and its key share.
-TEST_CASE("no_byte_that_the_server_signed_can_be_changed", "[keyd][notary]") {
+TEST_CASE("no byte that the server signed can be changed", "[keyd][notary]") {
   World world;
   for (const bool tls13 : {true, false}) {
     CAPTURE(tls13);
@@ -341,7 +341,7 @@ TEST_CASE("a server's certificate with its point compressed is accepted", "[keyd
   CHECK(world.problem_with({witness::issue({.compressed = true}, &world.root)}) == "");
 }
 
-TEST_CASE("authorities_that_can_t_be_used_stop_the_start", "[keyd][notary]") {
+TEST_CASE("unusable authorities stop the start", "[keyd][notary]") {
   const auto error_of = [](const std::string& pem) -> std::string {
     try {
       knowing("b", pem);
@@ -365,7 +365,7 @@ TEST_CASE("authorities_that_can_t_be_used_stop_the_start", "[keyd][notary]") {
   has(concerns[0].text(), "/etc/ca.pem: \"CERTIFICATE\" in line 1 can't be read");
 }
 
-TEST_CASE("what_the_notary_costs", "[.][measure]") {
+TEST_CASE("what the notary costs", "[.][measure]") {
   World world;
   for (const std::string key : {"P-256", "RSA:2048", "ED25519"}) {
     const auto server = witness::issue({.key = key}, &world.root);

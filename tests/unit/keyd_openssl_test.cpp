@@ -239,7 +239,7 @@ std::string sha256_hex(const std::string& text) {
 
 }  // namespace witness
 
-TEST_CASE("the_witness_refuses_a_changed_signature_and_another_key", "[keyd]") {
+TEST_CASE("the witness refuses a changed signature and another key", "[keyd]") {
   const auto key = witness::Key::generate("P-256"), other = witness::Key::generate("P-256");
   const std::string pem = key.text(witness::Form::pkcs8);
   std::unique_ptr<BIO, int (*)(BIO*)> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);

@@ -72,7 +72,7 @@ std::vector<uint8_t> and_one_more(std::vector<uint8_t> bytes) {
 
 }  // namespace
 
-TEST_CASE("only_these_schemes_fit_these_keys", "[keyd][policy]") {
+TEST_CASE("only these schemes fit these keys", "[keyd][policy]") {
   using Row = std::tuple<bool, KeyType, Scheme>;  // TLS 1.3?
   std::set<Row> allowed{
       {true, KeyType::p256, Scheme::ecdsa_sha256},        {true, KeyType::p384, Scheme::ecdsa_sha384},
@@ -96,7 +96,7 @@ TEST_CASE("only_these_schemes_fit_these_keys", "[keyd][policy]") {
       }
 }
 
-TEST_CASE("a_key_signs_only_for_its_own_role", "[keyd][policy]") {
+TEST_CASE("a key signs only for its own role", "[keyd][policy]") {
   for (const Kind kind : kKinds)
     for (const Role role : {Role::listener, Role::device}) {
       ipc::Sign sign;
@@ -107,7 +107,7 @@ TEST_CASE("a_key_signs_only_for_its_own_role", "[keyd][policy]") {
     }
 }
 
-TEST_CASE("the_listeners_key_has_no_client_id", "[keyd][policy]") {
+TEST_CASE("the listener's key has no client id", "[keyd][policy]") {
   ipc::Sign sign;
   sign.kind = Kind::tls13_server;
   sign.key.role = Role::listener;
@@ -116,7 +116,7 @@ TEST_CASE("the_listeners_key_has_no_client_id", "[keyd][policy]") {
   CHECK(may_ask(sign.key).status == Status::denied);
 }
 
-TEST_CASE("allow_tls12_client_false_forbids_the_opaque_hash_and_nothing_else", "[keyd][policy]") {
+TEST_CASE("allow_tls12_client: false forbids the opaque hash and nothing else", "[keyd][policy]") {
   for (const Kind kind : kKinds) {
     ipc::Sign sign;
     sign.key.role = role_of(kind);
@@ -125,7 +125,7 @@ TEST_CASE("allow_tls12_client_false_forbids_the_opaque_hash_and_nothing_else", "
   }
 }
 
-TEST_CASE("a_key_of_another_certificate_is_a_mismatch_before_anything_else", "[keyd][policy]") {
+TEST_CASE("a key of another certificate is a mismatch before anything else", "[keyd][policy]") {
   ipc::Sign sign;
   sign.kind = Kind::tls13_client;
   sign.scheme = Scheme::rsa_pkcs1_sha256;  // forbidden, too
@@ -133,7 +133,7 @@ TEST_CASE("a_key_of_another_certificate_is_a_mismatch_before_anything_else", "[k
   CHECK(may_sign(sign, {KeyType::p256, 256, {}}).status == Status::mismatch);
 }
 
-TEST_CASE("a_tls13_transcript_hash_has_32_or_48_bytes_whatever_the_scheme", "[keyd][policy]") {
+TEST_CASE("a TLS 1.3 transcript hash has 32 or 48 bytes, whatever the scheme", "[keyd][policy]") {
   for (const Kind kind : {Kind::tls13_server, Kind::tls13_client})
     for (const size_t size : {0, 1, 31, 32, 33, 47, 48, 49, 64, 146, 256}) {
       INFO(size);
@@ -144,7 +144,7 @@ TEST_CASE("a_tls13_transcript_hash_has_32_or_48_bytes_whatever_the_scheme", "[ke
     }
 }
 
-TEST_CASE("a_tls12_client_hash_has_exactly_the_schemes_size", "[keyd][policy]") {
+TEST_CASE("a TLS 1.2 client's hash has exactly the scheme's size", "[keyd][policy]") {
   for (const Scheme scheme : {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pss_rsae_sha384, Scheme::rsa_pkcs1_sha512})
     for (const size_t size : {0, 31, 32, 33, 47, 48, 49, 63, 64, 65}) {
       INFO(ipc::name(scheme) << " " << size);
@@ -153,7 +153,7 @@ TEST_CASE("a_tls12_client_hash_has_exactly_the_schemes_size", "[keyd][policy]") 
     }
 }
 
-TEST_CASE("a_tls12_server_signs_a_known_curves_params_and_nothing_behind_them", "[keyd][policy]") {
+TEST_CASE("a TLS 1.2 server signs the parameters of a known curve and nothing behind them", "[keyd][policy]") {
   const auto judged = [](const std::vector<uint8_t>& content) {
     return judge(Kind::tls12_server, Scheme::ecdsa_sha256, KeyType::p256, content);
   };
@@ -175,7 +175,7 @@ TEST_CASE("a_tls12_server_signs_a_known_curves_params_and_nothing_behind_them", 
   CHECK(judged(server_params(0x001e, 56)) == Status::denied);  // x448
 }
 
-TEST_CASE("tls13_content_is_never_signed_as_tls12", "[keyd][policy]") {
+TEST_CASE("TLS 1.3 content is never signed as TLS 1.2", "[keyd][policy]") {
   for (const char* words : {"TLS 1.3, server CertificateVerify", "TLS 1.3, client CertificateVerify"})
     for (const size_t hash : {32, 48}) {
       const auto content = keyd_test::bytes_of(std::string(64, ' ') + words + '\0' + std::string(hash, 3));
@@ -185,7 +185,7 @@ TEST_CASE("tls13_content_is_never_signed_as_tls12", "[keyd][policy]") {
     }
 }
 
-TEST_CASE("an_ed25519_client_of_tls12_signs_whole_handshake_messages_only", "[keyd][policy]") {
+TEST_CASE("an Ed25519 client of TLS 1.2 signs whole handshake messages only", "[keyd][policy]") {
   const auto judged = [](const std::vector<uint8_t>& content) {
     return judge(Kind::tls12_client, Scheme::ed25519, KeyType::ed25519, content);
   };
@@ -202,7 +202,7 @@ TEST_CASE("an_ed25519_client_of_tls12_signs_whole_handshake_messages_only", "[ke
     CHECK(judged(std::vector<uint8_t>(good.begin(), good.begin() + static_cast<long>(cut))) == Status::denied);
 }
 
-TEST_CASE("with_bind_remote_a_device_signs_handshake_messages_only_and_the_listener_as_ever", "[keyd][policy]") {
+TEST_CASE("with bind_remote a device signs handshake messages only, and the listener as ever", "[keyd][policy]") {
   constexpr Kind kBound[] = {Kind::tls13_client_bound, Kind::tls12_client_bound};
   for (const bool bind_remote : {true, false}) {
     const auto asked = [&](Kind kind, Role role) {
@@ -221,7 +221,7 @@ TEST_CASE("with_bind_remote_a_device_signs_handshake_messages_only_and_the_liste
   }
 }
 
-TEST_CASE("a_bound_request_holds_whole_messages_from_its_first_to_its_last", "[keyd][policy]") {
+TEST_CASE("a bound request holds whole messages from its first to its last", "[keyd][policy]") {
   const auto messages = [](std::initializer_list<uint8_t> types) {
     std::vector<uint8_t> content;
     for (const uint8_t type : types) content.insert(content.end(), {type, 0, 0, 2, 'a', 'b'});

@@ -12,7 +12,7 @@ constexpr uint64_t kStart = 1'000'000'000'000, kMs = 1'000'000, kSecond = 1000 *
 
 }  // namespace
 
-TEST_CASE("one_periods_worth_goes_at_once_and_then_as_the_rate_allows", "[keyd][rate]") {
+TEST_CASE("one period's worth goes at once, and the rest as the rate allows", "[keyd][rate]") {
   RateLimit limit({10, 1s});
   for (int i = 0; i < 10; i++) CHECK(limit.take("a", kStart) == 0);
   const uint32_t wait_ms = limit.take("a", kStart);
@@ -23,7 +23,7 @@ TEST_CASE("one_periods_worth_goes_at_once_and_then_as_the_rate_allows", "[keyd][
   CHECK(limit.take("a", kStart + wait_ms * kMs) != 0);
 }
 
-TEST_CASE("who_waits_as_long_as_it_was_told_is_let_in", "[keyd][rate]") {
+TEST_CASE("a caller that waits as long as the answer says is let in", "[keyd][rate]") {
   RateLimit limit({7, 1min});
   uint64_t now = kStart;
   for (int i = 0; i < 100; i++) {
@@ -34,7 +34,7 @@ TEST_CASE("who_waits_as_long_as_it_was_told_is_let_in", "[keyd][rate]") {
   }
 }
 
-TEST_CASE("one_name_takes_nothing_from_another", "[keyd][rate]") {
+TEST_CASE("one name takes nothing from another", "[keyd][rate]") {
   RateLimit limit({2, 1s});
   CHECK(limit.take("a", kStart) == 0);
   CHECK(limit.take("a", kStart) == 0);
@@ -42,13 +42,13 @@ TEST_CASE("one_name_takes_nothing_from_another", "[keyd][rate]") {
   CHECK(limit.take("b", kStart) == 0);
 }
 
-TEST_CASE("infinity_is_no_limit_and_remembers_nobody", "[keyd][rate]") {
+TEST_CASE("a rate of infinity limits nobody and remembers nobody", "[keyd][rate]") {
   RateLimit limit({});
   for (int i = 0; i < 100'000; i++) REQUIRE(limit.take("a", kStart) == 0);
   CHECK(limit.buckets() == 0);
 }
 
-TEST_CASE("a_bucket_that_is_full_again_is_forgotten", "[keyd][rate]") {
+TEST_CASE("a bucket that is full again is forgotten", "[keyd][rate]") {
   RateLimit limit({5, 1s});
   for (int i = 0; i < 1000; i++) limit.take(std::to_string(i), kStart);
   CHECK(limit.buckets() == 1000);

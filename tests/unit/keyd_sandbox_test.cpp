@@ -55,7 +55,7 @@ long map(int protection) {
 
 }  // namespace
 
-TEST_CASE("keyd_that_runs_a_program_forks_or_traces_is_ended_at_once", "[keyd][sandbox]") {
+TEST_CASE("keyd is ended at once if it runs a program, forks or traces", "[keyd][sandbox]") {
   CHECK(tried_inside(run_true) == kKilled);
   CHECK(tried_inside([] { return syscall(SYS_execveat, AT_FDCWD, "/bin/true", nullptr, nullptr, 0); }) == kKilled);
   CHECK(tried_inside([] { return ptrace(PTRACE_ATTACH, getppid(), nullptr, nullptr); }) == kKilled);
@@ -65,7 +65,7 @@ TEST_CASE("keyd_that_runs_a_program_forks_or_traces_is_ended_at_once", "[keyd][s
 #endif
 }
 
-TEST_CASE("keyd_has_no_network_no_new_process_and_no_code_of_its_own_making", "[keyd][sandbox]") {
+TEST_CASE("keyd has no network, no new process and no code of its own making", "[keyd][sandbox]") {
   CHECK(tried_inside([] { return socket_of(AF_UNIX); }) == 0);
   for (const int family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK})
     CHECK(tried_inside([=] { return socket_of(family); }) == EPERM);
@@ -74,7 +74,7 @@ TEST_CASE("keyd_has_no_network_no_new_process_and_no_code_of_its_own_making", "[
   CHECK(tried_inside([] { return map(PROT_READ | PROT_EXEC); }) == EPERM);
 }
 
-TEST_CASE("keyd_changes_no_file_but_by_adding_and_signals_nobody", "[keyd][sandbox]") {
+TEST_CASE("keyd changes no file but by appending, and signals nobody", "[keyd][sandbox]") {
   CHECK(tried_inside([] { return unlink("/tmp/keyd-sandbox-test"); }) == EPERM);
   CHECK(tried_inside([] { return rename("/tmp/keyd-sandbox-test", "/tmp/keyd-sandbox-test-2"); }) == EPERM);
   CHECK(tried_inside([] { return chmod("/tmp", 01777); }) == EPERM);
@@ -85,7 +85,7 @@ TEST_CASE("keyd_changes_no_file_but_by_adding_and_signals_nobody", "[keyd][sandb
 
 #endif
 
-TEST_CASE("what_is_missing_is_fatal_if_the_sandbox_is_required_and_told_if_not", "[keyd][sandbox]") {
+TEST_CASE("a missing part of the sandbox is fatal if the sandbox is required, and logged if not", "[keyd][sandbox]") {
   CHECK_NOTHROW(keyd::accept_sandbox({"", ""}, true));
   CHECK_NOTHROW(keyd::accept_sandbox({"", "Landlock is not available"}, false));
   try {

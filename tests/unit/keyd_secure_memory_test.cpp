@@ -34,7 +34,7 @@ std::string flags_of(const void* address) {
 
 }  // namespace
 
-TEST_CASE("keys_are_in_memory_that_is_locked_not_dumped_and_not_inherited", "[keyd][secure_memory]") {
+TEST_CASE("keys lie in memory that is locked, not dumped and not inherited", "[keyd][secure_memory]") {
   Vault vault;
   std::string problem;
   const auto key = parse(witness::Key::generate("RSA:2048").text(witness::Form::pkcs8), vault, problem);
@@ -46,7 +46,7 @@ TEST_CASE("keys_are_in_memory_that_is_locked_not_dumped_and_not_inherited", "[ke
   if (kLocks || no_secret_memory().empty()) CHECK(flags.find(" lo") != std::string::npos);
 }
 
-TEST_CASE("a_released_slot_is_wiped", "[keyd][secure_memory]") {
+TEST_CASE("a released slot is wiped", "[keyd][secure_memory]") {
   SecureSlots slots(2, 1000);
   auto* slot = static_cast<uint8_t*>(slots.take(1000));
   REQUIRE(slot);
@@ -55,7 +55,7 @@ TEST_CASE("a_released_slot_is_wiped", "[keyd][secure_memory]") {
   CHECK(std::none_of(slot, slot + 1000, [](uint8_t b) { return b == 0xaa; }));
 }
 
-TEST_CASE("slots_are_bounded_distinct_and_reusable", "[keyd][secure_memory]") {
+TEST_CASE("slots are bounded, distinct and reusable", "[keyd][secure_memory]") {
   SecureSlots slots(3, 100);
   void* a = slots.take(100);
   void* b = slots.take(1);
@@ -70,7 +70,7 @@ TEST_CASE("slots_are_bounded_distinct_and_reusable", "[keyd][secure_memory]") {
   slots.release(nullptr);
 }
 
-TEST_CASE("no_free_slot_is_an_answer_and_not_an_exception", "[keyd][secure_memory]") {
+TEST_CASE("no free slot is an answer and not an exception", "[keyd][secure_memory]") {
   Vault vault;
   std::vector<void*> taken;
   while (void* slot = vault.slots.take(1)) taken.push_back(slot);
@@ -83,7 +83,7 @@ TEST_CASE("no_free_slot_is_an_answer_and_not_an_exception", "[keyd][secure_memor
   for (void* slot : taken) vault.slots.release(slot);
 }
 
-TEST_CASE("memory_that_can_not_be_locked_is_an_error_that_names_the_limit", "[keyd][secure_memory]") {
+TEST_CASE("memory that can't be locked is an error that names the limit", "[keyd][secure_memory]") {
   if (!kLocks) return;
   rlimit before{};
   getrlimit(RLIMIT_MEMLOCK, &before);
@@ -104,7 +104,7 @@ TEST_CASE("memory_that_can_not_be_locked_is_an_error_that_names_the_limit", "[ke
     CHECK(error.find(part) != std::string::npos);
 }
 
-TEST_CASE("wolfcrypt_leaks_no_slot_over_many_keys_good_and_bad", "[keyd][secure_memory]") {
+TEST_CASE("wolfCrypt leaks no slot over many keys, good and bad", "[keyd][secure_memory]") {
   Vault vault;
   std::string problem;
   for (int i = 0; i < 100; i++)

@@ -5,7 +5,7 @@
 
 using namespace keyd_test;
 
-TEST_CASE("a_worker_that_floods_does_not_starve_another", "[keyd][server]") {
+TEST_CASE("a worker that floods does not starve another", "[keyd][server]") {
   Keyd keyd;
   Client flood(keyd), other(keyd);
   flood.hello();
@@ -17,7 +17,7 @@ TEST_CASE("a_worker_that_floods_does_not_starve_another", "[keyd][server]") {
   CHECK(keyd.audit_lines().size() - before <= 4);  // and not 101
 }
 
-TEST_CASE("a_peer_that_reads_nothing_is_read_no_further_and_loses_no_answer", "[keyd][server]") {
+TEST_CASE("keyd reads no further from a peer that reads nothing, which loses no answer", "[keyd][server]") {
   Keyd keyd;
   Client slow(keyd), other(keyd);
   slow.hello();
@@ -41,7 +41,7 @@ TEST_CASE("a_peer_that_reads_nothing_is_read_no_further_and_loses_no_answer", "[
   CHECK(slow.ask({8, std::monostate{}})->status == Status::ok);
 }
 
-TEST_CASE("connections_are_bounded_and_the_one_too_many_is_in_the_audit", "[keyd][server]") {
+TEST_CASE("connections are bounded, and the one too many is in the audit", "[keyd][server]") {
   Keyd keyd({geteuid()}, 2);
   Client one(keyd);
   one.hello();
@@ -57,7 +57,7 @@ TEST_CASE("connections_are_bounded_and_the_one_too_many_is_in_the_audit", "[keyd
   next.hello();
 }
 
-TEST_CASE("without_a_free_descriptor_keyd_waits_and_does_not_spin", "[keyd][server]") {
+TEST_CASE("without a free descriptor keyd waits and does not spin", "[keyd][server]") {
   Keyd keyd;
   Client first(keyd);
   first.hello();
@@ -78,7 +78,7 @@ TEST_CASE("without_a_free_descriptor_keyd_waits_and_does_not_spin", "[keyd][serv
   second.hello();
 }
 
-TEST_CASE("who_says_nothing_is_closed_and_makes_room", "[keyd][server]") {
+TEST_CASE("a connection that sends nothing is closed and makes room", "[keyd][server]") {
   Keyd keyd({geteuid()}, 2, {}, std::chrono::milliseconds(20));
   Client silent(keyd), second(keyd);
   CHECK(silent.receive()->status == Status::denied);
@@ -93,7 +93,7 @@ TEST_CASE("who_says_nothing_is_closed_and_makes_room", "[keyd][server]") {
   CHECK(good.ask({2, lookup_of(keyd.device_key, "device")})->status == Status::ok);
 }
 
-TEST_CASE("one_process_has_few_connections", "[keyd][server]") {
+TEST_CASE("one process has few connections", "[keyd][server]") {
   Keyd keyd({geteuid()}, 100);
   std::list<Client> clients;
   for (size_t i = 0; i < Server::kMostOfOneProcess; i++) clients.emplace_back(keyd).hello();
@@ -106,7 +106,7 @@ TEST_CASE("one_process_has_few_connections", "[keyd][server]") {
   now.hello();
 }
 
-TEST_CASE("connections_turned_away_by_the_thousand_do_not_fill_the_disk", "[keyd][server]") {
+TEST_CASE("thousands of refused connections do not fill the disk", "[keyd][server]") {
   Keyd keyd({geteuid() + 1});
   for (int i = 0; i < 1000; i++) CHECK(Client(keyd).closed());
   const auto lines = keyd.audit_lines();
@@ -119,7 +119,7 @@ TEST_CASE("connections_turned_away_by_the_thousand_do_not_fill_the_disk", "[keyd
   });
 }
 
-TEST_CASE("a_worker_over_its_rate_is_told_when_to_come_back", "[keyd][server]") {
+TEST_CASE("the answer to a worker over its rate says when to come back", "[keyd][server]") {
   Keyd keyd({geteuid()}, 8, {.worker_rate = {3, common::Milliseconds(3'600'000)}});
   Client client(keyd);
   client.hello();
@@ -136,7 +136,7 @@ TEST_CASE("a_worker_over_its_rate_is_told_when_to_come_back", "[keyd][server]") 
   CHECK(again.ask({1, lookup_of(keyd.device_key, "device")})->status == Status::busy);
 }
 
-TEST_CASE("one_devices_key_has_a_rate_of_its_own_and_the_listeners_has_none", "[keyd][server]") {
+TEST_CASE("each device's key has a rate of its own, and the listener's has none", "[keyd][server]") {
   Keyd keyd({geteuid()}, 8, {.key_rate = {2, common::Milliseconds(3'600'000)}});
   keyd.scratch.put("keys/other.pem", keyd.device_key.text(Form::pkcs8));
   Client client(keyd);
@@ -151,7 +151,7 @@ TEST_CASE("one_devices_key_has_a_rate_of_its_own_and_the_listeners_has_none", "[
   CHECK(client.ask({1, lookup_of(keyd.device_key, "device")})->status == Status::ok);  // looking is free
 }
 
-TEST_CASE("a_full_queue_is_told_busy_and_not_waited_for", "[keyd][server]") {
+TEST_CASE("a request beyond the queue is answered busy and does not wait", "[keyd][server]") {
   Keyd keyd({geteuid()}, 8, {.max_queue = 1});
   keyd.scratch.put("keys/rsa.pem", Key::generate("RSA:4096").text(Form::pkcs8));
   const Key rsa = Key::generate("RSA:4096");  // the same: made once a process
@@ -172,7 +172,7 @@ TEST_CASE("a_full_queue_is_told_busy_and_not_waited_for", "[keyd][server]") {
   CHECK(done + busy == 20);
 }
 
-TEST_CASE("a_worker_that_leaves_while_its_signatures_are_made_harms_nobody", "[keyd][server]") {
+TEST_CASE("a worker that leaves while its signatures are made harms nobody", "[keyd][server]") {
   Keyd keyd;
   Client other(keyd);
   other.hello();

@@ -3,7 +3,7 @@
 
 using namespace keyd_test;
 
-TEST_CASE("lookup_answers_found_not_found_mismatch_and_unusable", "[keyd][server]") {
+TEST_CASE("LOOKUP answers found, not found, mismatch and unusable", "[keyd][server]") {
   Keyd keyd;
   keyd.scratch.put("keys/open.pem", keyd.device_key.text(Form::pkcs8), 0644);
   Client client(keyd);
@@ -48,7 +48,7 @@ TEST_CASE("lookup of an id whose key is spelled otherwise: not found, and the an
   CHECK((answer->status == Status::ok && answer->payload.empty()));
 }
 
-TEST_CASE("sign_answers_a_signature_that_verifies_and_has_an_audit_line", "[keyd][server]") {
+TEST_CASE("SIGN answers a signature that verifies and has an audit line", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);
   client.hello();
@@ -68,7 +68,7 @@ TEST_CASE("sign_answers_a_signature_that_verifies_and_has_an_audit_line", "[keyd
   CHECK(line.at("peer_uid") == geteuid());
 }
 
-TEST_CASE("a_worker_can_not_misuse_a_key_and_each_attempt_is_in_the_audit", "[keyd][server]") {
+TEST_CASE("a worker can't misuse a key, and each attempt is in the audit", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);
   client.hello();
@@ -94,7 +94,7 @@ TEST_CASE("a_worker_can_not_misuse_a_key_and_each_attempt_is_in_the_audit", "[ke
   }
 }
 
-TEST_CASE("a_user_who_is_not_allowed_is_turned_away_unheard_and_seen", "[keyd][server]") {
+TEST_CASE("a user that is not allowed is refused unread, and the refusal is audited", "[keyd][server]") {
   Keyd keyd({geteuid() + 1});
   Client client(keyd);
   client.send(encoded({1, ipc::Hello{}}));
@@ -106,7 +106,7 @@ TEST_CASE("a_user_who_is_not_allowed_is_turned_away_unheard_and_seen", "[keyd][s
   CHECK(line.at("peer_pid") == getpid());
 }
 
-TEST_CASE("a_bad_message_costs_its_sender_the_connection_and_nobody_else_anything", "[keyd][server]") {
+TEST_CASE("a bad message costs its sender the connection and nobody else anything", "[keyd][server]") {
   Keyd keyd;
   Client good(keyd);
   good.hello();
@@ -142,7 +142,7 @@ TEST_CASE("a_bad_message_costs_its_sender_the_connection_and_nobody_else_anythin
   }
 }
 
-TEST_CASE("nothing_is_answered_before_hello", "[keyd][server]") {
+TEST_CASE("nothing is answered before HELLO", "[keyd][server]") {
   Keyd keyd;
   const ipc::Request requests[] = {
       SignRequest(keyd.device_key, "device").request, {2, lookup_of(keyd.device_key, "device")}, {3, std::monostate{}}};
@@ -156,7 +156,7 @@ TEST_CASE("nothing_is_answered_before_hello", "[keyd][server]") {
   }
 }
 
-TEST_CASE("another_version_of_the_protocol_is_told_ours_and_sent_away", "[keyd][server]") {
+TEST_CASE("a peer with another version of the protocol gets ours and is disconnected", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);
   const auto answer = client.ask({1, ipc::Hello{ipc::kVersion + 1, 0}});
@@ -166,7 +166,7 @@ TEST_CASE("another_version_of_the_protocol_is_told_ours_and_sent_away", "[keyd][
   CHECK(client.closed());
 }
 
-TEST_CASE("an_empty_datagram_and_a_hang_up_end_the_connection", "[keyd][server]") {
+TEST_CASE("an empty datagram and a hang up end the connection", "[keyd][server]") {
   Keyd keyd;
   Client empty(keyd);
   empty.hello().send({});
@@ -178,7 +178,7 @@ TEST_CASE("an_empty_datagram_and_a_hang_up_end_the_connection", "[keyd][server]"
   keyd.work_until([&] { return keyd.server->connections() == 0; });
 }
 
-TEST_CASE("descriptors_that_a_peer_sends_along_are_not_taken", "[keyd][server]") {
+TEST_CASE("descriptors that a peer sends along are not taken", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);
   client.hello();
@@ -210,7 +210,7 @@ TEST_CASE("descriptors_that_a_peer_sends_along_are_not_taken", "[keyd][server]")
   CHECK((waiting.revents & POLLHUP) != 0);
 }
 
-TEST_CASE("requests_sent_without_waiting_are_answered_in_order", "[keyd][server]") {
+TEST_CASE("requests sent without waiting are answered in order", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);
   client.hello();
@@ -218,7 +218,7 @@ TEST_CASE("requests_sent_without_waiting_are_answered_in_order", "[keyd][server]
   for (uint32_t id = 100; id < 120; id++) CHECK(client.receive()->id == id);
 }
 
-TEST_CASE("when_the_audit_can_not_be_written_nothing_is_signed", "[keyd][server]") {
+TEST_CASE("when the audit can't be written nothing is signed", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);
   client.hello();
@@ -250,7 +250,7 @@ TEST_CASE("when_the_audit_can_not_be_written_nothing_is_signed", "[keyd][server]
   CHECK(counters->cached_keys == 1);
 }
 
-TEST_CASE("a_key_that_is_removed_signs_no_more", "[keyd][server]") {
+TEST_CASE("a key that is removed signs no more", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);
   client.hello();

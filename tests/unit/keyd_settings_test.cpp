@@ -33,7 +33,7 @@ std::string config(const std::string& more = "", const std::string& users = R"([
 
 }  // namespace
 
-TEST_CASE("the_smallest_keyd_configuration_has_the_documented_defaults", "[keyd][settings]") {
+TEST_CASE("the smallest keyd configuration has the documented defaults", "[keyd][settings]") {
   const Settings settings = load(config());
   CHECK(settings.private_keys_dir.path == "/keys");
   CHECK(settings.listener_keyfile.path == "/listener.key");
@@ -53,7 +53,7 @@ TEST_CASE("the_smallest_keyd_configuration_has_the_documented_defaults", "[keyd]
   CHECK(settings.log_level == common::log::Level::info);
 }
 
-TEST_CASE("bind_remote_needs_a_name_and_authorities", "[keyd][settings]") {
+TEST_CASE("bind_remote needs a name and authorities", "[keyd][settings]") {
   const auto settings = load(config(R"(, "bind_remote": {"remote_host": "broker.example", "cacertfile": "/ca.pem"})"));
   REQUIRE(settings.bind_remote);
   CHECK(settings.bind_remote->remote_host == "broker.example");
@@ -64,14 +64,14 @@ TEST_CASE("bind_remote_needs_a_name_and_authorities", "[keyd][settings]") {
         std::string::npos);
 }
 
-TEST_CASE("users_are_names_or_numbers", "[keyd][settings]") {
+TEST_CASE("allowed users are names or numbers", "[keyd][settings]") {
   const passwd* me = getpwuid(geteuid());
   REQUIRE(me);
   CHECK(load(config("", R"(["0", ")" + std::string(me->pw_name) + "\"]")).allowed_uids ==
         std::vector<uid_t>{0, geteuid()});
 }
 
-TEST_CASE("the_command_line_goes_before_the_file", "[keyd][settings]") {
+TEST_CASE("the command line goes before the file", "[keyd][settings]") {
   const Settings settings = load(config(R"(, "log_level": "error")"), {"/elsewhere", "debug"});
   CHECK(settings.private_keys_dir.path == "/elsewhere");
   CHECK(settings.private_keys_dir.origin.find("--private-keys-dir") != std::string::npos);
@@ -80,7 +80,7 @@ TEST_CASE("the_command_line_goes_before_the_file", "[keyd][settings]") {
             .private_keys_dir.path == "/keys");
 }
 
-TEST_CASE("a_wrong_keyd_configuration_is_refused_by_name", "[keyd][settings]") {
+TEST_CASE("a wrong keyd configuration is refused by the name of the key in it", "[keyd][settings]") {
   const std::pair<std::string, std::string> kWrong[] = {
       {config("", "[]"), "allowed_users"},
       {config("", R"([""])"), "allowed_users"},

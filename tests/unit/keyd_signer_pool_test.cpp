@@ -57,7 +57,7 @@ class Pool {
 
 }  // namespace
 
-TEST_CASE("every_job_comes_back_signed_whatever_the_number_of_threads", "[keyd][pool]") {
+TEST_CASE("every job comes back signed, whatever the number of threads", "[keyd][pool]") {
   for (const size_t threads : {1u, 4u}) {
     Pool pool(threads);
     const auto rsa = pool.key("RSA:2048"), ec = pool.key("P-256"), ed = pool.key("ED25519");
@@ -71,7 +71,7 @@ TEST_CASE("every_job_comes_back_signed_whatever_the_number_of_threads", "[keyd][
   }
 }
 
-TEST_CASE("a_worker_with_one_job_waits_for_one_turn_not_for_anothers_queue", "[keyd][pool]") {
+TEST_CASE("a worker with one job waits for one turn, not for another's queue", "[keyd][pool]") {
   Pool pool(1);
   const auto key = pool.key("RSA:2048");
   for (int i = 0; i < 30; i++) pool.submit(kFlooder, key, ipc::Scheme::rsa_pss_rsae_sha256);
@@ -81,7 +81,7 @@ TEST_CASE("a_worker_with_one_job_waits_for_one_turn_not_for_anothers_queue", "[k
   CHECK(pool.position_of(kOther) < 25);
 }
 
-TEST_CASE("ecdsa_does_not_wait_behind_a_flood_of_rsa", "[keyd][pool]") {
+TEST_CASE("ECDSA does not wait behind a flood of RSA", "[keyd][pool]") {
   Pool pool(2);
   const auto slow = pool.key("RSA:4096"), quick = pool.key("P-256");
   // By many workers, so that taking turns alone would put the other's last one at the end.
@@ -92,7 +92,7 @@ TEST_CASE("ecdsa_does_not_wait_behind_a_flood_of_rsa", "[keyd][pool]") {
   CHECK(pool.done.rend() - last < 40);
 }
 
-TEST_CASE("threads_that_sign_with_one_key_at_once_make_right_signatures", "[keyd][pool]") {
+TEST_CASE("threads that sign with one key at once make right signatures", "[keyd][pool]") {
   Pool pool(4);
   const auto key = pool.key("P-384");
   for (uint64_t i = 0; i < 200; i++) pool.submit(i, key, ipc::Scheme::ecdsa_sha384);

@@ -60,7 +60,7 @@ std::vector<uint8_t> certificate_verify(bool server, const std::vector<uint8_t>&
 
 }  // namespace
 
-TEST_CASE("a_tls13_signature_is_over_the_roles_words_and_the_hash", "[keyd][signer]") {
+TEST_CASE("a TLS 1.3 signature is over the role's words and the hash", "[keyd][signer]") {
   Vault vault;
   for (const auto& [type, scheme] : kTls13)
     for (const size_t hash_size : {32, 48})
@@ -77,7 +77,7 @@ TEST_CASE("a_tls13_signature_is_over_the_roles_words_and_the_hash", "[keyd][sign
       }
 }
 
-TEST_CASE("a_tls12_server_signature_is_over_the_params_themselves", "[keyd][signer]") {
+TEST_CASE("a TLS 1.2 server's signature is over the parameters themselves", "[keyd][signer]") {
   Vault vault;
   for (const auto& [type, scheme] : kTls12) {
     INFO(type << " " << ipc::name(scheme));
@@ -88,7 +88,7 @@ TEST_CASE("a_tls12_server_signature_is_over_the_params_themselves", "[keyd][sign
   }
 }
 
-TEST_CASE("a_tls12_client_signature_is_over_the_hash_that_came", "[keyd][signer]") {
+TEST_CASE("a TLS 1.2 client's signature is over the hash that came", "[keyd][signer]") {
   Vault vault;
   for (const auto& [type, scheme] : kTls12) {
     INFO(type << " " << ipc::name(scheme));
@@ -99,7 +99,7 @@ TEST_CASE("a_tls12_client_signature_is_over_the_hash_that_came", "[keyd][signer]
   }
 }
 
-TEST_CASE("an_ed25519_client_of_tls12_signs_the_messages", "[keyd][signer]") {
+TEST_CASE("an Ed25519 client of TLS 1.2 signs the messages", "[keyd][signer]") {
   Vault vault;
   const Key peer = Key::generate("ED25519");
   const auto key = read_by(vault, peer);
@@ -107,7 +107,7 @@ TEST_CASE("an_ed25519_client_of_tls12_signs_the_messages", "[keyd][signer]") {
   CHECK(peer.verifies(Scheme::ed25519, transcript, sign(*key, Kind::tls12_client, Scheme::ed25519, transcript)));
 }
 
-TEST_CASE("an_rsa_signature_that_does_not_verify_never_leaves", "[keyd][signer]") {
+TEST_CASE("an RSA signature that does not verify never leaves", "[keyd][signer]") {
   Vault vault;
   const Key peer = Key::generate("RSA:2048");
   for (const Scheme scheme : {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pss_rsae_sha256}) {
@@ -127,7 +127,7 @@ TEST_CASE("an_rsa_signature_that_does_not_verify_never_leaves", "[keyd][signer]"
   }
 }
 
-TEST_CASE("two_ecdsa_signatures_of_one_message_differ", "[keyd][signer]") {
+TEST_CASE("two ECDSA signatures of one message differ", "[keyd][signer]") {
   Vault vault;
   const auto key = read_by(vault, Key::generate("P-256"));
   const std::vector<uint8_t> hash(32, 1);

@@ -25,7 +25,7 @@ void check_refused(const ConfiguredPath& path, const std::vector<std::string>& p
 
 }  // namespace
 
-TEST_CASE("the_socket_is_open_to_all_so_that_who_may_not_is_seen", "[keyd][socket]") {
+TEST_CASE("the socket is open to all users, so that a refused one is seen", "[keyd][socket]") {
   const ScratchDir scratch;
   const std::string path = scratch / "s.sock";
   const ListeningSocket socket({path, "keyd.json: socket"});
@@ -34,7 +34,7 @@ TEST_CASE("the_socket_is_open_to_all_so_that_who_may_not_is_seen", "[keyd][socke
   CHECK((info.st_mode & 0777) == 0666);
 }
 
-TEST_CASE("a_dead_keyds_socket_is_replaced_a_living_ones_is_not", "[keyd][socket]") {
+TEST_CASE("a dead keyd's socket is replaced, a living one's is not", "[keyd][socket]") {
   const ScratchDir scratch;
   const ConfiguredPath path{scratch / "s.sock", "keyd.json: socket"};
   {
@@ -52,7 +52,7 @@ TEST_CASE("a_dead_keyds_socket_is_replaced_a_living_ones_is_not", "[keyd][socket
   CHECK(std::filesystem::exists(path.path));
 }
 
-TEST_CASE("a_file_at_the_sockets_path_is_never_removed", "[keyd][socket]") {
+TEST_CASE("a file at the socket's path is never removed", "[keyd][socket]") {
   const ScratchDir scratch;
   scratch.put("s.sock", "precious");
   check_refused({scratch / "s.sock", "socket"}, {"not a socket"});
@@ -62,7 +62,7 @@ TEST_CASE("a_file_at_the_sockets_path_is_never_removed", "[keyd][socket]") {
   check_refused({"/" + std::string(120, 'x'), "socket"}, {"too long"});
 }
 
-TEST_CASE("a_socket_that_somebody_else_put_in_its_place_is_left_alone", "[keyd][socket]") {
+TEST_CASE("a socket that somebody else put in its place is left alone", "[keyd][socket]") {
   const ScratchDir scratch;
   {
     const ListeningSocket socket({scratch / "s.sock", "socket"});

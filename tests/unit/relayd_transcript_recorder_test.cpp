@@ -139,7 +139,7 @@ Bytes hash_of(const Bytes& bytes, size_t size) {
 
 }  // namespace
 
-TEST_CASE("recorded_messages_of_tls_1_3_are_what_the_transcript_hash_is_of") {
+TEST_CASE("recorded messages of TLS 1.3 are the input of the transcript hash") {
   World world;
   for (const std::string suite : {"TLS13-AES128-GCM-SHA256", "TLS13-AES256-GCM-SHA384"})
     for (const bool retry : {false, true}) {
@@ -153,7 +153,7 @@ TEST_CASE("recorded_messages_of_tls_1_3_are_what_the_transcript_hash_is_of") {
     }
 }
 
-TEST_CASE("recorded_messages_of_tls_1_2_are_what_the_client_signs") {
+TEST_CASE("recorded messages of TLS 1.2 are what the client signs") {
   World world;
   const End client = world.shake({.tls13 = false});
   REQUIRE(client.wolf_input.size() == 32);
@@ -161,14 +161,14 @@ TEST_CASE("recorded_messages_of_tls_1_2_are_what_the_client_signs") {
   CHECK(world.notary_s_problem(ipc::Kind::tls12_client_bound, client.recorded) == "");
 }
 
-TEST_CASE("without_a_recorder_nothing_is_recorded") {
+TEST_CASE("without a recorder nothing is recorded") {
   World world;
   const End client = world.shake({.record = false});
   CHECK_FALSE(client.wolf_input.empty());
   CHECK(client.recorded.empty());
 }
 
-TEST_CASE("more_messages_than_keyd_takes_are_not_recorded") {
+TEST_CASE("more messages than keyd takes are not recorded") {
   World world;
   bool overflowed = true;
   CHECK_FALSE(world.shake({.more_names = 150}, overflowed).wolf_input.empty());

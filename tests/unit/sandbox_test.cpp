@@ -56,13 +56,13 @@ long run_true() {
 
 }  // namespace
 
-TEST_CASE("sandboxed_process_can_open_and_create_no_file") {
+TEST_CASE("a sandboxed process can open and create no file") {
   CHECK(tried_after(nothing, open_root) == 0);
   CHECK(tried_after(no_files, open_root) == EACCES);
   CHECK(tried_after(no_files, make_file) == EACCES);
 }
 
-TEST_CASE("sandboxed_process_can_read_what_it_was_left_and_no_more") {
+TEST_CASE("a sandboxed process can read what it was left and no more") {
   const auto but_proc = [] {
     common::harden_process();
     const common::Fd proc(open("/proc", O_PATH | O_CLOEXEC));
@@ -73,7 +73,7 @@ TEST_CASE("sandboxed_process_can_read_what_it_was_left_and_no_more") {
   CHECK(tried_after(but_proc, open_root) == EACCES);
 }
 
-TEST_CASE("sandboxed_process_can_add_to_a_file_and_not_read_it_where_it_may_append") {
+TEST_CASE("a sandboxed process that may append to a file can't read it") {
   char name[] = "/tmp/append-test.XXXXXX";
   REQUIRE(mkdtemp(name));
   const std::string file = std::string(name) + "/log";
@@ -90,13 +90,13 @@ TEST_CASE("sandboxed_process_can_add_to_a_file_and_not_read_it_where_it_may_appe
   std::filesystem::remove_all(name);
 }
 
-TEST_CASE("sandboxed_process_signals_nobody_outside") {
+TEST_CASE("a sandboxed process signals nobody outside") {
   const auto signal_parent = [] { return static_cast<long>(kill(getppid(), 0)); };
   CHECK(tried_after(nothing, signal_parent) == 0);
   CHECK(tried_after(no_files, signal_parent) == EPERM);
 }
 
-TEST_CASE("sandboxed_process_executes_no_program") {
+TEST_CASE("a sandboxed process executes no program") {
   CHECK(tried_after(nothing, run_true) == 0);
   CHECK(tried_after(no_files, run_true) == EACCES);
 }
@@ -117,14 +117,14 @@ long map(int protection) {
 
 }  // namespace
 
-TEST_CASE("worker_opens_no_file_and_executes_nothing") {
+TEST_CASE("a worker opens no file and executes nothing") {
   CHECK(tried_after(as_worker, open_root) == EPERM);
   CHECK(tried_after(as_worker, make_file) == EPERM);
   CHECK(tried_after(as_worker, run_true) == killed_by(SIGSYS));
   CHECK(tried_after(as_worker, [] { return static_cast<long>(fork()); }) != 0);
 }
 
-TEST_CASE("worker_has_sockets_of_three_families_only") {
+TEST_CASE("a worker has sockets of three families only") {
   const auto family = [](int f, int type) { return [=] { return static_cast<long>(socket(f, type, 0)); }; };
   for (const int allowed : {AF_UNIX, AF_INET, AF_INET6})
     CHECK(tried_after(as_worker, family(allowed, SOCK_STREAM)) == 0);
@@ -135,7 +135,7 @@ TEST_CASE("worker_has_sockets_of_three_families_only") {
   CHECK(tried_after(as_worker, family(AF_VSOCK, SOCK_STREAM)) == EPERM);
 }
 
-TEST_CASE("worker_sees_traces_and_signals_no_other_process_and_leaves_no_namespace") {
+TEST_CASE("a worker sees, traces and signals no other process and leaves no namespace") {
   CHECK(tried_after(as_worker, [] { return ptrace(PTRACE_TRACEME, 0, nullptr, nullptr); }) == killed_by(SIGSYS));
   CHECK(tried_after(as_worker, [] { return syscall(SYS_pidfd_open, getppid(), 0); }) == EPERM);
   CHECK(tried_after(as_worker, [] { return static_cast<long>(kill(getppid(), 0)); }) == EPERM);
@@ -144,7 +144,7 @@ TEST_CASE("worker_sees_traces_and_signals_no_other_process_and_leaves_no_namespa
   CHECK(tried_after(as_worker, [] { return syscall(SYS_io_uring_setup, 1, nullptr); }) == EPERM);
 }
 
-TEST_CASE("worker_has_no_executable_memory_of_its_own_making") {
+TEST_CASE("a worker has no executable memory of its own making") {
   CHECK(tried_after(nothing, [] { return map(PROT_READ | PROT_WRITE | PROT_EXEC); }) == 0);
   CHECK(tried_after(as_worker, [] { return map(PROT_READ | PROT_WRITE | PROT_EXEC); }) == EPERM);
   CHECK(tried_after(as_worker, [] { return map(PROT_READ | PROT_EXEC); }) == EPERM);
