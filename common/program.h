@@ -32,7 +32,7 @@ class Program {
   Fd file_;
 };
 
-// What may be told to a program: bytes in memory that nobody can change any more (memfd_create(2)), close-on-exec.
+// Bytes for a program that is executed, in memory that no process can change any more (memfd_create(2)), close-on-exec.
 // Throws std::system_error.
 Fd sealed(std::string_view bytes);
 std::string read_sealed(int fd);

@@ -1,7 +1,7 @@
 // A worker's side of the keyd protocol: asynchronous, bounded, and unmoved when keyd goes away.
 //
-// Requests are sent at once, or kept (up to max_pending) while keyd is away; after a reconnect all that are
-// unanswered are sent again — to sign twice does no harm. Each ends within `timeout`, whatever happens.
+// Requests are sent at once, or kept (up to max_pending) while keyd is away. After a reconnect all unanswered ones are
+// sent again: to sign twice does no harm. Each ends within `timeout`, whatever happens.
 // Reconnects wait 10 ms, doubling to 1 s. One thread: the loop's.
 #pragma once
 

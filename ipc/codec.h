@@ -1,5 +1,5 @@
 // The only encoder and decoder of the protocol (protocol.h has the layout). Pure: no I/O, no allocation. keyd's half is
-// codec.cpp, the half of whoever asks keyd is client_codec.cpp; the tests send every message through both.
+// codec.cpp, its clients' half is client_codec.cpp; the tests send every message through both.
 //
 // Decoders return views into the caller's bytes: a decoded message lives no longer than the datagram. They accept
 // exactly what the encoders make: known enum values, zero reserved bytes, lengths that add up to the datagram's end.

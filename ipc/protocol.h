@@ -77,7 +77,7 @@ using common::tls::Scheme;
 // SHA-256 of a certificate's DER SubjectPublicKeyInfo (RFC 7469 section 2.4).
 using Spki = std::array<uint8_t, 32>;
 
-// For the audit only: whose handshake the request belongs to. keyd believes it as little as the worker.
+// For the audit only: whose handshake the request belongs to. keyd trusts it no more than it trusts the worker.
 struct Origin {
   uint64_t session = 0;                 // relayd's number of the session, unique in one worker's life
   std::array<uint8_t, 16> device_ip{};  // IPv6, or IPv4 mapped into it; all zero: none
@@ -87,7 +87,7 @@ struct Origin {
 struct Hello {
   uint16_t version = kVersion;
   uint16_t worker = 0;  // slot number, for the audit
-  // How long the peer waits for an answer: keyd does not work for who has given up. At most kMaxTimeoutMs.
+  // How long the peer waits for an answer: keyd does no work for a peer that has given up. At most kMaxTimeoutMs.
   uint32_t timeout_ms = 5000;
 };
 
@@ -102,8 +102,8 @@ struct Lookup {
   Spki spki{};
   Origin origin;
   std::string_view client_id;  // at most kMaxClientId bytes, any bytes; empty for the listener's key
-  // LOOKUP only: other ways to write the client id, each followed by '/'. If it has no key, but one of them has a file,
-  // the operator is to be told so; that file is never used for it.
+  // LOOKUP only: other ways to write the client id, each followed by '/'. If the id has no key, but one of
+  // these has a file, the log tells the operator; keyd never uses that file for the id.
   std::string_view spellings = {};
 };
 

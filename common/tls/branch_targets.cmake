@@ -3,8 +3,8 @@
 # object takes the protection from the whole program.
 
 # mark_branch_targets(LIST FOLDER) writes marked copies of the files in LIST into FOLDER, and puts them into LIST.
-# A function's entry is its label after .globl and, with or without them in the oldest file, .type and .align. Labels
-# inside functions and tables are none.
+# A function's entry is its label after .globl, and after .type and .align where a file has them. Labels inside
+# functions, and tables, are not entries.
 function(mark_branch_targets list folder)
   set(marked)
   foreach(file IN LISTS ${list})

@@ -3,7 +3,7 @@
 #
 # change_sources(LIST FOLDER) writes changed copies of internal.c, tls.c and tls13.c into FOLDER, and puts them into LIST.
 
-# OLD must stand in it exactly once: another release's source is read before it is changed.
+# OLD must occur exactly once: another release's source has to be read before it is changed.
 function(replace_once variable old new)
   string(FIND "${${variable}}" "${old}" first)
   string(FIND "${${variable}}" "${old}" last REVERSE)
@@ -98,11 +98,11 @@ function(change_internal source)
                "        i += mqtt_relay_keep_suites(ssl, input + i);")
   replace_once(${source} "        i += ssl->clSuites->suiteSz;
         ssl->clSuites->hashSigAlgoSz = 0;" "        ssl->clSuites->hashSigAlgoSz = 0;")
-  # Of its own, so that the log can say it (error_words.cpp).
+  # An error of its own, so that the log can name it (error_words.cpp).
   replace_once(${source} "                SendAlert(ssl, alert_fatal, inappropriate_fallback);
                 ret = VERSION_ERROR;" "                SendAlert(ssl, alert_fatal, inappropriate_fallback);
                 ret = UNSUPPORTED_PROTO_VERSION;")
-  # RFC 5246 7.2.2 and 7.4.1.1: who asks for a renegotiation is told no by a warning, and the session goes on.
+  # RFC 5246 7.2.2 and 7.4.1.1: a request for renegotiation is declined by a warning, and the session goes on.
   replace_once(${source} "    /* sanity check msg received */
     if ( (ret = SanityCheckMsgReceived(ssl, type)) != 0) {"
                "    if (mqtt_relay_declines_renegotiation(ssl, type)) {
@@ -111,7 +111,7 @@ function(change_internal source)
     }
     /* sanity check msg received */
     if ( (ret = SanityCheckMsgReceived(ssl, type)) != 0) {")
-  # A close_notify is no alert too many.
+  # A close_notify does not count as one alert too many.
   replace_once(${source} "    if (++ssl->options.alertCount >= WOLFSSL_ALERT_COUNT_MAX) {"
                "    if (code != close_notify && ++ssl->options.alertCount >= WOLFSSL_ALERT_COUNT_MAX) {")
   # A client that can't use the ServerHello has no keys: its alert comes in plaintext (RFC 8446 6).
@@ -164,7 +164,7 @@ function(change_tls source)
                     mqtt_relay_expect_early_data(ssl);")
   # connection_id is DTLS's (RFC 9146): not known here, and so ignored whatever is in it.
   replace_once(${source} "            return WOLFSSL_CID_MIN_SIZE_CLIENT;" "            return 0;")
-  # RFC 8446 4.2.3: so it is with signature schemes.
+  # RFC 8446 4.2.3: unknown signature schemes are ignored, too.
   replace_once(${source} "    if (suites->hashSigAlgoSz > WOLFSSL_MAX_SIGALGO) {
         WOLFSSL_MSG(\"TLSX SigAlgo list exceeds max, truncating\");
         suites->hashSigAlgoSz = WOLFSSL_MAX_SIGALGO;

@@ -27,7 +27,7 @@ static int parse_peer_certificate(DecodedCert* cert, int type)
     if (DecodeToKey(cert, NO_VERIFY) != 0) {
         return PEER_KEY_ERROR; /* for this error, unlike a parser's, the callback is called: it says why, and sends the alert */
     }
-    /* wolfSSL refuses a client's version 1 certificate (RFC 8446 4.4.2.4 leaves that to whoever validates). */
+    /* wolfSSL refuses a client's version 1 certificate (RFC 8446 4.4.2.4 leaves that to the validator). */
     cert->version = WOLFSSL_X509_V3;
     return 0;
 }

@@ -38,7 +38,7 @@
 /* Random bytes by getrandom(2): the sandboxed processes may open no /dev/urandom. */
 #define HAVE_GETRANDOM
 #define WOLFSSL_GETRANDOM
-/* Nobody calls wolfSSL's own file loaders: PEM comes as bytes, from descriptors that were opened before the sandbox closed. */
+/* No code calls wolfSSL's own file loaders: PEM comes as bytes, from descriptors that were opened before the sandbox closed. */
 #define NO_FILESYSTEM
 /* Error and alert names stay (no NO_ERROR_STRINGS): operators read them. WOLFSSL_SMALL_STACK stays off: it puts key
  * material on the heap and costs time; without it a handshake needs up to 23 KiB of stack (P-521, measured) of 64 KiB. */
@@ -126,7 +126,7 @@
 #define HAVE_MAX_FRAGMENT
 /* A dummy change_cipher_spec for clients with a session id, which RFC 8446 appendix D.4 demands of a server. */
 #define WOLFSSL_TLS13_MIDDLEBOX_COMPAT
-/* RFC 7507: a device that says it fell back from TLS 1.3 is told inappropriate_fallback. */
+/* RFC 7507: a device that says it fell back from TLS 1.3 gets the alert inappropriate_fallback. */
 #define HAVE_FALLBACK_SCSV
 /* Key shares in a ClientHello; RFC 8446 section 4.2.8 has no limit, and the default's 24 is fewer than a scanner's. */
 #define MAX_KEYSHARE_NAMED_GROUPS 512

@@ -18,7 +18,7 @@ int wolf_shim_tls13_transcript_hash(struct WOLFSSL* ssl, unsigned char out[64]);
  * section 5.4. Points into `ssl`, valid until the callback returns. Returns 0, or -1. */
 int wolf_shim_tls12_server_key_exchange(struct WOLFSSL* ssl, const unsigned char** data, size_t* size);
 
-/* The running hash that the tap (handshake_tap.h) names this connection by; NULL: none, or no more.
+/* The running hash that the tap (handshake_tap.h) names this connection by; NULL: there is none yet, or none any more.
  * It is another one after a HelloRetryRequest. */
 const void* wolf_shim_handshake_hash(const struct WOLFSSL* ssl);
 

@@ -1,9 +1,8 @@
-// Keeps keyd's notary (keyd/notary) alive: a process that executes it, and another one when it dies, at most ten a
-// second.
+// Keeps keyd's notary (keyd/notary) alive: executes it, and executes it again when it dies, at most ten times a second.
 //
-// keyd forks the guardian before it has read a key. The guardian can execute the notary's program and nothing else;
-// both have no file, no descriptor but these, and leave when keyd does. A question that killed the notary is not
-// answered: who asks must not wait for ever.
+// keyd forks the guardian before it has read a key. The guardian reads no input, and can execute the notary's program
+// and its loader only, by Landlock and seccomp. Both processes have no file and no descriptor but these, and leave when
+// keyd does. A question that killed the notary gets no answer: the asker must not wait for ever.
 #pragma once
 
 #include <string>

@@ -1,10 +1,9 @@
 // What the vault and its notary say to each other: one datagram each way on a socket pair that they inherited.
 //
-// The notary is a process of keyd without keys. It parses what comes from the network, so that the process with the
-// keys need not: is this transcript a handshake with the configured remote broker, by the device whose certificate it
-// is? The vault believes the answer and nothing else: it hashes the transcript itself, so that a notary which an
-// attacker has taken over can loosen `bind_remote`, but can neither get a key nor have anything but a transcript
-// signed.
+// The notary is a process of keyd without keys. It parses bytes from the network, so that the process with the keys
+// need not: is this transcript a handshake of the named device with the configured remote broker? The vault takes only
+// the answer from it and hashes the transcript itself: an attacker in the notary can loosen `bind_remote`, but gets no
+// key, and has nothing signed but a transcript.
 #pragma once
 
 #include <cstdint>

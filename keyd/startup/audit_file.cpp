@@ -73,7 +73,7 @@ AuditTail read_audit_tail(const AuditFile& file, const ConfiguredPath& from) {
   tail.torn = line.back() != '\n';
   if (tail.torn) line += '\n';
   tail.previous = common::tls::sha256_hex(line.data(), line.size());
-  // Lines that crashes or a full disk cut off have taken a number each; the last whole one says which.
+  // Each line that a crash or a full disk cut off has taken a number; the last whole line says where they began.
   uint64_t cut_off = 0;
   std::optional<uint64_t> whole;
   while (!(whole = sequence_of(line)) && line.starts_with("{") && !text.empty()) {
@@ -81,7 +81,7 @@ AuditTail read_audit_tail(const AuditFile& file, const ConfiguredPath& from) {
     line = take_last_line(text);
   }
   if (!whole && !line.starts_with("{"))
-    fail(from, "its last line is none of keyd's audit; move the file away, or name another");
+    fail(from, "its last line is not a line of keyd's audit; move the file away, or name another");
   tail.next_sequence = whole ? *whole + 1 + cut_off : 1 + cut_off;
   return tail;
 }

@@ -1,4 +1,4 @@
-// Where the configuration says that keys lie: opened before keyd locks itself in, complained about to the operator.
+// The places of keys that the configuration names: opened before keyd enters its sandbox, with errors for the operator.
 #pragma once
 
 #include "keyd/startup/settings.h"
@@ -11,8 +11,8 @@ namespace keyd {
 KeyStore::Place open_keys_dir(const ConfiguredPath& keys_dir);
 KeyStore::Place open_listener_dir(const ConfiguredPath& listener_keyfile);
 
-// Throws std::runtime_error of the same kind if the listener's key is there and can't be used. That it is not there is
-// a warning in the log: it may come later, as devices' keys do, and counts from then on.
+// Throws std::runtime_error of the same kind if the listener's key is there and can't be used. If it is not there, the
+// log warns: the key may come later, as devices' keys do, and counts from then on.
 void expect_listener_key(KeyStore& keys, const ConfiguredPath& listener_keyfile);
 
 // The passphrase of encrypted keys: the file's first line, in locked memory. Throws as above, also if others than root

@@ -1,4 +1,4 @@
-// What keyd gives up for good before it serves, in the binary itself and whatever the unit says.
+// What keyd gives up for good before it serves. The program does so itself, whatever the unit says.
 #pragma once
 
 #include <string>

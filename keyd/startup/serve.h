@@ -10,8 +10,8 @@ namespace keyd {
 // on each thread.
 size_t locked_slots(const Settings& settings);
 
-// keyd's end of the talk with its notary (guardian/guardian.h); none without bind_remote. common::ConfigError if its
-// file of authorities can't be read, and whatever start_notary throws.
+// keyd's end of the socket pair with its notary (guardian/guardian.h); empty without bind_remote. common::ConfigError
+// if its file of authorities can't be read, and whatever start_notary throws.
 common::Fd notary_for(const std::optional<BindRemote>& bind, common::log::Level level);
 
 // Serves until SIGTERM or SIGINT; SIGHUP opens the audit file again. Throws std::exception with what the operator

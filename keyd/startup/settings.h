@@ -38,7 +38,7 @@ struct Settings {
   common::log::Level log_level = common::log::Level::info;
 };
 
-// What the command line or the environment says instead of the file.
+// What the command line or the environment sets instead of the file.
 struct Overrides {
   std::optional<std::string> private_keys_dir, log_level;
 };

@@ -22,7 +22,7 @@ const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<co
   throw common::ConfigError(path.origin + ": found \"" + path.path + "\": " + cause);
 }
 
-// As fail(), for what may be well in a moment.
+// As fail(), for a problem that may pass by itself.
 [[noreturn]] void fail_for_now(const ConfiguredPath& path, const std::string& cause) {
   throw common::NotYet(path.origin + ": found \"" + path.path + "\": " + cause);
 }
@@ -116,8 +116,8 @@ void ListeningSocket::make(const ConfiguredPath& path) {
   if (!fd_) fail_for_now(path, strerror(errno));
   if (who_listens(path)) fail_for_now(path, "another keyd answers on it; stop that one, or choose another path");
   unlink(path.path.c_str());
-  // Anybody may connect, so that the one who may not is seen: the peer's uid (SO_PEERCRED) decides at accept, and a
-  // refusal is audited. A mode can't name a list of users, and a closed door leaves no trace.
+  // Every user may connect, so that keyd sees those that it refuses: the peer's uid (SO_PEERCRED) decides at accept,
+  // and a refusal is audited. A file mode can't name a list of users, and what it refuses leaves no trace.
   umask(0111);
   const int bound = bind(fd_.get(), generic(address), sizeof address);
   const int error = errno;

@@ -1,5 +1,5 @@
-// The socket that workers connect to. Its file stays when keyd ends, as its sandbox lets it remove none; the next keyd
-// replaces it.
+// The socket that workers connect to. Its file stays when keyd ends, because the sandbox lets keyd remove no file; the
+// next keyd replaces it.
 #pragma once
 
 #include <sys/socket.h>
@@ -13,9 +13,9 @@
 
 namespace keyd {
 
-// Who listens on that path now: the process and its user (SO_PEERCRED). nullopt: nobody. Knocks, which a keyd that does
-// not know this user writes into its audit. Throws common::ConfigError if the path can't be a socket's, or something
-// else is there.
+// Who listens on that path now: the process and its user (SO_PEERCRED). nullopt: nobody. It connects to find
+// out; a keyd that does not allow this user audits that. Throws common::ConfigError if the path can't be a socket's, or
+// something else is there.
 std::optional<ucred> who_listens(const ConfiguredPath& path);
 
 class ListeningSocket {

@@ -28,8 +28,8 @@ struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
   uint16_t worker = 0;  // as the peer says in HELLO
-  uint64_t lane =
-      0;  // who shares a rate, a queue and a turn: the process, or, where keyd can't see that, the connection
+  uint64_t lane = 0;    // requests of one lane share a rate, a queue and a turn: a process's, or a connection's if keyd
+                        // sees no process
   std::chrono::milliseconds timeout{5000};          // how long it waits for an answer, as it says in HELLO
   std::shared_ptr<const std::atomic<bool>> gone{};  // true once its connection has ended; null: never
 };
@@ -65,10 +65,10 @@ class Audit {
   enum class Written {
     yes,
     begun,  // a part of it is out: it is written once ready() is true
-    later,  // nothing of it is: the reader takes no more for now
+    later,  // nothing of it is out: the reader takes no more for now
     no,     // nothing, or a part only, and not for want of a reader: a full disk
   };
-  // Nobody has read for longer than this: it is no slow reader, it is none.
+  // Without a read for longer than this, the reader counts as gone and no longer as slow.
   static constexpr std::chrono::seconds kSlow{5};
 
   // Writes the run's first line ("start") to `out` and to the file, if there is one. Throws std::runtime_error if it
@@ -83,7 +83,7 @@ class Audit {
   Written try_write(const AuditEvent& event);
   // The same for what is not tried again: false, and lost(), unless it is written.
   bool write(const AuditEvent& event);
-  // There was a question whose line is not written, and will not be. The next line tells how many.
+  // A request's line was not written and will not be. The next line says how many there were.
   void lost();
   // After a rotation: goes on in a new file of the same name. If there can't be one, the old stays in use.
   void reopen();

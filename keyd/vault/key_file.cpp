@@ -82,7 +82,7 @@ KeyFile KeyReader::read(int directory, const std::string& name, const std::strin
   if (!result.problem.empty()) result.keys.clear();
   file_.wipe();
   wipe_stack();
-  // Somebody who writes into the file in place may have been seen halfway: such a key does not count.
+  // A program that rewrites the file in place may be halfway through: such a key does not count.
   if (fstat(fd.get(), &info) != 0 || FileState::of(info) != result.state) {
     result.keys.clear();
     result.state = {};

@@ -1,4 +1,4 @@
-// Reads one file that should hold a private key, and says exactly why it is none.
+// Reads one file that should hold a private key; if it holds none, says exactly why.
 //
 // Never leaves the directory (a name is one component), follows no link, opens no device, waits for no FIFO. A file
 // counts only if root or keyd owns it and nobody else can write or (but for its group, as systemd's credentials are)

@@ -1,7 +1,7 @@
-// Finds the one private key in a file's text (PEM, RFC 7468), and says of a file that has none what it is instead.
+// Finds the one private key in a file's text (PEM, RFC 7468); if there is none, says what the file is instead.
 //
-// White space counts for nothing, and text or other blocks beside the key do no harm: what OpenSSL reads is read. Makes
-// no copy of a key but the one that decode_base64() writes where its caller says.
+// White space counts for nothing, and text or other blocks beside the key do no harm: what OpenSSL reads is read. The
+// only copy of a key is the one that decode_base64() writes where its caller says.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // Which private key answers for a client id: `${clientid}.pem` in one directory, and the listener's key beside
 // them.
 //
-// Parsed keys are cached, least recently used out first; each use costs one fstatat(2), by which a file that was added,
-// replaced, removed or given other rights acts at once, and a million files cost nothing while nobody asks for them. A
+// Parsed keys are cached; the least recently used goes first. Each use costs one fstatat(2), so that a file that was
+// added, replaced, removed or given other rights counts at once, and a million files cost nothing until asked for. A
 // replacement with broken content leaves the old key in use, as long as it is cached; one with wrong rights does not. A
 // file that can't be used is logged once per change of it, with the remedy. One thread.
 //

@@ -1,7 +1,7 @@
 // Asks the notary (keyd/notary) whether a transcript is a handshake with the configured remote broker.
 //
-// The answer is believed as far as it goes: yes or no, and which of two hashes. Every question ends within kDeadline,
-// also when the notary dies over it. One thread, the loop's.
+// It believes yes or no, and which of two hashes; nothing else. Every question ends within kDeadlineMs, even if the
+// notary dies over it. One thread, the loop's.
 #pragma once
 
 #include <uv.h>

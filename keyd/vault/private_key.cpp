@@ -15,7 +15,7 @@ using der::Bytes;
 
 word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
 
-// A slot as a buffer; wiped in the end.
+// A slot as a buffer; wiped when it is released.
 struct Scratch {
   explicit Scratch(SecureSlots& s) : slots(s), bytes(static_cast<byte*>(s.take(s.slot_size()))) {}
   ~Scratch() { slots.release(bytes); }

@@ -1,7 +1,7 @@
-// How often somebody may do something: a token bucket for each name, with room for one period's worth at once.
+// Limits how often each name may act: a token bucket a name, with room for one period's worth at once.
 //
-// A bucket that is full again is forgotten: it says the same as none. So there are never more than what was allowed in
-// one period, and as many again until the next sweep. One thread.
+// A full bucket says the same as no bucket, so full ones are dropped. There are never more of them than actions allowed
+// in two periods. One thread.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Memory for secrets: locked (never swapped), left out of core dumps, not inherited by a fork, wiped on release; and
-// where the kernel has memfd_secret(2), readable by nobody else at all.
+// where the kernel has memfd_secret(2), readable by no other process at all.
 //
 // Everything secret lives here: parsed keys, the bytes of a key file while it is read, all that wolfCrypt allocates
 // (decoded PEM, the state of its random generator). It never grows and never falls back to ordinary memory.

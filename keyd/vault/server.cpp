@@ -128,7 +128,7 @@ void Server::start(common::Fd fd, const Peer& peer) {
   watch(connection);
 }
 
-// Closes who has not said HELLO in time, and waits for the next who may not.
+// Closes the connections that have sent no HELLO in time; the timer then runs for the next one that may be late.
 void Server::close_silent() {
   const uint64_t now = uv_now(accept_poll_.loop), timeout = static_cast<uint64_t>(limits_.hello_timeout.count());
   uint64_t next = 0;
@@ -207,14 +207,14 @@ void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello)
   send(connection, std::span(out).first(ipc::encode(ipc::Response{id, Status::ok, 0, welcome}, out)));
 }
 
-// The last answer of a connection: why it ends, and keyd's version for whoever speaks another.
+// The last answer of a connection: why it ends, and keyd's version, for a peer that speaks another.
 void Server::refuse(Connection& connection, uint32_t id, Status status, const char* reason) {
   audit_.write(
       {status == Status::malformed ? "malformed" : "connect", connection.peer, nullptr, nullptr, status, reason});
   const auto welcome = ipc::encode_welcome({});
   ipc::ResponseBuffer out;
   const size_t size = ipc::encode(ipc::Response{id, status, 0, welcome}, out);
-  // A peer that does not listen is told nothing.
+  // A peer that does not read its answers gets none.
   ::send(connection.fd.get(), out.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT);
   close(connection);
 }

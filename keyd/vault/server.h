@@ -1,9 +1,10 @@
-// Who may ask, and how: accepts workers, knows them by SO_PEERCRED, reads one request at a time, sends the answer.
+// Accepts workers, knows them by SO_PEERCRED, reads one request at a time from each and sends the answer.
 //
-// A bad message costs its sender the connection and nobody else anything. Nothing is read from a peer that does not
-// take its answers; one that says nothing is closed; one process has few connections. Each wake-up of the loop takes
-// one request of each connection, so that workers take turns however much one of them asks. Who is turned away is
-// audited, up to a rate and beyond it counted: else any local user could fill the disk. One thread, the loop's.
+// A bad message costs its sender the connection and costs nobody else anything. The server reads nothing from a peer
+// that does not take its answers, closes a connection that sends no HELLO in time, and bounds the connections of one
+// process. Each wake-up of the loop takes one request from each connection, so that workers take turns however much one
+// of them asks. A refused connection is audited; beyond a rate, refusals are only counted, or any local user could fill
+// the disk. One thread, the loop's.
 #pragma once
 
 #include <uv.h>

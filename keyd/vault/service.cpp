@@ -12,11 +12,11 @@ namespace {
 using ipc::Status;
 constexpr size_t kQueues = 4;
 constexpr uint32_t kQueueRetryMs = 100;
-constexpr uint64_t kFirstLookMs = 2, kLastLookMs = 50;    // at an audit that takes no more
+constexpr uint64_t kFirstLookMs = 2, kLastLookMs = 50;    // at an audit whose reader is slow
 constexpr std::chrono::milliseconds kBeforeTimeout{250};  // a refusal has to arrive, too
 
-// Of several answers that wait for a line, whose comes first: the device's signature ends a handshake, its lookup is in
-// the middle, the listener's signature begins one.
+// Which of several waiting answers gets its line first: the device's signature ends a handshake, its lookup is in the
+// middle, the listener's signature begins one.
 int rank_of(const Job& job) {
   if (job.op == ipc::Op::lookup) return 1;
   return job.asked.key.role == ipc::Role::device ? 0 : 2;
@@ -160,7 +160,7 @@ void Service::give_up() {
   if (audit_.degraded()) audit_.lost();
 }
 
-// Until its line is written, or its peer's patience ends; those that came on top of max_queue do not wait.
+// Until its line is written, or its peer's timeout is near. Answers to requests beyond max_queue do not wait.
 void Service::hold(Audit::Written how, JobPtr job, Outcome outcome) {
   if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&again_))) again_ms_ = kFirstLookMs, look_again();
   if (how == Audit::Written::no || audit_.stalled() || outcome.status == Status::busy) return refuse(std::move(job));

@@ -6,8 +6,8 @@
 // The line is written after the signature is made, so that it can say whether and how fast it was, and before the
 // answer leaves. While the audit's reader is slow, answers wait for their line: those of handshakes that are furthest
 // first, as what was signed for them is lost otherwise. A signature whose line can't be written before its peer's
-// timeout is wiped, and the answer is "internal". Once the audit is stalled nothing is signed at all. For a peer that
-// has gone or given up nothing is done. One thread, the loop's; the signer pool has its own.
+// timeout is wiped, and the answer is "internal". Once the audit is stalled nothing is signed at all. keyd does no work
+// for a peer that has gone or given up. One thread, the loop's; the signer pool has its own.
 #pragma once
 
 #include <map>

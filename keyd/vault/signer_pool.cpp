@@ -69,7 +69,7 @@ void SignerPool::submit(JobPtr job) {
     const std::lock_guard guard(mutex_);
     (quick ? quick_ : slow_).push(std::move(job));
   }
-  if (quick) quick_work_.notify_one();  // whoever of the others is awake may be faster
+  if (quick) quick_work_.notify_one();  // a slow thread that is awake may be faster
   else work_.notify_one();
 }
 

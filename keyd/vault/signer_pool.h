@@ -1,5 +1,5 @@
-// Threads that sign, and who is next: requests wait in one lane for each worker, lanes take turns, and one thread more
-// takes only what is quick, so that a flood of RSA holds up nobody's ECDSA.
+// The threads that sign, and the order of their work: each worker's requests wait in a lane of their own, lanes take
+// turns, and one extra thread takes quick jobs only, so that a flood of RSA delays no ECDSA.
 //
 // Threads: submit(), stop() and the callback belong to the loop's thread. A job is owned by exactly one side at a time.
 #pragma once
@@ -54,7 +54,7 @@ class SignerPool {
   SignerPool(const SignerPool&) = delete;
   SignerPool& operator=(const SignerPool&) = delete;
 
-  void submit(JobPtr job);  // how many there may be is the caller's to bound
+  void submit(JobPtr job);  // the caller bounds how many there are
 
  private:
   class Lanes {

@@ -1,8 +1,8 @@
 // The handshake messages of one connection as its transcript hash is over them, for keyd's `bind_remote`: what begins
 // with a ClientHello, or after a HelloRetryRequest with message_hash (RFC 8446 section 4.4.1).
 //
-// wolfSSL keeps no messages in TLS 1.3; they are taken where it hashes them (common/tls/handshake_tap.h). That
-// nothing is missing or too much is not believed: whoever signs compares the hashes.
+// wolfSSL keeps no messages in TLS 1.3; they are taken where it hashes them (common/tls/handshake_tap.h). The recording
+// is not trusted: the signer hashes it and compares.
 #pragma once
 
 #include <cstddef>
