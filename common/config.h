@@ -6,34 +6,22 @@
 // Start-up only: errors are exceptions, nothing here is fast.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace common {
+#include "common/config_error.h"
+#include "common/units.h"
 
-class ConfigError : public std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+namespace common {
 
 // What to say of a file that is not there, behind the cause: "" unless it is a credential, which the service manager
 // passes (systemd.exec(5), LoadCredential=).
 std::string about_missing_credential(const std::string& file);
-
-using Milliseconds = std::chrono::milliseconds;
-
-// So many in that time; a count of 0 is "infinity".
-struct Rate {
-  uint64_t count = 0;
-  Milliseconds per{1000};
-  bool operator==(const Rate&) const = default;
-};
 
 class Section {
  public:

@@ -62,21 +62,34 @@ void harden_process() {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("prctl(PR_SET_NO_NEW_PRIVS)");
 }
 
-std::string forbid_files(std::span<const FileRule> rules) {
+namespace {
+
+std::string restrict_files(uint64_t forbidden, uint64_t scope, std::span<const FileRule> rules) {
   const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) return std::string("Landlock is not available: ") + strerror(errno);
-  const RulesetAttributes attributes{file_rights(abi), 0, kScopeSignal};
+  const RulesetAttributes attributes{file_rights(abi) & forbidden, 0, scope};
   const size_t size =
       abi >= 6 ? sizeof attributes : sizeof attributes.files;  // older kernels know the first field only
   const Fd ruleset(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, size, 0)));
   bool enforced = static_cast<bool>(ruleset);
   for (const FileRule& rule : rules) {
-    const landlock_path_beneath_attr beneath{rights_of(rule.right), rule.directory};
+    const landlock_path_beneath_attr beneath{rights_of(rule.right) & forbidden, rule.directory};
+    if (beneath.allowed_access == 0) continue;
     enforced = enforced && syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
   }
   if (!enforced || syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
     return std::string("Landlock can't be enforced: ") + strerror(errno);
   return "";
+}
+
+}  // namespace
+
+std::string forbid_files(std::span<const FileRule> rules) { return restrict_files(~uint64_t{0}, kScopeSignal, rules); }
+
+std::string forbid_writing(std::span<const FileRule> programs) {
+  constexpr uint64_t kAllowed = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
+                                LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+  return restrict_files(~kAllowed, 0, programs);
 }
 
 }  // namespace common

@@ -28,4 +28,9 @@ struct FileRule {
 // the caller must say so.
 std::string forbid_files(std::span<const FileRule> rules = {});
 
+// Landlock for a process that starts others: from here on it, and they, execute nothing but what `programs` names
+// (FileRule::run, and what LoaderFiles adds), and write, create or rename no file. They read any file, and make and
+// remove Unix sockets. Returns as forbid_files.
+std::string forbid_writing(std::span<const FileRule> programs);
+
 }  // namespace common

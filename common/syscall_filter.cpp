@@ -3,9 +3,11 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <string_view>
 
 namespace common {
 namespace {
@@ -44,10 +46,13 @@ std::string allow_system_calls(std::span<const char* const> allowed, std::span<c
   for (const int family : families)
     rules.add(SCMP_ACT_ALLOW, "socket", SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
   for (const char* call : {"mmap", "mprotect"})
-    if (executes == Executes::by_descriptor) rules.add(SCMP_ACT_ALLOW, call);
+    if (executes == Executes::programs) rules.add(SCMP_ACT_ALLOW, call);
     else rules.add(SCMP_ACT_ALLOW, call, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+  const auto needed = [&](std::string_view call) {
+    return executes == Executes::programs && std::ranges::find(allowed, call) != allowed.end();
+  };
   for (const char* call : kDeadly)
-    if (executes == Executes::nothing || strcmp(call, "execveat") != 0) rules.add(SCMP_ACT_KILL_PROCESS, call);
+    if (!needed(call)) rules.add(SCMP_ACT_KILL_PROCESS, call);
   if (rules.error == 0) rules.error = seccomp_load(filter.get());
   return rules.error == 0 ? "" : std::string("seccomp can't be enforced: ") + strerror(-rules.error);
 }

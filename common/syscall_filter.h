@@ -10,9 +10,10 @@ namespace common {
 // are skipped), sockets of the families in `families` only, and no memory that is or becomes executable. What else is
 // tried fails with EPERM, so that a bug shows in the log; running a program, starting a process, tracing or reading
 // another ends this process at once. Returns "" when it is in force, else why not: the caller must say so.
-// With Executes::by_descriptor a program may be executed, by execveat(2) alone, if `allowed` names that: Landlock must
-// say which (FileRule::run). Then memory may be executable too, as the program is loaded under this filter.
-enum class Executes { nothing, by_descriptor };
+// With Executes::programs those of execve(2), execveat(2), fork(2) and vfork(2) that `allowed` names are not deadly;
+// Landlock must say which programs (FileRule::run). Memory may be executable then, as they are loaded under this
+// filter.
+enum class Executes { nothing, programs };
 std::string allow_system_calls(std::span<const char* const> allowed, std::span<const int> families,
                                Executes executes = Executes::nothing);
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace common {
 
@@ -22,6 +23,26 @@ struct UvClose {
 
 template <typename Handle>
 using UvPtr = std::unique_ptr<Handle, UvClose<Handle>>;
+
+// A callback with the owner's pointer that calls one of the owner's member functions:
+// Timer(loop, this, call<&WorkerSlot::start>).
+template <auto Method>
+struct CallOf;
+template <typename T, typename Result, typename... Arguments, Result (T::*Method)(Arguments...)>
+struct CallOf<Method> {
+  static void call(void* self, Arguments... arguments) {
+    (static_cast<T*>(self)->*Method)(std::forward<Arguments>(arguments)...);
+  }
+  // The same for a callback of libuv's, which gets the handle; its `data` is the owner.
+  template <typename Handle>
+  static void call_handle(Handle* handle, Arguments... arguments) {
+    call(handle->data, std::forward<Arguments>(arguments)...);
+  }
+};
+template <auto Method>
+inline constexpr auto call = &CallOf<Method>::call;
+template <typename Handle, auto Method>
+inline constexpr auto call_handle = &CallOf<Method>::template call_handle<Handle>;
 
 class Timer {
  public:

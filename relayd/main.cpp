@@ -8,7 +8,6 @@
 #include "common/version.h"
 #include "relayd/admin/commands.h"
 #include "relayd/supervisor/supervisor.h"
-#include "relayd/worker/worker.h"
 
 namespace {
 
@@ -38,7 +37,6 @@ int serve(const std::string& config_file, const relayd::Overrides& overrides) {
 
 int main(int argc, char** argv) {
   common::keep_standard_numbers();
-  if (argc == 2 && std::string_view(argv[1]) == "worker") return relayd::run_worker();
 
   CLI::App app(kDescription, "mqtt-relayd");
   std::string config_file = "/etc/mqtt-relay/relayd.json";

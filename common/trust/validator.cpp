@@ -68,8 +68,6 @@ std::string Refusal::text() const {
   return name.empty() ? problem : name + " " + problem;
 }
 
-std::string Concern::text() const { return file + ": " + subject + " " + problem + "; " + advice; }
-
 struct Validator::State {
   State(const Pem& anchors, const Pem& crls, Policy given)
       : policy(std::move(given)),

@@ -19,23 +19,11 @@
 #include <string>
 #include <vector>
 
+#include "common/trust/concern.h"
 #include "common/trust/pem.h"
+#include "common/trust/policy.h"
 
 namespace trust {
-
-enum class Purpose : uint8_t { device, remote };  // sslclient, sslserver (RFC 5280 4.2.1.12), along the whole chain
-enum class Revocation : uint8_t { leaf, chain };  // which certificates CRLs are asked about, if there are CRLs
-
-struct Policy {
-  Purpose purpose = Purpose::device;
-  std::string name = {};  // remote: DNS name or IP address that the leaf must be for; empty: not checked
-  // Certificates between leaf and anchor, at most: EMQX's name, and as many as are read (kMaxChain). OpenSSL, and so
-  // mosquitto, would take 100, EMQX 10.
-  unsigned depth = 30;
-  bool partial_chain = false;  // any CA of the trust file may end a chain, not only a root (EMQX's partial_chain)
-  Revocation revocation = Revocation::leaf;
-  bool asked_time = false;  // `now` is a time that was asked about, not this gateway's clock: words of refusals only
-};
 
 struct Refusal {
   int code = 0;              // X509_V_ERR_*
@@ -55,19 +43,6 @@ struct Verdict {
   // acceptance.
   int64_t from = 0, until = 0;
   bool accepted() const { return !refusal; }
-};
-
-// What an operator must know of the anchors and the CRLs.
-struct Concern {
-  std::string file;     // as Pem::file
-  std::string subject;  // a CA's subject, a CRL's issuer, or "block 3, line 40"
-  std::string problem;  // "expired on …"
-  std::string advice;
-  bool harmless = false;  // nobody is refused for it
-  enum class Kind : uint8_t { expired, not_yet_valid, other } kind = Kind::other;
-
-  // One line: "FILE: the CRL of "CN=Root" expired on …; get …"
-  std::string text() const;
 };
 
 class Validator {

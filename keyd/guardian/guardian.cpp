@@ -82,7 +82,7 @@ void confine() {
   missing(common::forbid_files(common::LoaderFiles(kProgram).rules()));
   std::vector<const char*> calls = common::calls_of_birth();
   calls.insert(calls.end(), std::begin(kGuardianCalls), std::end(kGuardianCalls));
-  missing(common::allow_system_calls(calls, {}, common::Executes::by_descriptor));
+  missing(common::allow_system_calls(calls, {}, common::Executes::programs));
 }
 
 // In place of the notary's first word. Later, keyd takes it for the answer to no question and drops it.

@@ -59,8 +59,8 @@ uid_t service_uid(const std::optional<ucred>& running) {
 
 Check check_configuration(const CheckOptions& options, std::optional<Config>& config) {
   try {
-    config = Config::parse(common::read_file(options.config, kMaxConfigFile), options.config, options.overrides,
-                           Config::RemoteHost::may_be_missing);
+    config = parse_config(common::read_file(options.config, kMaxConfigFile), options.config, options.overrides,
+                          RemoteHost::may_be_missing);
   } catch (const common::ConfigError& error) {
     return {Result::error, error.what(), "correct it there: `editor " + options.config + "`"};
   }

@@ -10,6 +10,7 @@
 #include "relayd/admin/check.h"
 #include "relayd/admin/loop.h"
 #include "relayd/supervisor/key_check.h"
+#include "relayd/tls/context.h"
 
 namespace relayd::admin {
 namespace {
@@ -68,13 +69,11 @@ void say_hello(CheckContext& context) {
 void ask_keyd(CheckContext& context) {
   say_hello(context);
   if (!context.keyd_problem.empty()) return;
-  Loaded loaded;
-  loaded.config = context.config;
+  trust::Pem pem;
+  ipc::Spki spki{};
   try {
-    loaded.plan.listener_certificate =
-        read_pem(context.config_file, "listener.certfile", context.config.listener.certfile);
-    loaded.certificate =
-        tls::ServerContext({.certificate = loaded.plan.listener_certificate, .verify_peer = false}).certificate();
+    pem = read_pem(context.config_file, "listener.certfile", context.config.listener.certfile);
+    spki = tls::ServerContext({.certificate = pem, .verify_peer = false}).certificate().spki;
   } catch (const common::ConfigError&) {
     return;  // check_listener_certificate says it
   }
@@ -82,7 +81,7 @@ void ask_keyd(CheckContext& context) {
     Loop loop;
     CheckContext& context;
   } answer{{}, context};
-  const ListenerKeyCheck asked(answer.loop.get(), loaded, &answer,
+  const ListenerKeyCheck asked(answer.loop.get(), pem.file, spki, context.config.keyd_socket, &answer,
                                [](void* self, const ListenerKeyCheck::Verdict& verdict) {
                                  static_cast<Answer*>(self)->context.listener_key = verdict;
                                  static_cast<Answer*>(self)->loop.stop();

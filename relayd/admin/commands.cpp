@@ -22,7 +22,7 @@ constexpr char kExit[] =
 
 // Where to ask. Throws common::ConfigError.
 std::string control_socket(const std::string& config_file, const Overrides& overrides) {
-  const Config config = Config::parse(common::read_file(config_file, kMaxConfigFile), config_file, overrides);
+  const Config config = parse_config(common::read_file(config_file, kMaxConfigFile), config_file, overrides);
   if (config.control_socket.empty())
     throw common::ConfigError(config_file +
                               ": control_socket is not set, so that relayd can't be asked; set it to a path as "

@@ -11,9 +11,10 @@
 
 #include "common/checks.h"
 #include "relayd/admin/new_files.h"
-#include "relayd/config.h"
-#include "relayd/socket_address.h"
+#include "relayd/handover/config.h"
+#include "relayd/handover/socket_address.h"
 #include "relayd/supervisor/load.h"
+#include "relayd/tls/context.h"
 #include "relayd_json.h"
 
 namespace relayd::admin {
@@ -136,7 +137,7 @@ void refuse_to_replace(const std::string& file) {
   if (access(file.c_str(), F_OK) != 0) return;
   std::string remote;
   try {
-    remote = Config::parse(common::read_file(file, kMaxConfigFile), file, {}, Config::RemoteHost::may_be_missing)
+    remote = parse_config(common::read_file(file, kMaxConfigFile), file, {}, RemoteHost::may_be_missing)
                  .remote_endpoint.host;
   } catch (const ConfigError& error) {
     throw ConfigError(std::string(error.what()) + "; --force replaces it, and keeps it as " + file + ".old");
@@ -218,7 +219,7 @@ void init(const InitOptions& options, std::istream& in, std::ostream& out) {
   if (options.local) answers.local = Questions::read_flag("--local", *options.local, endpoint(1883));
 
   const std::string text = configuration_of(answers);
-  Config::parse(text, config, {});  // of what was given, --bind is judged here
+  parse_config(text, config, {});  // of what was given, --bind is judged here
   std::vector<NewFile> files;
   for (const Certificates& one : all)
     if (one.copied) files.push_back({one.path, one.text});

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/config.h"
-#include "relayd/socket_address.h"
+#include "relayd/handover/socket_address.h"
 
 namespace relayd::admin {
 

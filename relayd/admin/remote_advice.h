@@ -4,7 +4,7 @@
 #include <string>
 
 #include "relayd/admin/remote_probe.h"
-#include "relayd/config.h"
+#include "relayd/handover/config.h"
 
 namespace relayd::admin {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/config.h"
-#include "relayd/socket_address.h"
+#include "relayd/handover/socket_address.h"
 #include "relayd/tls/inspect.h"
 #include "relayd/tls/stream.h"
 

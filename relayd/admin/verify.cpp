@@ -31,8 +31,8 @@ trust::Pem given(const char* flag, const std::string& file) {
 
 // By the configuration: as relayd judges. Its settings for chains count in every case.
 Judge configured(const VerifyOptions& options, bool device) {
-  const Config config = Config::parse(common::read_file(options.config, kMaxConfigFile), options.config,
-                                      options.overrides, Config::RemoteHost::may_be_missing);
+  const Config config = parse_config(common::read_file(options.config, kMaxConfigFile), options.config,
+                                     options.overrides, RemoteHost::may_be_missing);
   if (!(device ? config.listener.verify_peer : config.remote.verify_peer))
     throw ConfigError(
         options.config + ": " + (device ? "listener" : "remote") +

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "relayd/config.h"
+#include "relayd/supervisor/config_file.h"
 
 namespace relayd::admin {
 

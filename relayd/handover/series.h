@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "relayd/worker/scoreboard.h"
+#include "relayd/handover/scoreboard.h"
 
 namespace relayd {
 

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "relayd/socket_address.h"
+#include "relayd/handover/socket_address.h"
 
 namespace relayd {
 

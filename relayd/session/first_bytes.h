@@ -4,18 +4,14 @@
 // Pure; looks at no more than kFirstBytes bytes, which a handshake keeps (relayd/tls/stream.h).
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "relayd/handover/speaks.h"
+
 namespace relayd {
-
-enum class Speaks : uint8_t { mqtt, http, ssh, proxy, other, tls, nothing };
-
-// Those that are counted one by one: what is neither TLS nor silence.
-inline constexpr std::array<const char*, 5> kNotTls{"mqtt", "http", "ssh", "proxy", "other"};
 
 // `nothing`: no byte came. A start of a TLS record counts as TLS.
 Speaks what_speaks(std::span<const uint8_t> first);

@@ -25,7 +25,10 @@
 #include "common/log_limit.h"
 #include "common/uv.h"
 #include "ipc/client.h"
-#include "relayd/config.h"
+#include "relayd/handover/config.h"
+#include "relayd/handover/flapping.h"
+#include "relayd/handover/newest.h"
+#include "relayd/handover/scoreboard.h"
 #include "relayd/mqtt/connack.h"
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/mqtt/connect.h"
@@ -34,11 +37,8 @@
 #include "relayd/session/dialer.h"
 #include "relayd/session/empty_broker.h"
 #include "relayd/session/first_bytes.h"
-#include "relayd/session/flapping.h"
-#include "relayd/session/newest.h"
+#include "relayd/session/token_bucket.h"
 #include "relayd/tls/stream.h"
-#include "relayd/token_bucket.h"
-#include "relayd/worker/scoreboard.h"
 
 namespace relayd {
 

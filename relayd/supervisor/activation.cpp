@@ -7,8 +7,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/config.h"
 #include "common/log.h"
-#include "relayd/socket_address.h"
+#include "relayd/handover/socket_address.h"
 
 namespace relayd {
 namespace {

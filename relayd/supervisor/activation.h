@@ -3,8 +3,9 @@
 
 #include <vector>
 
+#include "common/config_error.h"
 #include "common/sd_listen.h"
-#include "relayd/config.h"
+#include "relayd/handover/config.h"
 
 namespace relayd {
 

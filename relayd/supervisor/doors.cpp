@@ -8,8 +8,9 @@
 
 namespace relayd {
 
-Doors::Doors(uv_loop_t* loop, const Config& config, Control::Owner& owner)
+Doors::Doors(uv_loop_t* loop, const common::Program& monitor, const Config& config, Control::Owner& owner)
     : loop_(loop),
+      monitor_program_(monitor),
       control_socket_(config.control_socket),
       metrics_bind_(config.metrics),
       log_level_(config.log_level),
@@ -40,7 +41,7 @@ void Doors::open() {
   open_one(!control_ && !control_socket_.empty(), control_wait_,
            [this] { control_ = std::make_unique<Control>(loop_, control_socket_, owner_, geteuid()); });
   open_one(!monitor_ && metrics_bind_, metrics_wait_, [this] {
-    monitor_ = std::make_unique<Monitor>(loop_, *metrics_bind_, log_level_, &owner_,
+    monitor_ = std::make_unique<Monitor>(loop_, monitor_program_, *metrics_bind_, log_level_, &owner_,
                                          [](void* owner) { return static_cast<Control::Owner*>(owner)->status(); });
   });
 }

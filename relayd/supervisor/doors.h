@@ -18,7 +18,7 @@ namespace relayd {
 class Doors {
  public:
   // common::ConfigError if one can never be opened.
-  Doors(uv_loop_t* loop, const Config& config, Control::Owner& owner);
+  Doors(uv_loop_t* loop, const common::Program& monitor, const Config& config, Control::Owner& owner);
 
   void reload_ended(bool ok, const std::string& message) {
     if (control_) control_->reload_ended(ok, message);
@@ -42,6 +42,7 @@ class Doors {
   void open_one(bool missing, common::Wait& wait, Make make);
 
   uv_loop_t* loop_;
+  const common::Program& monitor_program_;
   const std::string control_socket_;
   const std::optional<Config::Endpoint> metrics_bind_;
   const common::log::Level log_level_;

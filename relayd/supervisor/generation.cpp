@@ -9,15 +9,16 @@ using State = WorkerSlot::State;
 
 }  // namespace
 
-Generation::Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners,
-                       WorkerProcess::SharedFds shared, Owner& owner)
+Generation::Generation(uv_loop_t* loop, int number, const common::Program& worker, Plan plan,
+                       std::shared_ptr<Listeners> listeners, WorkerProcess::SharedFds shared, Owner& owner)
     : loop_(loop),
       number_(number),
-      loaded_(std::move(loaded)),
+      worker_(worker),
+      plan_(std::move(plan)),
       listeners_(std::move(listeners)),
       shared_(shared),
       owner_(owner) {
-  loaded_.plan.generation = number;
+  plan_.generation = number;
   for (int i = 0; i < config().workers; i++)
     slots_.push_back(std::make_unique<WorkerSlot>(loop, i, config(), static_cast<WorkerSlot::Owner&>(*this)));
 }
@@ -34,12 +35,12 @@ void Generation::resolve(std::optional<Resolver>& resolver, const Config::Endpoi
   std::vector<SocketAddress> known;
   if (before && *before && (*before)->endpoint() == endpoint) known = (*before)->addresses();
   resolver.emplace(loop_, endpoint, config().resolve_interval, std::move(known), this,
-                   [](void* self) { static_cast<Generation*>(self)->on_resolved(); });
+                   common::call<&Generation::on_resolved>);
 }
 
 void Generation::on_resolved() {
   if (started_) {
-    for (auto& slot : slots_) slot->send({Order::What::addresses, addresses(), "", 0});
+    for (auto& slot : slots_) slot->send({.what = Order::What::addresses, .addresses = addresses()});
     return;
   }
   for (const auto* resolver : {&remote_, &local_}) {
@@ -58,11 +59,10 @@ Addresses Generation::addresses() const {
 
 std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owner& owner) {
   const std::vector<int> listeners = listeners_->of(worker, config().workers);
-  Plan& plan = loaded_.plan;
-  plan.worker = worker;
-  plan.listeners = static_cast<int>(listeners.size());
-  plan.addresses = addresses();
-  auto process = std::make_unique<WorkerProcess>(loop_, plan, listeners, shared_, owner);
+  plan_.worker = worker;
+  plan_.listeners = static_cast<int>(listeners.size());
+  plan_.addresses = addresses();
+  auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, listeners, shared_, owner);
   process->counters().max_connections = share_of(most_connections_, worker, config().workers);
   common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
   return process;
@@ -104,12 +104,13 @@ void Generation::kill() {
 
 void Generation::revoke(const Revocations& revocations) {
   const common::Fd text = revocations.to_memfd();
-  for (auto& slot : slots_) slot->send({Order::What::revoke, {}, "", 0}, text.get());
+  for (auto& slot : slots_) slot->send({.what = Order::What::revoke}, text.get());
 }
 
 size_t Generation::disconnect(const std::string& client_id, uint32_t request) {
   size_t told = 0;
-  for (auto& slot : slots_) told += slot->send({Order::What::disconnect, {}, client_id, request});
+  for (auto& slot : slots_)
+    told += slot->send({.what = Order::What::disconnect, .client_id = client_id, .request = request});
   return told;
 }
 

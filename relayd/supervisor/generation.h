@@ -1,5 +1,5 @@
-// The workers of one configuration. A reload makes a new generation; the old one accepts nobody more and lives as long
-// as its sessions do.
+// The workers of one configuration. A reload makes a new generation; the old one stops accepting and lives as long as
+// its sessions.
 //
 //   resolving → starting → serving → retired → draining → gone
 //
@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "relayd/supervisor/listen.h"
-#include "relayd/supervisor/load.h"
 #include "relayd/supervisor/resolver.h"
 #include "relayd/supervisor/status.h"
 #include "relayd/supervisor/worker_slot.h"
@@ -32,9 +31,9 @@ class Generation final : private WorkerSlot::Owner {
     ~Owner() = default;
   };
 
-  // `shared` is open as long as the generation.
-  Generation(uv_loop_t* loop, int number, Loaded loaded, std::shared_ptr<Listeners> listeners,
-             WorkerProcess::SharedFds shared, Owner& owner);
+  // `worker` and `shared` outlive the generation.
+  Generation(uv_loop_t* loop, int number, const common::Program& worker, Plan plan,
+             std::shared_ptr<Listeners> listeners, WorkerProcess::SharedFds shared, Owner& owner);
 
   // Looks names up, then starts the workers. With a generation before it, all must go well at once: a name that can't
   // be resolved is on_unresolved (addresses of the same name are taken over), the first death on_hopeless. Without one
@@ -53,8 +52,8 @@ class Generation final : private WorkerSlot::Owner {
   bool serving() const { return served_; }
   bool gone() const;
   int number() const { return number_; }
-  const Config& config() const { return loaded_.config; }
-  const Plan& plan() const { return loaded_.plan; }
+  const Config& config() const { return plan_.config; }
+  const Plan& plan() const { return plan_; }
   const std::vector<std::unique_ptr<WorkerSlot>>& slots() const { return slots_; }
   uint64_t connections() const;
   void add_to(Status& status) const;
@@ -74,7 +73,8 @@ class Generation final : private WorkerSlot::Owner {
 
   uv_loop_t* loop_;
   const int number_;
-  Loaded loaded_;
+  const common::Program& worker_;
+  Plan plan_;
   std::shared_ptr<Listeners> listeners_;
   const WorkerProcess::SharedFds shared_;
   Owner& owner_;

@@ -21,13 +21,14 @@ ListenerKeyCheck::Verdict wrong(const std::string& certfile, ipc::Status status)
 
 }  // namespace
 
-ListenerKeyCheck::ListenerKeyCheck(uv_loop_t* loop, const Loaded& loaded, void* owner, Done done)
-    : certfile_(loaded.plan.listener_certificate.file),
-      socket_(loaded.config.keyd_socket),
+ListenerKeyCheck::ListenerKeyCheck(uv_loop_t* loop, const std::string& certfile, const ipc::Spki& spki,
+                                   const std::string& keyd_socket, void* owner, Done done)
+    : certfile_(certfile),
+      socket_(keyd_socket),
       owner_(owner),
       done_(done),
       keyd_(loop, {socket_, kSupervisor, kPatience}) {
-  const ipc::Lookup lookup{ipc::Role::listener, loaded.certificate.spki, {}, ""};
+  const ipc::Lookup lookup{ipc::Role::listener, spki, {}, ""};
   keyd_.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
 }
 

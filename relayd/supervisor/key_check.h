@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "common/units.h"
 #include "ipc/client.h"
-#include "relayd/supervisor/load.h"
 
 namespace relayd {
 
@@ -25,7 +25,9 @@ class ListenerKeyCheck {
   // Once, later. The owner may destroy the check.
   using Done = void (*)(void* owner, const Verdict& verdict);
 
-  ListenerKeyCheck(uv_loop_t* loop, const Loaded& loaded, void* owner, Done done);
+  // `certfile`: the listener's, with the setting that names it; `spki`: its public key's SHA-256.
+  ListenerKeyCheck(uv_loop_t* loop, const std::string& certfile, const ipc::Spki& spki, const std::string& keyd_socket,
+                   void* owner, Done done);
 
  private:
   void on_answer(const ipc::Client::Answer& answer);

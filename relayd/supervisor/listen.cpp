@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "relayd/socket_address.h"
+#include "relayd/handover/socket_address.h"
 
 namespace relayd {
 namespace {

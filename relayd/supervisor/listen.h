@@ -8,7 +8,7 @@
 
 #include "common/fd.h"
 #include "common/not_yet.h"
-#include "relayd/config.h"
+#include "relayd/handover/config.h"
 
 namespace relayd {
 

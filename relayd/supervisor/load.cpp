@@ -31,7 +31,7 @@ void require_set_up(const std::string& config_file, const Config& config) {
 }
 
 // Who is revoked can't be known before it is there; it may come from elsewhere, later than the start.
-tls::Pem read_crls(const std::string& config_file, const std::string& setting, const std::string& file) {
+trust::Pem read_crls(const std::string& config_file, const std::string& setting, const std::string& file) {
   if (!file.empty() && access(file.c_str(), F_OK) != 0 && errno == ENOENT && about_missing_credential(file).empty())
     throw common::NotYet(config_file + ": " + setting + ": there is no " + file +
                          "; put the CRLs there, or remove the setting");
@@ -40,7 +40,7 @@ tls::Pem read_crls(const std::string& config_file, const std::string& setting, c
 
 }  // namespace
 
-tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
+trust::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
   if (file.empty()) return {};
   const std::string origin = config_file + ": " + setting + ": ";
   try {
@@ -50,22 +50,18 @@ tls::Pem read_pem(const std::string& config_file, const std::string& setting, co
   }
 }
 
-Loaded load(const std::string& config_file, const Overrides& overrides) {
+Plan load(const std::string& config_file, const Overrides& overrides) {
   Plan plan;
-  plan.config_name = config_file;
-  plan.config_text = common::read_file(config_file, kMaxConfigFile);
-  plan.overrides = overrides;
-  Config config = Config::parse(plan.config_text, config_file, overrides, Config::RemoteHost::may_be_missing);
+  plan.config =
+      parse_config(common::read_file(config_file, kMaxConfigFile), config_file, overrides, RemoteHost::may_be_missing);
+  const Config& config = plan.config;
   require_set_up(config_file, config);
-  plan.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);
-  plan.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
-  plan.listener_revoked = read_crls(config_file, "listener.crlfile", config.listener.crlfile);
-  plan.remote_trusted = read_pem(config_file, "remote.cacertfile", config.remote.cacertfile);
-  plan.remote_revoked = read_crls(config_file, "remote.crlfile", config.remote.crlfile);
-  // Made here only to be checked: what a worker could not load must be known before one is started.
-  auto certificate = tls::ServerContext(plan.server_options(config)).certificate();
-  tls::ClientContext(plan.client_options(config));
-  return {std::move(plan), std::move(config), std::move(certificate)};
+  plan.pem.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);
+  plan.pem.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
+  plan.pem.listener_revoked = read_crls(config_file, "listener.crlfile", config.listener.crlfile);
+  plan.pem.remote_trusted = read_pem(config_file, "remote.cacertfile", config.remote.cacertfile);
+  plan.pem.remote_revoked = read_crls(config_file, "remote.crlfile", config.remote.crlfile);
+  return plan;
 }
 
 }  // namespace relayd

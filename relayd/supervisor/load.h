@@ -1,27 +1,23 @@
-// relayd.json and every file that it names, read and checked whole: at start, and before a reload changes anything.
+// relayd.json and every file that it names, read whole: at start, and before a reload changes anything. The inspector
+// (inspection.h) judges the certificates.
 #pragma once
 
 #include <string>
 
-#include "relayd/config.h"
-#include "relayd/worker/plan.h"
+#include "common/config.h"
+#include "relayd/handover/plan.h"
+#include "relayd/supervisor/config_file.h"
 
 namespace relayd {
-
-struct Loaded {
-  Plan plan;  // but for the worker's number and the addresses
-  Config config;
-  tls::CertificateChain certificate;  // the listener's
-};
 
 inline constexpr size_t kMaxConfigFile = 1024 * 1024;
 
 // A PEM file, or none if `file` is "". Errors about it, here or where it is parsed, begin with the setting that names
 // it.
-tls::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file);
+trust::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file);
 
-// common::ConfigError: what a worker could not load either, with file, setting and remedy. common::NotYet: a CRL file
-// is not there.
-Loaded load(const std::string& config_file, const Overrides& overrides);
+// A plan without the worker's number and the addresses. common::ConfigError: a setting is wrong or a file can't be
+// read; it names file, setting and remedy. common::NotYet: a CRL file is not there.
+Plan load(const std::string& config_file, const Overrides& overrides);
 
 }  // namespace relayd

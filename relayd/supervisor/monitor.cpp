@@ -11,9 +11,7 @@
 
 #include "common/not_yet.h"
 #include "relayd/handover/monitor_question.h"
-#include "relayd/socket_address.h"
-
-extern char** environ;
+#include "relayd/handover/socket_address.h"
 
 namespace relayd {
 namespace {
@@ -43,38 +41,6 @@ common::Fd listen_on(const Config::Endpoint& bind) {
   return fd;
 }
 
-uv_stdio_container_t passed(int fd) {
-  uv_stdio_container_t container{};
-  container.flags = fd < 0 ? UV_IGNORE : UV_INHERIT_FD;
-  container.data.fd = fd;
-  return container;
-}
-
-// Executes `program` by the descriptor that it holds, with these descriptors and an empty environment.
-void spawn(uv_loop_t* loop, uv_process_t* process, const common::Program& program, uv_exit_cb on_exit, int listening,
-           int socket) {
-  uv_stdio_container_t stdio[] = {passed(-1), passed(STDOUT_FILENO), passed(STDERR_FILENO), passed(listening),
-                                  passed(socket)};
-  // Above the numbers that the child gives to what it inherits, which would take its place before it is executed.
-  const common::Fd file(fcntl(program.file(), F_DUPFD_CLOEXEC, static_cast<int>(std::size(stdio))));
-  if (!file) fail(errno, "starting " + program.path());
-  const std::string by_descriptor = "/proc/self/fd/" + std::to_string(file.get());
-  char* arguments[] = {const_cast<char*>(kMonitorName), nullptr};
-  [[maybe_unused]] char* no_environment[] = {nullptr};
-  uv_process_options_t options{};
-  options.file = by_descriptor.c_str();
-  options.args = arguments;
-#if defined(MQTT_RELAY_SANITIZED)  // its options
-  options.env = environ;
-#else
-  options.env = no_environment;
-#endif
-  options.stdio_count = static_cast<int>(std::size(stdio));
-  options.stdio = stdio;
-  options.exit_cb = on_exit;
-  if (const int status = uv_spawn(loop, process, &options); status != 0) fail(-status, "starting " + program.path());
-}
-
 // A datagram with a descriptor attached. False: there is no room for it, or nobody to take it.
 bool send(int socket, uint32_t number, int attached) {
   iovec part{&number, sizeof number};
@@ -94,27 +60,24 @@ bool send(int socket, uint32_t number, int attached) {
 
 }  // namespace
 
-Monitor::Monitor(uv_loop_t* loop, const Config::Endpoint& bind, log::Level log_level, void* owner, Look look)
+Monitor::Monitor(uv_loop_t* loop, const common::Program& program, const Config::Endpoint& bind, log::Level log_level,
+                 void* owner, Look look)
     : loop_(loop),
       log_level_(log_level),
       owner_(owner),
       look_(look),
-      program_(kMonitorProgram),
+      program_(program),
       listening_(listen_on(bind)),
-      again_(loop, this, [](void* self) { static_cast<Monitor*>(self)->start_again(); }) {
+      again_(loop, this, common::call<&Monitor::start_again>) {
   start();
 }
 
-Monitor::~Monitor() {
-  poll_.reset();
-  if (process_ && uv_is_active(reinterpret_cast<uv_handle_t*>(process_.get())))
-    uv_process_kill(process_.get(), SIGKILL);
-}
+Monitor::~Monitor() { poll_.reset(); }
 
 std::string Monitor::text() const { return SocketAddress::bound_to(listening_.get()).text(); }
 
 MonitorStatus Monitor::status() const {
-  return {process_ ? process_->pid : 0, process_ ? "serving" : "waiting", restarts_};
+  return {process_ ? process_->pid() : 0, process_ ? "serving" : "waiting", restarts_};
 }
 
 void Monitor::start() {
@@ -126,19 +89,13 @@ void Monitor::start() {
   const MonitorSettings settings{static_cast<int32_t>(log_level_)};
   if (::send(socket_.get(), &settings, sizeof settings, MSG_NOSIGNAL) != sizeof settings)
     fail(errno, "settings for the monitor");
-  common::UvPtr<uv_process_t> process(new uv_process_t);
-  process->data = this;
-  const uv_exit_cb ended_callback = [](uv_process_t* ended, int64_t status, int signal) {
-    static_cast<Monitor*>(ended->data)->on_exit(status, signal);
-  };
-  spawn(loop_, process.get(), program_, ended_callback, listening_.get(), theirs.get());
-  process_ = std::move(process);
+  const int inherited[] = {listening_.get(), theirs.get()};
+  process_.emplace(loop_, program_, kMonitorName, inherited, this, common::call<&Monitor::on_exit>);
   misbehaviour_.clear();
   questions_ = 0;
-  poll_ = std::make_unique<common::Poll>(loop_, socket_.get(), this,
-                                         [](void* self, int) { static_cast<Monitor*>(self)->on_message(); });
+  poll_ = std::make_unique<common::Poll>(loop_, socket_.get(), this, common::call<&Monitor::on_message>);
   poll_->watch(UV_READABLE);
-  log::info("monitor started", {{"pid", process_->pid}, {"bind", text()}});
+  log::info("monitor started", {{"pid", process_->pid()}, {"bind", text()}});
 }
 
 void Monitor::start_again() {
@@ -150,7 +107,7 @@ void Monitor::start_again() {
   }
 }
 
-void Monitor::on_message() {
+void Monitor::on_message(int) {
   char message[sizeof(MonitorQuestion) + 1];
   const ssize_t got = ::recv(socket_.get(), message, sizeof message, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -182,16 +139,15 @@ void Monitor::answer(uint32_t number) {
 void Monitor::end_process(const char* why) {
   misbehaviour_ = why;
   poll_.reset();
-  uv_process_kill(process_.get(), SIGKILL);
+  process_->kill(SIGKILL);
 }
 
-void Monitor::on_exit(int64_t status, int signal) {
+void Monitor::on_exit(const Child::Death& death) {
+  const std::string cause = misbehaviour_.empty() ? death.text() : "ended by relayd, as " + misbehaviour_;
   poll_.reset();
   process_.reset();
   socket_.reset();
-  died(!misbehaviour_.empty() ? "ended by relayd, as " + misbehaviour_
-       : signal != 0          ? std::string("signal ") + strsignal(signal)
-                              : "exit status " + std::to_string(status));
+  died(cause);
 }
 
 void Monitor::died(const std::string& cause) {

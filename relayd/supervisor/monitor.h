@@ -11,13 +11,15 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/program.h"
 #include "common/uv.h"
-#include "relayd/config.h"
+#include "relayd/handover/config.h"
+#include "relayd/supervisor/child.h"
 #include "relayd/supervisor/status.h"
 
 namespace relayd {
@@ -27,8 +29,9 @@ class Monitor {
   using Look = Status (*)(void* owner);
   static constexpr std::chrono::seconds kFirst{1}, kLast{60}, kCalm{60};
 
-  // common::NotYet or common::ConfigError if `bind` can't be had, std::runtime_error if the program can't be executed.
-  Monitor(uv_loop_t* loop, const Config::Endpoint& bind, common::log::Level log_level, void* owner, Look look);
+  // common::NotYet or common::ConfigError if `bind` can't be had, std::system_error if `program` can't be executed.
+  Monitor(uv_loop_t* loop, const common::Program& program, const Config::Endpoint& bind, common::log::Level log_level,
+          void* owner, Look look);
   ~Monitor();
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;
@@ -39,9 +42,9 @@ class Monitor {
  private:
   void start();
   void start_again();
-  void on_message();
+  void on_message(int events);
   void answer(uint32_t number);
-  void on_exit(int64_t status, int signal);
+  void on_exit(const Child::Death& death);
   void died(const std::string& cause);
   bool asks_too_often();
   void end_process(const char* why);
@@ -50,9 +53,9 @@ class Monitor {
   const common::log::Level log_level_;
   void* owner_;
   Look look_;
-  const common::Program program_;
+  const common::Program& program_;
   const common::Fd listening_;
-  common::UvPtr<uv_process_t> process_;
+  std::optional<Child> process_;
   common::Fd socket_;
   std::unique_ptr<common::Poll> poll_;
   common::Timer again_;

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "common/uv.h"
-#include "relayd/config.h"
-#include "relayd/socket_address.h"
+#include "relayd/handover/config.h"
+#include "relayd/handover/socket_address.h"
 
 namespace relayd {
 

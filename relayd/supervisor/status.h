@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "common/trust/validator.h"
+#include "relayd/handover/scoreboard.h"
 #include "relayd/handover/series.h"
-#include "relayd/worker/scoreboard.h"
 
 namespace relayd {
 

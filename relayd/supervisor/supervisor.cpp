@@ -10,13 +10,16 @@
 #include "common/hardening.h"
 #include "common/log.h"
 #include "common/sd_notify.h"
-#include "relayd/session/flapping.h"
-#include "relayd/session/newest.h"
+#include "relayd/handover/flapping.h"
+#include "relayd/handover/newest.h"
 #include "relayd/supervisor/activation.h"
 #include "relayd/supervisor/disconnects.h"
 #include "relayd/supervisor/doors.h"
 #include "relayd/supervisor/generation.h"
+#include "relayd/supervisor/inspection.h"
 #include "relayd/supervisor/key_check.h"
+#include "relayd/supervisor/load.h"
+#include "relayd/supervisor/sandbox.h"
 #include "relayd/supervisor/trust_watch.h"
 
 namespace relayd {
@@ -27,8 +30,8 @@ using common::ConfigError;
 using common::Milliseconds;
 
 constexpr Milliseconds kTick{1000};
-constexpr Milliseconds kLook{60000};           // at CAs and CRLs, which time makes valid and invalid
-constexpr Milliseconds kPrepare{30000};        // for a reload's new generation to serve, names looked up and keyd asked
+constexpr Milliseconds kLook{60000};     // between two looks at CAs and CRLs
+constexpr Milliseconds kPrepare{30000};  // for a reload's new generation to serve: inspection, keyd, names, births
 constexpr Milliseconds kBeyondShutdown{1000};  // for workers to leave after shutdown_timeout, before they are killed
 
 class Supervisor final : private Generation::Owner, private Control::Owner {
@@ -37,28 +40,26 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       : loop_(loop),
         config_file_(std::move(config_file)),
         overrides_(std::move(overrides)),
-        prepare_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->abandon("it took too long"); }),
-        tick_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->tick(); }),
-        look_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->look_at_trust(); }),
-        watchdog_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->feed_watchdog(); }),
-        kill_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->kill_workers(); }),
-        bury_(loop, this, [](void* self) { static_cast<Supervisor*>(self)->bury(); }),
-        disconnects_(loop, this, [](void* self, uint64_t connection, bool ok, const std::string& outcome) {
-          auto* supervisor = static_cast<Supervisor*>(self);
-          if (supervisor->doors_) supervisor->doors_->disconnect_ended(connection, ok, outcome);
-        }) {
+        prepare_(loop, this, common::call<&Supervisor::take_too_long>),
+        tick_(loop, this, common::call<&Supervisor::tick>),
+        look_(loop, this, common::call<&Supervisor::look_at_trust>),
+        watchdog_(loop, this, common::call<&Supervisor::feed_watchdog>),
+        kill_(loop, this, common::call<&Supervisor::kill_workers>),
+        bury_(loop, this, common::call<&Supervisor::bury>),
+        disconnects_(loop, this, common::call<&Supervisor::on_disconnected>) {
     log::open("relayd", common::log::Level::info);
-    Loaded loaded = common::wait_for([&] { return load(config_file_, overrides_); });
-    log::open("relayd", loaded.config.log_level);
-    auto activated = activated_listeners(common::take_passed_sockets(), loaded.config.listener);
-    listeners_ = activated.empty() ? common::wait_for([&] {
-      return std::make_shared<Listeners>(loaded.config.listener, loaded.config.workers);
-    })
-                                   : std::make_shared<Listeners>(std::move(activated));
+    enter_supervisor_sandbox(programs_);
+    Plan plan = common::wait_for([&] { return load(config_file_, overrides_); });
+    const Config& config = plan.config;
+    log::open("relayd", config.log_level);
+    auto activated = activated_listeners(common::take_passed_sockets(), config.listener);
+    listeners_ = activated.empty()
+                     ? common::wait_for([&] { return std::make_shared<Listeners>(config.listener, config.workers); })
+                     : std::make_shared<Listeners>(std::move(activated));
     uv_update_time(loop_);  // the wait has stopped it: timers would be over before they began
-    doors_.emplace(loop_, loaded.config, static_cast<Control::Owner&>(*this));
+    doors_.emplace(loop_, programs_.monitor, config, static_cast<Control::Owner&>(*this));
     for (size_t i = 0; i < std::size(kSignals); i++) watch_signal(kSignals[i], signals_[i]);
-    prepare(std::move(loaded), listeners_);
+    prepare(std::move(plan), listeners_);
     tick_.start(kTick);
     feed_watchdog();
   }
@@ -113,6 +114,10 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     disconnects_.expect(request, told);
   }
 
+  void on_disconnected(uint64_t connection, bool ok, const std::string& outcome) {
+    if (doors_) doors_->disconnect_ended(connection, ok, outcome);
+  }
+
   void on_ended(const Ended& ended) override { disconnects_.answered(ended.request, ended.sessions); }
 
   void tell_operator(bool ok, const std::string& how_the_reload_ended) {
@@ -121,7 +126,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void on_death(const Counters& counters) override { add_ended(ended_, counters); }
 
-  // ---- a new generation, at start and at a reload: load → ask keyd → resolve → start workers → serve
+  // ---- a new generation, at start and at a reload: load → inspect → ask keyd → resolve → start workers → serve
 
   void reload() override {
     if (stopping_) return tell_operator(false, "relayd is stopping");
@@ -132,27 +137,36 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     common::sd_notify_reloading();
     log::info("relayd reloads its configuration", {{"file", config_file_}});
     try {
-      Loaded loaded = load(config_file_, overrides_);
+      Plan plan = load(config_file_, overrides_);
+      const Config& config = plan.config;
       auto listeners = listeners_;
-      if (listeners->serves(loaded.config.listener)) listeners->adapt(loaded.config.listener, loaded.config.workers);
-      else listeners = std::make_shared<Listeners>(loaded.config.listener, loaded.config.workers);
-      prepare(std::move(loaded), std::move(listeners));
+      if (listeners->serves(config.listener)) listeners->adapt(config.listener, config.workers);
+      else listeners = std::make_shared<Listeners>(config.listener, config.workers);
+      prepare(std::move(plan), std::move(listeners));
       prepare_.start(kPrepare);
     } catch (const std::exception& error) {
       reload_failed(error.what());
     }
   }
 
-  void prepare(Loaded loaded, std::shared_ptr<Listeners> listeners) {
-    key_check_ = std::make_unique<ListenerKeyCheck>(loop_, loaded, this,
-                                                    [](void* self, const ListenerKeyCheck::Verdict& verdict) {
-                                                      static_cast<Supervisor*>(self)->on_key_checked(verdict);
-                                                    });
-    if (loaded.config.listener.flapping_detect && !flapping_) flapping_ = FlappingTable::create();
+  void prepare(Plan plan, std::shared_ptr<Listeners> listeners) {
+    inspection_.emplace(loop_, programs_.inspector, plan, this, common::call<&Supervisor::on_inspected>);
+    if (plan.config.listener.flapping_detect && !flapping_) flapping_ = FlappingTable::create();
     next_listeners_ = listeners;
-    next_ = std::make_unique<Generation>(loop_, ++generations_, std::move(loaded), std::move(listeners),
+    next_ = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, std::move(plan), std::move(listeners),
                                          WorkerProcess::SharedFds{flapping_.get(), newest_.get()},
                                          static_cast<Generation::Owner&>(*this));
+  }
+
+  void on_inspected(const Inspection::Result& result) {
+    inspection_.reset();
+    if (!next_ || stopping_) return;
+    if (!result.failure.empty()) return abandon(result.failure, Failure::worker);
+    if (!result.findings.problem.empty()) return abandon(result.findings.problem);
+    next_concerns_ = result.findings.concerns;
+    key_check_ = std::make_unique<ListenerKeyCheck>(loop_, next_->plan().pem.listener_certificate.file,
+                                                    result.findings.listener_spki, next_->config().keyd_socket, this,
+                                                    common::call<&Supervisor::on_key_checked>);
   }
 
   void on_key_checked(const ListenerKeyCheck::Verdict& verdict) {
@@ -185,8 +199,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
                                                             {"remote", current_->config().remote_endpoint.host},
                                                             {"generation", current_->number()},
                                                             {"version", MQTT_RELAY_VERSION}});
-    trust_.watch(current_->plan(), current_->config());
-    look_at_trust();
+    trust_.update(std::move(next_concerns_));
+    look_.start(kLook);
     if (!first) {
       apply_to_old();
       reloads_++;
@@ -200,10 +214,10 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   // What a reload means for the sessions of older generations.
   void apply_to_old() {
-    const Plan& plan = current_->plan();
-    if (current_->config().listener.crl_disconnect && !plan.listener_revoked.text.empty())
+    const PemFiles& pem = current_->plan().pem;
+    if (current_->config().listener.crl_disconnect && !pem.listener_revoked.text.empty())
       for (auto& generation : old_)
-        generation->revoke({plan.listener_trusted, plan.listener_revoked, current_->config().listener.policy});
+        generation->revoke({pem.listener_trusted, pem.listener_revoked, current_->config().listener.policy});
     const auto most = static_cast<size_t>(current_->config().max_generations) - 1;
     for (size_t i = 0; i + most < old_.size(); i++) {
       log::warning("more generations than max_generations serve; the oldest is drained",
@@ -213,15 +227,18 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   }
 
   // The generation that was being prepared will not be.
-  void abandon(const std::string& cause) {
+  void abandon(const std::string& cause, Failure failure = Failure::configuration) {
     if (!next_) return;
-    if (!current_) return fail(cause, Failure::configuration);
+    if (!current_) return fail(cause, failure);
     prepare_.stop();
     retire_failed_next();
     reload_failed(cause);
   }
 
+  void take_too_long() { abandon("it took too long"); }
+
   void retire_failed_next() {
+    inspection_.reset();
     next_->kill();
     if (next_listeners_ == listeners_) listeners_->discard_added();
     next_listeners_.reset();
@@ -267,10 +284,23 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     tell_status();
   }
 
+  // Time makes CAs and CRLs valid and invalid.
   void look_at_trust() {
-    trust_.look(
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count());
     look_.start(kLook);
+    if (!current_ || look_inspection_) return;
+    try {
+      look_inspection_.emplace(loop_, programs_.inspector, current_->plan(), this,
+                               common::call<&Supervisor::on_looked>);
+    } catch (const std::system_error& error) {
+      log::warning("CAs and CRLs can't be looked at now", {{"cause", error.what()}});
+    }
+  }
+
+  void on_looked(const Inspection::Result& result) {
+    look_inspection_.reset();
+    if (!result.failure.empty())
+      return log::warning("CAs and CRLs can't be looked at now", {{"cause", result.failure}});
+    trust_.update(result.findings.concerns);
   }
 
   // max_connections is for all: what other generations still have is not the newest one's.
@@ -318,9 +348,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     stopping_ = true;
     common::sd_notify("STOPPING=1");
     const Milliseconds timeout = (current_ ? current_ : next_)->config().shutdown_timeout;
-    log::info("relayd stops: no new devices; those that are up are told and closed",
-              {{"shutdown_timeout_ms", timeout.count()}});
+    if (current_)
+      log::info("relayd stops: no new devices; those that are up are told and closed",
+                {{"shutdown_timeout_ms", timeout.count()}});
     prepare_.stop();
+    inspection_.reset();
+    look_inspection_.reset();
     for (int waiting = 0; waiting < 2; waiting++) tell_operator(false, "relayd is stopping");  // and for the next one
     listeners_.reset();
     next_listeners_.reset();
@@ -341,13 +374,16 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   }
 
   uv_loop_t* loop_;
+  const Programs programs_;
   const std::string config_file_;
   const Overrides overrides_;
   common::Timer prepare_, tick_, look_, watchdog_, kill_, bury_;
   Disconnects disconnects_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
   std::shared_ptr<Listeners> listeners_, next_listeners_;
+  std::optional<Inspection> inspection_, look_inspection_;  // of what is being prepared; of what is in use
   std::unique_ptr<ListenerKeyCheck> key_check_;
+  std::vector<trust::Concern> next_concerns_;
   TrustWatch trust_;
   std::unique_ptr<Generation> current_, next_;  // that serves new devices; that is to
   std::vector<std::unique_ptr<Generation>> old_;
@@ -368,7 +404,6 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
 int run_supervisor(const std::string& config_file, const Overrides& overrides) {
   for (const int number : {SIGPIPE, SIGHUP}) ::signal(number, SIG_IGN);  // SIGHUP: until there is something to reload
-  common::harden_process();
   uv_loop_t loop;
   uv_loop_init(&loop);
   std::exception_ptr failure;

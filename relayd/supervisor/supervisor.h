@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "relayd/config.h"
+#include "relayd/supervisor/config_file.h"
 
 namespace relayd {
 

@@ -21,17 +21,10 @@ bool has(const std::vector<Concern>& concerns, const Concern& one) {
 
 }  // namespace
 
-void TrustWatch::watch(const Plan& plan, const Config& config) {
-  devices_ = tls::make_validator(plan.server_options(config));
-  remote_ = tls::make_validator(plan.client_options(config));
-}
-
-void TrustWatch::look(int64_t now) {
-  std::vector<Concern> found;
-  for (const auto* validator : {devices_.get(), remote_.get()})
-    if (validator)
-      for (auto& concern : validator->concerns(now))
-        if (!has(found, concern)) found.push_back(std::move(concern));
+void TrustWatch::update(std::vector<Concern> reported) {
+  std::vector<Concern> found;  // the same file may serve both sides
+  for (auto& concern : reported)
+    if (!has(found, concern)) found.push_back(std::move(concern));
   for (const auto& concern : found)
     if (!has(concerns_, concern))
       log::write(concern.harmless ? log::Level::info : log::Level::warning, concern.text(), {});

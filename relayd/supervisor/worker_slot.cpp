@@ -35,9 +35,9 @@ WorkerSlot::WorkerSlot(uv_loop_t* loop, int number, const Config& config, Owner&
       watchdog_(config.worker_watchdog),
       owner_(owner),
       policy_(config.max_restarts, config.restart_window),
-      restart_(loop, this, [](void* self) { static_cast<WorkerSlot*>(self)->start(); }),
-      beat_(loop, this, [](void* self) { static_cast<WorkerSlot*>(self)->look_for_a_beat(); }),
-      kill_(loop, this, [](void* self) { static_cast<WorkerSlot*>(self)->kill_hanging(); }) {}
+      restart_(loop, this, common::call<&WorkerSlot::start>),
+      beat_(loop, this, common::call<&WorkerSlot::look_for_a_beat>),
+      kill_(loop, this, common::call<&WorkerSlot::kill_hanging>) {}
 
 void WorkerSlot::start() {
   state_ = State::starting;
@@ -61,7 +61,7 @@ void WorkerSlot::leave(State state, Order::What order) {
   restart_.stop();
   state_ = state;
   if (process_) {
-    process_->send({order, {}, ""});
+    process_->send({.what = order});
     return;
   }
   state_ = State::gone;
@@ -77,16 +77,18 @@ void WorkerSlot::kill() {
 
 bool WorkerSlot::send(const Order& order, int attached) { return process_ && process_->send(order, attached); }
 
-void WorkerSlot::on_death(const std::string& cause) {
+void WorkerSlot::on_death(const WorkerProcess::Death& death) {
   beat_.stop();
   kill_.stop();
   owner_.on_death(process_->counters());
   const int pid = process_->pid();
   const bool had_served = process_->serving();
-  const bool ended_as_asked = state_ >= State::retired && cause == "exit status 0";
+  const std::string cause = death.cause();
+  const bool in_order = death.how.in_order();  // `death` may be gone with its process
   process_.reset();
-  if (state_ < State::retired) return died(had_served, cause, pid);
-  if (!ended_as_asked) log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
+  if (state_ == State::waiting || state_ == State::starting || state_ == State::serving)
+    return died(had_served, cause, pid);
+  if (!in_order) log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
   state_ = State::gone;
   owner_.on_gone();
 }

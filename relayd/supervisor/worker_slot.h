@@ -13,7 +13,7 @@
 
 #include "common/uv.h"
 #include "relayd/supervisor/restart_policy.h"
-#include "relayd/supervisor/spawn.h"
+#include "relayd/supervisor/worker_process.h"
 
 namespace relayd {
 
@@ -42,7 +42,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
   void retire() { leave(State::retired, Order::What::retire); }
   void drain() { leave(State::draining, Order::What::drain); }
   void kill();                                       // and no successor
-  bool send(const Order& order, int attached = -1);  // false: there is nobody to be told now
+  bool send(const Order& order, int attached = -1);  // false: there is no process now
 
   State state() const { return state_; }
   int number() const { return number_; }
@@ -52,7 +52,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
 
  private:
   void on_serving() override;
-  void on_death(const std::string& cause) override;
+  void on_death(const WorkerProcess::Death& death) override;
   void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
   void leave(State state, Order::What order);
   void died(bool had_served, const std::string& cause, int pid);

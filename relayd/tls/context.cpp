@@ -49,16 +49,9 @@ bool is_address(const std::string& name) {
 
 }  // namespace
 
-uint16_t group_named(std::string_view name) {
-  static constexpr std::pair<std::string_view, uint16_t> kGroups[] = {
-      {"X25519MLKEM768", WOLFSSL_X25519MLKEM768}, {"X25519", WOLFSSL_ECC_X25519},
-      {"P-256", WOLFSSL_ECC_SECP256R1},           {"secp256r1", WOLFSSL_ECC_SECP256R1},
-      {"P-384", WOLFSSL_ECC_SECP384R1},           {"secp384r1", WOLFSSL_ECC_SECP384R1},
-      {"P-521", WOLFSSL_ECC_SECP521R1},           {"secp521r1", WOLFSSL_ECC_SECP521R1}};
-  for (const auto& [known, number] : kGroups)
-    if (known == name) return number;
-  return 0;
-}
+static_assert(group_named("X25519MLKEM768") == WOLFSSL_X25519MLKEM768 && group_named("X25519") == WOLFSSL_ECC_X25519 &&
+              group_named("P-256") == WOLFSSL_ECC_SECP256R1 && group_named("P-384") == WOLFSSL_ECC_SECP384R1 &&
+              group_named("P-521") == WOLFSSL_ECC_SECP521R1);
 
 std::vector<uint16_t> key_shares(const std::vector<uint16_t>& groups, Hello hello) {
   std::vector<uint16_t> shares;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/trust/validator.h"
+#include "relayd/handover/tls_choices.h"
 #include "relayd/tls/certificate.h"
 
 struct WOLFSSL_CTX;
@@ -15,8 +16,6 @@ struct WOLFSSL_CTX;
 namespace relayd::tls {
 
 using trust::Pem;
-
-enum class Versions { tls12, tls13, tls12_and_13 };
 
 struct ServerOptions {
   Pem certificate = {};  // chain, leaf first
@@ -29,10 +28,6 @@ struct ServerOptions {
   size_t max_record = 16 * 1024;  // bytes; devices that ask for less by max_fragment_length get less
 };
 
-// A key exchange's number by its IANA or OpenSSL name (RFC 8446 section 4.2.7); 0: not one of ours.
-uint16_t group_named(std::string_view name);
-inline constexpr std::string_view kGroupNames =
-    "X25519MLKEM768, X25519, P-256 (secp256r1), P-384 (secp384r1), P-521 (secp521r1)";
 // A ClientHello with X25519MLKEM768's key has more than 1,400 bytes, which some middleboxes do not let through. A small
 // one offers the same groups and brings a classical key only: a broker that prefers the hybrid asks for its key
 // (HelloRetryRequest, RFC 8446 section 4.1.4), so that whoever drops large ones weakens nothing.

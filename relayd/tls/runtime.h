@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ipc/client.h"
+#include "relayd/handover/tls_choices.h"
 #include "relayd/tls/fiber.h"
 
 namespace relayd::tls {
@@ -17,8 +18,7 @@ struct Runtime {
   // One receive is at most this much of one connection; then the next one has its turn.
   static constexpr size_t kReceive = 64 * 1024;
   // Plaintext of one receive: no more than its ciphertext, and one record that an earlier receive began.
-  static constexpr size_t kRecord = 16 * 1024;  // RFC 8446 section 5.1
-  static constexpr size_t kPlain = kReceive + 20 * 1024, kLeastWatermark = kRecord + 1024;
+  static constexpr size_t kPlain = kReceive + 20 * 1024;
 
   uv_loop_t* loop;
   ipc::Client* keyd;

@@ -11,9 +11,9 @@
 #include "common/fd.h"
 #include "common/log_limit.h"
 #include "common/uv.h"
-#include "relayd/socket_address.h"
-#include "relayd/token_bucket.h"
-#include "relayd/worker/scoreboard.h"
+#include "relayd/handover/scoreboard.h"
+#include "relayd/handover/socket_address.h"
+#include "relayd/session/token_bucket.h"
 
 namespace relayd {
 

@@ -18,22 +18,21 @@ namespace {
 
 namespace log = common::log;
 
-// All that relaying takes: the loop, sockets, inherited descriptors, memory, fibers (their stacks, and the signal mask
-// that swapcontext(3) sets), the end. Of two names for one thing, processors have one; the other is skipped.
-constexpr const char* kServing[] = {"epoll_wait",   "epoll_pwait",     "epoll_ctl",     "ioctl",  // the loop
-                                    "accept4",      "connect",         "recvfrom",      "recvmsg",
-                                    "sendto",       "sendmsg",  // sockets
-                                    "shutdown",     "getsockopt",      "setsockopt",    "getsockname",
-                                    "read",         "write",           "pwritev2",  //
-                                    "close",        "fcntl",           "pread64",       "fstat",
-                                    "newfstatat",  // descriptors
-                                    "munmap",       "mremap",          "madvise",       "brk",
-                                    "futex",        "getrandom",  // memory
-                                    "gettid",       "getpid",          "clock_gettime", "gettimeofday",
-                                    "sched_yield",  "restart_syscall", "poll",          "ppoll",  //
-                                    "exit",         "exit_group",      "rt_sigaction",  "rt_sigprocmask",
-                                    "rt_sigreturn", "sigaltstack",  // the end
-                                    "tgkill"};
+// All that relaying takes. Of two names for one thing, processors have one; the other is skipped.
+// clang-format off
+constexpr const char* kServing[] = {
+    "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll",                        // the loop
+    "accept4", "connect", "shutdown",                                                 // sockets: their life
+    "recvfrom", "recvmsg", "sendto", "sendmsg",                                       // sockets: their bytes
+    "getsockopt", "setsockopt", "getsockname", "ioctl",                               // sockets: their options
+    "read", "write", "pread64", "pwritev2",                                           // wake-ups, memory in use, the log
+    "close", "fcntl", "fstat", "newfstatat",                                          // descriptors
+    "munmap", "mremap", "madvise", "brk", "futex", "getrandom",                       // memory, fibers' stacks
+    "rt_sigprocmask",                                                                 // fibers: swapcontext(3) sets it
+    "clock_gettime", "gettimeofday", "restart_syscall", "sched_yield",                // time
+    "gettid", "getpid", "tgkill", "rt_sigaction", "rt_sigreturn", "sigaltstack",      // the crash report
+    "exit", "exit_group"};
+// clang-format on
 constexpr int kFamilies[] = {AF_INET, AF_INET6, AF_UNIX};
 
 }  // namespace

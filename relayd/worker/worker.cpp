@@ -15,10 +15,11 @@
 
 #include "common/crash_report.h"
 #include "common/log.h"
+#include "relayd/handover/plan.h"
 #include "relayd/session/session.h"
+#include "relayd/tls/from_plan.h"
 #include "relayd/tls/revocation.h"
 #include "relayd/worker/acceptor.h"
-#include "relayd/worker/plan.h"
 #include "relayd/worker/sandbox.h"
 
 namespace relayd {
@@ -44,10 +45,10 @@ class Worker {
   Worker(uv_loop_t* loop, Plan plan)
       : loop_(loop),
         plan_(std::move(plan)),
-        config_(plan_.config()),
+        config_(plan_.config),
         scoreboard_(kScoreboardFd),
-        listener_context_(plan_.server_options(config_)),
-        remote_context_(plan_.client_options(config_)),
+        listener_context_(tls::server_options(plan_)),
+        remote_context_(tls::client_options(plan_)),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}),
         runtime_(loop, &keyd_, config_.listener.high_watermark),
         newest_(kNewestFd),
@@ -62,25 +63,22 @@ class Worker {
                   local_addresses_,
                   newest_,
                   this,
-                  [](void* self, uint64_t id) { static_cast<Worker*>(self)->retire(id); }},
+                  common::call<&Worker::retire>},
         control_(kControlFd),
         memory_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)),
-        bury_(loop, this, [](void* self) { static_cast<Worker*>(self)->bury(); }),
-        beat_(loop, this, [](void* self) { static_cast<Worker*>(self)->beat(); }),
-        revoke_(loop, this, [](void* self) { static_cast<Worker*>(self)->check_some(); }),
-        shutdown_(loop, this, [](void* self) { uv_stop(static_cast<Worker*>(self)->loop_); }) {
+        bury_(loop, this, common::call<&Worker::bury>),
+        beat_(loop, this, common::call<&Worker::beat>),
+        revoke_(loop, this, common::call<&Worker::check_some>),
+        shutdown_(loop, this, common::call<&Worker::leave>) {
     if (config_.listener.flapping_detect) {
       flapping_.emplace(kFlappingFd, *config_.listener.flapping_detect);
       services_.flapping = &*flapping_;
     }
     know(plan_.addresses);
     acceptor_ = std::make_unique<Acceptor>(loop, inherited_listeners(plan_.listeners), acceptor_options(), *scoreboard_,
-                                           this, [](void* self, common::Fd socket, const SocketAddress& device) {
-                                             static_cast<Worker*>(self)->open_session(std::move(socket), device);
-                                           });
+                                           this, common::call<&Worker::open_session>);
     beat();
-    control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this,
-                                                   [](void* self, int) { static_cast<Worker*>(self)->on_control(); });
+    control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this, common::call<&Worker::on_control>);
     control_poll_->watch(UV_READABLE);
   }
 
@@ -141,14 +139,16 @@ class Worker {
     });
   }
 
-  void on_control() {
+  void leave() { uv_stop(loop_); }
+
+  void on_control(int) {
     char text[kMaxOrder];
     common::Fd attached;
     const ssize_t got = receive(text, attached);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) {
       log::error("the supervisor is gone; this worker leaves", {{"worker", plan_.worker}});
-      return uv_stop(loop_);
+      return leave();
     }
     const Order order = Order::decode({text, static_cast<size_t>(got)});
     switch (order.what) {
@@ -185,7 +185,7 @@ class Worker {
 
   // A few sessions a turn of the loop: those that relay have theirs in between.
   void revoke(const common::Fd& text) {
-    const auto [trusted, revoked, policy] = Revocations::from_fd(text.get());
+    const auto [trusted, revoked, policy] = Revocations::from_memfd(text.get());
     revocations_.emplace(trusted, revoked, policy);
     to_check_.clear();
     for (const auto& [id, session] : sessions_) to_check_.push_back(id);
@@ -229,7 +229,7 @@ class Worker {
 
   uv_loop_t* loop_;
   Plan plan_;
-  Config config_;
+  const Config& config_;
   Scoreboard scoreboard_;
   tls::ServerContext listener_context_;
   tls::ClientContext remote_context_;
@@ -264,7 +264,8 @@ void say_last_words(std::string words) {
 }  // namespace
 
 int run_worker() {
-  log::open("relayd-worker", log::Level::info);
+  log::open(kWorkerName, log::Level::info);
+  prctl(PR_SET_NAME, kWorkerName);
   uv_loop_t loop;
   uv_loop_init(&loop);
   int status = 0;
@@ -275,10 +276,11 @@ int run_worker() {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
     for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd, kNewestFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
-    Plan plan = Plan::from_fd(kPlanFd);
+    require_supervisor(kPlanFd);
+    Plan plan = Plan::from_memfd(kPlanFd);
     close(kPlanFd);
-    log::open("relayd-worker", plan.config().log_level);
-    common::report_crashes("relayd-worker");
+    log::open(kWorkerName, plan.config.log_level);
+    common::report_crashes(kWorkerName);
     const int number = plan.worker;
     worker.emplace(&loop, std::move(plan));
     enter_sandbox(number);

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#include "relayd/socket_address.h"
+#include "relayd/handover/socket_address.h"
 #include "tests/unit/catch.h"
 
 using namespace relayd;

@@ -1,14 +1,14 @@
 // relayd.json: the smallest file works, and every mistake is named with its place and its remedy.
-#include "relayd/config.h"
+#include "relayd/supervisor/config_file.h"
 
+#include "common/config.h"
 #include "relayd/mqtt/types.h"
 #include "relayd/supervisor/restart_policy.h"
-#include "relayd/worker/plan.h"
 #include "tests/unit/catch.h"
 
 namespace {
 
-using relayd::Config;
+using relayd::Config, relayd::parse_config;
 
 // The design's smallest configuration.
 constexpr char kSmallest[] = R"({
@@ -29,7 +29,7 @@ std::string edited(std::string_view what, std::string_view with) {
 
 std::string error_of(const std::string& text, const relayd::Overrides& overrides = {}) {
   try {
-    Config::parse(text, "relayd.json", overrides);
+    parse_config(text, "relayd.json", overrides);
   } catch (const common::ConfigError& error) {
     return error.what();
   }
@@ -47,14 +47,13 @@ TEST_CASE("max_record has the bounds of a TLS record, and remote.groups the name
   const auto remote = [](const std::string& more) {
     return edited(R"("/etc/mqtt-relay/remote-ca.pem")", R"("/etc/mqtt-relay/remote-ca.pem", )" + more);
   };
-  CHECK(Config::parse(kSmallest, "relayd.json", {}).listener.max_record == 16384);
-  CHECK(Config::parse(listener(R"("max_record": "512B")"), "relayd.json", {}).listener.max_record == 512);
+  CHECK(parse_config(kSmallest, "relayd.json", {}).listener.max_record == 16384);
+  CHECK(parse_config(listener(R"("max_record": "512B")"), "relayd.json", {}).listener.max_record == 512);
   CHECK(contains(error_of(listener(R"("max_record": "511B")")), "listener.max_record: found 511 bytes; expected 512"));
   CHECK(contains(error_of(listener(R"("max_record": "17KB")")), "listener.max_record: found 17408 bytes"));
 
-  CHECK(Config::parse(kSmallest, "relayd.json", {}).remote.groups.front() ==
-        relayd::tls::group_named("X25519MLKEM768"));
-  const auto chosen = Config::parse(remote(R"("groups": ["secp256r1", "X25519"])"), "relayd.json", {}).remote.groups;
+  CHECK(parse_config(kSmallest, "relayd.json", {}).remote.groups.front() == relayd::tls::group_named("X25519MLKEM768"));
+  const auto chosen = parse_config(remote(R"("groups": ["secp256r1", "X25519"])"), "relayd.json", {}).remote.groups;
   CHECK(chosen == std::vector<uint16_t>{23, 29});  // IANA's numbers
   CHECK(
       contains(error_of(remote(R"("groups": ["P-255"])")), "remote.groups: found \"P-255\"; allowed: X25519MLKEM768"));
@@ -63,7 +62,7 @@ TEST_CASE("max_record has the bounds of a TLS record, and remote.groups the name
 }
 
 TEST_CASE("smallest_relayd_configuration_has_the_documented_defaults") {
-  const Config config = Config::parse(kSmallest, "relayd.json", {});
+  const Config config = parse_config(kSmallest, "relayd.json", {});
   CHECK(config.remote_endpoint.host == "broker.example");
   CHECK(config.remote.server_name == "broker.example");
   CHECK(config.remote.verify_peer);
@@ -81,13 +80,13 @@ TEST_CASE("smallest_relayd_configuration_has_the_documented_defaults") {
 }
 
 TEST_CASE("relayd_configuration_says_how_chains_are_judged") {
-  const Config config = Config::parse(kSmallest, "relayd.json", {});
+  const Config config = parse_config(kSmallest, "relayd.json", {});
   for (const trust::Policy& policy : {config.listener.policy, config.remote.policy}) {
     CHECK(policy.depth == 30);
     CHECK_FALSE(policy.partial_chain);
     CHECK(policy.revocation == trust::Revocation::leaf);
   }
-  const Config other = Config::parse(
+  const Config other = parse_config(
       edited("\"verify\"", R"("depth": 3, "partial_chain": true, "crl_check": "chain", "verify")"), "relayd.json", {});
   CHECK(other.listener.policy.depth == 3);
   CHECK(other.listener.policy.partial_chain);
@@ -97,7 +96,7 @@ TEST_CASE("relayd_configuration_says_how_chains_are_judged") {
 }
 
 TEST_CASE("relayd_flags_win_over_the_file") {
-  const Config config = Config::parse(kSmallest, "relayd.json", {"other.example", 1234, "debug"});
+  const Config config = parse_config(kSmallest, "relayd.json", {"other.example", 1234, "debug"});
   CHECK(config.remote_endpoint.host == "other.example");
   CHECK(config.remote_endpoint.port == 1234);
   CHECK(config.log_level == common::log::Level::debug);
@@ -120,43 +119,7 @@ TEST_CASE("relayd_configuration_errors_name_file_path_and_remedy") {
 }
 
 TEST_CASE("ipv6_listener_address_needs_and_loses_its_brackets") {
-  CHECK(Config::parse(edited("0.0.0.0:8883", "[::]:8883"), "f", {}).listener.bind.host == "::");
-}
-
-TEST_CASE("worker_plan_arrives_as_it_was_sent") {
-  relayd::Plan plan;
-  plan.worker = 7;
-  plan.config_name = "relayd.json";
-  plan.config_text = kSmallest;
-  plan.overrides.remote_port = 99;
-  plan.listener_certificate = {"a.pem", "TEXT"};
-  plan.addresses.remote = {*relayd::SocketAddress::parse("192.0.2.1", 8883),
-                           *relayd::SocketAddress::parse("2001:db8::1", 8883)};
-  const auto fd = plan.to_memfd();
-  const auto read = relayd::Plan::from_fd(fd.get());
-  CHECK(read.worker == 7);
-  CHECK(read.config().remote_endpoint.port == 99);
-  CHECK(read.listener_certificate.text == "TEXT");
-  REQUIRE(read.addresses.remote.size() == 2);
-  CHECK(read.addresses.remote[0].text() == "192.0.2.1:8883");
-  CHECK(read.addresses.remote[1].text() == "[2001:db8::1]:8883");
-  CHECK(write(fd.get(), "x", 1) == -1);  // sealed: a worker can't change what its successor might be given
-}
-
-TEST_CASE("orders_and_revocations_arrive_as_they_were_sent") {
-  using relayd::Order;
-  for (const auto what : {Order::What::retire, Order::What::drain, Order::What::revoke})
-    CHECK(Order::decode(Order{what, {}, ""}.encode()).what == what);
-  const auto disconnect = Order::decode(Order{Order::What::disconnect, {}, "a \"client\""}.encode());
-  CHECK(disconnect.what == Order::What::disconnect);
-  CHECK(disconnect.client_id == "a \"client\"");
-  const trust::Policy policy{.depth = 3, .partial_chain = true, .revocation = trust::Revocation::chain};
-  const auto fd = relayd::Revocations{{"ca.pem", "CA"}, {"crl.pem", "CRL"}, policy}.to_memfd();
-  const auto arrived = relayd::Revocations::from_fd(fd.get());
-  CHECK(arrived.revoked.text == "CRL");
-  CHECK(arrived.policy.depth == 3);
-  CHECK(arrived.policy.partial_chain);
-  CHECK(arrived.policy.revocation == trust::Revocation::chain);
+  CHECK(parse_config(edited("0.0.0.0:8883", "[::]:8883"), "f", {}).listener.bind.host == "::");
 }
 
 TEST_CASE("worker_that_served_is_restarted_at_once_and_one_that_did_not_ever_later") {
@@ -185,7 +148,7 @@ TEST_CASE("worker_is_given_up_after_max_restarts_in_restart_window_or_in_a_row")
 }
 
 TEST_CASE("relayd_limits_have_emqx_names_and_defaults") {
-  const Config config = Config::parse(kSmallest, "relayd.json", {});
+  const Config config = parse_config(kSmallest, "relayd.json", {});
   const auto& listener = config.listener;
   CHECK_FALSE(listener.max_connections);
   CHECK(listener.max_conn_rate == common::Rate{1000, std::chrono::seconds(1)});
@@ -201,7 +164,7 @@ TEST_CASE("relayd_limits_have_emqx_names_and_defaults") {
 
 TEST_CASE("relayd_limits_are_read_and_checked") {
   const auto with = [](const std::string& more) { return edited("\"verify\": \"verify_peer\"", more); };
-  const Config config = Config::parse(
+  const Config config = parse_config(
       with(
           R"("max_connections": 7, "max_conn_rate": "5/s", "bytes_rate": "100KB/s", "flapping_detect": {"max_count": 3})"),
       "relayd.json", {});
@@ -210,7 +173,7 @@ TEST_CASE("relayd_limits_are_read_and_checked") {
   CHECK(config.listener.flapping_detect->max_count == 3);
   CHECK(config.listener.flapping_detect->ban_time == std::chrono::minutes(5));
   CHECK_FALSE(
-      Config::parse(with(R"("flapping_detect": {"enable": false})"), "relayd.json", {}).listener.flapping_detect);
+      parse_config(with(R"("flapping_detect": {"enable": false})"), "relayd.json", {}).listener.flapping_detect);
   CHECK(
       contains(error_of(with(R"("max_connections": 0)")),
                "listener.max_connections: found 0 (number); expected an integer from 1 to 10000000, or \"infinity\""));

@@ -6,7 +6,7 @@
 #include "common/version.h"
 #include "keyd/startup/settings.h"
 #include "keyd_support.h"
-#include "relayd/config.h"
+#include "relayd/supervisor/config_file.h"
 #include "test_paths.h"
 
 using namespace relayd;
@@ -43,7 +43,7 @@ struct Setup {
     }
     return "no error of that kind";
   }
-  Config written() const { return Config::parse(slurp(options.config), options.config, {}); }
+  Config written() const { return parse_config(slurp(options.config), options.config, {}); }
   std::vector<std::string> files() const {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(scratch / "etc"))
@@ -70,14 +70,14 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("the shipped configurations lack nothing but remote_host", "[relayd-init]") {
   const std::string text = slurp(kShipped);
-  const Config config = Config::parse(text, kShipped, {}, Config::RemoteHost::may_be_missing);
+  const Config config = parse_config(text, kShipped, {}, RemoteHost::may_be_missing);
   CHECK(config.remote_endpoint.host.empty());
   CHECK(config.remote.cacertfile == "/etc/mqtt-relay/remote-ca.pem");
   CHECK(config.listener.certfile == "/etc/mqtt-relay/listener.pem");
   CHECK(config.listener.cacertfile == "/etc/mqtt-relay/device-ca.pem");
   CHECK(config.control_socket == "/run/mqtt-relay/control.sock");
-  CHECK_THROWS_AS(Config::parse(text, kShipped, {}), common::ConfigError);
-  CHECK(Config::parse(text, kShipped, {"broker.example", {}, {}}).remote_endpoint.port == 8883);
+  CHECK_THROWS_AS(parse_config(text, kShipped, {}), common::ConfigError);
+  CHECK(parse_config(text, kShipped, {"broker.example", {}, {}}).remote_endpoint.port == 8883);
 
   std::string keyd = slurp(MQTT_RELAY_SHIPPED_CONFIGURATIONS "/keyd.json");
   const std::string user = "\"mqtt-relay\"";

@@ -4,8 +4,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "common/config_error.h"
+#include "relayd/handover/monitor_question.h"
+#include "relayd/handover/socket_address.h"
 #include "relayd/monitor/metrics_text.h"
-#include "relayd/socket_address.h"
 #include "tests/unit/relayd_loop_support.h"
 
 using namespace relayd;
@@ -19,12 +21,13 @@ struct Served {
   Counters ended{};
   Status status;
   int looked = 0;
+  const common::Program program{relayd::kMonitorProgram};
   std::unique_ptr<Monitor> monitor;
 
   Served() {
     status.ended = &ended;
-    monitor = std::make_unique<Monitor>(loop.get(), Config::Endpoint{"127.0.0.1", 0}, common::log::Level::warning, this,
-                                        [](void* self) {
+    monitor = std::make_unique<Monitor>(loop.get(), program, Config::Endpoint{"127.0.0.1", 0},
+                                        common::log::Level::warning, this, [](void* self) {
                                           static_cast<Served*>(self)->looked++;
                                           return static_cast<Served*>(self)->status;
                                         });
@@ -142,7 +145,7 @@ TEST_CASE("an address that metrics.bind can't have is named", "[monitor]") {
   const uint16_t port = ntohs(reinterpret_cast<const sockaddr_in*>(taken->get())->sin_port);
   const auto start = [&](const std::string& host) {
     try {
-      Monitor(served.loop.get(), {host, port}, common::log::Level::warning, nullptr, nullptr);
+      Monitor(served.loop.get(), served.program, {host, port}, common::log::Level::warning, nullptr, nullptr);
       return std::string("it could be had");
     } catch (const common::ConfigError& error) {
       return std::string(error.what());

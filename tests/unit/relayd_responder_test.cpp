@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "relayd/socket_address.h"
+#include "relayd/handover/socket_address.h"
 #include "tests/unit/relayd_loop_support.h"
 
 using namespace relayd;

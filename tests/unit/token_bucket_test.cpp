@@ -1,4 +1,4 @@
-#include "relayd/token_bucket.h"
+#include "relayd/session/token_bucket.h"
 
 #include "tests/unit/catch.h"
 

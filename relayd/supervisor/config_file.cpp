@@ -1,11 +1,11 @@
-#include "relayd/config.h"
+#include "relayd/supervisor/config_file.h"
 
 #include <algorithm>
 #include <charconv>
 #include <thread>
 
+#include "common/config.h"
 #include "relayd/mqtt/types.h"
-#include "relayd/tls/runtime.h"
 
 namespace relayd {
 namespace {
@@ -109,7 +109,7 @@ Config::Listener parse_listener(Section section) {
   listener.max_packet_size = parse_packet_size(section, "max_packet_size", "256MB");
   listener.max_clientid_len = static_cast<size_t>(section.integer("max_clientid_len", 65535, 1, 65535));
   listener.max_record = static_cast<size_t>(section.size("max_record", "16KB"));
-  if (listener.max_record < 512 || listener.max_record > tls::Runtime::kRecord)
+  if (listener.max_record < 512 || listener.max_record > tls::kRecord)
     section.fail("max_record", "found " + std::to_string(listener.max_record) + " bytes; expected 512 to \"16KB\"");
   listener.max_connections = section.count_or_infinity("max_connections", kMaxConnections);
   listener.max_conn_rate = section.rate("max_conn_rate", "1000/s");
@@ -117,7 +117,7 @@ Config::Listener parse_listener(Section section) {
   listener.bytes_rate = section.byte_rate("bytes_rate", "infinity");
   listener.send_timeout = section.duration("send_timeout", "15s");
   listener.high_watermark = section.size("high_watermark", "1MB");
-  if (listener.high_watermark < tls::Runtime::kLeastWatermark)
+  if (listener.high_watermark < tls::kLeastWatermark)
     section.fail("high_watermark", "found less than one TLS record; expected at least \"17KB\"");
   listener.keepalive_multiplier = section.number("keepalive_multiplier", 1.5, 1.0, 10.0);
   listener.crl_disconnect = section.boolean("crl_disconnect", false);
@@ -175,8 +175,8 @@ auto parse_required(Section& root, std::string_view key, Parse parse) {
 
 }  // namespace
 
-Config Config::parse(const std::string& text, const std::string& name, const Overrides& overrides,
-                     RemoteHost remote_host) {
+Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides,
+                    RemoteHost remote_host) {
   Section root = Section::parse(text, name);
   Config config;
   config.remote_endpoint.host = root.string("remote_host", "");
@@ -194,7 +194,8 @@ Config Config::parse(const std::string& text, const std::string& name, const Ove
   config.sign_timeout = root.duration("sign_timeout", "5s");
   config.shutdown_timeout = root.duration("shutdown_timeout", "10s");
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  config.workers = static_cast<int>(root.integer("workers", std::min(cores, kMaxWorkers), 1, kMaxWorkers));
+  config.workers =
+      static_cast<int>(root.integer("workers", std::min(cores, Config::kMaxWorkers), 1, Config::kMaxWorkers));
   if (const auto most = config.listener.max_connections; most && *most < static_cast<uint64_t>(config.workers))
     root.fail("listener.max_connections", "found " + std::to_string(*most) + ", but there are " +
                                               std::to_string(config.workers) +
@@ -211,11 +212,6 @@ Config Config::parse(const std::string& text, const std::string& name, const Ove
   common::log::parse_level(overrides.log_level.value_or(level), config.log_level);
   root.finish();
   return config;
-}
-
-uint64_t share_of(uint64_t whole, int number, int workers) {
-  const auto parts = static_cast<uint64_t>(workers);
-  return whole / parts + (static_cast<uint64_t>(number) < whole % parts ? 1 : 0);
 }
 
 }  // namespace relayd

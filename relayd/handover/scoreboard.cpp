@@ -1,4 +1,4 @@
-#include "relayd/worker/scoreboard.h"
+#include "relayd/handover/scoreboard.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

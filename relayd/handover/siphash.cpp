@@ -1,4 +1,4 @@
-#include "relayd/session/siphash.h"
+#include "relayd/handover/siphash.h"
 
 #include <bit>
 #include <cstddef>

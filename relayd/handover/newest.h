@@ -17,8 +17,8 @@
 #include <string_view>
 
 #include "common/fd.h"
-#include "relayd/session/shared_memory.h"
-#include "relayd/session/siphash.h"
+#include "relayd/handover/shared_memory.h"
+#include "relayd/handover/siphash.h"
 
 namespace relayd {
 

@@ -1,4 +1,4 @@
-#include "relayd/session/newest.h"
+#include "relayd/handover/newest.h"
 
 namespace relayd {
 namespace {

@@ -1,4 +1,4 @@
-#include "relayd/socket_address.h"
+#include "relayd/handover/socket_address.h"
 
 #include <arpa/inet.h>
 

@@ -1,4 +1,4 @@
-#include "relayd/session/flapping.h"
+#include "relayd/handover/flapping.h"
 
 #include <algorithm>
 

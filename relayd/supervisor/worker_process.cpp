@@ -1,4 +1,4 @@
-#include "relayd/supervisor/spawn.h"
+#include "relayd/supervisor/worker_process.h"
 
 #include <signal.h>
 #include <string.h>
@@ -17,47 +17,30 @@ namespace {
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(uv_loop_t* loop, const Plan& plan, std::span<const int> listeners, SharedFds shared,
-                             Owner& owner)
+std::string WorkerProcess::Death::cause() const {
+  return last_words.empty() ? how.text() : how.text() + ": " + last_words;
+}
+
+WorkerProcess::WorkerProcess(uv_loop_t* loop, const common::Program& program, const Plan& plan,
+                             std::span<const int> listeners, SharedFds shared, Owner& owner)
     : worker_(plan.worker), owner_(owner) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
     fail(errno, "socketpair for a worker");
   control_.reset(pair[0]);
-  const common::Fd theirs(pair[1]), plan_text = plan.to_memfd();
-
-  std::vector<int> inherited{-1,           STDOUT_FILENO,    STDERR_FILENO,   plan_text.get(),
-                             theirs.get(), scoreboard_.fd(), shared.flapping, shared.newest};
+  const common::Fd theirs(pair[1]), memfd = plan.to_memfd();
+  std::vector<int> inherited{memfd.get(), theirs.get(), scoreboard_.fd(), shared.flapping, shared.newest};
+  static_assert(kPlanFd == 3 && kControlFd == 4 && kScoreboardFd == 5 && kFlappingFd == 6 && kNewestFd == 7 &&
+                kFirstListenerFd == 8);
   inherited.insert(inherited.end(), listeners.begin(), listeners.end());
-  std::vector<uv_stdio_container_t> stdio(inherited.size());
-  for (size_t i = 0; i < inherited.size(); i++) {
-    stdio[i].flags = inherited[i] < 0 ? UV_IGNORE : UV_INHERIT_FD;
-    stdio[i].data.fd = inherited[i];
-  }
-  char program[] = "relayd", role[] = "worker";
-  char* arguments[] = {program, role, nullptr};
-  uv_process_options_t options{};
-  options.file = "/proc/self/exe";
-  options.args = arguments;
-  options.stdio_count = static_cast<int>(stdio.size());
-  options.stdio = stdio.data();
-  options.exit_cb = [](uv_process_t* process, int64_t status, int signal) {
-    static_cast<WorkerProcess*>(process->data)->on_exit(status, signal);
-  };
-  process_.reset(new uv_process_t);
-  process_->data = this;
-  if (const int status = uv_spawn(loop, process_.get(), &options); status != 0) fail(-status, "starting a worker");
-  control_poll_ = std::make_unique<common::Poll>(
-      loop, control_.get(), this, [](void* self, int) { static_cast<WorkerProcess*>(self)->on_control(); });
+  process_.emplace(loop, program, kWorkerName, inherited, this, common::call<&WorkerProcess::on_exit>);
+  control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this, common::call<&WorkerProcess::on_control>);
   control_poll_->watch(UV_READABLE);
 }
 
-WorkerProcess::~WorkerProcess() {
-  kill(SIGKILL);
-  control_poll_.reset();
-}
+WorkerProcess::~WorkerProcess() { control_poll_.reset(); }
 
-void WorkerProcess::on_control() {
+void WorkerProcess::on_control(int) {
   char message[1 + kMaxLastWords];
   const ssize_t got = ::recv(control_.get(), message, sizeof message, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -90,26 +73,20 @@ bool WorkerProcess::send(const Order& order, int attached) {
     memcpy(CMSG_DATA(header), &attached, sizeof attached);
   }
   if (::sendmsg(control_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return true;
-  common::log::warning("a worker could not be told", {{"worker", worker_}, {"pid", pid()}, {"cause", strerror(errno)}});
+  common::log::warning("an order did not reach a worker",
+                       {{"worker", worker_}, {"pid", pid()}, {"cause", strerror(errno)}});
   return false;
 }
 
-void WorkerProcess::kill(int signal) {
-  if (uv_is_active(reinterpret_cast<uv_handle_t*>(process_.get()))) uv_process_kill(process_.get(), signal);
-}
-
-void WorkerProcess::on_exit(int64_t status, int signal) {
+void WorkerProcess::on_exit(const Child::Death& death) {
   // Its last words may still be in the socket.
   while (control_poll_ && last_words_.empty()) {
     const auto before = control_poll_.get();
     char waiting;
     if (::recv(control_.get(), &waiting, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 || before != control_poll_.get()) break;
-    on_control();
+    on_control(UV_READABLE);
   }
-  std::string cause =
-      signal != 0 ? std::string("signal ") + strsignal(signal) : "exit status " + std::to_string(status);
-  if (!last_words_.empty()) cause += ": " + last_words_;
-  owner_.on_death(cause);
+  owner_.on_death({death, last_words_});
 }
 
 }  // namespace relayd

@@ -10,9 +10,9 @@
 #include <cstdint>
 
 #include "common/fd.h"
+#include "relayd/handover/speaks.h"
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/mqtt/packets.h"
-#include "relayd/session/first_bytes.h"
 
 namespace relayd {
 

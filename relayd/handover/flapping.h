@@ -14,9 +14,9 @@
 #include <string_view>
 
 #include "common/fd.h"
-#include "relayd/config.h"
-#include "relayd/session/shared_memory.h"
-#include "relayd/session/siphash.h"
+#include "relayd/handover/config.h"
+#include "relayd/handover/shared_memory.h"
+#include "relayd/handover/siphash.h"
 
 namespace relayd {
 

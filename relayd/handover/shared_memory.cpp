@@ -1,4 +1,4 @@
-#include "relayd/session/shared_memory.h"
+#include "relayd/handover/shared_memory.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "relayd/session/siphash.h"
+#include "relayd/handover/siphash.h"
 
 namespace relayd {
 namespace {

@@ -1,5 +1,5 @@
-// relayd.json: every setting, its default and its bounds. Read by the supervisor from a file, and once more by each
-// worker from the text that it inherits. Errors are common::ConfigError.
+// Every setting of relayd.json. The supervisor reads them from the file (supervisor/config_file.h) and hands them to
+// its workers as they are (plan.h).
 #pragma once
 
 #include <cstdint>
@@ -7,20 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "common/config.h"
 #include "common/log.h"
-#include "relayd/tls/context.h"
+#include "common/trust/policy.h"
+#include "common/units.h"
+#include "relayd/handover/tls_choices.h"
 
 namespace relayd {
-
-// Settings given as flags or environment variables: they win over the file.
-struct Overrides {
-  std::optional<std::string> remote_host;
-  std::optional<int> remote_port;
-  std::optional<std::string> log_level;  // one of the file's words
-};
-
-constexpr int kMostDepth = 30;  // leaf, these and a root: trust::Validator::kMaxChain
 
 struct Config {
   static constexpr int kMaxWorkers = 256;
@@ -34,6 +26,7 @@ struct Config {
   struct Flapping {
     uint32_t max_count = 0;
     common::Milliseconds window_time{}, ban_time{};
+    bool operator==(const Flapping&) const = default;
   };
   // What is said of connections and rates is for the whole listener; each worker has its share (share_of).
   struct Listener {
@@ -59,6 +52,7 @@ struct Config {
     double keepalive_multiplier = 1.5;
     bool crl_disconnect = false;  // a reload with new CRLs ends the sessions of devices that these revoke
     std::optional<Flapping> flapping_detect;
+    bool operator==(const Listener&) const = default;
   };
   struct Remote {
     std::string cacertfile, crlfile;
@@ -69,6 +63,7 @@ struct Config {
     std::vector<std::string> alpn;
     std::vector<uint16_t> groups;  // tls::group_named
     common::Milliseconds connect_timeout{}, connack_timeout{};
+    bool operator==(const Remote&) const = default;
   };
 
   Endpoint remote_endpoint;
@@ -86,13 +81,13 @@ struct Config {
   std::optional<Endpoint> metrics;  // where /metrics is served
   common::log::Level log_level = common::log::Level::info;
 
-  enum class RemoteHost { required, may_be_missing };  // it is what an installation does not know; "" then
-  // `name` is the file that errors name. Checks the text only: no file that it names is opened.
-  static Config parse(const std::string& text, const std::string& name, const Overrides& overrides,
-                      RemoteHost remote_host = RemoteHost::required);
+  bool operator==(const Config&) const = default;
 };
 
 // Worker `number`'s part of a whole that `workers` share; the parts add up to it.
-uint64_t share_of(uint64_t whole, int number, int workers);
+constexpr uint64_t share_of(uint64_t whole, int number, int workers) {
+  const auto parts = static_cast<uint64_t>(workers);
+  return whole / parts + (static_cast<uint64_t>(number) < whole % parts ? 1 : 0);
+}
 
 }  // namespace relayd

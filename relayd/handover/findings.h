@@ -1,0 +1,31 @@
+// What the inspector, a process that is executed for the purpose and has nothing else to do, found in a plan's
+// certificates, CAs and CRLs. The supervisor asks it, so that no certificate is parsed in the process that starts the
+// others.
+//
+// It reads the Plan (plan.h) from kInspectedPlanFd, and writes one archive of Findings to kFindingsFd.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/trust/concern.h"
+
+namespace relayd {
+
+inline constexpr char kInspectorProgram[] = "mqtt-relayd-inspector", kInspectorName[] = "relayd-inspector";
+inline constexpr int kInspectedPlanFd = 3, kFindingsFd = 4;
+inline constexpr size_t kMaxFindings = 256 * 1024;  // bytes
+
+struct Findings {
+  std::string problem = {};                 // why no worker could use the plan: file, setting and remedy; "": it can
+  std::array<uint8_t, 32> listener_spki{};  // SHA-256 of the public key of the listener's certificate
+  std::vector<trust::Concern> concerns = {};
+
+  std::string encode() const;
+  static Findings decode(std::string_view bytes);  // BadArchive
+};
+
+}  // namespace relayd

@@ -1,0 +1,124 @@
+#include "relayd/handover/plan.h"
+
+#include <sys/stat.h>
+
+#include "common/config_error.h"
+#include "common/program.h"
+#include "relayd/handover/archive.h"
+
+namespace trust {
+
+template <class Archive>
+void fields(Archive& archive, relayd::Of<Archive, Pem>& pem) {
+  archive(pem.file, pem.text);
+}
+
+template <class Archive>
+void fields(Archive& archive, relayd::Of<Archive, Policy>& p) {
+  archive(p.purpose, p.name, p.depth, p.partial_chain, p.revocation, p.asked_time);
+}
+
+}  // namespace trust
+
+namespace common {
+
+template <class Archive>
+void fields(Archive& archive, relayd::Of<Archive, Rate>& rate) {
+  archive(rate.count, rate.per);
+}
+
+}  // namespace common
+
+namespace relayd {
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Endpoint>& e) {
+  archive(e.host, e.port);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Flapping>& f) {
+  archive(f.max_count, f.window_time, f.ban_time);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Listener>& l) {
+  archive(l.bind, l.bind_given, l.certfile, l.cacertfile, l.crlfile, l.verify_peer, l.policy, l.fail_if_no_peer_cert,
+          l.versions, l.backlog, l.handshake_timeout, l.idle_timeout, l.max_connect_size, l.max_packet_size,
+          l.max_clientid_len, l.max_record, l.max_connections, l.max_conn_rate, l.messages_rate, l.bytes_rate,
+          l.send_timeout, l.high_watermark, l.keepalive_multiplier, l.crl_disconnect, l.flapping_detect);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Remote>& r) {
+  archive(r.cacertfile, r.crlfile, r.verify_peer, r.policy, r.versions, r.server_name, r.alpn, r.groups,
+          r.connect_timeout, r.connack_timeout);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Config>& c) {
+  archive(c.remote_endpoint, c.remote, c.listener, c.local, c.keyd_socket, c.sign_timeout, c.shutdown_timeout,
+          c.workers, c.max_restarts, c.restart_window, c.worker_watchdog, c.resolve_interval, c.worker_max_memory,
+          c.max_generations, c.control_socket, c.metrics, c.log_level);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, PemFiles>& pem) {
+  archive(pem.listener_certificate, pem.listener_trusted, pem.listener_revoked, pem.remote_trusted, pem.remote_revoked);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, SocketAddress>& address) {
+  if constexpr (Archive::kWrites) {
+    archive(address.text());
+  } else {
+    std::string text;
+    archive(text);
+    const auto parsed = SocketAddress::parse(text);
+    if (!parsed) throw BadArchive("\"" + text + "\" is no address");
+    address = *parsed;
+  }
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Addresses>& addresses) {
+  archive(addresses.remote, addresses.local);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Plan>& plan) {
+  archive(plan.worker, plan.generation, plan.listeners, plan.config, plan.pem, plan.addresses);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Order>& order) {
+  archive(order.what, order.addresses, order.client_id, order.request);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Revocations>& revocations) {
+  archive(revocations.trusted, revocations.revoked, revocations.policy);
+}
+
+void require_supervisor(int fd) {
+  struct stat info {};
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+    throw common::ConfigError("mqtt-relayd starts this program itself: run mqtt-relayd --config FILE");
+}
+
+common::Fd Plan::to_memfd() const { return common::sealed(archived(*this)); }
+Plan Plan::from_memfd(int fd) { return from_archive<Plan>(common::read_sealed(fd)); }
+
+std::string Order::encode() const { return archived(*this); }
+
+Order Order::decode(std::string_view message) {
+  auto order = from_archive<Order>(message);
+  if (order.what > What::disconnect)
+    throw BadArchive("an order of kind " + std::to_string(static_cast<int>(order.what)));
+  return order;
+}
+
+common::Fd Revocations::to_memfd() const { return common::sealed(archived(*this)); }
+Revocations Revocations::from_memfd(int fd) { return from_archive<Revocations>(common::read_sealed(fd)); }
+
+}  // namespace relayd

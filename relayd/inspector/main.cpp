@@ -1,0 +1,87 @@
+// mqtt-relayd-inspector: judges a plan's certificates, CAs and CRLs for the supervisor, with the code that the workers
+// use, and ends. The supervisor executes it; it serves no other purpose.
+//
+// Before it parses anything it gives up files, sockets and all system calls but those that reading, thinking and
+// writing its one answer take.
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <system_error>
+
+#include "common/config_error.h"
+#include "common/crash_report.h"
+#include "common/hardening.h"
+#include "common/log.h"
+#include "common/syscall_filter.h"
+#include "relayd/handover/findings.h"
+#include "relayd/tls/from_plan.h"
+
+namespace {
+
+using namespace relayd;
+namespace log = common::log;
+
+// clang-format off
+constexpr const char* kCalls[] = {
+    "read", "pread64", "fstat", "newfstatat", "close",                   // the plan
+    "write", "pwritev2", "fcntl", "ioctl",                               // the answer, the log
+    "brk", "munmap", "mremap", "madvise", "futex", "getrandom",          // memory, libcrypto
+    "clock_gettime", "gettimeofday",                                     // whether something has expired
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",                    // the crash report
+    "gettid", "getpid", "tgkill", "exit", "exit_group"};
+// clang-format on
+
+void confine() {
+  common::harden_process();
+#if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer's runtime reads files of its own
+  for (const std::string& lacking : {common::forbid_files(), common::allow_system_calls(kCalls, {})})
+    if (!lacking.empty()) log::warning("the inspector's sandbox is weaker than it should be", {{"cause", lacking}});
+#endif
+}
+
+Findings inspect(const Plan& plan) {
+  Findings findings;
+  try {
+    const tls::ServerContext listener(tls::server_options(plan));
+    const tls::ClientContext remote(tls::client_options(plan));
+    findings.listener_spki = listener.certificate().spki;
+    for (const trust::Validator* validator : {listener.validator(), remote.validator()})
+      if (validator)
+        for (auto& concern : validator->concerns(time(nullptr))) findings.concerns.push_back(std::move(concern));
+  } catch (const common::ConfigError& error) {
+    findings.problem = error.what();
+  }
+  return findings;
+}
+
+void answer(const std::string& bytes) {
+  for (size_t sent = 0; sent < bytes.size();) {
+    const ssize_t written = write(kFindingsFd, bytes.data() + sent, bytes.size() - sent);
+    if (written < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "answering");
+    if (written > 0) sent += static_cast<size_t>(written);
+  }
+}
+
+}  // namespace
+
+int main() {
+  common::keep_standard_numbers();
+  log::open(kInspectorName, log::Level::info);
+  int status = 0;
+  try {
+    prctl(PR_SET_NAME, kInspectorName);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    require_supervisor(kInspectedPlanFd);
+    common::report_crashes(kInspectorName);
+    confine();
+    answer(inspect(Plan::from_memfd(kInspectedPlanFd)).encode());
+  } catch (const std::exception& error) {
+    log::error(error.what());
+    status = 1;
+  }
+  log::finish();
+  _exit(status);  // the end of a process frees memory faster than destructors
+}

@@ -1,0 +1,29 @@
+#include "relayd/tls/from_plan.h"
+
+namespace relayd::tls {
+
+ServerOptions server_options(const Plan& plan) {
+  const auto& listener = plan.config.listener;
+  return {.certificate = plan.pem.listener_certificate,
+          .trusted = plan.pem.listener_trusted,
+          .revoked = plan.pem.listener_revoked,
+          .verify_peer = listener.verify_peer,
+          .fail_if_no_peer_cert = listener.fail_if_no_peer_cert,
+          .versions = listener.versions,
+          .policy = listener.policy,
+          .max_record = listener.max_record};
+}
+
+ClientOptions client_options(const Plan& plan) {
+  const auto& remote = plan.config.remote;
+  return {.trusted = plan.pem.remote_trusted,
+          .verify_peer = remote.verify_peer,
+          .versions = remote.versions,
+          .name = remote.server_name,
+          .alpn = remote.alpn,
+          .revoked = plan.pem.remote_revoked,
+          .policy = remote.policy,
+          .groups = remote.groups};
+}
+
+}  // namespace relayd::tls

@@ -1,0 +1,132 @@
+// What crosses from the supervisor to its children arrives whole, or not at all.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "relayd/handover/archive.h"
+#include "relayd/handover/findings.h"
+#include "relayd/handover/plan.h"
+#include "relayd/supervisor/config_file.h"
+#include "tests/integration/harness/catch.h"
+
+using relayd::BadArchive, relayd::Order, relayd::Plan;
+
+namespace {
+
+// No setting has its default value.
+constexpr char kEverySetting[] = R"({
+  "remote_host": "broker.example", "remote_port": 8884,
+  "remote": {"cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
+             "crl_check": "chain", "versions": ["tlsv1.3"], "server_name_indication": "c", "alpn": ["mqtt"],
+             "groups": ["P-256", "X25519"], "connect_timeout": "3s", "connack_timeout": "4s"},
+  "listener": {"bind": "127.0.0.1:8885", "certfile": "d", "cacertfile": "e", "crlfile": "f", "depth": 2,
+               "partial_chain": true, "crl_check": "chain", "fail_if_no_peer_cert": false, "versions": ["tlsv1.2"],
+               "backlog": 7, "handshake_timeout": "6s", "idle_timeout": "7s", "max_connect_size": "1KB",
+               "max_packet_size": "2KB", "max_clientid_len": 23, "max_record": "1KB", "max_connections": 99,
+               "max_conn_rate": "5/m", "messages_rate": "6/s", "bytes_rate": "7KB/s", "send_timeout": "8s",
+               "high_watermark": "64KB", "keepalive_multiplier": 2.5, "crl_disconnect": true,
+               "flapping_detect": {"max_count": 4, "window_time": "2m", "ban_time": "3m"}},
+  "local": {"host": "127.0.0.2", "port": 1884}, "keyd_socket": "/s", "sign_timeout": "1s", "shutdown_timeout": "2s",
+  "workers": 3, "max_restarts": 4, "restart_window": "5s", "worker_watchdog": "6s", "worker_max_memory": "7MB",
+  "resolve_interval": "8s", "max_generations": 9, "control_socket": "/c", "metrics": {"bind": "127.0.0.1:9999"},
+  "log_level": "debug"})";
+
+Plan full_plan() {
+  Plan plan;
+  plan.worker = 7;
+  plan.generation = 8;
+  plan.listeners = 9;
+  plan.config = relayd::parse_config(kEverySetting, "relayd.json", {});
+  plan.pem = {{"1", "a"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}};
+  plan.addresses.remote = {*relayd::SocketAddress::parse("192.0.2.1", 8883),
+                           *relayd::SocketAddress::parse("2001:db8::1", 8883)};
+  plan.addresses.local = {*relayd::SocketAddress::parse("127.0.0.2", 1884)};
+  return plan;
+}
+
+std::string bytes_of(int memfd) {
+  std::string bytes(1 << 16, '\0');
+  const ssize_t size = pread(memfd, bytes.data(), bytes.size(), 0);
+  REQUIRE(size > 0);
+  bytes.resize(static_cast<size_t>(size));
+  return bytes;
+}
+
+common::Fd memfd_with(std::string_view bytes) {
+  common::Fd fd(memfd_create("plan", MFD_CLOEXEC));
+  REQUIRE(write(fd.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  return fd;
+}
+
+}  // namespace
+
+TEST_CASE("every setting of relayd.json reaches the worker") {
+  const Plan plan = full_plan();
+  const Plan arrived = Plan::from_memfd(plan.to_memfd().get());
+  CHECK(arrived.config == plan.config);
+  CHECK(arrived.worker == 7);
+  CHECK(arrived.generation == 8);
+  CHECK(arrived.listeners == 9);
+  CHECK(arrived.pem.listener_certificate.file == "1");
+  CHECK(arrived.pem.remote_revoked.text == "e");
+  REQUIRE(arrived.addresses.remote.size() == 2);
+  CHECK(arrived.addresses.remote[0].text() == "192.0.2.1:8883");
+  CHECK(arrived.addresses.remote[1].text() == "[2001:db8::1]:8883");
+  CHECK(arrived.addresses.local[0].text() == "127.0.0.2:1884");
+}
+
+TEST_CASE("no worker can change the plan that its successor might get") {
+  const auto fd = full_plan().to_memfd();
+  CHECK(write(fd.get(), "x", 1) == -1);
+  CHECK(ftruncate(fd.get(), 0) == -1);
+}
+
+TEST_CASE("a plan that is cut anywhere, or has a byte too many, is refused") {
+  const std::string whole = bytes_of(full_plan().to_memfd().get());
+  for (size_t size = 1; size < whole.size(); size++) {
+    CAPTURE(size);
+    CHECK_THROWS_AS(Plan::from_memfd(memfd_with(whole.substr(0, size)).get()), BadArchive);
+  }
+  CHECK_THROWS_AS(Plan::from_memfd(memfd_with(whole + "x").get()), BadArchive);
+  CHECK_NOTHROW(Plan::from_memfd(memfd_with(whole).get()));
+}
+
+TEST_CASE("a count that the bytes can't hold makes nothing large") {
+  const std::string huge("\xff\xff\xff\xff", 4);
+  CHECK_THROWS_AS(relayd::from_archive<std::string>(huge), BadArchive);
+  CHECK_THROWS_AS(relayd::from_archive<std::vector<uint64_t>>(huge), BadArchive);
+}
+
+TEST_CASE("orders and revocations arrive as they were sent") {
+  for (const auto what : {Order::What::retire, Order::What::drain, Order::What::revoke})
+    CHECK(Order::decode(Order{.what = what}.encode()).what == what);
+  const Order sent{.what = Order::What::disconnect, .client_id = "a \"client\"", .request = 7};
+  const auto disconnect = Order::decode(sent.encode());
+  CHECK(disconnect.what == Order::What::disconnect);
+  CHECK(disconnect.client_id == "a \"client\"");
+  CHECK(disconnect.request == 7);
+  const trust::Policy policy{.depth = 3, .partial_chain = true, .revocation = trust::Revocation::chain};
+  const auto fd = relayd::Revocations{{"ca.pem", "CA"}, {"crl.pem", "CRL"}, policy}.to_memfd();
+  const auto arrived = relayd::Revocations::from_memfd(fd.get());
+  CHECK(arrived.revoked.text == "CRL");
+  CHECK(arrived.policy == policy);
+}
+
+TEST_CASE("an order of an unknown kind is refused") {
+  std::string order = Order{.what = Order::What::retire}.encode();
+  order[0] = 99;
+  CHECK_THROWS_AS(Order::decode(order), BadArchive);
+}
+
+TEST_CASE("the inspector's findings arrive as it wrote them") {
+  relayd::Findings findings;
+  findings.listener_spki[31] = 9;
+  findings.concerns.push_back({"f", "s", "p", "a", true, trust::Concern::Kind::expired});
+  const auto arrived = relayd::Findings::decode(findings.encode());
+  CHECK(arrived.problem.empty());
+  CHECK(arrived.listener_spki == findings.listener_spki);
+  REQUIRE(arrived.concerns.size() == 1);
+  CHECK(arrived.concerns[0].text() == "f: s p; a");
+  CHECK(arrived.concerns[0].harmless);
+  CHECK(arrived.concerns[0].kind == trust::Concern::Kind::expired);
+  CHECK_THROWS_AS(relayd::Findings::decode(""), BadArchive);
+}
