@@ -9,6 +9,7 @@
  * them to the store that all connections share. */
 #include <wolfssl/wolfcrypt/settings.h>
 
+#include <wolfssl/error-ssl.h>
 #include <wolfssl/internal.h>
 #include <wolfssl/version.h>
 

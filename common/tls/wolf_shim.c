@@ -4,6 +4,7 @@
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include "common/tls/alerts.h"
+#include <wolfssl/error-ssl.h>
 #include <wolfssl/internal.h>
 #include <wolfssl/version.h>
 

@@ -2,6 +2,7 @@
 
 #include <wolfssl/wolfcrypt/settings.h>
 
+#include <wolfssl/error-ssl.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
