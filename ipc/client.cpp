@@ -22,8 +22,8 @@ constexpr int kReadsPerWakeup = 64;
 Client::Client(uv_loop_t* loop, Options options)
     : loop_(loop),
       options_(std::move(options)),
-      reconnect_(loop, this, [](void* self) { static_cast<Client*>(self)->connect(); }),
-      deadline_(loop, this, [](void* self) { static_cast<Client*>(self)->expire(); }),
+      reconnect_(loop, this, common::call<&Client::connect>),
+      deadline_(loop, this, common::call<&Client::expire>),
       backoff_(kFirstBackoff) {
   connect();
 }
@@ -53,8 +53,7 @@ void Client::connect() {
   // Never in progress: a Unix socket connects at once, or says EAGAIN when the server's backlog is full (connect(2)).
   if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return disconnect(strerror(errno));
-  poll_ = std::make_unique<common::Poll>(loop_, fd_.get(), this,
-                                         [](void* self, int events) { static_cast<Client*>(self)->on_ready(events); });
+  poll_ = std::make_unique<common::Poll>(loop_, fd_.get(), this, common::call<&Client::on_ready>);
   if (poll_->status() != 0) return disconnect(uv_strerror(poll_->status()));
   state_ = State::greeting;
   greet();

@@ -26,20 +26,18 @@ struct ConnectFlags {  // MQTT section 3.1.2.3
 struct Protocol {
   std::optional<Version> version{};
   std::optional<Version> answer_as{};
-  bool bridge = false;
 };
 
 Protocol protocol_of(std::string_view name, std::uint8_t level) {
-  const std::uint8_t base = level & 0x7F;
-  const bool bridge = (level & kBridgeBit) != 0;
+  const std::uint8_t base = level & ~kBridgeBit;
   if (name == "MQIsdp") {
-    if (base == 3) return {Version::v3_1, Version::v3_1, bridge};
-    return {{}, Version::v3_1, false};
+    if (base == 3) return {Version::v3_1, Version::v3_1};
+    return {{}, Version::v3_1};
   }
   if (name != "MQTT") return {};
-  if (base == 4) return {Version::v3_1_1, Version::v3_1_1, bridge};
-  if (level == 5) return {Version::v5_0, Version::v5_0, false};
-  return {{}, base < 5 ? Version::v3_1_1 : Version::v5_0, false};
+  if (base == 4) return {Version::v3_1_1, Version::v3_1_1};
+  if (level == 5) return {Version::v5_0, Version::v5_0};
+  return {{}, base < 5 ? Version::v3_1_1 : Version::v5_0};
 }
 
 // MQTT section 3.1.2.1 and 3.1.2.2.
@@ -66,7 +64,6 @@ void read_connect_properties(Reader& body, Connect& connect) {  // MQTT section 
   for (Property p; properties.next(p);) {
     switch (p.id) {
       case PropertyId::session_expiry_interval: connect.session_expiry_interval = p.number; break;
-      case PropertyId::receive_maximum: connect.receive_maximum = static_cast<std::uint16_t>(p.number); break;
       case PropertyId::maximum_packet_size: connect.maximum_packet_size = p.number; break;
       case PropertyId::request_problem_information: connect.request_problem_information = p.number == 1; break;
       case PropertyId::authentication_method: connect.has_authentication_method = true; break;
@@ -98,8 +95,8 @@ void read_payload(Reader& body, ConnectFlags flags, Connect& connect) {  // MQTT
   }
   // 3.1 section 3.1: a server must allow the flags to be set and the strings to be missing.
   const bool may_be_missing = connect.version == Version::v3_1;
-  connect.has_username = flags.username() && !(may_be_missing && body.left() == 0);
-  if (connect.has_username) body.utf8("the user name is not well-formed UTF-8 (MQTT section 3.1.3.5)");
+  const bool has_username = flags.username() && !(may_be_missing && body.left() == 0);
+  if (has_username) body.utf8("the user name is not well-formed UTF-8 (MQTT section 3.1.3.5)");
   connect.has_password = flags.password() && !(may_be_missing && body.left() == 0);
   if (connect.has_password) body.binary();
   if (body.left() != 0) body.malformed("bytes behind the last field of CONNECT (MQTT section 3.1.3)");
@@ -120,7 +117,6 @@ ConnectResult parse_complete(const FixedHeader& header, Bytes packet) {
 
   Connect connect;
   connect.version = *protocol.version;
-  connect.bridge = protocol.bridge;
   connect.size = header.packet_size();
   const ConnectFlags flags{body.u8()};
   connect.clean_start = flags.clean_start();

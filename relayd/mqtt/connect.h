@@ -26,17 +26,14 @@ struct Will {
 // A well-formed CONNECT. Trivially copyable, but client_id points into the bytes that were parsed.
 struct Connect {
   Version version = Version::v5_0;
-  bool bridge = false;           // 3.x: a mosquitto bridge, see above
   bool clean_start = false;      // 3.x: clean session
   std::uint16_t keep_alive = 0;  // seconds; 0: no limit
   // At most 65535 bytes of MQTT UTF-8, maybe none. Untrusted: may hold '/', "..", control characters.
   std::string_view client_id{};
   std::optional<Will> will{};
-  bool has_username = false;  // present, maybe empty
-  bool has_password = false;
+  bool has_password = false;                         // present, maybe empty
   bool has_authentication_method = false;            // 5.0: wants AUTH packets (4.12)
   bool request_problem_information = true;           // 5.0: whether acknowledgements may explain themselves
-  std::uint16_t receive_maximum = 65535;             // 5.0: unacknowledged PUBLISH packets that the device takes
   std::uint32_t session_expiry_interval = 0;         // 5.0: seconds; 0xFFFFFFFF: never. 0 in 3.x
   std::uint32_t maximum_packet_size = kNoSizeLimit;  // 5.0: bytes of a whole packet that the device takes
   std::uint32_t size = 0;                            // bytes of this packet; what follows in the input is the next one

@@ -1,6 +1,34 @@
 #include "relayd/mqtt/framer.h"
 
+#include <algorithm>
+
 namespace mqtt {
+
+Framer::Fed Framer::feed(Bytes in) {
+  if (state_ != State::running) return {0, state_};
+  std::size_t at = 0;
+  std::size_t begun = 0;  // where the packet under way begins, if it begins in this chunk
+  bool began_here = false;
+  while (at < in.size()) {
+    if (left_ > 0) {
+      at += skip(in.subspan(at));
+    } else {
+      if (!header_.started()) {
+        began_here = true;
+        begun = at;
+      }
+      const auto status = header_.push(in[at++]);
+      if (type_is_reserved(header_.type())) return stop(State::reserved_type, begun, began_here);
+      if (status == FixedHeader::Status::more) continue;
+      if (status == FixedHeader::Status::malformed) return stop(State::malformed_length, begun, began_here);
+      if (header_.packet_size() > max_packet_size_) return stop(State::too_large, begun, began_here);
+      largest_packet_ = std::max(largest_packet_, header_.packet_size());
+      begin(header_.remaining());
+    }
+    if (left_ == 0 && type_ == PacketType::disconnect) return go_on(State::disconnected, at);
+  }
+  return go_on(State::running, at);
+}
 
 void Framer::begin(std::uint32_t remaining) {
   type_ = header_.type();

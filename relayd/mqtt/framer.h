@@ -8,7 +8,6 @@
 // contents of packets; that is the endpoints' business.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -18,15 +17,6 @@
 #include "relayd/mqtt/types.h"
 
 namespace mqtt {
-
-// A packet whose fixed header has just been completed.
-struct PacketStart {
-  PacketType type = PacketType::reserved;
-  std::uint8_t flags = 0;
-  std::uint8_t header_size = 0;  // bytes of the fixed header, some of which may have come in earlier chunks
-  std::uint32_t size = 0;        // bytes of the whole packet
-  std::size_t body_at = 0;       // where in this chunk the first byte behind the fixed header is or would be
-};
 
 class Framer {
  public:
@@ -47,18 +37,12 @@ class Framer {
   explicit Framer(Version version, std::uint32_t max_packet_size = kMaxPacketSize)
       : max_packet_size_(max_packet_size), version_(version) {}
 
-  // Takes the next bytes of the stream. `on_packet(const PacketStart&)` is called for each packet that keeps
-  // the limits, as soon as its fixed header is complete. Once the state is not running, it stays, and no byte
-  // is good any more.
+  // Takes the next bytes of the stream. Once the state is not running, it stays, and no byte is good any more.
   //
   // At a fault, `good` ends in front of the bad packet if that began in this chunk. If it began in an earlier
   // one, up to four bytes of its header have been passed on: `good` is 0 and at_boundary() false, so nothing
   // can be added to the stream.
-  template <class OnPacket>
-  Fed feed(Bytes in, OnPacket&& on_packet);
-  Fed feed(Bytes in) {
-    return feed(in, [](const PacketStart&) {});
-  }
+  Fed feed(Bytes in);
 
   State state() const { return state_; }
   // The good bytes end between two packets: this side's peer may be sent a packet of ours now.
@@ -102,35 +86,5 @@ class Framer {
   std::optional<std::uint8_t> connack_code_{};
   std::optional<std::uint8_t> disconnect_code_{};
 };
-
-template <class OnPacket>
-Framer::Fed Framer::feed(Bytes in, OnPacket&& on_packet) {
-  if (state_ != State::running) return {0, state_};
-  std::size_t at = 0;
-  std::size_t begun = 0;  // where the packet under way begins, if it begins in this chunk
-  bool began_here = false;
-  while (at < in.size()) {
-    if (left_ > 0) {
-      at += skip(in.subspan(at));
-    } else {
-      if (!header_.started()) {
-        began_here = true;
-        begun = at;
-      }
-      const auto status = header_.push(in[at++]);
-      if (type_is_reserved(header_.type())) return stop(State::reserved_type, begun, began_here);
-      if (status == FixedHeader::Status::more) continue;
-      if (status == FixedHeader::Status::malformed) return stop(State::malformed_length, begun, began_here);
-      if (header_.packet_size() > max_packet_size_) return stop(State::too_large, begun, began_here);
-      const PacketStart start{header_.type(), header_.flags(), static_cast<std::uint8_t>(header_.header_size()),
-                              header_.packet_size(), at};
-      largest_packet_ = std::max(largest_packet_, header_.packet_size());
-      begin(header_.remaining());
-      on_packet(start);
-    }
-    if (left_ == 0 && type_ == PacketType::disconnect) return go_on(State::disconnected, at);
-  }
-  return go_on(State::running, at);
-}
 
 }  // namespace mqtt

@@ -68,7 +68,7 @@ void Session::upstream_ended(const tls::End& end) {
 }
 
 void Session::refuse(Refusal refusal, std::string_view why, std::string_view detail) {
-  if (!broker_answered_)  // else there is no place for a CONNACK of ours
+  if (!broker_answered())
     device_.write(mqtt::encode_connack(connect_.version, refusal, why, connect_.maximum_packet_size).bytes());
   std::string cause(why);
   if (!detail.empty()) cause.append(": ").append(detail);
@@ -102,7 +102,7 @@ void Session::part() {
   if (device_.ended()) upstream_->end_writing();
 }
 
-void Session::begin_waiting_for_peers() {
+void Session::start_lingering() {
   // The first look measures: most peers have ended by then, and cost no system call.
   device_progress_ = upstream_progress_ = {0, now()};
   deadline_.start(std::min(kLook, services_.config.listener.send_timeout));
@@ -117,7 +117,7 @@ bool Session::is_over(const tls::Stream& stream, Progress& progress, Millisecond
   return idle >= patience;
 }
 
-void Session::wait_for_peers() {
+void Session::check_lingering() {
   Milliseconds left = kLook;
   const bool upstream = !upstream_ || is_over(*upstream_, upstream_progress_, left);
   const bool nothing_for_device = state_ == State::parting && !device_.congested();
@@ -131,11 +131,17 @@ void Session::wait_for_peers() {
 
 // Our own decision: said in the way that the session's state allows.
 void Session::end(Refusal before_connack, DisconnectReason after, std::string_view why) {
-  if (state_ == State::closing) return;
-  if (state_ == State::relaying) return disconnect(after, why);
-  if (state_ == State::parting) return finish(why);
-  if (state_ > State::awaiting_connect) return refuse(before_connack, why);
-  finish(why);
+  switch (state_) {
+    case State::device_handshake:
+    case State::awaiting_connect: return finish(why);
+    case State::looking_up:
+    case State::dialing:
+    case State::remote_handshake:
+    case State::awaiting_connack: return refuse(before_connack, why);
+    case State::relaying: return disconnect(after, why);
+    case State::parting: return finish(why);
+    case State::closing: return;
+  }
 }
 
 void Session::drain() { end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining"); }
@@ -145,7 +151,7 @@ void Session::end_revoked() {
 }
 
 bool Session::end_by_operator() {
-  if (state_ >= State::parting) return false;
+  if (is_ending()) return false;
   end(Refusal::server_unavailable, DisconnectReason::administrative_action, "closed by the operator");
   return true;
 }
@@ -174,9 +180,13 @@ void Session::log_end(std::string_view why, Level level, common::LogLimit* limit
 
 void Session::finish(std::string_view why, Level level, common::LogLimit* limit) {
   if (state_ == State::closing) return;
-  if (state_ == State::device_handshake && !probe_) count(services_.counters.handshakes_failed);
-  move_to(State::closing);
+  if (state_ == State::device_handshake) count(services_.counters.handshakes_failed);
   log_end(why, level, limit);
+  close_streams();
+}
+
+void Session::close_streams() {
+  move_to(State::closing);
   if (is_up_) uncount(services_.counters.sessions);
   if (is_up_ && device_ended_) note_flapping();
   leave_waiting();

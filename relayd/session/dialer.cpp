@@ -39,8 +39,8 @@ Dialer::Dialer(uv_loop_t* loop, AddressBook& book, std::chrono::milliseconds bud
       by_merit_(to_try_),
       owner_(owner),
       done_(done),
-      head_start_(loop, this, [](void* self) { static_cast<Dialer*>(self)->next(); }),
-      deadline_(loop, this, [](void* self) { static_cast<Dialer*>(self)->on_deadline(); }) {
+      head_start_(loop, this, common::call<&Dialer::next>),
+      deadline_(loop, this, common::call<&Dialer::on_deadline>) {
   deadline_.start(budget);
   next();
 }

@@ -23,7 +23,7 @@ Session::Session(SessionServices& services, uint64_t id, common::Fd socket, cons
     : services_(services),
       id_(id),
       address_(device),
-      deadline_(services.runtime.loop, this, [](void* self) { static_cast<Session*>(self)->on_deadline(); }),
+      deadline_(services.runtime.loop, this, common::call<&Session::on_deadline>),
       device_(services.runtime, std::move(socket), *this) {
   count(services_.counters.connections);
 }
@@ -49,7 +49,7 @@ void Session::move_to(State state) {
     case State::awaiting_connack: return deadline_.start(config.remote.connack_timeout);
     case State::relaying: return set_keep_alive(connect_.keep_alive);
     case State::parting:
-    case State::closing: return begin_waiting_for_peers();
+    case State::closing: return start_lingering();
   }
 }
 
@@ -65,7 +65,7 @@ void Session::on_deadline() {
       return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
     case State::relaying: return check_keep_alive();
     case State::parting:
-    case State::closing: return wait_for_peers();
+    case State::closing: return check_lingering();
     case State::looking_up:
     case State::dialing: return;
   }
@@ -81,7 +81,7 @@ void Session::on_open(tls::Stream& stream) {
   dialer_->keep();
   if (unanswered_) note_small_hello();
   release_chain();
-  begin_relaying();
+  send_connect();
 }
 
 void Session::release_chain() {
@@ -95,7 +95,7 @@ void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
     if (relays || state_ == State::parting) forward_down(bytes);
   } else if (state_ == State::awaiting_connect) {
     read_connect(bytes);
-  } else if (waits()) {
+  } else if (waits_for_upstream()) {
     hold(bytes);
   } else if (relays) {
     heard_at_ = now();
@@ -111,12 +111,11 @@ void Session::on_drained(tls::Stream& stream) {
 
 void Session::on_end(tls::Stream& stream, const tls::End& end) {
   if (&stream == upstream_.get()) return upstream_ended(end);
-  if (waits() && has_said_all()) return;
+  if (waits_for_upstream() && has_said_all()) return;
   if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
   if (state_ == State::device_handshake) return left_before_tls(end);
   if (state_ == State::parting && end.cause == tls::End::Cause::closed) return upstream_->end_writing();
-  const bool failed = end.cause > tls::End::Cause::timed_out;
-  device_left("device: " + end.text, failed ? Level::warning : Level::info);
+  device_left("device: " + end.text, end.is_ordinary() ? Level::info : Level::warning);
 }
 
 void Session::on_closed(tls::Stream&) {
@@ -185,7 +184,7 @@ void Session::stay_local() {
   release_chain();
   if (!newest) return supersede();
   if (services_.config.local) dial(false);
-  else begin_empty_broker();
+  else start_empty_broker();
 }
 
 // ---- upstream ------------------------------------------------------------------------------------------------------
@@ -193,11 +192,9 @@ void Session::stay_local() {
 void Session::dial(bool remote) {
   to_remote_ = remote;
   move_to(State::dialing);
-  dialer_ = std::make_unique<Dialer>(
-      services_.runtime.loop, remote ? services_.remote_addresses : services_.local_addresses,
-      services_.config.remote.connect_timeout, this, [](void* self, common::Fd socket, const Dialer::Failure& failure) {
-        static_cast<Session*>(self)->on_dialed(std::move(socket), failure);
-      });
+  dialer_ =
+      std::make_unique<Dialer>(services_.runtime.loop, remote ? services_.remote_addresses : services_.local_addresses,
+                               services_.config.remote.connect_timeout, this, common::call<&Session::on_dialed>);
 }
 
 void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
@@ -211,7 +208,7 @@ void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
   if (!to_remote_) {
     upstream_->plain();
     dialer_->keep();
-    return begin_relaying();
+    return send_connect();
   }
   const bool small = unanswered_ || services_.remote_addresses.wants_small_hello(now());
   hello_ = small && services_.remote.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
@@ -261,7 +258,7 @@ void Session::handshake_is_late() {
       why_no_tls({tls::End::Cause::timed_out, "no TLS handshake within its share of connect_timeout", {}}));
 }
 
-void Session::begin_relaying() {
+void Session::send_connect() {
   if (is_superseded()) return supersede();
   leave_waiting();
   move_to(State::awaiting_connack);
@@ -273,7 +270,7 @@ void Session::begin_relaying() {
   if (state_ == State::awaiting_connack) resume_device();
 }
 
-void Session::begin_empty_broker() {
+void Session::start_empty_broker() {
   std::array<uint8_t, 16> random{};
   if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
     return refuse(Refusal::server_unavailable, "no random bytes");  // can't happen after boot, getrandom(2)
@@ -281,9 +278,9 @@ void Session::begin_empty_broker() {
   std::string answer;
   leave_waiting();
   const auto outcome = empty_broker_->accept(random, answer);
-  if (outcome.kind != EmptyBroker::Outcome::Kind::go_on) return obey(outcome);
+  if (outcome.kind != EmptyBroker::Outcome::Kind::go_on) return apply(outcome);
   device_.write(bytes_of(answer));
-  begin("local, built in", "");
+  session_up("local, built in", "");
   std::vector<uint8_t> first;
   first.swap(connect_bytes_);
   connect_.client_id = {};
@@ -326,12 +323,11 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
   // Not joined into records larger than the broker's own: it may know the device to have small buffers, as a broker
   // that writes each packet by itself does. Without TLS a packet is what it wrote.
   device_.write(bytes.first(fed.good), to_remote_ ? upstream_->largest_record() : down_.largest_packet());
-  broker_answered_ = down_.packets(mqtt::PacketType::connack) > 0 || !down_.at_boundary();
   count(services_.counters.bytes_down, fed.good);
   count(services_.counters.messages_down, down_.packets(mqtt::PacketType::publish) - before);
   if (state_ == State::awaiting_connack && down_.connack_code()) {
     if (*down_.connack_code() != 0) return follow_refusal(bytes.first(fed.good));
-    begin(to_remote_ ? "remote" : "local", upstream_->tls_version());
+    session_up(to_remote_ ? "remote" : "local", upstream_->tls_version());
   }
   if (connack_) follow_connack(bytes.first(fed.good));
   switch (fed.state) {
@@ -359,10 +355,10 @@ void Session::feed_empty_broker(std::span<const uint8_t> bytes) {
   if (device_.congested()) device_.pause();
   watch_sends();
   charge(bytes.size(), messages);
-  obey(outcome);
+  apply(outcome);
 }
 
-void Session::obey(const EmptyBroker::Outcome& outcome) {
+void Session::apply(const EmptyBroker::Outcome& outcome) {
   switch (outcome.kind) {
     case EmptyBroker::Outcome::Kind::go_on: return;
     case EmptyBroker::Outcome::Kind::closed: return device_left("the device disconnected");
@@ -372,7 +368,7 @@ void Session::obey(const EmptyBroker::Outcome& outcome) {
 }
 
 // The broker said yes.
-void Session::begin(std::string_view to, std::string_view tls) {
+void Session::session_up(std::string_view to, std::string_view tls) {
   is_up_ = true;
   dialer_.reset();
   count(services_.counters.sessions);

@@ -122,7 +122,11 @@ class Session final : public tls::StreamHandler {
 
   void read_connect(std::span<const uint8_t> bytes);
   void on_connect(const mqtt::Connect& connect);
-  bool waits() const { return state_ >= State::looking_up && state_ <= State::remote_handshake; }
+  // Its CONNECT has come, and no broker has it yet.
+  bool waits_for_upstream() const {
+    return state_ == State::looking_up || state_ == State::dialing || state_ == State::remote_handshake;
+  }
+  bool is_ending() const { return state_ == State::parting || state_ == State::closing; }
   void hold(std::span<const uint8_t> bytes);
   void hold_back();
   bool has_said_all() const;
@@ -141,14 +145,16 @@ class Session final : public tls::StreamHandler {
   Dialer::Last after_this() const;
   void note_small_hello();
   void handshake_is_late();
-  void begin_relaying();
+  void send_connect();
   void stay_local();
-  void begin_empty_broker();
+  void start_empty_broker();
 
   void forward_up(std::span<const uint8_t> bytes);
   void forward_down(std::span<const uint8_t> bytes);
+  // The device has got a CONNACK, or a part of any packet: there is no place for a CONNACK of ours.
+  bool broker_answered() const { return down_.packets(mqtt::PacketType::connack) > 0 || !down_.at_boundary(); }
   void feed_empty_broker(std::span<const uint8_t> bytes);
-  void obey(const EmptyBroker::Outcome& outcome);
+  void apply(const EmptyBroker::Outcome& outcome);
 
   uint64_t now() const { return uv_now(services_.runtime.loop); }  // milliseconds, CLOCK_MONOTONIC
   void set_limits();
@@ -173,16 +179,16 @@ class Session final : public tls::StreamHandler {
   void upstream_ended(const tls::End& end);
   void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);
-  void end(mqtt::DisconnectReason up, mqtt::Refusal before, std::string_view why);
   void part();
-  void begin_waiting_for_peers();
-  void wait_for_peers();
+  void start_lingering();
+  void check_lingering();
   bool is_over(const tls::Stream& stream, Progress& progress, Milliseconds& left);
   void device_left(std::string_view why, common::log::Level level = common::log::Level::info);
   void finish(std::string_view why, common::log::Level level = common::log::Level::info,
               common::LogLimit* limit = nullptr);
   void log_end(std::string_view why, common::log::Level level, common::LogLimit* limit) const;
-  void begin(std::string_view to, std::string_view tls);
+  void session_up(std::string_view to, std::string_view tls);
+  void close_streams();
   void release_chain();
 
   SessionServices& services_;
@@ -198,13 +204,11 @@ class Session final : public tls::StreamHandler {
   uint64_t connect_time_ = 0;           // nanoseconds, for NewestTable
   mqtt::Connect connect_;
   std::string client_id_;
-  bool probe_ = false;  // it left without a byte
   NewestTable::Device newest_id_ = 0;
   bool to_remote_ = false;
   tls::Hello hello_ = tls::Hello::usual;
   bool unanswered_ = false;  // a large ClientHello was
   bool told_of_renegotiation_ = false;
-  bool broker_answered_ = false;  // a CONNACK, or a part of any packet: there is no place for a CONNACK of ours
   std::optional<ipc::Client::Ticket> lookup_;
   std::unique_ptr<Dialer> dialer_;         // until the session is up
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker

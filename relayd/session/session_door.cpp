@@ -11,18 +11,17 @@ void Session::left_before_tls(const tls::End& end) {
   const auto first = device_.first_bytes();
   const Speaks speaks = what_speaks(first);
   // A load balancer's health check connects and leaves, by FIN or by RST, every second: no line, and no failure.
-  probe_ = speaks == Speaks::nothing && (end.cause == Cause::closed || end.cause == Cause::lost);
-  if (probe_) {
+  if (speaks == Speaks::nothing && (end.cause == Cause::closed || end.cause == Cause::lost)) {
     count(services_.counters.tcp_probes);
-    return finish("a TCP probe: connected, and left without a byte", Level::debug);
+    log_end("a TCP probe: connected, and left without a byte", Level::debug, nullptr);
+    return close_streams();
   }
-  if (speaks < Speaks::tls) return spoke_no_tls(speaks);
+  if (is_not_tls(speaks)) return spoke_no_tls(speaks);
   if (end.cause == Cause::closed || end.cause == Cause::lost)
     return device_left("device: left in the midst of the TLS handshake (" + end.text +
                        "), without an alert that says why; often it does not trust the listener's certificate");
-  const bool failed = end.cause > Cause::timed_out;
   device_left("device: " + with_advice(end.text, end.alert ? advice_on_device_alert(end.alert_code) : ""),
-              failed ? Level::warning : Level::info);
+              end.is_ordinary() ? Level::info : Level::warning);
 }
 
 void Session::spoke_no_tls(Speaks speaks) {
@@ -33,7 +32,7 @@ void Session::spoke_no_tls(Speaks speaks) {
 
 void Session::handshake_timed_out() {
   const Speaks speaks = what_speaks(device_.first_bytes());
-  if (speaks < Speaks::tls) return spoke_no_tls(speaks);
+  if (is_not_tls(speaks)) return spoke_no_tls(speaks);
   finish(speaks == Speaks::nothing ? "sent nothing within handshake_timeout"
                                    : "the TLS handshake took longer than handshake_timeout",
          Level::info, &services_.failed_handshakes);

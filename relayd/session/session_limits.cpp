@@ -71,10 +71,9 @@ void Session::check_keep_alive() {
 
 // One timer for both legs, and none as long as the kernel takes everything.
 void Session::watch_sends() {
-  if (state_ >= State::parting || (!device_.congested() && (!upstream_ || !upstream_->congested()))) return;
+  if (is_ending() || (!device_.congested() && (!upstream_ || !upstream_->congested()))) return;
   if (!stalled_)
-    stalled_ = std::make_unique<common::Timer>(services_.runtime.loop, this,
-                                               [](void* self) { static_cast<Session*>(self)->check_sends(); });
+    stalled_ = std::make_unique<common::Timer>(services_.runtime.loop, this, common::call<&Session::check_sends>);
   if (stalled_->running()) return;
   device_progress_.begin(device_, now());
   if (upstream_) upstream_progress_.begin(*upstream_, now());
@@ -85,7 +84,7 @@ void Session::watch_sends() {
 // that is longer. Else `left` becomes the time until it could be so, if that is less.
 bool Session::stalls(tls::Stream& stream, Progress& progress, Milliseconds& left) {
   stream.push();  // after a stop of this process, the kernel may have room again
-  if (state_ >= State::parting || !stream.congested()) return false;
+  if (is_ending() || !stream.congested()) return false;
   const bool device = &stream == &device_;
   const Milliseconds timeout = device ? services_.config.listener.send_timeout : longest_silence();
   const Milliseconds idle = progress.idle(stream, now());
@@ -97,7 +96,7 @@ void Session::check_sends() {
   Milliseconds left = Milliseconds::max();
   const bool device = stalls(device_, device_progress_, left);
   const bool upstream = !device && upstream_ && stalls(*upstream_, upstream_progress_, left);
-  if (state_ >= State::parting) return;
+  if (is_ending()) return;
   if (device || upstream) count(services_.counters.send_timeouts);
   if (device) return finish("the device took nothing for send_timeout", common::log::Level::warning);
   if (upstream && state_ == State::relaying)
@@ -118,8 +117,7 @@ void Session::charge(size_t bytes, uint64_t messages) {
   count(services_.counters.throttled);
   device_.pause();
   if (!throttle_)
-    throttle_ = std::make_unique<common::Timer>(services_.runtime.loop, this,
-                                                [](void* self) { static_cast<Session*>(self)->resume_device(); });
+    throttle_ = std::make_unique<common::Timer>(services_.runtime.loop, this, common::call<&Session::resume_device>);
   throttle_->start(Milliseconds(wait));
 }
 

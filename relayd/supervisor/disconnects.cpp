@@ -12,10 +12,7 @@ std::string counted(uint64_t number, const char* noun) {
 }  // namespace
 
 Disconnects::Disconnects(uv_loop_t* loop, void* owner, Done done)
-    : loop_(loop),
-      owner_(owner),
-      done_(done),
-      timer_(loop, this, [](void* self) { static_cast<Disconnects*>(self)->expire(); }) {}
+    : loop_(loop), owner_(owner), done_(done), timer_(loop, this, common::call<&Disconnects::expire>) {}
 
 uint32_t Disconnects::begin(uint64_t connection, std::string client_id) {
   pending_.emplace(++last_, Pending{connection, std::move(client_id)});

@@ -49,7 +49,7 @@ Resolver::Resolver(uv_loop_t* loop, Config::Endpoint endpoint, common::Milliseco
       interval_(interval),
       owner_(owner),
       changed_(changed),
-      again_(loop, this, [](void* self) { static_cast<Resolver*>(self)->look_up(); }),
+      again_(loop, this, common::call<&Resolver::look_up>),
       addresses_(std::move(known)),
       tried_(!addresses_.empty()) {
   look_up();

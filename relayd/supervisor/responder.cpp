@@ -17,8 +17,8 @@ class Responder::Connection {
       : server_(server),
         number_(number),
         fd_(std::move(fd)),
-        deadline_(server.loop_, this, [](void* self) { static_cast<Connection*>(self)->close(); }),
-        poll_(server.loop_, fd_.get(), this, [](void* self, int) { static_cast<Connection*>(self)->ready(); }) {
+        deadline_(server.loop_, this, common::call<&Connection::close>),
+        poll_(server.loop_, fd_.get(), this, common::call<&Connection::ready>) {
     deadline_.start(server.limits_.deadline);
     poll_.watch(UV_READABLE);
   }
@@ -37,7 +37,7 @@ class Responder::Connection {
 
   void close() { server_.close(number_); }  // `this` is gone
 
-  void ready() {
+  void ready(int) {
     if (state_ == State::writing) write();
     else read();
   }
@@ -84,8 +84,8 @@ Responder::Responder(uv_loop_t* loop, common::Fd listening, const Limits& limits
       listening_(std::move(listening)),
       limits_(limits),
       owner_(owner),
-      poll_(loop, listening_.get(), this, [](void* self, int) { static_cast<Responder*>(self)->accept(); }),
-      accept_again_(loop, this, [](void* self) { static_cast<Responder*>(self)->watch(); }) {
+      poll_(loop, listening_.get(), this, common::call<&Responder::accept>),
+      accept_again_(loop, this, common::call<&Responder::watch>) {
   watch();
 }
 
@@ -95,7 +95,7 @@ void Responder::watch() {
   poll_.watch(connections_.size() < limits_.connections && !accept_again_.running() ? UV_READABLE : 0);
 }
 
-void Responder::accept() {
+void Responder::accept(int) {
   common::Fd fd(::accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) accept_again_.start(kAcceptPause);

@@ -45,7 +45,7 @@ class Responder {
 
  private:
   class Connection;
-  void accept();
+  void accept(int events);
   void watch();
   void close(uint64_t number);
 

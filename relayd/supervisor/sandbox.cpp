@@ -1,8 +1,11 @@
 #include "relayd/supervisor/sandbox.h"
 
+#include <linux/close_range.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "common/hardening.h"
 #include "common/log.h"
@@ -41,6 +44,8 @@ Programs::Programs() : worker(kWorkerProgram), inspector(kInspectorProgram), mon
 
 void enter_supervisor_sandbox(const Programs& programs) {
   common::harden_process();
+  if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+    common::log::warning("what relayd's starter left open is open in its workers, too", {{"cause", strerror(errno)}});
   std::vector<common::FileRule> rules;
   const common::LoaderFiles loader(programs.worker.file());
   rules.insert(rules.end(), loader.rules().begin(), loader.rules().end());

@@ -12,8 +12,9 @@ struct Programs {
   Programs();
 };
 
-// Not dumpable, no new privileges; Landlock: executes `programs` alone and writes no file; seccomp. A part that this
-// kernel lacks is a warning in the log.
+// What the process was started with open, but for the standard descriptors, becomes close-on-exec. Not dumpable, no new
+// privileges; Landlock: executes `programs` alone and writes no file; seccomp. A part that this kernel lacks is a
+// warning in the log.
 void enter_supervisor_sandbox(const Programs& programs);
 
 }  // namespace relayd

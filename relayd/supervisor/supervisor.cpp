@@ -78,8 +78,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     handle.reset(new uv_signal_t);
     uv_signal_init(loop_, handle.get());
     handle->data = this;
-    uv_signal_start(
-        handle.get(), [](uv_signal_t* h, int n) { static_cast<Supervisor*>(h->data)->on_signal(n); }, number);
+    uv_signal_start(handle.get(), common::call_handle<uv_signal_t, &Supervisor::on_signal>, number);
   }
 
   void on_signal(int number) {

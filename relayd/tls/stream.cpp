@@ -58,8 +58,7 @@ void SslDeleter::operator()(WOLFSSL* ssl) const { wolfSSL_free(ssl); }
 
 Stream::Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler)
     : runtime_(runtime), handler_(handler), socket_(std::move(socket)), most_received_(runtime.most_received) {
-  poll_ = std::make_unique<common::Poll>(runtime.loop, socket_.get(), this,
-                                         [](void* self, int events) { static_cast<Stream*>(self)->on_ready(events); });
+  poll_ = std::make_unique<common::Poll>(runtime.loop, socket_.get(), this, common::call<&Stream::on_ready>);
 }
 
 Stream::~Stream() {

@@ -47,6 +47,9 @@ struct End {
   bool alert = false;                 // the peer ended it, by a TLS alert
   int alert_code = 0;                 // which one (RFC 8446 section 6)
   std::string advice = {};            // peer_certificate: what mends it; ends `text` as well
+
+  // The network or the peer ended it, as happens every day; anything else is a failure.
+  bool is_ordinary() const { return cause == Cause::closed || cause == Cause::lost || cause == Cause::timed_out; }
 };
 
 class StreamHandler {

@@ -49,7 +49,6 @@ bool parse_and_check(const Octets& bytes) {
   REQUIRE(connect.client_id.data() >= begin);
   REQUIRE(connect.client_id.data() + connect.client_id.size() <= begin + connect.size);
   if (connect.will) REQUIRE(connect.will->qos <= 2);
-  REQUIRE(connect.receive_maximum > 0);
   REQUIRE(connect.maximum_packet_size > 0);
   return true;
 }

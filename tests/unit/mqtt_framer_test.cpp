@@ -1,5 +1,6 @@
 // The framer finds every packet boundary, however the stream is cut, and never calls a byte good that is not.
 #include <algorithm>
+#include <array>
 #include <random>
 
 #include "relayd/mqtt/framer.h"
@@ -14,27 +15,15 @@ using State = mqtt::Framer::State;
 
 namespace {
 
-struct Seen {
-  PacketType type;
-  std::uint8_t flags;
-  std::uint32_t size;
-  std::size_t body_at;  // in the stream
-  bool operator==(const Seen&) const = default;
-};
+using Counts = std::array<std::uint64_t, 16>;  // packets by type
 
 struct Run {
   Framer framer;
-  std::vector<Seen> seen{};
   std::size_t good = 0;
 
   State feed(std::span<const std::uint8_t> piece) {
     const ExactCopy copy(piece);
-    const auto fed = framer.feed(copy.span(), [&](const mqtt::PacketStart& start) {
-      REQUIRE(start.body_at >= 1);
-      REQUIRE(start.body_at <= piece.size());
-      REQUIRE(start.size >= start.header_size);
-      seen.push_back({start.type, start.flags, start.size, good + start.body_at});
-    });
+    const auto fed = framer.feed(copy.span());
     REQUIRE(fed.good <= piece.size());
     REQUIRE((fed.state != State::running || fed.good == piece.size()));
     REQUIRE(fed.state == framer.state());
@@ -42,18 +31,23 @@ struct Run {
     REQUIRE(framer.bytes() == good);
     return fed.state;
   }
+  Counts packets() const {
+    Counts counts{};
+    for (std::size_t type = 0; type < counts.size(); ++type)
+      counts[type] = framer.packets(static_cast<PacketType>(type));
+    return counts;
+  }
 };
 
 // A stream and what must be found in it.
 struct Stream {
   Octets bytes{};
-  std::vector<Seen> packets{};
+  Counts packets{};
   std::vector<std::size_t> boundaries{0};
 
   void add(PacketType type, std::uint8_t flags, const Octets& body) {
     const Octets whole = packet(static_cast<unsigned>(type) << 4 | flags, body);
-    packets.push_back(
-        {type, flags, static_cast<std::uint32_t>(whole.size()), bytes.size() + whole.size() - body.size()});
+    ++packets[static_cast<std::size_t>(type)];
     bytes = bytes + whole;
     boundaries.push_back(bytes.size());
   }
@@ -73,7 +67,7 @@ void check_whole_session(const Run& run, const Stream& stream) {
   CHECK(run.framer.state() == State::disconnected);
   CHECK(run.framer.at_boundary());
   CHECK(run.good == stream.bytes.size());
-  CHECK(run.seen == stream.packets);
+  CHECK(run.packets() == stream.packets);
   CHECK(run.framer.first_type() == PacketType::connack);
   CHECK(run.framer.connack_code() == 0x00);
   CHECK(run.framer.disconnect_code() == 0x8E);
@@ -121,7 +115,7 @@ TEST_CASE("random_streams_split_at_random_are_followed") {
       const bool boundary = std::count(stream.boundaries.begin(), stream.boundaries.end(), run.good) > 0;
       REQUIRE(run.framer.at_boundary() == boundary);
     }
-    REQUIRE(run.seen == stream.packets);
+    REQUIRE(run.packets() == stream.packets);
     REQUIRE(run.framer.state() == State::running);
   }
 }
@@ -242,7 +236,7 @@ TEST_CASE("random_bytes_never_confuse_the_framer") {
     Run pieces{Framer(Version::v5_0, 1000)};
     for (const std::uint8_t byte : bytes) pieces.feed({&byte, 1});
     REQUIRE(pieces.framer.state() == whole.framer.state());
-    REQUIRE(pieces.seen == whole.seen);
+    REQUIRE(pieces.packets() == whole.packets());
     REQUIRE(pieces.good >= whole.good);
     REQUIRE(pieces.good - whole.good <= 4);  // at most a header that turned out bad
   }
