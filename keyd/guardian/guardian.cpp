@@ -21,7 +21,7 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "common/syscall_filter.h"
-#include "keyd/notary/question.h"
+#include "keyd/handover/question.h"
 
 namespace keyd {
 namespace {
@@ -155,17 +155,6 @@ void wait_for_first_word(int socket, const std::string& path) {
 }
 
 }  // namespace
-
-std::string NotarySettings::packed() const {
-  return remote_host + '\0' + ca_file + '\0' + static_cast<char>('0' + static_cast<int>(log_level)) + ca_pem;
-}
-
-NotarySettings NotarySettings::unpacked(const std::string& bytes) {
-  const size_t host = bytes.find('\0'), file = host == bytes.npos ? host : bytes.find('\0', host + 1);
-  if (file == bytes.npos || file + 1 == bytes.size()) throw std::runtime_error("these are no settings");
-  return {bytes.substr(0, host), bytes.substr(host + 1, file - host - 1), bytes.substr(file + 2),
-          static_cast<log::Level>(bytes[file + 1] - '0')};
-}
 
 common::Fd start_notary(const NotarySettings& settings) {
   if (settings.remote_host.find('\0') != std::string::npos)

@@ -5,27 +5,13 @@
 // keyd does. A question that killed the notary gets no answer: the asker must not wait for ever.
 #pragma once
 
-#include <string>
-
 #include "common/fd.h"
-#include "common/log.h"
+#include "keyd/handover/notary_settings.h"
 
 namespace keyd {
 
-// What the notary must know, on its descriptor kNotarySettings (common::sealed()).
-struct NotarySettings {
-  std::string remote_host, ca_file, ca_pem;  // ca_file: what problems call it
-  common::log::Level log_level = common::log::Level::info;
-  std::string packed() const;
-  // Throws std::runtime_error.
-  static NotarySettings unpacked(const std::string& bytes);
-};
-
-inline constexpr int kNotarySocket = 3, kNotarySettings = 4;
-inline constexpr char kNotaryProgram[] = "mqtt-keyd-notary";
-
-// keyd's end of the socket pair (notary/question.h), non-blocking and close-on-exec, once the notary has said that it
-// can answer. Before there is a second thread, a key in memory, or wolfCrypt's memory is replaced. Throws
+// keyd's end of the socket pair (keyd/handover/question.h), non-blocking and close-on-exec, once the notary has said
+// that it can answer. Before there is a second thread, a key in memory, or wolfCrypt's memory is replaced. Throws
 // common::ConfigError if no certificate in `ca_pem` can be used, std::runtime_error naming the path if the notary can't
 // be executed, std::system_error.
 common::Fd start_notary(const NotarySettings& settings);

@@ -19,7 +19,7 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "common/syscall_filter.h"
-#include "keyd/guardian/guardian.h"
+#include "keyd/handover/notary_settings.h"
 #include "keyd/notary/verifier.h"
 
 namespace {

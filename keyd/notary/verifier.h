@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "common/trust/validator.h"
-#include "keyd/notary/question.h"
+#include "keyd/handover/question.h"
 #include "keyd/notary/transcript.h"
 
 namespace keyd {

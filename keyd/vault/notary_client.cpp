@@ -10,7 +10,7 @@
 
 #include "common/log.h"
 #include "common/tls/sha2.h"
-#include "keyd/notary/question.h"
+#include "keyd/handover/question.h"
 
 namespace keyd {
 namespace {

@@ -20,7 +20,7 @@
 #include "common/config.h"
 #include "common/program.h"
 #include "keyd/guardian/guardian.h"
-#include "keyd/notary/question.h"
+#include "keyd/handover/question.h"
 #include "keyd_handshakes.h"
 
 namespace {

@@ -1,0 +1,22 @@
+// What keyd hands to its notary at birth: the program's name, two descriptors, and the settings of bind_remote.
+#pragma once
+
+#include <string>
+
+#include "common/log.h"
+
+namespace keyd {
+
+inline constexpr char kNotaryProgram[] = "mqtt-keyd-notary";
+inline constexpr int kNotarySocket = 3;    // to the vault (question.h)
+inline constexpr int kNotarySettings = 4;  // NotarySettings, packed, in a sealed memfd (common::sealed())
+
+struct NotarySettings {
+  std::string remote_host, ca_file, ca_pem;  // ca_file: what problems call it
+  common::log::Level log_level = common::log::Level::info;
+  std::string packed() const;
+  // Throws std::runtime_error.
+  static NotarySettings unpacked(const std::string& bytes);
+};
+
+}  // namespace keyd

@@ -1,0 +1,37 @@
+// Certificates, CAs and CRLs are judged by a process of its own before a worker is started, and once a minute.
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+// What `relayd` says and how it ends, with another program in the inspector's place.
+Finished run_with_inspector(const fs::path& instead) {
+  World world({.start = false});
+  world.relay().start_keyd();
+  const auto inspector = world.directory / "libexec/mqtt-relayd-inspector";
+  fs::remove(inspector);
+  if (!instead.empty()) fs::copy_file(instead, inspector);
+  return world.relay().run_relayd();
+}
+
+}  // namespace
+
+TEST_CASE("an inspector that gives no answer ends a start with 1, so that the service manager tries again") {
+  const auto ended = run_with_inspector("/bin/false");
+  CHECK(ended.status.code == 1);
+  CHECK(ended.err.find("mqtt-relayd-inspector ended with exit status 1") != std::string::npos);
+}
+
+TEST_CASE("an inspector that answers something else is not believed") {
+  const auto ended = run_with_inspector("/bin/true");
+  CHECK(ended.status.code == 1);
+  CHECK(ended.err.find("mqtt-relayd-inspector answers what is no answer") != std::string::npos);
+}
+
+TEST_CASE("an inspector that is not there ends a start with its path") {
+  const auto ended = run_with_inspector("");
+  CHECK(ended.status.code == 1);
+  CHECK(ended.err.find("libexec/mqtt-relayd-inspector") != std::string::npos);
+}
