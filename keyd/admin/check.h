@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "common/checks.h"
+#include "common/operator/checks.h"
 #include "keyd/admin/key_scan.h"
 #include "keyd/admin/terminal.h"
 #include "keyd/startup/socket.h"

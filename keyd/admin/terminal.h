@@ -1,7 +1,7 @@
 // The screen's words, as keyd's commands use them.
 #pragma once
 
-#include "common/terminal.h"
+#include "common/operator/terminal.h"
 
 namespace keyd::admin {
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "common/checks.h"
+#include "common/operator/checks.h"
 #include "relayd/supervisor/key_check.h"
 #include "relayd/supervisor/load.h"
 

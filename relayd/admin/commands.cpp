@@ -5,7 +5,7 @@
 #include <iostream>
 
 #include "common/hardening.h"
-#include "common/terminal.h"
+#include "common/operator/terminal.h"
 #include "relayd/admin/client.h"
 #include "relayd/admin/show_status.h"
 

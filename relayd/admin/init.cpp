@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
-#include "common/checks.h"
+#include "common/operator/checks.h"
 #include "relayd/admin/new_files.h"
 #include "relayd/handover/config.h"
 #include "relayd/handover/socket_address.h"

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "common/checks.h"
+#include "common/operator/checks.h"
 #include "common/config.h"
 #include "common/fd.h"
 

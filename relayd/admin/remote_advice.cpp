@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/checks.h"
+#include "common/operator/checks.h"
 #include "relayd/session/alert_advice.h"
 
 namespace relayd::admin {

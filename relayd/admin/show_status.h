@@ -3,7 +3,7 @@
 
 #include <iosfwd>
 
-#include "common/terminal.h"
+#include "common/operator/terminal.h"
 #include "relayd/admin/client.h"
 
 namespace relayd::admin {

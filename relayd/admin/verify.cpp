@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
-#include "common/checks.h"
-#include "common/terminal.h"
+#include "common/operator/checks.h"
+#include "common/operator/terminal.h"
 #include "common/trust/validator.h"
 #include "relayd/supervisor/load.h"
 

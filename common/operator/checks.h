@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "common/terminal.h"
+#include "common/operator/terminal.h"
 
 namespace common {
 

@@ -1,4 +1,4 @@
-#include "common/terminal.h"
+#include "common/operator/terminal.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "common/checks.h"
+#include "common/operator/checks.h"
 
 #include <grp.h>
 #include <linux/landlock.h>
