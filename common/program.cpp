@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <climits>
@@ -45,9 +46,9 @@ std::string loader() {
 }  // namespace
 
 Program::Program(const std::string& name) {
-  const std::string libexec = own_folder() + "/../libexec/";
+  const std::string own = own_folder(), libexec = own + "/../libexec/";
   std::string tried;
-  for (const std::string& path : {libexec + "mqtt-relay/" + name, libexec + name}) {
+  for (const std::string& path : {libexec + "mqtt-relay/" + name, libexec + name, own + "/" + name}) {
     file_.reset(open(path.c_str(), O_PATH | O_CLOEXEC));
     path_ = path;
     if (file_ && faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return;
@@ -64,6 +65,14 @@ std::string Program::execute(int file, const char* name) {
   char* environment[] = {nullptr};
 #endif
   syscall(SYS_execveat, file, "", arguments, environment, AT_EMPTY_PATH);
+  return strerror(errno);
+}
+
+std::string Program::become(const std::vector<std::string>& arguments) const {
+  std::vector<char*> words{const_cast<char*>(path_.c_str())};
+  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  words.push_back(nullptr);
+  execv(path_.c_str(), words.data());
   return strerror(errno);
 }
 

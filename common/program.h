@@ -15,8 +15,8 @@ namespace common {
 
 class Program {
  public:
-  // PREFIX/libexec/mqtt-relay/NAME as it is installed, or BUILD/libexec/NAME, from where this program's own file lies:
-  // ../libexec. Throws std::runtime_error naming the paths.
+  // From where this program's own file lies: PREFIX/libexec/mqtt-relay/NAME as it is installed, BUILD/libexec/NAME as
+  // it is built, or beside it, if this program lies in libexec itself. Throws std::runtime_error naming the paths.
   explicit Program(const std::string& name);
 
   const std::string& path() const { return path_; }
@@ -26,6 +26,10 @@ class Program {
   // inherited, and so are Landlock, seccomp, ignored signals and PR_SET_PDEATHSIG; "dumpable" is not (prctl(2)).
   // Returns why it could not be.
   static std::string execute(int file, const char* name);
+
+  // Becomes the program with these arguments, this process's environment and terminal: what an operator's command does
+  // that another program has. Returns why it could not be.
+  std::string become(const std::vector<std::string>& arguments) const;
 
  private:
   std::string path_;

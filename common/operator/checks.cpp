@@ -23,35 +23,46 @@ Colour colour_of(Result result) {
   return kColours[static_cast<size_t>(result)];
 }
 
-uint64_t how_many(const std::vector<Check>& checks, Result result) {
+uint64_t how_many(const std::vector<DaemonChecks>& all, Result result) {
   uint64_t count = 0;
-  for (const Check& check : checks) count += check.result == result;
+  for (const DaemonChecks& one : all)
+    for (const Check& check : one.checks) count += check.result == result;
   return count;
 }
 
-void print_json(const std::vector<Check>& checks, std::ostream& out) {
+Json json_of(const Check& check) {
+  Json item = {{"name", check.name}, {"result", name(check.result)}, {"found", check.found}, {"fix", check.fix}};
+  if (!check.details.empty()) item["details"] = check.details;
+  return item;
+}
+
+void print_json(const std::vector<DaemonChecks>& all, std::ostream& out) {
   Json list = Json::array();
-  for (const Check& check : checks) {
-    Json item = {{"name", check.name}, {"result", name(check.result)}, {"found", check.found}, {"fix", check.fix}};
-    if (!check.details.empty()) item["details"] = check.details;
-    list.push_back(std::move(item));
-  }
+  for (const DaemonChecks& one : all)
+    for (const Check& check : one.checks) {
+      Json item = {{"daemon", one.daemon}};
+      item.update(json_of(check));
+      list.push_back(std::move(item));
+    }
   const Json json = {
-      {"checks", list}, {"errors", how_many(checks, Result::error)}, {"warnings", how_many(checks, Result::warning)}};
+      {"checks", list}, {"errors", how_many(all, Result::error)}, {"warnings", how_many(all, Result::warning)}};
   out << json.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
 }
 
-void print_text(const std::vector<Check>& checks, std::ostream& out, const Screen& screen) {
+void print_text(const std::vector<DaemonChecks>& all, std::ostream& out, const Screen& screen) {
   const std::string indent(31, ' ');
-  for (const Check& check : checks) {
-    out << screen.paint(colour_of(check.result), padded(name(check.result), 8)) << " " << padded(check.name, 21) << " "
-        << visible(check.found) << "\n";
-    for (const std::string& detail : check.details) out << indent << visible(detail) << "\n";
-    if (!check.fix.empty()) out << indent << screen.paint(Colour::bold, "do: ") << visible(check.fix) << "\n";
+  for (const DaemonChecks& one : all) {
+    out << screen.paint(Colour::bold, one.daemon) << ", " << visible(one.config) << "\n";
+    for (const Check& check : one.checks) {
+      out << screen.paint(colour_of(check.result), padded(name(check.result), 8)) << " " << padded(check.name, 21)
+          << " " << visible(check.found) << "\n";
+      for (const std::string& detail : check.details) out << indent << visible(detail) << "\n";
+      if (!check.fix.empty()) out << indent << screen.paint(Colour::bold, "do: ") << visible(check.fix) << "\n";
+    }
+    out << "\n";
   }
-  out << counted(how_many(checks, Result::error), "error") << ", "
-      << counted(how_many(checks, Result::warning), "warning") << ", " << how_many(checks, Result::ok) << " ok, "
-      << how_many(checks, Result::skipped) << " skipped\n";
+  out << counted(how_many(all, Result::error), "error") << ", " << counted(how_many(all, Result::warning), "warning")
+      << ", " << how_many(all, Result::ok) << " ok, " << how_many(all, Result::skipped) << " skipped\n";
 }
 
 }  // namespace
@@ -61,12 +72,36 @@ const char* name(Result result) {
   return kNames[static_cast<size_t>(result)];
 }
 
-int report_checks(const std::vector<Check>& checks, const ReportOptions& options, std::ostream& out,
+std::string packed(const std::vector<Check>& checks) {
+  Json list = Json::array();
+  for (const Check& check : checks) list.push_back(json_of(check));
+  std::string bytes;
+  Json::to_cbor(list, bytes);
+  return bytes;
+}
+
+std::vector<Check> unpacked(const std::string& bytes) {
+  std::vector<Check> checks;
+  for (const Json& item : Json::from_cbor(bytes)) {
+    Check check;
+    const std::string result = item.at("result");
+    for (const Result one : {Result::ok, Result::warning, Result::error, Result::skipped})
+      if (result == name(one)) check.result = one;
+    check.name = item.at("name");
+    check.found = item.at("found");
+    check.fix = item.at("fix");
+    check.details = item.value("details", std::vector<std::string>());
+    checks.push_back(std::move(check));
+  }
+  return checks;
+}
+
+int report_checks(const std::vector<DaemonChecks>& all, const ReportOptions& options, std::ostream& out,
                   const Screen& screen) {
-  if (options.json) print_json(checks, out);
-  else print_text(checks, out, screen);
-  if (how_many(checks, Result::error) > 0) return kExitErrors;
-  return options.warnings_as_errors && how_many(checks, Result::warning) > 0 ? kExitWarnings : 0;
+  if (options.json) print_json(all, out);
+  else print_text(all, out, screen);
+  if (how_many(all, Result::error) > 0) return kExitErrors;
+  return options.warnings_as_errors && how_many(all, Result::warning) > 0 ? kExitWarnings : 0;
 }
 
 long landlock_abi() {

@@ -1,4 +1,4 @@
-// What `mqtt-keyd check` and `mqtt-relayd check` have in common: a check's outcome, how outcomes are printed, the exit
+// What both halves of `mqtt-relay check` have in common: a check's outcome, the report on both daemons, the exit
 // statuses, and how checks speak of users, modes and paths.
 #pragma once
 
@@ -22,13 +22,21 @@ struct Check {
   std::string name = {};
 };
 
+// From one half to the other: bytes, as names of files need not be UTF-8, which JSON text must be.
+std::string packed(const std::vector<Check>& checks);
+std::vector<Check> unpacked(const std::string& bytes);  // throws std::exception if they are none
+
+struct DaemonChecks {
+  std::string daemon, config;  // "keyd", and the file
+  std::vector<Check> checks;
+};
 struct ReportOptions {
   bool json = false, warnings_as_errors = false;
 };
 inline constexpr int kExitErrors = 1, kExitWarnings = 2;
 
 // Prints them, as text for people or as one JSON object. Returns the exit status.
-int report_checks(const std::vector<Check>& checks, const ReportOptions& options, std::ostream& out,
+int report_checks(const std::vector<DaemonChecks>& all, const ReportOptions& options, std::ostream& out,
                   const Screen& screen);
 
 // What this kernel has to lock a process in.

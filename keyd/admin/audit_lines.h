@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "common/fd.h"
+#include "common/operator/command_failed.h"
 
 namespace keyd::admin {
 
 // Something can't be read. Its text names the file and the cause.
-class InputError : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+struct InputError : common::CommandFailed {
+  explicit InputError(const std::string& what) : CommandFailed(what, common::kExitNoInput) {}
 };
 
 // keyd's own lines have at most some 2 KiB; what is longer than this is none.

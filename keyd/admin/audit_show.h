@@ -1,4 +1,4 @@
-// `keyd audit show`: the audit for human eyes, filtered.
+// `mqtt-relay audit show`: the audit for human eyes, filtered.
 //
 // Shows, and judges nothing: whether the lines are keyd's own is `audit verify`'s question. Their text is anybody's,
 // and reaches no terminal unescaped.

@@ -1,4 +1,4 @@
-// `keyd audit verify`: whether an audit is whole, and if not, where it stops being so.
+// `mqtt-relay audit verify`: whether an audit is whole, and if not, where it stops being so.
 #pragma once
 
 #include <iosfwd>

@@ -1,4 +1,5 @@
-// `keyd check`: would keyd start and serve with this configuration, and if not, what is to be done?
+// keyd's half of `mqtt-relay check`: would keyd start and serve with this configuration, and if not, what is to be
+// done?
 //
 // Each check is one function with a name. Where keyd itself judges, its own code is asked, so that the verdict can't
 // differ from the daemon's. Looks, and changes nothing; to see whether a keyd answers it knocks at the socket.
@@ -16,9 +17,9 @@
 
 namespace keyd::admin {
 
-using common::Check, common::Result, common::report_checks;
+using common::Check, common::Result;
 
-struct CheckOptions : common::ReportOptions {
+struct CheckOptions {
   std::string config;
   Overrides overrides;
   std::string listener_certificate;  // "": not given

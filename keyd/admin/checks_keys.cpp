@@ -112,7 +112,7 @@ Check check_key_files(const CheckContext& context) {
   const std::string found = grouped(keys.usable) + " usable, " + grouped(keys.unusable) + " not";
   if (keys.unusable > 0)
     return {Result::error, found + "; their devices are refused",
-            "each line above says what; `mqtt-keyd keys --config " + quoted(context.config) + "` lists all",
+            "each line above says what; `mqtt-relay keys --config " + quoted(context.config) + "` lists all",
             with_rest(keys.problems, keys.unusable)};
   if (keys.usable == 0)
     return {Result::warning,
@@ -146,7 +146,7 @@ Check check_key_names(const CheckContext& context) {
             counted(keys.twins, "name") +
                 " that differ from another one in case or Unicode form only: each is the key of exactly its own client "
                 "id, and of no other spelling",
-            "remove the one that no device says: `mqtt-keyd keys --config " + quoted(context.config) +
+            "remove the one that no device says: `mqtt-relay keys --config " + quoted(context.config) +
                 " CLIENT_ID` lists a name's spellings",
             with_rest(keys.twin_files, keys.twins)};
   if (keys.unnamed == 0) return {Result::ok, "every file is named CLIENTID.pem"};
@@ -173,8 +173,8 @@ Check check_listener_key(const CheckContext& context) {
 Check check_listener_certificate(const CheckContext& context) {
   const std::string& file = context.listener_certificate;
   if (file.empty())
-    return {Result::skipped, "not given",
-            "to compare it: `mqtt-keyd check --listener-cert FILE`, relayd's listener.certfile"};
+    return {Result::skipped, "not compared",
+            "`mqtt-relay check`, of both daemons, compares the key with listener.certfile of relayd.json"};
   if (!context.listener) return {Result::skipped, "there is no listener key to compare it with"};
   if (!context.certificate_problem.empty())
     return {Result::error, context.certificate_problem, "name relayd's listener.certfile, and let this user read it"};

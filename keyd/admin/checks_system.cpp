@@ -61,7 +61,7 @@ Check check_user(const CheckContext& context) {
     return {Result::ok, "this is root, and so is keyd; it needs not be"};
   const std::string user = service_user(context);
   return {Result::ok, "note: this is root, and if keyd runs as another user, that one may not see all that root sees",
-          "`setpriv --reuid " + user + " --regid " + user + " --clear-groups mqtt-keyd check --config " +
+          "`setpriv --reuid " + user + " --regid " + user + " --clear-groups mqtt-relay check keyd --config " +
               quoted(context.config) + "`"};
 }
 

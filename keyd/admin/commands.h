@@ -1,14 +1,9 @@
-// keyd's command line: what may stand on it, and which function does it.
+// The command line of mqtt-relay-keys: `keys`, `audit verify`, `audit show`, and keyd's half of `check`.
 #pragma once
-
-#include <functional>
-
-#include "keyd/startup/settings.h"
 
 namespace keyd::admin {
 
-// Runs what the command line says and returns the exit status. Without a command word that is `serve`, which throws
-// std::exception if it fails.
-int command_line(int argc, char** argv, const std::function<void(const Settings&)>& serve);
+// Runs what the command line says and returns the exit status.
+int command_line(int argc, char** argv);
 
 }  // namespace keyd::admin

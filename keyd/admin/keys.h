@@ -1,4 +1,4 @@
-// `keyd keys`: which keys there are, and what keyd thinks of each. Never a byte of a private half.
+// `mqtt-relay keys`: which keys there are, and what keyd thinks of each. Never a byte of a private half.
 #pragma once
 
 #include <iosfwd>

@@ -66,7 +66,7 @@ Check check_configuration(const CheckOptions& options, std::optional<Config>& co
   }
   if (!config->remote_endpoint.host.empty()) return {Result::ok, options.config + " is understood"};
   return {Result::error, options.config + ": remote_host is not set",
-          "`mqtt-relayd init` asks for it; or set it there: `editor " + options.config + "`"};
+          "`mqtt-relay init` asks for it; or set it there: `editor " + options.config + "`"};
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// `relayd check`: would relayd start and relay with this configuration, and if not, what is to be done?
+// relayd's half of `mqtt-relay check`: would relayd start and relay with this configuration, and if not, what is to be
+// done?
 //
 // Each check is one function with a name. Where relayd itself judges, its own code is asked, so that the verdict can't
 // differ from the daemon's. Looks, and changes nothing. It knocks at keyd, at the control socket and at the remote
@@ -20,7 +21,7 @@ namespace relayd::admin {
 
 using common::Check, common::Result;
 
-struct CheckOptions : common::ReportOptions {
+struct CheckOptions {
   std::string config;
   Overrides overrides;
   bool as_service_user = false;  // root becomes relayd's user first, for good

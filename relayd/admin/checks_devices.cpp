@@ -39,7 +39,7 @@ void add_local(const Json& totals, Findings& found) {
     found.add(counted(times, "session") +
                   " stayed local, as the key file differs from the client id in case or "
                   "Unicode form",
-              "`mqtt-keyd keys CLIENT_ID` shows which file comes close: rename it, or change the client id");
+              "`mqtt-relay keys CLIENT_ID` shows which file comes close: rename it, or change the client id");
 }
 
 void add_refused(const Json& totals, Findings& found) {

@@ -39,9 +39,10 @@ void say_hello(CheckContext& context) {
     const int error = errno;
     if (error == EACCES)
       return no_keyd(context, strerror(error), "`chmod 755 " + quoted(common::parent_of(path)) + "`");
-    return no_keyd(context, std::string(strerror(error)) + "; no keyd serves there",
-                   "`systemctl start mqtt-keyd`; `mqtt-keyd check` says why it does not, and socket of keyd.json where "
-                   "it does");
+    return no_keyd(
+        context, std::string(strerror(error)) + "; no keyd serves there",
+        "`systemctl start mqtt-keyd`; `mqtt-relay check keyd` says why it does not, and socket of keyd.json where "
+        "it does");
   }
   ipc::RequestBuffer request;
   ipc::ResponseBuffer answer;
@@ -56,7 +57,7 @@ void say_hello(CheckContext& context) {
     return no_keyd(context, "keyd turns " + user + " away",
                    context.self == 0 ? "run this as relayd's user: root is not allowed unless allowed_users says so"
                                      : "name \"" + user + "\" in allowed_users of keyd.json, then `systemctl restart " +
-                                           "mqtt-keyd`; its audit says why: `mqtt-keyd audit show --denied`");
+                                           "mqtt-keyd`; its audit says why: `mqtt-relay audit show --denied`");
   }
   const auto response = ipc::decode_response({answer.data(), static_cast<size_t>(got)});
   const auto welcome = response ? ipc::decode_welcome(response->payload) : std::nullopt;

@@ -6,14 +6,15 @@
 #include <string>
 
 #include "common/config.h"
+#include "common/operator/command_failed.h"
 
 namespace relayd::admin {
 
 using Json = nlohmann::ordered_json;
 
 // Nobody answers there, or may not be asked by this user.
-class Unavailable : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+struct Unavailable : common::CommandFailed {
+  explicit Unavailable(const std::string& what) : CommandFailed(what, common::kExitUnavailable) {}
 };
 
 // The answer to `request`. Throws Unavailable naming the path, the cause and the remedy; std::runtime_error with

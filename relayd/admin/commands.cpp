@@ -5,179 +5,232 @@
 #include <iostream>
 
 #include "common/hardening.h"
-#include "common/operator/terminal.h"
+#include "common/operator/command_line.h"
+#include "relayd/admin/check.h"
 #include "relayd/admin/client.h"
+#include "relayd/admin/init.h"
+#include "relayd/admin/keyd_half.h"
+#include "relayd/admin/notes.h"
 #include "relayd/admin/show_status.h"
+#include "relayd/admin/verify.h"
+#include "relayd/supervisor/options.h"
 
 namespace relayd::admin {
 namespace {
 
-constexpr int kExitFailed = 1, kExitUsage = 64, kExitUnavailable = 69, kExitConfig = 78;  // sysexits.h
+using common::add_command, common::CommandFailed;
 constexpr common::Milliseconds kPatience{10'000}, kReloadPatience{125'000};  // the supervisor's own is 120 s
+constexpr char kKeydConfig[] = "/etc/mqtt-relay/keyd.json", kRelaydConfig[] = "/etc/mqtt-relay/relayd.json";
 
-constexpr char kExit[] =
-    "Run it as root or as relayd's user. control_socket of the configuration says where relayd listens.\n"
-    "Exit status: 0 done; 1 relayd could not do it, and says why; 69 no relayd answers; 78 the configuration can't be "
-    "used, or has no control_socket.";
+// `check`: of which daemon ("": both), by which files.
+struct CheckLine {
+  std::string daemon;
+  std::optional<std::string> keyd_config, relayd_config;
+  common::ReportOptions report;
+};
+
+struct CommandLine {
+  std::optional<std::string> config;
+  Overrides overrides;
+  bool json = false;
+  std::string client_id;
+  CheckLine check;
+  InitOptions init;
+  VerifyOptions verify;
+  std::optional<std::string> verify_at;
+
+  std::string relayd_config() const { return config.value_or(kRelaydConfig); }
+};
+
+// ---- what they do
 
 // Where to ask. Throws common::ConfigError.
-std::string control_socket(const std::string& config_file, const Overrides& overrides) {
-  const Config config = parse_config(common::read_file(config_file, kMaxConfigFile), config_file, overrides);
+std::string control_socket(const CommandLine& line) {
+  const std::string file = line.relayd_config();
+  const Config config =
+      parse_config(common::read_file(file, kMaxConfigFile), file, line.overrides, RemoteHost::may_be_missing);
   if (config.control_socket.empty())
-    throw common::ConfigError(config_file +
-                              ": control_socket is not set, so that relayd can't be asked; set it to a path as "
+    throw common::ConfigError(file +
+                              ": control_socket is not set, so relayd can't be asked; set it to a path as "
                               "\"/run/mqtt-relay/control.sock\" and restart relayd");
   return config.control_socket;
 }
 
-int report(const CLI::App& command, const std::string& error, int status) {
-  std::cerr << "mqtt-relayd " << command.get_name() << ": " << common::visible(error) << "\n";
-  return status;
+// The files of both daemons, "" for one that is not checked.
+std::pair<std::string, std::string> files_to_check(const CommandLine& line) {
+  const CheckLine& check = line.check;
+  const auto usage = [](const std::string& what) { return CommandFailed(what, common::kExitUsage); };
+  if (line.config && check.daemon.empty())
+    throw usage("--config is one daemon's: say check keyd or check relayd, or --keyd-config and --relayd-config");
+  if (check.daemon == "keyd" && check.relayd_config) throw usage("found --relayd-config, but only keyd is checked");
+  if (check.daemon == "relayd" && check.keyd_config) throw usage("found --keyd-config, but only relayd is checked");
+  std::pair<std::string, std::string> files;
+  if (check.daemon != "relayd")
+    files.first = check.keyd_config ? *check.keyd_config : line.config.value_or(kKeydConfig);
+  if (check.daemon != "keyd")
+    files.second = check.relayd_config ? *check.relayd_config : line.config.value_or(kRelaydConfig);
+  return files;
 }
 
-constexpr char kCheckExit[] =
-    "Run it as relayd's user, or as root: it then becomes relayd's user (of the relayd that answers on control_socket, "
-    "else\nmqtt-relay), so that it sees what relayd sees. It asks keyd, and connects to the remote broker without a "
-    "certificate.\n"
-    "Exit status: 0 no errors; 1 errors; 2 warnings, with --warnings-as-errors; 64 wrong command line.";
-
-constexpr char kInitExit[] =
-    "Asks on a terminal for the first three that no flag says; without one, all three must be there. Certificates that "
-    "lie\noutside /etc and /usr are copied beside the configuration. It never touches a private key.\n"
-    "Exit status: 0 written; 1 a file can't be written; 64 wrong command line, or an answer is missing; 78 an answer "
-    "is "
-    "wrong,\nor a file is in the way (--force).";
-
-constexpr char kVerifyExit[] =
-    "The same code judges as in a handshake. By the configuration's CAs, CRLs and settings for chains, unless flags "
-    "name\nothers; with --cafile the configuration is not read, and what no flag says is that setting's default.\n"
-    "Exit status: 0 accepted; 1 refused; 64 wrong command line; 78 the configuration, or a file, can't be used.";
-
-CLI::App* add(CLI::App& app, const char* name, const char* what, const char* footer = kExit) {
-  CLI::App* command = app.add_subcommand(name, what);
-  command->footer(footer);
-  command->fallthrough();  // --config may stand behind it
-  return command;
+// For keyd's half, which compares it with the key. "": the configuration does not say; relayd's half says why.
+std::string listener_certificate(const std::string& config, const Overrides& overrides) try {
+  return parse_config(common::read_file(config, kMaxConfigFile), config, overrides, RemoteHost::may_be_missing)
+      .listener.certfile;
+} catch (const common::ConfigError&) {
+  return "";
 }
 
-}  // namespace
-
-Commands::Commands(CLI::App& app)
-    : status_(add(app, "status", "What relayd does now: sums, and each worker")),
-      reload_(
-          add(app, "reload", "Reads the configuration and the certificates again, as SIGHUP; waits for the outcome")),
-      disconnect_(add(app, "disconnect", "Ends the sessions of a client id (MQTT 5: reason 0x98)")),
-      check_(add(app, "check", "Would relayd start and relay? And if not, what is to be done?", kCheckExit)),
-      init_(add(app, "init", "Writes the configuration: three questions, or flags", kInitExit)),
-      verify_(add(app, "verify", "Would this chain of certificates be accepted? And if not, why not?", kVerifyExit)) {
-  app.require_subcommand(0, 1);
-  status_->add_flag("--json", json_, "As JSON; so it is also into a pipe");
-  disconnect_->add_option("CLIENT_ID", client_id_, "Whose")->required();
-  check_->add_flag("--json", check_options_.json, "One JSON object");
-  check_->add_flag("--warnings-as-errors", check_options_.warnings_as_errors, "Exit status 2 if there are warnings");
-  init_->add_option("--remote", init_options_.remote, "The remote broker")->type_name("HOST[:PORT]");
-  init_->add_option("--remote-ca", init_options_.remote_ca, "The CAs of the remote broker's certificate, PEM")
-      ->type_name("FILE");
-  init_->add_option("--device-ca", init_options_.device_ca, "The CAs that issue device certificates, PEM")
-      ->type_name("FILE");
-  init_
-      ->add_option("--listener-certificate", init_options_.listener_certificate,
-                   "The chain that devices are shown, PEM; its key is keyd's")
-      ->type_name("FILE");
-  init_->add_option("--bind", init_options_.bind, "Where devices connect; default 0.0.0.0:8883")
-      ->type_name("ADDRESS:PORT");
-  init_->add_option("--local", init_options_.local, "The broker of devices without a key here")
-      ->type_name("HOST[:PORT]");
-  init_->add_flag("--force", init_options_.force, "Replaces what is there, and keeps it as FILE.old");
-  verify_->add_option("CHAIN", verify_options_.chain, "PEM, the leaf first; -: standard input")->required();
-  verify_->add_option("--as", verify_options_.as, "Whose chain it is: device or remote")
-      ->required()
-      ->check(CLI::IsMember({"device", "remote"}));
-  verify_->add_option("--name", verify_options_.name,
-                      "The name or address that it must be for; default, of a remote: the configured one");
-  verify_->add_option("--at", verify_at_, "When: 2027-01-15T08:00:00Z, or Unix seconds; default: now")
-      ->type_name("TIME")
-      ->check([](const std::string& text) { return parse_time(text) ? "" : "no time: " + text; });
-  verify_->add_option("--cafile", verify_options_.cafile, "The CAs, PEM, instead of the configuration's")
-      ->type_name("FILE");
-  verify_->add_option("--crlfile", verify_options_.crlfile, "The CRLs, PEM, instead of the configuration's")
-      ->type_name("FILE");
-  verify_
-      ->add_option("--depth", verify_options_.depth,
-                   "Certificates between leaf and root, at most, instead of the configuration's depth")
-      ->type_name("N")
-      ->check(CLI::Range(0, kMostDepth));
-  verify_->add_flag("--partial-chain", verify_options_.partial_chain,
-                    "A chain may end at any CA of the trust file, not only at a root");
-  verify_
-      ->add_option("--crl-check", verify_options_.crl_check,
-                   "Of which certificates CRLs are asked: of the leaf, or of the whole chain")
-      ->check(CLI::IsMember({"leaf", "chain"}));
-  verify_->add_flag("--json", verify_options_.json, "One JSON object");
+int run_check(const CommandLine& line) {
+  const auto [keyd, relayd] = files_to_check(line);
+  common::harden_process();
+  std::vector<common::DaemonChecks> all;
+  if (!keyd.empty())
+    all.push_back(
+        {"keyd", keyd, checks_of_keyd(keyd, relayd.empty() ? "" : listener_certificate(relayd, line.overrides))});
+  if (!relayd.empty())  // last, as this process becomes relayd's user
+    all.push_back(
+        {"relayd", relayd, run_checks({.config = relayd, .overrides = line.overrides, .as_service_user = true})});
+  return common::report_checks(all, line.check.report, std::cout, common::Screen::of(STDOUT_FILENO));
 }
 
-int Commands::run_init(const std::string& config_file) const {
-  InitOptions options = init_options_;
-  options.config = config_file;
-  options.terminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
-  common::log::open("mqtt-relayd", common::log::Level::error);
-  init(options, std::cin, std::cout);
+int run_init(CommandLine& line) {
+  line.init.config = line.relayd_config();
+  line.init.terminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
+  init(line.init, std::cin, std::cout);
   return 0;
 }
 
-int Commands::run_check(const std::string& config_file, const Overrides& overrides) const {
-  CheckOptions options = check_options_;
-  options.config = config_file;
-  options.overrides = overrides;
-  options.as_service_user = true;
-  common::log::open("mqtt-relayd", common::log::Level::error);  // what relayd's own code would warn of, checks say
-  common::harden_process();
-  return common::report_checks(run_checks(options), options, std::cout, common::Screen::of(STDOUT_FILENO));
-}
-
-int Commands::run_verify(const std::string& config_file, const Overrides& overrides) const {
-  VerifyOptions options = verify_options_;
-  options.config = config_file;
-  options.overrides = overrides;
-  if (verify_at_) options.at = parse_time(*verify_at_);
-  return verify(options, std::cin, std::cout);
+int run_verify(CommandLine& line) {
+  line.verify.config = line.relayd_config();
+  line.verify.overrides = line.overrides;
+  line.verify.json = line.json;
+  if (line.verify_at) line.verify.at = parse_time(*line.verify_at);
+  return verify(line.verify, std::cin, std::cout);
 }
 
 // Asks the relayd that runs.
-int Commands::run_request(const CLI::App& chosen, const std::string& config_file, const Overrides& overrides) const {
-  const std::string socket = control_socket(config_file, overrides);
-  Json request = {{"command", chosen.get_name()}};
-  if (&chosen == disconnect_) request["client_id"] = client_id_;
-  const Json answer = ask(socket, request, &chosen == reload_ ? kReloadPatience : kPatience);
+int run_request(const std::string& command, const CommandLine& line) {
+  Json request = {{"command", command}};
+  if (command == "disconnect") request["client_id"] = line.client_id;
+  const Json answer = ask(control_socket(line), request, command == "reload" ? kReloadPatience : kPatience);
   const auto screen = common::Screen::of(STDOUT_FILENO);
   const Json status = answer.value("status", Json::object());
-  if (&chosen != status_) std::cout << common::visible(answer.value("message", "done")) << "\n";
-  else if (json_ || !screen.terminal) std::cout << status.dump(2, ' ', /*ensure_ascii=*/true) << "\n";
+  if (command != "status") std::cout << common::visible(answer.value("message", "done")) << "\n";
+  else if (line.json || !screen.terminal) std::cout << status.dump(2, ' ', /*ensure_ascii=*/true) << "\n";
   else show_status(status, std::cout, screen);
   return 0;
 }
 
-std::optional<int> Commands::run(const std::string& config_file, const Overrides& overrides) const {
-  const CLI::App* chosen = nullptr;
-  for (const CLI::App* command : {status_, reload_, disconnect_, check_, init_, verify_})
-    if (*command) chosen = command;
-  if (!chosen) return std::nullopt;
-  try {
-    const int status = chosen == check_    ? run_check(config_file, overrides)
-                       : chosen == init_   ? run_init(config_file)
-                       : chosen == verify_ ? run_verify(config_file, overrides)
-                                           : run_request(*chosen, config_file, overrides);
-    std::cout.flush();
-    return std::cout ? status : report(*chosen, "its output can't be written", kExitFailed);
-  } catch (const MissingAnswer& error) {
-    return report(*chosen, error.what(), kExitUsage);
-  } catch (const common::ConfigError& error) {
-    return report(*chosen, error.what(), kExitConfig);
-  } catch (const Unavailable& error) {
-    return report(*chosen, error.what(), kExitUnavailable);
-  } catch (const std::exception& error) {
-    return report(*chosen, error.what(), kExitFailed);
+// ---- what may stand on the command line
+
+void add_config(CLI::App& command, CommandLine& line) {
+  command.add_option("--config", line.config, std::string("relayd's configuration; default ") + kRelaydConfig)
+      ->type_name("FILE");
+}
+
+void define_init(CLI::App& app, CommandLine& line) {
+  CLI::App& init = *add_command(app, "init", kInitNotes);
+  init.add_option("--remote", line.init.remote, "The remote broker; default port 8883")->type_name("HOST[:PORT]");
+  init.add_option("--remote-ca", line.init.remote_ca, "The CAs of the remote broker, PEM")->type_name("FILE");
+  init.add_option("--device-ca", line.init.device_ca, "The CAs of the devices, PEM")->type_name("FILE");
+  init.add_option("--listener-certificate", line.init.listener_certificate,
+                  "The chain that relayd shows to devices, PEM")
+      ->type_name("FILE");
+  init.add_option("--bind", line.init.bind, "Where devices connect; default 0.0.0.0:8883")->type_name("ADDRESS:PORT");
+  init.add_option("--local", line.init.local, "The broker of devices without a key here")->type_name("HOST[:PORT]");
+  init.add_flag("--force", line.init.force, "Replace what is there, and keep it as FILE.old");
+  add_config(init, line);
+}
+
+void define_check(CLI::App& app, CommandLine& line) {
+  CLI::App& check = *add_command(app, "check", kCheckNotes);
+  check.add_option("DAEMON", line.check.daemon, "keyd or relayd; default: both")
+      ->check(CLI::IsMember({"keyd", "relayd"}).description(""));
+  check.add_option("--keyd-config", line.check.keyd_config, std::string("Default ") + kKeydConfig)->type_name("FILE");
+  check.add_option("--relayd-config", line.check.relayd_config, std::string("Default ") + kRelaydConfig)
+      ->type_name("FILE");
+  check.add_option("--config", line.config, "The configuration of DAEMON")->type_name("FILE");
+  check.add_flag("--json", line.check.report.json, "One JSON object");
+  check.add_flag("--warnings-as-errors", line.check.report.warnings_as_errors, "Exit status 2 if there are warnings");
+}
+
+void define_verify(CLI::App& app, CommandLine& line) {
+  CLI::App& verify = *add_command(app, "verify", kVerifyNotes);
+  VerifyOptions& options = line.verify;
+  verify.add_option("CHAIN", options.chain, "PEM file, leaf first; - for standard input")->required();
+  verify.add_option("--as", options.as, "Whose chain it is: device or remote")
+      ->type_name("ROLE")
+      ->required()
+      ->check(CLI::IsMember({"device", "remote"}).description(""));
+  verify.add_option("--name", options.name, "The name it must have; default for remote: as configured")
+      ->type_name("NAME");
+  verify.add_option("--at", line.verify_at, "2027-01-15T08:00:00Z, 2027-01-15, or Unix seconds")
+      ->type_name("TIME")
+      ->check([](const std::string& text) {
+        return parse_time(text) ? ""
+                                : "found \"" + text + "\"; allowed: a time as 2027-01-15T08:00:00Z, or Unix seconds";
+      });
+  verify.add_option("--cafile", options.cafile, "CAs, PEM; no configuration is read")->type_name("FILE");
+  verify.add_option("--crlfile", options.crlfile, "CRLs, PEM, instead of the configuration's")->type_name("FILE");
+  verify.add_option("--depth", options.depth, "At most N certificates between leaf and root")
+      ->type_name("N")
+      ->check(CLI::Range(0, kMostDepth).description(""));
+  verify.add_flag("--partial-chain", options.partial_chain, "The chain may end at any of the CAs, not only a root");
+  verify.add_option("--crl-check", options.crl_check, "Check CRLs for the leaf, or for the whole chain")
+      ->type_name("leaf|chain")
+      ->check(CLI::IsMember({"leaf", "chain"}).description(""));
+  verify.add_flag("--json", line.json, "One JSON object");
+  add_config(verify, line);
+}
+
+void define_requests(CLI::App& app, CommandLine& line) {
+  CLI::App& status = *add_command(app, "status", kRequestNotes);
+  status.add_flag("--json", line.json, "JSON; into a pipe it always is");
+  add_config(status, line);
+  add_config(*add_command(app, "reload", kReloadNotes), line);
+  CLI::App& disconnect = *add_command(app, "disconnect", kDisconnectNotes);
+  disconnect.add_option("CLIENT_ID", line.client_id, "The client id whose sessions end")->required();
+  add_config(disconnect, line);
+}
+
+// The place of the command: the first word that is neither an option nor its value.
+size_t command_in(const std::vector<std::string>& words) {
+  size_t at = 0;
+  while (at < words.size() && words[at].starts_with("-")) at += words[at] == "--config" ? 2 : 1;
+  return std::min(at, words.size());
+}
+
+}  // namespace
+
+int command_line(std::vector<std::string> words) {
+  size_t at = command_in(words);
+  if (at < words.size() && words[at] == "help") {  // `help COMMAND` is `COMMAND --help`
+    words.erase(words.begin() + static_cast<std::ptrdiff_t>(at));
+    words.push_back("--help");
+    at = command_in(words);
   }
+  if (at < words.size() && (words[at] == "keys" || words[at] == "audit"))
+    return common::run_command(words[at], [&]() -> int { become_keyd_half(words); });
+
+  common::log::open("mqtt-relay", common::log::Level::error);  // checks say what relayd's own code would warn of
+  CLI::App app;
+  CommandLine line;
+  common::set_up(app);
+  app.add_option("--config", line.config, "The configuration of the daemon that the command is about")
+      ->type_name("FILE");
+  define_init(app, line);
+  define_check(app, line);
+  define_verify(app, line);
+  define_requests(app, line);
+  if (const auto status = common::parse_command_line(app, words)) return *status;
+  const std::string name = common::chosen(app);
+  return common::run_command(name, [&] {
+    if (const std::string error = common::take_environment(options_of(line.overrides)); !error.empty())
+      throw CommandFailed(error, common::kExitUsage);
+    if (name == "init") return run_init(line);
+    if (name == "check") return run_check(line);
+    return name == "verify" ? run_verify(line) : run_request(name, line);
+  });
 }
 
 }  // namespace relayd::admin

@@ -180,7 +180,7 @@ void tell_next_steps(const Answers& answers, const std::string& directory, std::
   if (!is_there(key)) out << "    install -o mqtt-keyd -m 600 LISTENER.key " << quoted(key) << "  # its private key\n";
   out << "    install -o mqtt-keyd -m 600 DEVICE.key " << quoted(directory + "/keys/CLIENTID.pem")
       << "  # the key of each device\n"
-      << "    mqtt-relayd check\n"
+      << "    mqtt-relay check\n"
       << "    systemctl start mqtt-relayd\n";
 }
 

@@ -1,4 +1,4 @@
-// `relayd init`: a relayd.json that works, by three answers.
+// `mqtt-relay init`: a relayd.json that works, by three answers.
 //
 // Asks on a terminal for what no flag says, and checks each answer at once. Writes the configuration, and beside it
 // copies of certificates that the service could not read where they are; whole or not at all, and never over something
@@ -7,8 +7,9 @@
 
 #include <iosfwd>
 #include <optional>
-#include <stdexcept>
 #include <string>
+
+#include "common/operator/command_failed.h"
 
 namespace relayd::admin {
 
@@ -21,8 +22,8 @@ struct InitOptions {
 };
 
 // An answer is missing, and nobody can be asked.
-class MissingAnswer : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+struct MissingAnswer : common::CommandFailed {
+  explicit MissingAnswer(const std::string& what) : CommandFailed(what, common::kExitUsage) {}
 };
 
 // Throws MissingAnswer naming the flag; common::ConfigError naming an answer that is wrong, or a file that is in the

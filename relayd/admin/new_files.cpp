@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <system_error>
 
-#include "common/operator/checks.h"
 #include "common/config.h"
 #include "common/fd.h"
+#include "common/operator/checks.h"
 
 namespace relayd::admin {
 namespace {

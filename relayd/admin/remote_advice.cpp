@@ -75,7 +75,7 @@ Advice advice_on(const ProbeResult& probe, const Config& config, const std::stri
         probe.problem.substr(0, probe.problem.size() - std::min(probe.problem.size(), probe.advice.size() + 2));
     return at({chain, probe.advice + "; " + by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
                           " shows the chain, which is judged by remote.cacertfile and remote.server_name_indication; "
-                          "`mqtt-relayd verify CHAIN.pem --as remote` judges it as relayd does"});
+                          "`mqtt-relay verify CHAIN.pem --as remote` judges it as relayd does"});
   }
   if (const auto advice = advice_on_remote_alert(probe.alert); !advice.empty())
     return at({probe.problem, std::string(advice)});

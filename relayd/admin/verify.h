@@ -1,5 +1,5 @@
-// `relayd verify`: would this chain be accepted, and if not, why not? Judged by what judges in a handshake, with the
-// configuration's anchors, CRLs and depth, or with given ones.
+// `mqtt-relay verify`: would this chain be accepted, and if not, why not? Judged by what judges in a handshake, with
+// the configuration's anchors, CRLs and depth, or with given ones.
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,7 @@ ListenerKeyCheck::Verdict wrong(const std::string& certfile, ipc::Status status)
             "put its key where listener_keyfile of keyd.json says: `install -o mqtt-keyd -m 600 LISTENER.key "
             "/etc/mqtt-relay/listener.key`; keyd needs no restart"};
   return {kWrong, certfile + ": keyd can't use its listener_keyfile (" + ipc::name(status) + ")",
-          "its log names the cause, and `mqtt-keyd check` the cure"};
+          "its log names the cause, and `mqtt-relay check` the cure"};
 }
 
 }  // namespace
@@ -37,13 +37,13 @@ void ListenerKeyCheck::on_answer(const ipc::Client::Answer& answer) {
     return done_(owner_,
                  {Result::keyd_away,
                   "keyd could not be asked whether it has the key of " + certfile_ + ": no answer on " + socket_,
-                  "`mqtt-keyd check` says why"});
+                  "`mqtt-relay check` says why"});
   // Neither says anything about the key: too many ask, or the audit can't be written.
   if (answer.status == ipc::Status::busy || answer.status == ipc::Status::internal)
     return done_(owner_,
                  {Result::keyd_away,
                   "keyd could not say whether it has the key of " + certfile_ + " (" + ipc::name(answer.status) + ")",
-                  "its log says why, and `mqtt-keyd check`"});
+                  "its log says why, and `mqtt-relay check`"});
   done_(owner_, answer.status == ipc::Status::ok ? Verdict{} : wrong(certfile_, answer.status));
 }
 

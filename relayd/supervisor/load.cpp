@@ -27,7 +27,7 @@ void require_set_up(const std::string& config_file, const Config& config) {
           .append(" (there is no " + file + about_missing_credential(file) + ")");
   if (!missing.empty())
     throw ConfigError(config_file + ": missing: " + missing +
-                      "; `mqtt-relayd init` asks for it and sets it up, `mqtt-relayd check` says how to mend the rest");
+                      "; `mqtt-relay init` asks for it and sets it up, `mqtt-relay check` says how to mend the rest");
 }
 
 // Who is revoked can't be known before it is there; it may come from elsewhere, later than the start.

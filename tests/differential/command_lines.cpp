@@ -1,8 +1,7 @@
 #include <nlohmann/json.hpp>
 
-#include "test_paths.h"
 #include "tests/differential/judges.h"
-#include "tests/integration/harness/process.h"
+#include "tests/integration/harness/operator.h"
 
 namespace differential {
 
@@ -63,9 +62,9 @@ Opinion CommandLines::openssl(const Shape& shape, Role role) {
 }
 
 Opinion CommandLines::relayd(const Shape& shape, Role role) {
-  const Finished done = harness::run(
-      {.argv = {MQTT_RELAY_PROGRAMS "/relayd", "verify", folder_ / "chain.pem", "--config", folder_ / "relayd.json",
-                "--as", role == Role::device ? "device" : "remote", "--name", role == Role::remote ? shape.host : ""}});
+  const Finished done = harness::run(harness::mqtt_relay(
+      {"verify", folder_ / "chain.pem", "--config", folder_ / "relayd.json", "--as",
+       role == Role::device ? "device" : "remote", "--name", role == Role::remote ? shape.host : ""}));
   if (done.status.code != 0 && done.status.code != 1)
     return {false, "exit status " + std::to_string(done.status.code) + ": " + done.err};
   return {done.status.code == 0, done.out};

@@ -1,5 +1,5 @@
-// For every shape, `openssl verify`, `relayd verify` and real handshakes in TLS 1.2 and 1.3 are of one opinion, but for
-// the differences in this file, each with its reason.
+// For every shape, `openssl verify`, `mqtt-relay verify` and real handshakes in TLS 1.2 and 1.3 are of one opinion, but
+// for the differences in this file, each with its reason.
 #include <algorithm>
 #include <ctime>
 #include <iomanip>
@@ -19,7 +19,7 @@ struct Difference {
   std::optional<Role> role;
   std::optional<Tls> version;
   const char* reason;
-  bool verify_accepts = true;  // `relayd verify`, too, says no only where no handshake can succeed
+  bool verify_accepts = true;  // `mqtt-relay verify`, too, says no only where no handshake can succeed
 };
 constexpr char kNoScheme[] =
     "no signature scheme of ours for this key: P-256, P-384, P-521, Ed25519, RSA up to 4096 bits";
@@ -67,7 +67,7 @@ void compare(const Shape& shape, Role role, CommandLines& commands, Handshakes& 
   row.opinions++;
   const Difference* of_key = difference_of(shape, role, Tls::v1_2);
   if (verify.accepted != (field.accepted && (!of_key || of_key->verify_accepts)))
-    FAIL_CHECK("openssl verify " << words(field) << "; relayd verify " << words(verify));
+    FAIL_CHECK("openssl verify " << words(field) << "; mqtt-relay verify " << words(verify));
   for (const Tls version : {Tls::v1_2, Tls::v1_3}) {
     const Opinion handshake = handshakes.judge(shape, role, version);
     const Difference* listed = difference_of(shape, role, version);

@@ -24,7 +24,7 @@ class CommandLines {
   void put(const Shape& shape);  // for what is asked next
   // `openssl verify`, as strict as the product says it is: -auth_level 2, and CRLs of every kind.
   Opinion openssl(const Shape& shape, Role role);
-  // `relayd verify`, with a configuration.
+  // `mqtt-relay verify`, with a configuration.
   Opinion relayd(const Shape& shape, Role role);
 
  private:

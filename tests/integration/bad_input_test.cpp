@@ -145,8 +145,8 @@ TEST_CASE("relayd that nobody has set up: one line names all that is missing, an
   const auto finished = idle.relay.run_relayd();
   check_refused(finished, {"missing: remote_host, listener.certfile (there is no " + file("listener.pem") + ")",
                            ", listener.cacertfile (there is no " + file("device-ca.pem") + ")",
-                           ", remote.cacertfile (there is no " + file("remote-ca.pem") + ")", "mqtt-relayd init",
-                           "mqtt-relayd check"});
+                           ", remote.cacertfile (there is no " + file("remote-ca.pem") + ")", "mqtt-relay init",
+                           "mqtt-relay check"});
   CHECK(finished.status.code == 78);
   CHECK(std::count(finished.err.begin(), finished.err.end(), '\n') == 1);
 

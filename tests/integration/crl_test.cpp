@@ -1,7 +1,6 @@
 // CRLs and clocks never end the service: relayd starts and reloads, refuses exactly whom it must, says which file,
 // whose list and what to do, and recovers when time or file is right.
 
-#include "test_paths.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/field.h"
 #include "tests/integration/harness/world.h"
@@ -107,14 +106,10 @@ TEST_CASE(
   CHECK_FALSE(gateway.lets_in({device}));
   relay.log().wait_text("can't be checked for revocation: the CRL of its issuer 'CN=Root' expired on ");
   CHECK(gateway.lets_in({others}));
-  const auto command = [&](const std::string& name) {
-    return run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config", relay.relayd_configuration(), name}})
-        .out;
-  };
-  const auto trust = [&] { return Json::parse(command("status")).at("trust"); };
+  const auto trust = [&] { return Json::parse(relay.ask_relayd({"status"}).out).at("trust"); };
   REQUIRE(trust().size() == 1);
   CHECK(trust()[0].get<std::string>().find("the CRL of \"CN=Root\" expired on ") != std::string::npos);
-  CHECK(command("check").find("the CRL of \"CN=Root\" expired on ") != std::string::npos);
+  CHECK(relay.ask_relayd({"check", "relayd"}).out.find("the CRL of \"CN=Root\" expired on ") != std::string::npos);
   const auto mark = relay.log().mark();
   field::save_crls(gateway.file(), {list(root, {}), list(other, {})});
   CHECK(relay.reload()["msg"] == "relayd reloaded");

@@ -1,9 +1,8 @@
-// keyd's command line, by the program that is shipped: exit statuses, what goes where, and that the commands agree with
+// The commands about keyd, by the programs that are shipped: exit statuses, what goes where, and that they agree with
 // the keyd that serves.
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "test_paths.h"
 #include "tests/integration/harness/need.h"
 #include "tests/integration/harness/world.h"
 
@@ -11,16 +10,15 @@ using namespace harness;
 
 namespace {
 
-std::string program() { return (fs::path(MQTT_RELAY_PROGRAMS) / "keyd").string(); }
-
-Finished keyd(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
-  arguments.insert(arguments.begin(), program());
-  return run({.argv = std::move(arguments), .environment = std::move(environment)});
+Finished ask(std::vector<std::string> words, std::vector<std::string> environment = {}) {
+  auto command = mqtt_relay(std::move(words));
+  command.environment = std::move(environment);
+  return run(command);
 }
 
 // With standard input from a file, as a pipe would give it.
-Finished keyd_reads(const fs::path& input, const std::string& arguments) {
-  return run({.argv = {"sh", "-c", "exec \"$0\" " + arguments + " < \"$1\"", program(), input.string()}});
+Finished ask_with_input(const fs::path& input, const std::string& words) {
+  return run({.argv = {"sh", "-c", "exec \"$0\" " + words + " < \"$1\"", mqtt_relay({}).argv.front(), input.string()}});
 }
 
 // keyd's configuration and keys, and no process.
@@ -52,44 +50,17 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 }  // namespace
 
-TEST_CASE("keyd commands: a wrong command line is 64 and says what is right", "[keyd-commands]") {
-  const std::vector<std::vector<std::string>> wrong = {{},
-                                                       {"serve"},
-                                                       {"chekc"},
-                                                       {"audit"},
-                                                       {"audit", "veryfy"},
-                                                       {"check", "--nope"},
-                                                       {"keys", "dev7", "dev8"},
-                                                       {"audit", "verify", "-", "file"},
-                                                       {"audit", "show", "--since", "yesterday"},
-                                                       {"audit", "show", "--limit", "0"},
-                                                       {"audit", "show", "--worker", "one"}};
-  for (const auto& arguments : wrong) {
-    std::string joined;
-    for (const auto& argument : arguments) joined += argument + " ";
-    CAPTURE(joined);
-    const auto finished = keyd(arguments);
-    CHECK(finished.status.code == 64);
-    CHECK(finished.out.empty());
-    CHECK_FALSE(finished.err.empty());
-  }
-  CHECK(has(keyd({"chekc"}).err, "audit verify"));
-  CHECK(keyd({"--help"}).status.code == 0);
-  for (const auto& command : {"check", "keys"}) CHECK(has(keyd({command, "--help"}).out, "Exit status"));
-  for (const auto& command : {"verify", "show"}) CHECK(has(keyd({"audit", command, "--help"}).out, "Exit status"));
-}
-
-TEST_CASE("keyd commands: what a running keyd writes is verified, and shown", "[keyd-commands]") {
+TEST_CASE("commands about keyd: what a running keyd writes is verified, and shown", "[keyd-commands]") {
   const Recorded audit;
   REQUIRE(audit.lines().size() > 6);
-  const auto whole = keyd({"audit", "verify", audit.file});
+  const auto whole = ask({"audit", "verify", audit.file});
   CAPTURE(whole.out, whole.err);
   CHECK(whole.status.code == 0);
   CHECK(has(whole.out, "intact"));
   CHECK(has(whole.out, "seq " + std::to_string(audit.lines().size() - 1) + ", SHA-256"));
-  CHECK(keyd_reads(audit.file, "audit verify -").status.code == 0);
+  CHECK(ask_with_input(audit.file, "audit verify -").status.code == 0);
 
-  const auto shown = keyd({"audit", "show", audit.file, "--event", "lookup", "--json"});
+  const auto shown = ask({"audit", "show", audit.file, "--event", "lookup", "--json"});
   CHECK(shown.status.code == 0);
   std::istringstream in(shown.out);
   size_t lookups = 0;
@@ -98,69 +69,70 @@ TEST_CASE("keyd commands: what a running keyd writes is verified, and shown", "[
     CHECK(Json::parse(line).at("event") == "lookup");
   }
   CHECK(lookups == 3 + 1);  // relayd asks for the listener's key at its start
-  const auto table = keyd({"audit", "show", audit.file, "--client", "local-1"});
+  const auto table = ask({"audit", "show", audit.file, "--client", "local-1"});
   CHECK(has(table.out, "CLIENT ID"));
   CHECK(has(table.out, "local-1"));
   CHECK_FALSE(has(table.out, "local-2"));
   CHECK_FALSE(has(table.out, "\033"));
 }
 
-TEST_CASE("keyd commands: a broken audit is 1, one that can't be read 66", "[keyd-commands]") {
+TEST_CASE("commands about keyd: a broken audit is 1, one that can't be read 66", "[keyd-commands]") {
   const Recorded audit;
   auto lines = audit.lines();
   lines.erase(lines.begin() + 3);
   std::string text;
   for (const auto& line : lines) text += line + "\n";
   write_file(audit.directory / "cut", text);
-  const auto broken = keyd({"audit", "verify", audit.directory / "cut", "--json"});
+  const auto broken = ask({"audit", "verify", audit.directory / "cut", "--json"});
   CHECK(broken.status.code == 1);
   const auto verdict = Json::parse(broken.out);
   CHECK(verdict.at("broken").at("kind") == "removed");
   CHECK(verdict.at("broken").at("line") == 4);
-  CHECK(has(keyd({"audit", "verify", audit.directory / "cut"}).out, "BROKEN"));
+  CHECK(has(ask({"audit", "verify", audit.directory / "cut"}).out, "BROKEN"));
   for (const auto& command : {"verify", "show"}) {
-    const auto missing = keyd({"audit", command, audit.directory / "none"});
+    const auto missing = ask({"audit", command, audit.directory / "none"});
     CHECK(missing.status.code == 66);
     CHECK(has(missing.err, "none: can't be opened: No such file"));
-    CHECK(keyd({"audit", command, audit.directory.path()}).status.code == 66);
+    CHECK(ask({"audit", command, audit.directory.path()}).status.code == 66);
   }
 }
 
-TEST_CASE("keyd commands: without a file the audit is the configuration's", "[keyd-commands]") {
+TEST_CASE("commands about keyd: without a file the audit is the configuration's", "[keyd-commands]") {
   const Recorded audit;
   World world(at_rest());
   const auto configuration = world.relay().keyd_configuration().string();
   for (const auto& command : {"verify", "show"}) {
-    const auto finished = keyd({"audit", command, "--config", configuration});
+    const auto finished = ask({"audit", command, "--config", configuration});
     CHECK(finished.status.code == 78);
     CHECK(has(finished.err, "audit_file is not set"));
-    CHECK(keyd({"audit", command, "--config", "/nonexistent/keyd.json"}).status.code == 78);
+    CHECK(ask({"audit", command, "--config", "/nonexistent/keyd.json"}).status.code == 78);
   }
   world.relay().patch_keyd({{"audit_file", audit.file.string()}});
-  CHECK(keyd({"audit", "verify", "--config", configuration}).status.code == 0);
-  CHECK(keyd({"--config", configuration, "audit", "verify"}).status.code == 0);
-  CHECK(has(keyd({"audit", "show", "--config", configuration}).out, "local-1"));
+  CHECK(ask({"audit", "verify", "--config", configuration}).status.code == 0);
+  CHECK(ask({"--config", configuration, "audit", "verify"}).status.code == 0);
+  CHECK(has(ask({"audit", "show", "--config", configuration}).out, "local-1"));
 }
 
-TEST_CASE("keyd commands: a full output is an error, not silence", "[keyd-commands]") {
+TEST_CASE("commands about keyd: a full output is an error, not silence", "[keyd-commands]") {
   const Recorded audit;
-  const auto full = run({.argv = {program(), "audit", "show", audit.file}, .stdout_file = "/dev/full"});
+  auto command = mqtt_relay({"audit", "show", audit.file});
+  command.stdout_file = "/dev/full";
+  const auto full = run(command);
   CHECK(full.status.code == 1);
   CHECK(has(full.err, "can't be written"));
 }
 
-TEST_CASE("keyd commands: check is 0, 1 or 2, and keys lists what is there", "[keyd-commands]") {
+TEST_CASE("commands about keyd: check is 0, 1 or 2, and keys lists what is there", "[keyd-commands]") {
   World world(at_rest());
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
   const auto configuration = world.relay().keyd_configuration().string();
-  const auto certificate = (world.directory / "relay/certificates/listener.pem").string();
   const auto check = [&](std::vector<std::string> more = {}) {
-    more.insert(more.begin(), {"check", "--config", configuration});
-    return keyd(more);
+    more.insert(more.begin(), {"check", "keyd", "--config", configuration});
+    return ask(more);
   };
   // The user that relayd has in the tests has no name, which is a warning.
-  const auto good = check({"--listener-cert", certificate, "--json"});
+  const auto good = check({"--json"});
   CAPTURE(good.out, good.err);
   CHECK(good.status.code == 0);
   CHECK(Json::parse(good.out).at("errors") == 0);
@@ -177,7 +149,7 @@ TEST_CASE("keyd commands: check is 0, 1 or 2, and keys lists what is there", "[k
   CHECK(has(bad.out, "broken.pem: it is not PEM"));
   CHECK(check({"--config", "/nonexistent/keyd.json"}).status.code != 0);
 
-  const auto keys = keyd({"keys", "--config", configuration, "--json"});
+  const auto keys = ask({"keys", "--config", configuration, "--json"});
   CHECK(keys.status.code == 0);
   std::istringstream in(keys.out);
   std::vector<Json> rows;
@@ -187,22 +159,21 @@ TEST_CASE("keyd commands: check is 0, 1 or 2, and keys lists what is there", "[k
   CHECK(rows[1].at("client_id") == "thermo");
   CHECK(rows[1].at("type") == "P-256");
   CHECK(has(keys.err, "2 keys, 1 of them not usable; 1 other file"));
-  // The directory by flag and by environment, as when it serves.
+  // The environment counts as when it serves.
   TempDir empty;
-  CHECK(keyd({"keys", "--config", configuration, "--private-keys-dir", empty.path()}).err.starts_with("0 keys"));
-  CHECK(keyd({"keys", "--config", configuration}, {"MQTT_RELAY_PRIVATE_KEYS_DIR=" + empty.path().string()})
+  CHECK(ask({"keys", "--config", configuration}, {"MQTT_RELAY_PRIVATE_KEYS_DIR=" + empty.path().string()})
             .err.starts_with("0 keys"));
-  CHECK(keyd({"keys", "--config", configuration, "--private-keys-dir", "/nonexistent"}).status.code == 78);
+  CHECK(ask({"keys", "--config", configuration}, {"MQTT_RELAY_PRIVATE_KEYS_DIR=/nonexistent"}).status.code == 78);
 }
 
-TEST_CASE("keyd commands: check says what the daemon says of a key file", "[keyd-commands]") {
+TEST_CASE("commands about keyd: check says what the daemon says of a key file", "[keyd-commands]") {
   World world({.remote = RemoteKind::none});
   const auto identity = device_identity("p256", 1);
   world.relay().give_file("thermo.pem", read_file(identity.key), 0644);
   CHECK(world.refusal(identity, "thermo", mqtt::v311) == 3);
   const auto said = world.relay().keyd().err().wait_json([](const Json& j) { return j.contains("problem"); },
                                                          "keyd's word on the key");
-  const auto check = keyd({"check", "--config", world.relay().keyd_configuration(), "--json"});
+  const auto check = ask({"check", "keyd", "--config", world.relay().keyd_configuration(), "--json"});
   CAPTURE(check.out, check.err);
   CHECK(check.status.code == 1);
   auto problem = said.at("problem").get<std::string>();
@@ -216,7 +187,7 @@ TEST_CASE("keyd commands: check says what the daemon says of a key file", "[keyd
   CHECK(found);
 }
 
-TEST_CASE("keyd commands: no key byte is printed", "[keyd-commands]") {
+TEST_CASE("commands about keyd: no key byte is printed", "[keyd-commands]") {
   World world(at_rest());
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -225,8 +196,10 @@ TEST_CASE("keyd commands: no key byte is printed", "[keyd-commands]") {
   for (std::string line; std::getline(key, line) && body.empty();)
     if (!line.empty() && line[0] != '-') body = line;
   REQUIRE(body.size() > 20);
-  for (const std::string command : {"check", "keys"}) {
-    const auto finished = keyd({command, "--config", world.relay().keyd_configuration()});
+  const std::string configuration = world.relay().keyd_configuration();
+  for (const auto& command : {"keys", "check"}) {
+    const std::string whose = command == std::string("check") ? "--keyd-config" : "--config";
+    const auto finished = ask({command, whose, configuration});
     CHECK_FALSE(finished.out.empty());
     CHECK_FALSE(has(finished.out, body));
     CHECK_FALSE(has(finished.err, body));

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "test_paths.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
 
@@ -131,8 +130,7 @@ TEST_CASE("metrics.bind and control_socket can't be had yet: devices are served 
   };
   relay.log().wait_json(end("metrics.bind"), "metrics.bind is there");
   relay.log().wait_json(end("control_socket"), "control_socket is there");
-  const auto asked = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config", relay.relayd_configuration(),
-                                   "status", "--json"}});
+  const auto asked = relay.ask_relayd({"status", "--json"});
   CHECK(asked.status.code == 0);
   CHECK(relay.log().count_text(kBegins) == 2);
 }

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 
-#include "test_paths.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
 
@@ -18,12 +17,7 @@ struct Office {
     fs::permissions(directory / "", fs::perms::all);  // relayd is another user
     return directory / "control.sock";
   }
-  Finished ask(const std::vector<std::string>& words) {
-    ProcessOptions command{
-        .argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config", world.relay().relayd_configuration()}};
-    command.argv.insert(command.argv.end(), words.begin(), words.end());
-    return run(command);
-  }
+  Finished ask(const std::vector<std::string>& words) { return world.relay().ask_relayd(words); }
 
   const TempDir directory;
   World world;

@@ -1,5 +1,5 @@
-// `relayd check`, by the program that is shipped: each check says yes where all is well, and no with the way out where
-// it is not, by relayd's own verdict.
+// `mqtt-relay check relayd`, by the program that is shipped: each check says yes where all is well, and no with the way
+// out where it is not, by relayd's own verdict.
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -24,9 +24,8 @@ struct Machine {
   fs::path certificate(const std::string& name) { return world.directory / "relay/certificates" / name; }
 
   Finished run_check(const std::vector<std::string>& more = {"--json"}, bool as_relay_user = true) {
-    ProcessOptions command{
-        .argv = {world.directory / "relay/relayd", "check", "--config", relay().relayd_configuration()},
-        .before_exec = before_exec};
+    auto command = relay().operator_command({"check", "relayd", "--config", relay().relayd_configuration()});
+    command.before_exec = before_exec;
     command.argv.insert(command.argv.end(), more.begin(), more.end());
     if (as_relay_user && geteuid() == 0) command.user = relay_user;
     return run(command);
@@ -64,7 +63,7 @@ void expect(const Json& check, const std::string& result, const std::vector<std:
 
 }  // namespace
 
-TEST_CASE("relayd check: a good machine has no errors, whenever the broker says that it wants a certificate",
+TEST_CASE("check of relayd: a good machine has no errors, whenever the broker says that it wants a certificate",
           "[relayd-check]") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   Machine machine({.local = false, .remote_version = version, .start = false});
@@ -89,7 +88,7 @@ TEST_CASE("relayd check: a good machine has no errors, whenever the broker says 
   CHECK(machine.run_check({"--jsno"}).status.code == 64);
 }
 
-TEST_CASE("relayd check: the configuration", "[relayd-check]") {
+TEST_CASE("check of relayd: the configuration", "[relayd-check]") {
   Machine machine;
   machine.relay().patch_relayd({{"wrokers", 1}});
   const auto report = machine.report();
@@ -99,13 +98,13 @@ TEST_CASE("relayd check: the configuration", "[relayd-check]") {
     if (item.at("name") != "configuration") expect(item, "skipped", {"needs a configuration"});
 }
 
-TEST_CASE("relayd check: what nobody has set up yet is told at once, each with its command", "[relayd-check]") {
+TEST_CASE("check of relayd: what nobody has set up yet is told at once, each with its command", "[relayd-check]") {
   Machine machine;
   const auto path = [&](const std::string& name) { return (machine.world.directory / "relay" / name).string(); };
   machine.relay().patch_relayd({{"remote_host", nullptr},
                                 {"listener", {{"certfile", path("l.pem")}, {"cacertfile", path("d.pem")}}},
                                 {"remote", {{"cacertfile", path("r.pem")}}}});
-  expect(machine.check("configuration"), "error", {"remote_host is not set"}, "mqtt-relayd init");
+  expect(machine.check("configuration"), "error", {"remote_host is not set"}, "mqtt-relay init");
   expect(machine.check("listener-certificate"), "error", {"No such file"},
          "install -m 644 CERTIFICATES.pem '" + path("l.pem") + "'");
   expect(machine.check("device-authorities"), "error", {"No such file"}, "install -m 644");
@@ -117,7 +116,7 @@ TEST_CASE("relayd check: what nobody has set up yet is told at once, each with i
   CHECK(machine.last.status.code == 1);
 }
 
-TEST_CASE("relayd check: the listener's certificate", "[relayd-check]") {
+TEST_CASE("check of relayd: the listener's certificate", "[relayd-check]") {
   Machine machine;
   const auto file = machine.certificate("listener.pem");
   const auto good = read_file(file);
@@ -136,7 +135,7 @@ TEST_CASE("relayd check: the listener's certificate", "[relayd-check]") {
   expect(machine.check("listener-certificate"), "error", {"Permission denied"}, "chmod 644 '" + file.string() + "'");
 }
 
-TEST_CASE("relayd check: the authorities, and what they revoked", "[relayd-check]") {
+TEST_CASE("check of relayd: the authorities, and what they revoked", "[relayd-check]") {
   Machine machine;
   const auto device_ca = machine.certificate("devices.pem"), crl = machine.certificate("devices.crl");
   const auto ca = read_file(authorities().device_ca);
@@ -163,7 +162,7 @@ TEST_CASE("relayd check: the authorities, and what they revoked", "[relayd-check
   expect(machine.check("remote-authorities"), "warning", {"any server"}, "verify_peer");
 }
 
-TEST_CASE("relayd check: keyd, by the way a worker takes", "[relayd-check]") {
+TEST_CASE("check of relayd: keyd, by the way a worker takes", "[relayd-check]") {
   Machine machine;
   SECTION("its listener key is another one") {
     write_file(machine.certificate("listener.pem"), read_file(device_identity("p256", 1).certificate));
@@ -183,7 +182,7 @@ TEST_CASE("relayd check: keyd, by the way a worker takes", "[relayd-check]") {
   }
 }
 
-TEST_CASE("relayd check: a broker that is not there, or not the right one", "[relayd-check]") {
+TEST_CASE("check of relayd: a broker that is not there, or not the right one", "[relayd-check]") {
   TempDir directory;
   SECTION("no such name") {
     Machine machine({.remote = RemoteKind::none, .local = false, .start = false});
@@ -217,7 +216,7 @@ TEST_CASE("relayd check: a broker that is not there, or not the right one", "[re
   }
 }
 
-TEST_CASE("relayd check: the listener's address", "[relayd-check]") {
+TEST_CASE("check of relayd: the listener's address", "[relayd-check]") {
   Machine machine;
   {
     const TakenPort taken(machine.relay().endpoint());
@@ -227,7 +226,7 @@ TEST_CASE("relayd check: the listener's address", "[relayd-check]") {
   expect(machine.check("listener-address"), "error", {"192.0.2.1:8883", "ip address"}, "listener.bind");
 }
 
-TEST_CASE("relayd check: files for max_connections", "[relayd-check]") {
+TEST_CASE("check of relayd: files for max_connections", "[relayd-check]") {
   Machine machine;
   machine.before_exec = [] {
     const rlimit few{200, 200};
@@ -241,7 +240,7 @@ TEST_CASE("relayd check: files for max_connections", "[relayd-check]") {
   CHECK(machine.run_check({"--warnings-as-errors"}).status.code == 2);
 }
 
-TEST_CASE("relayd check: beside a relayd that runs, as its user", "[relayd-check]") {
+TEST_CASE("check of relayd: beside a relayd that runs, as its user", "[relayd-check]") {
   const TempDir directory;
   fs::permissions(directory.path(), fs::perms::all);
   Machine machine({.relayd = {{"control_socket", directory / "control.sock"}}, .local = false});
@@ -255,21 +254,19 @@ TEST_CASE("relayd check: beside a relayd that runs, as its user", "[relayd-check
   expect(Json::parse(as_root.out).at("checks").at(1), "ok", {"started by root", std::to_string(relay_user)});
 }
 
-TEST_CASE("relayd init, then what it says is next: relayd check has no errors, and relayd starts", "[relayd-init]") {
+TEST_CASE("init, then what it says is next: check has no errors, and relayd starts", "[relayd-init]") {
   Machine machine;
   auto& relay = machine.relay();
-  const auto program = (machine.world.directory / "relay/relayd").string(),
-             config = relay.relayd_configuration().string();
+  const auto config = relay.relayd_configuration().string();
   const auto remote = machine.world.remote->endpoint().text(), root = authorities().root.string();
   fs::remove(config);
   const auto init = [&](std::vector<std::string> more) {
-    std::vector<std::string> argv = {program, "init", "--config", config, "--remote", remote, "--remote-ca", root};
-    argv.insert(argv.end(), more.begin(), more.end());
-    return run({.argv = argv});
+    more.insert(more.begin(), {"init", "--config", config, "--remote", remote, "--remote-ca", root});
+    return run(relay.operator_command(more));
   };
   const auto incomplete = init({});
   CHECK(incomplete.status.code == 64);
-  CHECK(incomplete.err.find("mqtt-relayd init: --device-ca is missing") == 0);
+  CHECK(incomplete.err.find("mqtt-relay init: --device-ca is missing") == 0);
   CHECK_FALSE(fs::exists(config));
   const std::vector<std::string> all = {"--device-ca", root, "--bind", relay.endpoint().text()};
   const auto done = init(all);
@@ -293,11 +290,12 @@ TEST_CASE("relayd init, then what it says is next: relayd check has no errors, a
   machine.world.device(device_identity("p256", 1)).join("local").ping();
 }
 
-TEST_CASE("relayd --version and keyd --version name wolfSSL and its hash", "[relayd-init]") {
-  for (const std::string name : {"relayd", "keyd"}) {
+TEST_CASE("--version of each program names wolfSSL and its hash", "[relayd-init]") {
+  for (const std::string name : {"relayd", "keyd", "mqtt-relay"}) {
     const auto finished = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / name, "--version"}});
     CHECK(finished.status.code == 0);
-    CHECK(finished.out.starts_with("mqtt-" + name + " " MQTT_RELAY_VERSION "\nwolfSSL "));
+    CHECK(finished.out.starts_with((name.starts_with("mqtt-") ? "" : "mqtt-") + name +
+                                   " " MQTT_RELAY_VERSION "\nwolfSSL "));
     CHECK(finished.out.find("sha256 ") != std::string::npos);
   }
 }

@@ -1,4 +1,4 @@
-// relayd check's advice for a remote broker that it does not get through to follows the cause.
+// The advice of `mqtt-relay check` for a remote broker that it does not get through to follows the cause.
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -80,14 +80,7 @@ struct Checked {
   explicit Checked(const WorldOptions& options = {.remote = RemoteKind::none, .local = false, .start = false})
       : world(options) {}
   // The check of the remote broker: what was found, and what is to be done.
-  Json remote() {
-    const auto done = run({.argv = {world.directory / "relay/relayd", "check", "--json", "--config",
-                                    world.relay().relayd_configuration()}});
-    const Json report = Json::parse(done.out);
-    for (const auto& item : report.at("checks"))
-      if (item.at("name") == "remote") return item;
-    throw Failure("there is no check of the remote broker");
-  }
+  Json remote() { return check_named(world.relay().ask_relayd({"check", "relayd", "--json"}), "remote"); }
   void expect(const std::string& found, const std::string& fix) {
     const Json check = remote();
     INFO(check.dump(2));

@@ -1,7 +1,6 @@
 // What would be lost without a word is told: devices that stay local although a key may have been meant, and devices
 // that the remote broker refuses.
 
-#include "test_paths.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
 
@@ -18,8 +17,7 @@ struct Counted {
   }
   World* operator->() { return &*world; }
   Json totals() {
-    const auto asked = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config",
-                                     world->relay().relayd_configuration(), "status"}});
+    const auto asked = world->relay().ask_relayd({"status"});
     REQUIRE(asked.status.code == 0);
     return Json::parse(asked.out).at("total");
   }
@@ -95,18 +93,11 @@ TEST_CASE("a key file with its certificate's mixture of case is found for a devi
   CHECK(test->remote_connections() == 0);
 }
 
-TEST_CASE("relayd check warns of devices that stayed local by mistake or were refused, each with the remedy") {
+TEST_CASE("check warns of devices that stayed local by mistake or were refused, each with the remedy") {
   Counted test({.remote_passwords = "known:secret\n"});
   const auto identity = device_identity("p256", 1);
   test->give_key("dev7", identity);
-  const auto check = [&] {
-    const auto done = run({.argv = {test->directory / "relay/relayd", "check", "--json", "--config",
-                                    test->relay().relayd_configuration()}});
-    const Json report = Json::parse(done.out);
-    for (const auto& item : report.at("checks"))
-      if (item.at("name") == "devices") return item;
-    throw Failure("there is no check of devices");
-  };
+  const auto check = [&] { return check_named(test->relay().ask_relayd({"check", "relayd", "--json"}), "devices"); };
   CHECK(check().at("result") == "ok");
   auto impossible = test->device(identity), misspelled = test->device(identity);
   impossible.join("a/b").ping();
@@ -119,7 +110,7 @@ TEST_CASE("relayd check warns of devices that stayed local by mistake or were re
   CHECK(details.find("1 session stayed local, as no key file can have the client id") != std::string::npos);
   CHECK(details.find("1 session stayed local, as the key file differs") != std::string::npos);
   CHECK(details.find("refused 1 CONNECT: 0x87, Not authorized") != std::string::npos);
-  CHECK(fix.find("mqtt-keyd keys CLIENT_ID") != std::string::npos);
+  CHECK(fix.find("mqtt-relay keys CLIENT_ID") != std::string::npos);
 }
 
 TEST_CASE("an id without any key, and an empty one, are local without a warning") {

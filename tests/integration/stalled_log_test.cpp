@@ -60,9 +60,8 @@ class UnreadPipe {
 };
 
 Json status_of(World& world) {
-  const auto asked = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config",
-                                   world.relay().relayd_configuration(), "status", "--json"}});
-  if (asked.status.code != 0) throw Failure("relayd status: " + asked.err);
+  const auto asked = world.relay().ask_relayd({"status", "--json"});
+  if (asked.status.code != 0) throw Failure("mqtt-relay status: " + asked.err);
   return Json::parse(asked.out);
 }
 

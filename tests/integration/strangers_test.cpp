@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "test_paths.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
 
@@ -21,8 +20,7 @@ struct Door {
                                .local = false});
   }
   Json totals() {
-    const auto asked = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / "relayd", "--config",
-                                     world->relay().relayd_configuration(), "status"}});
+    const auto asked = world->relay().ask_relayd({"status"});
     REQUIRE(asked.status.code == 0);
     return Json::parse(asked.out).at("total");
   }

@@ -2,7 +2,7 @@
 # promises.sh and box.sh.
 #
 #   scene_up bookworm       boots a box with /packages (dist) and /pki, and starts the remote broker
-#   configure               as an operator would: mqtt-relayd init, certificates, keys
+#   configure               as an operator would: mqtt-relay init, certificates, keys
 #   device ID TOPIC TEXT    a device publishes once, QoS 1, through relayd
 #   arrived TOPIC TEXT      whether the remote broker got that
 #
@@ -64,7 +64,7 @@ install_deb() { box apt-get install -y --no-install-recommends "$@"; }
 the_deb() { (cd "$packages" && for deb in mqtt-relay_*.deb; do echo "/packages/$deb"; done); }
 
 configure() {
-  box mqtt-relayd init --remote localhost:8884 --remote-ca /pki/root.pem --device-ca /pki/root.pem \
+  box mqtt-relay init --remote localhost:8884 --remote-ca /pki/root.pem --device-ca /pki/root.pem \
     --listener-certificate /pki/listener.pem
   box install -o mqtt-keyd -m 600 /pki/listener.key /etc/mqtt-relay/listener.key
   add_key sensor-1

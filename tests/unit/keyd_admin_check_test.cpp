@@ -1,4 +1,4 @@
-// `keyd check`: each check says yes where all is well, and no with the way out where it is not.
+// keyd's half of `mqtt-relay check`: each check says yes where all is well, and no with the way out where it is not.
 #include "keyd/admin/check.h"
 
 #include <pwd.h>
@@ -70,7 +70,7 @@ TEST_CASE("a_good_machine_has_no_errors_and_no_warnings", "[keyd][keyd-admin]") 
   const auto checks = machine.all();
   CHECK(checks.size() == 18);
   std::ostringstream out;
-  const int status = report_checks(checks, {}, out, {});
+  const int status = common::report_checks({{"keyd", "keyd.json", checks}}, {}, out, {});
   INFO(out.str());
   CHECK(status == 0);
   for (const Check& check : checks) {
@@ -139,7 +139,7 @@ TEST_CASE("check: the key files, by the daemon's own reader", "[keyd][keyd-admin
   machine.scratch.put("keys/open.pem", machine.key.text(witness::Form::pkcs8), 0644);
   for (int i = 0; i < 30; i++) machine.scratch.put("keys/bad" + std::to_string(i) + ".pem", "no key");
   const Check check = machine.check("key-files");
-  expect(check, Result::error, "1 usable, 31 not", "mqtt-keyd keys --config");
+  expect(check, Result::error, "1 usable, 31 not", "mqtt-relay keys --config");
   CHECK(check.details.size() == 11);
   CHECK(check.details.back() == "… and 21 more");
   CHECK(check.details[0].find(".pem: it") != std::string::npos);
@@ -186,7 +186,7 @@ TEST_CASE("check: the listener's key", "[keyd][keyd-admin]") {
 
 TEST_CASE("check: the listener's certificate and its key", "[keyd][keyd-admin]") {
   Machine machine;
-  expect(machine.check("listener-certificate"), Result::skipped, "not given", "--listener-cert FILE");
+  expect(machine.check("listener-certificate"), Result::skipped, "not compared", "mqtt-relay check");
   machine.certificate = machine.scratch.put("listener.pem", witness::certificate(machine.listener));
   expect(machine.check("listener-certificate"), Result::ok, "is the listener key's");
   machine.certificate =
@@ -366,27 +366,6 @@ TEST_CASE("check: what the kernel has for the sandbox", "[keyd][keyd-admin]") {
   context.settings.require_sandbox = true;
   expect(check_landlock(context), Result::error, "keyd does not start", "lsm=landlock");
   expect(check_seccomp(context), Result::error, "keyd does not start");
-}
-
-TEST_CASE("check: errors, warnings, and how they end", "[keyd][keyd-admin]") {
-  const Check ok{Result::ok, "fine"}, warning{Result::warning, "hm", "do"}, error{Result::error, "bad\033[2J", "do"};
-  CheckOptions plain, strict;
-  strict.warnings_as_errors = true;
-  std::ostringstream out;
-  CHECK(report_checks({ok}, strict, out, {}) == 0);
-  CHECK(report_checks({ok, warning}, plain, out, {}) == 0);
-  CHECK(report_checks({ok, warning}, strict, out, {}) == 2);
-  CHECK(report_checks({error, warning}, strict, out, {}) == 1);
-  CHECK(out.str().find('\033') == std::string::npos);
-  CHECK(out.str().find("1 error, 1 warning, 0 ok, 0 skipped") != std::string::npos);
-  std::ostringstream text;
-  plain.json = true;
-  CHECK(report_checks({ok, warning, error}, plain, text, {}) == 1);
-  const json report = json::parse(text.str());
-  CHECK(report.at("errors") == 1);
-  CHECK(report.at("warnings") == 1);
-  REQUIRE(report.at("checks").size() == 3);
-  CHECK(report.at("checks")[1] == json({{"name", ""}, {"result", "warning"}, {"found", "hm"}, {"fix", "do"}}));
 }
 
 TEST_CASE("key names in another Unicode form than devices say, or in another case only, are warned of with the remedy",

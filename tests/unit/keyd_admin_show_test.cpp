@@ -1,4 +1,4 @@
-// `keyd audit show` shows what was asked for, and nothing that could act on a terminal.
+// `mqtt-relay audit show` shows what was asked for, and nothing that could act on a terminal.
 #include "keyd/admin/audit_show.h"
 
 #include "keyd_admin_support.h"

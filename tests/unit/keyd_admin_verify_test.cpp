@@ -1,4 +1,4 @@
-// `keyd audit verify` names the first line that was touched, and what was done to it.
+// `mqtt-relay audit verify` names the first line that was touched, and what was done to it.
 #include "keyd/admin/audit_verify.h"
 #include "keyd_admin_support.h"
 

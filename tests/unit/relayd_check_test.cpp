@@ -1,4 +1,4 @@
-// `relayd check`: what only a clock can bring about. The rest is tested with the program that is shipped.
+// `mqtt-relay check`: what only a clock can bring about. The rest is tested with the program that is shipped.
 #include "relayd/admin/check.h"
 
 #include "keyd_support.h"
@@ -27,7 +27,7 @@ bool has(const std::vector<std::string>& details, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("relayd check: a certificate's dates are told before they are over", "[relayd-check]") {
+TEST_CASE("check of relayd: a certificate's dates are told before they are over", "[relayd-check]") {
   Files files;
   const auto& [name, der, from, until] = files.facts;
   REQUIRE(from < until);

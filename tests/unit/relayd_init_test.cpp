@@ -1,4 +1,4 @@
-// `relayd init`: three answers are a configuration that works, and nothing of the operator's is lost or given away.
+// `mqtt-relay init`: three answers are a configuration that works, and nothing of the operator's is lost or given away.
 #include "relayd/admin/init.h"
 
 #include <sstream>
@@ -113,7 +113,7 @@ TEST_CASE("init: what it writes is a configuration, with certificates where the 
   }
   has(printed, "install -m 644 LISTENER-CHAIN.pem '" + config.listener.certfile + "'");
   has(printed, "install -o mqtt-keyd -m 600 LISTENER.key '" + (setup.scratch / "etc/listener.key") + "'");
-  has(printed, "mqtt-relayd check\n    systemctl start mqtt-relayd\n");
+  has(printed, "mqtt-relay check\n    systemctl start mqtt-relayd\n");
 }
 
 TEST_CASE("init: every flag", "[relayd-init]") {

@@ -1,10 +1,10 @@
-// `relayd verify`: times as operators write them. The rest is tested with the program that is shipped.
+// `mqtt-relay verify`: times as operators write them. The rest is tested with the program that is shipped.
 #include "relayd/admin/verify.h"
 #include "tests/unit/catch.h"
 
 using relayd::admin::parse_time;
 
-TEST_CASE("relayd verify: --at takes ISO 8601 and Unix seconds") {
+TEST_CASE("verify: --at takes ISO 8601 and Unix seconds") {
   constexpr int64_t kTime = 1'800'000'000;
   for (const char* text : {"1800000000", "2027-01-15T08:00:00Z", "2027-01-15T08:00:00", "2027-01-15 08:00",
                            "2027-01-15T10:00:00+02:00", "2027-01-15T02:30-05:30"}) {

@@ -24,7 +24,7 @@ void own(const fs::path& path, uid_t user, unsigned mode) {
 // is in ../libexec.
 void install_programs(const fs::path& directory) {
   const fs::path build = fs::path(MQTT_RELAY_PROGRAMS).parent_path(), libexec = directory.parent_path() / "libexec";
-  for (const char* name : {"keyd", "relayd"})
+  for (const char* name : {"keyd", "relayd", "mqtt-relay"})
     if (!fs::exists(directory / name)) fs::copy_file(build / "bin" / name, directory / name);
   if (!fs::exists(libexec)) fs::copy(build / "libexec", libexec);
 }
@@ -168,6 +168,15 @@ Json Relay::reload() {
         return message == "relayd reloaded" || message.starts_with("reload failed");
       },
       "the end of the reload", mark);
+}
+
+ProcessOptions Relay::operator_command(std::vector<std::string> words) const {
+  return mqtt_relay(std::move(words), directory_);
+}
+
+Finished Relay::ask_relayd(std::vector<std::string> words) const {
+  words.insert(words.end(), {"--config", relayd_configuration()});
+  return run(operator_command(std::move(words)));
 }
 
 Finished Relay::run_keyd() { return run(keyd_command()); }

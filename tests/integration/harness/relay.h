@@ -7,6 +7,7 @@
 
 #include "tests/integration/harness/address.h"
 #include "tests/integration/harness/notify_socket.h"
+#include "tests/integration/harness/operator.h"
 #include "tests/integration/harness/pki.h"
 #include "tests/integration/harness/process.h"
 
@@ -47,6 +48,10 @@ class Relay {
   void start();
   void start_keyd();
   void start_relayd();
+  // mqtt-relay with these words, by a copy that both users can execute.
+  ProcessOptions operator_command(std::vector<std::string> words) const;
+  // The same about relayd, by its configuration: `mqtt-relay status --config …`. Waits for the end.
+  Finished ask_relayd(std::vector<std::string> words) const;
   // Runs a program until it ends by itself, for configurations that must be refused.
   Finished run_keyd();
   Finished run_relayd();

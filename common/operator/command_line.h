@@ -1,0 +1,36 @@
+// What both halves of the command mqtt-relay do alike: help that fits a screen of 24 lines of 80 characters, errors
+// that name the nearest command, exit statuses.
+//
+// Two programs, as no program that reads keys may have libcrypto in it: bin/mqtt-relay has relayd's commands, and
+// executes libexec/mqtt-relay/mqtt-relay-keys for those that read keys or keyd's audit.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/operator/command_failed.h"
+
+namespace common {
+
+// An app called mqtt-relay, with --version and the help's layout. `footer` is printed as it is.
+void set_up(CLI::App& app);
+
+// The command `name` of kCommands, which may be a word of `to`'s own name: "audit verify" is "verify" of "audit". It
+// has
+// --config, and `notes` under its options: examples and exit statuses, lines of at most 80 characters.
+CLI::App* add_command(CLI::App& to, const std::string& name, const std::string& notes);
+
+// Parses the words behind the program's name. nullopt: one command was chosen. Else the exit status: 0 after --help or
+// --version, 64 after an error; one about a wrong command names the nearest.
+std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> words);
+
+// The command that was chosen: "audit verify".
+std::string chosen(const CLI::App& app);
+
+// Runs a command, and says on standard error why it failed. Returns the exit status.
+int run_command(const std::string& name, const std::function<int()>& run);
+
+}  // namespace common

@@ -1,0 +1,39 @@
+// The commands of mqtt-relay: the one list of them. The help, both halves of the command and the daemons' hint read it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace common {
+
+struct Command {
+  std::string_view group;  // its heading in the list of all commands
+  std::string_view name;   // "audit verify"
+  std::string_view what;   // one line
+};
+
+inline constexpr Command kCommands[] = {
+    {"Set up", "init", "Write relayd.json: three questions, or flags"},
+    {"Set up", "check", "Would both daemons start and serve? If not, what is to be done?"},
+    {"Look", "verify", "Would this certificate chain be accepted? If not, why not?"},
+    {"Look", "status", "What relayd does now: totals, and each worker"},
+    {"Look", "keys", "List the keys, and say why one can't be used"},
+    {"Act", "reload", "Reload configuration and certificates; report the outcome"},
+    {"Act", "disconnect", "End the sessions of a client id"},
+    {"Audit", "audit verify", "Is the audit complete and unchanged? If not, from which line on?"},
+    {"Audit", "audit show", "Show the audit as a table, filtered"},
+};
+
+// What the command does. The name must be in the list.
+constexpr std::string_view what_does(std::string_view name) {
+  for (const Command& command : kCommands)
+    if (command.name == name) return command.what;
+  return {};
+}
+
+// The candidate that takes the fewest edits (inserted, deleted, changed, swapped characters) to become `word`, if that
+// is at most a third of its length, rounded up. "": none is near.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace common

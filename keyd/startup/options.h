@@ -1,0 +1,14 @@
+// keyd's command line, beside --config: the settings that a flag or an environment variable can set. The operator's
+// command reads the same variables, so that it sees what keyd would see.
+#pragma once
+
+#include <vector>
+
+#include "common/daemon_options.h"
+#include "keyd/startup/settings.h"
+
+namespace keyd {
+
+std::vector<common::DaemonOption> options_of(Overrides& overrides);  // which they write to
+
+}  // namespace keyd

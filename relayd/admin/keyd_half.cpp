@@ -1,0 +1,88 @@
+#include "relayd/admin/keyd_half.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <system_error>
+
+#include "common/fd.h"
+#include "common/program.h"
+
+namespace relayd::admin {
+namespace {
+
+constexpr char kProgram[] = "mqtt-relay-keys";
+constexpr size_t kMostAnswer = 1024 * 1024;  // a check lists ten files at most
+
+// Its standard output goes to `out`; all else is as in this process.
+pid_t start(const common::Program& program, std::vector<std::string> words, int out) {
+  words.insert(words.begin(), program.path());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, program.path().c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) throw std::system_error(error, std::generic_category(), program.path());
+  return pid;
+}
+
+std::string read_all(int fd) {
+  std::string text;
+  char bytes[65536];
+  for (;;) {
+    const ssize_t got = read(fd, bytes, sizeof bytes);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0 || text.size() > kMostAnswer) return text;
+    text.append(bytes, static_cast<size_t>(got));
+  }
+}
+
+// Throws std::runtime_error unless it ended with 0.
+void await(pid_t pid) {
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "waitpid");
+  if (WIFSIGNALED(status))
+    throw std::runtime_error(std::string("it was ended by a signal: ") + strsignal(WTERMSIG(status)));
+  if (WEXITSTATUS(status) != 0)
+    throw std::runtime_error("it ended with status " + std::to_string(WEXITSTATUS(status)) +
+                             "; its standard error says why");
+}
+
+}  // namespace
+
+void become_keyd_half(const std::vector<std::string>& words) {
+  const common::Program program(kProgram);
+  throw std::runtime_error("can't execute " + program.path() + ": " + program.become(words) +
+                           "; install mqtt-relay anew");
+}
+
+std::vector<common::Check> checks_of_keyd(const std::string& config, const std::string& listener_certificate) try {
+  std::vector<std::string> words = {"check", "--config", config};
+  if (!listener_certificate.empty()) words.insert(words.end(), {"--listener-cert", listener_certificate});
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  const common::Fd from(ends[0]);
+  common::Fd to(ends[1]);
+  const pid_t pid = start(common::Program(kProgram), words, to.get());
+  to.reset();
+  const std::string answer = read_all(from.get());
+  await(pid);
+  return common::unpacked(answer);
+} catch (const std::exception& error) {
+  return {{.result = common::Result::error,
+           .found = std::string(kProgram) + ", which checks keyd: " + error.what(),
+           .fix = "install mqtt-relay anew, if that does not say what to do",
+           .name = "program"}};
+}
+
+}  // namespace relayd::admin

@@ -1,0 +1,21 @@
+// The commands that keyd's half of mqtt-relay has: libexec/mqtt-relay/mqtt-relay-keys, executed in the manner of git.
+//
+// Keys are read by keyd's own code, in a program without libcrypto; and each half of `check` becomes its daemon's user
+// for good, which takes two processes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/operator/checks.h"
+
+namespace relayd::admin {
+
+// Becomes that program, which reads the same command line. Throws std::runtime_error if it can't be executed.
+[[noreturn]] void become_keyd_half(const std::vector<std::string>& words);
+
+// What it says of keyd with that configuration, and of the listener's certificate ("": there is none to compare). Waits
+// for as long as reading each key takes. If it can't be asked, that is the one check.
+std::vector<common::Check> checks_of_keyd(const std::string& config, const std::string& listener_certificate);
+
+}  // namespace relayd::admin

@@ -1,0 +1,62 @@
+// What the help of each of relayd's commands says under its options: examples and exit statuses. Lines of at most 80
+// characters; with the options they fit a screen of 24 lines.
+#pragma once
+
+namespace relayd::admin {
+
+inline constexpr char kInitNotes[] =
+    "On a terminal it asks for the first three if they are not given. It copies\n"
+    "certificates from outside /etc and /usr, and never touches a private key.\n"
+    "\n"
+    "Example: mqtt-relay init --remote broker.example --remote-ca ca.pem \\\n"
+    "           --device-ca devices.pem\n"
+    "\n"
+    "Exit status: 0 written; 1 a file can't be written; 64 wrong command line, or an\n"
+    "answer is missing; 78 an answer is wrong, or a file is in the way (--force).";
+
+inline constexpr char kCheckNotes[] =
+    "As root it checks each daemon as that daemon's user. It reads every key, asks\n"
+    "keyd, and connects to the remote broker without a certificate.\n"
+    "\n"
+    "Examples: mqtt-relay check\n"
+    "          mqtt-relay check keyd --config keyd.json\n"
+    "\n"
+    "Exit status: 0 no errors; 1 errors; 2 warnings, with --warnings-as-errors;\n"
+    "64 wrong command line.";
+
+inline constexpr char kVerifyNotes[] =
+    "The code that judges is the handshake's own.\n"
+    "\n"
+    "Example: mqtt-relay verify sensor-17.pem --as device\n"
+    "\n"
+    "Exit status: 0 accepted; 1 refused; 64 wrong command line; 78 the configuration\n"
+    "or a file can't be used.";
+
+inline constexpr char kRequestNotes[] =
+    "It asks the relayd that runs, by control_socket of the configuration. Only root\n"
+    "and relayd's user may.\n"
+    "\n"
+    "Example: mqtt-relay status --json\n"
+    "\n"
+    "Exit status: 0 done; 64 wrong command line; 69 no relayd answers; 78 wrong\n"
+    "configuration, or it has no control_socket.";
+
+inline constexpr char kReloadNotes[] =
+    "Like SIGHUP to relayd, but it waits for the outcome. If anything is wrong,\n"
+    "nothing changes. Only root and relayd's user may ask.\n"
+    "\n"
+    "Example: mqtt-relay reload\n"
+    "\n"
+    "Exit status: 0 reloaded; 1 not, and it says why; 64 wrong command line;\n"
+    "69 no relayd answers; 78 wrong configuration, or it has no control_socket.";
+
+inline constexpr char kDisconnectNotes[] =
+    "MQTT 5 devices get reason 0x98. The remote broker publishes their wills. Only\n"
+    "root and relayd's user may ask.\n"
+    "\n"
+    "Example: mqtt-relay disconnect sensor-17\n"
+    "\n"
+    "Exit status: 0 ended; 1 there was no session; 64 wrong command line; 69 no\n"
+    "relayd answers; 78 wrong configuration, or it has no control_socket.";
+
+}  // namespace relayd::admin

@@ -1,0 +1,241 @@
+// mqtt-relay, the operator's one command: what may stand on its command line, its help, and `check` of both daemons at
+// once.
+#include <unistd.h>
+
+#include <sstream>
+
+#include "common/operator/commands.h"
+#include "test_paths.h"
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+Finished ask(std::vector<std::string> words) { return run(mqtt_relay(std::move(words))); }
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::istringstream in{std::string(text)};
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+// Whether a terminal of 24 lines of 80 characters shows it whole.
+bool fits_a_screen(const std::string& text) {
+  std::istringstream in(text);
+  size_t lines = 0;
+  for (std::string line; std::getline(in, line); lines++) {
+    size_t width = 0;
+    for (const char c : line) width += (static_cast<unsigned char>(c) & 0xc0) != 0x80;  // characters of UTF-8
+    if (width > 80) return false;
+  }
+  return lines > 0 && lines <= 24;
+}
+
+// The configurations of both daemons, and no process.
+struct Gateway {
+  // There is no user mqtt-relay in the tests, so that root's check asks keyd as root.
+  Gateway() {
+    if (geteuid() == 0) world.relay().patch_keyd({{"allowed_users", {std::to_string(relay_user), "0"}}});
+  }
+  Finished check(std::vector<std::string> more) {
+    more.insert(more.begin(), {"check", "--keyd-config", world.relay().keyd_configuration(), "--relayd-config",
+                               world.relay().relayd_configuration()});
+    last = run(world.relay().operator_command(more));
+    return last;
+  }
+  World world{{.local = false, .start = false}};
+  Finished last;
+};
+
+}  // namespace
+
+TEST_CASE("a wrong command line is 64, says what is wrong on standard error, and does nothing", "[mqtt-relay]") {
+  const std::vector<std::vector<std::string>> wrong = {{},
+                                                       {"serve"},
+                                                       {"chekc"},
+                                                       {"--nope"},
+                                                       {"audit"},
+                                                       {"audit", "veryfy"},
+                                                       {"check", "--nope"},
+                                                       {"check", "kyed"},
+                                                       {"check", "keyd", "--relayd-config", "f"},
+                                                       {"check", "relayd", "--keyd-config", "f"},
+                                                       {"check", "--config", "f"},
+                                                       {"keys", "dev7", "dev8"},
+                                                       {"disconnect"},
+                                                       {"reload", "now"},
+                                                       {"verify", "chain.pem"},
+                                                       {"audit", "verify", "-", "file"},
+                                                       {"audit", "show", "--since", "yesterday"},
+                                                       {"audit", "show", "--limit", "0"},
+                                                       {"audit", "show", "--worker", "one"}};
+  for (const auto& words : wrong) {
+    std::string joined;
+    for (const auto& word : words) joined += word + " ";
+    CAPTURE(joined);
+    const auto finished = ask(words);
+    CHECK(finished.status.code == 64);
+    CHECK(finished.out.empty());
+    CHECK(finished.err.starts_with("mqtt-relay"));
+  }
+  auto command = mqtt_relay({"status"});
+  command.environment = {"MQTT_RELAY_REMOTE_PORT=99999"};
+  const auto finished = run(command);
+  CHECK(finished.status.code == 64);
+  CHECK(has(finished.err, "MQTT_RELAY_REMOTE_PORT: found \"99999\"; allowed: 1 to 65535"));
+}
+
+TEST_CASE("an unknown command names the nearest one, and help does so too", "[mqtt-relay]") {
+  CHECK(has(ask({"chekc"}).err, "found \"chekc\", which is no command; did you mean check?"));
+  CHECK(has(ask({"help", "relaod"}).err, "did you mean reload?"));
+  CHECK(has(ask({"stats", "--help"}).err, "did you mean status?"));
+  CHECK(has(ask({"audit", "veryfy"}).err, "did you mean verify?"));
+  CHECK_FALSE(has(ask({"frobnicate"}).err, "did you mean"));
+}
+
+TEST_CASE("every help fits a screen and says what each exit status means", "[mqtt-relay]") {
+  const auto all = ask({"--help"});
+  CHECK(all.status.code == 0);
+  INFO(all.out);
+  CHECK(fits_a_screen(all.out));
+  for (const auto& command : common::kCommands) {
+    const std::string name(command.name);
+    CHECK(has(all.out, name + " "));
+    CHECK(has(all.out, std::string(command.what)));
+    auto words = words_of(name), with_help = words;
+    words.insert(words.begin(), "help");
+    with_help.push_back("--help");
+    const auto help = ask(with_help);
+    INFO(help.out);
+    CHECK(help.status.code == 0);
+    CHECK(help.err.empty());
+    CHECK(fits_a_screen(help.out));
+    for (const auto& part : {"Usage: mqtt-relay " + name + " ", std::string("Example"), std::string("Exit status: 0")})
+      CHECK(has(help.out, part));
+    CHECK(ask(words).out == help.out);
+  }
+  CHECK(ask({"help"}).out == all.out);
+  CHECK(fits_a_screen(ask({"audit", "--help"}).out));
+}
+
+TEST_CASE("a daemon has no commands, and says what to run", "[mqtt-relay]") {
+  const auto daemon = GENERATE(std::string("keyd"), std::string("relayd"));
+  const auto start = [&](const std::vector<std::string>& words) {
+    ProcessOptions command{.argv = {fs::path(MQTT_RELAY_PROGRAMS) / daemon}};
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    return run(command);
+  };
+  const std::string name = "mqtt-" + daemon;
+  for (const auto& command : common::kCommands) {
+    const auto finished = start(words_of(command.name));
+    CHECK(finished.status.code == 64);
+    CHECK(finished.out.empty());
+    const std::string word = words_of(command.name).front();
+    CHECK(finished.err ==
+          name + ": found \"" + word + "\", but " + name + " has no commands; run mqtt-relay " + word + "\n");
+  }
+  CHECK(has(start({"--config", "f", "serve"}).err, "run mqtt-relay --help"));
+  const auto help = start({"--help"});
+  INFO(help.out);
+  CHECK(help.status.code == 0);
+  CHECK(fits_a_screen(help.out));
+  CHECK(has(help.out, "Exit status: 0"));
+
+  CHECK(has(start({"--cofnig", "f"}).err, "found \"--cofnig\"; allowed: --config, "));
+  CHECK(has(start({"--config"}).err, "--config needs a value: --config FILE"));
+  CHECK(has(start({"--config", "f", "--log-level", "loud"}).err,
+            "--log-level: found \"loud\"; allowed: debug, info, warning, error"));
+  CHECK(start({"--help=now"}).status.code == 64);
+  if (daemon == "keyd") CHECK(has(start({}).err, "--config FILE is missing"));
+}
+
+TEST_CASE("check without a word checks both daemons, and compares the listener's pair without a flag", "[mqtt-relay]") {
+  Gateway gateway;
+  gateway.world.relay().start_keyd();
+  const auto finished = gateway.check({"--json"});
+  INFO(finished.out << finished.err);
+  CHECK(finished.status.code == 0);
+  const Json report = Json::parse(finished.out);
+  CHECK(report.at("errors") == 0);
+  for (const auto& daemon : {"keyd", "relayd"})
+    CHECK(check_named(finished, "configuration", daemon).at("result") == "ok");
+  const Json pair = check_named(finished, "listener-certificate", "keyd");
+  CHECK(pair.at("result") == "ok");
+  CHECK(has(pair.at("found"), "listener.pem is the listener key's"));
+
+  // Another certificate in relayd's configuration, and it is no longer keyd's key.
+  auto& relay = gateway.world.relay();
+  fs::copy_file(device_identity("p256", 1).certificate, gateway.world.directory / "relay/certificates/other.pem");
+  relay.patch_relayd({{"listener", {{"certfile", gateway.world.directory / "relay/certificates/other.pem"}}}});
+  CHECK(check_named(gateway.check({"--json"}), "listener-certificate", "keyd").at("result") == "error");
+}
+
+TEST_CASE("the report has a heading for each daemon and one line that sums up both", "[mqtt-relay]") {
+  Gateway gateway;
+  gateway.world.relay().start_keyd();
+  const std::string text = gateway.check({}).out;
+  INFO(text << gateway.last.err);
+  const size_t keyd = text.find("keyd, " + gateway.world.relay().keyd_configuration().string() + "\n"),
+               relayd = text.find("\nrelayd, " + gateway.world.relay().relayd_configuration().string() + "\n"),
+               sum = text.find("0 errors, ");
+  CHECK(keyd == 0);
+  REQUIRE(relayd != std::string::npos);
+  CHECK(relayd < sum);
+  CHECK(text.find("0 errors, ", sum + 1) == std::string::npos);
+  for (const auto& [word, other] : {std::pair("keyd", "relayd, /"), std::pair("relayd", "keyd, /")}) {
+    const auto config = word == std::string("keyd") ? gateway.world.relay().keyd_configuration()
+                                                    : gateway.world.relay().relayd_configuration();
+    const auto one = run(gateway.world.relay().operator_command({"check", word, "--config", config}));
+    CHECK(one.out.starts_with(std::string(word) + ", " + config.string() + "\n"));
+    CHECK_FALSE(has(one.out, std::string("\n") + other));
+  }
+}
+
+TEST_CASE("one exit status sums up both halves of check", "[mqtt-relay]") {
+  Gateway gateway;
+  auto& relay = gateway.world.relay();
+  relay.start_keyd();
+  REQUIRE(gateway.check({}).status.code == 0);
+  SECTION("an error of keyd's alone is 1") {
+    relay.give_file("broken.pem", "no key");
+    CHECK(gateway.check({}).status.code == 1);
+    CHECK(has(gateway.last.out, "broken.pem: it is not PEM"));
+  }
+  SECTION("an error of relayd's alone is 1") {
+    relay.patch_relayd({{"listener", {{"cacertfile", "/nonexistent.pem"}}}});
+    CHECK(gateway.check({}).status.code == 1);
+    CHECK(has(gateway.last.out, "1 error, "));
+  }
+  SECTION("a configuration that can't be read does not keep the other daemon from being checked") {
+    relay.patch_relayd({{"no_such_setting", 1}});
+    CHECK(gateway.check({"--json"}).status.code == 1);
+    CHECK(check_named(gateway.last, "listener-key", "keyd").at("result") == "ok");
+    relay.patch_relayd({{"no_such_setting", nullptr}});
+    relay.patch_keyd({{"no_such_setting", 1}});
+    CHECK(gateway.check({"--json"}).status.code == 1);
+    CHECK(check_named(gateway.last, "remote-authorities", "relayd").at("result") == "ok");
+  }
+  SECTION("a warning of keyd's is 2 with --warnings-as-errors") {
+    relay.give_file("notes.txt", "hello");
+    CHECK(gateway.check({}).status.code == 0);
+    CHECK(gateway.check({"--warnings-as-errors"}).status.code == 2);
+  }
+}
+
+TEST_CASE("a missing half of the command is an error with its remedy, and the other daemon is still checked",
+          "[mqtt-relay]") {
+  Gateway gateway;
+  gateway.world.relay().start_keyd();
+  fs::remove(gateway.world.directory / "libexec/mqtt-relay-keys");
+  CHECK(gateway.check({"--json"}).status.code == 1);
+  const Json program = check_named(gateway.last, "program", "keyd");
+  CHECK(has(program.at("found"), "can't execute mqtt-relay-keys"));
+  CHECK(has(program.at("fix"), "install mqtt-relay anew"));
+  CHECK(check_named(gateway.last, "configuration", "relayd").at("result") == "ok");
+  const auto keys = run(gateway.world.relay().operator_command({"keys"}));
+  CHECK(keys.status.code == 1);
+  CHECK(has(keys.err, "mqtt-relay keys: can't execute mqtt-relay-keys"));
+}
