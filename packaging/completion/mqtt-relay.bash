@@ -1,0 +1,61 @@
+# Completion of mqtt-relay(8) for bash: commands, options, files, and words where an option takes a few only.
+# tests/completion compares it with what the commands' --help says.
+
+_mqtt_relay() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' choices='' i
+  # The command is the first word that is neither an option nor the value of --config; after `audit` it is two words.
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case $command:${COMP_WORDS[i]} in
+      :--config | audit:--config) ((i++)) ;;
+      *:-*) ;;
+      :*) command=${COMP_WORDS[i]} ;;
+      audit:*) command="audit ${COMP_WORDS[i]}" ;;
+    esac
+  done
+
+  COMPREPLY=()
+  case $before in
+    --config | --keyd-config | --relayd-config | --remote-ca | --device-ca | --listener-certificate | --cafile | --crlfile)
+      _mqtt_relay_files "$word"
+      return ;;
+    --as) choices='device remote' ;;
+    --crl-check) choices='leaf chain' ;;
+    --event) choices='start connect lookup sign malformed resumed' ;;
+    --remote | --bind | --local | --name | --at | --depth | --client | --since | --until | --worker | --limit) return ;;
+  esac
+  if [[ -z $choices ]]; then
+    case $command in
+      '') choices='init check verify status keys reload disconnect audit help --config --help --version' ;;
+      help) choices='init check verify status keys reload disconnect audit' ;;
+      init) choices='--remote --remote-ca --device-ca --listener-certificate --bind --local --force --config --help' ;;
+      check) choices='keyd relayd --keyd-config --relayd-config --config --json --warnings-as-errors --help' ;;
+      verify)
+        choices='--as --name --at --cafile --crlfile --depth --partial-chain --crl-check --json --config --help'
+        [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
+      status) choices='--json --config --help' ;;
+      keys) choices='--wide --json --config --help' ;;
+      reload | disconnect) choices='--config --help' ;;
+      audit) choices='verify show --help' ;;
+      'audit verify')
+        choices='--json --config --help'
+        [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
+      'audit show')
+        choices='--client --since --until --denied --worker --event --limit --json --config --help'
+        [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
+    esac
+  fi
+  local choice
+  for choice in $choices; do
+    [[ $choice == "$word"* ]] || continue
+    [[ $choice != -* || $word == -* ]] || continue  # options only if a dash is there: they would hide the files
+    COMPREPLY+=("$choice")
+  done
+}
+
+_mqtt_relay_files() {  # WORD
+  local file
+  while IFS= read -r file; do COMPREPLY+=("$file"); done < <(compgen -f -- "$1")
+  compopt -o filenames 2>/dev/null || true
+}
+
+complete -F _mqtt_relay mqtt-relay

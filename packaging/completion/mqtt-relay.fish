@@ -1,0 +1,63 @@
+# Completion of mqtt-relay(8) for fish: commands, options, files, and words where an option takes a few only.
+# tests/completion compares it with what the commands' --help says.
+
+set -l commands init check verify status keys reload disconnect audit help
+set -l no_command "not __fish_seen_subcommand_from $commands"
+set -l no_part "not __fish_seen_subcommand_from verify show"
+
+complete -c mqtt-relay -f
+complete -c mqtt-relay -l help -d 'Print the options, examples and exit statuses'
+complete -c mqtt-relay -n $no_command -l version -d 'Print the version'
+complete -c mqtt-relay -n "not __fish_seen_subcommand_from audit help; or __fish_seen_subcommand_from verify show" \
+    -l config -rF -d 'The configuration of the daemon'
+
+complete -c mqtt-relay -n $no_command -a init -d 'Write relayd.json'
+complete -c mqtt-relay -n $no_command -a check -d 'Would both daemons start and serve?'
+complete -c mqtt-relay -n $no_command -a verify -d 'Would this certificate chain be accepted?'
+complete -c mqtt-relay -n $no_command -a status -d 'What relayd does now'
+complete -c mqtt-relay -n $no_command -a keys -d 'List the keys'
+complete -c mqtt-relay -n $no_command -a reload -d 'Reload configuration and certificates'
+complete -c mqtt-relay -n $no_command -a disconnect -d 'End the sessions of a client id'
+complete -c mqtt-relay -n $no_command -a audit -d 'Verify or show the audit'
+complete -c mqtt-relay -n $no_command -a help -d 'Explain a command'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init check verify status keys reload disconnect audit'
+
+complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote -x -d 'The remote broker'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote-ca -rF -d 'The CAs of the remote broker'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l device-ca -rF -d 'The CAs of the devices'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l listener-certificate -rF -d 'The chain that relayd shows'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l bind -x -d 'Where devices connect'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l local -x -d 'The broker of devices without a key here'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l force -d 'Replace what is there'
+
+complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -a 'keyd relayd' -d 'Check this daemon only'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l keyd-config -rF -d 'The configuration of keyd'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l relayd-config -rF -d 'The configuration of relayd'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l warnings-as-errors -d 'Exit status 2 if there are warnings'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from check status keys' -l json -d 'Print JSON'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from verify show' -l json -d 'Print JSON'
+
+set -l verify '__fish_seen_subcommand_from verify; and not __fish_seen_subcommand_from audit'
+complete -c mqtt-relay -n $verify -F
+complete -c mqtt-relay -n $verify -l as -xa 'device remote' -d 'Whose chain it is'
+complete -c mqtt-relay -n $verify -l name -x -d 'The name it must have'
+complete -c mqtt-relay -n $verify -l at -x -d When
+complete -c mqtt-relay -n $verify -l cafile -rF -d CAs
+complete -c mqtt-relay -n $verify -l crlfile -rF -d CRLs
+complete -c mqtt-relay -n $verify -l depth -x -d 'Certificates between leaf and root'
+complete -c mqtt-relay -n $verify -l partial-chain -d 'A chain may end at any of the CAs'
+complete -c mqtt-relay -n $verify -l crl-check -xa 'leaf chain' -d 'Check CRLs for the leaf or for the chain'
+
+complete -c mqtt-relay -n '__fish_seen_subcommand_from keys' -l wide -d 'Whole hashes, on a terminal as well'
+
+set -l show '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from show'
+complete -c mqtt-relay -n "__fish_seen_subcommand_from audit; and $no_part" -a verify -d 'Is the audit complete and unchanged?'
+complete -c mqtt-relay -n "__fish_seen_subcommand_from audit; and $no_part" -a show -d 'Show the audit, filtered'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from verify show' -F
+complete -c mqtt-relay -n $show -l client -x -d 'Only this client id'
+complete -c mqtt-relay -n $show -l since -x -d 'Only from this time on'
+complete -c mqtt-relay -n $show -l until -x -d 'Only up to this time'
+complete -c mqtt-relay -n $show -l denied -d 'Only what was not answered with ok'
+complete -c mqtt-relay -n $show -l worker -x -d 'Only this worker'
+complete -c mqtt-relay -n $show -l event -xa 'start connect lookup sign malformed resumed' -d 'Only this event'
+complete -c mqtt-relay -n $show -l limit -x -d 'Only the last lines'
