@@ -12,6 +12,7 @@
 #include "common/hardening.h"
 #include "common/not_yet.h"
 #include "common/sd_notify.h"
+#include "common/uv.h"
 #include "keyd/guardian/guardian.h"
 #include "keyd/startup/audit_file.h"
 #include "keyd/startup/key_places.h"
@@ -36,8 +37,7 @@ class Heartbeat {
     const auto every = static_cast<uint64_t>(std::min<std::chrono::milliseconds>(watchdog / 2, kBeat).count());
     uv_timer_init(&loop, &timer_);
     timer_.data = this;
-    uv_timer_start(
-        &timer_, [](uv_timer_t* timer) { static_cast<Heartbeat*>(timer->data)->beat(); }, 0, every);
+    uv_timer_start(&timer_, common::call_handle<uv_timer_t, &Heartbeat::beat>, 0, every);
   }
   void stop() { uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr); }
 
@@ -67,9 +67,7 @@ class Signals {
     for (size_t i = 0; i < kNumbers.size(); i++) {
       uv_signal_init(&loop, &signals_[i]);
       signals_[i].data = this;
-      uv_signal_start(
-          &signals_[i], [](uv_signal_t* s, int number) { static_cast<Signals*>(s->data)->arrived(number); },
-          kNumbers[i]);
+      uv_signal_start(&signals_[i], common::call_handle<uv_signal_t, &Signals::arrived>, kNumbers[i]);
     }
   }
 
