@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <functional>
 
-#include "common/checks.h"
+#include "common/operator/checks.h"
 #include "common/fd.h"
 #include "keyd_support.h"
 #include "tests/unit/catch.h"
