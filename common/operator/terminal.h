@@ -39,7 +39,7 @@ struct Screen {
 };
 
 // How far something long has come, on standard error if that is a terminal; gone when it ends. Ten times a second at
-// most, so that it may be told as often as one likes.
+// most, so callers need not count.
 class Progress {
  public:
   Progress(std::string what, uint64_t total);

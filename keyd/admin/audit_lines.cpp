@@ -132,7 +132,7 @@ AuditLine parse_audit_line(std::string_view text) {
 }
 
 AuditLines::AuditLines(std::vector<std::string> files, bool journal) : files_(std::move(files)), journal_(journal) {
-  // All of them are opened before the first is read: a name that is wrong is told at once.
+  // Opens all of them before it reads the first: a wrong name is an error at once.
   for (const std::string& file : files_) {
     const LineReader opened(file);
     size_ += opened.size();

@@ -18,7 +18,7 @@ struct InputError : common::CommandFailed {
   explicit InputError(const std::string& what) : CommandFailed(what, common::kExitNoInput) {}
 };
 
-// keyd's own lines have at most some 2 KiB; what is longer than this is none.
+// keyd's own lines have at most some 2 KiB. A longer line than this is not the audit's.
 inline constexpr size_t kMaxAuditLine = 256 * 1024;
 
 // Lines of one file, "-" being standard input.

@@ -21,7 +21,7 @@ struct ShowOptions {
   std::optional<uint64_t> worker;
   bool denied = false;            // only what was not answered with "ok"
   bool json = false;              // the lines as they are
-  std::optional<uint64_t> limit;  // the last so many
+  std::optional<uint64_t> limit;  // only the last N lines
 };
 
 // RFC 3339, "2026-11-23T16:20:00.5Z" or with an offset, the time of day may be left out; or "15m", "2h", "1d" before

@@ -56,11 +56,11 @@ struct CheckContext {
   KeyCounts keys;
   std::optional<KeyInfo> listener;
   std::string listener_problem;  // why there is none
-  std::optional<ucred> running;  // who listens on the socket
+  std::optional<ucred> running;  // the process that listens on the socket
   std::string socket_problem;
   Kernel kernel;
   int64_t now_ns = 0;
-  uid_t self = 0;          // who checks
+  uid_t self = 0;          // the user that checks
   bool from_root = false;  // was root before
 };
 

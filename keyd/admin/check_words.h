@@ -11,7 +11,7 @@ namespace keyd::admin {
 
 using common::day_of, common::octal, common::parent_of, common::quoted, common::user_name;
 
-// Whom keyd runs as, for all that is known; nullopt: nothing tells.
+// keyd's user, as far as this process can find out; nullopt: it can't.
 std::optional<uid_t> service_uid(const CheckContext& context);
 // The same for a command: a name, a number, or "mqtt-keyd" if nothing tells.
 std::string service_user(const CheckContext& context);

@@ -26,7 +26,7 @@ std::string why_not_writable(const std::string& directory) {
   return faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0 ? "" : strerror(errno);
 }
 
-// What is missing is an error only for who demands the sandbox.
+// A missing part of the sandbox is an error only if the configuration requires the sandbox.
 Check missing(const CheckContext& context, std::string found, std::string fix) {
   const bool required = context.settings.require_sandbox;
   return {required ? Result::error : Result::warning,

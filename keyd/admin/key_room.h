@@ -11,7 +11,7 @@ namespace keyd::admin {
 // first KeyRoom.
 void close_process();
 
-// Whom keyd runs as: the user of the keyd that runs, the user "mqtt-keyd", or the owner of the keys. 0: nothing tells.
+// keyd's user: that of the keyd that runs, else "mqtt-keyd", else the owner of the keys. 0: unknown.
 uid_t service_uid(const Settings& settings, std::optional<uid_t> running);
 
 // Where keys are read, by the very code that reads them when keyd serves; locks the thread's stack too. One at a time.

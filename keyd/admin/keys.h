@@ -17,7 +17,7 @@ struct KeysOptions {
   std::optional<std::string> client_id = {};
 };
 
-// Up to so many keys are sorted by client id; a larger directory is printed as it comes.
+// Up to this many keys are sorted by client id. A larger directory is printed as it is read.
 inline constexpr size_t kMostSorted = 10'000;
 
 struct KeysSummary {

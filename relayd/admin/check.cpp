@@ -35,7 +35,7 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
                                   {"landlock", check_landlock},
                                   {"seccomp", check_seccomp}};
 
-// Who listens on the control socket; nullopt: nobody, or nobody that this user may know of.
+// The process that listens on the control socket. nullopt: there is none, or this user may not connect to it.
 std::optional<ucred> who_listens(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -50,7 +50,7 @@ std::optional<ucred> who_listens(const std::string& path) {
   return listener;
 }
 
-// Whom relayd runs as: the user of the relayd that runs, or the package's. 0: nothing tells.
+// relayd's user: that of the relayd that runs, else the package's. 0: unknown.
 uid_t service_uid(const std::optional<ucred>& running) {
   if (running) return running->uid;
   const passwd* packaged = getpwnam("mqtt-relay");
@@ -84,7 +84,7 @@ std::vector<Check> run_checks(const CheckOptions& options) {
     context.from_root = true;
     if (const uid_t service = service_uid(context.running); service != 0) {
       common::become(service, "relayd's");
-      configuration = check_configuration(options, config);  // as that user, who has to read it
+      configuration = check_configuration(options, config);  // as that user, which must be able to read it
     }
   }
   configuration.name = "configuration";

@@ -31,7 +31,7 @@ struct CheckOptions {
 struct CheckContext {
   std::string config_file;
   Config config;                                          // its remote_host may be missing
-  std::optional<ucred> running;                           // who listens on the control socket
+  std::optional<ucred> running;                           // the process that listens on the control socket
   rlimit open_files{};                                    // of the relayd that runs, else of this process
   std::string keyd_problem, keyd_fix;                     // why keyd does not serve this user; "": it does
   std::optional<ListenerKeyCheck::Verdict> listener_key;  // if there is a certificate, and keyd

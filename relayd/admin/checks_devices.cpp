@@ -1,5 +1,5 @@
 // The check of what the relayd that runs has seen of devices: those that stay local by mistake, those that the remote
-// broker refuses, those that speak no TLS. None of it is an error of this machine's configuration, so all are warnings.
+// broker refuses, those that speak no TLS. The configuration of this machine is not at fault, so all are warnings.
 #include "common/operator/terminal.h"
 #include "relayd/admin/check.h"
 #include "relayd/admin/client.h"

@@ -29,7 +29,7 @@ std::string called(const tls::CertificateFacts& facts) {
 
 enum class Age { good, soon, over };
 
-// Keeps what is to be said of its dates, if anything is.
+// Adds a line to `details` if the certificate is not valid, or expires soon.
 Age age_of(const tls::CertificateFacts& facts, int64_t now, std::vector<std::string>& details) {
   const bool early = facts.not_before > now, over = facts.not_after < now;
   if (!early && facts.not_after >= now + kSoon) return Age::good;
@@ -41,7 +41,7 @@ Age age_of(const tls::CertificateFacts& facts, int64_t now, std::vector<std::str
   return early || over ? Age::over : Age::soon;
 }
 
-// What stands in the way of somebody now; what is harmless is left out.
+// Lists what makes relayd refuse peers now. Leaves out what is harmless.
 bool list(const std::vector<trust::Concern>& concerns, std::vector<std::string>& details) {
   bool any = false;
   for (const auto& concern : concerns) {
@@ -53,7 +53,7 @@ bool list(const std::vector<trust::Concern>& concerns, std::vector<std::string>&
   return any;
 }
 
-// Certificates that are trusted. One that relayd can't use costs only whom it issued.
+// Trusted certificates. If relayd can't use one of them, it refuses only the peers that this one issued.
 Check check_authorities(const CheckContext& context, const std::string& setting, const std::string& file,
                         const trust::Policy& policy, const std::string& whose) {
   try {

@@ -1,4 +1,4 @@
-// The checks of the remote broker: is its name known, does it answer, is it who it should be?
+// The checks of the remote broker: does its name resolve, does it answer, is its certificate the right one?
 #include "relayd/admin/check.h"
 #include "relayd/admin/remote_advice.h"
 #include "relayd/admin/remote_probe.h"
@@ -14,7 +14,7 @@ constexpr int64_t kSoon = 30 * 86'400;  // seconds
 // A broker that ends the handshake as it was shown no certificate says so in 1.3; in 1.2 by handshake_failure.
 bool wants_certificate(int alert) { return alert == 116 || alert == 40 || (alert >= 42 && alert <= 49); }
 
-// It works, by one more try each hour and worker; and whoever is in the way may have worse in store.
+// relayd copes, with one more try each hour and worker. The device in the way may do worse later.
 Check with_small_hello(Check check, const std::string& config_file) {
   check.found +=
       "; its answer comes only to a small first TLS message: with X25519MLKEM768's key it has over 1,400 bytes, and so "

@@ -185,7 +185,7 @@ void define_verify(CLI::App& app, CommandLine& line) {
 
 void define_requests(CLI::App& app, CommandLine& line) {
   CLI::App& status = *add_command(app, "status", kRequestNotes);
-  status.add_flag("--json", line.json, "JSON; into a pipe it always is");
+  status.add_flag("--json", line.json, "JSON instead of a table; a pipe always gets JSON");
   add_config(status, line);
   add_config(*add_command(app, "reload", kReloadNotes), line);
   CLI::App& disconnect = *add_command(app, "disconnect", kDisconnectNotes);

@@ -47,7 +47,7 @@ class Probe final : private tls::StreamHandler {
     result_.address = peer.text();
     deadline_.start(patience_);
     stream_ = std::make_unique<tls::Stream>(*runtime_, std::move(socket), static_cast<tls::StreamHandler&>(*this));
-    // On the handshake's fiber, whose stack is small: what is read of it, is read later.
+    // This runs on the handshake's fiber, which has a small stack: the certificate is kept here and read later.
     if (!stream_->probe_handshake(context_, hello_, [this](auto leaf) { leaf_.assign(leaf.begin(), leaf.end()); }))
       end("TLS could not begin");
   }
@@ -58,7 +58,7 @@ class Probe final : private tls::StreamHandler {
   }
   void on_end(tls::Stream&, const tls::End& why) override {
     using Cause = tls::End::Cause;
-    // Whoever fails here by itself, and not because the broker left, does not trust what it saw of it.
+    // If this side ended the handshake, it did not accept the certificate that it saw.
     trusted_ = why.alert || why.cause == Cause::closed || why.cause == Cause::lost;
     result_.cause = why.cause;
     result_.alert = why.alert_code;

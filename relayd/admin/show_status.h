@@ -8,7 +8,8 @@
 
 namespace relayd::admin {
 
-// What it serves, its monitor, the sums, and a table of the workers. Takes what is missing in `status` for 0.
+// What it serves, its monitor, the sums, and a table of the workers. A number that `status` does not have is shown as
+// 0.
 void show_status(const Json& status, std::ostream& out, const common::Screen& screen);
 
 }  // namespace relayd::admin

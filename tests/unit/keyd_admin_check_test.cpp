@@ -64,7 +64,7 @@ void expect(const Check& check, Result result, const std::string& found, const s
 
 }  // namespace
 
-TEST_CASE("a_good_machine_has_no_errors_and_no_warnings", "[keyd][keyd-admin]") {
+TEST_CASE("check of keyd: a good machine has no errors and no warnings", "[keyd][keyd-admin]") {
   Machine machine;
   machine.certificate = machine.scratch.put("listener.pem", witness::certificate(machine.listener));
   const auto checks = machine.all();
@@ -197,7 +197,7 @@ TEST_CASE("check: the listener's certificate and its key", "[keyd][keyd-admin]")
   machine.certificate = machine.scratch.put("none.pem", "no certificate");
   expect(machine.check("listener-certificate"), Result::error, "no certificate found", "openssl x509");
   machine.certificate = machine.scratch / "missing.pem";
-  expect(machine.check("listener-certificate"), Result::error, "No such file", "listener.certfile");
+  expect(machine.check("listener-certificate"), Result::skipped, "No such file");
   std::filesystem::remove(machine.scratch / "listener.key");
   expect(machine.check("listener-certificate"), Result::skipped, "no listener key");
 }

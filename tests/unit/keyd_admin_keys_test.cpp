@@ -33,7 +33,7 @@ std::string hex_of(const ipc::Spki& spki) { return common::hex(spki.data(), spki
 
 }  // namespace
 
-TEST_CASE("keys_are_shown_as_openssl_sees_them", "[keyd][keyd-admin]") {
+TEST_CASE("keys are listed as OpenSSL sees them", "[keyd][keyd-admin]") {
   Keys keys;
   const std::vector<std::tuple<std::string, std::string, int>> kTypes = {{"RSA:2048", "RSA", 2048},
                                                                          {"P-256", "P-256", 256},
@@ -63,7 +63,7 @@ TEST_CASE("keys_are_shown_as_openssl_sees_them", "[keyd][keyd-admin]") {
   }
 }
 
-TEST_CASE("a_key_that_can_not_be_used_is_listed_with_its_problem", "[keyd][keyd-admin]") {
+TEST_CASE("a key that can't be used is listed with its problem", "[keyd][keyd-admin]") {
   Keys keys;
   const auto key = witness::Key::generate("P-256");
   keys.scratch.put("open.pem", key.text(witness::Form::pkcs8), 0644);
@@ -86,7 +86,7 @@ TEST_CASE("a_key_that_can_not_be_used_is_listed_with_its_problem", "[keyd][keyd-
   CHECK(table.find("good") < table.find("open"));
 }
 
-TEST_CASE("a_terminal_gets_short_hashes_unless_it_wants_them_whole", "[keyd][keyd-admin]") {
+TEST_CASE("a terminal gets short hashes, or whole ones with --wide", "[keyd][keyd-admin]") {
   Keys keys;
   const auto key = witness::Key::generate("P-256");
   keys.scratch.put("dev.pem", key.text(witness::Form::pkcs8));
@@ -98,7 +98,7 @@ TEST_CASE("a_terminal_gets_short_hashes_unless_it_wants_them_whole", "[keyd][key
   CHECK(keys.list({false, true}, {true, false}).find(spki) != std::string::npos);
 }
 
-TEST_CASE("a_file_name_can_not_speak_to_the_terminal", "[keyd][keyd-admin]") {
+TEST_CASE("a file name can't send escape sequences to the terminal", "[keyd][keyd-admin]") {
   Keys keys;
   const std::string id =
       "x\xc2\x9b"
@@ -115,7 +115,7 @@ TEST_CASE("a_file_name_can_not_speak_to_the_terminal", "[keyd][keyd-admin]") {
   CHECK(keys.summary.others == 1);
 }
 
-TEST_CASE("a_large_directory_is_streamed_unsorted_and_whole", "[keyd][keyd-admin]") {
+TEST_CASE("a large directory is listed whole, unsorted, as it is read", "[keyd][keyd-admin]") {
   Keys keys;
   for (int i = 0; i < 50; i++) keys.scratch.put("dev" + std::to_string(i) + ".pem", "no key");
   const auto lines = [&](size_t most_sorted) {
@@ -133,7 +133,7 @@ TEST_CASE("a_large_directory_is_streamed_unsorted_and_whole", "[keyd][keyd-admin
   CHECK(streamed == sorted);
 }
 
-TEST_CASE("keys_of_a_directory_that_is_not_there_is_an_error_with_its_setting", "[keyd][keyd-admin]") {
+TEST_CASE("a missing key directory is an error that names its setting", "[keyd][keyd-admin]") {
   Keys keys;
   std::ostringstream out;
   try {

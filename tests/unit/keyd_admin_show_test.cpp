@@ -59,7 +59,7 @@ int64_t at(const char* time) { return parse_time(time, 0).value(); }
 
 }  // namespace
 
-TEST_CASE("each_filter_shows_its_lines_and_no_other", "[keyd][keyd-admin]") {
+TEST_CASE("each filter of audit show shows its lines and no others", "[keyd][keyd-admin]") {
   using Numbers = std::vector<int>;
   const auto with = [](auto&& set) {
     ShowOptions options;
@@ -83,7 +83,7 @@ TEST_CASE("each_filter_shows_its_lines_and_no_other", "[keyd][keyd-admin]") {
   CHECK(with([](auto& o) { o.worker = 1, o.event = "connect"; }) == Numbers{3});
 }
 
-TEST_CASE("times_are_rfc_3339_or_so_long_ago", "[keyd][keyd-admin]") {
+TEST_CASE("a time is RFC 3339, or an age such as 15m", "[keyd][keyd-admin]") {
   constexpr int64_t kNow = 1'800'000'000'000'000, kMinute = 60'000'000;
   CHECK(parse_time("15m", kNow) == kNow - 15 * kMinute);
   CHECK(parse_time("2h", kNow) == kNow - 120 * kMinute);
@@ -102,7 +102,7 @@ TEST_CASE("times_are_rfc_3339_or_so_long_ago", "[keyd][keyd-admin]") {
   }
 }
 
-TEST_CASE("the_table_is_aligned_and_has_what_an_operator_asks_for", "[keyd][keyd-admin]") {
+TEST_CASE("the audit's table is aligned and has what an operator asks for", "[keyd][keyd-admin]") {
   const std::string table = show(sample().text(), {});
   const auto lines = [&] {
     std::vector<std::string> all;
@@ -125,7 +125,7 @@ TEST_CASE("the_table_is_aligned_and_has_what_an_operator_asks_for", "[keyd][keyd
   CHECK(show(sample().text(), {}, kTerminal).find("\033[31m") != std::string::npos);  // what was denied
 }
 
-TEST_CASE("a_client_id_can_not_speak_to_the_terminal", "[keyd][keyd-admin]") {
+TEST_CASE("a client id can't send escape sequences to the terminal", "[keyd][keyd-admin]") {
   const std::string evil =
       "a\033]0;owned\007\033[2J\r\n\t\x7f\xc2\x9b"
       "31m\xe2\x80\xae"
@@ -152,13 +152,13 @@ TEST_CASE("a_client_id_can_not_speak_to_the_terminal", "[keyd][keyd-admin]") {
   CHECK(show(raw, {}).find("a\\x1b]0;owned\\x07\\x1b[2J\\r\\n\\t\\x7f") != std::string::npos);
 }
 
-TEST_CASE("json_in_a_pipe_is_the_very_lines", "[keyd][keyd-admin]") {
+TEST_CASE("audit show --json passes a pipe the very lines, byte for byte", "[keyd][keyd-admin]") {
   ShowOptions options;
   options.json = true;
   CHECK(show(sample().text(), options) == sample().text());
 }
 
-TEST_CASE("lines_that_are_no_audit_lines_are_counted_and_not_shown", "[keyd][keyd-admin]") {
+TEST_CASE("lines that are not the audit's are counted and not shown", "[keyd][keyd-admin]") {
   const ScratchDir scratch;
   ShowOptions options;
   options.file = scratch.put("audit", sample().text() + "torn {\n[1]\n{\"msg\":\"x\"}\n" + std::string(300'000, 'x'));
@@ -167,7 +167,7 @@ TEST_CASE("lines_that_are_no_audit_lines_are_counted_and_not_shown", "[keyd][key
   CHECK_THROWS(audit_show({scratch / "none", {}, {}, {}, {}, {}, false, false, {}}, out, kPipe));
 }
 
-TEST_CASE("text_is_made_harmless_and_stays_legible", "[keyd][keyd-admin]") {
+TEST_CASE("text for the terminal is made harmless and stays legible", "[keyd][keyd-admin]") {
   CHECK(visible("Ünï 日本") == "Ünï 日本");
   CHECK(visible("\xff\xc0\x80\xed\xa0\x80") == "\\xff\\xc0\\x80\\xed\\xa0\\x80");
   CHECK(visible("a\\nb") == "a\\\\nb");

@@ -41,7 +41,7 @@ AuditFile ten() { return AuditFile().run(9); }
 
 }  // namespace
 
-TEST_CASE("an_audit_as_keyd_writes_it_is_intact", "[keyd][keyd-admin]") {
+TEST_CASE("an audit as keyd writes it is intact", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   const ChainReport report = verify({audit.text()});
   CHECK_FALSE(report.broken);
@@ -54,7 +54,7 @@ TEST_CASE("an_audit_as_keyd_writes_it_is_intact", "[keyd][keyd-admin]") {
   CHECK_FALSE(report.continues);
 }
 
-TEST_CASE("a_byte_changed_in_any_field_of_a_line_is_found_in_that_line", "[keyd][keyd-admin]") {
+TEST_CASE("a byte changed in any field of a line is found in that line", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   const size_t index = 4;
   const std::string& line = audit.lines[index];
@@ -71,7 +71,7 @@ TEST_CASE("a_byte_changed_in_any_field_of_a_line_is_found_in_that_line", "[keyd]
   }
 }
 
-TEST_CASE("every_byte_of_a_line_counts", "[keyd][keyd-admin]") {
+TEST_CASE("a change of any byte of a line is found", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   const std::string& line = audit.lines[4];
   for (size_t i = 0; i + 1 < line.size(); i++) {
@@ -85,7 +85,7 @@ TEST_CASE("every_byte_of_a_line_counts", "[keyd][keyd-admin]") {
   }
 }
 
-TEST_CASE("a_key_name_or_a_blank_that_was_changed_is_found", "[keyd][keyd-admin]") {
+TEST_CASE("a changed field name or blank is found", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   std::string changed = audit.lines[4];
   changed.insert(1, " ");
@@ -96,7 +96,7 @@ TEST_CASE("a_key_name_or_a_blank_that_was_changed_is_found", "[keyd][keyd-admin]
   check_broken(with(audit, 4, "\n"), 5, 4, "changed", "not JSON");
 }
 
-TEST_CASE("the_first_line_and_the_last_but_one_can_not_be_changed_either", "[keyd][keyd-admin]") {
+TEST_CASE("a change of the first line or of the last but one is found as well", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   std::string first = audit.lines[0], late = audit.lines[8];
   first.replace(first.find("\"pid\":7"), 7, "\"pid\":8");
@@ -116,7 +116,7 @@ TEST_CASE("the_first_line_and_the_last_but_one_can_not_be_changed_either", "[key
   }
 }
 
-TEST_CASE("removed_lines_are_counted_and_placed", "[keyd][keyd-admin]") {
+TEST_CASE("removed lines are counted and placed", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   check_broken(audit.text(0, 4) + audit.text(5), 5, 4, "removed",
                "1 line is missing in front of this one: seq 4, after line 4");
@@ -125,7 +125,7 @@ TEST_CASE("removed_lines_are_counted_and_placed", "[keyd][keyd-admin]") {
   check_broken(audit.text(0, 1) + audit.text(9), 2, 1, "removed");
 }
 
-TEST_CASE("removed_from_the_front_looks_like_rotation_and_is_said_so", "[keyd][keyd-admin]") {
+TEST_CASE("lines removed from the front look like a rotation, and verify says so", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   const ChainReport report = verify({audit.text(3)});
   CHECK_FALSE(report.broken);
@@ -137,7 +137,7 @@ TEST_CASE("removed_from_the_front_looks_like_rotation_and_is_said_so", "[keyd][k
   CHECK(out.str().find("they were removed") != std::string::npos);
 }
 
-TEST_CASE("cut_off_at_the_end_is_what_a_chain_can_not_show_and_it_says_so", "[keyd][keyd-admin]") {
+TEST_CASE("a chain can't show lines cut off its end, and verify says so", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   const ChainReport report = verify({audit.text(0, 7)});
   CHECK_FALSE(report.broken);
@@ -147,7 +147,7 @@ TEST_CASE("cut_off_at_the_end_is_what_a_chain_can_not_show_and_it_says_so", "[ke
   CHECK(out.str().find("last line: seq 6, SHA-256 " + witness::sha256_hex(audit.lines[6])) != std::string::npos);
 }
 
-TEST_CASE("a_copied_line_is_found_wherever_it_is_put", "[keyd][keyd-admin]") {
+TEST_CASE("a copied line is found wherever it is put", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   check_broken(audit.text(0, 5) + audit.lines[4] + audit.text(5), 6, 4, "inserted", "exact copy of line 5");
   check_broken(audit.text(0, 7) + audit.lines[2] + audit.text(7), 8, 2, "inserted", "exact copy of line 3");
@@ -156,7 +156,7 @@ TEST_CASE("a_copied_line_is_found_wherever_it_is_put", "[keyd][keyd-admin]") {
   check_broken(audit.text(0, 5) + audit.lines[0] + audit.text(5), 6, 0, "inserted", "exact copy of line 1");
 }
 
-TEST_CASE("a_forged_line_is_found_whatever_its_number_and_prev", "[keyd][keyd-admin]") {
+TEST_CASE("a forged line is found whatever its number and hash", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   const std::string right_prev = witness::sha256_hex(audit.lines[4]), wrong_prev(64, 'a');
   // Where line 6 (seq 5) stands.
@@ -171,7 +171,7 @@ TEST_CASE("a_forged_line_is_found_whatever_its_number_and_prev", "[keyd][keyd-ad
   check_broken(audit.text(0, 5) + "\n" + audit.text(5), 6, 5, "inserted");
 }
 
-TEST_CASE("forged_lines_that_are_chained_among_themselves_are_found", "[keyd][keyd-admin]") {
+TEST_CASE("forged lines that are chained among themselves are found", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   AuditFile forged;
   forged.previous = witness::sha256_hex(audit.lines[4]);
@@ -181,7 +181,7 @@ TEST_CASE("forged_lines_that_are_chained_among_themselves_are_found", "[keyd][ke
                "the 3 lines in between do not belong there");
 }
 
-TEST_CASE("lines_in_another_order_are_found", "[keyd][keyd-admin]") {
+TEST_CASE("lines in another order are found", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   check_broken(audit.text(0, 4) + audit.lines[5] + audit.lines[4] + audit.text(6), 5, 5, "reordered",
                "seq 4, which belongs here, stands in line 6");
@@ -191,14 +191,14 @@ TEST_CASE("lines_in_another_order_are_found", "[keyd][keyd-admin]") {
   check_broken(audit.text(0, 2) + audit.text(3) + audit.lines[2], 3, 3, "reordered");
 }
 
-TEST_CASE("the_first_of_two_breaks_is_told", "[keyd][keyd-admin]") {
+TEST_CASE("verify reports the first of two breaks", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   std::string changed = audit.lines[7];
   changed.replace(changed.find("\"ok\""), 4, "\"no\"");
   check_broken(audit.text(0, 3) + audit.text(4, 7) + changed + audit.text(8), 4, 3, "removed");
 }
 
-TEST_CASE("a_line_torn_by_a_crash_is_no_tampering_if_the_next_start_says_so", "[keyd][keyd-admin]") {
+TEST_CASE("a line torn by a crash is not tampering if the next start says so", "[keyd][keyd-admin]") {
   AuditFile audit = ten();
   const std::string whole = AuditFile::line(audit.seq, audit.previous, "sign", {{"result", "ok"}});
   const auto broken_before = audit;
@@ -221,7 +221,7 @@ TEST_CASE("a_line_torn_by_a_crash_is_no_tampering_if_the_next_start_says_so", "[
   CHECK_FALSE(verify({torn_at(whole.size() - 1).text()}).broken);
 }
 
-TEST_CASE("tampering_does_not_pass_for_a_torn_line", "[keyd][keyd-admin]") {
+TEST_CASE("tampering does not pass for a torn line", "[keyd][keyd-admin]") {
   AuditFile audit = ten();
   audit.raw("{\"time\":\"2026\n").run(3);
   REQUIRE_FALSE(verify({audit.text()}).broken);
@@ -239,7 +239,7 @@ TEST_CASE("tampering_does_not_pass_for_a_torn_line", "[keyd][keyd-admin]") {
   }
 }
 
-TEST_CASE("starts_that_were_torn_themselves_are_followed_as_far_as_they_can_be_read", "[keyd][keyd-admin]") {
+TEST_CASE("start lines that were torn themselves are followed as far as they can be read", "[keyd][keyd-admin]") {
   AuditFile audit = ten();
   audit.raw("{\"time\":\"2026\n");
   const std::string start = AuditFile::line(audit.seq, audit.previous, "start", nlohmann::ordered_json::object());
@@ -250,7 +250,7 @@ TEST_CASE("starts_that_were_torn_themselves_are_followed_as_far_as_they_can_be_r
   check_broken(with(audit, 10, "{\"time\":\"2027\n"), 11, 10, "changed");
 }
 
-TEST_CASE("a_tail_without_an_end_is_a_warning", "[keyd][keyd-admin]") {
+TEST_CASE("a last line without its end is a warning", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   const std::string text = audit.text();
   for (const size_t cut : {size_t{1}, size_t{20}, audit.lines[9].size() - 1}) {
@@ -263,7 +263,7 @@ TEST_CASE("a_tail_without_an_end_is_a_warning", "[keyd][keyd-admin]") {
   }
 }
 
-TEST_CASE("the_chain_goes_on_over_restarts_in_a_file", "[keyd][keyd-admin]") {
+TEST_CASE("the chain goes on over restarts in one file", "[keyd][keyd-admin]") {
   const AuditFile audit = AuditFile().run(3).run(0).run(5);
   const ChainReport report = verify({audit.text()});
   CHECK_FALSE(report.broken);
@@ -274,7 +274,7 @@ TEST_CASE("the_chain_goes_on_over_restarts_in_a_file", "[keyd][keyd-admin]") {
   check_broken(AuditFile().run(3).text() + other.text(), 5, 0, "restarted", "another chain was appended");
 }
 
-TEST_CASE("several_files_are_one_chain", "[keyd][keyd-admin]") {
+TEST_CASE("several files are one chain", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   CHECK_FALSE(verify({audit.text(0, 4), audit.text(4, 5), audit.text(5)}).broken);
   CHECK_FALSE(verify({audit.text(2, 4), audit.text(4)}).broken);
@@ -294,7 +294,7 @@ TEST_CASE("several_files_are_one_chain", "[keyd][keyd-admin]") {
   CHECK(before.broken->line == 4);
 }
 
-TEST_CASE("a_journal_has_other_lines_and_several_runs", "[keyd][keyd-admin]") {
+TEST_CASE("a journal with other lines and several runs is intact", "[keyd][keyd-admin]") {
   const std::string log = R"({"time":"2026-11-23T16:20:00Z","level":"info","program":"mqtt-keyd","msg":"ready"})"
                           "\n";
   const AuditFile first = AuditFile().run(2), second = AuditFile().run(4);
@@ -314,7 +314,7 @@ TEST_CASE("a_journal_has_other_lines_and_several_runs", "[keyd][keyd-admin]") {
   CHECK(verify({log}, true).broken);
 }
 
-TEST_CASE("what_is_no_audit_at_all_is_not_intact", "[keyd][keyd-admin]") {
+TEST_CASE("input that is no audit at all is not intact", "[keyd][keyd-admin]") {
   CHECK(verify({""}).broken->kind == "empty");
   CHECK(verify({"hello\n"}).broken->kind == "not-a-line");
   CHECK(verify({"{\"seq\":-1,\"prev\":\"\",\"time\":\"\",\"event\":\"start\"}\n"}).broken->kind == "not-a-line");
@@ -332,14 +332,14 @@ TEST_CASE("a_line_longer_than_256_KiB_is_an_error_and_memory_stays_bounded", "[k
   check_broken(audit.text(0, 4) + std::string(3'000'000, 'x'), 5, 4, "changed", "256 KiB");
 }
 
-TEST_CASE("moved_or_inserted_far_away_is_still_the_right_place", "[keyd][keyd-admin]") {
+TEST_CASE("a line moved or inserted far away is found in its place", "[keyd][keyd-admin]") {
   const AuditFile audit = AuditFile().run(3000);
   check_broken(audit.text(0, 5) + audit.lines[2500] + audit.text(5, 2500) + audit.text(2501), 6, 2500, "inserted",
                "moved here from more than 1,000 lines");
   check_broken(audit.text(0, 2500) + audit.lines[5] + audit.text(2500), 2501, 5, "inserted");
 }
 
-TEST_CASE("the_verdict_as_json_has_all_of_it", "[keyd][keyd-admin]") {
+TEST_CASE("the verdict as JSON has all of it", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   std::ostringstream good, bad;
   print_json(verify({audit.text()}), good);
@@ -356,7 +356,7 @@ TEST_CASE("the_verdict_as_json_has_all_of_it", "[keyd][keyd-admin]") {
   CHECK(broken.at("broken").at("kind") == "removed");
 }
 
-TEST_CASE("a_file_that_can_not_be_read_is_named_before_anything_is_judged", "[keyd][keyd-admin]") {
+TEST_CASE("a file that can't be read is named before anything is judged", "[keyd][keyd-admin]") {
   const ScratchDir scratch;
   CHECK_THROWS_AS(AuditLines({scratch / "none"}, false), InputError);
   CHECK_THROWS_AS(AuditLines({scratch.path()}, false), InputError);
