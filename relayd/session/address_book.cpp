@@ -6,7 +6,7 @@
 namespace relayd {
 namespace {
 
-// The resolver's order within each family; its first address's family begins.
+// Alternates the families, keeps the resolver's order within each, and starts with the family of its first address.
 std::vector<SocketAddress> interleave(std::vector<SocketAddress> addresses) {
   std::vector<SocketAddress> result;
   while (!addresses.empty()) {

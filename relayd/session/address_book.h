@@ -1,11 +1,11 @@
 // The addresses of one broker, in the order in which this worker tries them.
 //
-// Families take turns (RFC 8305 section 4), so that a family that is broken costs one attempt. An address that failed
-// or was overtaken is tried last for a while: else a dead first address would cost each device of a crowd a quarter of
-// a second. No address is ever left out.
+// Families alternate (RFC 8305 section 4), so a broken family costs one attempt. An address that failed or lost the
+// race is tried last for kDemotion; otherwise a dead first address would cost every device 250 ms. No address is ever
+// left out.
 //
-// What is behind the addresses, or on the way to them, is one broker: a large ClientHello that got no answer where a
-// small one did is a large one's fault with all of them. One thread.
+// All addresses are assumed to lead to one broker over one path: if a large ClientHello went unanswered where a small
+// one was answered, all addresses get small ones. One thread.
 #pragma once
 
 #include <cstdint>
@@ -22,15 +22,15 @@ class AddressBook {
   AddressBook() = default;
   explicit AddressBook(std::vector<SocketAddress> addresses) { replace(std::move(addresses)); }
 
-  // What the resolver knows now. An address that stays keeps its demotion, whatever the new order is.
+  // Takes the resolver's latest result. An address that is still in it keeps its demotion.
   void replace(std::vector<SocketAddress> addresses);
 
-  // `now` in milliseconds of any clock, always the same.
+  // `now` is in milliseconds; every call must use the same clock.
   std::vector<SocketAddress> order(uint64_t now) const;
   void demote(const SocketAddress& address, uint64_t now);
   void promote(const SocketAddress& address);
 
-  // Small ClientHellos (tls::Hello) for a while.
+  // Asks for small ClientHellos (tls::Hello) for kSmallHello.
   void want_small_hello(uint64_t now) { small_hello_until_ = now + kSmallHello; }
   bool wants_small_hello(uint64_t now) const { return small_hello_until_ > now; }
 

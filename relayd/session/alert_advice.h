@@ -1,4 +1,4 @@
-// What an operator can do about a TLS alert that a peer ended a handshake with (RFC 8446 section 6). Pure.
+// Tells the operator what to do when a peer ends a handshake with a TLS alert (RFC 8446 section 6). Pure.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace relayd {
 
-// From a device, about the listener; from the remote broker, about a device's connection. "": nothing better is known
-// than the alert's name.
+// A device's alert is about the listener; the remote broker's is about a device's connection. "": the alert's name says
+// all there is to say.
 std::string_view advice_on_device_alert(int code);
 std::string_view advice_on_remote_alert(int code);
 

@@ -1,8 +1,8 @@
-// How a session ends: what the device is told, and that what either side said before it stopped is delivered.
+// How a session ends: which answer the device gets, and how pending data is delivered first.
 //
-// A device's DISCONNECT is passed on, and what the broker says to it passed back, until the broker closes (parting). A
-// leg that closes is given time for as long as its peer takes some of what is left, whatever that takes in all; only
-// send_timeout without progress ends it. Once everything has been taken, the peer has kLinger for its own end.
+// The device's DISCONNECT goes to the broker, and the broker's answer goes back, until the broker closes (parting). A
+// closing leg may take as long as it needs while its peer keeps reading; send_timeout without progress ends it. Once
+// the peer has read everything, it has kLinger to close its own side.
 #include <algorithm>
 
 #include "common/log.h"
@@ -17,11 +17,11 @@ using mqtt::DisconnectReason;
 using mqtt::Refusal;
 
 constexpr Milliseconds kLinger{5000};
-constexpr Milliseconds kLook{1000};  // how often it is looked at what the peers have taken
+constexpr Milliseconds kLook{1000};  // how often the peers' progress is checked
 
 }  // namespace
 
-// keyd's answer, as the device is told it. nullopt: none in time.
+// Maps keyd's answer to a CONNACK. nullopt: keyd did not answer in time.
 Refusal Session::refusal_of(std::optional<ipc::Status> status) {
   if (!status) return Refusal::server_unavailable;
   switch (*status) {
@@ -31,12 +31,12 @@ Refusal Session::refusal_of(std::optional<ipc::Status> status) {
   }
 }
 
-// wolfSSL has declined by an alert (RFC 5246 section 7.2.2); whether the broker then goes on is its own matter.
+// wolfSSL has declined with an alert (RFC 5246 section 7.2.2); the broker decides whether to continue.
 void Session::note_renegotiation() {
-  if (told_of_renegotiation_ || !upstream_ || !upstream_->has_declined_renegotiation()) return;
-  told_of_renegotiation_ = true;
+  if (renegotiation_logged_ || !upstream_ || !upstream_->has_declined_renegotiation()) return;
+  renegotiation_logged_ = true;
   common::log::warning(
-      "the remote broker asked for a TLS 1.2 renegotiation, which was declined; it may end the session",
+      "the remote broker asked for a TLS 1.2 renegotiation; relayd declined it, and the broker may end the session",
       {{"worker", services_.worker}, {"session", id_}, {"client_id", client_id_}});
 }
 
@@ -55,7 +55,7 @@ void Session::upstream_ended(const tls::End& end) {
       to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
   switch (end.cause) {
     case tls::End::Cause::peer_certificate:
-      return refuse(Refusal::server_unavailable, "the remote broker's certificate is refused", end.text);
+      return refuse(Refusal::server_unavailable, "the remote broker's certificate was refused", end.text);
     case tls::End::Cause::own_certificate:
       return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate",
                     with_advice(end.text, advice_on_remote_alert(end.alert_code)));
@@ -77,14 +77,14 @@ void Session::refuse(Refusal refusal, std::string_view why, std::string_view det
 }
 
 void Session::disconnect(DisconnectReason reason, std::string_view why) {
-  // Not before a CONNACK of success (MQTT-3.14.0-1), not inside of a packet.
+  // Not before a successful CONNACK (MQTT-3.14.0-1), and not inside a packet.
   if (empty_broker_ ||
       (state_ == State::relaying && down_.at_boundary() && down_.state() == mqtt::Framer::State::running))
     device_.write(mqtt::encode_disconnect(connect_.version, reason, why, connect_.maximum_packet_size).bytes());
   finish(why, Level::warning);
 }
 
-// ---- what was said is delivered ------------------------------------------------------------------------------------
+// ---- delivering pending data ---------------------------------------------------------------------------------------
 
 Milliseconds Session::Progress::idle(const tls::Stream& stream, uint64_t now) {
   if (const uint64_t taken = stream.delivered(); taken > delivered) *this = {taken, now};
@@ -92,8 +92,8 @@ Milliseconds Session::Progress::idle(const tls::Stream& stream, uint64_t now) {
   return Milliseconds(now - std::min(at, now));
 }
 
-// The device has said DISCONNECT. A broker may have something to say to that (a DISCONNECT 0x81 or 0x82 to a malformed
-// one), and ends the connection; the device's own end is passed on.
+// The device has sent DISCONNECT. The broker may answer (a malformed one gets DISCONNECT 0x81 or 0x82) and then closes
+// the connection. If the device closes first, that is passed on.
 void Session::part() {
   device_ended_ = true;
   throttle_.reset();
@@ -103,12 +103,12 @@ void Session::part() {
 }
 
 void Session::start_lingering() {
-  // The first look measures: most peers have ended by then, and cost no system call.
+  // The first check takes the first measurement. Most peers have closed by then and so cost no system call.
   device_progress_ = upstream_progress_ = {0, now()};
   deadline_.start(std::min(kLook, services_.config.listener.send_timeout));
 }
 
-// Whether there is nothing to wait for any more. Else `left` becomes the time until it could be so, if that is less.
+// True if there is nothing left to wait for. Otherwise lowers `left` to the earliest time at which that could be so.
 bool Session::is_over(const tls::Stream& stream, Progress& progress, Milliseconds& left) {
   if (stream.closed()) return true;
   const Milliseconds patience = stream.undelivered() > 0 ? services_.config.listener.send_timeout : kLinger;
@@ -129,7 +129,7 @@ void Session::check_lingering() {
 
 // ---- the end -------------------------------------------------------------------------------------------------------
 
-// Our own decision: said in the way that the session's state allows.
+// The relay ends the session, and tells the device in the way that the session's state allows.
 void Session::end(Refusal before_connack, DisconnectReason after, std::string_view why) {
   switch (state_) {
     case State::device_handshake:
@@ -156,7 +156,7 @@ bool Session::end_by_operator() {
   return true;
 }
 
-// What the device did, or did not do, ends the session.
+// The device ended the session, by what it did or failed to do.
 void Session::device_left(std::string_view why, Level level) {
   device_ended_ = true;
   if (state_ == State::device_handshake) finish(why, level, &services_.failed_handshakes);

@@ -9,13 +9,13 @@
 namespace relayd {
 namespace {
 
-constexpr size_t kMaxCauses = 4;  // that are told; the others are counted
+constexpr size_t kMaxCauses = 4;  // reported in words; further ones are only counted
 
 }  // namespace
 
 void set_tcp_options(int socket) {
-  // A peer that vanished without a FIN: found after 60 s + 4 * 15 s of silence (tcp(7)); keep alive of MQTT is the
-  // remote broker's business. None of these can fail on a TCP socket.
+  // A peer that vanished without a FIN is detected after 60 s + 4 * 15 s of silence (tcp(7)). The remote broker handles
+  // MQTT's keep alive. These calls can't fail on a TCP socket.
   const int on = 1, idle = 60, interval = 15, probes = 4;
   setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -28,7 +28,7 @@ struct Dialer::Attempt {
   Dialer& dialer;
   SocketAddress address;
   common::Fd socket;
-  std::unique_ptr<common::Poll> poll = {};  // behind the socket: it goes first
+  std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it
 };
 
 Dialer::Dialer(uv_loop_t* loop, AddressBook& book, std::chrono::milliseconds budget, void* owner, Done done)
@@ -47,8 +47,8 @@ Dialer::Dialer(uv_loop_t* loop, AddressBook& book, std::chrono::milliseconds bud
 
 Dialer::~Dialer() = default;
 
-// connect(2). A machine without any IPv6 address says EADDRNOTAVAIL to those of the broker's (ip(7)), so that the
-// others are tried, whatever the cause.
+// connect(2). On a machine without IPv6, the broker's IPv6 addresses fail with EADDRNOTAVAIL (ip(7)). That must not
+// stop the dialer from trying the other addresses.
 Dialer::Fault Dialer::fault_of(int error) {
   switch (error) {
     case EMFILE:
@@ -72,7 +72,7 @@ std::chrono::milliseconds Dialer::share(Last last) const {
   return left() / (more + 1);
 }
 
-// Begins one more attempt. Without any left or under way, the deadline comes at once: from the loop, not from here.
+// Starts the next attempt. If no address is left and no attempt is running, fires the deadline from the loop, not here.
 void Dialer::next() {
   while (!to_try_.empty() && !failure_.busy) {
     const SocketAddress address = to_try_.front();
@@ -111,8 +111,8 @@ void Dialer::on_ready(Attempt& attempt) {
     failed(mine->address, strerror(error));
     return next();
   }
-  // Those that had their head start and lost; a younger one may be as good. Should this one be of no use, they have
-  // another chance.
+  // An attempt that lost despite its head start is demoted; a younger one may be as good. All of them are tried again
+  // if this connection proves useless.
   for (size_t i = 0; i < attempts_.size(); i++) {
     const SocketAddress& other = attempts_[i]->address;
     if (std::ranges::find(by_merit_, other) < std::ranges::find(by_merit_, mine->address))

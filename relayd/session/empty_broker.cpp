@@ -83,10 +83,10 @@ EmptyBroker::Outcome EmptyBroker::accept(std::span<const std::uint8_t, 16> rando
     return outcome_;
   }
   if (wants_authentication_) {
-    refuse(mqtt::Refusal::bad_authentication_method, "enhanced authentication is not offered here (MQTT section 4.12)");
+    refuse(mqtt::Refusal::bad_authentication_method, "enhanced authentication is not supported (MQTT section 4.12)");
     return outcome_;
   }
-  std::string properties;  // MQTT section 3.2.2.3; what is not told has its default
+  std::string properties;  // MQTT section 3.2.2.3; an absent property has its default
   if (v5() && asked_for_expiry_) {
     add_id(properties, mqtt::PropertyId::session_expiry_interval);
     add_u32(properties, 0);
@@ -148,7 +148,7 @@ void EmptyBroker::check_header() {
     case PacketType::suback:
     case PacketType::unsuback:
     case PacketType::pingresp:
-      return fail(DisconnectReason::protocol_error, "a server's packet from a client (MQTT section 2.1.2)");
+      return fail(DisconnectReason::protocol_error, "a client sent a server's packet (MQTT section 2.1.2)");
     default: break;
   }
   if (!flags_are_valid(version_, type, header_.flags()))
@@ -159,7 +159,7 @@ void EmptyBroker::check_header() {
     fail(DisconnectReason::packet_too_large, "a packet other than PUBLISH is larger than 64 KiB");
 }
 
-// Reads the head where it is if it is whole; else gathers as much as is known to be needed, and tries again.
+// Reads the head in place if it is complete; otherwise collects `need_` bytes and tries again.
 Bytes EmptyBroker::take_head(Bytes in, std::string& out) {
   if (need_ == 0) {
     const Bytes here = in.first(std::min<std::size_t>(in.size(), header_.remaining()));
@@ -172,8 +172,7 @@ Bytes EmptyBroker::take_head(Bytes in, std::string& out) {
   return in.subspan(count);
 }
 
-// The size of the head that has been dealt with; nothing if it failed or `need_` bytes of body are wanted
-// first.
+// Handles the head and returns its size; nothing if it failed, or if `need_` bytes of body must come first.
 std::optional<std::uint32_t> EmptyBroker::read_head(Bytes body, std::string& out) {
   const std::uint32_t remaining = header_.remaining();
   std::uint32_t size = remaining;
@@ -202,8 +201,7 @@ Bytes EmptyBroker::skip_payload(Bytes in, std::string& out) {
   return in.subspan(count);
 }
 
-// A publish is acknowledged when all of it is here, as it is a broker's from then on (MQTT-4.3.2-4,
-// MQTT-4.3.3-8).
+// Acknowledges a PUBLISH only when all of it has arrived: the broker owns it from then on (MQTT-4.3.2-4, MQTT-4.3.3-8).
 void EmptyBroker::end_packet(std::string& out) {
   if (header_.type() == PacketType::publish && publish_.qos > 0)
     acknowledge(publish_.qos == 1 ? PacketType::puback : PacketType::pubrec, publish_.packet_id, kNoMatchingSubscribers,
@@ -212,7 +210,7 @@ void EmptyBroker::end_packet(std::string& out) {
   phase_ = Phase::header;
 }
 
-// True if publish_ is complete; else it failed or need_ is set.
+// True if publish_ is complete; otherwise the packet failed, or need_ is set.
 bool EmptyBroker::read_publish(Bytes body) {
   const auto result = mqtt::parse_publish(version_, header_.flags(), body, header_.remaining());
   if (const auto* flaw = std::get_if<mqtt::Flaw>(&result)) {
@@ -227,9 +225,9 @@ bool EmptyBroker::read_publish(Bytes body) {
     return false;
   }
   if (more != nullptr) return false;
-  publish_.topic = {};           // the caller's bytes
+  publish_.topic = {};           // it points into the caller's bytes
   if (publish_.has_topic_alias)  // Topic Alias Maximum is 0
-    fail(DisconnectReason::topic_alias_invalid, "a topic alias, of which none was offered (MQTT section 3.3.2.3.4)");
+    fail(DisconnectReason::topic_alias_invalid, "a topic alias, but the broker allows 0 (MQTT section 3.3.2.3.4)");
   return true;
 }
 
@@ -246,7 +244,7 @@ void EmptyBroker::answer_whole(Bytes body, std::string& out) {
   }
 }
 
-// SUBACK grants what was asked for. UNSUBACK says success: that is what the device wants to be so, and it is.
+// SUBACK grants the QoS that the device asked for. UNSUBACK says success: the device is not subscribed afterwards.
 void EmptyBroker::answer_filters(mqtt::FilterReader::Of packet, Bytes body, std::string& out) {
   const bool subscribe = packet == mqtt::FilterReader::Of::subscribe;
   mqtt::Subscription subscription;
@@ -265,8 +263,8 @@ void EmptyBroker::answer_filters(mqtt::FilterReader::Of packet, Bytes body, std:
   while (granted.next(subscription)) add(out, subscribe ? subscription.qos : kSuccess);
 }
 
-// PUBREL ends a publish of QoS 2. PUBACK, PUBREC and PUBCOMP answer publishes of an earlier session, which
-// brokers bear with: of the three, only PUBREC waits for an answer.
+// PUBREL ends a QoS 2 PUBLISH. PUBACK, PUBREC and PUBCOMP answer PUBLISH packets of an earlier session; brokers
+// tolerate them. Of the three, only PUBREC expects an answer.
 void EmptyBroker::answer_acknowledgement(Bytes body, std::string& out) {
   mqtt::Reader reader(body);
   const mqtt::Acknowledgement said = mqtt::read_acknowledgement(version_, reader);
@@ -280,13 +278,13 @@ void EmptyBroker::take_disconnect(Bytes body) {
   mqtt::Reader reader(body);
   const mqtt::Disconnect said = mqtt::read_disconnect(version_, reader);
   if (!asked_for_expiry_ && said.session_expiry_interval.value_or(0) != 0)
-    reader.protocol_error("DISCONNECT sets a session expiry that CONNECT had as 0 (MQTT section 3.14.2.2.2)");
+    reader.protocol_error("DISCONNECT sets a session expiry, but CONNECT had set 0 (MQTT section 3.14.2.2.2)");
   if (!reader.ok()) return fail(reader.flaw());
   outcome_.kind = Outcome::Kind::closed;
 }
 
-// The fixed header of an answer; fails, and appends nothing, if the device does not take that large a packet
-// (MQTT-3.1.2-24).
+// Appends an answer's fixed header; fails, and appends nothing, if the packet would exceed the device's Maximum Packet
+// Size (MQTT-3.1.2-24).
 bool EmptyBroker::begin_packet(std::uint8_t first, std::uint32_t remaining, std::string& out) {
   const std::uint32_t header_size = remaining < 128 ? 2 : remaining < 16384 ? 3 : 4;
   if (header_size + remaining > device_maximum_) {

@@ -1,19 +1,17 @@
-// The built-in empty local broker: what a broker does for a device when nobody else is on it.
+// The built-in empty local broker: behaves as a broker does when the device is its only client.
 //
-// A device without a key is allowed in and stays local; unless a real local broker is configured, it is
-// served here. It is accepted, its PINGREQ answered, its subscriptions granted, its publishes acknowledged
-// (5.0: 0x10, "no matching subscribers"). Nothing is stored and nothing is delivered, not even to the device
-// itself: no subscriptions, no retained messages, no will, no session after the connection (5.0 is told so:
-// Session Expiry Interval 0).
+// A device without a key is admitted and stays local. Unless a real local broker is configured, this one serves it: it
+// accepts the device, answers PINGREQ, grants subscriptions and acknowledges each PUBLISH (5.0: 0x10, "no matching
+// subscribers"). It stores and delivers nothing, not even to the device itself: no subscriptions, no retained messages,
+// no will, no session after the connection (5.0 devices get Session Expiry Interval 0).
 //
-// Retained messages are *not* announced as unavailable: then a 5.0 device that publishes one, or whose will
-// is retained (the usual "offline" message), would have to be refused (MQTT-3.2.2-13), and a device without a
-// key must be let in. A retained message that nobody can ever ask for is the same as none.
+// It does *not* announce retained messages as unavailable. If it did, it would have to refuse a 5.0 device that
+// publishes one or has a retained will, the usual "offline" message (MQTT-3.2.2-13), but a device without a key must be
+// admitted. Nobody can ever ask for a retained message here, so dropping it makes no difference.
 //
-// Sans-I/O: bytes in, bytes out, no clock. Keep alive and the connection are the caller's. Payloads are
-// skipped, never kept. Memory: kMaxPublishHead at most, and only while a packet's head is split over chunks.
-// Output: at most 5 bytes for 4 of input, plus CONNACK, so a caller that stops feeding while the device does
-// not read bounds `out`.
+// Sans-I/O: bytes in, bytes out, no clock. The caller handles keep alive and the connection. Payloads are skipped,
+// never kept. Memory: kMaxPublishHead at most, and only while a packet's head is split over chunks. Output: at most 5
+// bytes for 4 of input, plus CONNACK; the caller bounds `out` by not feeding while the device does not read.
 #pragma once
 
 #include <array>
@@ -33,12 +31,12 @@ namespace relayd {
 
 using AssignedClientId = std::array<char, 37>;  // not terminated
 
-// "auto-" and 32 hexadecimal digits, as mosquitto names clients; unique if `random` is.
+// "auto-" and 32 hexadecimal digits, as mosquitto does; unique if `random` is.
 AssignedClientId assigned_client_id(std::span<const std::uint8_t, 16> random);
 
 class EmptyBroker {
  public:
-  // Bytes behind the fixed header of any packet but PUBLISH.
+  // Bytes after the fixed header of any packet but PUBLISH.
   static constexpr std::uint32_t kMaxBody = 64 * 1024;
   // Bytes of PUBLISH's variable header: topic, packet identifier, property length, properties.
   static constexpr std::uint32_t kMaxPublishHead = 2 + 65535 + 2 + 4 + kMaxBody;
@@ -46,7 +44,7 @@ class EmptyBroker {
   struct Outcome {
     enum class Kind : std::uint8_t {
       go_on,
-      closed,   // the device said DISCONNECT: close
+      closed,   // the device sent DISCONNECT: close
       refused,  // before CONNACK: send mqtt::encode_connack(refusal, why), close
       failed,   // after CONNACK: send mqtt::encode_disconnect(reason, why), close
     };
@@ -56,23 +54,23 @@ class EmptyBroker {
     std::string_view why{};           // static text for the operator
   };
 
-  // Keeps nothing of `connect` that is a view. `max_packet_size` in bytes, announced to 5.0 devices if below
-  // the protocol's own.
+  // Keeps no view from `connect`. `max_packet_size` is in bytes; 5.0 devices are told if it is below the protocol's own
+  // limit.
   explicit EmptyBroker(const mqtt::Connect& connect, std::uint32_t max_packet_size = mqtt::kMaxPacketSize);
 
-  // Once, before feed(): appends CONNACK to `out`, or refuses and appends nothing. `random` is used for an
-  // empty client id.
+  // Call once, before feed(). Appends CONNACK to `out`, or refuses and appends nothing. `random` names a device whose
+  // client id is empty.
   Outcome accept(std::span<const std::uint8_t, 16> random, std::string& out);
 
-  // Takes what the device sent behind CONNECT, in any pieces, and appends whole packets to `out`. An outcome
-  // other than go_on stays; the bytes behind it are not looked at.
+  // Takes what the device sent after CONNECT, in any pieces, and appends whole packets to `out`. An outcome other than
+  // go_on is final; bytes after it are ignored.
   Outcome feed(mqtt::Bytes in, std::string& out);
 
  private:
   enum class Phase : std::uint8_t {
     header,   // the fixed header
-    head,     // the part of the body that has to be read
-    payload,  // the part that is skipped
+    head,     // the part of the body that is read
+    payload,  // the part of the body that is skipped
   };
 
   void refuse(mqtt::Refusal refusal, std::string_view why);
@@ -100,15 +98,15 @@ class EmptyBroker {
   bool empty_client_id_;
   bool wants_authentication_;
   bool asked_for_expiry_;         // a Session Expiry Interval other than 0
-  std::uint32_t device_maximum_;  // 5.0: bytes of the largest packet that the device takes
+  std::uint32_t device_maximum_;  // 5.0: the device's Maximum Packet Size, in bytes
   std::uint32_t max_packet_size_;
   Outcome outcome_{};
   Phase phase_ = Phase::header;
   mqtt::FixedHeader header_{};
-  std::uint32_t need_ = 0;  // bytes that `head_` must have before it is read again
+  std::uint32_t need_ = 0;  // bytes that `head_` must hold before it is read again
   std::uint32_t payload_left_ = 0;
-  mqtt::Publish publish_{};  // whose payload is going by, without its topic
-  std::string head_;         // the body's beginning, if it came in pieces
+  mqtt::Publish publish_{};  // the PUBLISH in progress, without its topic
+  std::string head_;         // the start of the body, if it came in pieces
 };
 
 }  // namespace relayd

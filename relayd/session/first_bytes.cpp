@@ -9,8 +9,8 @@ namespace {
 
 using Bytes = std::span<const uint8_t>;
 
-// The PROXY protocol, version 2 (haproxy.org, proxy-protocol.txt section 2.2): twelve bytes that no TLS begins with.
-// The first five, a TLS record's header, may be all that has come; the NUL is in no text.
+// The PROXY protocol, version 2 (haproxy.org, proxy-protocol.txt section 2.2): 12 bytes that can't start TLS. Perhaps
+// only the first 5 have come (a TLS record header's length); the NUL among them rules out a text protocol.
 constexpr std::string_view kProxyV2("\r\n\r\n\0\r\nQUIT\n", 12);
 constexpr size_t kLeastOfProxyV2 = 5;
 constexpr std::string_view kProxyV1 = "PROXY ";
@@ -24,8 +24,8 @@ bool begins(Bytes bytes, std::string_view with) {
          std::equal(with.begin(), with.end(), bytes.begin(), [](char a, uint8_t b) { return uint8_t(a) == b; });
 }
 
-// CONNECT's fixed header, then the protocol's name (MQTT section 3.1.2.1). A first byte alone will do: 0x10 begins no
-// TLS record (RFC 8446 section 5.1).
+// CONNECT's fixed header, then the protocol's name (MQTT section 3.1.2.1). The first byte alone suffices: no TLS record
+// starts with 0x10 (RFC 8446 section 5.1).
 bool is_mqtt(Bytes bytes) {
   if (bytes[0] != 0x10) return false;
   size_t at = 1;
@@ -38,7 +38,7 @@ bool is_mqtt(Bytes bytes) {
 
 Speaks what_speaks(Bytes first) {
   if (first.empty()) return Speaks::nothing;
-  // RFC 8446 section 5.1: a handshake record, or an alert of a peer that is already unhappy.
+  // RFC 8446 section 5.1: a handshake record, or an alert from a peer that has already failed.
   if ((first[0] == 22 || first[0] == 21) && (first.size() < 2 || first[1] == 3)) return Speaks::tls;
   if (is_mqtt(first)) return Speaks::mqtt;
   const auto of_v2 = kProxyV2.substr(0, std::clamp(first.size(), kLeastOfProxyV2, kProxyV2.size()));
@@ -53,16 +53,17 @@ std::string named(Speaks speaks, Bytes first) {
   switch (speaks) {
     case Speaks::mqtt: return "spoke plain MQTT; this port is MQTT over TLS: switch TLS on in the device (mqtts)";
     case Speaks::http:
-      return "spoke HTTP; this port is MQTT over TLS, without WebSocket: let health checks connect by TCP only, and "
-             "ask for /metrics at metrics.bind";
-    case Speaks::ssh: return "spoke SSH; this port is MQTT over TLS: correct the client's port, or ignore a scanner";
+      return "spoke HTTP; this port is MQTT over TLS, without WebSocket: configure health checks to connect by TCP "
+             "only, and read /metrics at metrics.bind";
+    case Speaks::ssh:
+      return "spoke SSH; this port is MQTT over TLS: correct the client's port, or ignore it if it is a scanner";
     case Speaks::proxy:
       return std::string("sent a PROXY protocol header, version ") + (first[0] == 'P' ? "1" : "2") +
-             ", before TLS, which is not understood here: switch it off at the load balancer (HAProxy: send-proxy, "
+             ", before TLS, which is not supported here: switch it off at the load balancer (HAProxy: send-proxy, "
              "send-proxy-v2; nginx: proxy_protocol; AWS: proxy_protocol_v2.enabled)";
     case Speaks::other:
-      return "sent what is no TLS, beginning with the bytes " + common::hex(first.data(), first.size()) +
-             "; this port is MQTT over TLS: is TLS on in the device, and the port right?";
+      return "sent something other than TLS, beginning with the bytes " + common::hex(first.data(), first.size()) +
+             "; this port is MQTT over TLS: check that the device has TLS switched on and uses the right port";
     case Speaks::tls:
     case Speaks::nothing: break;
   }
@@ -83,12 +84,13 @@ std::string named_answer(Bytes first) {
       return "answered in plain MQTT: that port has no TLS; remote_port must be the broker's port for MQTT over TLS, "
              "usually 8883";
     case Speaks::http:
-      return "answered in HTTP: a web server or a proxy is there; remote_host and remote_port must be the broker's "
-             "MQTT over TLS, without a proxy in between";
+      return "answered in HTTP: a web server or a proxy is there; remote_host and remote_port must name the broker's "
+             "MQTT over TLS port, without a proxy in between";
     case Speaks::ssh: return "answered in SSH: remote_port must be the broker's port for MQTT over TLS, usually 8883";
     case Speaks::other:
     case Speaks::proxy:
-      return "answered with what is no TLS, beginning with the bytes " + common::hex(first.data(), first.size()) +
+      return "answered with something other than TLS, beginning with the bytes " +
+             common::hex(first.data(), first.size()) +
              "; remote_port must be the broker's port for MQTT over TLS, usually 8883";
     case Speaks::tls:
     case Speaks::nothing: break;

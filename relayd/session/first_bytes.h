@@ -1,7 +1,7 @@
-// What a peer at the TLS port speaks, by the first bytes that it sent: a device without TLS, a browser, ssh or a load
-// balancer with a PROXY header each needs another remedy than a device whose handshake fails.
+// Recognises the protocol that a peer speaks at the TLS port by its first bytes. A device without TLS, a browser, ssh
+// and a load balancer that sends a PROXY header each need a different remedy from a device whose handshake fails.
 //
-// Pure; looks at no more than kFirstBytes bytes, which a handshake keeps (relayd/tls/stream.h).
+// Pure; reads at most kFirstBytes bytes, which a handshake keeps (relayd/tls/stream.h).
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,13 @@
 
 namespace relayd {
 
-// `nothing`: no byte came. A start of a TLS record counts as TLS.
+// `nothing`: no byte came. The start of a TLS record counts as TLS.
 Speaks what_speaks(std::span<const uint8_t> first);
 
-// What that is, and what the operator can do: a whole sentence, for those of kNotTls only.
+// Names the protocol and says what the operator can do, in a whole sentence. "" for protocols that are not in kNotTls.
 std::string named(Speaks speaks, std::span<const uint8_t> first);
 
-// What a server answers to a ClientHello, and in words what to do: "" for TLS, and for silence.
+// The same for a server's answer to a ClientHello. named_answer() returns "" for TLS and for silence.
 Speaks what_answers(std::span<const uint8_t> first);
 std::string named_answer(std::span<const uint8_t> first);
 

@@ -36,14 +36,14 @@ void Session::start() {
   if (!device_.server_handshake(services_.listener, std::move(key))) finish("no memory for TLS", Level::error);
 }
 
-// Every wait has its deadline: a state and its timer are set together.
+// Every wait has a deadline: the state and its timer are set together.
 void Session::move_to(State state) {
   state_ = state;
   const Config& config = services_.config;
   switch (state) {
     case State::device_handshake: return deadline_.start(config.listener.handshake_timeout);
     case State::awaiting_connect: return deadline_.start(config.listener.idle_timeout);
-    case State::looking_up:  // the keyd client has its own, and so has the dialer
+    case State::looking_up:  // the keyd client and the dialer have deadlines of their own
     case State::dialing: return deadline_.stop();
     case State::remote_handshake: return deadline_.start(dialer_->share(after_this()));
     case State::awaiting_connack: return deadline_.start(config.remote.connack_timeout);
@@ -125,7 +125,7 @@ void Session::on_closed(tls::Stream&) {
 // ---- CONNECT -------------------------------------------------------------------------------------------------------
 
 void Session::read_connect(std::span<const uint8_t> bytes) {
-  // Bounded: the parser refuses from its fixed header a CONNECT that is larger than max_connect_size.
+  // Bounded: the parser refuses a CONNECT larger than max_connect_size as soon as it has the fixed header.
   connect_bytes_.insert(connect_bytes_.end(), bytes.begin(), bytes.end());
   const auto result = mqtt::parse_connect(connect_bytes_, services_.config.listener.max_connect_size);
   if (std::holds_alternative<mqtt::NeedMore>(result)) return;
@@ -163,7 +163,7 @@ void Session::look_up() {
   const std::string spellings = other_spellings();
   const ipc::Lookup lookup{ipc::Role::device, chain_.spki, origin_of(address_, id_), client_id_, spellings};
   lookup_ = services_.keyd.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_lookup(answer); });
-  if (!lookup_) refuse(Refusal::server_busy, "too many requests wait for keyd");
+  if (!lookup_) refuse(Refusal::server_busy, "too many requests are waiting for keyd");
 }
 
 void Session::on_lookup(const ipc::Client::Answer& answer) {
@@ -179,7 +179,7 @@ void Session::on_lookup(const ipc::Client::Answer& answer) {
 
 void Session::stay_local() {
   const bool newest = claim();
-  client_id_.resize(std::min(client_id_.size(), ipc::kMaxClientId));  // for the log only, from here on
+  client_id_.resize(std::min(client_id_.size(), ipc::kMaxClientId));  // from here on only the log uses it
   connect_.client_id = client_id_;
   release_chain();
   if (!newest) return supersede();
@@ -216,16 +216,16 @@ void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
   tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_)};
   if (upstream_->client_handshake(services_.remote, chain_, std::move(key), hello_)) return;
   if (upstream_->exhausted()) refuse(Refusal::server_busy, "no memory for a TLS handshake");
-  else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection of its own");
+  else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection to the broker");
 }
 
-// An address that takes the connection and then fails in TLS, or says nothing, is no better than one that refuses. No
-// CONNECT has been sent: the next one may be tried. Where a large ClientHello got not a byte back, all further ones are
-// small, and the only address is tried again.
+// An address that accepts the connection but then fails in TLS, or stays silent, is as useless as one that refuses. No
+// CONNECT has been sent, so the next address may be tried. If a large ClientHello got no byte back, all later ones are
+// small, and a sole address is tried again.
 void Session::try_next_address(std::string_view why) {
   const auto last = upstream_->first_bytes().empty() ? after_this() : Dialer::Last::final;
   unanswered_ |= last == Dialer::Last::again;
-  upstream_->close();  // and destroyed once another one is there
+  upstream_->close();  // destroyed when the next stream replaces it
   move_to(State::dialing);
   dialer_->try_next(why, last);
 }
@@ -239,16 +239,15 @@ void Session::note_small_hello() {
   AddressBook& book = services_.remote_addresses;
   if (!book.wants_small_hello(now()))
     common::log::warning(
-        "the remote broker answers a small first TLS message, and not one with X25519MLKEM768's key, of over 1,400 "
-        "bytes; "
-        "for an hour it gets small ones, which offer X25519MLKEM768 without a key: a firewall or proxy on the way "
-        "wants "
-        "the message in one packet: mend that one, or leave X25519MLKEM768 out of remote.groups");
+        "the remote broker answers a small ClientHello, but not one of over 1,400 bytes with X25519MLKEM768's key; for "
+        "an hour it gets small ones, which offer X25519MLKEM768 without a key. A firewall or proxy on the way may drop "
+        "a ClientHello that spans two packets: repair it, or remove X25519MLKEM768 from remote.groups");
   book.want_small_hello(now());
 }
 
 void Session::handshake_is_late() {
-  // keyd's time is not the address's; and a share that was kept for a small ClientHello is given to whoever answers.
+  // The time that keyd takes does not count against the address. If the broker has answered and no other address is
+  // left, this handshake gets the share that was reserved for a small ClientHello.
   const bool signs = upstream_->awaits_signature();
   const bool answers = !upstream_->first_bytes().empty() && !dialer_->has_more();
   const auto left = dialer_->left();
@@ -309,7 +308,7 @@ void Session::forward_up(std::span<const uint8_t> bytes) {
     case mqtt::Framer::State::malformed_length:
     case mqtt::Framer::State::reserved_type:
       device_ended_ = true;
-      return disconnect(DisconnectReason::malformed, "the device sent what is not MQTT");
+      return disconnect(DisconnectReason::malformed, "the device sent something other than MQTT");
   }
 }
 
@@ -319,9 +318,9 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
   const auto first = down_.first_type();
   if (state_ == State::awaiting_connack && first && first != mqtt::PacketType::connack &&
       first != mqtt::PacketType::auth)
-    return refuse(Refusal::server_unavailable, "the broker's first packet is no CONNACK");
-  // Not joined into records larger than the broker's own: it may know the device to have small buffers, as a broker
-  // that writes each packet by itself does. Without TLS a packet is what it wrote.
+    return refuse(Refusal::server_unavailable, "the broker's first packet is not a CONNACK");
+  // The device never gets a TLS record larger than the broker's own records: the broker may keep them small because the
+  // device's buffers are. Without TLS, one packet counts as one record.
   device_.write(bytes.first(fed.good), to_remote_ ? upstream_->largest_record() : down_.largest_packet());
   count(services_.counters.bytes_down, fed.good);
   count(services_.counters.messages_down, down_.packets(mqtt::PacketType::publish) - before);
@@ -337,14 +336,14 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
     case mqtt::Framer::State::disconnected: return finish("the broker disconnected the device");
     default:
       if (state_ == State::awaiting_connack)
-        return refuse(Refusal::server_unavailable, "the broker sent what is not MQTT");
-      return disconnect(DisconnectReason::unspecified_error, "the broker sent what is not MQTT");
+        return refuse(Refusal::server_unavailable, "the broker sent something other than MQTT");
+      return disconnect(DisconnectReason::unspecified_error, "the broker sent something other than MQTT");
   }
 }
 
 void Session::feed_empty_broker(std::span<const uint8_t> bytes) {
   const uint64_t before = up_.packets(mqtt::PacketType::publish);
-  const auto counted = up_.feed(bytes);  // what is wrong, the broker says
+  const auto counted = up_.feed(bytes);  // only counts: the empty broker below reports faults
   const uint64_t messages = up_.packets(mqtt::PacketType::publish) - before;
   count(services_.counters.bytes_up, counted.good);
   count(services_.counters.messages_up, messages);
@@ -367,7 +366,7 @@ void Session::apply(const EmptyBroker::Outcome& outcome) {
   }
 }
 
-// The broker said yes.
+// The broker accepted the device.
 void Session::session_up(std::string_view to, std::string_view tls) {
   is_up_ = true;
   dialer_.reset();

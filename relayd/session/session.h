@@ -1,16 +1,16 @@
-// One device's life: its handshake, its CONNECT, where it goes, and the relaying until either side stops.
+// One device's connection: its handshake, its CONNECT, its route, and the relaying until either side stops.
 //
 //   device_handshake → awaiting_connect → looking_up ─┬─► dialing → remote_handshake ─► awaiting_connack → relaying
 //                                                     ├─► dialing (local broker) ─────► awaiting_connack → relaying
 //                                                     └─► relaying (built-in empty broker)
 //   awaiting_connack, relaying ─device's DISCONNECT─► parting;  every state → closing → gone
 //
-// MQTT bytes pass unchanged. What the session says itself is a CONNACK that refuses, or a 5.0 DISCONNECT between two
-// packets; never a CONNACK of success for a device that has a key, never a PINGRESP. When either side stops, so does
-// the other; what it had said before is delivered first (closing.cpp). One thread; owned by the worker.
+// MQTT bytes pass unchanged. The session itself sends only a refusing CONNACK, or a 5.0 DISCONNECT between two packets;
+// it never sends a successful CONNACK to a device that has a key, and never a PINGRESP. When one side stops, the other
+// is closed after it has got all pending data (closing.cpp). One thread; owned by the worker.
 //
-// Before its CONNECT is sent the device is read all the same, so that its leaving is noticed (waiting.cpp). What bounds
-// a session that is up (session_limits.cpp): the keep alive, send_timeout, the device's rates.
+// The device is read even before its CONNECT is forwarded, so that the session notices when it leaves (waiting.cpp).
+// Keep alive, send_timeout and the device's rates bound a session that is up (session_limits.cpp).
 #pragma once
 
 #include <algorithm>
@@ -46,9 +46,9 @@ using common::Milliseconds;
 
 class Session;
 
-// What a session needs from its worker. All of it outlives the session.
+// What a session needs from its worker. Everything here outlives the session.
 struct SessionServices {
-  const int worker;  // its number, for the log: keyd's audit has the same
+  const int worker;  // the worker's number, as in the log and in keyd's audit
   tls::Runtime& runtime;
   ipc::Client& keyd;
   const Config& config;
@@ -60,10 +60,10 @@ struct SessionServices {
   NewestTable& newest;
   void* owner;
   void (*retire)(void* owner, uint64_t session);                // the session is over: destroy it, but not at once
-  FlappingTable* flapping = nullptr;                            // none: nobody is banned
-  std::unordered_map<NewestTable::Device, Session*> waiting{};  // of each device the newest that waits for its upstream
+  FlappingTable* flapping = nullptr;                            // null: no device is ever banned
+  std::unordered_map<NewestTable::Device, Session*> waiting{};  // each device's newest session without an upstream
 
-  // A crowd that fails in the same way is told about in a few lines a second.
+  // Rate-limit the log lines of each kind of failure, should many devices fail in the same way.
   common::LogLimit failed_handshakes{}, failed_connects{}, impossible_ids{}, other_spellings{};
   std::array<common::LogLimit, mqtt::kRefusals.size()> refusals{};
   std::array<common::LogLimit, kNotTls.size()> not_tls{};
@@ -78,13 +78,13 @@ class Session final : public tls::StreamHandler {
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
-  // The worker is to go: the device is told, both sides are closed.
+  // The worker is about to exit: tells the device and closes both sides.
   void drain();
-  // The device's certificate has been revoked (crl_disconnect), or the operator wants it gone: the same.
+  // The same, because the device's certificate has been revoked (crl_disconnect), or because the operator asked for it.
   void end_revoked();
-  bool end_by_operator();                                      // false: it is ending already
-  const std::string& client_id() const { return client_id_; }  // once it has said CONNECT
-  // What the device showed. Kept for the session's life with crl_disconnect, else only as long as it is needed.
+  bool end_by_operator();                                      // false: the session is ending already
+  const std::string& client_id() const { return client_id_; }  // empty before CONNECT
+  // The device's certificate chain. With crl_disconnect kept for the session's life, otherwise until it is used.
   const tls::CertificateChain& chain() const { return chain_; }
 
  private:
@@ -96,11 +96,11 @@ class Session final : public tls::StreamHandler {
     remote_handshake,
     awaiting_connack,
     relaying,
-    parting,  // the device has said DISCONNECT, and the broker may answer
+    parting,  // the device has sent DISCONNECT; the broker may still answer
     closing,
   };
 
-  // What a stream's peer had taken when we looked last, and since when that is so.
+  // How much a stream's peer had taken at the last check, and since when that has not changed.
   struct Progress {
     uint64_t delivered = 0, at = 0;
     void begin(const tls::Stream& stream, uint64_t now) { *this = {stream.delivered(), now}; }
@@ -122,7 +122,7 @@ class Session final : public tls::StreamHandler {
 
   void read_connect(std::span<const uint8_t> bytes);
   void on_connect(const mqtt::Connect& connect);
-  // Its CONNECT has come, and no broker has it yet.
+  // The device's CONNECT has come, and no broker has it yet.
   bool waits_for_upstream() const {
     return state_ == State::looking_up || state_ == State::dialing || state_ == State::remote_handshake;
   }
@@ -151,7 +151,7 @@ class Session final : public tls::StreamHandler {
 
   void forward_up(std::span<const uint8_t> bytes);
   void forward_down(std::span<const uint8_t> bytes);
-  // The device has got a CONNACK, or a part of any packet: there is no place for a CONNACK of ours.
+  // The device has a CONNACK, or part of some packet, so the relay can't send a CONNACK of its own.
   bool broker_answered() const { return down_.packets(mqtt::PacketType::connack) > 0 || !down_.at_boundary(); }
   void feed_empty_broker(std::span<const uint8_t> bytes);
   void apply(const EmptyBroker::Outcome& outcome);
@@ -197,35 +197,35 @@ class Session final : public tls::StreamHandler {
   State state_ = State::device_handshake;
   common::Timer deadline_;
   tls::Stream device_;
-  tls::CertificateChain chain_;  // what the device showed; released once the remote handshake is done
+  tls::CertificateChain chain_;  // the device's; released after the remote handshake, unless crl_disconnect is on
 
   // From CONNECT on.
-  std::vector<uint8_t> connect_bytes_;  // CONNECT and what came behind it, until they are forwarded
+  std::vector<uint8_t> connect_bytes_;  // CONNECT and the bytes after it, until they are forwarded
   uint64_t connect_time_ = 0;           // nanoseconds, for NewestTable
   mqtt::Connect connect_;
   std::string client_id_;
   NewestTable::Device newest_id_ = 0;
   bool to_remote_ = false;
   tls::Hello hello_ = tls::Hello::usual;
-  bool unanswered_ = false;  // a large ClientHello was
-  bool told_of_renegotiation_ = false;
+  bool unanswered_ = false;  // a large ClientHello went unanswered
+  bool renegotiation_logged_ = false;
   std::optional<ipc::Client::Ticket> lookup_;
   std::unique_ptr<Dialer> dialer_;         // until the session is up
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker
   std::unique_ptr<EmptyBroker> empty_broker_;
   mqtt::Framer up_{mqtt::Version::v5_0}, down_{mqtt::Version::v5_0};
 
-  // From the broker's yes on.
+  // From a successful CONNACK on.
   bool is_up_ = false;
-  bool device_ended_ = false;                   // and not the broker or we
-  std::optional<mqtt::ConnackReader> connack_;  // 5.0: until it is over
-  Milliseconds keep_alive_{};                   // of silence, all in all; 0: no limit
-  uint64_t heard_at_ = 0;                       // when bytes of the device's came last
+  bool device_ended_ = false;                   // the device ended the session, not the broker or the relay
+  std::optional<mqtt::ConnackReader> connack_;  // 5.0: until CONNACK is complete
+  Milliseconds keep_alive_{};                   // longest silence allowed, multiplier included; 0: no limit
+  uint64_t heard_at_ = 0;                       // when the device's last bytes came
   struct Rates {
     TokenBucket messages, bytes;
   };
-  std::unique_ptr<Rates> rates_;                       // none: no limits
-  std::unique_ptr<common::Timer> throttle_, stalled_;  // made when first needed
+  std::unique_ptr<Rates> rates_;                       // null: no limits
+  std::unique_ptr<common::Timer> throttle_, stalled_;  // created when first needed
   Progress device_progress_{}, upstream_progress_{};
   FlappingTable::Device flapping_id_ = 0;
 };

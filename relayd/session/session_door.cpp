@@ -1,4 +1,4 @@
-// Who leaves before TLS is up: a probe, a stranger that speaks something else, or a device whose handshake failed.
+// Peers that leave before TLS is up: a probe, a peer that speaks another protocol, or a device whose handshake failed.
 #include "relayd/session/alert_advice.h"
 #include "relayd/session/session.h"
 
@@ -10,16 +10,17 @@ void Session::left_before_tls(const tls::End& end) {
   using Cause = tls::End::Cause;
   const auto first = device_.first_bytes();
   const Speaks speaks = what_speaks(first);
-  // A load balancer's health check connects and leaves, by FIN or by RST, every second: no line, and no failure.
+  // A load balancer's health check connects and leaves every second, by FIN or RST. It is not a failure, and not worth
+  // a log line above debug.
   if (speaks == Speaks::nothing && (end.cause == Cause::closed || end.cause == Cause::lost)) {
     count(services_.counters.tcp_probes);
-    log_end("a TCP probe: connected, and left without a byte", Level::debug, nullptr);
+    log_end("a TCP probe: connected and left without sending a byte", Level::debug, nullptr);
     return close_streams();
   }
   if (is_not_tls(speaks)) return spoke_no_tls(speaks);
   if (end.cause == Cause::closed || end.cause == Cause::lost)
-    return device_left("device: left in the midst of the TLS handshake (" + end.text +
-                       "), without an alert that says why; often it does not trust the listener's certificate");
+    return device_left("device: left during the TLS handshake (" + end.text +
+                       ") without an alert to say why; often it does not trust the listener's certificate");
   device_left("device: " + with_advice(end.text, end.alert ? advice_on_device_alert(end.alert_code) : ""),
               end.is_ordinary() ? Level::info : Level::warning);
 }

@@ -1,5 +1,5 @@
-// What bounds a session that is up: the device's keep alive, peers that take nothing, the device's rates, bans. None of
-// it costs a system call or a timer's restart a message.
+// The limits of a session that is up: keep alive, send_timeout for peers that stop reading, the device's rates, bans.
+// They cost no system call and no timer restart per message.
 #include "relayd/session/session.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace relayd {
 namespace {
 
-// A device with a limit is read in small pieces, so that one of them brings no debt of minutes.
+// A device with a rate limit is read in small pieces, so that one receive can't create a debt of minutes.
 constexpr size_t kLeastReceive = 512;
 constexpr uint64_t kBytesOfSmallMessage = 16;
 
@@ -25,17 +25,17 @@ void Session::set_limits() {
   device_.limit_receive(std::max<size_t>(most, kLeastReceive));
 }
 
-// The device is read again, unless something else speaks against it. May end the session: call it last.
+// Resumes reading from the device, unless congestion or a throttle forbids it. May end the session: call it last.
 void Session::resume_device() {
   const tls::Stream& sink = upstream_ ? *upstream_ : device_;
   if (sink.congested() || (throttle_ && throttle_->running())) return;
-  heard_at_ = now();  // meanwhile nobody listened
+  heard_at_ = now();  // the device was not read meanwhile, so its silence proves nothing
   device_.resume();
 }
 
 // ---- keep alive ----------------------------------------------------------------------------------------------------
 
-// MQTT section 3.2.2.3.14: the broker's word counts, not the device's.
+// MQTT section 3.2.2.3.14: the broker's Server Keep Alive overrides the device's value.
 void Session::follow_connack(std::span<const uint8_t> bytes) {
   connack_->feed(bytes);
   if (!connack_->done()) return;
@@ -48,8 +48,8 @@ void Session::set_keep_alive(uint16_t seconds) {
   const auto& listener = services_.config.listener;
   keep_alive_ = Milliseconds(static_cast<int64_t>(seconds * 1000.0 * listener.keepalive_multiplier));
   heard_at_ = now();
-  // A device may sleep as long as its keep alive allows, and what was sent to it wait (NB-IoT); then it is lost. The
-  // line to the broker may fail for as long, as it may for a device that is connected without a relay.
+  // A device may sleep for as long as its keep alive allows while data for it waits (NB-IoT); after that it is lost.
+  // The line to the broker may fail for the same time, as it could if the device were connected without a relay.
   device_.set_user_timeout(longest_silence());
   if (upstream_) upstream_->set_user_timeout(longest_silence());
   if (seconds == 0) return deadline_.stop();
@@ -57,7 +57,8 @@ void Session::set_keep_alive(uint16_t seconds) {
 }
 
 void Session::check_keep_alive() {
-  // Who isn't read can't be heard; and after a stop of this process, what came meanwhile hasn't been read yet.
+  // While the device is paused, its silence proves nothing. After this process was stopped (SIGSTOP), bytes that came
+  // meanwhile are still unread.
   if (device_.paused() || device_.has_unread()) heard_at_ = now();
   const Milliseconds silent(now() - heard_at_);
   if (silent < keep_alive_) return deadline_.start(keep_alive_ - silent);
@@ -67,9 +68,9 @@ void Session::check_keep_alive() {
              "silent for " + std::to_string(silent.count()) + " ms, longer than its keep alive allows");
 }
 
-// ---- peers that take nothing ---------------------------------------------------------------------------------------
+// ---- peers that stop reading ---------------------------------------------------------------------------------------
 
-// One timer for both legs, and none as long as the kernel takes everything.
+// One timer for both legs; it does not run while the kernel takes everything.
 void Session::watch_sends() {
   if (is_ending() || (!device_.congested() && (!upstream_ || !upstream_->congested()))) return;
   if (!stalled_)
@@ -80,10 +81,10 @@ void Session::watch_sends() {
   stalled_->start(services_.config.listener.send_timeout);
 }
 
-// Whether its peer has taken nothing, and the kernel neither, for send_timeout; the broker has the keep alive's time if
-// that is longer. Else `left` becomes the time until it could be so, if that is less.
+// True if neither the peer nor the kernel has taken a byte for send_timeout; for the broker, for the keep alive if that
+// is longer. Otherwise lowers `left` to the earliest time at which that could be so.
 bool Session::stalls(tls::Stream& stream, Progress& progress, Milliseconds& left) {
-  stream.push();  // after a stop of this process, the kernel may have room again
+  stream.push();  // if this process was stopped, the kernel may have room again
   if (is_ending() || !stream.congested()) return false;
   const bool device = &stream == &device_;
   const Milliseconds timeout = device ? services_.config.listener.send_timeout : longest_silence();
@@ -107,7 +108,7 @@ void Session::check_sends() {
 
 // ---- rates ---------------------------------------------------------------------------------------------------------
 
-// What has come is passed on, whatever the limits; but the device then waits until it is paid for.
+// Received data is always forwarded. If it exceeds a rate, the device is not read again until the debt is paid.
 void Session::charge(size_t bytes, uint64_t messages) {
   if (!rates_ || state_ == State::closing) return;
   rates_->bytes.take(bytes, now());
@@ -124,7 +125,7 @@ void Session::charge(size_t bytes, uint64_t messages) {
 // ---- bans ----------------------------------------------------------------------------------------------------------
 
 bool Session::banned() {
-  if (!services_.flapping || client_id_.empty()) return false;  // an empty id is many devices'
+  if (!services_.flapping || client_id_.empty()) return false;  // many devices share the empty id
   flapping_id_ = services_.flapping->device(client_id_, chain_.spki);
   return services_.flapping->banned(flapping_id_, now() / 1000);
 }

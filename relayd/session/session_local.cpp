@@ -1,5 +1,5 @@
-// A device that has no key stays local, by rule 3. Where the operator may have meant a key, that is said and counted:
-// its messages would be missed at the remote broker, and nothing else would tell.
+// A device without a key stays local (rule 3). If the operator may have meant a key for it, a warning is logged and
+// counted: otherwise nothing would explain why its messages never reach the remote broker.
 #include <algorithm>
 
 #include "common/log.h"
@@ -9,15 +9,15 @@
 namespace relayd {
 namespace {
 
-constexpr size_t kShownId = 100;  // bytes of an id that may have 65,535
+constexpr size_t kShownId = 100;  // bytes of the id that are logged; an id may have 65,535
 
 bool same_letter(uint8_t a, char b) {
   const auto lower = [](uint8_t c) { return c >= 'A' && c <= 'Z' ? c + 0x20 : c; };
   return lower(a) == lower(static_cast<uint8_t>(b));
 }
 
-// Any mixture of case can't be tried. The likely one can: a key is often named as its certificate is, whose common name
-// lies in it as it is written. "": the certificate has the id in no other case.
+// Not every mixture of upper and lower case can be tried, but the likely one can: a key file is often named after its
+// certificate's common name. Returns the id as the certificate spells it, or "" if it has the id in no other case.
 std::string as_in_certificate(std::string_view id, std::span<const uint8_t> certificate) {
   for (auto from = certificate.begin();; ++from) {
     from = std::search(from, certificate.end(), id.begin(), id.end(), same_letter);
@@ -29,7 +29,8 @@ std::string as_in_certificate(std::string_view id, std::span<const uint8_t> cert
 
 }  // namespace
 
-// As many as fit: an id of more than 150 bytes has them too long to be mistaken.
+// As many as fit into kMaxSpellings. For an id of more than 150 bytes some don't fit; such an id is too long to be
+// mistaken.
 std::string Session::other_spellings() const {
   std::string all;
   auto spellings = common::other_spellings(client_id_);
@@ -42,19 +43,19 @@ std::string Session::other_spellings() const {
 }
 
 void Session::warn_of_impossible_id() {
-  if (client_id_.empty()) return;  // it asks for a name of the broker's: no key can have been meant
+  if (client_id_.empty()) return;  // the device wants the broker to assign an id, so no key was meant
   count(services_.counters.impossible_ids);
   const auto left_out = services_.impossible_ids.admit(now());
   if (!left_out) return;
-  common::log::warning("the device stays local: no key file can have its client id as a name",
+  common::log::warning("the device stays local: its client id can't be the name of a key file",
                        {{"worker", services_.worker},
                         {"session", id_},
                         {"device", address_.text()},
                         {"client_id", client_id_.substr(0, kShownId)},
                         {"why", common::why_no_file_name(client_id_)},
                         {"fix",
-                         "to go to the remote broker it needs another client id: at most 251 bytes, without / "
-                         "and control characters"},
+                         "to reach the remote broker the device needs another client id: at most 251 bytes, without / "
+                         "and without control characters"},
                         {"suppressed", *left_out}});
 }
 
@@ -64,7 +65,7 @@ void Session::warn_of_other_spelling(std::span<const uint8_t> key) {
   if (!left_out) return;
   const std::string file = std::string(key.begin(), key.end()) + ".pem";
   const bool same_case = common::composed(client_id_) == common::composed({file.data(), key.size()});
-  common::log::warning("the device stays local: there is a key for its client id in another spelling only",
+  common::log::warning("the device stays local: the only key for its client id is spelled differently",
                        {{"worker", services_.worker},
                         {"session", id_},
                         {"device", address_.text()},

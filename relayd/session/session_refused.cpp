@@ -1,5 +1,5 @@
-// What a broker says that is no yes: its CONNACK that refuses passes whole, is counted by its code and told with its
-// reason; an answer that is no TLS is named.
+// How a broker's refusal is handled: its CONNACK passes to the device whole, is counted by its code and logged with its
+// reason. An answer that is not TLS is named.
 #include <cstdio>
 
 #include "relayd/session/alert_advice.h"
@@ -9,10 +9,10 @@ namespace relayd {
 
 using common::log::Level;
 
-// Called for each piece of a CONNACK that refuses, from the one with the code on. The rest of it is the device's too.
+// Called for each piece of a refusing CONNACK, from the piece with the code on; the device gets all of them.
 void Session::follow_refusal(std::span<const uint8_t> bytes) {
   if (connack_) connack_->feed(bytes);
-  if (down_.at_boundary()) refused_by_broker();  // a part of it would tell a device nothing
+  if (down_.at_boundary()) refused_by_broker();  // a device can't use part of a CONNACK
 }
 
 void Session::refused_by_broker() {
@@ -27,7 +27,7 @@ void Session::refused_by_broker() {
   finish(why, Level::warning, &services_.broker_refusals[nth]);
 }
 
-// Why an address is of no use: what it answered, if that was no TLS; else how its TLS ended, and what to do.
+// Why an address is useless: its answer, if that was not TLS; otherwise how TLS ended, and what to do about it.
 std::string Session::why_no_tls(const tls::End& end) const {
   std::string answer = named_answer(upstream_->first_bytes());
   if (!answer.empty()) return answer;

@@ -1,7 +1,7 @@
-// How fast something may go: so many in that time, with room for one period's worth at once.
+// A rate limit: `count` tokens per period, with a burst of one period's worth.
 //
-// What was taken is never taken back: it may bring the bucket into debt, and the taker then waits until that is paid.
-// Time is the caller's, in milliseconds of any clock that does not go back.
+// A token once taken is never returned. Taking more than there are puts the bucket into debt, and the caller waits
+// until the debt is paid. The caller supplies the time, in milliseconds of any clock that does not go back.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ class TokenBucket {
     return full_at_ns_ <= without_debt_ns ? 0 : (full_at_ns_ - without_debt_ns + kNsPerMs - 1) / kNsPerMs;
   }
 
-  // The same for who may not take before there is a whole token.
+  // Like wait(), for callers that need a whole token first.
   uint64_t wait_for_one(uint64_t now_ms) const {
     TokenBucket after = *this;
     after.take(1, now_ms);

@@ -1,14 +1,15 @@
-// While a session's upstream is being made: looked up, dialed, shaken hands with.
+// A session while its upstream is set up: key look-up, dialing, TLS handshake.
 //
-// The device is read, up to a bound, so that it is noticed at once when it gives up; then its CONNECT must not reach
-// the broker seconds later and take over the session that it has opened meanwhile. A device that has said DISCONNECT
-// has not given up: all that it said is delivered. A newer connection of the same device ends this one (newest.h).
+// The device is read, up to kMostAhead, so that the session notices at once when it gives up. Otherwise its CONNECT
+// would reach the broker seconds later and take over the session that the device has opened meanwhile. A device that
+// has sent DISCONNECT has not given up: everything it sent is delivered. A newer connection of the same device ends
+// this one (newest.h).
 #include "relayd/session/session.h"
 
 namespace relayd {
 namespace {
 
-constexpr size_t kMostAhead = 64 * 1024;  // bytes behind CONNECT, and what one more receive brings; then it is not read
+constexpr size_t kMostAhead = 64 * 1024;  // bytes after CONNECT at which reading stops; one receive may exceed it
 
 }  // namespace
 
@@ -17,21 +18,22 @@ void Session::hold(std::span<const uint8_t> bytes) {
   hold_back();
 }
 
-// A rate changes nothing here: a device that is not read is not noticed when it goes. It pays once its remote is there.
+// Rates don't apply yet: the session would not notice that a throttled device leaves. The device pays once its upstream
+// is up.
 void Session::hold_back() {
   if (connect_bytes_.size() - connect_.size > kMostAhead) device_.pause();
 }
 
-// CONNECT … DISCONNECT: the device may leave, and none of it is withdrawn.
+// The device has sent CONNECT … DISCONNECT: it may leave, and everything that it sent still counts.
 bool Session::has_said_all() const {
   mqtt::Framer framer(connect_.version, services_.config.listener.max_packet_size);
   return framer.feed(connect_bytes_).state == mqtt::Framer::State::disconnected;
 }
 
-// False: a newer connection of the device is known already. Not before keyd has answered: a device that may not come in
-// ends no other connection.
+// False: a newer connection of the device is already known. Called only after keyd has answered, so that a device which
+// is refused ends no other connection.
 bool Session::claim() {
-  if (client_id_.empty()) return true;  // many devices'
+  if (client_id_.empty()) return true;  // many devices share the empty id
   newest_id_ = services_.newest.device(client_id_, chain_.spki);
   services_.newest.claim(newest_id_, connect_time_, uv_hrtime());
   if (is_superseded()) return false;

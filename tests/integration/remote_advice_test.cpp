@@ -121,7 +121,7 @@ TEST_CASE("check tells a web server, a proxy and ssh from a broker") {
   const auto peer =
       GENERATE(Peer{"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "a web server or a proxy", "correct"},
                Peer{"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "answered in SSH", "correct"},
-               Peer{"220 mail.example ESMTP\r\n", "no TLS, beginning with the bytes 323230", "correct"});
+               Peer{"220 mail.example ESMTP\r\n", "other than TLS, beginning with the bytes 323230", "correct"});
   Checked test;
   const Port port(16, [&](int fd) {
     first_message(fd);
@@ -144,5 +144,5 @@ TEST_CASE("check tells a port that accepts and is mute, and one that closes at o
 TEST_CASE("check tells that the broker speaks none of remote.versions") {
   Checked test({.local = false, .remote_version = TlsVersion::v1_2, .start = false});
   test.world.relay().patch_relayd({{"remote", {{"versions", {"tlsv1.3"}}}}});
-  test.expect("protocol_version", "it speaks none of remote.versions");
+  test.expect("protocol_version", "it supports no version in remote.versions");
 }

@@ -99,7 +99,7 @@ TEST_CASE("a TLS 1.2 remote that asks for a renegotiation is told no, the log sa
   const auto message = mqtt::publish({.topic = "any/x", .payload = "on"});
   scene.remote.socket().send(scene.remote.encrypt(message));
   CHECK(scene.device.tls().read_packet().bytes == message);
-  scene.world.relay().log().wait_text("asked for a TLS 1.2 renegotiation, which was declined");
+  scene.world.relay().log().wait_text("asked for a TLS 1.2 renegotiation; relayd declined it");
   while (scene.remote.seen().size() == before || scene.remote.seen().back().type != record_type::alert)
     REQUIRE(scene.remote.receive());
 }

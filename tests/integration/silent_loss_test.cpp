@@ -44,7 +44,7 @@ TEST_CASE("a device whose client id can be no file's name stays local, with a wa
     const auto mark = test->relay().log().mark();
     auto device = test->device(identity);
     device.join(id).ping();
-    const Json warning = test.line("no key file can have its client id as a name", mark);
+    const Json warning = test.line("its client id can't be the name of a key file", mark);
     CHECK(warning.at("level") == "warning");
     CHECK(warning.at("client_id") == id.substr(0, 100));
     CHECK(warning.at("why").get<std::string>().find(why) != std::string::npos);
@@ -67,7 +67,7 @@ TEST_CASE("a device whose key file differs in case or Unicode form only stays lo
   test->give_key(miss.key, identity);
   auto device = test->device(identity);
   device.join(miss.id).ping();
-  const Json warning = test.line("a key for its client id in another spelling");
+  const Json warning = test.line("the only key for its client id is spelled differently");
   INFO(warning.dump());
   CHECK(warning.at("level") == "warning");
   CHECK(warning.at("client_id") == miss.id);
@@ -89,7 +89,7 @@ TEST_CASE("a key file with its certificate's mixture of case is found for a devi
   test->give_key("SensoR-aB7", identity);
   auto device = test->device(identity);
   device.join("sENSOr-Ab7").ping();
-  CHECK(test.line("a key for its client id in another spelling").at("key_file") == "SensoR-aB7.pem");
+  CHECK(test.line("the only key for its client id is spelled differently").at("key_file") == "SensoR-aB7.pem");
   CHECK(test->remote_connections() == 0);
 }
 

@@ -139,7 +139,7 @@ TEST_CASE("behind a middlebox that wants the ClientHello in one segment a device
     CHECK(hellos[small].size() < 512);
     CHECK(hellos[small].find(kHybrid) != std::string::npos);
   }
-  CHECK(world.relay().log().count_text("the remote broker answers a small first TLS message") == 1);
+  CHECK(world.relay().log().count_text("the remote broker answers a small ClientHello") == 1);
 }
 
 TEST_CASE("check warns of a middlebox that wants the ClientHello in one segment, and names remote.groups") {
