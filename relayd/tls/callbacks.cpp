@@ -14,7 +14,7 @@ namespace {
 
 using ipc::Scheme;
 
-// wolfSSL hands over a digest and no scheme; within one algorithm the digest's length tells which it is.
+// wolfSSL passes a digest but no scheme; within one algorithm the digest's length determines the scheme.
 Scheme by_digest(size_t digest_size, Scheme sha256, Scheme sha384, Scheme sha512) {
   return digest_size == 32 ? sha256 : digest_size == 48 ? sha384 : sha512;
 }
@@ -50,20 +50,22 @@ int sign_rsa_pss(WOLFSSL* ssl, const byte* in, word32 in_size, byte* out, word32
   return sign(ssl, scheme, in, in_size, out, out_size);
 }
 
-// Without these wolfSSL would verify the RSA signature just made with a key that it does not have. keyd verifies it.
+// Without these callbacks, wolfSSL would verify the new RSA signature with a key that it does not have. keyd verifies
+// it instead.
 int rsa_made_by_keyd(WOLFSSL*, byte*, word32, byte**, const byte*, word32, void*) { return 0; }
 int rsa_pss_made_by_keyd(WOLFSSL*, byte*, word32, byte**, int, int, const byte*, word32, void*) { return 0; }
 
-// Only clients call it; that a server has it makes wolfSSL keep what the ServerKeyExchange signs (wolf_shim.c).
+// Only clients call this. On a server, its presence makes wolfSSL keep the data that ServerKeyExchange signs
+// (wolf_shim.c).
 int server_key_exchange(WOLFSSL*, byte, const byte*, word32, const byte*, word32, const byte*, word32) { return -1; }
 
-// Called once for each chain, on success too (WOLFSSL_ALWAYS_VERIFY_CB). wolfSSL has only read the leaf's key
-// (common/tls/peer_certificate.c): `key_usable` says whether it could. Its refusal is never overridden.
+// Called once per chain, on success too (WOLFSSL_ALWAYS_VERIFY_CB). wolfSSL has only read the leaf's key
+// (common/tls/peer_certificate.c); `key_usable` says whether that worked. A refusal by wolfSSL is never overridden.
 int judge_peer(int key_usable, WOLFSSL_X509_STORE_CTX* store) {
   auto* owner = static_cast<HandshakeOwner*>(store->userCtx);
   Handshake* handshake = owner ? owner->handshake() : nullptr;
   if (!handshake) return 0;
-  if (store->totalCerts <= 0) return key_usable;  // a device may have shown none
+  if (store->totalCerts <= 0) return key_usable;  // the device may have sent no certificate
   std::vector<std::span<const uint8_t>> chain;
   for (int i = 0; i < store->totalCerts; i++) chain.emplace_back(store->certs[i].buffer, store->certs[i].length);
   return handshake->accepts_peer(chain, key_usable != 0) ? 1 : 0;

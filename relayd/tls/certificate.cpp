@@ -7,7 +7,8 @@ namespace relayd::tls {
 std::vector<std::span<const uint8_t>> CertificateChain::certificates() const {
   std::vector<std::span<const uint8_t>> all;
   for (std::span<const uint8_t> rest = der; !rest.empty();) {
-    // X.690 section 8.1.3: a tag, and a length in one byte, or in as many bytes as its low seven bits say.
+    // X.690 section 8.1.3: a tag, then a length of one byte; or, if its top bit is set, its low seven bits count the
+    // length bytes that follow.
     size_t header = 2, size = rest.size() > 1 ? rest[1] : 0;
     if (size & 0x80) {
       header += size & 0x7f;

@@ -1,4 +1,4 @@
-// Certificates as bytes: what a listener shows, and what a device showed.
+// Certificates as bytes: the chain that the listener sends, and the chain that a device sent.
 #pragma once
 
 #include <span>
@@ -8,14 +8,15 @@
 
 namespace relayd::tls {
 
-// wolfSSL 5.7.2 (packaging/wolfssl/fetch, its last resort) begins no handshake without something that looks like a key.
+// wolfSSL 5.7.2 (the last resort of packaging/wolfssl/fetch) starts no handshake without something that looks like a
+// key.
 #if defined(MQTT_RELAY_WOLFSSL_5_7)
 inline constexpr bool kNeedsPublicKey = true;
 #else
 inline constexpr bool kNeedsPublicKey = false;
 #endif
 
-// A chain as it came over the wire: DER, leaf first, no root needed.
+// A chain as received: DER, leaf first; the root may be absent.
 struct CertificateChain {
   std::vector<uint8_t> der;  // concatenated
   size_t leaf_size = 0;

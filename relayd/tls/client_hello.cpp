@@ -48,11 +48,11 @@ std::string number_of(size_t number) {
 }
 
 std::string name_of_suite(size_t suite) {
-  constexpr size_t kRenegotiation = 0x00ff, kFallback = 0x5600;  // signals, no suites: RFC 5746, RFC 7507
+  constexpr size_t kRenegotiation = 0x00ff, kFallback = 0x5600;  // signals, not suites: RFC 5746, RFC 7507
   return suite == kRenegotiation || suite == kFallback ? "" : number_of(suite);
 }
 
-// At most 12 of them: a log line is not the place for a scanner's 200.
+// At most 12: a scanner may offer 200, too many for a log line.
 std::string list(std::span<const uint8_t> numbers, std::string (*name_of)(size_t)) {
   constexpr size_t kMost = 12;
   Cursor cursor(numbers);

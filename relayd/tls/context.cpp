@@ -112,7 +112,8 @@ ServerContext::ServerContext(const ServerOptions& options)
                                           WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
       throw ConfigError(pem.file + ": its public key can't be used");
   }
-  // Best first, among those that the device has: cheap ones before long ones, which wolfSSL would ask for first.
+  // Best first: wolfSSL takes the first one that the device supports. Cheap groups come before long ones, which wolfSSL
+  // would prefer by itself.
   int groups[] = {WOLFSSL_X25519MLKEM768, WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1,
                   WOLFSSL_ECC_SECP521R1};
   if (wolfSSL_CTX_set_groups(context_.get(), groups, std::size(groups)) != WOLFSSL_SUCCESS)

@@ -26,7 +26,7 @@ Fiber::Fiber() {
       mmap(nullptr, kGuard + kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   memory_ = static_cast<char*>(memory);
-  // Stacks grow downwards: an overflow hits this page and ends the worker instead of its neighbour's memory.
+  // The stack grows downwards: an overflow hits this page and ends the worker, and does not corrupt other memory.
   if (mprotect(memory_, kGuard, PROT_NONE) != 0 || getcontext(&self_) != 0) {
     munmap(memory_, kGuard + kStackSize);
     throw std::bad_alloc();
@@ -109,7 +109,7 @@ std::unique_ptr<Fiber> FiberPool::take() {
     try {
       fiber = std::make_unique<Fiber>();
     } catch (const std::bad_alloc&) {
-      return nullptr;  // each is two mappings, of which a process has 65,530 (vm.max_map_count)
+      return nullptr;  // each fiber takes two mappings, and a process has 65,530 (vm.max_map_count)
     }
   } else {
     fiber = std::move(free_.back());

@@ -1,7 +1,7 @@
-// A second stack on which one call into wolfSSL runs, so that a signature callback can wait for keyd while the event
-// loop goes on. A fiber is held only as long as its function has not returned: idle connections have none.
+// A second stack for one call into wolfSSL, so that a signature callback can wait for keyd while the event loop runs. A
+// connection holds a fiber only until that call returns: idle connections have none.
 //
-// One thread. No exception may leave the function, and it must return before its Fiber is destroyed.
+// One thread. The function must not throw, and must return before its Fiber is destroyed.
 #pragma once
 
 #include <ucontext.h>
@@ -15,25 +15,25 @@ namespace relayd::tls {
 
 class Fiber {
  public:
-  // Measured need of wolfSSL 5.9.2: 23 KiB at most (P-521). Sanitizers multiply the size of stack frames.
+  // wolfSSL 5.9.2 needs at most 23 KiB (measured, P-521). Sanitizers enlarge stack frames several times.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   static constexpr size_t kStackSize = 512 * 1024;
 #else
   static constexpr size_t kStackSize = 64 * 1024;
 #endif
 
-  Fiber();  // std::bad_alloc without memory
+  Fiber();  // throws std::bad_alloc if there is no memory
   ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
   // Runs `function` until it returns or suspends.
   void start(std::function<void()> function);
-  // Goes on where the function suspended.
+  // Continues where the function suspended.
   void resume();
   bool suspended() const { return suspended_; }
 
-  // Called on a fiber: back to whoever started or resumed it.
+  // Called on a fiber: returns to the caller of start() or resume().
   static void suspend();
 
  private:
@@ -46,16 +46,16 @@ class Fiber {
   ucontext_t self_{}, caller_{};
   std::function<void()> function_;
   bool suspended_ = false;
-  // What the sanitizers must know about a change of stacks.
+  // For the sanitizers, which must be told about a change of stacks.
   void *sanitizer_fiber_ = nullptr, *sanitizer_caller_ = nullptr, *fake_stack_ = nullptr, *caller_fake_stack_ = nullptr;
   const void* caller_bottom_ = nullptr;
   size_t caller_size_ = 0;
 };
 
-// Keeps the stacks of fibers that are done for the next ones; at most kKept of them.
+// Keeps up to kKept finished fibers' stacks for reuse.
 class FiberPool {
  public:
-  std::unique_ptr<Fiber> take();  // null without memory
+  std::unique_ptr<Fiber> take();  // null if there is no memory
   void give(std::unique_ptr<Fiber> fiber);
   size_t in_use() const { return in_use_; }
 

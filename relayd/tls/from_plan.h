@@ -1,4 +1,4 @@
-// What a plan says about TLS on either side.
+// The TLS options of listener and remote, taken from a plan.
 #pragma once
 
 #include "relayd/handover/plan.h"

@@ -22,7 +22,7 @@ namespace {
 
 using common::tls::Side;
 
-// Whether wolfSSL's input is `content`, or its digest (a PKCS#1 DigestInfo ends with it).
+// True if wolfSSL's input is `content` or its digest (a PKCS#1 DigestInfo ends with the digest).
 bool is_input_for(std::span<const uint8_t> wolf_input, std::span<const uint8_t> content, ipc::Scheme scheme) {
   const size_t size = facts_of(scheme).hash_size;
   if (size == 0) return std::ranges::equal(wolf_input, content);
@@ -31,13 +31,13 @@ bool is_input_for(std::span<const uint8_t> wolf_input, std::span<const uint8_t> 
          std::ranges::equal(wolf_input.last(size), std::span(digest, size));
 }
 
-// Of a leaf whose chain is accepted, but with whose key wolfSSL can verify nothing.
+// The refusal of a leaf whose chain is accepted, but whose key wolfSSL can't use to verify a signature.
 trust::Refusal unusable_key() {
   constexpr uint8_t kUnsupportedCertificate = 43;  // RFC 8446 section 6.2
   return {0,
           0,
           "",
-          "has a key of a kind or size that is not supported in TLS here",
+          "has a key of a type or size that is not supported for TLS",
           "have it issued for a P-256, P-384, P-521, Ed25519 or RSA key (2048 to 4096 bits)",
           kUnsupportedCertificate};
 }
@@ -108,14 +108,14 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
     request.content = {data, size};
     return is_input_for(wolf_input, request.content, request.scheme);
   }
-  // The one opaque case: wolfSSL has the digest of the handshake messages only (Ed25519: the messages).
+  // The one opaque case: wolfSSL has only the digest of the handshake messages (Ed25519: the messages).
   request.kind = ipc::Kind::tls12_client;
   const size_t hash = facts_of(request.scheme).hash_size;
   request.content = hash == 0 ? wolf_input : wolf_input.last(hash);
   return true;
 }
 
-// The messages in place of their hash, if they are what wolfSSL wants signed. `request` is as without bind_remote.
+// Replaces the hash in `request` by the recorded messages, if wolfSSL asks for a signature over exactly these messages.
 bool Handshake::bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_input) {
   if (recorder_->overflowed()) return false;
   const auto messages = recorder_->messages();
@@ -140,10 +140,10 @@ void Handshake::keep_hello(std::span<const uint8_t> received) {
 bool Handshake::accepts_peer(Chain chain, bool key_usable) {
   key_usable_ = key_usable;
   to_judge_ = chain;
-  Fiber::suspend();  // for judge(): libcrypto wants more stack than a fiber has
+  Fiber::suspend();  // judge() runs on the main stack: libcrypto needs more stack than a fiber has
   if (!refusal_) return true;
-  wolf_shim_send_fatal_alert(ssl_,
-                             refusal_->alert);  // wolfSSL's own, bad_certificate for every cause, Stream leaves out
+  // Stream drops the alert that wolfSSL sends by itself, which is bad_certificate whatever the cause.
+  wolf_shim_send_fatal_alert(ssl_, refusal_->alert);
   return false;
 }
 
@@ -168,8 +168,8 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
     if (!abandoned_)
       common::log::error(recorder_ && recorder_->overflowed()
                              ? "with bind_remote keyd takes at most 32 KiB of handshake messages, and these are more; "
-                               "the certificate chains of the device and the remote broker must be shorter"
-                             : "wolfSSL asked for a signature that is not of this handshake; refused");
+                               "shorten the certificate chains of the device and the remote broker"
+                             : "refused to sign: wolfSSL asked for a signature that does not belong to this handshake");
     refused_ = Refused{ipc::Status::internal};
     return -1;
   }
@@ -179,7 +179,7 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
     refused_ = Refused{ipc::Status::busy};
     return -1;
   }
-  recorder_.reset();  // wolfSSL hashes nothing before advance() has ended the recording
+  recorder_.reset();  // safe: wolfSSL hashes nothing before advance() has ended the recording
   Fiber::suspend();
   ticket_.reset();
   if (status_ != ipc::Status::ok || signature_size_ == 0 || signature_size_ > signature.size()) {
@@ -194,12 +194,12 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
 void Handshake::on_answer(const ipc::Client::Answer& answer) {
   if (answer.arrived) {
     status_ = answer.status;
-    signature_size_ = answer.payload.size();  // at most kMaxSignature: the decoder saw to it
+    signature_size_ = answer.payload.size();  // the decoder has ensured that it is at most kMaxSignature
     std::copy(answer.payload.begin(), answer.payload.end(), signature_.begin());
   }
   fiber_->resume();
-  const auto tell = on_resumed_;  // the owner may end this handshake
-  tell(settle());
+  const auto notify = on_resumed_;  // a copy: the owner may destroy this handshake
+  notify(settle());
 }
 
 }  // namespace relayd::tls

@@ -1,8 +1,8 @@
 // One TLS handshake whose signature keyd makes.
 //
 // Each step of wolfSSL_accept / wolfSSL_connect runs on a fiber. When wolfSSL wants a signature, the callback checks
-// that what it asks for is what keyd will compose, sends the typed request, and parks the fiber; keyd's answer resumes
-// it. An answer that comes after the handshake was given up finds nobody.
+// that the request matches what keyd will compose, sends the typed request and parks the fiber. keyd's answer resumes
+// it. An answer that comes after the handshake was abandoned is ignored.
 #pragma once
 
 #include <functional>
@@ -23,7 +23,7 @@ namespace relayd::tls {
 struct SigningKey {
   ipc::Role role;
   std::string client_id;  // empty for the listener's key
-  ipc::Spki spki;         // of the certificate that is shown
+  ipc::Spki spki;         // of the certificate that we send
   ipc::Origin origin;
 };
 
@@ -31,20 +31,20 @@ class Handshake {
  public:
   enum class Progress { wants_io, parked, done, failed };
 
-  // `on_resumed` is called when a parked handshake went on: with its new progress. `ssl` must outlive the handshake.
-  // A device's signs for the remote broker only if keyd wants that (bind_remote): then its messages are recorded.
+  // `on_resumed` is called with the new progress after a parked handshake has continued. `ssl` must outlive the
+  // handshake. If keyd has bind_remote, the messages of a handshake with the remote broker are recorded for it.
   // `validator` judges the peer's chain; null if its context asks for none.
   Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, trust::Validator* validator,
             std::function<void(Progress)> on_resumed);
-  ~Handshake();  // gives up: a parked signature fails, wolfSSL returns, the fiber is free
+  ~Handshake();  // abandons the handshake: a parked signature fails, wolfSSL returns, the fiber is released
   Handshake(const Handshake&) = delete;
   Handshake& operator=(const Handshake&) = delete;
 
-  // Goes on after I/O became possible. Not while parked.
+  // Continues when I/O has become possible. Must not be called while parked.
   Progress advance();
   bool parked() const { return fiber_ != nullptr; }
 
-  // Why keyd did not sign, if that is what failed the handshake. nullopt as inner value: no answer in time.
+  // If the handshake failed because keyd did not sign: why. A nullopt status means no answer in time.
   struct Refused {
     std::optional<ipc::Status> status;
   };
@@ -52,25 +52,25 @@ class Handshake {
   int wolf_error() const { return error_; }
   // There was no memory for a fiber.
   bool exhausted() const { return exhausted_; }
-  // Why the peer's chain was refused, if that is what failed the handshake.
+  // If the handshake failed because the peer's chain was refused: why.
   const std::optional<trust::Refusal>& refusal() const { return refusal_; }
-  // For a caller that wants to see it: called once with the peer's certificate (DER), if its chain is accepted.
+  // Called once with the peer's certificate (DER) if its chain is accepted.
   using OnVerified = std::function<void(std::span<const uint8_t>)>;
   void on_verified(OnVerified tell) { on_verified_ = std::move(tell); }
 
-  // The beginning of what the peer sent, to tell what a ClientHello offered.
+  // Keeps the first bytes that the peer sent, so that the log can name what its ClientHello offered.
   void keep_hello(std::span<const uint8_t> received);
   std::span<const uint8_t> hello() const { return hello_; }
 
-  // A server's: the peer's chain as sent, once it has been accepted.
+  // Server only: the peer's chain as sent, once it has been accepted.
   CertificateChain& peer_chain() { return peer_chain_; }
 
   // For the callbacks in callbacks.cpp. On a fiber.
   using Chain = std::span<const std::span<const uint8_t>>;
-  // Leaf first, as sent. `key_usable`: whether wolfSSL can verify a signature by the leaf's key. False: the alert is
-  // sent.
+  // `chain`: leaf first, as sent. `key_usable`: whether wolfSSL can verify signatures with the leaf's key. Returns
+  // false after sending the alert.
   bool accepts_peer(Chain chain, bool key_usable);
-  // 0, or -1: wolfSSL fails the handshake.
+  // Returns 0, or -1, upon which wolfSSL fails the handshake.
   int sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature, uint32_t& size);
 
  private:
@@ -86,7 +86,7 @@ class Handshake {
   trust::Validator* validator_;  // the context's
   std::function<void(Progress)> on_resumed_;
   OnVerified on_verified_;
-  std::unique_ptr<TranscriptRecorder> recorder_;  // until its messages have gone to keyd; none without bind_remote
+  std::unique_ptr<TranscriptRecorder> recorder_;  // until keyd has the messages; null without bind_remote
   std::unique_ptr<Fiber> fiber_;
   std::optional<ipc::Client::Ticket> ticket_;
   std::optional<ipc::Status> status_;  // keyd's answer to the parked request
@@ -103,7 +103,7 @@ class Handshake {
   CertificateChain peer_chain_;
 };
 
-// Sets the signature callbacks of a context. Its connections' I/O context must be a HandshakeOwner.
+// The I/O context of every connection whose context has the signature callbacks.
 class HandshakeOwner {
  public:
   virtual Handshake* handshake() = 0;

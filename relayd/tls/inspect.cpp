@@ -47,7 +47,8 @@ CertificateFacts facts_of(std::span<const uint8_t> certificate_der, const std::s
   const CertificatePtr certificate = parse(certificate_der);
   if (!certificate || !read_time(X509_get0_notBefore(certificate.get()), facts.not_before) ||
       !read_time(X509_get0_notAfter(certificate.get()), facts.not_after))
-    throw common::ConfigError(file + ": a certificate in it can't be read: it is not X.509, or has no readable dates");
+    throw common::ConfigError(file +
+                              ": a certificate in it can't be read: it is not X.509, or its dates are malformed");
   facts.name = common_name(certificate.get());
   facts.der.assign(certificate_der.begin(), certificate_der.end());
   return facts;

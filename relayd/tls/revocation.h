@@ -1,5 +1,4 @@
-// Whether certificates that were good when their devices came have been revoked since: a reload's CRLs against the
-// sessions that are up.
+// Checks whether a reload's CRLs revoke the certificates of devices whose sessions are up.
 #pragma once
 
 #include "relayd/tls/context.h"
@@ -8,10 +7,10 @@ namespace relayd::tls {
 
 class RevocationCheck {
  public:
-  // As the listener's; common::ConfigError if they can't be used.
+  // The listener's CAs, CRLs and policy. Throws common::ConfigError if they can't be used.
   RevocationCheck(const Pem& trusted, const Pem& revoked, const trust::Policy& policy);
 
-  // Whether the listener would refuse it as revoked now. Some 300 µs. An empty chain is not.
+  // True if the listener would now refuse the chain as revoked; false for an empty chain. Takes about 300 µs.
   bool revoked(const CertificateChain& chain);
 
  private:

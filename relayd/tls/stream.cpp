@@ -28,7 +28,7 @@ bool is_ed25519(std::span<const uint8_t> public_key_der) {
          public_key_der.end();
 }
 
-// RFC 8446 section 6: the alerts that a peer ends a handshake with, and whether it thereby refuses our certificate.
+// RFC 8446 section 6: the alerts with which a peer ends a handshake, and whether each one refuses our certificate.
 struct Alert {
   int code;
   const char* name;
@@ -62,7 +62,7 @@ Stream::Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler)
 }
 
 Stream::~Stream() {
-  handshake_.reset();  // before ssl_, in which a parked fiber may be
+  handshake_.reset();  // before ssl_: a parked fiber may be inside it
   runtime_.to_send.clear();
   poll_.reset();
 }
@@ -99,8 +99,8 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
   if (wolfSSL_use_certificate_chain_buffer_format(ssl, own.der.data(), static_cast<long>(own.der.size()),
                                                   WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
     return false;
-  // With no key at all wolfSSL does not keep the messages that a TLS 1.2 Ed25519 signature covers. The public key,
-  // given as the key, makes it keep them; it signs nothing, the callback does.
+  // Without any key, wolfSSL does not keep the messages that a TLS 1.2 Ed25519 signature covers. The public key, passed
+  // as the key, makes it keep them. It signs nothing: the callback does.
   if (const auto public_key = common::tls::spki_in(own.leaf());
       (kNeedsPublicKey || is_ed25519(public_key)) &&
       wolfSSL_use_PrivateKey_buffer(ssl, public_key.data(), static_cast<long>(public_key.size()),
@@ -142,7 +142,7 @@ bool Stream::begin_client(const ClientContext& context, Hello hello) {
 
 void Stream::on_progress(Handshake::Progress progress) {
   flush();
-  keep_leftover();  // callbacks below may use the scratch it lies in
+  keep_leftover();  // the callbacks below may reuse the scratch buffer that holds it
   switch (progress) {
     case Handshake::Progress::wants_io:
     case Handshake::Progress::parked: return watch();
@@ -152,12 +152,12 @@ void Stream::on_progress(Handshake::Progress progress) {
   peer_chain_ = std::move(handshake_->peer_chain());
   handshake_.reset();
   state_ = State::open;
-  // A server without session tickets has nothing to answer a Finished with. Unless told to, the kernel would hold the
-  // bare ACK back, and a device without TCP_NODELAY its CONNECT, for 40 ms (tcp(7), measured).
+  // A server without session tickets sends nothing after the client's Finished. By default the kernel delays the bare
+  // ACK, and so a device without TCP_NODELAY delays its CONNECT, by 40 ms (tcp(7), measured).
   const int on = 1;
   if (wolf_shim_is_server(ssl_.get())) setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
   handler_.on_open(*this);
-  if (state_ == State::open) pump();  // what came with the handshake's last message
+  if (state_ == State::open) pump();  // data may have come with the handshake's last message
 }
 
 void Stream::fail_handshake() {
@@ -170,9 +170,9 @@ void Stream::fail_handshake() {
   } else if (handshake_->exhausted()) {
     end(End::Cause::exhausted, "no memory for a TLS handshake");
   } else if (const auto& refusal = handshake_->refusal()) {
-    std::string text = "showed a chain that is refused: " + refusal->text() + "; " + refusal->advice;
+    std::string text = "sent a certificate chain that was refused: " + refusal->text() + "; " + refusal->advice;
     std::replace(text.begin(), text.end(), '"',
-                 '\'');  // for the log, which is JSON: no backslashes in what people grep
+                 '\'');  // the log is JSON, and escaped quotes are hard to grep
     end(End::Cause::peer_certificate, std::move(text));
     if (end_) end_->advice = refusal->advice;
   } else {
@@ -188,9 +188,9 @@ void Stream::watch() {
   int events = 0;
   switch (state_) {
     case State::handshake: events = handshake_ && handshake_->parked() ? 0 : UV_READABLE; break;
-    // A broken stream is read even if paused: an alert, the reason, may still be there.
+    // A broken stream is read even if paused: an alert with the reason may still be unread.
     case State::open: events = !ended_ && (!paused_ || broken_) ? UV_READABLE : 0; break;
-    // What the peer says meanwhile is let go, so that it never waits for us to read before it reads.
+    // Incoming data is discarded, so that the peer never has to wait for us to read before it reads.
     case State::flushing: events = peer_closed_ || error_ != 0 ? 0 : UV_READABLE; break;
     case State::lingering: events = UV_READABLE; break;
     case State::closed: return;
@@ -225,7 +225,7 @@ void Stream::resume() {
 void Stream::pump() {
   const size_t size = ssl_ ? read_tls() : read_plain();
   keep_leftover();
-  flush();  // wolfSSL may have answered by itself: KeyUpdate, an alert
+  flush();  // wolfSSL may have queued something itself: KeyUpdate, an alert
   if (size > 0) handler_.on_data(*this, std::span(runtime_.plain).first(size));
   if (!paused_) report_end();
   watch();
@@ -248,13 +248,13 @@ size_t Stream::read_tls() {
       end_tls(wolfSSL_get_error(ssl_.get(), got));
       break;
     }
-    size += static_cast<size_t>(got);  // of one record, 16 KiB at most
+    size += static_cast<size_t>(got);  // one record: 16 KiB at most
     largest_record_ = std::max(largest_record_, static_cast<uint16_t>(got));
   }
   return size;
 }
 
-// One receive an event: the kernel's queue is seldom deeper, and the next connection waits.
+// One receive per event: the kernel rarely has more, and other connections are waiting.
 std::span<const uint8_t> Stream::receive() {
   if (received_) return {};
   received_ = true;
@@ -295,7 +295,7 @@ int Stream::receive_callback(WOLFSSL*, char* out, int size, void* context) {
   return static_cast<int>(count);
 }
 
-// The window stays open on what is kept: a parked handshake reads on when keyd answers, outside of any event of ours.
+// The window continues in the kept bytes: a parked handshake reads on when keyd answers, outside the stream's events.
 void Stream::keep_leftover() {
   std::vector<uint8_t> rest(window_.begin(), window_.end());  // may lie in leftover_ itself
   leftover_.swap(rest);
@@ -304,12 +304,13 @@ void Stream::keep_leftover() {
 
 // ---- writing -------------------------------------------------------------------------------------------------------
 
-// After a fatal alert nothing is sent (RFC 8446 section 6.2); wolfSSL at times has a second alert for the same failure.
+// Nothing may follow a fatal alert (RFC 8446 section 6.2), but wolfSSL sometimes sends a second one for the same
+// failure.
 int Stream::send_callback(WOLFSSL* ssl, char* data, int size, void* context) {
   auto* self = static_cast<Stream*>(static_cast<HandshakeOwner*>(context));
   if (self->said_fatal_) return size;
   auto& to_send = self->runtime_.to_send;
-  // Of the vector's own type: from char* g++ 12 copies byte by byte, a fifth of a bulk transfer's time (measured).
+  // The vector's own type: from char*, g++ 12 copies byte by byte, which took a fifth of a bulk transfer (measured).
   const auto* bytes = reinterpret_cast<const uint8_t*>(data);
   to_send.insert(to_send.end(), bytes, bytes + size);
   self->said_fatal_ = wolf_shim_has_sent_fatal_alert(ssl);
@@ -326,8 +327,8 @@ void Stream::write(std::span<const uint8_t> bytes, size_t most_in_record) {
   if (!ssl_) {
     send_or_keep(bytes);
   } else {
-    // The send callback takes everything, so that all records leave in one send. Any failure is one that the next read
-    // reports as well.
+    // The send callback takes everything, so that all records leave in one send. The next read reports any failure,
+    // too.
     while (!bytes.empty() && !broken_) {
       const auto part = bytes.first(std::min(bytes.size(), std::max<size_t>(most_in_record, 1)));
       if (wolfSSL_write(ssl_.get(), part.data(), static_cast<int>(part.size())) <= 0) broken_ = true;
@@ -357,7 +358,7 @@ size_t Stream::send(std::span<const uint8_t> bytes) {
   if (sent >= 0) sent_ += static_cast<uint64_t>(sent);
   if (sent >= 0) return static_cast<size_t>(sent);
   if (errno == EAGAIN || errno == EINTR) return 0;
-  broken_ = true;  // reading tells why, but not twice: what was told here would look like a FIN there
+  broken_ = true;  // keep errno here: the kernel reports an error once, and the next read would look like a FIN
   if (errno != EPIPE) error_ = errno;
   return 0;
 }
@@ -367,7 +368,7 @@ void Stream::send_pending() {
   if (sent > 0) progress_at_ = uv_now(runtime_.loop);
   pending_sent_ += sent;
   if (!broken_ && pending_sent_ < pending_.size()) return;
-  std::vector<uint8_t>().swap(pending_);  // gives the memory back
+  std::vector<uint8_t>().swap(pending_);  // frees the memory
   pending_sent_ = 0;
   if (state_ == State::flushing) return after_flush();
   if (state_ == State::open && write_ended_ && !broken_) ::shutdown(socket_.get(), SHUT_WR);
@@ -380,13 +381,13 @@ void Stream::push() {
 }
 
 void Stream::set_user_timeout(std::chrono::milliseconds timeout) {
-  // At most a day, of which an unsigned int's milliseconds have 49. Can't fail on a TCP socket.
+  // Capped at a day; an unsigned int of milliseconds holds 49. Can't fail on a TCP socket.
   const auto milliseconds = static_cast<unsigned>(std::min<int64_t>(timeout.count(), 86'400'000));
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
 }
 
 size_t Stream::unacknowledged() const {
-  int queued = 0;  // tcp(7), SIOCOUTQ: what is in the socket's send queue
+  int queued = 0;  // tcp(7), SIOCOUTQ: bytes in the socket's send queue
   return socket_ && ioctl(socket_.get(), SIOCOUTQ, &queued) == 0 ? static_cast<size_t>(queued) : 0;
 }
 
@@ -454,23 +455,23 @@ void Stream::close() {
   watch();
 }
 
-// Every refusal tells the peer by an alert, where wolfSSL has not done so itself.
+// Sends the alert for a refusal, unless wolfSSL has sent one itself.
 void Stream::say_why(int alert) {
   if (!ssl_ || broken_ || peer_closed_ || write_ended_ || error_ != 0) return;
   wolf_shim_send_fatal_alert(ssl_.get(), alert);
   flush();
 }
 
-// The owner ends a handshake that has not failed: its time is over, or the other leg has gone. A broker is told that
-// nothing is wrong with it (RFC 8446 section 6.1); a device would not see that, as OpenSSL passes over user_canceled.
+// The owner abandons a handshake that has not failed: it timed out, or the other leg is gone. The broker gets
+// user_canceled, which blames nobody (RFC 8446 section 6.1). A device does not: OpenSSL ignores that alert.
 void Stream::give_up() {
   if (!ssl_ || broken_ || peer_closed_ || error_ != 0 || wolf_shim_is_over(ssl_.get())) return;
   if (wolf_shim_is_server(ssl_.get())) wolf_shim_send_fatal_alert(ssl_.get(), kHandshakeFailure);
   else wolfSSL_SendUserCanceled(ssl_.get());
 }
 
-// Half-closes and waits for the peer's own end: to close with unread data would be a reset, which can overtake what
-// was just written (tcp(7)). The owner's deadline bounds the wait.
+// Half-closes and waits until the peer closes: closing with unread data would send a reset, which can overtake the data
+// just written (tcp(7)). The owner's deadline bounds the wait.
 void Stream::after_flush() {
   if (broken_ || peer_closed_ || error_ != 0) return finish();
   ::shutdown(socket_.get(), SHUT_WR);

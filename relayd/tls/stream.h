@@ -1,14 +1,14 @@
-// A byte stream over a non-blocking TCP socket, with or without TLS: what both legs of a session are made of.
+// A byte stream over a non-blocking TCP socket, with or without TLS. Both legs of a session are streams.
 //
 //   server_handshake / client_handshake ──on_open──► open ──on_data…──► on_end ──close()──► on_closed
 //   plain ───────────────────────────────────────────┘
 //
-// Reading: one receive per readiness event into the worker's scratch, all its plaintext in one on_data.
-// Writing: never refused, never blocking. What the kernel does not take is kept; the caller then stops its source
-// until on_drained (congested()), which bounds what is kept by what one event of the source can bring.
-// on_end: the peer has ended or failed, at most once, and not after close(). on_closed: once, after close(): everything
-// written has been handed to the kernel or can't be. Destruction closes at once. Callbacks may call any method but must
-// not destroy the stream. One thread.
+// Reading: one receive per readiness event into the worker's scratch buffer, all its plaintext in one on_data.
+// Writing: never refused, never blocking. Bytes that the kernel does not take are kept (congested()); the caller then
+// stops its source until on_drained, so the stream keeps at most what one event of the source brings.
+// on_end: the peer has closed or failed; at most once, and not after close(). on_closed: once, after close(), when
+// everything written has reached the kernel or can't. Destruction closes at once. Callbacks may call any method but
+// must not destroy the stream. One thread.
 #pragma once
 
 #include <algorithm>
@@ -34,21 +34,21 @@ struct End {
   enum class Cause : uint8_t {
     closed,            // close_notify or FIN
     lost,              // reset, unreachable
-    timed_out,         // acknowledges nothing, or takes nothing, any more (tcp(7): keepalive, TCP_USER_TIMEOUT)
+    timed_out,         // the peer stopped acknowledging or reading (tcp(7): keepalive, TCP_USER_TIMEOUT)
     own_certificate,   // the peer refused our certificate (alert)
     peer_certificate,  // we refused the peer's chain
     signature,         // keyd did not sign
     exhausted,         // this process has no memory left for a handshake
-    tls,               // any other failure of TLS
+    tls,               // any other TLS failure
   };
   Cause cause = Cause::closed;
   std::string text;                   // for the log
-  std::optional<ipc::Status> status;  // signature: keyd's answer; nullopt: none in time
-  bool alert = false;                 // the peer ended it, by a TLS alert
-  int alert_code = 0;                 // which one (RFC 8446 section 6)
-  std::string advice = {};            // peer_certificate: what mends it; ends `text` as well
+  std::optional<ipc::Status> status;  // signature: keyd's answer; nullopt: no answer in time
+  bool alert = false;                 // the peer ended it with a TLS alert
+  int alert_code = 0;                 // that alert (RFC 8446 section 6)
+  std::string advice = {};            // peer_certificate: the fix; also at the end of `text`
 
-  // The network or the peer ended it, as happens every day; anything else is a failure.
+  // An everyday end, by the network or the peer; anything else is a failure.
   bool is_ordinary() const { return cause == Cause::closed || cause == Cause::lost || cause == Cause::timed_out; }
 };
 
@@ -76,15 +76,15 @@ class Stream final : private HandshakeOwner {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Exactly one of these, first. False: it could not begin (no memory, or our certificate can't be used).
+  // Call exactly one of these first. False: it could not start (no memory, or our certificate can't be used).
   void plain();  // open at once, without on_open
   [[nodiscard]] bool server_handshake(const ServerContext& context, SigningKey key);
   [[nodiscard]] bool client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key,
                                       Hello hello);
-  // As client_handshake, but shows no certificate and needs no keyd: to see whether the peer's verifies.
+  // Like client_handshake, but sends no certificate and needs no keyd: tests whether the peer's chain verifies.
   [[nodiscard]] bool probe_handshake(const ClientContext& context, Hello hello, Handshake::OnVerified on_verified);
 
-  // With TLS, in records of at most `most_in_record` bytes; the peer's and the context's own bounds hold as well.
+  // With TLS, records have at most `most_in_record` bytes; the limits of the peer and of the context also apply.
   void write(std::span<const uint8_t> bytes, size_t most_in_record = SIZE_MAX);
   // Bytes of the largest record that the peer has sent since the handshake.
   size_t largest_record() const { return largest_record_; }
@@ -92,33 +92,33 @@ class Stream final : private HandshakeOwner {
   void pause() { paused_ = true, watch(); }
   void resume();  // may call on_end at once: call it last
   bool paused() const { return paused_; }
-  // Receives no more than that in one event, if that is less than the runtime's.
+  // Limits one event's receive to `most` bytes, if that is less than the runtime's limit.
   void limit_receive(size_t most) { most_received_ = std::min(most, most_received_); }
-  // Whether the kernel has bytes of the peer's, or its end, that were not read yet. One system call.
+  // True if the kernel holds unread bytes from the peer, or its FIN. One system call.
   bool has_unread() const;
-  // While congested(): when the kernel last took some of what is kept (uv_now); push() tries again now.
+  // While congested(): when the kernel last took some of the kept bytes (uv_now). push() tries again now.
   uint64_t progress_at() const { return progress_at_; }
   void push();
-  // How long what was sent may stay unacknowledged (tcp(7), TCP_USER_TIMEOUT); then the peer is lost.
+  // How long sent data may stay unacknowledged before the peer counts as lost (tcp(7), TCP_USER_TIMEOUT).
   void set_user_timeout(std::chrono::milliseconds timeout);
-  // What was written and the peer's host has not acknowledged yet; a FIN is one byte. And what it has, all in all.
+  // Bytes that the peer's host has not acknowledged yet (a FIN counts as one), and the total that it has acknowledged.
   size_t undelivered() const { return pending_.size() - pending_sent_ + unacknowledged(); }
   uint64_t delivered() const { return sent_ - unacknowledged(); }
-  // Half-closes behind what was written: close_notify, FIN. Reading goes on; nothing more can be written.
+  // Half-closes after the written data: close_notify, FIN. Reading continues; nothing more can be written.
   void end_writing();
   void close();
 
   bool closed() const { return state_ == State::closed; }
   bool ended() const { return ended_ && !end_; }                                // on_end has been called
-  bool awaits_signature() const { return handshake_ && handshake_->parked(); }  // keyd's
+  bool awaits_signature() const { return handshake_ && handshake_->parked(); }  // from keyd
   bool exhausted() const { return handshake_ && handshake_->exhausted(); }      // why client_handshake failed
-  // Server side, from on_open on: the device's verified chain; empty if it showed none. Can be taken once.
+  // Server side, from on_open on: the device's verified chain; empty if it sent none. Can be taken once.
   CertificateChain take_peer_chain() { return std::move(peer_chain_); }
   const char* tls_version() const;  // "TLSv1.3"
-  // The peer has asked for a renegotiation, and was told no (TLS 1.2).
+  // The peer asked for a TLS 1.2 renegotiation, and wolfSSL declined it.
   bool has_declined_renegotiation() const;
 
-  // What the peer sent first during the handshake, at most kFirstBytes of it.
+  // The first bytes that the peer sent during the handshake, at most kFirstBytes.
   static constexpr size_t kFirstBytes = 16;
   std::span<const uint8_t> first_bytes() const { return std::span(first_).first(first_size_); }
 
@@ -149,7 +149,7 @@ class Stream final : private HandshakeOwner {
 
   void end(End::Cause cause, std::string text);
   void end_tls(int wolf_error);
-  std::string offers() const;  // a clause for an error, about a device's ClientHello; may be empty
+  std::string offers() const;  // a clause about a device's ClientHello, for an error text; may be empty
   void end_lost();
   void report_end();
   void say_close_notify();
@@ -170,15 +170,15 @@ class Stream final : private HandshakeOwner {
   std::unique_ptr<WOLFSSL, SslDeleter> ssl_;
   std::unique_ptr<Handshake> handshake_;  // gone once open
   CertificateChain peer_chain_;
-  std::unique_ptr<End> end_;      // ended, but not yet reported: the reader is paused
-  std::vector<uint8_t> pending_;  // what the kernel did not take; empty when there is none
-  size_t pending_sent_ = 0;       // bytes of pending_ that have left since
-  uint64_t sent_ = 0;             // that the kernel took
+  std::unique_ptr<End> end_;      // an end not yet reported, because the reader is paused
+  std::vector<uint8_t> pending_;  // bytes that the kernel has not taken; empty if it took everything
+  size_t pending_sent_ = 0;       // bytes of pending_ that the kernel has taken since
+  uint64_t sent_ = 0;             // bytes that the kernel took in all
   uint64_t progress_at_ = 0;
   size_t most_received_;
   uint16_t largest_record_ = 0;
-  std::vector<uint8_t> leftover_;    // received in an earlier event, in which the handshake parked
-  std::span<const uint8_t> window_;  // received, not yet given to wolfSSL; between events all of leftover_
+  std::vector<uint8_t> leftover_;    // unread bytes from an earlier event, in which the handshake parked
+  std::span<const uint8_t> window_;  // received, not yet passed to wolfSSL; between events all of leftover_
   std::array<uint8_t, kFirstBytes> first_{};
   uint8_t first_size_ = 0;
   State state_ = State::handshake;
@@ -189,7 +189,7 @@ class Stream final : private HandshakeOwner {
   bool write_ended_ = false;  // by end_writing() or close()
   bool ended_ = false;        // end() was called
   bool said_fatal_ = false;   // wolfSSL has sent a fatal alert: nothing may follow it
-  int error_ = 0;             // errno of the socket: told once, to whichever call comes first
+  int error_ = 0;             // the socket's errno, which the kernel reports only to the first call
 };
 
 }  // namespace relayd::tls

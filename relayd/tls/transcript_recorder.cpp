@@ -7,7 +7,7 @@
 namespace relayd::tls {
 namespace {
 
-// wolfSSL hashes its header apart. No other message of a client's handshake has this type.
+// wolfSSL hashes the message_hash header separately. No other message of a client's handshake has this type.
 bool is_message_hash_header(std::span<const uint8_t> bytes) {
   constexpr uint8_t kMessageHash = 254;
   return bytes.size() == 4 && bytes[0] == kMessageHash;

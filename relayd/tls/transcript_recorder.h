@@ -1,8 +1,8 @@
-// The handshake messages of one connection as its transcript hash is over them, for keyd's `bind_remote`: what begins
-// with a ClientHello, or after a HelloRetryRequest with message_hash (RFC 8446 section 4.4.1).
+// Records the handshake messages that one connection's transcript hash covers, for keyd's `bind_remote`. They start
+// with the ClientHello, or, after a HelloRetryRequest, with message_hash (RFC 8446 section 4.4.1).
 //
-// wolfSSL keeps no messages in TLS 1.3; they are taken where it hashes them (common/tls/handshake_tap.h). The recording
-// is not trusted: the signer hashes it and compares.
+// wolfSSL keeps no messages in TLS 1.3, so they are copied where it hashes them (common/tls/handshake_tap.h). The
+// recording is not trusted: the signer hashes it and compares.
 #pragma once
 
 #include <cstddef>
@@ -16,16 +16,16 @@ namespace relayd::tls {
 
 class TranscriptRecorder {
  public:
-  // `ssl` must not have begun its handshake, and outlive the recorder.
+  // `ssl` must not have started its handshake, and must outlive the recorder.
   explicit TranscriptRecorder(const WOLFSSL* ssl) : ssl_(ssl) {}
   TranscriptRecorder(const TranscriptRecorder&) = delete;
   TranscriptRecorder& operator=(const TranscriptRecorder&) = delete;
 
-  // More than keyd takes (ipc::kMaxTranscript): no longer recorded.
+  // The messages exceed what keyd accepts (ipc::kMaxTranscript); recording has stopped.
   bool overflowed() const { return overflowed_; }
   std::span<const uint8_t> messages() const { return messages_; }
 
-  // While one of these lives, what wolfSSL hashes on this thread for the recorder's connection is recorded. One at a
+  // While a Scope lives, the recorder gets everything that wolfSSL hashes on this thread for its connection. One at a
   // time; a null recorder records nothing and costs nothing.
   class Scope {
    public:

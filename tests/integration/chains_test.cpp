@@ -207,8 +207,8 @@ TEST_CASE("chains: a device that shows no certificate, as it has no scheme for i
   for (const TlsVersion version : kVersions) {
     const int required = version == TlsVersion::v1_3 ? 116 : 40;  // certificate_required; handshake_failure
     CHECK(door.refuses({pki::issue(root, field::current({.subject = pki::cn("odd")}), pki::key("ED448"))}, version,
-                       "showed no certificate, and fail_if_no_peer_cert is true: give it its certificate and key; if "
-                       "it has them, the key is of a kind that is not supported here (Ed448, ") == required);
+                       "showed no certificate, and fail_if_no_peer_cert is true: install a certificate and key in it; "
+                       "if it has both, relayd does not support the type of its key (Ed448, ") == required);
   }
 }
 

@@ -61,7 +61,7 @@ TEST_CASE("proofs: a device whose chain was accepted before is refused without i
     const auto mark = world.relay().log().mark();
     const auto ending = TlsStream::open(world.relay().endpoint(), field::client(bad, version)).refused_handshake();
     CHECK(ending.alert_code == kDecryptError);
-    world.relay().log().wait_text("signed with a key that is not its certificate's", mark);
+    world.relay().log().wait_text("signed with a key that does not match its certificate", mark);
   }
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("proofs: a device that shows a chain and sends no CertificateVerify is
     const int alert = handshake_without_certificate_verify(world.relay().endpoint(), identity, version);
     CHECK(alert == kUnexpectedMessage);
     world.relay().log().wait_text(
-        version == TlsVersion::v1_3 ? "Out of order message" : "did not prove that it has its key", mark);
+        version == TlsVersion::v1_3 ? "Out of order message" : "did not prove that it has the certificate's key", mark);
   }
 }
 

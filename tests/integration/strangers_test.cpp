@@ -190,7 +190,7 @@ TEST_CASE("a device that speaks no TLS version of ours, and one without a certif
     const auto why = door.ending(mark).at("why").get<std::string>();
     INFO(why);
     CHECK(why.find("showed no certificate") != why.npos);
-    CHECK(why.find("give it its certificate and key") != why.npos);
+    CHECK(why.find("install a certificate and key in it") != why.npos);
   }
 }
 
