@@ -3,7 +3,7 @@
 namespace mqtt {
 namespace {
 
-// MQTT section 3.2.2.3: the properties of CONNACK. `size` is of a number; 0: `texts` strings with their lengths.
+// MQTT section 3.2.2.3: the properties of CONNACK. `size`: a number's bytes; 0: it is `texts` length-prefixed strings.
 struct Shape {
   std::uint8_t id, size, texts;
 };
@@ -50,7 +50,7 @@ void ConnackReader::take(std::uint8_t byte) {
     case Expects::flags_and_code:
       if (--left_ == 0) expect(Expects::properties_length, 4);
       break;
-    case Expects::properties_length:  // its value is what is left anyway
+    case Expects::properties_length:  // the value is not needed: the properties fill the rest of the packet
       if ((byte & 0x80) == 0) expect(Expects::property, 1);
       else if (--left_ == 0) expect(Expects::nothing, 0);
       break;

@@ -1,5 +1,5 @@
-// Why a broker refuses a device, by CONNACK's code: MQTT 5.0's reason codes (section 3.2.2.2) and 3.1.1's return codes
-// (its section 3.2.2.3). The two don't overlap, so that a code alone says what it means.
+// The codes with which a broker's CONNACK refuses a device: MQTT 5.0's reason codes (section 3.2.2.2) and 3.1.1's
+// return codes (its section 3.2.2.3). The two sets don't overlap, so a code is unambiguous without the version.
 #pragma once
 
 #include <array>
@@ -10,12 +10,12 @@
 namespace mqtt {
 
 struct ConnackCode {
-  std::string_view code;  // as it is shown: "0x87"
-  std::string_view name;  // the standard's
+  std::string_view code;  // as displayed: "0x87"
+  std::string_view name;  // from the standard
   std::uint8_t value = 0;
 };
 
-// The last one stands for all that no standard knows.
+// The last entry stands for every code that is in neither standard.
 inline constexpr std::array<ConnackCode, 27> kConnackCodes{{
     {"0x01", "Unacceptable protocol version", 0x01},
     {"0x02", "Identifier rejected", 0x02},
@@ -46,7 +46,7 @@ inline constexpr std::array<ConnackCode, 27> kConnackCodes{{
     {"other", "unknown code", 0},
 }};
 
-// Its place in kConnackCodes.
+// The code's index in kConnackCodes.
 constexpr std::size_t index_of_connack_code(std::uint8_t value) {
   for (std::size_t i = 0; i + 1 < kConnackCodes.size(); i++)
     if (kConnackCodes[i].value == value) return i;

@@ -8,7 +8,7 @@
 namespace mqtt {
 namespace {
 
-constexpr std::uint8_t kBridgeBit = 0x80;  // in the protocol level
+constexpr std::uint8_t kBridgeBit = 0x80;  // of the protocol level
 
 struct ConnectFlags {  // MQTT section 3.1.2.3
   std::uint8_t byte;
@@ -22,7 +22,7 @@ struct ConnectFlags {  // MQTT section 3.1.2.3
   bool username() const { return (byte & 0x80) != 0; }
 };
 
-// What the protocol name and level say: a version that we speak, or in whose words to refuse.
+// What the protocol name and level say: a supported version, or the version in which to refuse.
 struct Protocol {
   std::optional<Version> version{};
   std::optional<Version> answer_as{};
@@ -47,7 +47,8 @@ Protocol read_protocol(Reader& body) {
   return body.ok() ? protocol_of(name, level) : Protocol{};
 }
 
-// 3.1 calls the reserved bits "not used", and the will bits "disregarded" without a will: it gets past these.
+// 3.1 calls the reserved bits "not used", and the will bits "disregarded" without a will, so they are not checked
+// there.
 void check_flags(Reader& body, Version version, ConnectFlags flags) {
   if (flags.will_qos() == 3) body.malformed("the will QoS is 3 (MQTT section 3.1.2.6)");
   if (version != Version::v5_0 && flags.password() && !flags.username())
@@ -99,7 +100,7 @@ void read_payload(Reader& body, ConnectFlags flags, Connect& connect) {  // MQTT
   if (has_username) body.utf8("the user name is not well-formed UTF-8 (MQTT section 3.1.3.5)");
   connect.has_password = flags.password() && !(may_be_missing && body.left() == 0);
   if (connect.has_password) body.binary();
-  if (body.left() != 0) body.malformed("bytes behind the last field of CONNECT (MQTT section 3.1.3)");
+  if (body.left() != 0) body.malformed("bytes after the last field of CONNECT (MQTT section 3.1.3)");
 }
 
 ConnectError error_of(const Flaw& flaw) {
@@ -122,7 +123,7 @@ ConnectResult parse_complete(const FixedHeader& header, Bytes packet) {
   connect.clean_start = flags.clean_start();
   connect.keep_alive = body.u16();
   if (connect.version == Version::v5_0) read_connect_properties(body, connect);
-  // Only now, so that a refusal of the flags keeps to the device's Maximum Packet Size.
+  // Checked only now, so that refusing the flags respects the device's Maximum Packet Size.
   if (connect.version != Version::v3_1 && header.flags() != 0)  // 3.1 section 3.1: "not used"
     body.malformed("the fixed header's flags are not 0 (MQTT section 2.1.3)");
   check_flags(body, connect.version, flags);
@@ -148,7 +149,7 @@ ConnectResult parse_connect(Bytes in, std::uint32_t max_connect_size) {
     return BadConnect{
         ConnectError::malformed, {}, "the remaining length has more than four bytes (MQTT section 2.1.4)"};
   if (header.packet_size() > max_connect_size) {
-    Reader body(in.subspan(header.header_size()));  // the version may have come along
+    Reader body(in.subspan(header.header_size()));  // the version may have arrived already
     return BadConnect{ConnectError::too_large, read_protocol(body).answer_as,
                       "CONNECT is larger than max_connect_size"};
   }

@@ -1,10 +1,9 @@
-// CONNECT (MQTT section 3.1): the one packet that the relay reads in full before it decides where a session
-// goes.
+// CONNECT (MQTT section 3.1): the one packet that the relay reads in full before it decides where a session goes.
 //
-// Everything that the standard lets a server check without knowing its users is checked here; what is policy
-// (which client ids, how long) is the caller's. A mosquitto bridge is a device: it sets the top bit of a 3.x
-// protocol level (0x83, 0x84), which means the base version and is accepted, as its bytes go on unchanged to
-// a remote that knows or refuses the bit.
+// This parser checks everything that the standard lets a server check without knowing its users; policy (which client
+// ids, how long) belongs to the caller. A mosquitto bridge is a device: it sets the top bit of a 3.x protocol level
+// (0x83, 0x84). The bit is accepted and the base version applies, because the bytes pass unchanged to a remote that
+// knows or refuses the bit.
 #pragma once
 
 #include <cstdint>
@@ -23,45 +22,45 @@ struct Will {
   bool retain = false;
 };
 
-// A well-formed CONNECT. Trivially copyable, but client_id points into the bytes that were parsed.
+// A well-formed CONNECT. Trivially copyable, but client_id points into the parsed bytes.
 struct Connect {
   Version version = Version::v5_0;
   bool clean_start = false;      // 3.x: clean session
   std::uint16_t keep_alive = 0;  // seconds; 0: no limit
-  // At most 65535 bytes of MQTT UTF-8, maybe none. Untrusted: may hold '/', "..", control characters.
+  // 0 to 65535 bytes of MQTT UTF-8. Untrusted: may contain '/', "..", control characters.
   std::string_view client_id{};
   std::optional<Will> will{};
-  bool has_password = false;                         // present, maybe empty
-  bool has_authentication_method = false;            // 5.0: wants AUTH packets (4.12)
+  bool has_password = false;                         // present, perhaps empty
+  bool has_authentication_method = false;            // 5.0: the device wants AUTH packets (4.12)
   bool request_problem_information = true;           // 5.0: whether acknowledgements may explain themselves
   std::uint32_t session_expiry_interval = 0;         // 5.0: seconds; 0xFFFFFFFF: never. 0 in 3.x
-  std::uint32_t maximum_packet_size = kNoSizeLimit;  // 5.0: bytes of a whole packet that the device takes
-  std::uint32_t size = 0;                            // bytes of this packet; what follows in the input is the next one
+  std::uint32_t maximum_packet_size = kNoSizeLimit;  // 5.0: largest packet that the device accepts, in bytes
+  std::uint32_t size = 0;                            // bytes of this packet; the next one follows in the input
 };
 
 enum class ConnectError : std::uint8_t {
-  malformed,            // the bytes are not those of a CONNECT
+  malformed,            // the bytes are not a CONNECT
   protocol_error,       // well-formed, but forbidden
   unsupported_version,  // protocol name or level unknown (3.1.2.1, 3.1.2.2)
   too_large,            // the fixed header announces more than max_connect_size
-  not_connect,          // the first packet is another one (MQTT-3.1.0-1), or this is not MQTT
+  not_connect,          // the first packet is not CONNECT (MQTT-3.1.0-1), or this is not MQTT
 };
 
 struct BadConnect {
   ConnectError error = ConnectError::malformed;
-  // Whose CONNACK the peer would understand; none: close without one. 3.x has no code for most errors, see
+  // The version whose CONNACK the peer would understand; none: close without one. 3.x has no code for most errors, see
   // packets.h.
   std::optional<Version> answer_as{};
   std::string_view why{};                            // static text for the operator
-  std::uint32_t maximum_packet_size = kNoSizeLimit;  // for the answer, if the device could say it
+  std::uint32_t maximum_packet_size = kNoSizeLimit;  // for the answer, if the device's limit could be read
 };
 
-// NeedMore::total is the size of the whole CONNECT, 0 as long as its fixed header isn't complete.
+// NeedMore::total is the size of the whole CONNECT; 0 until its fixed header is complete.
 using ConnectResult = std::variant<NeedMore, BadConnect, Connect>;
 
-// `in` holds all bytes received so far, from the first one on; it may hold more than the CONNECT. Pure: call
-// it again with more. `not_connect` is told from the first byte and `too_large` from the fixed header (at
-// most five bytes), before the caller would buffer anything; the other errors once the packet is complete.
+// `in` holds all bytes received so far, from the first one on, and perhaps more than the CONNECT. Pure: call it again
+// when more bytes have come. It reports `not_connect` from the first byte and `too_large` from the fixed header (at
+// most five bytes), so the caller need not buffer such a packet; the other errors when the packet is complete.
 ConnectResult parse_connect(Bytes in, std::uint32_t max_connect_size = kDefaultMaxConnectSize);
 
 }  // namespace mqtt

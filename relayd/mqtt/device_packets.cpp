@@ -6,7 +6,7 @@
 namespace mqtt {
 namespace {
 
-constexpr std::string_view kTrailing = "bytes behind the last field of the packet (MQTT section 4.13.1)";
+constexpr std::string_view kTrailing = "bytes after the last field of the packet (MQTT section 4.13.1)";
 
 std::uint16_t read_packet_id(Reader& body) {
   const std::uint16_t id = body.u16();
@@ -20,8 +20,7 @@ void pass_properties(Reader& body, PropertyPlace place) {
   }
 }
 
-// How long PUBLISH's variable header is, as far as `body` tells: exact, or a lower bound that needs more
-// bytes.
+// The length of PUBLISH's variable header, as far as `body` shows it: exact, or a lower bound until more bytes come.
 struct Extent {
   std::uint32_t size;
   bool exact;
@@ -38,7 +37,7 @@ Extent publish_extent(Version version, std::uint8_t qos, Bytes body) {
     property_length |= static_cast<std::uint32_t>(byte & 0x7F) << shift;
     if ((byte & 0x80) == 0) break;
   }
-  return {size + property_length, true};  // a fifth byte is left for the reader to refuse
+  return {size + property_length, true};  // the reader refuses a fifth length byte
 }
 
 void read_publish_properties(Reader& body, Publish& publish) {  // MQTT section 3.3.2.3
@@ -86,7 +85,7 @@ bool FilterReader::next(Subscription& out) {
   out = Subscription{};
   out.filter = body_.utf8("a topic filter is not well-formed UTF-8 (MQTT section 3.8.3, 3.10.3)");
   if (body_.ok() && !is_topic_filter(out.filter, version_))
-    body_.malformed("a topic filter is empty or has a wildcard in a wrong place (MQTT section 4.7.1, 4.8.2)");
+    body_.malformed("a topic filter is empty or has a misplaced wildcard (MQTT section 4.7.1, 4.8.2)");
   if (packet_ == Of::subscribe) read_options(out);
   return body_.ok();
 }

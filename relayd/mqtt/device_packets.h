@@ -1,7 +1,7 @@
-// What a device sends after CONNECT, read in full: for whoever answers it instead of relaying it.
+// Parses in full the packets that a device sends after CONNECT, for a broker that answers them itself.
 //
-// Each function takes the packet's body (what follows the fixed header) and leaves the checking of the fixed
-// header's flags to flags_are_valid(). Nothing here allocates or keeps state between packets.
+// Each function takes the packet's body (the bytes after the fixed header); flags_are_valid() checks the fixed header's
+// flags. Nothing here allocates or keeps state between packets.
 #pragma once
 
 #include <cstdint>
@@ -15,28 +15,28 @@
 namespace mqtt {
 
 struct Publish {
-  std::string_view topic{};      // empty only with a topic alias
+  std::string_view topic{};      // empty only if there is a topic alias
   bool has_topic_alias = false;  // 5.0
   std::uint8_t qos = 0;          // 0 to 2
   bool retain = false;
   bool dup = false;
   std::uint16_t packet_id = 0;   // 0 with QoS 0
-  std::uint32_t payload_at = 0;  // bytes of the body in front of the payload
+  std::uint32_t payload_at = 0;  // bytes of the body before the payload
 };
 
 using PublishResult = std::variant<NeedMore, Flaw, Publish>;
 
-// PUBLISH (MQTT section 3.3) up to its payload, which is never looked at. `body` is the part of the body that
-// is there, from its first byte on; `remaining` the remaining length. NeedMore::total never goes beyond the
-// payload's first byte.
+// Parses PUBLISH (MQTT section 3.3) up to its payload, which is never read. `body` is the part of the body received so
+// far, from its first byte on; `remaining` is the remaining length. NeedMore::total never goes beyond the payload's
+// first byte.
 PublishResult parse_publish(Version version, std::uint8_t flags, Bytes body, std::uint32_t remaining);
 
 struct Subscription {
   std::string_view filter{};
-  std::uint8_t qos = 0;  // asked for, 0 to 2; UNSUBSCRIBE: 0
+  std::uint8_t qos = 0;  // requested, 0 to 2; UNSUBSCRIBE: 0
 };
 
-// The filters of a whole SUBSCRIBE (MQTT section 3.8) or UNSUBSCRIBE (3.10), one by one.
+// Returns the filters of a complete SUBSCRIBE (MQTT section 3.8) or UNSUBSCRIBE (3.10) one by one.
 class FilterReader {
  public:
   enum class Of : std::uint8_t { subscribe, unsubscribe };
@@ -61,15 +61,15 @@ struct Acknowledgement {
   std::uint8_t reason = 0;  // 5.0; 0x80 and above: refused
 };
 
-// A whole PUBACK, PUBREC, PUBREL or PUBCOMP (MQTT section 3.4 to 3.7). Look at body.flaw() afterwards.
+// Reads a complete PUBACK, PUBREC, PUBREL or PUBCOMP (MQTT section 3.4 to 3.7). Check body.flaw() afterwards.
 Acknowledgement read_acknowledgement(Version version, Reader& body);
 
 struct Disconnect {
-  std::uint8_t reason = 0;  // 5.0; 0: normal, drop the will
+  std::uint8_t reason = 0;  // 5.0; 0: normal, without sending the will
   std::optional<std::uint32_t> session_expiry_interval{};
 };
 
-// A whole DISCONNECT (MQTT section 3.14). Look at body.flaw() afterwards.
+// Reads a complete DISCONNECT (MQTT section 3.14). Check body.flaw() afterwards.
 Disconnect read_disconnect(Version version, Reader& body);
 
 }  // namespace mqtt

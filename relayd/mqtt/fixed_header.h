@@ -1,9 +1,7 @@
-// The fixed header of an MQTT packet (MQTT section 2.1), decoded byte by byte so that it may be split
-// anywhere.
+// Decodes the fixed header of an MQTT packet (MQTT section 2.1) byte by byte, so it may be split anywhere.
 //
-// Remaining lengths that are longer than need be (0x80 0x00) are accepted, as brokers do: the sender must not
-// write them, no receiver is told to refuse them. A fourth length byte with its continuation bit set is
-// malformed.
+// Like brokers, it accepts overlong remaining lengths (0x80 0x00): the standard forbids a sender to write them but does
+// not ask a receiver to refuse them. A fourth length byte with its continuation bit set is malformed.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +30,7 @@ class FixedHeader {
   // Valid once started().
   PacketType type() const { return static_cast<PacketType>(first_ >> 4); }
   std::uint8_t flags() const { return first_ & 0x0F; }
-  // Valid after `done`. Bytes behind the fixed header, bytes of it, bytes of the whole packet.
+  // Valid after `done`. In bytes: what follows the fixed header, the fixed header, the whole packet.
   std::uint32_t remaining() const { return remaining_; }
   std::uint32_t header_size() const { return taken_; }
   std::uint32_t packet_size() const { return remaining_ + taken_; }
@@ -45,8 +43,8 @@ class FixedHeader {
   std::uint8_t taken_ = 0;
 };
 
-// Whether a packet from a device may have these flags (MQTT section 2.1.3, 3.3.1). 3.1 calls them "not used"
-// outside PUBLISH and lets resent PUBREL, SUBSCRIBE and UNSUBSCRIBE carry DUP: there only QoS 3 is wrong.
+// True if a packet from a device may have these flags (MQTT section 2.1.3, 3.3.1). 3.1 calls them "not used" outside
+// PUBLISH and lets resent PUBREL, SUBSCRIBE and UNSUBSCRIBE carry DUP, so there only QoS 3 is wrong.
 constexpr bool flags_are_valid(Version version, PacketType type, std::uint8_t flags) {
   const unsigned qos = (flags >> 1) & 3U;
   const bool dup = (flags & 8U) != 0;

@@ -7,7 +7,7 @@ namespace mqtt {
 Framer::Fed Framer::feed(Bytes in) {
   if (state_ != State::running) return {0, state_};
   std::size_t at = 0;
-  std::size_t begun = 0;  // where the packet under way begins, if it begins in this chunk
+  std::size_t begun = 0;  // where the current packet starts, if it starts in this chunk
   bool began_here = false;
   while (at < in.size()) {
     if (left_ > 0) {
@@ -37,9 +37,8 @@ void Framer::begin(std::uint32_t remaining) {
   ++packets_[static_cast<std::size_t>(type_)];
   if (!first_type_) first_type_ = type_;
   code_in_ = kNothing;
-  if (type_ == PacketType::connack && !connack_code_)
-    code_in_ = 1;                         // behind the acknowledge flags (MQTT section 3.2.2)
-  if (type_ == PacketType::disconnect) {  // MQTT section 3.14.2.1: may be left out, then 0
+  if (type_ == PacketType::connack && !connack_code_) code_in_ = 1;  // after the acknowledge flags (MQTT section 3.2.2)
+  if (type_ == PacketType::disconnect) {  // MQTT section 3.14.2.1: the code may be absent, which means 0
     if (remaining == 0) disconnect_code_ = std::uint8_t{0};
     code_in_ = 0;
   }
@@ -64,7 +63,7 @@ Framer::Fed Framer::go_on(State state, std::size_t good) {
 }
 
 Framer::Fed Framer::stop(State state, std::size_t good, bool began_here) {
-  if (began_here) header_.reset();  // nothing of the bad packet is passed on: still at a boundary
+  if (began_here) header_.reset();  // no byte of the bad packet is passed on, so this is still a boundary
   return go_on(state, began_here ? good : 0);
 }
 

@@ -1,11 +1,9 @@
-// Follows the packet boundaries of one direction of a session, for a relay that passes the bytes on
-// unchanged.
+// Tracks the packet boundaries in one direction of a session, for a relay that passes the bytes on unchanged.
 //
-// The framer neither copies nor keeps bytes: it looks at fixed headers (and the reason codes of CONNACK and
-// DISCONNECT) and skips over the rest arithmetically, so its cost goes with packets, not with bytes.
-// Everything may be split over any number of chunks. What it promises: whatever it calls good ends where a
-// packet could be added (at_boundary()) or inside a packet that keeps the limits. It does not judge the
-// contents of packets; that is the endpoints' business.
+// The framer neither copies nor keeps bytes. It reads fixed headers and the reason codes of CONNACK and DISCONNECT, and
+// skips the rest arithmetically, so its cost grows with packets, not with bytes. Packets may be split over any number
+// of chunks. It promises that the good bytes end where a packet could be added (at_boundary()), or inside a packet that
+// keeps the limits. It does not judge the contents of packets; the endpoints do.
 #pragma once
 
 #include <array>
@@ -22,14 +20,14 @@ class Framer {
  public:
   enum class State : std::uint8_t {
     running,
-    disconnected,      // DISCONNECT has gone by in full: the sender has nothing more to say (MQTT-3.14.4-1)
+    disconnected,      // a complete DISCONNECT has passed; the sender must send nothing more (MQTT-3.14.4-1)
     malformed_length,  // a remaining length of more than four bytes (MQTT section 2.1.4)
     reserved_type,     // packet type 0, or 15 in 3.x (MQTT section 2.1.2)
     too_large,         // a packet larger than max_packet_size
   };
 
   struct Fed {
-    std::size_t good = 0;  // bytes of the chunk that may be passed on; all of them while running
+    std::size_t good = 0;  // bytes of the chunk that may be passed on; while running, all of them
     State state = State::running;
   };
 
@@ -37,15 +35,15 @@ class Framer {
   explicit Framer(Version version, std::uint32_t max_packet_size = kMaxPacketSize)
       : max_packet_size_(max_packet_size), version_(version) {}
 
-  // Takes the next bytes of the stream. Once the state is not running, it stays, and no byte is good any more.
+  // Takes the next bytes of the stream. A state other than `running` is final: from then on no byte is good.
   //
-  // At a fault, `good` ends in front of the bad packet if that began in this chunk. If it began in an earlier
-  // one, up to four bytes of its header have been passed on: `good` is 0 and at_boundary() false, so nothing
-  // can be added to the stream.
+  // At a fault, `good` ends before the bad packet if that packet started in this chunk. If it started in an earlier
+  // chunk, up to four bytes of its header have been passed on: `good` is 0 and at_boundary() is false, so nothing can
+  // be added to the stream.
   Fed feed(Bytes in);
 
   State state() const { return state_; }
-  // The good bytes end between two packets: this side's peer may be sent a packet of ours now.
+  // The good bytes end between two packets, so the relay may send the receiving peer a packet of its own.
   bool at_boundary() const { return left_ == 0 && !header_.started(); }
 
   // Good bytes, and packets whose fixed header was good.
@@ -58,7 +56,7 @@ class Framer {
   std::optional<PacketType> first_type() const { return first_type_; }
   // The first CONNACK's reason code (3.x: return code); 0 is success.
   std::optional<std::uint8_t> connack_code() const { return connack_code_; }
-  // The DISCONNECT's reason code, 0 if it has none; known at the latest with State::disconnected.
+  // The DISCONNECT's reason code, 0 if it has none; known by State::disconnected at the latest.
   std::optional<std::uint8_t> disconnect_code() const { return disconnect_code_; }
 
  private:
@@ -67,8 +65,8 @@ class Framer {
   bool type_is_reserved(PacketType type) const {
     return type == PacketType::reserved || (type == PacketType::auth && version_ != Version::v5_0);
   }
-  std::size_t skip(Bytes rest);         // passes over the body; returns how many bytes
-  void begin(std::uint32_t remaining);  // the fixed header is complete and fine
+  std::size_t skip(Bytes rest);         // skips the body; returns the number of bytes skipped
+  void begin(std::uint32_t remaining);  // the fixed header is complete and good
   Fed stop(State state, std::size_t good, bool began_here);
   Fed go_on(State state, std::size_t good);
 
@@ -76,10 +74,10 @@ class Framer {
   std::uint64_t bytes_ = 0;
   std::uint32_t max_packet_size_;
   std::uint32_t largest_packet_ = 0;
-  std::uint32_t left_ = 0;                  // body bytes of the packet under way that have not come yet
-  std::uint32_t code_in_ = kNothing;        // body bytes in front of the reason code that is to be kept
-  FixedHeader header_{};                    // started: the fixed header is under way
-  PacketType type_ = PacketType::reserved;  // of the packet under way
+  std::uint32_t left_ = 0;                  // body bytes of the current packet that have not come yet
+  std::uint32_t code_in_ = kNothing;        // body bytes before the reason code that is to be kept
+  FixedHeader header_{};                    // started() while part of a fixed header has come
+  PacketType type_ = PacketType::reserved;  // of the current packet
   Version version_;
   State state_ = State::running;
   std::optional<PacketType> first_type_{};

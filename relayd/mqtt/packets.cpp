@@ -18,7 +18,7 @@ constexpr std::uint8_t first_byte(PacketType type) {
   return static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4);
 }
 
-// At most kMaxReason bytes, whole characters; nothing if it is no text that MQTT allows.
+// Cuts the text to kMaxReason bytes at a whole character; returns nothing if MQTT does not allow the text.
 std::string_view presentable(std::string_view reason) {
   if (!is_mqtt_utf8(reason)) return {};
   if (reason.size() <= kMaxReason) return reason;
@@ -27,7 +27,7 @@ std::string_view presentable(std::string_view reason) {
   return reason.substr(0, end);
 }
 
-// A 5.0 packet: `head` is the variable header up to the properties, which may be left out if `may_end_early`.
+// Makes a 5.0 packet. `head` is the variable header up to the properties; `may_end_early`: these may be left out.
 Packet with_reason_string(PacketType type, Bytes head, std::string_view reason, std::uint32_t maximum_packet_size,
                           bool may_end_early) {
   reason = presentable(reason);

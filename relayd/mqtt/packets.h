@@ -1,8 +1,8 @@
-// The packets that the relay itself may have to say: a CONNACK that refuses, and 5.0's DISCONNECT.
+// The packets that the relay itself may send: a refusing CONNACK, and 5.0's DISCONNECT.
 //
-// Which code each version gets stands in one table here (kRefusals), the mirror of the design's. 3.x has no
-// code for most of what can be wrong with a CONNECT and no DISCONNECT from a server: there the answer is to
-// close the connection, which an empty Packet says. Nothing here allocates.
+// One table (kRefusals) holds the code for each version; it mirrors the design's. 3.x has no code for most faults of a
+// CONNECT, and no DISCONNECT from a server. In these cases the relay closes the connection; an empty Packet says so.
+// Nothing here allocates.
 #pragma once
 
 #include <array>
@@ -15,17 +15,16 @@
 
 namespace mqtt {
 
-// Why a session does not come about; answered by CONNACK.
+// Why a session is refused before it is up; answered by CONNACK.
 enum class Refusal : std::uint8_t {
   not_authorized,      // no certificate, revoked, key and certificate differ, refused by the remote
-  server_unavailable,  // remote unreachable or silent or its certificate bad, keyd or the local broker down,
-                       // draining
+  server_unavailable,  // remote unreachable, silent or with a bad certificate; keyd or local broker down; draining
   server_busy,         // overload, signing queue full
   connection_rate_exceeded,
   client_id_not_valid,
   unsupported_version,
   banned,                     // flapping
-  bad_authentication_method,  // 5.0: AUTH asked of a server that has none
+  bad_authentication_method,  // 5.0: the device wants AUTH, the server has none
   malformed,
   protocol_error,
   packet_too_large,
@@ -59,7 +58,7 @@ enum class DisconnectReason : std::uint8_t {
   unspecified_error = 0x80,  // the remote is lost
   malformed = 0x81,
   protocol_error = 0x82,
-  not_authorized = 0x87,  // the certificate was revoked meanwhile
+  not_authorized = 0x87,  // the device's certificate has been revoked
   server_busy = 0x89,
   server_shutting_down = 0x8B,  // draining
   keep_alive_timeout = 0x8D,
@@ -84,16 +83,16 @@ class Packet {
   std::uint8_t size_ = 0;
 };
 
-inline constexpr std::size_t kMaxReason = 96;  // bytes of a Reason String; the rest is cut at a character
+inline constexpr std::size_t kMaxReason = 96;  // bytes of a Reason String; longer ones are cut at a whole character
 
-// CONNACK with session present 0 (MQTT-3.2.2-6). `reason` becomes 5.0's Reason String, which CONNACK and
-// DISCONNECT may carry whatever Request Problem Information says (3.1.2.11.7); it is left out if it is not
-// MQTT UTF-8 or would not fit into the device's Maximum Packet Size (MQTT-3.2.2-19), and the packet is empty
-// if even so it would be too large (MQTT-3.1.2-24).
+// CONNACK with session present 0 (MQTT-3.2.2-6). `reason` becomes 5.0's Reason String; CONNACK and DISCONNECT may carry
+// it whatever Request Problem Information says (3.1.2.11.7). It is left out if it is not MQTT UTF-8 or would exceed the
+// device's Maximum Packet Size (MQTT-3.2.2-19). If the packet is too large even without it, the result is empty
+// (MQTT-3.1.2-24).
 Packet encode_connack(Version version, Refusal refusal, std::string_view reason = {},
                       std::uint32_t maximum_packet_size = kNoSizeLimit);
 
-// DISCONNECT from the server to the device, 5.0 only; in 3.x empty. Not before a CONNACK with success
+// DISCONNECT from the server to the device, 5.0 only; empty in 3.x. Must not precede a successful CONNACK
 // (MQTT-3.14.0-1).
 Packet encode_disconnect(Version version, DisconnectReason reason_code, std::string_view reason = {},
                          std::uint32_t maximum_packet_size = kNoSizeLimit);

@@ -33,7 +33,7 @@ constexpr unsigned kSubscribe = at(PropertyPlace::subscribe);
 constexpr unsigned kDisconnect = at(PropertyPlace::disconnect);
 constexpr unsigned kAnywhere = 0xFF;
 
-// MQTT section 2.2.2.2 table 2-4, without what only a server sends.
+// MQTT section 2.2.2.2 table 2-4, without the properties that only a server sends.
 constexpr Rule kRules[] = {
     {PropertyId::payload_format_indicator, Type::flag, kPublish | kWill},
     {PropertyId::message_expiry_interval, Type::u32, kPublish | kWill},
@@ -108,11 +108,11 @@ bool PropertyReader::next(Property& out) {
     out.id = rule->id;
     const std::uint64_t bit = std::uint64_t{1} << id;
     if ((seen_ & bit) != 0 && rule->id != PropertyId::user_property)
-      rest_.protocol_error("a property stands there twice (MQTT section 2.2.2.2, 3.1.2.11)");
+      rest_.protocol_error("a property occurs twice (MQTT section 2.2.2.2, 3.1.2.11)");
     seen_ |= bit;
     read_value(rest_, rule->type, out);
   } else {
-    rest_.malformed("a property that does not belong into this packet (MQTT section 2.2.2.2)");
+    rest_.malformed("a property that this packet may not have (MQTT section 2.2.2.2)");
   }
   packet_.fail(rest_.flaw());
   return packet_.ok();

@@ -1,8 +1,8 @@
-// The properties of MQTT 5.0 (2.2.2), as far as a device sends them.
+// The properties of MQTT 5.0 (2.2.2) that a device may send.
 //
-// One table says which property has which type and in which packets it may stand; the reader holds every
-// property to it: an identifier that does not belong there is malformed, a second one (except User Property)
-// and a value outside its range are protocol errors.
+// One table gives each property's type and the packets that may contain it. The reader enforces the table: an
+// identifier that is not allowed in the packet is malformed; a second occurrence (except of User Property) and a value
+// outside its range are protocol errors.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ enum class PropertyId : std::uint8_t {  // MQTT section 2.2.2.2
   correlation_data = 0x09,
   subscription_identifier = 0x0B,
   session_expiry_interval = 0x11,
-  assigned_client_identifier = 0x12,  // a server's
+  assigned_client_identifier = 0x12,  // sent by servers only
   authentication_method = 0x15,
   authentication_data = 0x16,
   request_problem_information = 0x17,
@@ -48,12 +48,12 @@ enum class PropertyPlace : std::uint8_t {
 
 struct Property {
   PropertyId id{};
-  std::uint32_t number = 0;  // of a number
-  std::string_view text{};   // of a string or binary data; a User Property's name
+  std::uint32_t number = 0;  // the value, if it is a number
+  std::string_view text{};   // the value, if it is a string or binary data; a User Property's name
 };
 
-// Reads the property length and then one property after the other. A flaw is put on `packet`, whose position
-// is behind the properties from the beginning.
+// Reads the property length, then one property after another. A flaw is recorded in `packet`, whose position is after
+// the properties from the start.
 class PropertyReader {
  public:
   PropertyReader(Reader& packet, PropertyPlace place);

@@ -3,8 +3,8 @@
 namespace mqtt {
 namespace {
 
-// How many bytes the multi-byte sequence at `at` has, 0 if it is not well-formed. The second byte's range
-// rules out overlong forms, surrogates and what lies above U+10FFFF (RFC 3629 section 4).
+// The length in bytes of the multi-byte sequence at `at`; 0 if it is not well-formed. The second byte's range excludes
+// overlong forms, surrogates and values above U+10FFFF (RFC 3629 section 4).
 std::size_t sequence_length(const unsigned char* at, std::size_t left) {
   const unsigned char lead = at[0];
   std::size_t length = 0;

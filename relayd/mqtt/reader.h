@@ -1,8 +1,7 @@
 // A bounded cursor over one packet's bytes, and the data types of MQTT section 1.5.
 //
-// The first flaw sticks: from then on every read returns zero or nothing, left() is 0, and flaw() tells what
-// was wrong. A parser may therefore read straight through and look once at the end. It never reads behind the
-// span it was given.
+// The first flaw sticks: from then on every read returns zero or nothing, left() is 0, and flaw() describes the flaw.
+// So a parser can read straight through and check once at the end. The reader never reads past its span.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +13,8 @@
 namespace mqtt {
 
 // MQTT section 1.5.4: well-formed UTF-8 (RFC 3629: nothing overlong, no surrogates, at most U+10FFFF) without
-// U+0000. Control characters and non-characters are allowed, as the standard only advises against them:
-// escape before printing.
+// U+0000. Control characters and non-characters are allowed, because the standard only advises against them: escape the
+// text before printing it.
 bool is_mqtt_utf8(std::string_view text);
 
 class Reader {

@@ -10,13 +10,11 @@ namespace mqtt {
 // A topic to publish to: at least one character, no `+` and no `#`.
 bool is_topic_name(std::string_view topic);
 
-// A filter to subscribe with: at least one character; `+` alone in its level; `#` alone in the last one.
-// In 5.0 a filter
-// `$share/name/filter` has a name without wildcards and a filter of its own; in 3.x that is text like any
-// other.
+// A filter to subscribe with: at least one character; `+` alone in its level; `#` alone in the last level. In 5.0,
+// `$share/name/filter` must have a name without wildcards and a valid filter; in 3.x it is a filter like any other.
 bool is_topic_filter(std::string_view filter, Version version);
 
-// 5.0: the filter asks for a shared subscription.
+// 5.0: the filter requests a shared subscription.
 bool is_shared_filter(std::string_view filter);
 
 }  // namespace mqtt

@@ -1,10 +1,9 @@
-// The words of MQTT that every part of the codec uses: versions, packet types, flaws, sizes.
+// The types that every part of the codec uses: versions, packet types, flaws, sizes.
 //
-// The codec (relayd/mqtt) covers MQTT 3.1 ("MQIsdp", level 3), 3.1.1 and 5.0. It is pure: bytes in, values
-// out. It keeps no global state, does no I/O, does not log, and includes nothing of ours but itself; every
-// view that it returns points into the caller's bytes and lives as long as they do. "MQTT section 3.1.2.6" in
-// comments and in texts for the operator is a section of the 5.0 standard; where 3.1.1 or 3.1 differ, they
-// are named.
+// The codec (relayd/mqtt) covers MQTT 3.1 ("MQIsdp", level 3), 3.1.1 and 5.0. It is pure: bytes in, values out. It has
+// no global state, does no I/O, does not log, and includes no header from outside this folder but the standard
+// library's. Every view that it returns points into the caller's bytes and lives as long as they do. In comments and in
+// texts for the operator, "MQTT section 3.1.2.6" means the 5.0 standard; 3.1.1 and 3.1 are named where they differ.
 #pragma once
 
 #include <cstdint>
@@ -40,13 +39,12 @@ inline constexpr std::uint32_t kMaxRemainingLength = 268'435'455;  // four bytes
 inline constexpr std::uint32_t kMaxPacketSize = kMaxRemainingLength + 5;  // with the fixed header
 inline constexpr std::uint32_t kNoSizeLimit = 0xFFFF'FFFF;                // a peer that set no Maximum Packet Size
 
-// More bytes are needed; `total` is how many there must be, from the same first byte on, before another try
-// is worth while.
+// More bytes are needed. Another try is useful only when there are `total` bytes, counted from the same first byte.
 struct NeedMore {
   std::uint32_t total = 0;
 };
 
-// Why a packet is refused. MQTT 5.0 section 4.13 knows two kinds, with reason codes 0x81 and 0x82.
+// Why a packet is refused. MQTT 5.0 section 4.13 has two kinds, with reason codes 0x81 and 0x82.
 struct Flaw {
   enum class Kind : std::uint8_t { none, malformed, protocol_error };
   Kind kind = Kind::none;
