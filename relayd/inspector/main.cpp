@@ -1,8 +1,8 @@
-// mqtt-relayd-inspector: judges a plan's certificates, CAs and CRLs for the supervisor, with the code that the workers
-// use, and ends. The supervisor executes it; it serves no other purpose.
+// mqtt-relayd-inspector: judges a plan's certificates, CAs and CRLs with the workers' code, answers once and exits.
+// Only the supervisor executes it.
 //
-// Before it parses anything it gives up files, sockets and all system calls but those that reading, thinking and
-// writing its one answer take.
+// Before it parses anything, it gives up files, sockets, and every system call except those needed to read the plan,
+// judge it and write the answer.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -29,7 +29,7 @@ constexpr const char* kCalls[] = {
     "read", "pread64", "fstat", "newfstatat", "close",                   // the plan
     "write", "pwritev2", "fcntl", "ioctl",                               // the answer, the log
     "brk", "munmap", "mremap", "madvise", "futex", "getrandom",          // memory, libcrypto
-    "clock_gettime", "gettimeofday",                                     // whether something has expired
+    "clock_gettime", "gettimeofday",                                     // to see if something has expired
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",                    // the crash report
     "gettid", "getpid", "tgkill", "exit", "exit_group"};
 // clang-format on
@@ -83,5 +83,5 @@ int main() {
     status = 1;
   }
   log::finish();
-  _exit(status);  // the end of a process frees memory faster than destructors
+  _exit(status);  // the kernel frees the memory faster than destructors would
 }

@@ -12,15 +12,15 @@
 namespace relayd {
 namespace {
 
-constexpr int kAcceptsPerWakeup = 64;  // then the established sessions have their turn
-constexpr uint64_t kPause = 100;       // milliseconds, after accept(2) failed for want of memory
+constexpr int kAcceptsPerWakeup = 64;  // then established sessions get their turn
+constexpr uint64_t kPause = 100;       // milliseconds, after accept(2) failed for lack of memory or descriptors
 
 }  // namespace
 
 struct Acceptor::Listener {
   Acceptor& acceptor;
   common::Fd socket;
-  std::unique_ptr<common::Poll> poll = {};  // behind the socket: it goes first
+  std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it
 };
 
 Acceptor::Acceptor(uv_loop_t* loop, std::vector<common::Fd> listeners, const Options& options, Counters& counters,
@@ -41,12 +41,12 @@ Acceptor::~Acceptor() = default;
 void Acceptor::stop() {
   again_.stop();
   listeners_.clear();
-  spare_.reset();  // is one of the listening sockets by another number
+  spare_.reset();  // a duplicate that would keep a listening socket open
 }
 
 void Acceptor::watch() {
   for (auto& listener : listeners_) {
-    // No file can be opened in the sandbox, but a descriptor can be doubled.
+    // The sandbox forbids opening files, but it allows duplicating a descriptor.
     if (!spare_) spare_.reset(fcntl(listener->socket.get(), F_DUPFD_CLOEXEC, 0));
     listener->poll = std::make_unique<common::Poll>(loop_, listener->socket.get(), listener.get(), [](void* self, int) {
       static_cast<Listener*>(self)->acceptor.on_ready(*static_cast<Listener*>(self));
@@ -55,7 +55,8 @@ void Acceptor::watch() {
   }
 }
 
-// What can't be taken stays in the kernel's queue, and so would our readiness: look away for a while.
+// Connections that can't be accepted now stay in the kernel's queue and keep the sockets readable. Stops polling for a
+// while, so that the loop does not spin.
 void Acceptor::pause(uint64_t milliseconds) {
   for (auto& listener : listeners_) listener->poll.reset();
   again_.start(common::Milliseconds(milliseconds));
@@ -68,7 +69,7 @@ void Acceptor::on_ready(Listener& listener) {
   }
 }
 
-// False: no more for now.
+// False: stop accepting for now.
 bool Acceptor::take(Listener& listener) {
   SocketAddress peer;
   peer.size = sizeof peer.storage;
@@ -100,7 +101,7 @@ bool Acceptor::take(Listener& listener) {
     accepted_(owner_, std::move(socket), peer);
   } catch (const std::bad_alloc&) {
     count(counters_.shed_memory);
-    log_shed("no memory");
+    log_shed("out of memory");
   }
   return true;
 }
@@ -118,7 +119,7 @@ bool Acceptor::refuse_one(Listener& listener) {
     count(counters_.shed_descriptors);
     log_shed("no file descriptor is left (LimitNOFILE)");
   }
-  if (!more && error != EAGAIN) pause(kPause);  // somebody else took it, as with ENFILE
+  if (!more && error != EAGAIN) pause(kPause);  // another process took the descriptor, as can happen with ENFILE
   return more;
 }
 
@@ -132,7 +133,7 @@ Acceptor::Shed Acceptor::shed() const {
 void Acceptor::log_shed(const char* why) {
   const auto left_out = log_limit_.admit(uv_now(loop_));
   if (!left_out) return;
-  common::log::warning("a new connection is turned away",
+  common::log::warning("a new connection was closed at once",
                        {{"worker", options_.worker},
                         {"cause", why},
                         {"connections", counters_.connections.load(std::memory_order_relaxed)},

@@ -1,8 +1,8 @@
-// Takes connections from listening sockets, no faster than it may and no more than there is room for.
+// Accepts connections from the listening sockets, within max_conn_rate, max_connections and worker_max_memory.
 //
-// max_conn_rate: beyond it they wait in the kernel's queue, none is refused. max_connections and worker_max_memory:
-// what comes on top is accepted and closed at once, so that a device soon knows and the queue does not fill with the
-// hopeless. Without a descriptor: the same, by one that was kept for that. One thread.
+// Connections over max_conn_rate wait in the kernel's queue and are not refused. Connections over max_connections or
+// worker_max_memory are accepted and closed at once: the device learns it quickly, and the queue does not fill with
+// connections that can't be served. When descriptors run out, a spare one is freed to do the same. One thread.
 #pragma once
 
 #include <memory>
@@ -21,17 +21,17 @@ class Acceptor {
  public:
   struct Options {
     int worker = 0;           // for the log
-    common::Rate rate = {};   // of this worker
+    common::Rate rate = {};   // this worker's share
     uint64_t max_memory = 0;  // bytes, compared with counters.memory; 0: no limit
   };
-  // A connected non-blocking socket.
+  // Passes a connected non-blocking socket.
   using Accepted = void (*)(void* owner, common::Fd socket, const SocketAddress& peer);
 
-  // The counters' max_connections is obeyed; `connections` is the owner's to count.
+  // Obeys counters.max_connections; the owner maintains counters.connections.
   Acceptor(uv_loop_t* loop, std::vector<common::Fd> listeners, const Options& options, Counters& counters, void* owner,
            Accepted accepted);
   ~Acceptor();
-  // Closes the listening sockets: for good.
+  // Closes the listening sockets for good.
   void stop();
 
  private:

@@ -1,4 +1,4 @@
-// mqtt-relayd-worker: one worker of relayd. The supervisor executes it; it serves no other purpose.
+// mqtt-relayd-worker: one worker of relayd. Only the supervisor executes it.
 #include "common/hardening.h"
 #include "relayd/worker/worker.h"
 

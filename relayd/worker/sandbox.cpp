@@ -18,7 +18,8 @@ namespace {
 
 namespace log = common::log;
 
-// All that relaying takes. Of two names for one thing, processors have one; the other is skipped.
+// Every system call that relaying needs. Where two calls do the same thing, an architecture has only one of them; the
+// other is skipped.
 // clang-format off
 constexpr const char* kServing[] = {
     "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll",                        // the loop
@@ -40,7 +41,7 @@ constexpr int kFamilies[] = {AF_INET, AF_INET6, AF_UNIX};
 void enter_sandbox(int worker) {
   common::harden_process();
 #if defined(MQTT_RELAY_SANITIZED)
-  // LeakSanitizer, at the end of the process, reads /proc and traces its threads.
+  // At process exit, LeakSanitizer reads /proc and traces the process's threads.
   const common::Fd proc(::open("/proc", O_PATH | O_CLOEXEC));
   const common::FileRule rules[] = {{proc.get(), common::FileRule::read}};
   const std::string files = common::forbid_files(rules);

@@ -1,11 +1,11 @@
-// What a worker gives up before it serves anybody.
+// The worker's sandbox: the rights that it gives up before it serves its first device.
 #pragma once
 
 namespace relayd {
 
-// From here on this process opens no file, executes nothing, sees and signals no other process, makes sockets of
-// AF_INET, AF_INET6 and AF_UNIX only, gains no privileges and is not dumpable; and has only the system calls that
-// relaying takes. Logs what protects it, or by name what does not.
+// From here on this process can open no file, execute nothing, and neither see nor signal another process. It can make
+// only AF_INET, AF_INET6 and AF_UNIX sockets, gain no privileges, is not dumpable, and has only the system calls that
+// relaying needs. Logs which protections are in force, and names any that is missing.
 void enter_sandbox(int worker);
 
 }  // namespace relayd

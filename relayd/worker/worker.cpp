@@ -29,7 +29,7 @@ namespace log = common::log;
 using common::Milliseconds;
 
 constexpr Milliseconds kBeat{1000};
-constexpr size_t kChecksPerTurn = 32;  // of a signature each
+constexpr size_t kChecksPerTurn = 32;  // each verifies a signature
 
 std::vector<common::Fd> inherited_listeners(int count) {
   std::vector<common::Fd> listeners;
@@ -84,7 +84,7 @@ class Worker {
 
   void announce() {
     if (::send(control_.get(), &kReady, 1, MSG_NOSIGNAL) != 1)
-      throw std::system_error(errno, std::generic_category(), "the supervisor can't be told that this worker is ready");
+      throw std::system_error(errno, std::generic_category(), "can't tell the supervisor that this worker is ready");
   }
 
  private:
@@ -101,7 +101,7 @@ class Worker {
     it->second->start();
   }
 
-  // A session ends inside its own callbacks: it is destroyed after them.
+  // A session ends inside its own callbacks, so it is destroyed after they return.
   void retire(uint64_t id) {
     retired_.push_back(id);
     if (!bury_.running()) bury_.start(Milliseconds(0));
@@ -113,7 +113,8 @@ class Worker {
     if (leaving_ && sessions_.empty()) uv_stop(loop_);
   }
 
-  // A sign of life for the supervisor, and what is too dear to measure at each change.
+  // Signals the supervisor that this worker is alive, and updates the counters that are too costly to update at each
+  // change.
   void beat() {
     beat_.start(std::min(kBeat, config_.worker_watchdog / 4));
     count(scoreboard_->beat);
@@ -121,16 +122,16 @@ class Worker {
     log::flush();
     scoreboard_->log_dropped.store(log::dropped(), std::memory_order_relaxed);
     scoreboard_->fibers.store(runtime_.fibers.in_use(), std::memory_order_relaxed);
-    char text[128] = {};  // proc(5): pages in all, then resident ones
+    char text[128] = {};  // proc(5): total pages, then resident pages
     if (::pread(memory_.get(), text, sizeof text - 1, 0) <= 0) return;
     if (const char* resident = strchr(text, ' '))
       scoreboard_->memory.store(strtoull(resident, nullptr, 10) * page_size_, std::memory_order_relaxed);
   }
 
-  // For whoever looks at the status: how keyd is.
+  // Asks keyd for its state, which the status shows.
   void ask_keyd() {
     beats_without_keyd_ = keyd_.connected() ? 0 : beats_without_keyd_ + 1;
-    scoreboard_->keyd_away.store(beats_without_keyd_ > 1, std::memory_order_relaxed);  // the first is the start
+    scoreboard_->keyd_away.store(beats_without_keyd_ > 1, std::memory_order_relaxed);  // not yet connected at beat 1
     if (!keyd_.connected() || keyd_asked_) return;
     keyd_asked_ = keyd_.stats([this](const ipc::Client::Answer& answer) {
       keyd_asked_.reset();
@@ -147,7 +148,7 @@ class Worker {
     const ssize_t got = receive(text, attached);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) {
-      log::error("the supervisor is gone; this worker leaves", {{"worker", plan_.worker}});
+      log::error("the supervisor is gone; this worker exits", {{"worker", plan_.worker}});
       return leave();
     }
     const Order order = Order::decode({text, static_cast<size_t>(got)});
@@ -183,7 +184,7 @@ class Worker {
     return got;
   }
 
-  // A few sessions a turn of the loop: those that relay have theirs in between.
+  // Checks kChecksPerTurn sessions per turn of the loop, so that relaying goes on in between.
   void revoke(const common::Fd& text) {
     const auto [trusted, revoked, policy] = Revocations::from_memfd(text.get());
     revocations_.emplace(trusted, revoked, policy);
@@ -208,11 +209,11 @@ class Worker {
       if (session->client_id() == order.client_id && session->end_by_operator()) ended.sessions++;
     char answer[1 + sizeof ended] = {kEnded};
     memcpy(answer + 1, &ended, sizeof ended);
-    // The supervisor doesn't wait for ever.
+    // If the answer can't be sent, the supervisor's deadline handles it.
     [[maybe_unused]] const ssize_t sent = ::send(control_.get(), answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
-  // A newer generation accepts now; this one leaves with its last session.
+  // A newer generation accepts now; this worker exits when its last session ends.
   void retire_generation() {
     leaving_ = true;
     acceptor_->stop();
@@ -254,7 +255,7 @@ class Worker {
   bool leaving_ = false, draining_ = false;
 };
 
-// For the supervisor's log, which tells why this worker is no more.
+// Sends the supervisor the cause of this worker's end, for its log.
 void say_last_words(std::string words) {
   words.insert(words.begin(), kLastWords);
   words.resize(std::min(words.size(), 1 + kMaxLastWords));
@@ -269,10 +270,10 @@ int run_worker() {
   uv_loop_t loop;
   uv_loop_init(&loop);
   int status = 0;
-  std::optional<Worker> worker;  // its control socket outlives what is thrown
+  std::optional<Worker> worker;  // outside the try block: the handlers below still need its control socket
   try {
-    // A worker leaves on its supervisor's order or death only: not when a terminal or a service manager signals the
-    // whole group. The control socket ends with the supervisor as well, should it have died before this line.
+    // A worker exits only on its supervisor's order or death, not when a terminal or service manager signals the whole
+    // process group. If the supervisor died before this line, the end of the control socket shows it.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
     for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd, kNewestFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -292,7 +293,7 @@ int run_worker() {
     status = 1;
   }
   worker.reset();
-  uv_run(&loop, UV_RUN_DEFAULT);  // closes what the worker's handles were
+  uv_run(&loop, UV_RUN_DEFAULT);  // finishes closing the worker's handles
   uv_loop_close(&loop);
   log::finish();
   return status;

@@ -48,7 +48,7 @@ bool turned_away(World& world) {
 // relayd tells each flood in few lines; the first one comes at once.
 void check_cause(World& world, const std::string& cause) {
   const auto line = world.relay().log().wait_json(
-      [](const Json& j) { return j.value("msg", "") == "a new connection is turned away"; }, "who was turned away");
+      [](const Json& j) { return j.value("msg", "") == "a new connection was closed at once"; }, "who was turned away");
   CHECK(line.at("cause") == cause);
 }
 
