@@ -1,12 +1,12 @@
-// Values as bytes, from one of our processes to another of the same build: numbers in this machine's byte order, texts
-// and lists behind a 32-bit count.
+// Serialises values between two of our processes of the same build: numbers in this machine's byte order, texts and
+// lists after a 32-bit count.
 //
-// A structure is described once, for both directions, by a function that names its members:
+// One function per structure names its members, for both directions:
 //
 //   template <class Archive> void fields(Archive& archive, Of<Archive, Endpoint>& e) { archive(e.host, e.port); }
 //
-// The reader believes no count: it makes nothing larger than what is left of the bytes, and finish() refuses bytes that
-// are left over. Its errors are BadArchive.
+// The reader trusts no count: it allocates nothing larger than the remaining bytes, and finish() refuses leftover
+// bytes. It throws BadArchive.
 #pragma once
 
 #include <array>
@@ -110,7 +110,7 @@ class ArchiveReader {
   void get(bool& value) {
     uint8_t byte = 0;
     get(byte);
-    if (byte > 1) throw BadArchive("a truth value of " + std::to_string(byte));
+    if (byte > 1) throw BadArchive("a boolean of value " + std::to_string(byte));
     value = byte == 1;
   }
   void get(std::string& text) { text = take(count()); }

@@ -1,8 +1,7 @@
-// What the inspector, a process that is executed for the purpose and has nothing else to do, found in a plan's
-// certificates, CAs and CRLs. The supervisor asks it, so that no certificate is parsed in the process that starts the
-// others.
+// What the inspector found in a plan's certificates, CAs and CRLs. The supervisor executes the inspector for this one
+// task, so that the process that starts all others never parses a certificate.
 //
-// It reads the Plan (plan.h) from kInspectedPlanFd, and writes one archive of Findings to kFindingsFd.
+// The inspector reads the Plan (plan.h) from kInspectedPlanFd and writes one archive of Findings to kFindingsFd.
 #pragma once
 
 #include <array>
@@ -20,7 +19,7 @@ inline constexpr int kInspectedPlanFd = 3, kFindingsFd = 4;
 inline constexpr size_t kMaxFindings = 256 * 1024;  // bytes
 
 struct Findings {
-  std::string problem = {};                 // why no worker could use the plan: file, setting and remedy; "": it can
+  std::string problem = {};                 // why workers can't use the plan: file, setting and remedy; "": they can
   std::array<uint8_t, 32> listener_spki{};  // SHA-256 of the public key of the listener's certificate
   std::vector<trust::Concern> concerns = {};
 

@@ -5,15 +5,15 @@
 namespace relayd {
 namespace {
 
-constexpr int kMostTries = 32;  // against other workers; then this end of a session is not counted
+constexpr int kMostTries = 32;  // races lost against other workers, after which this session's end is not counted
 
-// An entry's second word. `check` belongs to the device, so that the state of a device that was just pushed out is not
-// taken for its successor's.
+// An entry's second word. `check` is derived from the device: the state of a device that was just evicted must not be
+// taken for that of the device which replaces it.
 struct State {
   uint16_t check = 0;
   bool banned = false;
-  uint16_t count = 0;   // of ends since `second`
-  uint32_t second = 0;  // 31 bits. Banned: until then; else when the window began
+  uint16_t count = 0;   // sessions ended since `second`
+  uint32_t second = 0;  // 31 bits. Banned: the end of the ban; otherwise: the start of the window
 
   static State of(uint64_t word) {
     return {static_cast<uint16_t>(word >> 48), (word >> 47 & 1) != 0, static_cast<uint16_t>(word >> 31 & 0xFFFF),
@@ -39,7 +39,7 @@ FlappingTable::FlappingTable(int fd, const Config::Flapping& limits)
 
 FlappingTable::Device FlappingTable::device(std::string_view client_id, std::span<const uint8_t> spki) const {
   const std::span id(reinterpret_cast<const uint8_t*>(client_id.data()), client_id.size());
-  return std::max<uint64_t>(siphash(key_, spki, id), 1);  // the key's hash has a fixed size: no two pairs are alike
+  return std::max<uint64_t>(siphash(key_, spki, id), 1);  // `spki` has a fixed size, so the pair is unambiguous
 }
 
 FlappingTable::Entry* FlappingTable::find(Device device) const {
@@ -55,7 +55,7 @@ bool FlappingTable::banned(Device device, uint64_t now) const {
   return state.check == check_of(device) && state.banned && state.second > now;
 }
 
-// Free, else the oldest that is no ban in force, else the ban that ends first.
+// A free entry; otherwise the oldest one without a current ban; otherwise the ban that ends first.
 FlappingTable::Entry& FlappingTable::victim(Device device, uint64_t now) const {
   const auto worth = [&](const Entry& entry) {
     if (entry.device.load(std::memory_order_relaxed) == 0) return uint64_t{0};

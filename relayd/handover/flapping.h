@@ -1,10 +1,10 @@
-// Devices whose sessions end so often that they are banned for a while (EMQX's flapping_detect), counted in memory that
-// all workers share and that outlives each of them.
+// Bans devices whose sessions end too often (EMQX's flapping_detect). The counts are in memory that all workers share
+// and that outlives each worker.
 //
-// A fixed number of entries of two words, changed without locks. A device is a keyed hash of its client id and its
-// public key (SipHash-2-4), so that nobody can choose ids that push others out, and nobody can ban another device's id.
-// When there is no room, what is oldest is forgotten, bans last. A worker that writes nonsense can ban or unban
-// devices, nothing more. Time is in seconds of CLOCK_MONOTONIC, the same for all.
+// The table has a fixed number of entries of two words, changed without locks. A device is a keyed hash (SipHash-2-4)
+// of its client id and its public key: nobody can choose ids that evict others, and nobody can ban another device's id.
+// When the table is full, the oldest entry is dropped, bans last. A worker that writes nonsense can ban or unban
+// devices, nothing more. Time is in seconds of CLOCK_MONOTONIC, the same for all workers.
 #pragma once
 
 #include <array>
@@ -22,20 +22,20 @@ namespace relayd {
 
 class FlappingTable {
  public:
-  static constexpr size_t kWays = 8, kGroups = 8192;  // an entry is in the group that its hash says
+  static constexpr size_t kWays = 8, kGroups = 8192;  // 65,536 devices; the hash selects a device's group
 
-  // The memory, with a random key of its own: a sealed memfd, for the supervisor to hold and workers to inherit.
-  // std::system_error without memory.
+  // Creates the memory, with its own random key: a sealed memfd that the supervisor holds and the workers inherit.
+  // Throws std::system_error if there is no memory.
   static common::Fd create();
 
-  // Maps what create() made; `fd` is not kept. std::system_error if it is none.
+  // Maps the memory from create(); does not keep `fd`. Throws std::system_error if `fd` is something else.
   FlappingTable(int fd, const Config::Flapping& limits);
 
   using Device = uint64_t;
   Device device(std::string_view client_id, std::span<const uint8_t> spki) const;
 
   bool banned(Device device, uint64_t now) const;
-  // A session of it that was up has been ended by the device. True if it is banned from now on, and was not before.
+  // Call when the device has ended a session that was up. True if this bans the device, and it was not banned before.
   bool ended(Device device, uint64_t now);
   const Config::Flapping& limits() const { return limits_; }
 
@@ -55,7 +55,7 @@ class FlappingTable {
   Config::Flapping limits_;
   SharedMemory mapping_;
   Memory* memory_;
-  const SipKey key_;  // a copy: the shared one may be written
+  const SipKey key_;  // a copy: any worker can overwrite the shared one
 };
 
 }  // namespace relayd

@@ -1,9 +1,9 @@
-// What the supervisor and its monitor process (relayd/monitor) say to each other: one question, one answer.
+// The protocol between the supervisor and its monitor process (relayd/monitor): one question, one answer.
 //
 // At its birth the monitor gets one MonitorSettings. Then it asks for the supervisor's status, in a datagram of exactly
 // one MonitorQuestion. The supervisor answers with the question's number and, attached, a sealed memory file
-// (common::sealed) with to_json() of its Status: it sends an answer of any size without waiting. It believes nothing
-// that comes from the monitor. Both programs are of one build.
+// (common::sealed) with to_json() of its Status, so it can send an answer of any size without waiting. It trusts
+// nothing that comes from the monitor. Both programs are of one build.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace relayd {
 
 inline constexpr char kMonitorProgram[] = "mqtt-relayd-monitor", kMonitorName[] = "relayd-monitor";
 
-// The monitor's descriptors behind the standard ones: the listening socket of metrics.bind, and its end of a
+// The monitor's descriptors after the standard ones: the listening socket of metrics.bind, and its end of a
 // SOCK_SEQPACKET pair.
 inline constexpr int kMonitorListener = 3, kMonitorSocket = 4;
 
@@ -24,7 +24,7 @@ struct MonitorQuestion {
   uint32_t number;
 };
 
-// The monitor asks 40 times a second at most, however many clients ask it. More than this: an attacker controls it.
+// The monitor asks at most 40 times a second, however many clients it has. If it exceeds 100, an attacker controls it.
 inline constexpr int kMostQuestionsPerSecond = 100;
 
 }  // namespace relayd

@@ -3,7 +3,7 @@
 namespace relayd {
 namespace {
 
-constexpr int kMostTries = 32;  // against other workers; then this claim is forgotten at once
+constexpr int kMostTries = 32;  // races lost against other workers, after which this claim is not recorded
 
 }  // namespace
 
@@ -14,10 +14,10 @@ NewestTable::NewestTable(int fd)
 
 NewestTable::Device NewestTable::device(std::string_view client_id, std::span<const uint8_t> spki) const {
   const std::span id(reinterpret_cast<const uint8_t*>(client_id.data()), client_id.size());
-  return siphash(key_, spki, id);  // the key's hash has a fixed size: no two pairs are alike
+  return siphash(key_, spki, id);  // `spki` has a fixed size, so the pair is unambiguous
 }
 
-// The device's own entry, else the oldest one; a time that lies in the future is nonsense, and goes first.
+// The device's own entry; otherwise the oldest. A time in the future is nonsense and counts as the oldest.
 NewestTable::Place NewestTable::place_for(Device device, uint64_t now) const {
   Place place{};
   uint64_t oldest = UINT64_MAX;

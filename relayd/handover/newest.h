@@ -1,13 +1,13 @@
-// Which connection of a device is its newest, for all workers: only that one may send its CONNECT to a broker. Without
-// it, the CONNECT of a connection that the device has given up would take over the session that the device has now.
+// Tells all workers which connection of a device is its newest; only that one may send its CONNECT to a broker.
+// Otherwise the CONNECT of a connection that the device has given up would take over the device's current session.
 //
-// A connection claims its device with the time of its CONNECT. The table keeps the latest time of each device, in a
-// fixed number of entries, changed without locks. A device is a keyed hash of its client id and its public key, so only
-// who has the same key can supersede a connection.
+// A connection claims its device with the time of its CONNECT. The table keeps each device's latest time in a fixed
+// number of entries, changed without locks. A device is a keyed hash of its client id and its public key, so only a
+// connection with the same key can supersede another.
 //
-// It errs on one side only: what was forgotten (no room left in the group: the oldest claim goes), torn by two workers
-// that write at once, or lies in the future, supersedes nobody. So the newest connection is never refused, whatever
-// became of the worker that claimed; an older one may slip through.
+// The table errs on one side only. A claim supersedes no connection if it was dropped (its group was full, and the
+// oldest claim goes first), torn by two workers writing at once, or lies in the future. So the newest connection is
+// never refused, even if the worker that claimed has died; an older one may slip through.
 #pragma once
 
 #include <array>
@@ -24,23 +24,23 @@ namespace relayd {
 
 class NewestTable {
  public:
-  static constexpr size_t kWays = 8, kGroups = 8192;  // 65,536 devices; an entry is in the group that its hash says
+  static constexpr size_t kWays = 8, kGroups = 8192;  // 65,536 devices; the hash selects a device's group
 
-  // For the supervisor to hold and workers to inherit. std::system_error without memory.
+  // Creates the memory, which the supervisor holds and the workers inherit. Throws std::system_error if there is none.
   static common::Fd create() { return SharedMemory::create("mqtt-relay-newest", sizeof(Memory)); }
-  // Maps what create() made; `fd` is not kept. std::system_error if it is none.
+  // Maps the memory from create(); does not keep `fd`. Throws std::system_error if `fd` is something else.
   explicit NewestTable(int fd);
 
   using Device = uint64_t;
   Device device(std::string_view client_id, std::span<const uint8_t> spki) const;
 
-  // `time`, `now`: nanoseconds of CLOCK_MONOTONIC, the same for all.
+  // `time`, `now`: nanoseconds of CLOCK_MONOTONIC, the same for all workers.
   void claim(Device device, uint64_t time, uint64_t now);
-  // Whether no later claim of the device is known.
+  // True if the table has no later claim of the device.
   bool is_newest(Device device, uint64_t time, uint64_t now) const;
 
  private:
-  // `check` is device ^ time. Of an entry that two workers were writing, it is the check of neither.
+  // `check` is device ^ time. If two workers write an entry at once, the check matches neither claim.
   struct Entry {
     std::atomic<uint64_t> time;  // 0: none
     std::atomic<uint64_t> check;
@@ -51,7 +51,7 @@ class NewestTable {
   };
   struct Place {
     Entry* entry;
-    uint64_t claimed;  // its time, as it was found
+    uint64_t claimed;  // the entry's time when it was read
     bool is_own;
   };
   Place place_for(Device device, uint64_t now) const;
@@ -59,7 +59,7 @@ class NewestTable {
 
   SharedMemory mapping_;
   Memory* memory_;
-  const SipKey key_;  // a copy: the shared one may be written
+  const SipKey key_;  // a copy: any worker can overwrite the shared one
 };
 
 }  // namespace relayd

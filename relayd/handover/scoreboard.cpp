@@ -16,7 +16,7 @@ namespace {
 }  // namespace
 
 Scoreboard::Scoreboard() : fd_(memfd_create("mqtt-relay-scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
-  // Sealed, so that no worker can shrink the page under its supervisor, whose next look would be a SIGBUS.
+  // Sealed: if a worker could shrink the page, its supervisor's next read would end in SIGBUS.
   if (!fd_ || ftruncate(fd_.get(), sizeof(Counters)) != 0 ||
       fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     fail("memfd for a worker's scoreboard");
@@ -37,7 +37,7 @@ Scoreboard::~Scoreboard() {
 void Scoreboard::map(int fd) {
   void* memory = mmap(nullptr, sizeof(Counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) fail("mapping a worker's scoreboard");
-  counters_ = static_cast<Counters*>(memory);  // lock-free atomics of zeroed memory are atomics of value 0
+  counters_ = static_cast<Counters*>(memory);  // zeroed memory is a valid lock-free atomic of value 0
   static_assert(Counters::Number::is_always_lock_free);
 }
 

@@ -1,5 +1,5 @@
-// What the numbers of Counters are called: in the operator's status, which the supervisor writes as JSON, and in
-// /metrics, which the monitor makes from it.
+// The names of the numbers in Counters: in the operator's status, which the supervisor writes as JSON, and in /metrics,
+// which the monitor generates from it.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,13 @@
 
 namespace relayd {
 
-// One number of Counters, and its names.
+// One number in Counters, with its names.
 struct Series {
   const char* name;
   const char* help;
-  bool total;         // counts up from the start; false: the amount at this moment
-  const char* label;  // tells it from others of the same name; null: it is the only one
-  const char* value;  // the label's
+  bool total;         // true: counts up from the start; false: the amount at this moment
+  const char* label;  // distinguishes series of the same name; null: there is only one
+  const char* value;  // the label's value
   Counters::Number Counters::*number = nullptr;
   Counters::Number& (*element)(Counters&, size_t) = nullptr;  // without `number`: the nth of an array
   size_t nth = 0;
@@ -27,7 +27,7 @@ struct Series {
   }
 };
 
-// All series, in the order in which they are shown. Those with the same name follow each other.
+// All series, in display order. Series with the same name are adjacent.
 std::span<const Series> all_series();
 
 }  // namespace relayd

@@ -1,7 +1,8 @@
-// Memory that the supervisor makes, all workers map, and that outlives each of them: what is known of devices whichever
-// worker serves them. It begins with a random SipKey, the rest is zero: lock-free atomics of value 0.
+// Memory that the supervisor creates, that all workers map and that outlives each worker. It holds facts about devices
+// that must not depend on the worker that serves them. It starts with a random SipKey; the rest is zero, which is a
+// valid lock-free atomic of value 0.
 //
-// Any worker may write anything there at any time: a reader takes what it finds for a claim, never for an invariant.
+// Any worker may write anything there at any time: a reader must treat the content as a claim, never as an invariant.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +13,10 @@ namespace relayd {
 
 class SharedMemory {
  public:
-  // A sealed memfd: no worker can shrink it under the others. std::system_error without memory.
+  // Creates a sealed memfd, which no worker can shrink. Throws std::system_error if there is no memory.
   static common::Fd create(const char* name, size_t size);
 
-  // Maps what create() made; `fd` is not kept. std::system_error if it is none of that size.
+  // Maps the memory from create(); does not keep `fd`. Throws std::system_error if `fd` is smaller than `size`.
   SharedMemory(int fd, size_t size);
   ~SharedMemory();
   SharedMemory(const SharedMemory&) = delete;

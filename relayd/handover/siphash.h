@@ -1,5 +1,5 @@
-// SipHash-2-4: a keyed hash that nobody without the key can find collisions for. Aumasson and Bernstein, "SipHash: a
-// fast short-input PRF", 2012.
+// SipHash-2-4: a keyed hash. Without the key, nobody can find collisions. Aumasson and Bernstein, "SipHash: a fast
+// short-input PRF", 2012.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@ namespace relayd {
 
 using SipKey = std::array<uint8_t, 16>;
 
-// Of `first` followed by `second`.
+// The hash of `first` followed by `second`.
 uint64_t siphash(const SipKey& key, std::span<const uint8_t> first, std::span<const uint8_t> second = {});
 
 }  // namespace relayd

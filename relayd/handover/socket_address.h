@@ -20,15 +20,15 @@ struct SocketAddress {
   bool operator==(const SocketAddress& other) const;  // address and port
   std::string text() const;                           // "192.0.2.1:8883", "[2001:db8::1]:8883"
 
-  // A numeric address; nullopt for a name.
+  // Parses a numeric address; nullopt for a name.
   static std::optional<SocketAddress> parse(const std::string& host, uint16_t port);
-  static std::optional<SocketAddress> parse(const std::string& text);  // as text() writes it
+  static std::optional<SocketAddress> parse(const std::string& text);  // the format of text()
 
-  // What an AF_INET or AF_INET6 socket is bound to. Throws std::system_error.
+  // The address to which an AF_INET or AF_INET6 socket is bound. Throws std::system_error.
   static SocketAddress bound_to(int socket);
 };
 
-// As keyd's protocol carries it.
+// The device's address and session in the form of keyd's protocol.
 ipc::Origin origin_of(const SocketAddress& device, uint64_t session);
 
 }  // namespace relayd

@@ -1,4 +1,4 @@
-// What a peer at the TLS port may speak, as it is counted.
+// The protocols that a peer may speak at the TLS port, as the counters distinguish them.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@ namespace relayd {
 
 enum class Speaks : uint8_t { mqtt, http, ssh, proxy, other, tls, nothing };
 
-// Those that are counted one by one: neither TLS nor silence.
+// The protocols with a counter each: neither TLS nor silence.
 inline constexpr std::array<const char*, 5> kNotTls{"mqtt", "http", "ssh", "proxy", "other"};
 
 constexpr bool is_not_tls(Speaks speaks) { return static_cast<size_t>(speaks) < kNotTls.size(); }

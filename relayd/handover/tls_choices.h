@@ -1,5 +1,5 @@
-// What a configuration may choose about TLS: versions, key exchanges, sizes. Plain numbers and names: the supervisor
-// reads them without a TLS library in its program.
+// The TLS settings that a configuration may choose: versions, key exchanges, sizes. They are plain numbers and names,
+// so the supervisor can read them without a TLS library in its program.
 #pragma once
 
 #include <array>
@@ -12,9 +12,9 @@ namespace relayd::tls {
 enum class Versions : uint8_t { tls12, tls13, tls12_and_13 };
 
 inline constexpr size_t kRecord = 16 * 1024;               // bytes of plaintext, at most (RFC 8446 section 5.1)
-inline constexpr size_t kLeastWatermark = kRecord + 1024;  // one record, and its overhead
+inline constexpr size_t kLeastWatermark = kRecord + 1024;  // one record with its overhead
 
-// Key exchanges by their IANA or OpenSSL names, with their numbers (RFC 8446 section 4.2.7).
+// Key exchanges: their IANA or OpenSSL names, and their numbers (RFC 8446 section 4.2.7).
 struct NamedGroup {
   std::string_view name;
   uint16_t number;
@@ -30,7 +30,7 @@ inline constexpr std::array<NamedGroup, 8> kGroups{{{"X25519MLKEM768", 4588},
 inline constexpr std::string_view kGroupNames =
     "X25519MLKEM768, X25519, P-256 (secp256r1), P-384 (secp384r1), P-521 (secp521r1)";
 
-// 0: not one of ours.
+// Returns 0 if the group is not supported.
 constexpr uint16_t group_named(std::string_view name) {
   for (const NamedGroup& group : kGroups)
     if (group.name == name) return group.number;
