@@ -54,12 +54,12 @@ class EmptyBroker {
     std::string_view why{};           // static text for the operator
   };
 
-  // Keeps no view from `connect`. `max_packet_size` is in bytes; 5.0 devices are told if it is below the protocol's own
-  // limit.
+  // Keeps no view from `connect`. `max_packet_size` is in bytes; CONNACK announces it to 5.0 devices if it is below the
+  // protocol's own limit.
   explicit EmptyBroker(const mqtt::Connect& connect, std::uint32_t max_packet_size = mqtt::kMaxPacketSize);
 
-  // Call once, before feed(). Appends CONNACK to `out`, or refuses and appends nothing. `random` names a device whose
-  // client id is empty.
+  // Call once, before feed(). Appends CONNACK to `out`, or refuses and appends nothing. `random` makes the client id of
+  // a device that sent an empty one.
   Outcome accept(std::span<const std::uint8_t, 16> random, std::string& out);
 
   // Takes what the device sent after CONNECT, in any pieces, and appends whole packets to `out`. An outcome other than

@@ -20,10 +20,10 @@ int option(int fd, int which) {
   return getsockopt(fd, SOL_SOCKET, which, &value, &size) == 0 ? value : -1;
 }
 
-// What it is instead; empty if it is a listening TCP socket.
+// Says what the descriptor is instead; empty if it is a listening TCP socket.
 std::string why_no_listener(int fd) {
   const int family = option(fd, SO_DOMAIN);
-  if (family < 0) return "it is no socket";
+  if (family < 0) return "it is not a socket";
   if (family != AF_INET && family != AF_INET6)
     return "it is a socket of family " + std::to_string(family) + (family == AF_UNIX ? " (AF_UNIX)" : "");
   if (option(fd, SO_TYPE) != SOCK_STREAM || option(fd, SO_PROTOCOL) != IPPROTO_TCP) return "it is not TCP";
@@ -50,7 +50,7 @@ std::vector<common::Fd> activated_listeners(std::vector<common::PassedSocket> pa
   const std::string configured = bind ? bind->text() : listener.bind.host;
   if (!sockets.empty() && listener.bind_given &&
       std::find(addresses.begin(), addresses.end(), configured) == addresses.end())
-    common::log::warning("the socket that was passed is not the one of the configuration; devices are served there",
+    common::log::warning("the service manager passed a socket with another address than listener.bind; it is used",
                          {{"passed", addresses.front()}, {"configured", configured}, {"setting", "listener.bind"}});
   return sockets;
 }

@@ -1,4 +1,4 @@
-// relayd's listener by socket activation: what the service manager passed, checked.
+// Socket activation: checks the listeners that the service manager passed to relayd.
 #pragma once
 
 #include <vector>
@@ -9,8 +9,9 @@
 
 namespace relayd {
 
-// The passed sockets, non-blocking; empty if there are none. Throws common::ConfigError, naming what was found, if one
-// is no listening TCP socket. They win over listener.bind; the log warns if that is set and none of them is there.
+// Returns the passed sockets, non-blocking; empty if there are none. Throws common::ConfigError, naming what it found,
+// if one is not a listening TCP socket. They override listener.bind; if it is set and no socket has its address, the
+// log warns.
 std::vector<common::Fd> activated_listeners(std::vector<common::PassedSocket> passed, const Config::Listener& listener);
 
 }  // namespace relayd

@@ -36,7 +36,8 @@ Child::Child(uv_loop_t* loop, const common::Program& program, const char* name, 
     : owner_(owner), died_(died) {
   std::vector<uv_stdio_container_t> stdio{passed(-1), passed(STDOUT_FILENO), passed(STDERR_FILENO)};
   for (const int fd : descriptors) stdio.push_back(passed(fd));
-  // Above the numbers that the child gives to what it inherits, which would take its place before it is executed.
+  // The number must be above those of the descriptors that the child inherits: they are put in place before the exec,
+  // and would overwrite it.
   const common::Fd file(fcntl(program.file(), F_DUPFD_CLOEXEC, static_cast<int>(stdio.size())));
   if (!file) fail(errno, "starting " + program.path());
   const std::string by_descriptor = "/proc/self/fd/" + std::to_string(file.get());
@@ -44,7 +45,7 @@ Child::Child(uv_loop_t* loop, const common::Program& program, const char* name, 
   uv_process_options_t options{};
   options.file = by_descriptor.c_str();
   options.args = arguments;
-#if defined(MQTT_RELAY_SANITIZED)  // its options
+#if defined(MQTT_RELAY_SANITIZED)  // the sanitizer reads its options from the environment
   options.env = environ;
 #else
   char* no_environment[] = {nullptr};

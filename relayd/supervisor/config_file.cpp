@@ -15,7 +15,7 @@ using common::Section;
 constexpr int64_t kMaxPort = 65535;
 constexpr uint64_t kMaxConnections = 10'000'000;
 
-// "ADDRESS:PORT", "[V6]:PORT", as EMQX and mosquitto have it.
+// "ADDRESS:PORT" or "[V6]:PORT", as in EMQX and mosquitto.
 Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_view fallback) {
   const std::string text = section.string(key, fallback);
   const size_t colon = text.rfind(':');
@@ -25,9 +25,9 @@ Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_
                       colon + 1 < text.size();
   std::string host = text.substr(0, number ? colon : 0);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  else if (host.find(':') != std::string::npos) host.clear();  // an IPv6 address needs its brackets
+  else if (host.find(':') != std::string::npos) host.clear();  // an IPv6 address needs brackets
   if (!number || host.empty() || port < 1 || port > kMaxPort)
-    section.fail(key, "found \"" + text + "\"; expected \"ADDRESS:PORT\" as \"0.0.0.0:8883\" or \"[::]:8883\"");
+    section.fail(key, "found \"" + text + "\"; expected \"ADDRESS:PORT\", such as \"0.0.0.0:8883\" or \"[::]:8883\"");
   return {host, static_cast<uint16_t>(port)};
 }
 
@@ -61,7 +61,7 @@ bool parse_verify(Section& section) {
   return section.one_of("verify", "verify_peer", {"verify_peer", "verify_none"}) == "verify_peer";
 }
 
-// How chains are judged: EMQX's names; CRLs by default about the leaf only, as mosquitto.
+// How chains are judged. The names are EMQX's; by default CRLs are checked for the leaf only, as in mosquitto.
 trust::Policy parse_policy(Section& section) {
   trust::Policy policy;
   policy.depth = static_cast<unsigned>(section.integer("depth", policy.depth, 0, kMostDepth));
@@ -71,7 +71,7 @@ trust::Policy parse_policy(Section& section) {
   return policy;
 }
 
-// "256MB" is the protocol's own limit by its usual name; to the byte it is a little more (MQTT 5.0 section 2.1.4).
+// "256MB" is the usual name of the protocol's own limit, which is a few bytes larger (MQTT 5.0 section 2.1.4).
 uint32_t parse_packet_size(Section& section, std::string_view key, std::string_view fallback) {
   const uint64_t size = section.size(key, fallback);
   return size >= (uint64_t{256} << 20) ? mqtt::kMaxPacketSize : static_cast<uint32_t>(size);
@@ -91,8 +91,7 @@ Config::Listener parse_listener(Section section) {
   Config::Listener listener;
   listener.bind_given = section.has("bind");
   listener.bind = parse_bind(section, "bind", "0.0.0.0:8883");
-  listener.certfile =
-      section.required_string("certfile", "the PEM file of the certificate chain that devices are shown");
+  listener.certfile = section.required_string("certfile", "the PEM file of the certificate chain that devices get");
   listener.verify_peer = parse_verify(section);
   if (listener.verify_peer)
     listener.cacertfile =
@@ -144,7 +143,7 @@ Config::Remote parse_remote(Section section) {
   remote.alpn = section.strings("alpn", {});
   for (const auto& protocol : remote.alpn)
     if (protocol.empty() || protocol.size() > 255 || protocol.find(',') != std::string::npos)
-      section.fail("alpn", "found \"" + protocol + "\"; expected protocol names of 1 to 255 bytes, as \"mqtt\"");
+      section.fail("alpn", "found \"" + protocol + "\"; expected protocol names of 1 to 255 bytes, such as \"mqtt\"");
   remote.groups = parse_groups(section);
   remote.connect_timeout = section.duration("connect_timeout", "10s");
   remote.connack_timeout = section.duration("connack_timeout", "20s");

@@ -1,4 +1,4 @@
-// relayd.json as text, with its defaults and bounds, made into a Config. Errors are common::ConfigError.
+// Turns the text of relayd.json into a Config, with defaults and bounds. Errors are common::ConfigError.
 #pragma once
 
 #include <optional>
@@ -8,19 +8,19 @@
 
 namespace relayd {
 
-constexpr int kMostDepth = 30;  // leaf, these and a root: trust::Validator::kMaxChain
+constexpr int kMostDepth = 30;  // intermediates; with leaf and root: trust::Validator::kMaxChain
 
-// Settings given as flags or environment variables: they win over the file.
+// Settings from flags or environment variables; they override the file.
 struct Overrides {
   std::optional<std::string> remote_host;
   std::optional<int> remote_port;
-  std::optional<std::string> log_level;  // one of the file's words
+  std::optional<std::string> log_level;  // the same words as in the file
 };
 
-// A fresh installation does not know its remote_host; it is "" then.
+// may_be_missing: for a fresh installation, which has no remote_host yet; it is "" then.
 enum class RemoteHost { required, may_be_missing };
 
-// `name` is the file that errors name. Checks the text only: opens no file that it names.
+// Errors name the file `name`. Checks the text only and opens no file that it mentions.
 Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides,
                     RemoteHost remote_host = RemoteHost::required);
 

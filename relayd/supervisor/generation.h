@@ -1,5 +1,5 @@
-// The workers of one configuration. A reload makes a new generation; the old one stops accepting and lives as long as
-// its sessions.
+// The workers of one configuration. A reload creates a new generation; the old one stops accepting and lives until its
+// last session ends.
 //
 //   resolving → starting → serving → retired → draining → gone
 //
@@ -20,12 +20,12 @@ namespace relayd {
 class Generation final : private WorkerSlot::Owner {
  public:
   struct Owner {
-    virtual void on_serving(Generation& generation) = 0;  // all of its workers, for the first time
+    virtual void on_serving(Generation& generation) = 0;  // all of its workers serve, for the first time
     virtual void on_unresolved(Generation& generation, const std::string& problem) = 0;  // see start()
-    virtual void on_death(const Counters& counters) = 0;                                 // of a worker's process
+    virtual void on_death(const Counters& counters) = 0;                                 // a worker process died
     virtual void on_ended(const Ended& ended) = 0;  // a worker's answer to disconnect()
     virtual void on_hopeless(Generation& generation, const std::string& cause) = 0;
-    virtual void on_gone(Generation& generation) = 0;  // it may be destroyed, but not at once
+    virtual void on_gone(Generation& generation) = 0;  // the owner may destroy it, but not inside this call
 
    protected:
     ~Owner() = default;
@@ -35,18 +35,18 @@ class Generation final : private WorkerSlot::Owner {
   Generation(uv_loop_t* loop, int number, const common::Program& worker, Plan plan,
              std::shared_ptr<Listeners> listeners, WorkerProcess::SharedFds shared, Owner& owner);
 
-  // Looks names up, then starts the workers. With a generation before it, all must go well at once: a name that can't
-  // be resolved is on_unresolved (addresses of the same name are taken over), the first death on_hopeless. Without one
-  // workers serve while a name is not known, and have successors.
+  // Resolves the names, then starts the workers. If there is a generation `before`, nothing may fail: a name that can't
+  // be resolved causes on_unresolved (unless `before` has addresses for the same name), and the first death causes
+  // on_hopeless. If there is none, workers serve even while a name is unresolved, and dead workers are restarted.
   void start(const Generation* before);
   void retire();
   void drain();
   void kill();
-  // Ends sessions whose certificates these revoke.
+  // Ends the sessions whose certificates `revocations` revokes.
   void revoke(const Revocations& revocations);
-  // Returns how many workers were told; each answers by on_ended, unless it dies.
+  // Returns the number of workers that got the order; each answers through on_ended, unless it dies.
   size_t disconnect(const std::string& client_id, uint32_t request);
-  // How many connections all its workers together may have now.
+  // Sets how many connections its workers together may have now.
   void allow_connections(uint64_t most);
 
   bool serving() const { return served_; }

@@ -12,7 +12,7 @@
 namespace relayd {
 namespace {
 
-constexpr common::Milliseconds kPatience{20'000};  // 16 MiB of CRLs take 50 ms; a machine may be busy
+constexpr common::Milliseconds kPatience{20'000};  // 16 MiB of CRLs take 50 ms, longer on a busy machine
 
 }  // namespace
 
@@ -35,7 +35,7 @@ Inspection::Inspection(uv_loop_t* loop, const common::Program& inspector, const 
 
 Inspection::~Inspection() { poll_.reset(); }
 
-// Until the end of the pipe, or until there is nothing to read now.
+// Reads until the pipe is at its end or empty.
 void Inspection::read_all() {
   char bytes[4096];
   for (;;) {
@@ -57,17 +57,17 @@ void Inspection::give_up() { child_->kill(SIGKILL); }
 void Inspection::on_death(const Child::Death& death) {
   const bool late = !deadline_.running();
   deadline_.stop();
-  read_all();  // a pipe keeps what a dead process wrote
+  read_all();  // the pipe keeps what the dead process wrote
   poll_.reset();
   Result result;
   if (late) result.failure = "gave no answer in " + std::to_string(kPatience.count() / 1000) + " s";
   else if (bytes_.size() > kMaxFindings)
-    result.failure = "answers more than " + std::to_string(kMaxFindings) + " bytes";
+    result.failure = "answered with more than " + std::to_string(kMaxFindings) + " bytes";
   else if (!death.in_order()) result.failure = "ended with " + death.text();
   try {
     if (result.failure.empty()) result.findings = Findings::decode(bytes_);
   } catch (const BadArchive& error) {
-    result.failure = std::string("answers what is no answer: ") + error.what();
+    result.failure = std::string("gave a malformed answer: ") + error.what();
   }
   if (!result.failure.empty()) result.failure.insert(0, std::string(kInspectorProgram) + " ");
   done_(owner_, result);

@@ -1,4 +1,4 @@
-// One look of the inspector (handover/findings.h) at a plan: a process that is started, answers and ends.
+// Starts the inspector (handover/findings.h) on one plan and collects its answer.
 //
 // The answer is bounded in size and time. Loop thread only.
 #pragma once
@@ -18,12 +18,12 @@ class Inspection {
  public:
   struct Result {
     Findings findings;
-    std::string failure;  // why there are none: "" or what became of the inspector
+    std::string failure;  // why there are no findings; "" if there are
   };
-  // Once, later. The owner may destroy the Inspection.
+  // Called once, never from the constructor. The owner may destroy the Inspection in it.
   using Done = void (*)(void* owner, const Result& result);
 
-  // std::system_error if it can't be started.
+  // Throws std::system_error if the inspector can't be started.
   Inspection(uv_loop_t* loop, const common::Program& inspector, const Plan& plan, void* owner, Done done);
   ~Inspection();
   Inspection(const Inspection&) = delete;

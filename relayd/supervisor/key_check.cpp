@@ -9,14 +9,14 @@ ListenerKeyCheck::Verdict wrong(const std::string& certfile, ipc::Status status)
   constexpr auto kWrong = ListenerKeyCheck::Result::wrong;
   if (status == ipc::Status::mismatch)
     return {kWrong, certfile + ": this certificate does not match keyd's listener_keyfile",
-            "give both the files that belong together: `openssl x509 -pubkey -noout -in CERTIFICATE` and `openssl pkey "
-            "-pubout -in KEY` must show the same"};
+            "configure a certificate and key that belong together: `openssl x509 -pubkey -noout -in CERTIFICATE` and "
+            "`openssl pkey -pubout -in KEY` must print the same"};
   if (status == ipc::Status::not_found)
     return {kWrong, certfile + ": keyd has no private key for it",
             "put its key where listener_keyfile of keyd.json says: `install -o mqtt-keyd -m 600 LISTENER.key "
             "/etc/mqtt-relay/listener.key`; keyd needs no restart"};
   return {kWrong, certfile + ": keyd can't use its listener_keyfile (" + ipc::name(status) + ")",
-          "its log names the cause, and `mqtt-relay check` the cure"};
+          "keyd's log names the cause, and `mqtt-relay check` the fix"};
 }
 
 }  // namespace
@@ -34,16 +34,15 @@ ListenerKeyCheck::ListenerKeyCheck(uv_loop_t* loop, const std::string& certfile,
 
 void ListenerKeyCheck::on_answer(const ipc::Client::Answer& answer) {
   if (!answer.arrived)
-    return done_(owner_,
-                 {Result::keyd_away,
-                  "keyd could not be asked whether it has the key of " + certfile_ + ": no answer on " + socket_,
-                  "`mqtt-relay check` says why"});
-  // Neither says anything about the key: too many ask, or the audit can't be written.
+    return done_(owner_, {Result::keyd_away,
+                          "could not ask keyd whether it has the key of " + certfile_ + ": no answer on " + socket_,
+                          "`mqtt-relay check` says why"});
+  // Neither status says anything about the key: keyd has too many requests, or can't write its audit.
   if (answer.status == ipc::Status::busy || answer.status == ipc::Status::internal)
     return done_(owner_,
                  {Result::keyd_away,
                   "keyd could not say whether it has the key of " + certfile_ + " (" + ipc::name(answer.status) + ")",
-                  "its log says why, and `mqtt-relay check`"});
+                  "keyd's log and `mqtt-relay check` say why"});
   done_(owner_, answer.status == ipc::Status::ok ? Verdict{} : wrong(certfile_, answer.status));
 }
 

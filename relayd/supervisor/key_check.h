@@ -1,5 +1,5 @@
-// Whether keyd has the key of the listener's certificate: the certificate is here, its key is keyd's, and only keyd can
-// tell if they belong together. Asked once, before a generation of workers is started.
+// Asks keyd whether it has the key of the listener's certificate. relayd has the certificate and keyd has the key, so
+// only keyd can tell whether they belong together. Asked once, before a generation's workers start.
 #pragma once
 
 #include <uv.h>
@@ -12,7 +12,7 @@
 
 namespace relayd {
 
-inline constexpr uint16_t kSupervisor = 0xffff;  // in keyd's audit, where workers have their number
+inline constexpr uint16_t kSupervisor = 0xffff;  // the supervisor's "worker number" in keyd's audit
 
 class ListenerKeyCheck {
  public:
@@ -22,10 +22,10 @@ class ListenerKeyCheck {
     std::string problem, remedy;  // for the operator; empty if the key fits
     std::string text() const { return problem + "; " + remedy; }
   };
-  // Once, later. The owner may destroy the check.
+  // Called once, never from the constructor. The owner may destroy the check in it.
   using Done = void (*)(void* owner, const Verdict& verdict);
 
-  // `certfile`: the listener's, with the setting that names it; `spki`: its public key's SHA-256.
+  // `certfile`: the listener's certificate file, preceded by its setting; `spki`: the SHA-256 of its public key.
   ListenerKeyCheck(uv_loop_t* loop, const std::string& certfile, const ipc::Spki& spki, const std::string& keyd_socket,
                    void* owner, Done done);
 

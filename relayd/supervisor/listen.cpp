@@ -37,7 +37,7 @@ common::Fd bind_one(const SocketAddress& address, bool shared, const std::string
 
 SocketAddress address_of(const Config::Endpoint& bind) {
   const auto address = SocketAddress::parse(bind.host, bind.port);
-  if (!address) throw common::ConfigError("listener.bind: \"" + bind.host + "\" is no numeric IPv4 or IPv6 address");
+  if (!address) throw common::ConfigError("listener.bind: \"" + bind.host + "\" is not a numeric IPv4 or IPv6 address");
   return *address;
 }
 
@@ -48,7 +48,8 @@ void start_listening(const common::Fd& socket, int backlog, const std::string& n
 
 }  // namespace
 
-// SO_REUSEPORT lets a second program of the same user in without a word. One bind without it finds it out.
+// With SO_REUSEPORT, a second program of the same user can silently share the port. One bind without the option detects
+// that.
 void require_address(const Config::Listener& listener) {
   const SocketAddress address = address_of(listener.bind);
   bind_one(address, false, address.text());

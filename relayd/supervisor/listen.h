@@ -1,6 +1,6 @@
-// The listening sockets: held by the supervisor for good, so that a dead worker's queue is served by its successor, and
-// an old generation's by the new one. Each worker slot has one of its own on the same address (SO_REUSEPORT,
-// socket(7)); sockets that a service manager passed (sd_listen_fds(3)) are shared out instead.
+// The listening sockets. The supervisor holds them for good, so that a dead worker's successor serves its queue, and a
+// new generation serves the old one's. Each worker slot has a socket of its own on the same address (SO_REUSEPORT,
+// socket(7)). If a service manager passed sockets (sd_listen_fds(3)), the workers share those instead.
 #pragma once
 
 #include <string>
@@ -16,25 +16,28 @@ class AddressInUse : public common::NotYet {
   using common::NotYet::NotYet;
 };
 
-// Whether the address of listener.bind can be had now; AddressInUse, or as Listeners if not. Nobody is let in.
+// Checks that the address of listener.bind is available now, without accepting a connection. Otherwise throws
+// AddressInUse, or what the constructor of Listeners throws.
 void require_address(const Config::Listener& listener);
 
 class Listeners {
  public:
-  // common::NotYet if the address can't be had now: in use, not of this machine. common::ConfigError if it never can.
+  // Throws common::NotYet if the address is not available now (in use, or not on this machine), common::ConfigError if
+  // it never can be.
   Listeners(const Config::Listener& listener, int workers);
-  // `activated`: listening TCP sockets. They stay as they are, however many workers there are.
+  // `activated`: listening TCP sockets. Their number does not change with the number of workers.
   explicit Listeners(std::vector<common::Fd> activated)
       : sockets_(std::move(activated)), before_(sockets_.size()), activated_(true) {}
 
-  // After a reload the same sockets serve, if their address is the same.
+  // True if the address is the same, so that these sockets can serve after a reload.
   bool serves(const Config::Listener& listener) const;
-  // For a new number of workers and a new backlog: as many sockets as it takes. There are never fewer than before: to
-  // close one would reset who waits in its queue. discard_added() takes back the last call's, should nobody serve them.
+  // Adds sockets for a new number of workers, and sets a new backlog. It never closes a socket: that would reset the
+  // connections in its queue. discard_added() closes the sockets that the last call added, if no worker will serve
+  // them.
   void adapt(const Config::Listener& listener, int workers);
   void discard_added() { sockets_.resize(before_); }
 
-  // What worker `number` of `workers` serves: at least one socket.
+  // The sockets that worker `number` of `workers` serves: at least one.
   std::vector<int> of(int number, int workers) const;
   std::string text() const;  // the address, for the log
 

@@ -14,7 +14,7 @@ using common::ConfigError;
 
 constexpr size_t kMaxPemFile = 16 * 1024 * 1024;
 
-// Who has only installed it is told all that is missing at once, and not one after the other.
+// On a fresh installation, reports everything that is missing in one message.
 void require_set_up(const std::string& config_file, const Config& config) {
   std::string missing = config.remote_endpoint.host.empty() ? "remote_host" : "";
   const std::pair<const char*, const std::string&> files[] = {{"listener.certfile", config.listener.certfile},
@@ -27,10 +27,10 @@ void require_set_up(const std::string& config_file, const Config& config) {
           .append(" (there is no " + file + about_missing_credential(file) + ")");
   if (!missing.empty())
     throw ConfigError(config_file + ": missing: " + missing +
-                      "; `mqtt-relay init` asks for it and sets it up, `mqtt-relay check` says how to mend the rest");
+                      "; `mqtt-relay init` asks for it and sets it up, `mqtt-relay check` says how to fix the rest");
 }
 
-// Who is revoked can't be known before it is there; it may come from elsewhere, later than the start.
+// Without its CRL file relayd can't know what is revoked, so it waits: the file may arrive after the start.
 trust::Pem read_crls(const std::string& config_file, const std::string& setting, const std::string& file) {
   if (!file.empty() && access(file.c_str(), F_OK) != 0 && errno == ENOENT && about_missing_credential(file).empty())
     throw common::NotYet(config_file + ": " + setting + ": there is no " + file +

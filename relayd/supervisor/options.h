@@ -1,5 +1,5 @@
-// relayd's command line, beside --config: the settings that a flag or an environment variable can set. The operator's
-// command reads the same variables, so that it sees what relayd would see.
+// relayd's command line besides --config: the settings that a flag or an environment variable can override. The
+// operator's command reads the same variables, so it sees the same settings as relayd.
 #pragma once
 
 #include <vector>
@@ -9,6 +9,6 @@
 
 namespace relayd {
 
-std::vector<common::DaemonOption> options_of(Overrides& overrides);  // which they write to
+std::vector<common::DaemonOption> options_of(Overrides& overrides);  // the options write to `overrides`
 
 }  // namespace relayd

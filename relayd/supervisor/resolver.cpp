@@ -8,7 +8,7 @@
 namespace relayd {
 namespace {
 
-constexpr common::Milliseconds kRetry{5000};  // after a failure; sooner if the interval is shorter
+constexpr common::Milliseconds kRetry{5000};  // after a failure, or the interval if that is shorter
 constexpr size_t kMaxAddresses = 16;
 
 bool same(const std::vector<SocketAddress>& a, const std::vector<SocketAddress>& b) {
@@ -83,7 +83,7 @@ void Resolver::on_result(int status, const addrinfo* found) {
   const bool failed = status != 0 || addresses.empty();
   if (failed && !reported_failure_)
     common::log::warning(addresses_.empty() ? "name can't be resolved; sessions that need it are refused until it can"
-                                            : "name can't be resolved any more; its last addresses are kept",
+                                            : "name can't be resolved any more; relayd keeps its last addresses",
                          {{"host", endpoint_.host}, {"cause", uv_strerror(status)}});
   if (!failed && reported_failure_) common::log::info("name is resolved again", {{"host", endpoint_.host}});
   reported_failure_ = failed;

@@ -1,7 +1,7 @@
-// The addresses behind one name, looked up again and again: workers can't, they open no file.
+// Looks up the addresses of one name at a regular interval, for the workers: they can't, because they open no file.
 //
-// A failed look-up keeps the addresses that were found before, and is tried again sooner. Loop thread only; the look-up
-// itself runs in libuv's thread pool (getaddrinfo(3) blocks).
+// A failed look-up keeps the addresses found before, and is retried sooner. Loop thread only; the look-up itself runs
+// in libuv's thread pool, because getaddrinfo(3) blocks.
 #pragma once
 
 #include <netdb.h>
@@ -16,15 +16,15 @@
 
 namespace relayd {
 
-// How names are looked up, and what of the answer is used: for getaddrinfo(3) and uv_getaddrinfo.
+// The hints for getaddrinfo(3) and uv_getaddrinfo.
 addrinfo resolver_hints();
 std::vector<SocketAddress> usable_addresses(const addrinfo* found);
 
 class Resolver {
  public:
-  // `changed` comes after the first look-up whatever its result, then whenever the addresses are others.
+  // Called after the first look-up, whatever its result, then whenever the addresses change.
   using Changed = void (*)(void* owner);
-  // `known`: addresses that are used until the first look-up has an answer; with them, tried() is true at once.
+  // `known`: addresses to use until the first look-up has an answer; if there are any, tried() is true at once.
   Resolver(uv_loop_t* loop, Config::Endpoint endpoint, common::Milliseconds interval, std::vector<SocketAddress> known,
            void* owner, Changed changed);
   ~Resolver();
@@ -34,7 +34,7 @@ class Resolver {
   bool tried() const { return tried_; }
 
  private:
-  struct Lookup;  // outlives the resolver if that goes while it runs
+  struct Lookup;  // may outlive the resolver: a running look-up can't be stopped
   void look_up();
   void on_result(int status, const addrinfo* found);
 

@@ -1,4 +1,4 @@
-// When a dead worker is started again, and when no more. Pure; one for each worker slot.
+// Decides when a dead worker is restarted, and when to give up. Pure; one for each worker slot.
 #pragma once
 
 #include <algorithm>
@@ -17,9 +17,9 @@ class RestartPolicy {
   RestartPolicy(int max_restarts, Milliseconds restart_window)
       : most_(static_cast<size_t>(max_restarts)), window_(restart_window) {}
 
-  // How long to wait: not at all for a worker that had served, else 1 s doubling to 60 s, so that a worker that can't
-  // start does not turn into a busy loop. nullopt: it died more than max_restarts times in restart_window, or in a row
-  // without having served; to start it again would hide what is wrong.
+  // Returns the delay before a restart: 0 for a worker that had served, otherwise 1 s doubling to 60 s, so that a
+  // worker that can't start does not cause a busy loop. nullopt: it died more than max_restarts times in
+  // restart_window, or in a row without having served; another restart would hide the fault.
   std::optional<Milliseconds> after_death(bool had_served, Clock::time_point now) {
     while (!deaths_.empty() && now - deaths_.front() > window_) deaths_.pop_front();
     deaths_.push_back(now);
@@ -34,13 +34,13 @@ class RestartPolicy {
     return delay;
   }
 
-  // The death before this one is so long ago that it has nothing to do with it.
+  // True if the previous death is too long ago to be related to this one.
   bool starts_a_series() const { return deaths_.size() == 1 && in_a_row_ <= 1; }
 
  private:
   size_t most_;
   Milliseconds window_;
-  std::deque<Clock::time_point> deaths_;  // in the window; one more than most_ at most
+  std::deque<Clock::time_point> deaths_;  // in the window; at most most_ + 1
   size_t in_a_row_ = 0;
   std::chrono::seconds next_ = kFirst;
 };

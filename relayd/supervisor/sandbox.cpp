@@ -17,8 +17,8 @@
 namespace relayd {
 namespace {
 
-// What supervising takes on top of a program's birth (common::calls_of_birth). A filter is inherited, so all that the
-// workers and the others need is here, too: each of them gives up most of it.
+// The system calls that supervising needs in addition to a program's start (common::calls_of_birth). Children inherit
+// the filter, so the list also has every call that the workers and the other programs need; each of them gives up most.
 // clang-format off
 constexpr const char* kCalls[] = {
     "clone", "clone3", "fork", "vfork", "execve", "wait4", "waitid", "kill", "tgkill",     // processes
@@ -36,7 +36,7 @@ constexpr const char* kCalls[] = {
     "rt_sigtimedwait", "rt_sigsuspend", "rt_sigpending", "getpgrp", "getpgid", "getsid",
     "getgroups", "getresuid", "getresgid"};
 // clang-format on
-constexpr int kFamilies[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};  // getaddrinfo(3) asks for the own addresses
+constexpr int kFamilies[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};  // netlink: getaddrinfo(3) lists our addresses
 
 }  // namespace
 
@@ -45,7 +45,8 @@ Programs::Programs() : worker(kWorkerProgram), inspector(kInspectorProgram), mon
 void enter_supervisor_sandbox(const Programs& programs) {
   common::harden_process();
   if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
-    common::log::warning("what relayd's starter left open is open in its workers, too", {{"cause", strerror(errno)}});
+    common::log::warning("relayd's workers inherit the descriptors with which relayd was started",
+                         {{"cause", strerror(errno)}});
   std::vector<common::FileRule> rules;
   const common::LoaderFiles loader(programs.worker.file());
   rules.insert(rules.end(), loader.rules().begin(), loader.rules().end());

@@ -1,20 +1,19 @@
-// What the supervisor gives up for good, and with it all processes that it starts.
+// The supervisor's sandbox: the rights that it gives up for good, for itself and for every process that it starts.
 #pragma once
 
 #include "common/program.h"
 
 namespace relayd {
 
-// The programs that the supervisor may execute: its own, and nothing else on the machine. std::runtime_error if one is
-// not there.
+// The only programs on the machine that the supervisor may execute. Throws std::runtime_error if one does not exist.
 struct Programs {
   common::Program worker, inspector, monitor;
   Programs();
 };
 
-// What the process was started with open, but for the standard descriptors, becomes close-on-exec. Not dumpable, no new
-// privileges; Landlock: executes `programs` alone and writes no file; seccomp. A part that this kernel lacks is a
-// warning in the log.
+// Makes every inherited descriptor but the standard ones close-on-exec. From here on the process is not dumpable, gains
+// no privileges, can execute only `programs` and write no file (Landlock), and has only its own system calls (seccomp).
+// The log warns about each protection that the kernel lacks.
 void enter_supervisor_sandbox(const Programs& programs);
 
 }  // namespace relayd

@@ -30,9 +30,9 @@ using common::ConfigError;
 using common::Milliseconds;
 
 constexpr Milliseconds kTick{1000};
-constexpr Milliseconds kLook{60000};     // between two looks at CAs and CRLs
-constexpr Milliseconds kPrepare{30000};  // for a reload's new generation to serve: inspection, keyd, names, births
-constexpr Milliseconds kBeyondShutdown{1000};  // for workers to leave after shutdown_timeout, before they are killed
+constexpr Milliseconds kLook{60000};           // between two checks of CAs and CRLs
+constexpr Milliseconds kPrepare{30000};        // until a reload's generation serves: inspection, keyd, names, workers
+constexpr Milliseconds kBeyondShutdown{1000};  // after shutdown_timeout, before workers that have not exited are killed
 
 class Supervisor final : private Generation::Owner, private Control::Owner {
  public:
@@ -56,7 +56,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     listeners_ = activated.empty()
                      ? common::wait_for([&] { return std::make_shared<Listeners>(config.listener, config.workers); })
                      : std::make_shared<Listeners>(std::move(activated));
-    uv_update_time(loop_);  // the wait has stopped it: timers would be over before they began
+    uv_update_time(loop_);  // the loop's clock stood still during the wait; timers would expire at once
     doors_.emplace(loop_, programs_.monitor, config, static_cast<Control::Owner&>(*this));
     for (size_t i = 0; i < std::size(kSignals); i++) watch_signal(kSignals[i], signals_[i]);
     prepare(std::move(plan), listeners_);
@@ -64,7 +64,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     feed_watchdog();
   }
 
-  // Throws why it ended, unless it was told to.
+  // Throws the cause, if a failure stopped the supervisor.
   void report_failure() const {
     if (failure_ == Failure::configuration) throw ConfigError(first_cause_);
     if (failure_ == Failure::worker) throw std::runtime_error(first_cause_);
@@ -86,7 +86,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     else stop();
   }
 
-  // ---- the operator's
+  // ---- the operator's requests
 
   Status status() override {
     Status status;
@@ -108,9 +108,9 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void disconnect(uint64_t connection, const std::string& client_id) override {
     const uint32_t request = disconnects_.begin(connection, client_id);
-    size_t told = 0;
-    for_each([&](Generation& generation) { told += generation.disconnect(client_id, request); });
-    disconnects_.expect(request, told);
+    size_t asked = 0;
+    for_each([&](Generation& generation) { asked += generation.disconnect(client_id, request); });
+    disconnects_.expect(request, asked);
   }
 
   void on_disconnected(uint64_t connection, bool ok, const std::string& outcome) {
@@ -130,7 +130,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void reload() override {
     if (stopping_) return tell_operator(false, "relayd is stopping");
     if (next_ || !current_) {
-      reload_again_ = true;  // what is under way may have read the files before they were changed
+      reload_again_ = true;  // the running reload may have read the files before they changed
       return;
     }
     common::sd_notify_reloading();
@@ -171,7 +171,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void on_key_checked(const ListenerKeyCheck::Verdict& verdict) {
     using Result = ListenerKeyCheck::Result;
     if (!next_) return;
-    // At a start keyd may be on its way; a reload can wait for a better moment.
+    // At start keyd may be starting, too, so relayd goes on. A reload fails: the operator can repeat it.
     if (verdict.result == Result::wrong || (verdict.result == Result::keyd_away && current_))
       return abandon(verdict.text());
     if (verdict.result == Result::keyd_away) log::warning(verdict.problem + "; devices are refused until it serves");
@@ -211,7 +211,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     bury_.start(Milliseconds(0));
   }
 
-  // What a reload means for the sessions of older generations.
+  // Applies a reload to the sessions of older generations.
   void apply_to_old() {
     const PemFiles& pem = current_->plan().pem;
     if (current_->config().listener.crl_disconnect && !pem.listener_revoked.text.empty())
@@ -219,13 +219,13 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         generation->revoke({pem.listener_trusted, pem.listener_revoked, current_->config().listener.policy});
     const auto most = static_cast<size_t>(current_->config().max_generations) - 1;
     for (size_t i = 0; i + most < old_.size(); i++) {
-      log::warning("more generations than max_generations serve; the oldest is drained",
+      log::warning("more generations than max_generations serve; relayd drains the oldest",
                    {{"generation", old_[i]->number()}, {"connections", old_[i]->connections()}});
       old_[i]->drain();
     }
   }
 
-  // The generation that was being prepared will not be.
+  // Discards the generation that is being prepared.
   void abandon(const std::string& cause, Failure failure = Failure::configuration) {
     if (!next_) return;
     if (!current_) return fail(cause, failure);
@@ -262,7 +262,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void on_gone(Generation&) override { bury_.start(Milliseconds(0)); }
 
-  // What ends inside its own callbacks is destroyed after them.
+  // Objects that end inside their own callbacks are destroyed here, after these have returned.
   void bury() {
     if (!next_) key_check_.reset();
     std::erase_if(old_, [](const auto& generation) {
@@ -283,7 +283,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     tell_status();
   }
 
-  // Time makes CAs and CRLs valid and invalid.
+  // CAs and CRLs become valid or expire as time passes.
   void look_at_trust() {
     look_.start(kLook);
     if (!current_ || look_inspection_) return;
@@ -291,18 +291,17 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       look_inspection_.emplace(loop_, programs_.inspector, current_->plan(), this,
                                common::call<&Supervisor::on_looked>);
     } catch (const std::system_error& error) {
-      log::warning("CAs and CRLs can't be looked at now", {{"cause", error.what()}});
+      log::warning("CAs and CRLs can't be checked now", {{"cause", error.what()}});
     }
   }
 
   void on_looked(const Inspection::Result& result) {
     look_inspection_.reset();
-    if (!result.failure.empty())
-      return log::warning("CAs and CRLs can't be looked at now", {{"cause", result.failure}});
+    if (!result.failure.empty()) return log::warning("CAs and CRLs can't be checked now", {{"cause", result.failure}});
     trust_.update(result.findings.concerns);
   }
 
-  // max_connections is for all: what other generations still have is not the newest one's.
+  // max_connections covers all generations: the newest may have what the others' connections leave over.
   void share_connections() {
     Generation* newest = next_ ? next_.get() : current_.get();
     if (!newest || !newest->config().listener.max_connections) return;
@@ -343,17 +342,18 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   }
 
   void stop() {
-    if (stopping_) return kill_workers();  // asked twice: hurry
+    if (stopping_) return kill_workers();  // a second request means: at once
     stopping_ = true;
     common::sd_notify("STOPPING=1");
     const Milliseconds timeout = (current_ ? current_ : next_)->config().shutdown_timeout;
     if (current_)
-      log::info("relayd stops: no new devices; those that are up are told and closed",
+      log::info("relayd stops: it accepts no new devices, and closes every session with a reason",
                 {{"shutdown_timeout_ms", timeout.count()}});
     prepare_.stop();
     inspection_.reset();
     look_inspection_.reset();
-    for (int waiting = 0; waiting < 2; waiting++) tell_operator(false, "relayd is stopping");  // and for the next one
+    for (int waiting = 0; waiting < 2; waiting++)
+      tell_operator(false, "relayd is stopping");  // running and next reload
     listeners_.reset();
     next_listeners_.reset();
     for_each([](Generation& generation) { generation.drain(); });
@@ -380,18 +380,18 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   Disconnects disconnects_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
   std::shared_ptr<Listeners> listeners_, next_listeners_;
-  std::optional<Inspection> inspection_, look_inspection_;  // of what is being prepared; of what is in use
+  std::optional<Inspection> inspection_, look_inspection_;  // of next_; of current_
   std::unique_ptr<ListenerKeyCheck> key_check_;
   std::vector<trust::Concern> next_concerns_;
   TrustWatch trust_;
-  std::unique_ptr<Generation> current_, next_;  // that serves new devices; that is to
+  std::unique_ptr<Generation> current_, next_;  // serving new devices; being prepared
   std::vector<std::unique_ptr<Generation>> old_;
   // The memory of both tables outlives workers and generations.
   common::Fd flapping_;
   const common::Fd newest_ = NewestTable::create();
   std::optional<Doors> doors_;
-  Counters ended_{};          // what processes had counted that are no more, and the supervisor's own dropped lines
-  uint64_t own_dropped_ = 0;  // of them, those that ended_ has
+  Counters ended_{};          // the counts of processes that have ended, and the supervisor's own dropped lines
+  uint64_t own_dropped_ = 0;  // the supervisor's dropped lines that ended_ already contains
   uint64_t reloads_ = 0, failed_reloads_ = 0;
   int generations_ = 0;
   bool reload_again_ = false, stopping_ = false;
@@ -402,7 +402,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 }  // namespace
 
 int run_supervisor(const std::string& config_file, const Overrides& overrides) {
-  for (const int number : {SIGPIPE, SIGHUP}) ::signal(number, SIG_IGN);  // SIGHUP: until there is something to reload
+  for (const int number : {SIGPIPE, SIGHUP}) ::signal(number, SIG_IGN);  // SIGHUP: until a reload is possible
   uv_loop_t loop;
   uv_loop_init(&loop);
   std::exception_ptr failure;
@@ -413,7 +413,7 @@ int run_supervisor(const std::string& config_file, const Overrides& overrides) {
   } catch (...) {
     failure = std::current_exception();
   }
-  uv_run(&loop, UV_RUN_DEFAULT);  // closes what the supervisor's handles were
+  uv_run(&loop, UV_RUN_DEFAULT);  // finishes closing the supervisor's handles
   uv_loop_close(&loop);
   if (failure) std::rethrow_exception(failure);
   return 0;

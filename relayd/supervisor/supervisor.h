@@ -1,9 +1,9 @@
-// The supervisor: reads and checks everything that is a file, binds, resolves, starts the workers and starts them
-// again. It parses nothing that comes from the network and signs nothing.
+// The supervisor: reads and checks all files, binds the listening sockets, resolves names, starts workers and restarts
+// them. It parses nothing from the network and signs nothing.
 //
-// SIGHUP: a new generation of workers with what the files hold now; if anything is wrong with that, nothing changes.
-// The operator's socket (control.h) does the same, and tells how it went.
-// SIGTERM, SIGINT: drain and leave; once more: at once.
+// SIGHUP: starts a new generation of workers from the files' current content; if anything is wrong with it, nothing
+// changes. The operator's socket (control.h) does the same and reports the result.
+// SIGTERM, SIGINT: drains the sessions, then exits; a second one: exits at once.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@
 
 namespace relayd {
 
-// Runs until it is told to stop, or until a worker dies too often. Returns the exit status; what can't be used at start
-// is a common::ConfigError, a later end that nobody asked for std::runtime_error.
+// Runs until a signal stops it, or until a worker dies too often. Returns the exit status. Throws common::ConfigError
+// if something can't be used at start, std::runtime_error if a failure ends it later.
 int run_supervisor(const std::string& config_file, const Overrides& overrides);
 
 }  // namespace relayd

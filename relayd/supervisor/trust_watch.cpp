@@ -10,7 +10,7 @@ namespace {
 namespace log = common::log;
 using trust::Concern;
 
-// The problem may name the time of day, which is another one at each look.
+// Ignores the problem's text: it may name the time of day, which differs at each check.
 bool same(const Concern& a, const Concern& b) {
   return a.file == b.file && a.subject == b.subject && a.advice == b.advice;
 }
@@ -30,7 +30,7 @@ void TrustWatch::update(std::vector<Concern> reported) {
       log::write(concern.harmless ? log::Level::info : log::Level::warning, concern.text(), {});
   for (const auto& concern : concerns_)
     if (!has(found, concern))
-      log::info(concern.file + ": " + concern.subject + ": that is over now", {{"was", concern.problem}});
+      log::info(concern.file + ": " + concern.subject + ": the problem is over", {{"was", concern.problem}});
   concerns_ = std::move(found);
 }
 

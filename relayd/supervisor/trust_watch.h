@@ -1,6 +1,6 @@
-// What is wrong with the CAs and CRLs that are in use. The log says it once when it begins and once when it is over;
-// none of it ends the service. Workers judge each chain by the clock of its handshake, so they need no word when a CRL
-// expires or the clock is set.
+// Tracks the problems of the CAs and CRLs in use. The log reports each one once when it starts and once when it is
+// over; no such problem stops the service. Workers judge each chain at the time of its handshake, so they need no
+// message when a CRL expires or the clock is set.
 #pragma once
 
 #include <vector>
@@ -11,10 +11,10 @@ namespace relayd {
 
 class TrustWatch {
  public:
-  // What the inspector has found now. Logs what is new, and what is over.
+  // Takes the inspector's latest findings. Logs those that are new and those that are over.
   void update(std::vector<trust::Concern> found);
 
-  // What peers are refused for now.
+  // The problems for which peers are refused now.
   std::vector<trust::Concern> concerns() const;
 
  private:

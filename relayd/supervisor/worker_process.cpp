@@ -44,7 +44,7 @@ void WorkerProcess::on_control(int) {
   char message[1 + kMaxLastWords];
   const ssize_t got = ::recv(control_.get(), message, sizeof message, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return control_poll_.reset();  // its exit is reported by itself
+  if (got <= 0) return control_poll_.reset();  // Child reports the exit
   if (message[0] == kLastWords && last_words_.empty()) last_words_.assign(message + 1, static_cast<size_t>(got) - 1);
   if (message[0] == kEnded && got == 1 + static_cast<ssize_t>(sizeof(Ended))) {
     Ended ended;
@@ -73,7 +73,7 @@ bool WorkerProcess::send(const Order& order, int attached) {
     memcpy(CMSG_DATA(header), &attached, sizeof attached);
   }
   if (::sendmsg(control_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return true;
-  common::log::warning("an order did not reach a worker",
+  common::log::warning("could not send an order to a worker",
                        {{"worker", worker_}, {"pid", pid()}, {"cause", strerror(errno)}});
   return false;
 }

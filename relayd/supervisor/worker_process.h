@@ -1,7 +1,7 @@
-// One worker process: its birth with everything that it needs, what it says, and its end. What its death means is the
-// slot's business.
+// One worker process: starts it with everything that it needs, exchanges messages with it, and reports its death. The
+// slot decides what the death means.
 //
-// The process is killed when its object goes. Loop thread only.
+// Destroying the object kills the process. Loop thread only.
 #pragma once
 
 #include <uv.h>
@@ -23,32 +23,32 @@ class WorkerProcess {
  public:
   struct Death {
     Child::Death how;
-    std::string last_words;     // why it ended, if it said so
-    std::string cause() const;  // both, for people
+    std::string last_words;     // the cause, if the worker sent one
+    std::string cause() const;  // both, for the log
   };
   struct Owner {
     virtual void on_serving() = 0;
-    virtual void on_death(const Death& death) = 0;  // the owner may destroy it
-    virtual void on_ended(const Ended& ended) = 0;  // its answer to Order::What::disconnect
+    virtual void on_death(const Death& death) = 0;  // the owner may destroy the WorkerProcess in it
+    virtual void on_ended(const Ended& ended) = 0;  // the worker's answer to Order::What::disconnect
 
    protected:
     ~Owner() = default;
   };
 
-  // Memory that all workers map: FlappingTable's, or -1, and NewestTable's.
+  // Memory that all workers map: the FlappingTable's (-1: none) and the NewestTable's.
   struct SharedFds {
     int flapping = -1, newest = -1;
   };
 
-  // `listeners` are plan.listeners descriptors; the process inherits them and `shared`.
-  // std::system_error if none can be started.
+  // `listeners` has plan.listeners descriptors; the process inherits them and `shared`.
+  // Throws std::system_error if the process can't be started.
   WorkerProcess(uv_loop_t* loop, const common::Program& program, const Plan& plan, std::span<const int> listeners,
                 SharedFds shared, Owner& owner);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
-  // `attached` goes with the order, -1: nothing. False: it could not be told.
+  // `attached` is a descriptor to send with the order; -1: none. False: the order could not be sent.
   bool send(const Order& order, int attached = -1);
   void kill(int signal) { process_->kill(signal); }
 

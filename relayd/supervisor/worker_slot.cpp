@@ -14,7 +14,7 @@ using common::Milliseconds;
 namespace {
 
 constexpr int kLooksPerWatchdog = 4;
-constexpr Milliseconds kToTellItsStack{1000};  // between SIGABRT, upon which a worker logs its stack, and SIGKILL
+constexpr Milliseconds kToLogItsStack{1000};  // between SIGABRT, which makes a worker log its stack, and SIGKILL
 
 }  // namespace
 
@@ -47,7 +47,7 @@ void WorkerSlot::start() {
     return died(false, error.what(), 0);
   }
   last_beat_ = 0;
-  looks_in_vain_ = 0;
+  missed_beats_ = 0;
   beat_.start(watchdog_ / kLooksPerWatchdog);
 }
 
@@ -84,7 +84,7 @@ void WorkerSlot::on_death(const WorkerProcess::Death& death) {
   const int pid = process_->pid();
   const bool had_served = process_->serving();
   const std::string cause = death.cause();
-  const bool in_order = death.how.in_order();  // `death` may be gone with its process
+  const bool in_order = death.how.in_order();  // `death` may die with process_
   process_.reset();
   if (state_ == State::waiting || state_ == State::starting || state_ == State::serving)
     return died(had_served, cause, pid);
@@ -99,26 +99,26 @@ void WorkerSlot::died(bool had_served, const std::string& cause, int pid) {
   if (policy_.starts_a_series()) first_cause_ = cause;
   if (!delay || !owner_.may_restart()) {
     log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
-    const std::string who = "worker " + std::to_string(number_);
-    return owner_.on_hopeless(delay ? who + " can't start: " + cause
-                                    : who + " died more than max_restarts times; the first cause: " + first_cause_);
+    const std::string worker = "worker " + std::to_string(number_);
+    return owner_.on_hopeless(delay ? worker + " can't start: " + cause
+                                    : worker + " died more than max_restarts times; the first cause: " + first_cause_);
   }
   log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}, {"restart_in_ms", delay->count()}});
   restarts_++;
   restart_.start(*delay);
 }
 
-// Looks are counted, not milliseconds: after a stop of the whole group (a frozen container) no worker has turned, and
-// each has its time again.
+// Counts checks instead of milliseconds: if the whole process group was stopped (a frozen container), no worker's loop
+// has run, and each must get its full time again.
 void WorkerSlot::look_for_a_beat() {
   const uint64_t beat = process_->counters().beat.load(std::memory_order_relaxed);
-  looks_in_vain_ = beat == last_beat_ ? looks_in_vain_ + 1 : 0;
+  missed_beats_ = beat == last_beat_ ? missed_beats_ + 1 : 0;
   last_beat_ = beat;
-  if (looks_in_vain_ < kLooksPerWatchdog) return beat_.start(watchdog_ / kLooksPerWatchdog);
-  log::error("worker hangs: its event loop has not turned for worker_watchdog; it is killed",
+  if (missed_beats_ < kLooksPerWatchdog) return beat_.start(watchdog_ / kLooksPerWatchdog);
+  log::error("worker hangs: its event loop has not run for worker_watchdog; relayd kills it",
              {{"worker", number_}, {"pid", pid()}, {"worker_watchdog_ms", watchdog_.count()}});
   process_->kill(SIGABRT);
-  kill_.start(kToTellItsStack);
+  kill_.start(kToLogItsStack);
 }
 
 void WorkerSlot::kill_hanging() {

@@ -1,8 +1,9 @@
-// One worker's place in a generation: who serves it now, when a dead one has a successor, and that a hanging one dies.
+// One worker's place in a generation: holds the worker's process, restarts it when it has died, and kills it when it
+// hangs.
 //
 //   waiting ⇄ starting → serving → retired → draining → gone
 //
-// A process that ends in waiting, starting or serving has a successor (RestartPolicy); later ones have none. Loop
+// A process that ends in waiting, starting or serving is restarted (RestartPolicy); in a later state it is not. Loop
 // thread only.
 #pragma once
 
@@ -24,10 +25,10 @@ class WorkerSlot final : private WorkerProcess::Owner {
   struct Owner {
     virtual std::unique_ptr<WorkerProcess> spawn(int worker, WorkerProcess::Owner& owner) = 0;  // std::system_error
     virtual void on_serving() = 0;
-    virtual void on_death(const Counters& counters) = 0;  // what the process had counted
+    virtual void on_death(const Counters& counters) = 0;  // the dead process's counters
     virtual void on_ended(const Ended& ended) = 0;        // see Order::What::disconnect
     virtual bool may_restart() const = 0;
-    virtual void on_hopeless(const std::string& cause) = 0;  // it died too often, or may not restart
+    virtual void on_hopeless(const std::string& cause) = 0;  // the worker died too often, or may not restart
     virtual void on_gone() = 0;
 
    protected:
@@ -41,8 +42,8 @@ class WorkerSlot final : private WorkerProcess::Owner {
   void start();
   void retire() { leave(State::retired, Order::What::retire); }
   void drain() { leave(State::draining, Order::What::drain); }
-  void kill();                                       // and no successor
-  bool send(const Order& order, int attached = -1);  // false: there is no process now
+  void kill();                                       // without a restart
+  bool send(const Order& order, int attached = -1);  // false: no process, or the order could not be sent
 
   State state() const { return state_; }
   int number() const { return number_; }
@@ -67,8 +68,8 @@ class WorkerSlot final : private WorkerProcess::Owner {
   std::unique_ptr<WorkerProcess> process_;
   common::Timer restart_, beat_, kill_;
   uint64_t restarts_ = 0, last_beat_ = 0;
-  int looks_in_vain_ = 0;
-  std::string first_cause_;  // of a series of deaths
+  int missed_beats_ = 0;     // checks in a row without a new beat
+  std::string first_cause_;  // of the current series of deaths
 };
 
 const char* name(WorkerSlot::State state);

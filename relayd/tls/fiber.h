@@ -46,7 +46,7 @@ class Fiber {
   ucontext_t self_{}, caller_{};
   std::function<void()> function_;
   bool suspended_ = false;
-  // For the sanitizers, which must be told about a change of stacks.
+  // For the sanitizers, which must follow each change of stacks.
   void *sanitizer_fiber_ = nullptr, *sanitizer_caller_ = nullptr, *fake_stack_ = nullptr, *caller_fake_stack_ = nullptr;
   const void* caller_bottom_ = nullptr;
   size_t caller_size_ = 0;

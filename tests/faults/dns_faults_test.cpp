@@ -96,7 +96,7 @@ TEST_CASE("the name server fails, then is silent: the last addresses are kept, a
   Named named;
   named.dns.answer({named.first});
   Stage stage(named.options());
-  const std::string lost = "name can't be resolved any more; its last addresses are kept";
+  const std::string lost = "name can't be resolved any more; relayd keeps its last addresses";
   named.dns.fail();
   wait_asked_again(named.dns, stage);
   auto one = newcomer(stage, "one");

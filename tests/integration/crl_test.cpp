@@ -113,7 +113,7 @@ TEST_CASE(
   const auto mark = relay.log().mark();
   field::save_crls(gateway.file(), {list(root, {}), list(other, {})});
   CHECK(relay.reload()["msg"] == "relayd reloaded");
-  gateway.told({"CRL of \"CN=Root\": that is over now"}, mark);
+  gateway.told({"CRL of \"CN=Root\": the problem is over"}, mark);
   CHECK(gateway.lets_in({device}));
   CHECK(trust().empty());
 }

@@ -27,7 +27,7 @@ TEST_CASE("an inspector that gives no answer ends a start with 1, so that the se
 TEST_CASE("an inspector that answers something else is not believed") {
   const auto ended = run_with_inspector("/bin/true");
   CHECK(ended.status.code == 1);
-  CHECK(ended.err.find("mqtt-relayd-inspector answers what is no answer") != std::string::npos);
+  CHECK(ended.err.find("mqtt-relayd-inspector gave a malformed answer") != std::string::npos);
 }
 
 TEST_CASE("an inspector that is not there ends a start with its path") {

@@ -91,7 +91,7 @@ TEST_CASE("the time that relayd has waited for its port is not taken for silence
   for (int tries = 0; tries < 6; tries++) relayd.wait_line("STATUS=waits: ");  // together longer than keyd may take
   taken.free();
   relayd.wait_line("READY=1");
-  CHECK(relayd.said("keyd could not be asked") == 0);
+  CHECK(relayd.said("could not ask keyd") == 0);
   relayd.process().signal(SIGTERM);
   CHECK(relayd.process().wait().code == 0);
 }

@@ -150,7 +150,8 @@ TEST_CASE("no descriptor is left: new devices are turned away without a spin, an
   join_when_there_is_room(world, "next").ping();
 }
 
-TEST_CASE("flapping_detect: a device that comes and goes is banned with 0x8A, or 5, whoever serves it; others are not") {
+TEST_CASE(
+    "flapping_detect: a device that comes and goes is banned with 0x8A, or 5, whoever serves it; others are not") {
   const Json detect = {{"enable", true}, {"max_count", 4}, {"window_time", "1h"}, {"ban_time", "1h"}};
   World world({.relayd = {{"workers", 2}, {"listener", {{"flapping_detect", detect}}}}});
   for (int i = 0; i < 4; i++) {

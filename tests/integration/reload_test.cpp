@@ -179,7 +179,7 @@ TEST_CASE("a reload while keyd is away changes nothing and says so") {
   world.relay().keyd().kill();
   const auto line = world.relay().reload();
   CHECK(line.value("msg", "") == "reload failed; nothing has changed");
-  CHECK(line.at("cause").get<std::string>().find("keyd could not be asked") != std::string::npos);
+  CHECK(line.at("cause").get<std::string>().find("could not ask keyd") != std::string::npos);
   session.ping();
 }
 

@@ -56,5 +56,5 @@ TEST_CASE("what_is_no_listening_tcp_socket_is_refused_with_what_it_is", "[activa
   contains(refusal(new_socket(AF_INET, SOCK_STREAM, "127.0.0.1", false)), "does not listen");
   contains(refusal(new_socket(AF_INET, SOCK_DGRAM, "127.0.0.1", false)), "not TCP");
   contains(refusal(new_socket(AF_UNIX, SOCK_STREAM, nullptr, false)), "AF_UNIX");
-  contains(refusal(common::Fd(open("/dev/null", O_RDONLY | O_CLOEXEC))), "no socket");
+  contains(refusal(common::Fd(open("/dev/null", O_RDONLY | O_CLOEXEC))), "not a socket");
 }
