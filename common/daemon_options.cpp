@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "common/operator/commands.h"
+#include "common/commands.h"
 #include "common/version.h"
 
 namespace common {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iostream>
 
+#include "common/commands.h"
 #include "common/config.h"
-#include "common/operator/commands.h"
 #include "common/operator/terminal.h"
 #include "common/version.h"
 

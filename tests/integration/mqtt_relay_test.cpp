@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-#include "common/operator/commands.h"
+#include "common/commands.h"
 #include "test_paths.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"

@@ -3,8 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/commands.h"
 #include "common/operator/checks.h"
-#include "common/operator/commands.h"
 #include "tests/unit/catch.h"
 
 using namespace common;

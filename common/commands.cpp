@@ -1,4 +1,4 @@
-#include "common/operator/commands.h"
+#include "common/commands.h"
 
 #include <algorithm>
 
