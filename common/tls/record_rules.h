@@ -2,8 +2,8 @@
  * wolfSSL's internals and is for wolfSSL's own sources only. */
 #pragma once
 
-#include "alerts.h"
 #include <wolfssl/internal.h>
+#include "alerts.h"
 
 /* A handshake message may be cut anywhere, in its 4-byte header too (RFC 8446 section 5.1, RFC 5246 section 6.2.1);
  * wolfSSL puts messages together again, but not headers. 1: there is a header, read on. 0: all of this record is used
@@ -14,16 +14,16 @@ int mqtt_relay_gather_handshake_header(WOLFSSL* ssl, const byte* input, word32* 
  * we send, which wolfSSL knows by the same variable; and what encryption adds, once it is on (RFC 8446 section 5.1). */
 word32 mqtt_relay_largest_received(const WOLFSSL* ssl);
 
-/* Whether the scheme of a TLS 1.3 CertificateVerify is one for the peer's key: an ECDSA scheme for its curve, rsa_pss_rsae
- * for an rsaEncryption key, rsa_pss_pss for an RSASSA-PSS key (RFC 8446 section 4.2.3). */
+/* Whether the scheme of a TLS 1.3 CertificateVerify is one for the peer's key: an ECDSA scheme for its curve,
+ * rsa_pss_rsae for an rsaEncryption key, rsa_pss_pss for an RSASSA-PSS key (RFC 8446 section 4.2.3). */
 int mqtt_relay_scheme_fits_key(const WOLFSSL* ssl, const byte* scheme);
 
 /* Whether the scheme of a TLS 1.2 CertificateVerify, already decoded, is one for the peer's RSA key: rsa_pss_pss for an
  * RSASSA-PSS key, and for no other (RFC 8446 section 4.2.3). */
 int mqtt_relay_signature_fits_rsa_key(const WOLFSSL* ssl);
 
-/* Whether one more dummy change_cipher_spec is dropped, which RFC 8446 section 5 demands of any number. Here of 32 at most,
- * as in OpenSSL: they cost the sender nothing. */
+/* Whether one more dummy change_cipher_spec is dropped, which RFC 8446 section 5 demands of any number. Here of 32 at
+ * most, as in OpenSSL: they cost the sender nothing. */
 int mqtt_relay_drops_change_cipher_spec(WOLFSSL* ssl);
 
 /* Of the cipher suites that a ClientHello offers, ssl->clSuites->suiteSz bytes, keeps there those that we have, each
@@ -39,8 +39,8 @@ int mqtt_relay_declines_renegotiation(WOLFSSL* ssl, byte type);
 /* Whether the peer of a TLS 1.3 connection with keys may not have them yet: nothing encrypted has come. */
 int mqtt_relay_may_alert_in_plaintext(const WOLFSSL* ssl);
 
-/* The ClientHello announces early data, which we never take. Of what then comes in records that can't be decrypted, or in
- * plaintext ones behind a HelloRetryRequest, 16 KiB are skipped: OpenSSL's bound. True: this record was. */
+/* The ClientHello announces early data, which we never take. Of what then comes in records that can't be decrypted, or
+ * in plaintext ones behind a HelloRetryRequest, 16 KiB are skipped: OpenSSL's bound. True: this record was. */
 void mqtt_relay_expect_early_data(WOLFSSL* ssl);
 int mqtt_relay_skips_early_data(WOLFSSL* ssl);
 

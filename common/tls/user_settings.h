@@ -1,7 +1,8 @@
 /* The wolfSSL profile of mqtt-relay: what is compiled in, and why.
  *
  * Promise: TLS 1.2 (ECDHE + AEAD only) and TLS 1.3, the key types that devices have, and nothing that could
- * remember one device's certificate or session for another one. What is not here can't be negotiated, misused or exploited.
+ * remember one device's certificate or session for another one. What is not here can't be negotiated, misused or
+ * exploited.
  *
  * Every target that includes a wolfSSL header must see these very settings (struct layouts depend on them);
  * linking to wolfssl_tls does that. The assembler reads this file too: preprocessor lines and comments only.
@@ -25,7 +26,8 @@
  * same reason: the baseline assembler refuses eor3. */
 #define WOLFSSL_AARCH64_NO_SQRDMLSH
 #else
-#error "mqtt-relay's wolfSSL profile knows x86-64 and aarch64 only; add this processor to user_settings.h and CMakeLists.txt"
+#error \
+    "mqtt-relay's wolfSSL profile knows x86-64 and aarch64 only; add this processor to user_settings.h and CMakeLists.txt"
 #endif
 #define WOLFSSL_SP_ASM
 #define WOLFSSL_USE_ALIGN
@@ -38,10 +40,12 @@
 /* Random bytes by getrandom(2): the sandboxed processes may open no /dev/urandom. */
 #define HAVE_GETRANDOM
 #define WOLFSSL_GETRANDOM
-/* No code calls wolfSSL's own file loaders: PEM comes as bytes, from descriptors that were opened before the sandbox closed. */
+/* No code calls wolfSSL's own file loaders: PEM comes as bytes, from descriptors that were opened before the sandbox
+ * closed. */
 #define NO_FILESYSTEM
 /* Error and alert names stay (no NO_ERROR_STRINGS): operators read them. WOLFSSL_SMALL_STACK stays off: it puts key
- * material on the heap and costs time; without it a handshake needs up to 23 KiB of stack (P-521, measured) of 64 KiB. */
+ * material on the heap and costs time; without it a handshake needs up to 23 KiB of stack (P-521, measured) of 64 KiB.
+ */
 
 /* ---- Big numbers: the fixed-size, constant-time SP code for the sizes we allow ---------------------------------- */
 #define WOLFSSL_SP_MATH_ALL
@@ -53,7 +57,8 @@
 #define WOLFSSL_SP_521
 #define SP_INT_BITS 4096
 /* Timing resistance, and blinding in the code paths that have it (the SP code for RSA has none). Nothing in wolfCrypt
- * checks an RSA-CRT signature before it is given out: a fault in one half reveals the key, so the caller must verify. */
+ * checks an RSA-CRT signature before it is given out: a fault in one half reveals the key, so the caller must verify.
+ */
 #define TFM_TIMING_RESISTANT
 #define ECC_TIMING_RESISTANT
 #define WC_RSA_BLINDING
@@ -64,16 +69,19 @@
 #define WOLFSSL_MIN_RSA_BITS 2048 /* in certificates: a CA with less is not loaded, a peer with less is refused */
 #define WOLFSSL_MIN_ECC_BITS 256
 #define WC_RSA_PSS
-#define WOLFSSL_PSS_LONG_SALT /* in certificates: OpenSSL's default is the longest salt that fits; TLS fixes its own */
+#define WOLFSSL_PSS_LONG_SALT /* in certificates: OpenSSL's default is the longest salt that fits; TLS fixes its own \
+                               */
 #define HAVE_ECC
 #define ECC_USER_CURVES
-#define HAVE_COMP_KEY /* certificates and keys may have compressed points (RFC 5480 section 2.2); TLS itself has none */
+#define HAVE_COMP_KEY /* certificates and keys may have compressed points (RFC 5480 section 2.2); TLS itself has none \
+                       */
 #define HAVE_ECC384
 #define HAVE_ECC521
 #define ECC_MIN_KEY_SZ 256
 #define ECC_SHAMIR
 #define HAVE_ED25519
-/* Key agreement: X25519, the NIST curves, and X25519MLKEM768. Only the hybrid group of ML-KEM, and only its 768 size. */
+/* Key agreement: X25519, the NIST curves, and X25519MLKEM768. Only the hybrid group of ML-KEM, and only its 768 size.
+ */
 #define HAVE_CURVE25519
 #ifndef MQTT_RELAY_WOLFSSL_5_7
 #define WOLFSSL_HAVE_MLKEM
@@ -97,8 +105,9 @@
 #define WOLFSSL_SHA512
 #define HAVE_HKDF
 #define HAVE_HASHDRBG
-/* SHA-1 is in for OpenSSL 1.0's encrypted private keys only, PBKDF2 over HMAC-SHA1. TLS does not offer it (NO_OLD_TLS), and
- * wolfSSL verifies no certificate's signature here: common/trust does, and refuses SHA-1 (5.7.2 goes without it). */
+/* SHA-1 is in for OpenSSL 1.0's encrypted private keys only, PBKDF2 over HMAC-SHA1. TLS does not offer it (NO_OLD_TLS),
+ * and wolfSSL verifies no certificate's signature here: common/trust does, and refuses SHA-1 (5.7.2 goes without it).
+ */
 #ifdef MQTT_RELAY_WOLFSSL_5_7
 #define NO_SHA
 #endif
@@ -112,7 +121,8 @@
 #define NO_PSK
 #define NO_OLD_POLY1305 /* the cipher suites of the draft before RFC 7905 */
 
-/* ---- TLS ---------------------------------------------------------------------------------------------------------- */
+/* ---- TLS ----------------------------------------------------------------------------------------------------------
+ */
 #define WOLFSSL_TLS13
 #define NO_OLD_TLS
 #define WOLFSSL_AEAD_ONLY
@@ -144,14 +154,16 @@
 /* The validator's own bounds, which are OpenSSL's (SSL_MAX_CERT_LIST_DEFAULT), say what is too long, and why. */
 #define MAX_CHAIN_DEPTH 40
 #define MAX_CERTIFICATE_SZ (100 * 1024)
-/* A session resumed across connections would carry one device's identity into another's (a real broker did, measured). */
+/* A session resumed across connections would carry one device's identity into another's (a real broker did, measured).
+ */
 #define NO_SESSION_CACHE
 /* Never: SESSION_CERTS (+36 KiB a pair of connections), KEEP_PEER_CERT (+4 KiB), OPENSSL_EXTRA (a second library),
- * HAVE_SECRET_CALLBACK (hands session secrets out), HAVE_SESSION_TICKET, WOLFSSL_ASYNC_CRYPT (use-after-free when a peer
- * leaves while its signature is made, measured in 5.9.2), WOLFSSL_EARLY_DATA (replays), WOLFSSL_CHECK_SIG_FAULTS (covers
- * ECDSA in TLS only, and reads the private key that keyd has and the worker has not). */
+ * HAVE_SECRET_CALLBACK (hands session secrets out), HAVE_SESSION_TICKET, WOLFSSL_ASYNC_CRYPT (use-after-free when a
+ * peer leaves while its signature is made, measured in 5.9.2), WOLFSSL_EARLY_DATA (replays), WOLFSSL_CHECK_SIG_FAULTS
+ * (covers ECDSA in TLS only, and reads the private key that keyd has and the worker has not). */
 
-/* ---- Certificates and private keys -------------------------------------------------------------------------------- */
+/* ---- Certificates and private keys --------------------------------------------------------------------------------
+ */
 /* What the field has and the validator accepts, the parser must read. */
 #define WOLFSSL_ASN_ALLOW_0_SERIAL
 #define WOLFSSL_ASN_TEMPLATE

@@ -2,8 +2,8 @@
 //
 // Only this file uses the library, and only its Server's request parser and response writer. It gets at most kMostHead
 // bytes from memory, of one request and no body, and writes into memory. Sockets, deadlines and connections are ours
-// (connections.h). Hence the weaknesses published for 0.18.7 up to August 2026 are out of reach. They need what is absent
-// here:
+// (connections.h). Hence the weaknesses published for 0.18.7 up to August 2026 are out of reach. They need what is
+// absent here:
 //
 //   a request's body          CVE-2025-46728, CVE-2025-53629, CVE-2026-22776, CVE-2026-28435, CVE-2026-29076,
 //                             CVE-2026-45352

@@ -58,9 +58,9 @@ void check_flat(const std::string& what, const Snapshot& before, const Snapshot&
   check_flat("worker", before.worker, after.worker);
   check_flat("supervisor", before.supervisor, after.supervisor);
   check_flat("keyd", before.keyd, after.keyd);
-  std::cout << "figures: " << what << ": worker " << before.worker.text() << " -> " << after.worker.text() << "; supervisor "
-            << before.supervisor.text() << " -> " << after.supervisor.text() << "; keyd " << before.keyd.text()
-            << " -> " << after.keyd.text() << std::endl;
+  std::cout << "figures: " << what << ": worker " << before.worker.text() << " -> " << after.worker.text()
+            << "; supervisor " << before.supervisor.text() << " -> " << after.supervisor.text() << "; keyd "
+            << before.keyd.text() << " -> " << after.keyd.text() << std::endl;
 }
 
 // A test that makes a hundred thousand sessions can't keep what everybody has to say about each.
@@ -189,7 +189,8 @@ void check_cycles_leave_nothing(int cycles) {
   run_cycles(door, cycles - warm_up);
   const auto took = std::chrono::duration<double>(Clock::now() - began).count();
   const auto after = wait_quiet(world, descriptors);
-  std::cout << "figures: " << cycles << " devices came and went, " << static_cast<int>((cycles - warm_up) / took) << " a second\n";
+  std::cout << "figures: " << cycles << " devices came and went, " << static_cast<int>((cycles - warm_up) / took)
+            << " a second\n";
   check_flat("after " + std::to_string(warm_up) + " and after all", before, after);
 }
 
@@ -236,7 +237,6 @@ TEST_CASE("three hundred thousand devices that came and went leave memory, descr
   check_cycles_leave_nothing(300'000);
 }
 
-TEST_CASE("ten hours' traffic of two hundred devices leaves memory, descriptors and fibers as they were",
-          "[.][long]") {
+TEST_CASE("ten hours' traffic of two hundred devices leaves memory, descriptors and fibers as they were", "[.][long]") {
   check_traffic_leaves_nothing(36'000);
 }

@@ -1,7 +1,8 @@
-// Any bytes as the chain that a device showed, and as the text of a PEM file: judged or refused in words, never believed.
+// Any bytes as the chain that a device showed, and as the text of a PEM file: judged or refused in words, never
+// believed.
 //
-// As a chain, each certificate stands behind its length, two bytes. It is judged against a CA whose key no input has, so
-// nothing but what `seeds_chain` issued can be accepted.
+// As a chain, each certificate stands behind its length, two bytes. It is judged against a CA whose key no input has,
+// so nothing but what `seeds_chain` issued can be accepted.
 #include <algorithm>
 
 #include "common/config.h"

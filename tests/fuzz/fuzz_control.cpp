@@ -1,5 +1,5 @@
-// Any bytes at the operator's socket, from relayd's own user: each connection gets one line of JSON or is closed, and the
-// next one is served.
+// Any bytes at the operator's socket, from relayd's own user: each connection gets one line of JSON or is closed, and
+// the next one is served.
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>

@@ -32,9 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   switch (data[0] % 4) {
     case 0: handed_over<relayd::Plan>(bytes); break;
     case 1: handed_over<relayd::Revocations>(bytes); break;
-    case 2:
-      round_trip(bytes, relayd::Order::decode, [](const relayd::Order& order) { return order.encode(); });
-      break;
+    case 2: round_trip(bytes, relayd::Order::decode, [](const relayd::Order& order) { return order.encode(); }); break;
     case 3:
       round_trip(bytes, relayd::Findings::decode, [](const relayd::Findings& findings) { return findings.encode(); });
       break;

@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
   REQUIRE(folder != nullptr);
   const std::filesystem::path seeds = folder;
   const Text ca = read(seeds / "ca.pem"), spki = read(seeds / "device.spki");
-  verifier = std::make_unique<keyd::Verifier>("broker.example", trust::Pem{"ca.pem", std::string(ca.begin(), ca.end())});
+  verifier =
+      std::make_unique<keyd::Verifier>("broker.example", trust::Pem{"ca.pem", std::string(ca.begin(), ca.end())});
   REQUIRE(spki.size() == device.size());
   std::copy(spki.begin(), spki.end(), device.begin());
   for (const auto& entry : std::filesystem::directory_iterator(seeds / "transcript")) {

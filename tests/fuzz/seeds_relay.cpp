@@ -22,13 +22,27 @@ void write(const std::string& name, std::string_view bytes) {
 }
 
 // MQTT packets, as the standard's tables have them.
-constexpr auto kConnect311 = "\x10\x10\0\x04MQTT\x04\x02\0\x3c\0\x04" "dev1"sv;
-constexpr auto kConnect31 = "\x10\x12\0\x06MQIsdp\x03\x02\0\x3c\0\x04" "dev1"sv;
-constexpr auto kConnect5 = "\x10\x1f\0\x04MQTT\x05\xc6\0\x3c\x05\x11\0\0\0\x0a\0\x02" "d1\0\0\x01t\0\x01w\0\x01u\0\x01p"sv;
-constexpr auto kSubscribe5 = "\x82\x09\0\x01\0\0\x03" "a/#\x01"sv;
-constexpr auto kSubscribe3 = "\x82\x08\0\x01\0\x03" "a/#\x01"sv;
-constexpr auto kPublish5 = "\x32\x0f\0\x03" "a/b\0\x02\x02\x01\x01hello"sv;
-constexpr auto kPublish3 = "\x32\x0c\0\x03" "a/b\0\x02hello"sv;
+constexpr auto kConnect311 =
+    "\x10\x10\0\x04MQTT\x04\x02\0\x3c\0\x04"
+    "dev1"sv;
+constexpr auto kConnect31 =
+    "\x10\x12\0\x06MQIsdp\x03\x02\0\x3c\0\x04"
+    "dev1"sv;
+constexpr auto kConnect5 =
+    "\x10\x1f\0\x04MQTT\x05\xc6\0\x3c\x05\x11\0\0\0\x0a\0\x02"
+    "d1\0\0\x01t\0\x01w\0\x01u\0\x01p"sv;
+constexpr auto kSubscribe5 =
+    "\x82\x09\0\x01\0\0\x03"
+    "a/#\x01"sv;
+constexpr auto kSubscribe3 =
+    "\x82\x08\0\x01\0\x03"
+    "a/#\x01"sv;
+constexpr auto kPublish5 =
+    "\x32\x0f\0\x03"
+    "a/b\0\x02\x02\x01\x01hello"sv;
+constexpr auto kPublish3 =
+    "\x32\x0c\0\x03"
+    "a/b\0\x02hello"sv;
 constexpr auto kPing = "\xc0\0"sv, kDisconnect = "\xe0\0"sv, kPubrel = "\x62\x02\0\x02"sv;
 constexpr auto kConnack5 = "\x20\x0a\0\0\x07\x13\0\x1e\x1f\0\x01r"sv;
 
@@ -47,7 +61,8 @@ void mqtt() {
   stream("v5", std::string(kConnect5) + std::string(kSubscribe5) + std::string(kPublish5) + std::string(kPubrel) +
                    std::string(kDisconnect));
   stream("connack", std::string(kConnack5) + std::string(kPublish5));
-  for (const auto& [name, packet] : {std::pair{"subscribe5", kSubscribe5}, {"publish5", kPublish5}, {"pubrel", kPubrel}}) {
+  for (const auto& [name, packet] :
+       {std::pair{"subscribe5", kSubscribe5}, {"publish5", kPublish5}, {"pubrel", kPubrel}}) {
     std::string body(packet.substr(1));
     body[0] = packet[0];  // the flags, then the body
     write("packets/"s + name, body);
@@ -71,7 +86,8 @@ void words() {
   write("hello/mqtt", kConnect311);
   write("hello/alert", "\x15\x03\x03\0\x02\x02\x28"sv);
   // legacy_version, random, no session id, two suites, no compression, supported_groups (RFC 8446 4.1.2, 4.2.7).
-  std::string hello = "\x03\x03"s + std::string(32, 'r') + "\0\0\x04\xc0\x23\x13\x01\x01\0\0\x08\0\x0a\0\x04\0\x02\0\x16"s;
+  std::string hello =
+      "\x03\x03"s + std::string(32, 'r') + "\0\0\x04\xc0\x23\x13\x01\x01\0\0\x08\0\x0a\0\x04\0\x02\0\x16"s;
   hello = "\x01\0\0"s + static_cast<char>(hello.size()) + hello;
   write("hello/client-hello", "\x16\x03\x01\0"s + static_cast<char>(hello.size()) + hello);
   write("control/status", "{\"command\":\"status\"}\n");

@@ -32,8 +32,8 @@ EVP_PKEY* from_file(const char* file) {
 
 // Usable for RSASSA-PSS only (RFC 4055 1.2).
 EVP_PKEY* generate_pss(int bits) {
-  const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(EVP_PKEY_CTX_new_id(EVP_PKEY_RSA_PSS, nullptr),
-                                                                            EVP_PKEY_CTX_free);
+  const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(
+      EVP_PKEY_CTX_new_id(EVP_PKEY_RSA_PSS, nullptr), EVP_PKEY_CTX_free);
   EVP_PKEY* made = nullptr;
   require(EVP_PKEY_keygen_init(context.get()) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), bits) == 1 &&
               EVP_PKEY_keygen(context.get(), &made) == 1,

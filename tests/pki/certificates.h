@@ -22,8 +22,8 @@ inline constexpr int64_t kDay = 86'400;
 // What templates' dates are relative to: kNow, unless a program with other programs as peers sets it to the real time.
 inline int64_t base_time = kNow;
 
-// "P-256", "P-384", "P-521", "secp256k1", "RSA:2048", "RSA-PSS:2048", "ED25519", "ED448", "P-256:compressed". One of each
-// kind and number is made in a process; "RSA:8192", which takes a minute, lies in a file.
+// "P-256", "P-384", "P-521", "secp256k1", "RSA:2048", "RSA-PSS:2048", "ED25519", "ED448", "P-256:compressed". One of
+// each kind and number is made in a process; "RSA:8192", which takes a minute, lies in a file.
 Key key(const std::string& kind, int number = 0);
 
 // One part of a name: its type, its value, and how the value is encoded (V_ASN1_UTF8STRING, …).
@@ -78,7 +78,7 @@ Identity root(const std::string& name, int key_number);
 struct CrlTemplate {
   std::vector<Identity> revoked = {};
   int64_t from = base_time - kDay, until = base_time + 30 * kDay;  // until 0: no nextUpdate
-  int number = 1;                                        // 0: no CRL number
+  int number = 1;                                                  // 0: no CRL number
   std::string extensions = "";
   Signing signing = {};
 };

@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <functional>
 
-#include "common/operator/checks.h"
 #include "common/fd.h"
+#include "common/operator/checks.h"
 #include "keyd_support.h"
 #include "tests/unit/catch.h"
 
