@@ -46,7 +46,7 @@ void nothing(Section&) {}
 
 }  // namespace
 
-TEST_CASE("a_configuration_gives_what_it_holds", "[common][config]") {
+TEST_CASE("a configuration returns the values it holds", "[common][config]") {
   Section section = Section::parse(R"({
     // a comment
     "text": "a", /* another */ "number": -3, "flag": true, "wait": "1500ms", "size": "64KB", "level": "info",
@@ -69,7 +69,7 @@ TEST_CASE("a_configuration_gives_what_it_holds", "[common][config]") {
   inner->finish();
 }
 
-TEST_CASE("a_missing_key_gives_its_default", "[common][config]") {
+TEST_CASE("a missing key has its default", "[common][config]") {
   Section section = Section::parse("{}", "x.json");
   CHECK_FALSE(section.string("a"));
   CHECK(section.string("a", "d") == "d");
@@ -83,7 +83,7 @@ TEST_CASE("a_missing_key_gives_its_default", "[common][config]") {
   section.finish();
 }
 
-TEST_CASE("a_wrong_value_is_named_with_file_path_finding_and_what_is_allowed", "[common][config]") {
+TEST_CASE("a wrong value is reported with its file and path and the allowed values", "[common][config]") {
   check_contains(error_in(R"({"a": 1})", [](Section& s) { s.string("a"); }),
                  {"x.json: a: ", "found 1", "number", "a string"});
   check_contains(error_in(R"({"a": "x\u0000y"})", [](Section& s) { s.string("a"); }), {"x.json: a: ", "NUL"});
@@ -111,7 +111,7 @@ TEST_CASE("a_wrong_value_is_named_with_file_path_finding_and_what_is_allowed", "
                  {"x.json: a.b.c: "});
 }
 
-TEST_CASE("durations_and_sizes_need_their_units", "[common][config]") {
+TEST_CASE("durations and sizes without a unit are refused", "[common][config]") {
   CHECK(common::parse_duration("500ms") == 500ms);
   CHECK(common::parse_duration("15s") == 15s);
   CHECK(common::parse_duration("5m") == 5min);
@@ -140,7 +140,7 @@ TEST_CASE("durations_and_sizes_need_their_units", "[common][config]") {
                    {"x.json: a: ", "\"1MB\""});
 }
 
-TEST_CASE("an_unknown_key_is_an_error_that_lists_the_known_ones", "[common][config]") {
+TEST_CASE("an unknown key is an error that lists the known keys", "[common][config]") {
   check_contains(error_in(R"({"remote_prot": 1})", [](Section& s) { s.string("remote_port"); }),
                  {"x.json: remote_prot: unknown key", "remote_port"});
   Section section = Section::parse(R"({"a": {"b": 1}})", "x.json");
@@ -150,7 +150,7 @@ TEST_CASE("an_unknown_key_is_an_error_that_lists_the_known_ones", "[common][conf
   section.finish();
 }
 
-TEST_CASE("a_key_that_stands_twice_is_an_error", "[common][config]") {
+TEST_CASE("a repeated key is an error", "[common][config]") {
   check_contains(error_in(R"({"a": 1, "a": 2})", nothing), {"x.json: ", "\"a\" stands twice"});
   check_contains(error_in(R"({"o": {"a": 1, "b": {}, "a": 2}})", nothing), {"\"a\" stands twice"});
   check_contains(error_in(R"({"o": {"a": 1}, "p": {"a": 1}, "a": [{"a": 1}, {"a": 2}]})",
@@ -158,7 +158,7 @@ TEST_CASE("a_key_that_stands_twice_is_an_error", "[common][config]") {
                  {"x.json: a: unknown key"});  // the same name in several objects is fine
 }
 
-TEST_CASE("text_that_is_not_json_is_named_by_line_and_column", "[common][config]") {
+TEST_CASE("text that is not JSON is reported with its line and column", "[common][config]") {
   check_contains(error_in("{\n  \"a\": 1,\n  oops\n}", nothing), {"x.json: line 3", "not valid JSON"});
   check_contains(error_in("", nothing), {"x.json: line 1"});
   check_contains(error_in("{", nothing), {"x.json: line 1"});
@@ -169,13 +169,13 @@ TEST_CASE("text_that_is_not_json_is_named_by_line_and_column", "[common][config]
   check_contains(error_in(std::string(100'000, '['), nothing), {"x.json: "});
 }
 
-TEST_CASE("a_long_value_is_shortened_in_its_error", "[common][config]") {
+TEST_CASE("a long value is shortened in its error", "[common][config]") {
   const std::string error =
       error_in("{\"a\": [\"" + std::string(1000, 'x') + "\"]}", [](Section& s) { s.string("a"); });
   CHECK(error.size() < 200);
 }
 
-TEST_CASE("a_configuration_file_that_can_not_be_read_says_why", "[common][config]") {
+TEST_CASE("the error for an unreadable configuration file says why", "[common][config]") {
   char name[] = "/tmp/config-test.XXXXXX";
   REQUIRE(mkdtemp(name));
   const std::string dir = name, file = dir + "/x.json";

@@ -86,7 +86,7 @@ bool is_within(const std::string& frame, const void* function) {
 
 }  // namespace
 
-TEST_CASE("a_crash_is_one_line_of_the_log_with_its_signal_and_its_stack", "[crash_report]") {
+TEST_CASE("a crash is logged in one line with its signal and its stack", "[crash_report]") {
   const Death death = after(write_to_nowhere);
   CHECK(death.signal == SIGSEGV);
   CAPTURE(death.text);
@@ -107,7 +107,7 @@ TEST_CASE("a_crash_is_one_line_of_the_log_with_its_signal_and_its_stack", "[cras
   CHECK(is_within(line.at("stack")[0], reinterpret_cast<const void*>(write_to_nowhere)));
 }
 
-TEST_CASE("every_signal_that_means_a_crash_is_reported_and_ends_the_process", "[crash_report]") {
+TEST_CASE("every crash signal is reported and ends the process", "[crash_report]") {
   const std::pair<int, const char*> kSignals[] = {
       {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGFPE, "SIGFPE"}, {SIGILL, "SIGILL"}, {SIGABRT, "SIGABRT"}};
   for (const auto& [number, name] : kSignals) {
@@ -118,7 +118,7 @@ TEST_CASE("every_signal_that_means_a_crash_is_reported_and_ends_the_process", "[
   CHECK(after([] { abort(); }).signal == SIGABRT);
 }
 
-TEST_CASE("a_stack_that_overflowed_is_reported", "[crash_report]") {
+TEST_CASE("a stack overflow is reported", "[crash_report]") {
   const Death death = after([] { g_zero = overflow_the_stack(0); });
   CHECK(death.signal == SIGSEGV);
   CAPTURE(death.text);
@@ -127,20 +127,20 @@ TEST_CASE("a_stack_that_overflowed_is_reported", "[crash_report]") {
   CHECK(is_within(stack[5], reinterpret_cast<const void*>(overflow_the_stack)));
 }
 
-TEST_CASE("a_crash_in_another_thread_is_reported", "[crash_report]") {
+TEST_CASE("a crash in another thread is reported", "[crash_report]") {
   const Death death = after([] { std::thread(write_to_nowhere).join(); });
   CHECK(death.signal == SIGSEGV);
   CHECK(is_within(death.line().at("stack")[0], reinterpret_cast<const void*>(write_to_nowhere)));
 }
 
-TEST_CASE("a_jump_to_nowhere_is_reported", "[crash_report]") {
+TEST_CASE("a jump to an invalid address is reported", "[crash_report]") {
   const Death death = after([] { reinterpret_cast<void (*)()>(reinterpret_cast<uintptr_t>(g_null) + 16)(); });
   CHECK(death.signal == SIGSEGV);
   CAPTURE(death.text);
   CHECK(death.line().at("stack") == nlohmann::json{"0x10"});
 }
 
-TEST_CASE("a_crash_in_a_sandbox_is_reported", "[crash_report]") {
+TEST_CASE("a crash in a sandbox is reported", "[crash_report]") {
   const Death death = after([] {
     common::harden_process();
     const char* allowed[] = {"write", "rt_sigaction", "rt_sigprocmask", "getpid", "gettid", "tgkill"};

@@ -100,7 +100,7 @@ constexpr auto kProtocolError = DisconnectReason::protocol_error;
 
 }  // namespace
 
-TEST_CASE("a_device_is_accepted_without_a_session") {
+TEST_CASE("a device is accepted with session present 0") {
   CHECK(connack(k31) == Octets{0x20, 2, 0, 0});
   CHECK(connack(k311) == Octets{0x20, 2, 0, 0});
   CHECK(connack(k5) == Octets{0x20, 3, 0, 0, 0});
@@ -109,51 +109,51 @@ TEST_CASE("a_device_is_accepted_without_a_session") {
   CHECK(connack(keeps) == Octets{0x20, 2, 0, 0});
 }
 
-TEST_CASE("a_device_that_asks_for_a_session_is_told_that_it_expires_at_once") {
+TEST_CASE("a session expiry interval is answered with zero") {
   CHECK(connack(connect_v5_0(Octets{0x11} + u32(3600))) ==
         packet(0x20, Octets{0, 0} + properties(Octets{0x11} + u32(0))));
 }
 
-TEST_CASE("a_smaller_maximum_packet_size_is_announced") {
+TEST_CASE("a maximum packet size below the protocol's is announced") {
   CHECK(connack(k5, 1000) == packet(0x20, Octets{0, 0} + properties(Octets{0x27} + u32(1000))));
   CHECK(connack(k311, 1000) == Octets{0x20, 2, 0, 0});
 }
 
-TEST_CASE("a_5_0_device_without_a_client_id_is_given_one") {
+TEST_CASE("an MQTT 5.0 device without a client id is assigned one") {
   const Octets assigned = Octets{0x12} + text("auto-000102030405060708090a0bfcfdfeff");
   CHECK(connack(without_id(k5, 0x02)) == packet(0x20, Octets{0, 0} + properties(assigned)));
   CHECK(connack(without_id(k5, 0x00)) == packet(0x20, Octets{0, 0} + properties(assigned)));
 }
 
-TEST_CASE("a_3_x_device_without_a_client_id_needs_a_clean_session") {
+TEST_CASE("an MQTT 3.1.1 device without a client id needs a clean session and a 3.1 device is refused") {
   CHECK(connack(without_id(k311, 0x02)) == Octets{0x20, 2, 0, 0});
   CHECK(refusal(without_id(k311, 0x00)) == Refusal::client_id_not_valid);
   CHECK(refusal(without_id(k31, 0x02)) == Refusal::client_id_not_valid);
 }
 
-TEST_CASE("a_device_with_a_retained_will_is_let_in") {
+TEST_CASE("a device with a retained will is accepted") {
   ConnectBytes connect = k5;
   connect.flags = 0x26;
   connect.payload = text("dev1") + properties({}) + text("dev1/state") + text("offline");
   CHECK(connack(connect) == Octets{0x20, 3, 0, 0, 0});
 }
 
-TEST_CASE("enhanced_authentication_is_refused") {
+TEST_CASE("enhanced authentication is refused") {
   CHECK(refusal(connect_v5_0(Octets{0x15} + text("SCRAM"))) == Refusal::bad_authentication_method);
 }
 
-TEST_CASE("a_connack_larger_than_the_device_takes_is_not_sent") {
+TEST_CASE("a CONNACK over the device's maximum packet size is not sent") {
   CHECK(connack(connect_v5_0(Octets{0x27} + u32(5))).size() == 5);
   CHECK(refusal(connect_v5_0(Octets{0x27} + u32(4))) == Refusal::packet_too_large);
   CHECK(refusal(without_id(connect_v5_0(Octets{0x27} + u32(20)), 2)) == Refusal::packet_too_large);
 }
 
-TEST_CASE("pingreq_is_answered") {
+TEST_CASE("PINGREQ is answered") {
   for (const auto& connect : {k31, k311, k5}) CHECK(answered(connect, {0xC0, 0, 0xC0, 0}) == Octets{0xD0, 0, 0xD0, 0});
   CHECK(failure(k311, {0xC0, 1, 0}) == kMalformed);
 }
 
-TEST_CASE("subscriptions_are_granted_as_asked_for") {
+TEST_CASE("subscriptions are granted with the requested QoS") {
   const Octets filters = text("a/+") + Octets{0} + text("#") + Octets{1} + text("b") + Octets{2};
   CHECK(answered(k311, packet(0x82, u16(7) + filters)) == Octets{0x90, 5, 0, 7, 0, 1, 2});
   CHECK(answered(k31, packet(0x8A, u16(7) + filters)) == Octets{0x90, 5, 0, 7, 0, 1, 2});
@@ -163,14 +163,14 @@ TEST_CASE("subscriptions_are_granted_as_asked_for") {
         Octets{0x90, 7, 0, 7, 0, 0, 1, 2, 1});
 }
 
-TEST_CASE("a_suback_of_many_filters_has_a_code_for_each") {
+TEST_CASE("a SUBACK has one code for each filter") {
   Octets filters;
   for (int i = 0; i < 300; ++i) filters = filters + text("f") + Octets{1};
   CHECK(answered(k311, packet(0x82, u16(7) + filters)) == packet(0x90, u16(7) + Octets(300, 1)));
   CHECK(answered(k5, packet(0x82, u16(7) + Octets{0} + filters)) == packet(0x90, u16(7) + Octets{0} + Octets(300, 1)));
 }
 
-TEST_CASE("wrong_subscriptions_end_the_session") {
+TEST_CASE("an invalid SUBSCRIBE ends the session") {
   const Octets good = text("a") + Octets{0};
   CHECK(failure(k311, packet(0x80, u16(7) + good)) == kMalformed);
   CHECK(failure(k311, packet(0x82, u16(0) + good)) == kProtocolError);
@@ -187,14 +187,14 @@ TEST_CASE("wrong_subscriptions_end_the_session") {
   CHECK(failure(k5, packet(0x82, u16(7) + properties({0x01, 0}) + good)) == kMalformed);
 }
 
-TEST_CASE("unsubscriptions_are_confirmed") {
+TEST_CASE("UNSUBSCRIBE is acknowledged") {
   CHECK(answered(k311, packet(0xA2, u16(9) + text("a") + text("b"))) == Octets{0xB0, 2, 0, 9});
   CHECK(answered(k5, packet(0xA2, u16(9) + Octets{0} + text("a") + text("b"))) == Octets{0xB0, 5, 0, 9, 0, 0, 0});
   CHECK(failure(k311, packet(0xA2, u16(9))) == kProtocolError);
   CHECK(failure(k311, packet(0xA0, u16(9) + text("a"))) == kMalformed);
 }
 
-TEST_CASE("publishes_are_acknowledged_by_their_qos") {
+TEST_CASE("a PUBLISH is acknowledged according to its QoS") {
   const Octets payload(40, 'x');
   CHECK(answered(k311, publish(0, "t", {}, payload)).empty());
   CHECK(answered(k311, publish(1, "t", {}, {})).empty());  // retained, empty
@@ -206,7 +206,7 @@ TEST_CASE("publishes_are_acknowledged_by_their_qos") {
   CHECK(answered(k5, publish(10, "t", u16(5), Octets{0})) == Octets{0x40, 3, 0, 5, 0x10});  // resent
 }
 
-TEST_CASE("a_publish_is_acknowledged_when_all_of_it_is_here") {
+TEST_CASE("a PUBLISH is acknowledged only when it has arrived whole") {
   EmptyBroker broker = broker_for(k311);
   std::string out;
   const Octets bytes = publish(2, "t", u16(5), Octets(10, 'x'));
@@ -216,7 +216,7 @@ TEST_CASE("a_publish_is_acknowledged_when_all_of_it_is_here") {
   CHECK(octets(out) == Octets{0x40, 2, 0, 5});
 }
 
-TEST_CASE("the_release_of_a_publish_is_completed") {
+TEST_CASE("PUBREL is answered with PUBCOMP") {
   for (const auto& connect : {k31, k311, k5}) CHECK(answered(connect, {0x62, 2, 0, 6}) == Octets{0x70, 2, 0, 6});
   CHECK(answered(k31, {0x6A, 2, 0, 6}) == Octets{0x70, 2, 0, 6});  // resent
   CHECK(answered(k5, {0x62, 3, 0, 6, 0x92}) == Octets{0x70, 2, 0, 6});
@@ -226,14 +226,14 @@ TEST_CASE("the_release_of_a_publish_is_completed") {
   CHECK(failure(k311, {0x62, 1, 0}) == kMalformed);
 }
 
-TEST_CASE("acknowledgements_of_an_earlier_session_are_borne") {
+TEST_CASE("acknowledgements from an earlier session are ignored") {
   CHECK(answered(k311, {0x40, 2, 0, 6, 0x70, 2, 0, 6}).empty());
   CHECK(answered(k311, {0x50, 2, 0, 6}) == Octets{0x62, 2, 0, 6});
   CHECK(answered(k5, {0x50, 2, 0, 6}) == Octets{0x62, 3, 0, 6, 0x92});
   CHECK(answered(k5, {0x50, 3, 0, 6, 0x80}).empty());
 }
 
-TEST_CASE("wrong_publishes_end_the_session") {
+TEST_CASE("an invalid PUBLISH ends the session") {
   CHECK(failure(k311, publish(6, "t", u16(5), {})) == kMalformed);      // QoS 3
   CHECK(failure(k311, publish(8, "t", {}, {})) == kMalformed);          // DUP with QoS 0
   CHECK(failure(k311, publish(2, "t", u16(0), {})) == kProtocolError);  // packet identifier 0
@@ -250,13 +250,13 @@ TEST_CASE("wrong_publishes_end_the_session") {
   CHECK(failure(k5, publish(0, "", {}, properties({}))) == kProtocolError);
 }
 
-TEST_CASE("topic_aliases_were_not_offered") {
+TEST_CASE("a topic alias ends the session") {
   const Octets alias = properties({0x23, 0, 1});
   CHECK(failure(k5, publish(0, "", {}, alias)) == DisconnectReason::topic_alias_invalid);
   CHECK(failure(k5, publish(0, "t", {}, alias)) == DisconnectReason::topic_alias_invalid);
 }
 
-TEST_CASE("disconnect_closes_and_what_follows_is_not_looked_at") {
+TEST_CASE("DISCONNECT closes the session and later bytes are not read") {
   for (const auto& connect : {k31, k311, k5}) {
     const Answer got = answer(connect, {0xE0, 0, 0xC0, 0});
     CHECK(got.outcome.kind == Kind::closed);
@@ -271,7 +271,7 @@ TEST_CASE("disconnect_closes_and_what_follows_is_not_looked_at") {
   CHECK(answer(connect_v5_0(Octets{0x11} + u32(1)), longer).outcome.kind == Kind::closed);
 }
 
-TEST_CASE("a_second_connect_and_a_servers_packets_are_protocol_errors") {
+TEST_CASE("a second CONNECT or a server's packet is a protocol error") {
   CHECK(failure(k311, k311.bytes()) == kProtocolError);
   for (const std::uint8_t first : Octets{0x20, 0x90, 0xB0, 0xD0}) CHECK(failure(k5, {first, 0}) == kProtocolError);
   CHECK(failure(k5, {0xF0, 0}) == kProtocolError);
@@ -280,13 +280,13 @@ TEST_CASE("a_second_connect_and_a_servers_packets_are_protocol_errors") {
   CHECK(failure(k5, {0x30, 0x80, 0x80, 0x80, 0x80}) == kMalformed);
 }
 
-TEST_CASE("what_came_before_an_error_is_answered") {
+TEST_CASE("packets before an error are answered") {
   const Answer got = answer(k311, Octets{0xC0, 0} + Octets{0x00, 0} + Octets{0xC0, 0});
   CHECK(got.outcome.kind == Kind::failed);
   CHECK(got.out == Octets{0xD0, 0});
 }
 
-TEST_CASE("a_large_payload_passes_in_any_chunks") {
+TEST_CASE("a large payload passes in chunks of any size") {
   EmptyBroker broker = broker_for(k5);
   std::string out;
   const Octets bytes = publish(2, "t", u16(5), Octets{0} + Octets(5'000'000, 'x'));
@@ -300,7 +300,7 @@ TEST_CASE("a_large_payload_passes_in_any_chunks") {
   CHECK(octets(out) == Octets{0x40, 3, 0, 5, 0x10});
 }
 
-TEST_CASE("what_would_have_to_be_buffered_is_bounded") {
+TEST_CASE("a packet too large to buffer is refused") {
   const auto fails = [](const ConnectBytes& connect, const Octets& bytes, std::uint32_t max_packet_size = 1 << 20) {
     EmptyBroker broker = broker_for(connect, max_packet_size);
     std::string out;
@@ -318,7 +318,7 @@ TEST_CASE("what_would_have_to_be_buffered_is_bounded") {
   CHECK(answer_to(k5, longest, longest.size() - 2).out == Octets{0x40, 3, 0, 1, 0x10});
 }
 
-TEST_CASE("a_suback_larger_than_the_device_takes_ends_the_session") {
+TEST_CASE("a SUBACK over the device's maximum packet size ends the session") {
   const ConnectBytes small = connect_v5_0(Octets{0x27} + u32(8));
   const Octets one = text("a") + Octets{0};
   CHECK(answered(small, packet(0x82, u16(7) + Octets{0} + one + one + one)).size() == 8);
@@ -329,7 +329,7 @@ TEST_CASE("a_suback_larger_than_the_device_takes_ends_the_session") {
   CHECK(failure(connect_v5_0(Octets{0x27} + u32(130)), packet(0x82, many)) == DisconnectReason::packet_too_large);
 }
 
-TEST_CASE("random_sessions_get_the_same_answers_in_any_pieces_and_output_stays_bounded") {
+TEST_CASE("random sessions get the same answers in any chunks and bounded output") {
   std::mt19937 random(5);
   const Octets pool[] = {{0xC0, 0},
                          {0x62, 2, 0, 1},

@@ -5,7 +5,7 @@
 using relayd::tls::Fiber;
 using relayd::tls::FiberPool;
 
-TEST_CASE("fiber_goes_on_where_it_suspended_with_its_stack_intact") {
+TEST_CASE("a fiber resumes where it suspended with its stack intact") {
   Fiber fiber;
   std::string trace;
   fiber.start([&] {
@@ -25,7 +25,7 @@ TEST_CASE("fiber_goes_on_where_it_suspended_with_its_stack_intact") {
   CHECK(trace == "1-2-3");
 }
 
-TEST_CASE("fibers_interleave_and_are_used_again") {
+TEST_CASE("fibers interleave and their stacks are reused") {
   FiberPool pool;
   std::string trace;
   for (int round = 0; round < 3; round++) {

@@ -55,7 +55,7 @@ bool parse_and_check(const Octets& bytes) {
 
 }  // namespace
 
-TEST_CASE("every_prefix_of_a_connect_needs_more_and_knows_how_much") {
+TEST_CASE("every prefix of a CONNECT asks for the right number of further bytes") {
   for (const Octets& example : examples()) {
     for (std::size_t length = 0; length < example.size(); ++length) {
       const ExactCopy copy(std::span<const std::uint8_t>(example).first(length));
@@ -67,7 +67,7 @@ TEST_CASE("every_prefix_of_a_connect_needs_more_and_knows_how_much") {
   }
 }
 
-TEST_CASE("a_connect_cut_short_under_a_fitting_length_is_refused") {
+TEST_CASE("a CONNECT cut short under a matching length is refused") {
   for (const Octets& example : examples()) {
     const Octets body(example.begin() + 2, example.end());
     const bool v3_1 = body[1] == 6;
@@ -78,7 +78,7 @@ TEST_CASE("a_connect_cut_short_under_a_fitting_length_is_refused") {
   }
 }
 
-TEST_CASE("any_byte_of_a_connect_may_have_any_value") {
+TEST_CASE("a CONNECT with any byte changed never breaks the parser") {
   for (const Octets& example : examples()) {
     for (std::size_t at = 0; at < example.size(); ++at) {
       Octets mutant = example;
@@ -90,7 +90,7 @@ TEST_CASE("any_byte_of_a_connect_may_have_any_value") {
   }
 }
 
-TEST_CASE("random_mutations_never_take_the_parser_outside_its_bytes") {
+TEST_CASE("random mutations never make the parser read outside its bytes") {
   std::mt19937 random(1883);
   const std::vector<Octets> seeds = examples();
   const auto below = [&random](std::size_t limit) { return random() % limit; };
@@ -112,7 +112,7 @@ TEST_CASE("random_mutations_never_take_the_parser_outside_its_bytes") {
   CHECK(accepted > 1000);  // the mutations are mild enough to get deep
 }
 
-TEST_CASE("random_bytes_are_borne") {
+TEST_CASE("random bytes never break the CONNECT parser") {
   std::mt19937 random(8883);
   for (int round = 0; round < 20'000; ++round) {
     Octets bytes(random() % 64);

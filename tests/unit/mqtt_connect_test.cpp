@@ -55,7 +55,7 @@ constexpr auto kProtocolError = ConnectError::protocol_error;
 
 static_assert(std::is_trivially_copyable_v<Connect>);
 
-TEST_CASE("connect_of_each_version_is_parsed") {
+TEST_CASE("a CONNECT of each version is parsed") {
   const Octets v3_1 = connect_v3_1().bytes();
   CHECK(good(v3_1).version == Version::v3_1);
   CHECK(good(v3_1).client_id == "dev1");
@@ -70,7 +70,7 @@ TEST_CASE("connect_of_each_version_is_parsed") {
   CHECK(good(v5_0).client_id == "dev1");
 }
 
-TEST_CASE("connect_without_properties_has_the_standards_defaults") {
+TEST_CASE("a CONNECT without properties gets the standard's defaults") {
   const Connect connect = good(connect_v5_0());
   CHECK(connect.session_expiry_interval == 0);
   CHECK(connect.maximum_packet_size == mqtt::kNoSizeLimit);
@@ -80,7 +80,7 @@ TEST_CASE("connect_without_properties_has_the_standards_defaults") {
   CHECK_FALSE(connect.has_password);
 }
 
-TEST_CASE("connect_properties_are_read") {
+TEST_CASE("the properties of a CONNECT are read") {
   const Connect connect =
       good(connect_v5_0(Octets{0x11} + u32(3600) + Octets{0x21} + u16(20) + Octets{0x27} + u32(1000) + Octets{0x22} +
                         u16(10) + Octets{0x19, 1, 0x17, 0} + Octets{0x26} + text("k") + text("v") + Octets{0x26} +
@@ -91,7 +91,7 @@ TEST_CASE("connect_properties_are_read") {
   CHECK(connect.has_authentication_method);
 }
 
-TEST_CASE("connect_tells_its_will_and_credentials") {
+TEST_CASE("the will and the credentials of a CONNECT are read") {
   const Octets payload = text("dev1") + text("will/topic") + text("gone") + text("user") + text("secret");
   const Connect connect = good(with(connect_v3_1_1(), 0xF6, payload));
   REQUIRE(connect.will);
@@ -109,7 +109,7 @@ TEST_CASE("connect_tells_its_will_and_credentials") {
   CHECK_FALSE(connect5.has_password);
 }
 
-TEST_CASE("client_ids_of_any_length_are_accepted") {
+TEST_CASE("client ids of any length are accepted") {
   for (const std::size_t length : {0U, 23U, 24U, 65535U}) {
     const std::string id(length, 'x');
     for (ConnectBytes connect : {connect_v3_1(), connect_v3_1_1(), connect_v5_0()}) {
@@ -120,12 +120,12 @@ TEST_CASE("client_ids_of_any_length_are_accepted") {
   }
 }
 
-TEST_CASE("bytes_behind_connect_are_not_part_of_it") {
+TEST_CASE("bytes after a CONNECT are not counted as part of it") {
   const Octets connect = connect_v5_0().bytes();
   CHECK(good(connect + Octets{0xC0, 0x00}).size == connect.size());
 }
 
-TEST_CASE("a_bridge_of_mosquitto_is_a_device") {
+TEST_CASE("a mosquitto bridge is accepted as a device") {
   ConnectBytes bytes = connect_v3_1();
   bytes.level = 0x83;
   CHECK(good(bytes).version == Version::v3_1);
@@ -134,7 +134,7 @@ TEST_CASE("a_bridge_of_mosquitto_is_a_device") {
   CHECK(good(bytes).version == Version::v3_1_1);
 }
 
-TEST_CASE("an_unknown_version_is_refused_in_words_that_its_client_knows") {
+TEST_CASE("an unknown version is refused in a format that its client can read") {
   const auto answer = [](std::string_view name, std::uint8_t level) {
     ConnectBytes bytes = connect_v3_1_1();
     bytes.name = name;
@@ -155,7 +155,7 @@ TEST_CASE("an_unknown_version_is_refused_in_words_that_its_client_knows") {
   CHECK_FALSE(answer("MQTTX", 5));
 }
 
-TEST_CASE("a_malformed_connect_of_a_known_version_is_answered_in_that_version") {
+TEST_CASE("a malformed CONNECT of a known version is answered in that version") {
   CHECK(bad(with(connect_v5_0(), 0x03).bytes()).answer_as == Version::v5_0);
   CHECK(bad(with(connect_v3_1_1(), 0x03).bytes()).answer_as == Version::v3_1_1);
   CHECK_FALSE(bad(packet(0x10, {})).answer_as);
@@ -163,7 +163,7 @@ TEST_CASE("a_malformed_connect_of_a_known_version_is_answered_in_that_version") 
   CHECK(bad(small.bytes()).maximum_packet_size == 20);
 }
 
-TEST_CASE("what_is_not_mqtt_is_refused_from_its_first_byte") {
+TEST_CASE("bytes that are not MQTT are refused at the first byte") {
   for (unsigned first = 0; first < 256; ++first) {
     if (first >> 4 == 1) continue;
     const BadConnect refused = bad({static_cast<std::uint8_t>(first)});
@@ -172,7 +172,7 @@ TEST_CASE("what_is_not_mqtt_is_refused_from_its_first_byte") {
   }
 }
 
-TEST_CASE("connect_larger_than_the_limit_is_refused_from_its_fixed_header") {
+TEST_CASE("a CONNECT over the size limit is refused from its fixed header") {
   const auto refused = [](const Octets& bytes, std::uint32_t limit) {
     const auto result = mqtt::parse_connect(bytes, limit);
     REQUIRE(std::holds_alternative<BadConnect>(result));
@@ -189,12 +189,12 @@ TEST_CASE("connect_larger_than_the_limit_is_refused_from_its_fixed_header") {
   CHECK(bad({0x10, 0xFF, 0xFF, 0xFF, 0x7F}).error == ConnectError::too_large);
 }
 
-TEST_CASE("a_remaining_length_of_more_than_four_bytes_is_refused_at_the_fourth") {
+TEST_CASE("a remaining length of more than four bytes is refused at the fourth") {
   CHECK(std::get<NeedMore>(mqtt::parse_connect(Octets{0x10, 0x80, 0x80, 0x80})).total == 0);
   CHECK(bad({0x10, 0x80, 0x80, 0x80, 0x80}).error == kMalformed);
 }
 
-TEST_CASE("a_remaining_length_longer_than_need_be_is_accepted") {
+TEST_CASE("a remaining length in more bytes than needed is accepted") {
   const Octets connect = connect_v3_1_1().bytes();
   Octets longer{0x10, static_cast<std::uint8_t>(connect[1] | 0x80), 0x80, 0x00};
   longer.insert(longer.end(), connect.begin() + 2, connect.end());
@@ -202,7 +202,7 @@ TEST_CASE("a_remaining_length_longer_than_need_be_is_accepted") {
   CHECK(good(longer).client_id == "dev1");
 }
 
-TEST_CASE("connect_with_flags_in_its_fixed_header_is_refused") {
+TEST_CASE("a CONNECT with flags in its fixed header is refused") {
   for (unsigned flags = 1; flags < 16; ++flags) {
     ConnectBytes bytes = connect_v3_1_1();
     bytes.first_byte = 0x10 | flags;
@@ -213,12 +213,12 @@ TEST_CASE("connect_with_flags_in_its_fixed_header_is_refused") {
   }
 }
 
-TEST_CASE("connect_with_the_reserved_flag_is_refused") {
+TEST_CASE("a CONNECT with the reserved flag is refused") {
   CHECK(error(with(connect_v3_1_1(), 0x03)) == kMalformed);
   CHECK(error(with(connect_v5_0(), 0x03)) == kMalformed);
 }
 
-TEST_CASE("connect_with_a_will_but_no_will_flag_is_refused") {
+TEST_CASE("a CONNECT with will settings but no will flag is refused") {
   for (const auto& version : {connect_v3_1_1(), connect_v5_0()}) {
     CHECK(error(with(version, 0x0A)) == kMalformed);  // QoS 1
     CHECK(error(with(version, 0x12)) == kMalformed);  // QoS 2
@@ -226,28 +226,28 @@ TEST_CASE("connect_with_a_will_but_no_will_flag_is_refused") {
   }
 }
 
-TEST_CASE("connect_with_a_will_of_qos_3_is_refused") {
+TEST_CASE("a CONNECT with a will of QoS 3 is refused") {
   const Octets payload = text("dev1") + text("t") + text("");
   CHECK(error(with(connect_v3_1(), 0x1E, payload)) == kMalformed);
   CHECK(error(with(connect_v3_1_1(), 0x1E, payload)) == kMalformed);
   CHECK(error(with(connect_v5_0(), 0x1E, text("dev1") + properties({}) + text("t") + text(""))) == kMalformed);
 }
 
-TEST_CASE("a_will_needs_a_topic_without_wildcards") {
+TEST_CASE("a will topic that is empty or has wildcards is refused") {
   for (const char* topic : {"", "a/#", "+/b"}) {
     CHECK(error(with(connect_v3_1_1(), 0x06, text("dev1") + text(topic) + text(""))) == kProtocolError);
     CHECK(error(with(connect_v5_0(), 0x06, text("dev1") + properties({}) + text(topic) + text(""))) == kProtocolError);
   }
 }
 
-TEST_CASE("a_password_without_a_user_name_is_refused_in_3_x_only") {
+TEST_CASE("a password without a user name is refused in MQTT 3.x only") {
   const Octets payload = text("dev1") + text("secret");
   CHECK(error(with(connect_v3_1(), 0x42, payload)) == kMalformed);
   CHECK(error(with(connect_v3_1_1(), 0x42, payload)) == kMalformed);
   CHECK(good(with(connect_v5_0(), 0x42, payload)).has_password);
 }
 
-TEST_CASE("v3_1_lets_pass_what_its_standard_calls_unused") {
+TEST_CASE("MQTT 3.1 flags that its standard calls unused are ignored") {
   ConnectBytes bytes = with(connect_v3_1(), 0x2B);
   bytes.first_byte = 0x1A;
   CHECK_FALSE(good(bytes).will);
@@ -258,14 +258,14 @@ TEST_CASE("v3_1_lets_pass_what_its_standard_calls_unused") {
   CHECK(error(with(connect_v3_1_1(), 0xC2)) == kMalformed);
 }
 
-TEST_CASE("bytes_behind_the_last_field_are_refused") {
+TEST_CASE("bytes after the last field of a CONNECT are refused") {
   for (auto bytes : {connect_v3_1(), connect_v3_1_1(), connect_v5_0()}) {
     bytes.payload = text("dev1") + Octets{0};
     CHECK(error(bytes) == kMalformed);
   }
 }
 
-TEST_CASE("strings_must_be_the_utf_8_that_mqtt_allows") {
+TEST_CASE("a string that is not UTF-8 as MQTT allows it is refused") {
   using namespace std::string_view_literals;
   for (const auto wrong : {"a\0b"sv, "\xED\xA0\x80"sv, "\xC0\x80"sv, "\xFF"sv, "\xE2\x82"sv}) {
     CHECK(error(with(connect_v3_1(), 0x02, text(wrong))) == kMalformed);
@@ -282,7 +282,7 @@ TEST_CASE("strings_must_be_the_utf_8_that_mqtt_allows") {
   }
 }
 
-TEST_CASE("a_property_that_does_not_belong_into_connect_is_malformed") {
+TEST_CASE("a property that does not belong in a CONNECT is malformed") {
   for (std::uint8_t id = 0; id < 0x7F; ++id) {
     const bool connects = id == 0x11 || id == 0x15 || id == 0x16 || id == 0x17 || id == 0x19 || id == 0x21 ||
                           id == 0x22 || id == 0x26 || id == 0x27;
@@ -293,7 +293,7 @@ TEST_CASE("a_property_that_does_not_belong_into_connect_is_malformed") {
   CHECK(error_with_property({0x91, 0x01, 0, 0, 0, 0}) == kMalformed);  // an identifier above 127
 }
 
-TEST_CASE("a_second_property_of_one_kind_is_a_protocol_error") {
+TEST_CASE("a repeated property is a protocol error") {
   for (const Octets& property : {Octets{0x11} + u32(1), Octets{0x21} + u16(1), Octets{0x27} + u32(1),
                                  Octets{0x22} + u16(1), Octets{0x19, 1}, Octets{0x17, 1}, Octets{0x15} + text("m")}) {
     CHECK(error_with_property(property + property) == kProtocolError);
@@ -304,7 +304,7 @@ TEST_CASE("a_second_property_of_one_kind_is_a_protocol_error") {
   }
 }
 
-TEST_CASE("property_values_outside_their_range_are_protocol_errors") {
+TEST_CASE("a property value outside its range is a protocol error") {
   CHECK(error_with_property(Octets{0x21} + u16(0)) == kProtocolError);
   CHECK(error_with_property(Octets{0x27} + u32(0)) == kProtocolError);
   CHECK(error_with_property({0x19, 2}) == kProtocolError);
@@ -314,7 +314,7 @@ TEST_CASE("property_values_outside_their_range_are_protocol_errors") {
   CHECK(error_with_will_property(Octets{0x08} + text("a/+")) == kProtocolError);
 }
 
-TEST_CASE("properties_that_do_not_fit_their_length_are_malformed") {
+TEST_CASE("properties that do not match their length are malformed") {
   const auto connect = [](const Octets& bytes) {
     ConnectBytes built = connect_v5_0();
     built.connect_properties = bytes;

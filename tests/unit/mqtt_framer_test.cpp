@@ -77,7 +77,7 @@ void check_whole_session(const Run& run, const Stream& stream) {
 
 }  // namespace
 
-TEST_CASE("a_session_is_followed_when_split_at_any_position") {
+TEST_CASE("the framer follows a session split at any position") {
   const Stream stream = session_from_server();
   const std::span<const std::uint8_t> bytes(stream.bytes);
   for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
@@ -90,14 +90,14 @@ TEST_CASE("a_session_is_followed_when_split_at_any_position") {
   }
 }
 
-TEST_CASE("a_session_is_followed_byte_by_byte") {
+TEST_CASE("the framer follows a session byte by byte") {
   const Stream stream = session_from_server();
   Run run{Framer(Version::v5_0)};
   for (const std::uint8_t byte : stream.bytes) run.feed({&byte, 1});
   check_whole_session(run, stream);
 }
 
-TEST_CASE("random_streams_split_at_random_are_followed") {
+TEST_CASE("the framer follows random streams split at random") {
   std::mt19937 random(3);
   for (int round = 0; round < 500; ++round) {
     Stream stream;
@@ -120,7 +120,7 @@ TEST_CASE("random_streams_split_at_random_are_followed") {
   }
 }
 
-TEST_CASE("nothing_behind_disconnect_is_good") {
+TEST_CASE("any byte after DISCONNECT is refused") {
   const Octets disconnect{0xE0, 0x00};
   for (std::size_t cut = 0; cut <= 2; ++cut) {
     Framer framer(Version::v3_1_1);
@@ -135,7 +135,7 @@ TEST_CASE("nothing_behind_disconnect_is_good") {
   }
 }
 
-TEST_CASE("a_disconnect_in_the_middle_of_a_chunk_ends_where_its_body_ends") {
+TEST_CASE("a DISCONNECT inside a chunk ends where its body ends") {
   const Octets before = packet(0x30, text("t") + Octets(10, 0));
   const Octets disconnect = packet(0xE0, Octets{0x04, 0x05, 0x11} + u32(60));
   Framer framer(Version::v5_0);
@@ -145,14 +145,14 @@ TEST_CASE("a_disconnect_in_the_middle_of_a_chunk_ends_where_its_body_ends") {
   CHECK(framer.disconnect_code() == 0x04);
 }
 
-TEST_CASE("a_disconnect_that_has_not_ended_yet_is_not_one") {
+TEST_CASE("an incomplete DISCONNECT does not end the session") {
   Framer framer(Version::v5_0);
   CHECK(framer.feed(Octets{0xE0, 0x02, 0x00}).state == State::running);
   CHECK_FALSE(framer.at_boundary());
   CHECK(framer.feed(Octets{0x00}).state == State::disconnected);
 }
 
-TEST_CASE("connack_code_is_the_first_connacks") {
+TEST_CASE("the CONNACK code comes from the first CONNACK") {
   Framer framer(Version::v3_1_1);
   CHECK_FALSE(framer.connack_code());
   framer.feed(Octets{0x20, 0x02, 0x00});
@@ -168,7 +168,7 @@ TEST_CASE("connack_code_is_the_first_connacks") {
   CHECK(cut.packets(PacketType::suback) == 1);
 }
 
-TEST_CASE("a_reserved_packet_type_is_refused_from_its_first_byte") {
+TEST_CASE("a reserved packet type is refused at its first byte") {
   const auto check = [](Version version, std::uint8_t first, State state) {
     Framer framer(version);
     const auto fed = framer.feed(Octets{0xC0, 0x00, first});
@@ -183,7 +183,7 @@ TEST_CASE("a_reserved_packet_type_is_refused_from_its_first_byte") {
   check(Version::v5_0, 0xF0, State::running);
 }
 
-TEST_CASE("a_malformed_remaining_length_is_refused_wherever_it_is_split") {
+TEST_CASE("a malformed remaining length is refused wherever it is split") {
   const Octets ping{0xC0, 0x00};
   const Octets bad{0x30, 0x80, 0xFF, 0x80, 0x80, 0x01};
   for (std::size_t cut = 0; cut < 5; ++cut) {
@@ -198,7 +198,7 @@ TEST_CASE("a_malformed_remaining_length_is_refused_wherever_it_is_split") {
   }
 }
 
-TEST_CASE("a_packet_over_the_limit_is_refused_in_front_of_its_first_byte") {
+TEST_CASE("a packet over the size limit is refused before its first byte passes") {
   const Octets fits = packet(0x30, Octets(98, 0));
   const Octets over = packet(0x30, Octets(99, 0));
   REQUIRE(fits.size() == 100);
@@ -211,7 +211,7 @@ TEST_CASE("a_packet_over_the_limit_is_refused_in_front_of_its_first_byte") {
   CHECK(framer.feed(fits).state == State::too_large);
 }
 
-TEST_CASE("the_largest_packet_of_the_protocol_passes") {
+TEST_CASE("the largest packet of the protocol passes") {
   Framer framer(Version::v3_1_1);
   framer.feed(Octets{0x30, 0xFF, 0xFF, 0xFF, 0x7F});
   const Octets chunk(1'000'000, 0);
@@ -226,7 +226,7 @@ TEST_CASE("the_largest_packet_of_the_protocol_passes") {
   CHECK(framer.bytes() == mqtt::kMaxPacketSize);
 }
 
-TEST_CASE("random_bytes_never_confuse_the_framer") {
+TEST_CASE("random bytes never confuse the framer") {
   std::mt19937 random(14);
   for (int round = 0; round < 5'000; ++round) {
     Octets bytes(random() % 200);

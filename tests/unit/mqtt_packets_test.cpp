@@ -39,7 +39,7 @@ constexpr Row kDesign[] = {
 
 }  // namespace
 
-TEST_CASE("every_refusal_has_the_code_of_the_design_in_each_version") {
+TEST_CASE("each refusal has its own CONNACK code in each protocol version") {
   CHECK(std::size(kDesign) == mqtt::kRefusals.size());
   for (const Row& row : kDesign) {
     CAPTURE(mqtt::codes(row.refusal).name);
@@ -51,7 +51,7 @@ TEST_CASE("every_refusal_has_the_code_of_the_design_in_each_version") {
   }
 }
 
-TEST_CASE("a_refusal_is_never_a_success") {
+TEST_CASE("a refusal never has a success code") {
   for (const auto& row : mqtt::kRefusals) {
     CHECK(row.v5_0 >= 0x80);
     CHECK(row.v3 <= 5);
@@ -59,7 +59,7 @@ TEST_CASE("a_refusal_is_never_a_success") {
   }
 }
 
-TEST_CASE("disconnect_is_said_in_5_0_only") {
+TEST_CASE("the server's DISCONNECT is sent in MQTT 5.0 only") {
   CHECK(octets(encode_disconnect(Version::v5_0, DisconnectReason::server_shutting_down)) == Octets{0xE0, 1, 0x8B});
   CHECK(encode_disconnect(Version::v3_1_1, DisconnectReason::server_shutting_down).empty());
   CHECK(encode_disconnect(Version::v3_1, DisconnectReason::malformed, "why").empty());
@@ -69,14 +69,14 @@ TEST_CASE("disconnect_is_said_in_5_0_only") {
   CHECK(name(DisconnectReason::keep_alive_timeout) == "keep_alive_timeout");
 }
 
-TEST_CASE("a_reason_string_is_added_in_5_0") {
+TEST_CASE("MQTT 5.0 refusals carry a reason string") {
   CHECK(octets(encode_connack(Version::v5_0, Refusal::server_busy, "try later")) ==
         packet(0x20, Octets{0, 0x89} + properties(Octets{0x1F} + text("try later"))));
   CHECK(octets(encode_disconnect(Version::v5_0, DisconnectReason::malformed, "odd")) ==
         packet(0xE0, Octets{0x81} + properties(Octets{0x1F} + text("odd"))));
 }
 
-TEST_CASE("a_reason_string_is_cut_at_a_character_and_keeps_the_packet_well_formed") {
+TEST_CASE("a long reason string is cut between characters and the packet stays well formed") {
   for (std::size_t shift = 0; shift < 4; ++shift) {
     std::string reason(shift, 'x');
     for (int i = 0; i < 60; ++i) reason += "\xE2\x82\xAC";
@@ -92,12 +92,12 @@ TEST_CASE("a_reason_string_is_cut_at_a_character_and_keeps_the_packet_well_forme
   }
 }
 
-TEST_CASE("a_reason_string_that_mqtt_forbids_is_left_out") {
+TEST_CASE("a reason string that MQTT forbids is left out") {
   CHECK(octets(encode_connack(Version::v5_0, Refusal::banned, "\xFF")) == Octets{0x20, 3, 0, 0x8A, 0});
   CHECK(octets(encode_connack(Version::v5_0, Refusal::banned, std::string(1, '\0'))) == Octets{0x20, 3, 0, 0x8A, 0});
 }
 
-TEST_CASE("the_devices_maximum_packet_size_is_kept") {
+TEST_CASE("a packet never exceeds the device's maximum packet size") {
   for (std::uint32_t maximum = 1; maximum < 150; ++maximum) {
     for (const auto& packet : {encode_connack(Version::v5_0, Refusal::server_busy, "please come back later", maximum),
                                encode_disconnect(Version::v5_0, DisconnectReason::malformed, "odd", maximum)}) {
@@ -110,7 +110,7 @@ TEST_CASE("the_devices_maximum_packet_size_is_kept") {
   CHECK(encode_connack(Version::v5_0, Refusal::server_busy, "x", 9).bytes().size() == 9);
 }
 
-TEST_CASE("a_connect_that_cannot_be_parsed_gets_its_versions_answer") {
+TEST_CASE("a CONNECT that can't be parsed is answered in its own version") {
   const auto answer = [](const Octets& bytes) {
     return octets(encode_connack(std::get<mqtt::BadConnect>(mqtt::parse_connect(bytes))));
   };

@@ -26,7 +26,7 @@ unsigned shortest(std::uint32_t point) { return point < 0x80 ? 1 : point < 0x800
 
 }  // namespace
 
-TEST_CASE("every_code_point_but_zero_and_the_surrogates_is_text") {
+TEST_CASE("every code point except zero and the surrogates is text") {
   std::size_t wrong = 0;
   for (std::uint32_t point = 0; point < 0x110000; ++point) {
     const bool allowed = point != 0 && (point < 0xD800 || point > 0xDFFF);
@@ -38,14 +38,14 @@ TEST_CASE("every_code_point_but_zero_and_the_surrogates_is_text") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("overlong_forms_are_not_text") {
+TEST_CASE("overlong UTF-8 forms are not text") {
   for (std::uint32_t point = 0; point < 0x10000; ++point) {
     for (unsigned length = shortest(point) + 1; length <= 4; ++length)
       if (mqtt::is_mqtt_utf8(encoded(point, length))) FAIL(point);
   }
 }
 
-TEST_CASE("a_sequence_cut_short_or_continued_by_something_else_is_not_text") {
+TEST_CASE("an incomplete UTF-8 sequence is not text") {
   for (const std::uint32_t point : {0xE9U, 0x20ACU, 0x1F600U}) {
     const std::string whole = encoded(point, shortest(point));
     CHECK(mqtt::is_mqtt_utf8("x" + whole + "x"));
@@ -60,7 +60,7 @@ TEST_CASE("a_sequence_cut_short_or_continued_by_something_else_is_not_text") {
   CHECK(mqtt::is_mqtt_utf8(""));
 }
 
-TEST_CASE("a_reader_never_reads_behind_its_bytes_and_keeps_the_first_flaw") {
+TEST_CASE("a reader never reads past its bytes and keeps the first error") {
   const Octets bytes{0x00, 0x05, 'a', 'b'};
   const ExactCopy copy(bytes);
   mqtt::Reader reader(copy.span());
@@ -73,7 +73,7 @@ TEST_CASE("a_reader_never_reads_behind_its_bytes_and_keeps_the_first_flaw") {
   CHECK(reader.flaw().why != "later");
 }
 
-TEST_CASE("variable_byte_integers_have_at_most_four_bytes") {
+TEST_CASE("a variable byte integer has at most four bytes") {
   for (const std::uint32_t value : {0U, 127U, 128U, 16383U, 16384U, 2097151U, 2097152U, mqtt::kMaxRemainingLength}) {
     const Octets bytes = variable_int(value);
     mqtt::Reader reader(bytes);
@@ -87,12 +87,12 @@ TEST_CASE("variable_byte_integers_have_at_most_four_bytes") {
   CHECK_FALSE(reader.ok());
 }
 
-TEST_CASE("topic_names_have_no_wildcards") {
+TEST_CASE("a topic name has no wildcards") {
   for (const char* topic : {"a", "/", "a/b", "$SYS/x", " ", "a//b"}) CHECK(mqtt::is_topic_name(topic));
   for (const char* topic : {"", "+", "#", "a/+", "a+b", "a/#"}) CHECK_FALSE(mqtt::is_topic_name(topic));
 }
 
-TEST_CASE("topic_filters_have_wildcards_in_their_places_only") {
+TEST_CASE("a topic filter has wildcards only where MQTT allows them") {
   for (const char* filter : {"#", "+", "a", "/", "a/#", "+/+", "+/a/#", "a/+/b", "//", "$SYS/#", "/+"}) {
     CAPTURE(filter);
     CHECK(mqtt::is_topic_filter(filter, Version::v3_1_1));
@@ -105,7 +105,7 @@ TEST_CASE("topic_filters_have_wildcards_in_their_places_only") {
   }
 }
 
-TEST_CASE("shared_filters_are_5_0s") {
+TEST_CASE("shared subscriptions are accepted in MQTT 5.0 only") {
   for (const char* filter : {"$share/g/a", "$share/g/#", "$share/g//", "$share/g/+/a"}) {
     CHECK(mqtt::is_topic_filter(filter, Version::v5_0));
     CHECK(mqtt::is_shared_filter(filter));

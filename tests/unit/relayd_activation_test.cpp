@@ -34,7 +34,7 @@ std::string refusal(common::Fd fd) {
 
 }  // namespace
 
-TEST_CASE("listening_tcp_sockets_of_both_families_are_taken_and_do_not_block", "[activation]") {
+TEST_CASE("passed TCP listeners of both families are taken over and do not block", "[activation]") {
   std::vector<common::PassedSocket> passed;
   for (const char* address : {"127.0.0.1", "::1"}) {
     const int family = std::string(address) == "::1" ? AF_INET6 : AF_INET;
@@ -46,7 +46,7 @@ TEST_CASE("listening_tcp_sockets_of_both_families_are_taken_and_do_not_block", "
   CHECK(activated_listeners({}, {}).empty());
 }
 
-TEST_CASE("what_is_no_listening_tcp_socket_is_refused_with_what_it_is", "[activation]") {
+TEST_CASE("a passed descriptor that is not a TCP listener is refused and the error says what it is", "[activation]") {
   const auto contains = [](const std::string& text, const char* part) {
     CAPTURE(text);
     CHECK(text.find(part) != std::string::npos);

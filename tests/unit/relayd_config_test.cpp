@@ -61,7 +61,7 @@ TEST_CASE("max_record has the bounds of a TLS record, and remote.groups the name
   CHECK(contains(error_of(remote(R"("groups": ["P-256", "secp256r1"])")), "found \"secp256r1\" twice"));
 }
 
-TEST_CASE("smallest_relayd_configuration_has_the_documented_defaults") {
+TEST_CASE("the smallest relayd configuration has the documented defaults") {
   const Config config = parse_config(kSmallest, "relayd.json", {});
   CHECK(config.remote_endpoint.host == "broker.example");
   CHECK(config.remote.server_name == "broker.example");
@@ -79,7 +79,7 @@ TEST_CASE("smallest_relayd_configuration_has_the_documented_defaults") {
   CHECK(config.workers == 2);
 }
 
-TEST_CASE("relayd_configuration_says_how_chains_are_judged") {
+TEST_CASE("the relayd configuration sets how chains are validated") {
   const Config config = parse_config(kSmallest, "relayd.json", {});
   for (const trust::Policy& policy : {config.listener.policy, config.remote.policy}) {
     CHECK(policy.depth == 30);
@@ -95,14 +95,14 @@ TEST_CASE("relayd_configuration_says_how_chains_are_judged") {
   CHECK(contains(error_of(edited("\"verify\"", "\"crl_check\": \"all\", \"verify\"")), "allowed: leaf, chain"));
 }
 
-TEST_CASE("relayd_flags_win_over_the_file") {
+TEST_CASE("relayd's flags override its configuration file") {
   const Config config = parse_config(kSmallest, "relayd.json", {"other.example", 1234, "debug"});
   CHECK(config.remote_endpoint.host == "other.example");
   CHECK(config.remote_endpoint.port == 1234);
   CHECK(config.log_level == common::log::Level::debug);
 }
 
-TEST_CASE("relayd_configuration_errors_name_file_path_and_remedy") {
+TEST_CASE("relayd's configuration errors name the file and the path and the remedy") {
   CHECK(contains(error_of(edited("\"workers\": 2", "\"workers\": 0")),
                  "relayd.json: workers: found 0 (number); expected an integer from 1 to 256"));
   CHECK(contains(error_of(edited("\"workers\"", "\"wrokers\"")), "relayd.json: wrokers: unknown key; known here: "));
@@ -118,11 +118,11 @@ TEST_CASE("relayd_configuration_errors_name_file_path_and_remedy") {
   CHECK(contains(error_of("{\n \"a\": }"), "relayd.json: line 2, column"));
 }
 
-TEST_CASE("ipv6_listener_address_needs_and_loses_its_brackets") {
+TEST_CASE("an IPv6 listener address needs brackets and is stored without them") {
   CHECK(parse_config(edited("0.0.0.0:8883", "[::]:8883"), "f", {}).listener.bind.host == "::");
 }
 
-TEST_CASE("worker_that_served_is_restarted_at_once_and_one_that_did_not_ever_later") {
+TEST_CASE("a worker that served restarts at once and one that did not restarts with a growing delay") {
   relayd::RestartPolicy policy(100, std::chrono::hours(10));
   using std::chrono::seconds;
   const relayd::RestartPolicy::Clock::time_point now;
@@ -135,7 +135,7 @@ TEST_CASE("worker_that_served_is_restarted_at_once_and_one_that_did_not_ever_lat
   CHECK(policy.after_death(false, now) == seconds(1));
 }
 
-TEST_CASE("worker_is_given_up_after_max_restarts_in_restart_window_or_in_a_row") {
+TEST_CASE("a worker is given up after max_restarts in restart_window or in a row") {
   using std::chrono::seconds;
   relayd::RestartPolicy::Clock::time_point now;
   relayd::RestartPolicy busy(3, seconds(60));
@@ -147,7 +147,7 @@ TEST_CASE("worker_is_given_up_after_max_restarts_in_restart_window_or_in_a_row")
   CHECK_FALSE(hopeless.after_death(false, now));
 }
 
-TEST_CASE("relayd_limits_have_emqx_names_and_defaults") {
+TEST_CASE("relayd's limits have EMQX's names and defaults") {
   const Config config = parse_config(kSmallest, "relayd.json", {});
   const auto& listener = config.listener;
   CHECK_FALSE(listener.max_connections);
@@ -162,7 +162,7 @@ TEST_CASE("relayd_limits_have_emqx_names_and_defaults") {
   CHECK(config.worker_watchdog == std::chrono::seconds(10));
 }
 
-TEST_CASE("relayd_limits_are_read_and_checked") {
+TEST_CASE("relayd's limits are read and checked") {
   const auto with = [](const std::string& more) { return edited("\"verify\": \"verify_peer\"", more); };
   const Config config = parse_config(
       with(
@@ -184,7 +184,7 @@ TEST_CASE("relayd_limits_are_read_and_checked") {
   CHECK(contains(error_of(with(R"("keepalive_multiplier": 0.5)")), "a number from 1.0 to 10.0"));
 }
 
-TEST_CASE("shares_of_workers_add_up") {
+TEST_CASE("the workers' shares add up to the limit") {
   CHECK(relayd::share_of(10, 0, 3) + relayd::share_of(10, 1, 3) + relayd::share_of(10, 2, 3) == 10);
   CHECK(relayd::share_of(1, 3, 4) == 0);
 }

@@ -70,24 +70,24 @@ std::string taken(const Passing& passing) { return taken(passing, numbers_and_na
 
 }  // namespace
 
-TEST_CASE("passed_sockets_are_taken_over_with_their_names_and_are_closed_on_exec", "[sd_listen]") {
+TEST_CASE("passed sockets keep their names and are closed on exec", "[sd_listen]") {
   CHECK(taken({}) == "took 3=unknown 4=unknown");
   CHECK(taken({2, "self", "2", "mqtt:"}) == "took 3=mqtt 4=");
   CHECK(taken({3, "self", "3", "a:b:a"}) == "took 3=a 4=b 5=a");
   CHECK(taken({256, "self", "256"}).ends_with(" 258=unknown"));
 }
 
-TEST_CASE("without_a_service_manager_nothing_is_taken", "[sd_listen]") {
+TEST_CASE("without a service manager no socket is taken over", "[sd_listen]") {
   CHECK(taken({2, "", "2"}) == "took");
   CHECK(taken({2, "self", ""}) == "took");
   CHECK(taken({2, "self", "0"}) == "took");
 }
 
-TEST_CASE("sockets_that_were_passed_to_another_process_are_not_taken", "[sd_listen]") {
+TEST_CASE("sockets that were passed to another process are not taken over", "[sd_listen]") {
   CHECK(taken({2, std::to_string(getpid()), "2"}) == "took");
 }
 
-TEST_CASE("what_is_not_as_announced_is_named", "[sd_listen]") {
+TEST_CASE("a LISTEN variable that does not match the sockets is named in the error", "[sd_listen]") {
   CHECK(taken({2, "self", "two"}) == "LISTEN_FDS: found \"two\"; expected a number of 0 to 256");
   CHECK(taken({2, "self", "-1"}) == "LISTEN_FDS: found \"-1\"; expected a number of 0 to 256");
   CHECK(taken({2, "self", "257"}) == "LISTEN_FDS: found \"257\"; expected a number of 0 to 256");
