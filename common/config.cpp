@@ -38,14 +38,14 @@ std::string joined(const Range& words) {
   return text;
 }
 
-// JSON allows a key twice and the last one silently wins; in a configuration that is a mistake to be told.
+// JSON allows a repeated key, and the last one silently wins. In a configuration it is a mistake, so it is an error.
 class RepeatedKeys {
  public:
   bool operator()(int, Json::parse_event_t event, Json& parsed) {
     if (event == Json::parse_event_t::object_start) open_.emplace_back();
     else if (event == Json::parse_event_t::object_end) open_.pop_back();
     else if (event == Json::parse_event_t::key && !open_.back().insert(parsed.get<std::string>()).second)
-      throw ConfigError("the key \"" + parsed.get<std::string>() + "\" stands twice in one object; keep one of them");
+      throw ConfigError("the key \"" + parsed.get<std::string>() + "\" appears twice in one object; keep one of them");
     return true;
   }
 
@@ -102,8 +102,8 @@ std::string about_missing_credential(const std::string& file) {
   if (!file.starts_with("/run/credentials/") && (of_unit.empty() || !file.starts_with(of_unit))) return "";
   const std::string name = file.substr(file.rfind('/') + 1);
   if (!directory)
-    return "; it is a credential, and none was passed: start it as the systemd unit whose LoadCredential= names \"" +
-           name + "\"";
+    return "; it is a credential, and none was passed: start the systemd unit whose LoadCredential= names \"" + name +
+           "\"";
   return "; the credential \"" + name + "\" was not passed: the unit needs LoadCredential=" + name +
          ":FILE, and that file must be there when it starts; those that were passed are in " + directory;
 }
@@ -130,7 +130,7 @@ std::string read_file(const std::string& file, size_t limit) {
 struct Section::Node {
   std::shared_ptr<const Json> document;  // keeps `object` alive
   const Json* object;
-  std::string name, path;  // of the file, and of this object in it
+  std::string name, path;  // the file's name, and this object's path in it
   std::set<std::string, std::less<>> known;
 };
 
@@ -233,7 +233,7 @@ Milliseconds Section::duration(std::string_view key, std::string_view fallback) 
   if (!value) return *parse_duration(fallback);
   const auto parsed = value->is_string() ? parse_duration(value->get<std::string>()) : std::nullopt;
   if (!parsed || parsed->count() == 0)
-    fail_type(key, *value, "a duration over zero with its unit, as \"500ms\", \"15s\", \"5m\", \"1h\" or \"1d\"");
+    fail_type(key, *value, "a duration over zero with its unit, such as \"500ms\", \"15s\", \"5m\", \"1h\" or \"1d\"");
   return *parsed;
 }
 
@@ -242,7 +242,7 @@ uint64_t Section::size(std::string_view key, std::string_view fallback) {
   if (!value) return *parse_size(fallback);
   const auto parsed = value->is_string() ? parse_size(value->get<std::string>()) : std::nullopt;
   if (!parsed || *parsed == 0)
-    fail_type(key, *value, "a size over zero with its unit, as \"512B\", \"64KB\", \"1MB\" or \"1GB\"");
+    fail_type(key, *value, "a size over zero with its unit, such as \"512B\", \"64KB\", \"1MB\" or \"1GB\"");
   return *parsed;
 }
 
@@ -250,7 +250,8 @@ Rate Section::rate(std::string_view key, std::string_view fallback) {
   const Json* value = find(key);
   if (!value) return *parse_rate(fallback);
   const auto parsed = value->is_string() ? parse_rate(value->get<std::string>()) : std::nullopt;
-  if (!parsed) fail_type(key, *value, "a rate from 1 to 1000000, as \"1000/s\", \"60/m\" or \"10/h\", or \"infinity\"");
+  if (!parsed)
+    fail_type(key, *value, "a rate from 1 to 1000000, such as \"1000/s\", \"60/m\" or \"10/h\", or \"infinity\"");
   return *parsed;
 }
 
@@ -258,7 +259,7 @@ Rate Section::byte_rate(std::string_view key, std::string_view fallback) {
   const Json* value = find(key);
   if (!value) return *parse_byte_rate(fallback);
   const auto parsed = value->is_string() ? parse_byte_rate(value->get<std::string>()) : std::nullopt;
-  if (!parsed) fail_type(key, *value, "a rate from 1B to 1024GB, as \"100KB/s\" or \"1MB/m\", or \"infinity\"");
+  if (!parsed) fail_type(key, *value, "a rate from 1B to 1024GB, such as \"100KB/s\" or \"1MB/m\", or \"infinity\"");
   return *parsed;
 }
 

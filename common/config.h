@@ -1,9 +1,9 @@
 // Reading a configuration file: JSON with comments, every key known, every error exact.
 //
-// A Section is one object of the document. A program asks it for the keys that it knows; finish() then refuses
-// whatever was not asked for. Every error is a ConfigError whose text names the file, the path in it, what was found
-// and what is allowed: "/etc/x.json: listener.bind: found 70 (number); expected "ADDRESS:PORT"".
-// Start-up only: errors are exceptions, nothing here is fast.
+// A Section is one object of the document. A program reads the keys that it knows; finish() then refuses all other
+// keys. Every error is a ConfigError whose text names the file, the path in it, what was found and what is allowed:
+// "/etc/x.json: listener.bind: found 70 (number); expected "ADDRESS:PORT"".
+// Start-up only: errors are exceptions, and nothing here is fast.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,13 @@
 
 namespace common {
 
-// What to say of a file that is not there, behind the cause: "" unless it is a credential, which the service manager
-// passes (systemd.exec(5), LoadCredential=).
+// Text to append to the error for a missing file. "" unless the file is a credential, which the service manager passes
+// (systemd.exec(5), LoadCredential=).
 std::string about_missing_credential(const std::string& file);
 
 class Section {
  public:
-  // Parses `text` (UTF-8 JSON, // and /* */ comments allowed, repeated keys refused). `name` is what errors call it.
+  // Parses `text` (UTF-8 JSON, // and /* */ comments allowed, repeated keys refused). Errors begin with `name`.
   static Section parse(std::string_view text, const std::string& name);
   // The same from a file of at most 1 MiB.
   static Section load(const std::string& file);
@@ -49,7 +49,7 @@ class Section {
   std::optional<Section> section(std::string_view key);  // absent: nullopt
   bool has(std::string_view key) const;
 
-  // Refuses keys that nobody asked for; the error lists those that exist.
+  // Refuses keys that were never read; the error lists the keys that exist.
   void finish();
 
   // A ConfigError about `key` of this section, for checks that only the caller can make.
@@ -67,7 +67,7 @@ class Section {
 // Reads a whole regular file of at most `limit` bytes; a ConfigError names `file` and the cause.
 std::string read_file(const std::string& file, size_t limit);
 
-// "15s" → 15 s and "1MB" → 1048576; nullopt if the text is neither of that shape nor in range.
+// "15s" → 15 s and "1MB" → 1048576; nullopt if the text is malformed or out of range.
 std::optional<Milliseconds> parse_duration(std::string_view text);
 std::optional<uint64_t> parse_size(std::string_view text);
 std::optional<Rate> parse_rate(std::string_view text);

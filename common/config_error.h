@@ -1,5 +1,5 @@
-// The operator's mistake: a configuration, or a file that it names, can't be used as it is. The text says where, what
-// was found, what is allowed and what to do. Exit status 78 (sysexits(3), EX_CONFIG).
+// The operator's mistake: a configuration, or a file that it names, can't be used as it is. The text says where the
+// mistake is, what was found, what is allowed and what to do. Exit status 78 (sysexits(3), EX_CONFIG).
 #pragma once
 
 #include <stdexcept>

@@ -1,5 +1,5 @@
-// The handler runs whatever was interrupted, malloc(3) included: it calls async-signal-safe functions only
-// (signal-safety(7)), and backtrace(3), which is that once its first call has loaded libgcc_s.
+// The handler may interrupt any code, malloc(3) included. It therefore calls only async-signal-safe functions
+// (signal-safety(7)), and backtrace(3), which is safe once its first call has loaded libgcc_s.
 #include "common/crash_report.h"
 
 #include <execinfo.h>
@@ -34,7 +34,7 @@ struct Fatal {
 constexpr Fatal kFatal[] = {
     {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGFPE, "SIGFPE"}, {SIGILL, "SIGILL"}, {SIGABRT, "SIGABRT"}};
 
-// Executable memory of one file. Kept from the beginning, as the handler can't ask for it.
+// Executable memory of one file. Recorded at start, because the handler can't look it up.
 struct Module {
   uintptr_t base = 0, begin = 0, end = 0;
   std::array<char, 32> name{};
@@ -49,12 +49,12 @@ struct {
   std::array<Module, kModules> modules;
   size_t module_count = 0;
   volatile sig_atomic_t depth = 0;
-  int signal = 0;    // the first
-  uintptr_t at = 0;  // where it came
+  int signal = 0;    // the first signal
+  uintptr_t at = 0;  // the address that it interrupted
   alignas(16) char stack[kStack];
 } g_crash;
 
-// Text of bounded size; what is too much is left out.
+// Text of bounded size; the excess is dropped.
 class Line {
  public:
   Line& text(std::string_view text) {
@@ -69,7 +69,7 @@ class Line {
     for (size_t i = size; i < width; i++) text("0");
     return text({digits, size});
   }
-  // To a reader that has stopped it says nothing: a crash must not become a hang.
+  // Drops the line if its reader has stopped reading: a crash must not become a hang.
   void write_out() const { [[maybe_unused]] const ssize_t written = g_crash.output.write(buffer_, used_); }
 
  private:
@@ -101,7 +101,7 @@ void add_address(Line& line, uintptr_t address) {
   line.text("0x").number(address - (module != end ? module->base : 0), 16).text("\"");
 }
 
-// Where the signal came; 0 on a processor that we do not know.
+// The address that the signal interrupted; 0 on a processor that this code does not know.
 uintptr_t interrupted_at(const void* context) {
   [[maybe_unused]] const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
 #if defined(__x86_64__)
@@ -115,7 +115,7 @@ uintptr_t interrupted_at(const void* context) {
 
 void add_stack(Line& line, uintptr_t at) {
   void* frames[kFrames];
-  // Unwinding may itself crash, on a stack that was overwritten or after a jump to nowhere; then only `at` is known.
+  // Unwinding may itself crash, on an overwritten stack or after a jump to an invalid address. Then only `at` is known.
   const int got = g_crash.depth == 1 ? backtrace(frames, kFrames) : 0;
   // The handler's own frames come before the one that was interrupted.
   int first = 0;
@@ -123,7 +123,7 @@ void add_stack(Line& line, uintptr_t at) {
   if (first < got || at != 0) add_address(line, at);
   for (int i = first < got ? first + 1 : 0; i < got; i++) {
     if (i > 0 || at != 0) line.text(",");
-    add_address(line, reinterpret_cast<uintptr_t>(frames[i]) - 1);  // not where it returns to, but the call
+    add_address(line, reinterpret_cast<uintptr_t>(frames[i]) - 1);  // the call, not the return address
   }
 }
 
@@ -145,14 +145,14 @@ void on_crash(int number, siginfo_t*, void* context) {
     line.write_out();
   }
   signal(g_crash.signal, SIG_DFL);
-  raise(g_crash.signal);  // SA_NODEFER: it is not blocked
+  raise(g_crash.signal);  // not blocked, because of SA_NODEFER
   _exit(128 + g_crash.signal);
 }
 
 int remember(dl_phdr_info* info, size_t, void*) {
   std::string_view path = info->dlpi_name ? info->dlpi_name : "";
   char program[1024];
-  if (path.empty() && g_crash.module_count == 0) {  // the first is the program, and has no name
+  if (path.empty() && g_crash.module_count == 0) {  // the program itself comes first, without a name
     const ssize_t size = readlink("/proc/self/exe", program, sizeof program);
     path = {program, static_cast<size_t>(std::max<ssize_t>(size, 0))};
   }
@@ -174,7 +174,7 @@ int remember(dl_phdr_info* info, size_t, void*) {
 }  // namespace
 
 void report_crashes(const char* program) {
-  if (kSanitized) return;  // which tells more
+  if (kSanitized) return;  // the sanitizer's own report says more
   void* none[1];
   backtrace(none, 1);  // loads libgcc_s, and allocates
   g_crash.program = program;

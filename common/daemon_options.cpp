@@ -37,7 +37,8 @@ std::string help_of(const Daemon& daemon, const std::vector<DaemonOption>& optio
   }
   text += line("  --help", "print this") + line("  --version", "print the versions of this program and of wolfSSL");
   text += "\nA flag wins over its environment variable, and both win over the configuration:\n" + variables;
-  return text + "\nExit status: " + daemon.exit + "It has no commands: the operator's are in mqtt-relay --help.\n";
+  return text + "\nExit status: " + daemon.exit +
+         "This program has no commands; mqtt-relay --help lists the operator's.\n";
 }
 
 std::string all_flags(const std::vector<DaemonOption>& options) {
@@ -46,7 +47,7 @@ std::string all_flags(const std::vector<DaemonOption>& options) {
   return text + "--help, --version";
 }
 
-// What getopt_long(3) has refused.
+// Describes what getopt_long(3) refused.
 std::string usage_error(const std::vector<DaemonOption>& options, int answer, int argc, char** argv) {
   const std::string word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
   if (answer == ':') {

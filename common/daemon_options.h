@@ -1,7 +1,8 @@
-// The command line of a daemon: flags, some of which have an environment variable, and nothing else.
+// The command line of a daemon: flags only, some with an environment variable.
 //
-// A daemon has no commands: the operator's are those of mqtt-relay. Errors go to standard error and say what was found
-// and what is allowed. Small on purpose: this is in the process that holds private keys, before it reads one.
+// A daemon has no commands; the operator's commands are in mqtt-relay. Errors go to standard error and say what was
+// found and what is allowed. This code is small on purpose: it runs in the process that holds private keys, before it
+// reads one.
 #pragma once
 
 #include <functional>
@@ -16,12 +17,12 @@ struct DaemonOption {
   std::string name;   // "remote-port", for --remote-port
   std::string value;  // its value in the help: "PORT"
   std::string what;   // one line
-  // Keeps the value. Returns what is allowed if that value is not: "1 to 65535".
+  // Stores the value and returns "". For a value that is not allowed, returns what is: "1 to 65535".
   std::function<std::string(const std::string&)> take;
-  std::string environment = {};  // the variable that counts if the flag is not given; "": none
+  std::string environment = {};  // the variable that is used if the flag is absent; "": none
 };
 
-// What `take` can be.
+// Values for `take`.
 std::function<std::string(const std::string&)> into(std::optional<std::string>& text);
 std::function<std::string(const std::string&)> into(std::optional<std::string>& text,
                                                     std::initializer_list<const char*> allowed);
@@ -29,17 +30,17 @@ std::function<std::string(const std::string&)> into(std::optional<int>& number, 
 
 struct Daemon {
   std::string name;  // "mqtt-relayd"
-  std::string what;  // lines: what it does
-  std::string exit;  // lines: its exit statuses
+  std::string what;  // what it does, in lines
+  std::string exit;  // its exit statuses, in lines
 };
 
-// Reads the environment, then argv. nullopt: go on. Else the exit status: 0 after --help or --version, 64 (EX_USAGE)
-// after an error.
+// Reads the environment, then argv. Returns nullopt to continue, otherwise the exit status: 0 after --help or --version
+// (1 if printing failed), 64 (EX_USAGE) after an error.
 std::optional<int> parse_daemon_options(const Daemon& daemon, const std::vector<DaemonOption>& options, int argc,
                                         char** argv);
 
-// Takes the options that their environment variables set. An empty variable counts as unset. Returns an error that
-// names the variable, what was found and what is allowed; "": none.
+// Reads the options that environment variables set. An empty variable counts as unset. Returns an error that names the
+// variable, what was found and what is allowed, or "".
 std::string take_environment(const std::vector<DaemonOption>& options);
 
 }  // namespace common

@@ -1,5 +1,5 @@
-// Reads DER (X.690) from the front: views into the caller's bytes, every length checked. Longer forms of a length than
-// needed are taken (OpenSSL does), indefinite ones are not.
+// Reads DER (X.690) from the front. Returns views into the caller's bytes and checks every length. A length in more
+// bytes than needed is accepted, as in OpenSSL; an indefinite length is not.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ using Bytes = std::span<const uint8_t>;
 constexpr uint8_t kInteger = 0x02, kBits = 0x03, kOctets = 0x04, kOid = 0x06, kSequence = 0x30;
 constexpr uint8_t constructed(uint8_t number) { return 0xa0 | number; }  // context-specific
 
-// The content of the item that `in` begins with, and `in` moves behind it. Empty, and `in` stays, if its tag is not
-// `tag` or its length leads beyond the end.
+// Returns the content of the first item of `in` and moves `in` past the item. Returns an empty span and leaves `in`
+// alone if the item's tag is not `tag` or its length exceeds the input.
 inline Bytes take(Bytes& in, uint8_t tag) {
   if (in.size() < 2 || in[0] != tag) return {};
   size_t size = in[1], head = 2;

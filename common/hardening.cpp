@@ -18,8 +18,8 @@ namespace {
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
-// Every file-system right that this Landlock version can take away (landlock(7)); a right that it does not know
-// would make it refuse the rule set. Bits are the kernel's ABI, so those newer than our headers are written out.
+// Every file-system right that this Landlock version can take away (landlock(7)). It would refuse a rule set that names
+// an unknown right. The bits are the kernel's ABI; those newer than our headers are written as numbers.
 uint64_t file_rights(long abi) {
   uint64_t rights = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;  // ABI 1
   if (abi >= 2) rights |= uint64_t{1} << 13;                 // REFER
@@ -48,7 +48,8 @@ constexpr uint64_t kScopeSignal = 1 << 1;  // no signal to a process outside
 }  // namespace
 
 void keep_standard_numbers() {
-  // O_PATH: read(2) and write(2) fail as on a closed one (open(2)). A folder: nor can it be opened anew to be written.
+  // O_PATH: read(2) and write(2) fail as on a closed descriptor (open(2)). A directory: it can't be reopened for
+  // writing either.
   int fd = open("/", O_PATH | O_DIRECTORY);
   while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/", O_PATH | O_DIRECTORY);
   if (fd < 0) fail("open /");

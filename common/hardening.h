@@ -1,4 +1,4 @@
-// What a process gives up for good before it serves anyone. Linux only; not to be undone.
+// Privileges that a process gives up for good before it serves a client. Linux only; can't be undone.
 #pragma once
 
 #include <span>
@@ -6,31 +6,33 @@
 
 namespace common {
 
-// Which of standard input, output and error its starter has closed (`2>&-`) stays of no use, EBADF, but its number is
-// taken: else the next socket has it, and log lines or the audit go there. First in main().
+// Occupies the numbers of standard input, output and error that were closed at start (`2>&-`), so that reads and writes
+// still fail with EBADF. Otherwise the next socket gets such a number, and log lines or the audit go to it. Call first
+// in main().
 void keep_standard_numbers();
 
-// Not dumpable (prctl(2): no ptrace, no /proc/PID/mem for its own user, no core), RLIMIT_CORE 0, no new privileges.
-// Every kernel that we run on has these: failure throws std::system_error.
+// Makes the process not dumpable (prctl(2): no ptrace, no /proc/PID/mem for its own user, no core), sets RLIMIT_CORE to
+// 0, and forbids new privileges. Every supported kernel has these: failure throws std::system_error.
 void harden_process();
 
-// What stays allowed beneath an open directory, or with one open file (O_PATH will do).
+// What stays allowed beneath an open directory, or for one open file (O_PATH is enough).
 struct FileRule {
-  // append: also to create files. read_file, run: the only ones for a file that is no directory; run: execute and read.
+  // append also allows creating files; run allows execute and read. Only read_file and run apply to a file that is not
+  // a directory.
   enum Right { read, append, read_file, run };
   int directory;
   Right right;
 };
 
-// Landlock: from here on this thread, and threads that it starts, can open, create, rename or execute no file but by
-// these rules; and, where the kernel's Landlock can (ABI 6), signal no process outside. They bind and connect freely,
-// Unix sockets included. Inherited descriptors stay usable. Returns "" when it is in force, else what the kernel lacks:
-// the caller must say so.
+// Landlock: from here on, this thread and threads that it starts can open, create, rename or execute files only as
+// these rules allow. Where the kernel has Landlock ABI 6, they also can't signal a process outside. They bind and
+// connect freely, Unix sockets included. Inherited descriptors stay usable. Returns "" once the rules are in force,
+// otherwise what the kernel lacks, which the caller must report.
 std::string forbid_files(std::span<const FileRule> rules = {});
 
-// Landlock for a process that starts others: from here on it, and they, execute nothing but what `programs` names
-// (FileRule::run, and what LoaderFiles adds), and write, create or rename no file. They read any file, and make and
-// remove Unix sockets. Returns as forbid_files.
+// Landlock for a process that starts others: from here on, it and its children execute only what `programs` names
+// (FileRule::run, and what LoaderFiles adds), and can't write, create or rename a file. They can read any file, and
+// create and remove Unix sockets. Returns the same as forbid_files.
 std::string forbid_writing(std::span<const FileRule> programs);
 
 }  // namespace common

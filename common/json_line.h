@@ -1,8 +1,8 @@
-// One line of JSON, built field by field without a document in memory: the log and keyd's audit are made of it.
+// One line of JSON, built field by field without a document in memory. The log and keyd's audit use it.
 //
-// Strings may hold any bytes (client ids come from the network): control characters, quotes and backslashes are
-// escaped as RFC 8259 section 7 demands, bytes that are not UTF-8 become U+FFFD, so that a line is always one line and
-// valid JSON.
+// Strings may hold any bytes, because client ids come from the network. Control characters, quotes and backslashes are
+// escaped as RFC 8259 section 7 requires, and bytes that are not UTF-8 become U+FFFD. The result is therefore always
+// one line of valid JSON.
 #pragma once
 
 #include <charconv>
@@ -26,7 +26,7 @@ class JsonLine {
     return add_raw(key, {digits, static_cast<size_t>(end.ptr - digits)});
   }
 
-  // Closes the object; the text ends with a newline. The line can't be added to afterwards.
+  // Closes the object; the text ends with a newline. Nothing can be added afterwards.
   std::string finish() &&;
 
  private:

@@ -28,9 +28,9 @@ struct {
   Level least = Level::info;
   bool terminal = false, opened = false;
   Output output;
-  std::deque<std::string> waiting;  // whole lines, but for the first, of which a part may be out
+  std::deque<std::string> waiting;  // whole lines, except the first, which may be partly written
   size_t waiting_bytes = 0;
-  uint64_t dropped = 0, unsaid = 0;  // lines; those that no line has told of yet
+  uint64_t dropped = 0, unsaid = 0;  // lines dropped in all; those not yet reported in the log
 } g_log;
 
 const LevelStyle& style(Level level) { return kStyles[static_cast<size_t>(level)]; }
@@ -63,22 +63,22 @@ void wait_for_room(std::string line) {
   g_log.waiting.push_back(std::move(line));
 }
 
-// Before what was logged after them.
+// Call before queueing a line that was logged after the dropped ones.
 void tell_of_dropped() {
   if (g_log.unsaid == 0) return;
   wait_for_room(line_of(Level::warning,
-                        std::to_string(g_log.unsaid) + " lines were dropped, as nobody read standard error",
+                        std::to_string(g_log.unsaid) + " lines were dropped because nobody read standard error",
                         {{"dropped", g_log.unsaid}}));
   g_log.unsaid = 0;
 }
 
-// Line by line: what a pipe takes in one piece does not mix with other processes' lines.
+// Writes line by line: a line that a pipe takes in one write does not mix with other processes' lines.
 bool send_waiting() {
   while (!g_log.waiting.empty()) {
     std::string& line = g_log.waiting.front();
     const ssize_t written = g_log.output.write(line.data(), line.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;  // also a full disk, which may have room again
+    if (written < 0) return false;  // also for a full disk, which may have room later
     g_log.waiting_bytes -= static_cast<size_t>(written);
     if (static_cast<size_t>(written) < line.size()) line.erase(0, static_cast<size_t>(written));
     else g_log.waiting.pop_front();

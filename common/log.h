@@ -1,10 +1,10 @@
-// The ordinary log, to standard error: JSON lines into a pipe or the journal, coloured text on a terminal.
+// The ordinary log, to standard error: JSON lines to a pipe or the journal, coloured text to a terminal.
 //
-// The one piece of global state in the code base. One write(2) a line, so that lines of several processes on one
-// descriptor do not mix. Not for secrets: nothing that is logged may come from a private key.
+// The log is the only global state in the code base. Each line is one write(2), so that lines from several processes on
+// one descriptor do not mix. Never log a secret: no logged value may come from a private key.
 //
-// It never waits for its reader (output.h). Lines that standard error has no room for are kept, up to 256 KiB; later
-// ones are dropped and counted, and one line says how many as soon as it flows again. One thread.
+// The log never waits for its reader (output.h). It keeps up to 256 KiB of lines that standard error has no room for,
+// then drops and counts further lines. Once writing works again, one line reports the count. One thread.
 #pragma once
 
 #include <initializer_list>
@@ -26,22 +26,22 @@ struct Field {
   Field(std::string_view k, T v) : key(k), value(static_cast<int64_t>(v)) {}
 };
 
-// `program` must outlive the process's logging (a literal). Call before the first line, and before a sandbox; again to
-// change the level. Until then lines are written as they come, and may wait.
+// `program` must outlive all logging (a literal). Call before the first line and before entering a sandbox; call again
+// to change the level. Lines logged before the first call are written at once and may block.
 void open(std::string_view program, Level least);
 
-// Tries to write what waits; true if nothing does any more. Each line that is logged tries as well, so that once a
-// second is often enough.
+// Tries to write the waiting lines; true if none is left. Logging a line does the same, so calling this once a second
+// is enough.
 bool flush();
-// The same at the end of the process, for at most half a second.
+// Call at the end of the process: retries flush() for at most half a second.
 void finish();
-// How many lines were dropped since the start.
+// Number of lines dropped since the start.
 uint64_t dropped();
-// In a child that goes on without exec(3): what waits is its parent's to write, and the child may close all descriptors
-// but the standard ones.
+// Call in a child that continues without exec(3). Forgets the waiting lines, which the parent writes, and makes it safe
+// for the child to close all descriptors except the standard ones.
 void begin_in_child();
 
-// "debug", "info", "warning", "error"; anything else is false and leaves `level` alone.
+// Accepts "debug", "info", "warning" and "error"; otherwise returns false and leaves `level` alone.
 bool parse_level(std::string_view name, Level& level);
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields);

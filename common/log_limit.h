@@ -1,5 +1,5 @@
-// So that a flood of failures is no flood of log lines: of one kind, so many a second, the first one always; the next
-// line then says how many were left out.
+// Limits one kind of log line to 10 a second, so that a flood of failures is not a flood of log lines. The first line
+// of each second is always written; the next line reports how many were suppressed.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ class LogLimit {
  public:
   static constexpr uint32_t kMostPerSecond = 10;
 
-  // nullopt: be silent. Otherwise write the line; so many of its kind were left out since the last one.
-  // `now_ms`: milliseconds of any clock that does not go back.
+  // nullopt: do not write the line. Otherwise write it; the value is the number of lines suppressed since the last one.
+  // `now_ms` is in milliseconds, from any monotonic clock.
   std::optional<uint64_t> admit(uint64_t now_ms) {
     if (now_ms - second_began_ >= 1000) {
       second_began_ = now_ms;

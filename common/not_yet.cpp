@@ -30,18 +30,18 @@ bool passes(int error) {
 }
 
 milliseconds Wait::failed(const std::string& cause) {
-  if (cause != cause_) log::warning("not yet; it is tried again until it works", {{"cause", cause}});
+  if (cause != cause_) log::warning("not ready; retrying until it works", {{"cause", cause}});
   cause_ = cause;
   return std::exchange(next_, std::min(2 * next_, kMostBetween));
 }
 
 void Wait::worked() {
-  if (!cause_.empty()) log::info("what was waited for is there", {{"cause", cause_}});
+  if (!cause_.empty()) log::info("ready after waiting", {{"cause", cause_}});
   *this = {};
 }
 
 void sleep_and_tell(milliseconds time, const std::string& cause) {
-  // Else the service manager would end a start that takes longer than TimeoutStartSec= (sd_notify(3)).
+  // Otherwise the service manager ends a start that takes longer than TimeoutStartSec= (sd_notify(3)).
   sd_notify("STATUS=waits: " + cause +
             "\nEXTEND_TIMEOUT_USEC=" + std::to_string(std::chrono::microseconds(time + kSpare).count()));
   for (const auto until = std::chrono::steady_clock::now() + time; std::chrono::steady_clock::now() < until;) {

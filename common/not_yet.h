@@ -1,6 +1,6 @@
-// What can't be had now and can be had later without a change of the configuration: an address that is not up yet, a
-// port that another program still holds, a folder that is not there yet, descriptors. It is waited for in the process,
-// said once when it begins and once when it is over; exit status 78 is for what only the operator can mend.
+// Waiting for something that may appear without a change of the configuration: an address that is not up yet, a port
+// that another program still holds, a directory that does not exist yet, free descriptors. The process waits, and logs
+// once when the wait begins and once when it ends. Exit status 78 is for mistakes that only the operator can fix.
 #pragma once
 
 #include <chrono>
@@ -10,32 +10,32 @@
 
 namespace common {
 
-// Who does not wait, as a reload or `check`, reports it as any other error.
+// A caller that does not wait, such as a reload or `check`, reports it like any other error.
 class NotYet : public ConfigError {
   using ConfigError::ConfigError;
 };
 
-// Whether a socket call that failed with it may succeed later, all else unchanged.
+// True if a socket call that failed with `error` may succeed later with the same arguments.
 bool passes(int error);
 
-// One thing that is waited for.
+// One wait, with its retries.
 class Wait {
  public:
-  // How long to wait before the next try: 100 ms, doubling to 5 s. Logs a cause that is new.
+  // Returns the time until the next try: 100 ms, doubling to 5 s. Logs a new cause.
   std::chrono::milliseconds failed(const std::string& cause);
-  void worked();                                       // says so, if it had failed
-  const std::string& cause() const { return cause_; }  // "": nothing is waited for
+  void worked();                                       // logs success, if a try had failed
+  const std::string& cause() const { return cause_; }  // "": not waiting
 
  private:
   std::string cause_;
   std::chrono::milliseconds next_{100};
 };
 
-// For a start, where there is no loop yet: tells the service manager what is waited for, and that the start takes
-// longer.
+// For start-up, before there is a loop: sleeps for `time`, after telling the service manager the cause and that the
+// start takes longer.
 void sleep_and_tell(std::chrono::milliseconds time, const std::string& cause);
 
-// `make`'s result, as soon as it throws no NotYet.
+// Calls `make` until it does not throw NotYet; returns its result.
 template <typename Make>
 auto wait_for(Make make) {
   Wait wait;

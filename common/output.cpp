@@ -43,9 +43,9 @@ ssize_t Output::write(const char* data, size_t size) {
   return ::write(fd_, data, size < PIPE_BUF ? size : PIPE_BUF);
 }
 
-// A pipe's room is counted in pages, and two pages in a row hold more than one page's bytes, else the second's first
-// write would be in the first. So a quarter of the bytes is at most half of the pages, and some processes that find the
-// same at the same time find room too.
+// A pipe's room is counted in pages. Two adjacent pages hold more than one page of bytes, because otherwise the second
+// page's first write would have gone into the first. A quarter of the bytes therefore occupies at most half of the
+// pages, which leaves room when several processes check at the same time.
 bool Output::nearly_empty() const {
   int unread = 0;
   const int room = fcntl(fd_, F_GETPIPE_SZ);

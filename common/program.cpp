@@ -28,7 +28,7 @@ std::string own_folder() {
   return std::string(whole.substr(0, whole.rfind('/')));
 }
 
-// The dynamic loader that this program was started by; ours are all built alike. Empty: it is static.
+// The dynamic loader that started this program; all our programs use the same one. Empty: the program is static.
 std::string loader() {
   std::string path;
   dl_iterate_phdr(
@@ -59,7 +59,7 @@ Program::Program(const std::string& name) {
 
 std::string Program::execute(int file, const char* name) {
   char* const arguments[] = {const_cast<char*>(name), nullptr};
-#if defined(MQTT_RELAY_SANITIZED)  // its options
+#if defined(MQTT_RELAY_SANITIZED)  // the sanitizer's options
   char** const environment = environ;
 #else
   char* environment[] = {nullptr};
@@ -104,14 +104,14 @@ LoaderFiles::LoaderFiles(int program) : rules_{{program, FileRule::run}} {
   add(loader(), FileRule::run);
   add("/etc/ld.so.cache", FileRule::read_file);
   for (const char* folder : {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib"}) add(folder, FileRule::read);
-#if defined(MQTT_RELAY_SANITIZED)  // reads its own maps
+#if defined(MQTT_RELAY_SANITIZED)  // a sanitizer reads /proc/self/maps
   add("/proc", FileRule::read);
 #endif
 }
 
 void LoaderFiles::add(const std::string& path, FileRule::Right right) {
   Fd file(open(path.c_str(), O_PATH | O_CLOEXEC));
-  if (!file) return;  // not every system has them all
+  if (!file) return;  // not every system has all of them
   rules_.push_back({file.get(), right});
   files_.push_back(std::move(file));
 }
@@ -119,17 +119,17 @@ void LoaderFiles::add(const std::string& path, FileRule::Right right) {
 std::vector<const char*> calls_of_birth() {
   // clang-format off
   return {
-      "execveat",                                                                         // the birth itself
+      "execveat",                                                                         // the start itself
       "brk", "mmap", "mprotect", "munmap", "mremap", "madvise",                           // memory
       "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "futex",   // libc's start
       "getrandom", "uname", "sysinfo", "sched_getaffinity",                               // libc's start: seeds, sizes
       "openat", "open", "read", "pread64", "lseek", "close", "fstat", "newfstatat", "statx",
       "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd",            // the loader's files
-      "getuid", "geteuid", "getgid", "getegid", "getpid", "gettid",                       // its ids  
+      "getuid", "geteuid", "getgid", "getegid", "getpid", "gettid",                       // the process's ids
       "clock_gettime", "gettimeofday",                                                    // time
       "write", "fcntl",                                                                   // the log
       "sigaltstack", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",                    // signals
-      "prctl", "seccomp",                                                                 // a sandbox of its own
+      "prctl", "seccomp",                                                                 // the program's own sandbox
       "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
       "exit", "exit_group",                                                               // the end
   };

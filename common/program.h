@@ -1,7 +1,7 @@
-// A program of ours that another one executes: found beside the one that runs, held open, given what it must know.
+// One of our programs, executed by another: found relative to the running program and held open.
 //
-// It is executed by descriptor: a package that is replaced meanwhile changes nothing, so that both ends of a private
-// protocol stay of one build. Addresses and stack canaries are new at each birth, unlike a fork's.
+// It is executed by descriptor, so an upgrade of the package in the meantime changes nothing, and both ends of a
+// private protocol come from one build. Unlike a fork, each start has a new address layout and a new stack canary.
 #pragma once
 
 #include <string>
@@ -15,20 +15,21 @@ namespace common {
 
 class Program {
  public:
-  // From where this program's own file lies: PREFIX/libexec/mqtt-relay/NAME as it is installed, BUILD/libexec/NAME as
-  // it is built, or beside it, if this program lies in libexec itself. Throws std::runtime_error naming the paths.
+  // Searches relative to this program's own file: PREFIX/libexec/mqtt-relay/NAME when installed, BUILD/libexec/NAME in
+  // a build tree, or the same directory if this program is in libexec itself. Throws std::runtime_error naming the
+  // paths.
   explicit Program(const std::string& name);
 
   const std::string& path() const { return path_; }
   int file() const { return file_.get(); }  // O_PATH, close-on-exec
 
-  // Becomes the program: no arguments, an empty environment (but a sanitizer's). What is not close-on-exec is
-  // inherited, and so are Landlock, seccomp, ignored signals and PR_SET_PDEATHSIG; "dumpable" is not (prctl(2)).
-  // Returns why it could not be.
+  // Replaces this process with the program: no arguments, an empty environment (except under a sanitizer). The program
+  // inherits every descriptor that is not close-on-exec, Landlock, seccomp, ignored signals and PR_SET_PDEATHSIG; it
+  // does not inherit "dumpable" (prctl(2)). Returns only on failure, with the cause.
   static std::string execute(int file, const char* name);
 
-  // Becomes the program with these arguments, this process's environment and terminal: what an operator's command does
-  // that another program has. Returns why it could not be.
+  // Replaces this process with the program, with these arguments and this process's environment and terminal: how one
+  // of the operator's commands runs another program. Returns only on failure, with the cause.
   std::string become(const std::vector<std::string>& arguments) const;
 
  private:
@@ -36,13 +37,13 @@ class Program {
   Fd file_;
 };
 
-// Bytes for a program that is executed, in memory that no process can change any more (memfd_create(2)), close-on-exec.
+// Bytes for a program that is executed, in sealed memory that no process can change (memfd_create(2)). Close-on-exec.
 // Throws std::system_error.
 Fd sealed(std::string_view bytes);
 std::string read_sealed(int fd);
 
-// What the dynamic loader needs, for a sandbox in which `program` and nothing else may be executed. Libraries are read
-// and mapped, which takes no right to execute (landlock(7)); only the loader itself does.
+// The files that the dynamic loader needs, for a sandbox in which only `program` may be executed. Libraries are read
+// and mapped, which needs no right to execute (landlock(7)); only the loader itself needs it.
 class LoaderFiles {
  public:
   explicit LoaderFiles(int program);
@@ -54,8 +55,7 @@ class LoaderFiles {
   std::vector<FileRule> rules_;
 };
 
-// System calls from execveat(2) to main() and into a sandbox of the program's own, with glibc; for
-// allow_system_calls().
+// The system calls from execveat(2) to main() and into the program's own sandbox, with glibc. For allow_system_calls().
 std::vector<const char*> calls_of_birth();
 
 }  // namespace common

@@ -16,7 +16,7 @@ namespace {
 constexpr int kFirst = 3;  // SD_LISTEN_FDS_START
 constexpr char kNoName[] = "unknown";
 
-// Its text before it was unset; empty if it was not set.
+// Unsets the variable and returns its text; empty if it was not set.
 std::string take_variable(const char* name) {
   const char* value = getenv(name);
   std::string text = value ? value : "";
@@ -48,9 +48,9 @@ std::vector<std::string> split_names(std::string_view text) {
 std::vector<PassedSocket> take_passed_sockets() {
   const std::string pid = take_variable("LISTEN_PID"), count_text = take_variable("LISTEN_FDS"),
                     names_text = take_variable("LISTEN_FDNAMES");
-  unsetenv("LISTEN_PIDFDID");  // newer systemds say the same once more
+  unsetenv("LISTEN_PIDFDID");  // newer systemds name the process by this, too
   if (pid.empty() || count_text.empty()) return {};
-  // Meant for an ancestor that did not take them: whatever lies at these numbers here is not ours.
+  // The sockets were meant for an ancestor that did not take them: descriptors with these numbers are not ours.
   if (number("LISTEN_PID", pid, 1, 1 << 30) != getpid()) return {};
   const int count = number("LISTEN_FDS", count_text, 0, kMostPassedSockets);
   std::vector<std::string> names(static_cast<size_t>(count), kNoName);

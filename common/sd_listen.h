@@ -1,5 +1,5 @@
-// Sockets that the service manager opened before it started this process: sd_listen_fds(3). Without systemd any parent
-// can play its part: descriptors from 3 on, their number in LISTEN_FDS, this process's id in LISTEN_PID.
+// Sockets that the service manager opened before it started this process: sd_listen_fds(3). Without systemd, any parent
+// can do the same: it passes descriptors from 3 on, their number in LISTEN_FDS, and this process's id in LISTEN_PID.
 #pragma once
 
 #include <string>
@@ -11,15 +11,16 @@ namespace common {
 
 struct PassedSocket {
   Fd fd;             // closed on exec
-  std::string name;  // FileDescriptorName= of its unit; "unknown" if it was given none
+  std::string name;  // FileDescriptorName= of its unit; "unknown" if it has none
 };
 
-// No more than that are taken; a worker slot each is the most that anybody here has use for.
+// The most sockets that are accepted: one for each worker slot.
 inline constexpr int kMostPassedSockets = 256;
 
-// Takes over what was passed to this very process, in its order; empty if nothing was. Unsets the variables, so that no
-// child believes them. Once, at the start, before there are threads and before anything else opens a descriptor. Throws
-// std::runtime_error, naming the variable and what was found in it, if what was passed is not what was announced.
+// Takes over the sockets that were passed to this process, in their order; empty if there are none. Unsets the
+// variables, so that no child believes them. Call once, at the start, before there are threads and before any other
+// code opens a descriptor. Throws std::runtime_error if the sockets do not match the variables; the text names the
+// variable and its value.
 std::vector<PassedSocket> take_passed_sockets();
 
 }  // namespace common

@@ -24,7 +24,7 @@ bool sd_notify(std::string_view state) {
   if (path[0] == '@') address.sun_path[0] = '\0';  // abstract socket, unix(7)
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + strlen(path));
   const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  // A manager that does not read must not stop who serves devices: unix(7) would wait for a place in its queue.
+  // A service manager that does not read must not stop the relay: sendto(2) would wait for room in its queue (unix(7)).
   const timeval patience{1, 0};
   return fd && setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
          ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
@@ -43,7 +43,7 @@ std::optional<std::chrono::milliseconds> sd_watchdog_interval() {
   const char* whose = getenv("WATCHDOG_PID");
   if (!interval || (whose && atoll(whose) != getpid())) return std::nullopt;
   const long long us = atoll(interval);
-  if (us < 2000) return std::nullopt;  // no time that anybody could mean
+  if (us < 2000) return std::nullopt;  // below 2 ms: not a usable interval
   return std::chrono::milliseconds(us / 1000);
 }
 

@@ -7,13 +7,13 @@
 
 namespace common {
 
-// Sends `state` ("READY=1", "STOPPING=1", …). False if there is no service manager, or it could not be told.
+// Sends `state` ("READY=1", "STOPPING=1", …). False if there is no service manager, or if sending failed.
 bool sd_notify(std::string_view state);
 
-// "RELOADING=1" with the time that the protocol asks for; "READY=1" must follow.
+// Sends "RELOADING=1" with the time that the protocol requires; "READY=1" must follow.
 bool sd_notify_reloading();
 
-// How often the service manager wants "WATCHDOG=1" from this process, sd_watchdog_enabled(3); nullopt: never.
+// How often the service manager expects "WATCHDOG=1" from this process, sd_watchdog_enabled(3); nullopt: never.
 std::optional<std::chrono::milliseconds> sd_watchdog_interval();
 
 }  // namespace common

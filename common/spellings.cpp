@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kCanonical = UTF8PROC_STABLE | UTF8PROC_COMPOSE;  // NFC
 
-// Text that is not UTF-8 stays as it is.
+// Returns text that is not UTF-8 unchanged.
 std::string mapped(std::string_view text, int options) {
   utf8proc_uint8_t* out = nullptr;
   const auto size =
@@ -22,7 +22,7 @@ std::string mapped(std::string_view text, int options) {
   return size < 0 ? std::string(text) : std::string(reinterpret_cast<const char*>(out), static_cast<size_t>(size));
 }
 
-// `change` of each character, by its place among them; bytes that are not UTF-8 stay.
+// Applies `change` to each character and its index; keeps bytes that are not UTF-8.
 template <typename Change>
 std::string each(std::string_view text, Change change) {
   std::string out;

@@ -19,7 +19,7 @@ struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
 };
 
-// Adds rules until one fails, and remembers why.
+// Adds rules until one fails, and keeps its error.
 struct Rules {
   scmp_filter_ctx filter;
   int error = 0;

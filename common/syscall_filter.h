@@ -1,4 +1,4 @@
-// The system calls that a process still needs once it serves, and no other: a seccomp(2) allow-list.
+// A seccomp(2) allow-list: the only system calls that a process may make once it serves.
 #pragma once
 
 #include <span>
@@ -6,13 +6,15 @@
 
 namespace common {
 
-// From here on, for all threads: the calls named in `allowed` (names that this libseccomp or processor does not know
-// are skipped), sockets of the families in `families` only, and no memory that is or becomes executable. What else is
-// tried fails with EPERM, so that a bug shows in the log; running a program, starting a process, tracing or reading
-// another ends this process at once. Returns "" when it is in force, else why not: the caller must say so.
-// With Executes::programs those of execve(2), execveat(2), fork(2) and vfork(2) that `allowed` names are not deadly;
-// Landlock must say which programs (FileRule::run). Memory may be executable then, as they are loaded under this
-// filter.
+// From here on, all threads may make only the calls named in `allowed` (names that this libseccomp or processor does
+// not know are skipped), open only sockets of `families`, and have no memory that is or becomes executable. Any other
+// call fails with EPERM, so that a bug shows in the log. Executing a program, starting a process, and tracing or
+// reading another process kill this process at once. Returns "" once the filter is in force, otherwise the cause, which
+// the caller must report.
+//
+// With Executes::programs, execve(2), execveat(2), fork(2) and vfork(2) are allowed if `allowed` names them; Landlock
+// must restrict which programs may run (FileRule::run). Memory may then be executable, because those programs are
+// loaded under this filter.
 enum class Executes { nothing, programs };
 std::string allow_system_calls(std::span<const char* const> allowed, std::span<const int> families,
                                Executes executes = Executes::nothing);

@@ -1,4 +1,4 @@
-// Durations and rates, as configurations give them.
+// Durations and rates, as they appear in a configuration.
 #pragma once
 
 #include <chrono>
@@ -8,7 +8,7 @@ namespace common {
 
 using Milliseconds = std::chrono::milliseconds;
 
-// `count` in each `per`; a count of 0 is "infinity".
+// `count` per `per`; a count of 0 means "infinity".
 struct Rate {
   uint64_t count = 0;
   Milliseconds per{1000};

@@ -1,7 +1,7 @@
-// libuv handles with owners: a handle is closed when its owner goes, and freed when the loop lets go of it.
+// libuv handles with owners: a handle is closed when its owner is destroyed, and freed when the loop has closed it.
 //
-// Callbacks are a plain function with the owner's pointer: no allocation, and the owner may destroy the handle (and
-// itself) inside its own callback. No callback comes after destruction. Loop thread only.
+// A callback is a plain function that gets the owner's pointer. It needs no allocation, and the owner may destroy the
+// handle (and itself) inside its own callback. No callback runs after destruction. Loop thread only.
 #pragma once
 
 #include <uv.h>
@@ -33,7 +33,7 @@ struct CallOf<Method> {
   static void call(void* self, Arguments... arguments) {
     (static_cast<T*>(self)->*Method)(std::forward<Arguments>(arguments)...);
   }
-  // The same for a callback of libuv's, which gets the handle; its `data` is the owner.
+  // The same for libuv's own callbacks, which get the handle; its `data` is the owner.
   template <typename Handle>
   static void call_handle(Handle* handle, Arguments... arguments) {
     call(handle->data, std::forward<Arguments>(arguments)...);
@@ -57,7 +57,7 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  // Fires once after `delay`; a start while running starts over.
+  // Fires once after `delay`; starting a running timer restarts it.
   void start(std::chrono::milliseconds delay) {
     uv_timer_start(timer_.get(), &Timer::fired, static_cast<uint64_t>(delay.count()), 0);
   }
@@ -89,10 +89,10 @@ class Poll {
   Poll(const Poll&) = delete;
   Poll& operator=(const Poll&) = delete;
 
-  // 0, or why libuv refused the descriptor (a negative UV_E code); such a Poll never calls.
+  // 0, or why libuv refused the descriptor (a negative UV_E code); such a Poll never calls back.
   int status() const { return status_; }
 
-  // UV_READABLE | UV_WRITABLE, or 0 for none. Costs a system call only when it changes.
+  // UV_READABLE | UV_WRITABLE, or 0 for none. Makes a system call only if `events` changes.
   void watch(int events) {
     if (events == events_ || !poll_) return;
     events_ = events;
@@ -103,8 +103,8 @@ class Poll {
  private:
   static void ready(uv_poll_t* poll, int status, int events) {
     auto* self = static_cast<Poll*>(poll->data);
-    // libuv stops a poll that has an error to report. The descriptor may have data in front of its error: go on, report
-    // readiness, and let the owner's system calls find out what it is.
+    // libuv stops a poll that has an error to report. The descriptor may still have data before its error: restart the
+    // poll, report readiness, and let the owner's system calls find the error.
     if (status < 0) uv_poll_start(poll, self->events_, &Poll::ready);
     self->callback_(self->owner_, status < 0 ? self->events_ : events);
   }

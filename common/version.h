@@ -1,4 +1,4 @@
-// What --version prints: which program of which release, and the TLS library that was compiled into it.
+// The text of --version: the program, its release, and the TLS library that was compiled into it.
 #pragma once
 
 #include <string>

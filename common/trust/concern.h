@@ -1,4 +1,4 @@
-// What is wrong with a CA or a CRL that is in use, in words.
+// A problem with a CA or a CRL that is in use, in words.
 #pragma once
 
 #include <cstdint>
@@ -6,13 +6,13 @@
 
 namespace trust {
 
-// What an operator must know of the anchors and the CRLs.
+// One thing that an operator must know about the anchors and the CRLs.
 struct Concern {
   std::string file;     // as Pem::file
   std::string subject;  // a CA's subject, a CRL's issuer, or "block 3, line 40"
   std::string problem;  // "expired on …"
   std::string advice;
-  bool harmless = false;  // nobody is refused for it
+  bool harmless = false;  // no peer is refused because of it
   enum class Kind : uint8_t { expired, not_yet_valid, other } kind = Kind::other;
 
   // One line: "FILE: the CRL of "CN=Root" expired on …; get …"

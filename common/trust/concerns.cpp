@@ -1,5 +1,5 @@
-// Validator::concerns(): what of a trust file and a CRL file will refuse somebody, or does nothing. Looks at each
-// entry alone; what it means for a chain is X509_verify_cert's business.
+// Validator::concerns(): the entries of a trust file and a CRL file that will cause a refusal, or have no effect. Each
+// entry is judged alone; X509_verify_cert decides what it means for a chain.
 #include <openssl/err.h>
 
 #include <algorithm>
@@ -24,12 +24,12 @@ Concern ended(std::string file, std::string subject, const Period& period, std::
           false,           Concern::Kind::expired};
 }
 
-// The clock is the likelier cause where the gateway has none that runs without power.
+// On a gateway whose clock does not run without power, the clock is the likelier cause.
 Concern not_begun(std::string file, std::string subject, const Period& period, int64_t now) {
   return {std::move(file),
           std::move(subject),
           "is not valid before " + time_text(*period.from) + ", and this gateway's clock says " + time_text(now),
-          "set the clock (`timedatectl`); nothing need be restarted",
+          "set the clock (`timedatectl`); no restart is needed",
           false,
           Concern::Kind::not_yet_valid};
 }
@@ -40,24 +40,25 @@ void look_at_anchor(const Material& material, const Policy& policy, X509* anchor
   const std::string subject = "the CA \"" + subject_text(anchor) + "\"";
   const Period period{unix_time(X509_get0_notBefore(anchor)), unix_time(X509_get0_notAfter(anchor))};
   if (period.until && now >= *period.until)
-    concerns.push_back(ended(file, subject, period, "put its successor there, or take it out"));
+    concerns.push_back(ended(file, subject, period, "replace it with its successor, or remove it"));
   else if (period.from && now < *period.from) concerns.push_back(not_begun(file, subject, period, now));
   const EVP_PKEY* key = X509_get0_pubkey(anchor);
   if (key && EVP_PKEY_get_security_bits(key) < kLeastSecurityBits)
-    concerns.push_back({file, subject, "has a key that is too small: whatever it issued is refused",
-                        "replace it by a CA with an RSA-2048 or P-256 key"});
+    concerns.push_back({file, subject, "has a key that is too small: every certificate that it issued is refused",
+                        "replace it with a CA that has an RSA-2048 or P-256 key"});
   const bool root = (X509_get_extension_flags(anchor) & EXFLAG_SS) != 0;
   if (!root && !policy.partial_chain && !material.anchor_named(X509_get_issuer_name(anchor)))
     concerns.push_back({file, subject,
-                        "is no root, and its issuer " + quoted_name(X509_get_issuer_name(anchor)) +
-                            " is not there: whatever it issued is refused, unless the peer sends the rest",
+                        "is not a root, and its issuer " + quoted_name(X509_get_issuer_name(anchor)) +
+                            " is not there: every certificate that it issued is refused, unless the peer sends the "
+                            "rest of the chain",
                         "add the root's certificate, or set partial_chain"});
   if (X509_check_ca(anchor) == 0)
-    concerns.push_back({file, subject, "is no CA's certificate: it is trusted itself, and can issue nothing",
-                        "put its issuer's certificate there if that was meant", true});
+    concerns.push_back({file, subject, "is not a CA's certificate: it is trusted itself, but can't issue others",
+                        "if you meant to trust its issuer, put the issuer's certificate there", true});
 }
 
-// Two CRLs that say the same of the same certificates, but for their age.
+// True if two CRLs cover the same certificates, so that they differ only in age.
 bool same_scope(const X509_CRL* a, const X509_CRL* b) {
   if (X509_NAME_cmp(X509_CRL_get_issuer(a), X509_CRL_get_issuer(b)) != 0) return false;
   for (const int nid : {NID_issuing_distribution_point, NID_delta_crl, NID_authority_key_identifier}) {
@@ -70,7 +71,8 @@ bool same_scope(const X509_CRL* a, const X509_CRL* b) {
   return true;
 }
 
-// The one that OpenSSL prefers to crl(i), if any: valid now before not valid, then the later, then the first.
+// True if OpenSSL prefers another CRL to crl(i): it takes one that is valid now over one that is not, then the later,
+// then the first.
 bool superseded(const Material& material, int i, int64_t now) {
   const auto rank = [&](X509_CRL* crl) {
     const Period period{unix_time(X509_CRL_get0_lastUpdate(crl)), unix_time(X509_CRL_get0_nextUpdate(crl))};
@@ -105,42 +107,42 @@ void look_at_crl(const Material& material, int i, int64_t now, std::vector<Conce
   const Period period{unix_time(X509_CRL_get0_lastUpdate(crl)), unix_time(X509_CRL_get0_nextUpdate(crl))};
   if (superseded(material, i, now)) {
     concerns.push_back({file, subject + " of " + time_text(period.from.value_or(0)),
-                        "is not used: the file holds a newer one", "take the old one out", true});
+                        "is not used: the file holds a newer one", "remove the old one", true});
     return;
   }
   X509* issuer = material.anchor_named(X509_CRL_get_issuer(crl));
   const bool retired = issuer == nullptr;  // or a sub-CA that peers send
   if (period.until && now >= *period.until) {
-    Concern concern =
-        ended(file, subject, period, "get that CA's current CRL: until then nobody whom it issued gets in");
-    if (retired) concern.advice = "get that CA's current CRL, or take it out if the CA has gone";
+    Concern concern = ended(file, subject, period,
+                            "get that CA's current CRL: until then every certificate that it issued is refused");
+    if (retired) concern.advice = "get that CA's current CRL, or remove this one if the CA no longer exists";
     concern.harmless = retired;
     concerns.push_back(std::move(concern));
   } else if (period.from && now < *period.from) {
     concerns.push_back(not_begun(file, subject, period, now));
   }
   if (!period.until)
-    concerns.push_back({file, subject, "has no nextUpdate: it counts for ever, however old it gets",
-                        "see to it that a new one is put there in time", true});
+    concerns.push_back({file, subject, "has no nextUpdate: it never expires, however old it gets",
+                        "make sure that a new one replaces it in time", true});
   if (const std::string unknown = unknown_critical_extension(crl); !unknown.empty())
     concerns.push_back(
         {file, subject,
-         "has a critical extension that is not known here, " + unknown + ": nobody whom that CA issued gets in",
-         "have the CA issue its CRL without"});
+         "has an unknown critical extension, " + unknown + ": every certificate that this CA issued is refused",
+         "have the CA issue its CRL without it"});
   if (retired)
     concerns.push_back({file, subject,
                         "is of a CA that is not in " + path_of(material.anchor_file) +
-                            ": it counts only where a peer sends that CA's certificate",
-                        "take it out if the CA has gone", true});
+                            ": it is used only if a peer sends that CA's certificate",
+                        "remove it if the CA no longer exists", true});
   else if (EVP_PKEY* key = X509_get0_pubkey(issuer); key && X509_CRL_verify(crl, key) != 1)
     concerns.push_back({file, subject,
                         "is not signed by the key of that CA in " + path_of(material.anchor_file) +
-                            ": nobody whom that CA issued gets in",
-                        "get the CRL again"});
+                            ": every certificate that this CA issued is refused",
+                        "get the CA's current CRL"});
   ERR_clear_error();
 }
 
-// With CRLs for leaves only, a CA that stands there because it issued another one of the file needs none.
+// If only leaves are checked, a CA that is there because it issued another CA of the file needs no CRL.
 bool issues_an_anchor(const Material& material, const X509_NAME* name) {
   return std::ranges::any_of(material.anchors, [&](const Certificate& anchor) {
     return X509_NAME_cmp(X509_get_issuer_name(anchor.get()), name) == 0 &&
@@ -156,8 +158,8 @@ void look_for_missing_crls(const Material& material, const Policy& policy, std::
       found = X509_NAME_cmp(X509_CRL_get_issuer(material.crl(i)), name) == 0;
     if (!found)
       concerns.push_back({material.crl_file, "no CRL of " + quoted_name(name),
-                          "is in the file: certificates that this CA issued itself are refused",
-                          "add its CRL, if it issues any",
+                          "is in the file: certificates that this CA issued directly are refused",
+                          "add its CRL, if it issues any directly",
                           policy.revocation == Revocation::leaf && issues_an_anchor(material, name)});
   }
 }
@@ -173,8 +175,8 @@ std::vector<Concern> concerns_of(const Material& material, const Policy& policy,
   if (concerns.size() > kMostConcerns) {
     const size_t more = concerns.size() - (kMostConcerns - 1);
     concerns.resize(kMostConcerns - 1);
-    concerns.push_back({material.anchor_file, std::to_string(more) + " more entries", "have a problem too",
-                        "see to those above first", true});
+    concerns.push_back({material.anchor_file, std::to_string(more) + " more entries", "have problems too",
+                        "fix those above first", true});
   }
   return concerns;
 }

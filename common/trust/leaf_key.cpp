@@ -11,7 +11,7 @@
 namespace trust {
 namespace {
 
-constexpr int kMostRsaBits = 4096;  // SP_INT_BITS in wolfSSL's settings; the least is the validator's security level
+constexpr int kMostRsaBits = 4096;  // SP_INT_BITS in wolfSSL's settings; the security level sets the minimum
 
 std::string curve_of(const EVP_PKEY* key) {
   std::array<char, 80> name{};

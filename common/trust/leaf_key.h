@@ -1,5 +1,5 @@
-// Whether TLS can use a leaf's key here. X509_verify_cert does not ask: it accepts kinds and sizes of keys for which
-// there is no signature scheme in this product's TLS. Inside common/trust only.
+// Whether this product's TLS can use a leaf's key. X509_verify_cert does not check this: it accepts kinds and sizes of
+// keys for which this TLS has no signature scheme. Inside common/trust only.
 #pragma once
 
 #include <openssl/x509.h>
@@ -10,7 +10,7 @@
 
 namespace trust {
 
-// Of a leaf whose chain is accepted; nullopt: its key can be used.
+// `leaf` is one whose chain is accepted. nullopt: its key can be used.
 std::optional<Refusal> unusable_key(X509* leaf);
 
 }  // namespace trust

@@ -23,7 +23,7 @@ std::string block_name(const PemBlock& block) {
   return "\"" + block.label + "\" in line " + std::to_string(block.line);
 }
 
-// With the trust settings of a TRUSTED CERTIFICATE; null: not X.509.
+// Keeps the trust settings of a TRUSTED CERTIFICATE. Null: not X.509.
 Certificate parse_certificate(const PemBlock& block) {
   const unsigned char* at = block.der.data();
   const long size = static_cast<long>(block.der.size());
@@ -33,14 +33,14 @@ Certificate parse_certificate(const PemBlock& block) {
   return certificate;
 }
 
-// A system's bundle may hold some that can't be read: they are named, and the others serve.
+// A system's bundle may hold certificates that can't be read: each becomes a concern, and the others are used.
 void load_anchors(Material& material, const Pem& pem) {
   const auto blocks = pem_blocks(pem.text);
   for (const PemBlock& block : blocks) {
-    Concern unused{pem.file, block_name(block), "", "take it out of the file"};
+    Concern unused{pem.file, block_name(block), "", "remove it from the file"};
     if (!block.problem.empty()) {
       unused.problem = block.problem;
-      unused.advice = "replace the file by a whole one; its other certificates serve";
+      unused.advice = "replace the file with a whole one; its other certificates are used";
     } else if (block.kind == BlockKind::certificate || block.kind == BlockKind::trusted_certificate) {
       if (Certificate anchor = parse_certificate(block)) {
         if (X509_STORE_add_cert(material.store.get(), anchor.get()) != 1) throw std::bad_alloc();
@@ -58,11 +58,11 @@ void load_anchors(Material& material, const Pem& pem) {
     material.unused.push_back(std::move(unused));
   }
   if (!material.anchors.empty()) return;
-  certificates_in(pem);  // throws, with the cause
+  certificates_in(pem);  // throws, naming the cause
   throw ConfigError(pem.file + ": none of its certificates can be read");
 }
 
-// RFC 5280 5.2.3; -1: none.
+// The CRL number, RFC 5280 5.2.3; -1: none.
 int64_t number_of(X509_CRL* crl) {
   auto* number = static_cast<ASN1_INTEGER*>(X509_CRL_get_ext_d2i(crl, NID_crl_number, nullptr, nullptr));
   int64_t value = -1;
@@ -71,8 +71,7 @@ int64_t number_of(X509_CRL* crl) {
   return value;
 }
 
-// OpenSSL takes the CRL with the later thisUpdate, and of equal ones the first: let that be the one with the higher
-// number.
+// OpenSSL takes the CRL with the later thisUpdate, and the first of equal ones: sort the higher number first.
 void load_crls(Material& material, const Pem& pem) {
   material.crls = made(CrlStack(sk_X509_CRL_new_null()));
   if (pem.file.empty() && pem.text.empty()) return;
@@ -92,7 +91,7 @@ void load_crls(Material& material, const Pem& pem) {
   for (const PemBlock& block : pem_blocks(pem.text))
     if (block.kind != BlockKind::crl)
       material.unused.push_back({pem.file, block_name(block),
-                                 "is " + what_is_labelled(block.label) + ", and is not used", "take it out of the file",
+                                 "is " + what_is_labelled(block.label) + ", and is not used", "remove it from the file",
                                  true});
 }
 
@@ -126,7 +125,7 @@ void set_parameters(const Material& material, const Policy& policy) {
 
 Material::Material(const Pem& anchors_pem, const Pem& crls_pem, const Policy& policy)
     : anchor_file(anchors_pem.file), crl_file(crls_pem.file) {
-  // No openssl.cnf: a worker can open no file, and a machine-wide setting must not change who is accepted.
+  // No openssl.cnf: a worker can't open files, and a machine-wide setting must not change which chains are accepted.
   if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1) throw std::bad_alloc();
   store = made(Store(X509_STORE_new()));
   load_anchors(*this, anchors_pem);

@@ -1,5 +1,5 @@
-// What a validator stands on: anchors, CRLs, and the moments at which any of them begins or ceases to be valid. Made
-// once from PEM, never changed. Inside common/trust only.
+// The input of a validator: anchors, CRLs, and the moments at which any of them becomes valid or expires. Made once
+// from PEM, never changed. Inside common/trust only.
 #pragma once
 
 #include <string>
@@ -11,26 +11,26 @@
 namespace trust {
 
 struct Material {
-  std::string anchor_file, crl_file;  // what errors call them; crl_file is empty without CRLs
+  std::string anchor_file, crl_file;  // their names in errors; crl_file is empty without CRLs
   std::vector<Certificate> anchors;   // in the file's order
   Store store;                        // the same anchors, and no CRL
-  CrlStack crls;                      // of two that are equally good, the one that counts stands first
+  CrlStack crls;                      // of two that OpenSSL ranks equal, the one to use comes first
   std::vector<int64_t> boundaries;    // unix seconds, sorted: notBefore, notAfter, thisUpdate, nextUpdate
-  std::vector<Concern> unused;        // what the files hold besides
+  std::vector<Concern> unused;        // the files' other entries, which are not used
 
   Material(const Pem& anchors, const Pem& crls, const Policy& policy);
 
   bool asks_crls() const { return sk_X509_CRL_num(crls.get()) > 0; }
-  // Anchors of that name: the first, or null.
+  // The first anchor of that name, or null.
   X509* anchor_named(const X509_NAME* name) const;
   X509_CRL* crl(int i) const { return sk_X509_CRL_value(crls.get(), i); }
   int crl_count() const { return sk_X509_CRL_num(crls.get()); }
 };
 
-// Validator::concerns().
+// Implements Validator::concerns().
 std::vector<Concern> concerns_of(const Material& material, const Policy& policy, int64_t now);
 
-// "/etc/ca.pem" of "relayd.json: listener.cacertfile: /etc/ca.pem"
+// Returns "/etc/ca.pem" for "relayd.json: listener.cacertfile: /etc/ca.pem".
 std::string path_of(const std::string& file);
 
 }  // namespace trust

@@ -1,4 +1,5 @@
-// Owners of libcrypto's objects. Inside common/trust only: no header that others include names an OpenSSL type.
+// Owning pointers for libcrypto's objects. Inside common/trust only: no header that others include names an OpenSSL
+// type.
 #pragma once
 
 #include <openssl/asn1.h>
@@ -40,7 +41,7 @@ using Text = Owned<char, free_text>;
 using Digest = Owned<EVP_MD, EVP_MD_free>;
 using DigestContext = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
-// What libcrypto answers with null only when there is no memory.
+// For calls of libcrypto that return null only when memory runs out.
 template <typename T>
 T made(T owner) {
   if (!owner) throw std::bad_alloc();

@@ -23,7 +23,7 @@ BlockKind kind_of(std::string_view label) {
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// Base64 with white space anywhere; nullopt if it holds anything else or has no whole number of bytes.
+// Decodes base64 with white space anywhere; nullopt if it holds other characters or is not a whole number of bytes.
 std::optional<Der> decoded(std::string_view body) {
   std::string packed;
   packed.reserve(body.size());
@@ -45,7 +45,7 @@ std::optional<Der> decoded(std::string_view body) {
   return der;
 }
 
-// How many bytes of it are one object of that kind; 0: none.
+// The size of the object of that kind at the start of `der`, in bytes; 0 if there is none.
 template <auto d2i, auto release>
 size_t size_of(const Der& der) {
   const unsigned char* at = der.data();
@@ -108,7 +108,7 @@ std::vector<PemBlock> pem_blocks(std::string_view text) {
       block.problem = "has no END line: the file was cut, or a line is missing";
     } else if (block.kind != BlockKind::other) {
       if (auto der = decoded(found->body)) block.der = std::move(*der);
-      else block.problem = "is damaged: what stands between its BEGIN and END lines is not base64";
+      else block.problem = "is damaged: the text between its BEGIN and END lines is not base64";
     }
     blocks.push_back(std::move(block));
   }

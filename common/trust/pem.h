@@ -1,7 +1,9 @@
-// PEM files as editors, shells and other people's tools leave them. Everything that OpenSSL 3 reads is read; what can't
-// be is named for what it is (UTF-16, DER, a certificate request, a cut block and its line), never dropped in silence.
+// PEM files as editors, shells and other people's tools write them. This reader accepts everything that OpenSSL 3
+// reads. It names what it can't read (UTF-16, DER, a certificate request, a cut block and its line) and never drops it
+// silently.
 //
-// Start-up only: errors are common::ConfigError and begin with the file. Private keys are recognised, never decoded.
+// Start-up only: errors are common::ConfigError and begin with the file's name. Private keys are recognised, never
+// decoded.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +14,16 @@
 
 namespace trust {
 
-// PEM text, and for errors the file it was read from (with the setting that names it); both empty: none.
+// PEM text, and for errors the file that it came from (with the setting that names it). Both empty: no file.
 struct Pem {
   std::string file, text;
 };
 
 using Der = std::vector<uint8_t>;
 
-// Certificates in the file's order. Blocks of other kinds are left out; without any certificate, or with one that can't
-// be read, it is an error. Of a TRUSTED CERTIFICATE (`openssl x509 -trustout`) it is the certificate alone.
+// Returns certificates in the file's order and skips blocks of other kinds. Throws if there is no certificate, or one
+// that can't be read. For a TRUSTED CERTIFICATE (`openssl x509 -trustout`), returns the certificate without its trust
+// settings.
 std::vector<Der> certificates_in(const Pem& pem);
 std::vector<Der> crls_in(const Pem& pem);
 
@@ -29,19 +32,19 @@ std::string subject_of(const Der& certificate);
 
 enum class BlockKind : uint8_t { certificate, trusted_certificate, crl, other };
 
-// What stands between one BEGIN line and its END line.
+// The content between one BEGIN line and its END line.
 struct PemBlock {
   BlockKind kind = BlockKind::other;
   std::string label;    // as written, at most 64 bytes
-  size_t line = 0;      // of BEGIN; the first is 1
+  size_t line = 0;      // the BEGIN line's number, from 1
   Der der;              // empty for other kinds, and if there is a problem
-  std::string problem;  // "" or why there is no DER: "has no END line"
+  std::string problem;  // why there is no DER ("has no END line"), or ""
 };
 std::vector<PemBlock> pem_blocks(std::string_view text);
 
-// What a text without PEM blocks is, and what makes PEM of it: "it is a certificate in DER, not PEM: `openssl …`".
+// Says what a text without PEM blocks is, and how to convert it: "it is a certificate in DER, not PEM: `openssl …`".
 std::string what_is(std::string_view text);
-// What a block of another kind is, by its label: "a private key".
+// Names a block of another kind by its label: "a private key".
 std::string what_is_labelled(std::string_view label);
 
 }  // namespace trust

@@ -1,4 +1,4 @@
-// How a chain of certificates is to be judged. Plain choices, for programs that judge none themselves too.
+// How to validate a chain of certificates. Plain settings, so that programs that validate none can hold them too.
 #pragma once
 
 #include <cstdint>
@@ -7,17 +7,17 @@
 namespace trust {
 
 enum class Purpose : uint8_t { device, remote };  // sslclient, sslserver (RFC 5280 4.2.1.12), along the whole chain
-enum class Revocation : uint8_t { leaf, chain };  // which certificates CRLs are asked about, if there are CRLs
+enum class Revocation : uint8_t { leaf, chain };  // which certificates are checked against the CRLs, if there are CRLs
 
 struct Policy {
   Purpose purpose = Purpose::device;
   std::string name = {};  // remote: DNS name or IP address that the leaf must be for; empty: not checked
-  // Certificates between leaf and anchor, at most: EMQX's name, and as many as are read (kMaxChain). OpenSSL, and so
-  // mosquitto, would take 100, EMQX 10.
+  // The most certificates between leaf and anchor. EMQX's name for the setting; as many as fit in kMaxChain. OpenSSL,
+  // and so mosquitto, allows 100; EMQX allows 10.
   unsigned depth = 30;
-  bool partial_chain = false;  // any CA of the trust file may end a chain, not only a root (EMQX's partial_chain)
+  bool partial_chain = false;  // a chain may end at any CA of the trust file, not only a root (EMQX's partial_chain)
   Revocation revocation = Revocation::leaf;
-  bool asked_time = false;  // `now` is a time that was asked about, not this gateway's clock: words of refusals only
+  bool asked_time = false;  // the operator chose `now`; it is not this gateway's clock. Affects only refusals' words
   bool operator==(const Policy&) const = default;
 };
 

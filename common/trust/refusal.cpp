@@ -11,7 +11,7 @@ struct Words {
   std::string problem, advice;
 };
 
-// The failed validation, as the functions below look at it.
+// The failed validation, as the functions below read it.
 struct Failure {
   const Material& material;
   const Policy& policy;
@@ -26,14 +26,14 @@ struct Failure {
   std::string peer() const { return policy.purpose == Purpose::device ? "the device" : "the remote"; }
   std::string issuer() const { return "\"" + name_text(X509_get_issuer_name(certificate)) + "\""; }
 
-  // Behind what is not valid yet: a gateway's clock may be wrong, a time that was asked about is what it is.
+  // Appended to "is not valid before …": a gateway's clock may be wrong, but the operator chose the time asked about.
   std::string clock() const {
     return (policy.asked_time ? "the time asked about is " : "this gateway's clock says ") + time_text(now);
   }
   std::string mend_clock() const {
     return policy.asked_time ? "ask about a later time" : "set this gateway's clock (`timedatectl`)";
   }
-  // Behind the advice for what has expired.
+  // Appended to the advice for what has expired.
   std::string or_clock() const {
     return policy.asked_time
                ? "; the time asked about is " + time_text(now)
@@ -46,7 +46,7 @@ std::string at(const ASN1_TIME* time) {
   return seconds ? time_text(*seconds) : "an unreadable date";
 }
 
-// The name is right and the key is not: the commonest cause of all, after a CA was made anew.
+// The issuer's name matches and its key does not: the most common cause, after a CA was recreated.
 bool same_name_other_key(const Failure& f) {
   X509* anchor = f.material.anchor_named(X509_get_issuer_name(f.certificate));
   return anchor && X509_check_issued(anchor, f.certificate) != X509_V_OK;
@@ -55,25 +55,25 @@ bool same_name_other_key(const Failure& f) {
 Words missing_issuer(const Failure& f) {
   if (same_name_other_key(f))
     return {"was not issued by the " + f.issuer() + " in " + f.anchors() + ": its key identifier names another key",
-            "put the CA certificate with which it was issued there, beside the one of the same name"};
+            "add the CA certificate that issued it there, beside the one of the same name"};
   return {"was issued by " + f.issuer() + ", which is not in " + f.anchors() + " and was not sent",
           "add that CA's certificate to " + f.anchors() + ", or let " + f.peer() +
-              " send its intermediates behind its own certificate"};
+              " send its intermediates after its own certificate"};
 }
 
 Words no_anchor(const Failure& f) {
   switch (f.code) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-      return {"is in " + f.anchors() + ", but it is no root, and its issuer " + f.issuer() + " is not there",
+      return {"is in " + f.anchors() + ", but it is not a root, and its issuer " + f.issuer() + " is not there",
               "add the root's certificate to " + f.anchors() +
                   ", or set partial_chain: a chain may then end at any CA "
                   "of that file"};
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
       return {"is signed by itself and is not in " + f.anchors(),
-              "have it issued by a CA of " + f.anchors() + ", or add it there if it is to be trusted"};
+              "have it issued by a CA of " + f.anchors() + ", or add it there if you trust it"};
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
       return {"is the root of the chain that " + f.peer() + " sent, and is not in " + f.anchors(),
-              "add it there if its issuers are to be trusted"};
+              "add it there if you trust what it issues"};
     case X509_V_ERR_CERT_CHAIN_TOO_LONG:
       return {
           "lies deeper than depth allows: " + std::to_string(f.policy.depth) + " certificates between leaf and root",
@@ -97,8 +97,8 @@ Words signature(const Failure& f) {
   switch (f.code) {
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
       return {"has a signature that is not from the key of its issuer " + f.issuer(),
-              "two CAs of that name have different keys, or the certificate was changed: put the CA with which it was "
-              "issued into " +
+              "two CAs of that name have different keys, or the certificate was changed: put the CA certificate that "
+              "issued it into " +
                   f.anchors()};
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
@@ -162,7 +162,7 @@ Words restricted(const Failure& f) {
   switch (f.code) {
     case X509_V_ERR_INVALID_CA:
       return {
-          "is no CA, and yet another certificate of the chain names it as its issuer (basicConstraints CA:TRUE is "
+          "is not a CA, but another certificate of the chain names it as its issuer (basicConstraints CA:TRUE is "
           "missing)",
           "have the CA's certificate issued with basicConstraints = critical,CA:TRUE"};
     case X509_V_ERR_KEYUSAGE_NO_CERTSIGN:
@@ -171,7 +171,7 @@ Words restricted(const Failure& f) {
     case X509_V_ERR_PATH_LENGTH_EXCEEDED: {
       const long most = X509_get_pathlen(f.certificate);
       return {"allows " + std::to_string(most) + " CAs below it (pathlen), and the chain has more",
-              "let a CA issue that may, or have this one issued with a larger pathlen"};
+              "use a CA that may issue it, or have this CA's certificate issued with a larger pathlen"};
     }
     case X509_V_ERR_PERMITTED_VIOLATION:
       return {"has a name that a CA above it may not issue: it is outside the CA's permitted nameConstraints",
@@ -180,24 +180,23 @@ Words restricted(const Failure& f) {
       return {"has a name that a CA above it may not issue: the CA's nameConstraints exclude it",
               "issue it for another name, or from another CA"};
     case X509_V_ERR_UNSPECIFIED:  // NAME_CONSTRAINTS_check(3) compares 2^20 pairs at most
-      return {"has more names than are compared with the nameConstraints of a CA above it", "issue it for fewer names"};
+      return {"has too many names to compare with the nameConstraints of a CA above it", "issue it for fewer names"};
     case X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION:
-      return {"has a critical extension that is not known here" + unknown_critical_extension(f.certificate),
-              "have it issued without, or not critical"};
+      return {"has an unknown critical extension" + unknown_critical_extension(f.certificate),
+              "have it issued without that extension, or with it not critical"};
     case X509_V_ERR_PROXY_CERTIFICATES_NOT_ALLOWED:
     case X509_V_ERR_PROXY_PATH_LENGTH_EXCEEDED:
-      return {"is a proxy certificate (RFC 3820)", "use one that a CA has issued"};
+      return {"is a proxy certificate (RFC 3820)", "use a certificate that a CA issued"};
     case X509_V_ERR_CERT_REJECTED:
     case X509_V_ERR_CERT_UNTRUSTED:
       return {"is marked as not trusted for this purpose in " + f.anchors() + " (TRUSTED CERTIFICATE)",
-              "write it there without its trust settings: `openssl x509 -in FILE -out FILE.pem`"};
+              "save it there without its trust settings: `openssl x509 -in FILE -out FILE.pem`"};
     default:
-      return {std::string("is against a rule of RFC 5280: ") + X509_verify_cert_error_string(f.code),
-              "have it issued again"};
+      return {std::string("violates RFC 5280: ") + X509_verify_cert_error_string(f.code), "have it issued again"};
   }
 }
 
-// "CN=*.example.com", "DNS:a.example", "IP Address:10.0.0.1": what the leaf is for.
+// The names that the leaf is for: "CN=*.example.com", "DNS:a.example", "IP Address:10.0.0.1".
 std::string names_of(X509* certificate) {
   auto* names = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
   if (!names) return "\"" + subject_text(certificate) + "\"";
@@ -243,10 +242,10 @@ Words revocation(const Failure& f) {
     case X509_V_ERR_DIFFERENT_CRL_SCOPE:
       return {"can't be checked for revocation: " + f.crls() + " holds no CRL of its issuer " + f.issuer() +
                   " that covers it",
-              "add that CA's CRL there, as each CA that issues such certificates needs one"};
+              "add that CA's CRL there: each CA that issues such certificates needs one"};
     case X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION:
-      return {"can't be checked for revocation: " + whose + " has a critical extension that is not known here",
-              "have that CA issue its CRL without"};
+      return {"can't be checked for revocation: " + whose + " has an unknown critical extension",
+              "have that CA issue its CRL without it"};
     case X509_V_ERR_CRL_SIGNATURE_FAILURE:
     case X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE:
       return {"can't be checked for revocation: " + whose + " is not signed by that CA's key", renew};
@@ -304,7 +303,8 @@ FailedCrl::FailedCrl(X509_STORE_CTX* context) {
 }
 
 int FailedCrl::remember(int ok, X509_STORE_CTX* context) {
-  auto* self = static_cast<FailedCrl*>(X509_STORE_CTX_get_app_data(context));  // null in a CRL's own chain
+  auto* self =
+      static_cast<FailedCrl*>(X509_STORE_CTX_get_app_data(context));  // null while a CRL's own chain is validated
   X509_CRL* crl = X509_STORE_CTX_get0_current_crl(context);
   if (ok == 0 && self && crl && X509_CRL_up_ref(crl) == 1) self->crl_.reset(crl);
   return ok;

@@ -1,13 +1,12 @@
-// X509_verify_cert's error in an operator's words: which certificate, what is wrong with it, what mends it; and the
-// alert that the peer gets. Inside common/trust only.
+// Turns X509_verify_cert's error into an operator's words: which certificate, what is wrong with it, and how to fix it.
+// Also chooses the alert that the peer gets. Inside common/trust only.
 #pragma once
 
 #include "common/trust/material.h"
 
 namespace trust {
 
-// Keeps the CRL that a validation fails for: X509_verify_cert forgets it before it returns. Must outlive the
-// validation.
+// Keeps the CRL that made a validation fail: X509_verify_cert drops it before it returns. Must outlive the validation.
 class FailedCrl {
  public:
   explicit FailedCrl(X509_STORE_CTX* context);
@@ -18,11 +17,11 @@ class FailedCrl {
   Crl crl_;
 };
 
-// Of a validation that has failed.
+// Describes a validation that failed.
 Refusal refusal_of(X509_STORE_CTX* context, const FailedCrl& crl, const Material& material, const Policy& policy,
                    int64_t now);
 
-// As libssl's ssl_x509err2alert(): what peers of an OpenSSL server get.
+// The same as libssl's ssl_x509err2alert(), so that peers get the alerts of an OpenSSL server.
 uint8_t alert_of(int code);
 
 }  // namespace trust

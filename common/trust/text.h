@@ -1,4 +1,4 @@
-// How certificates' names and times are written for people. Inside common/trust only.
+// Certificates' names and times as text for people. Inside common/trust only.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ std::string name_text(const X509_NAME* name);
 // The subject; without one, the first DNS name or the serial number.
 std::string subject_text(X509* certificate);
 
-// Seconds since 1970; nullopt if it is no time that X.509 allows.
+// Seconds since 1970; nullopt if X.509 does not allow the time.
 std::optional<int64_t> unix_time(const ASN1_TIME* time);
 // "2026-11-24 09:30:00 UTC"
 std::string time_text(int64_t unix_seconds);

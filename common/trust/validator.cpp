@@ -21,20 +21,20 @@ Verdict refused(int position, std::string problem, std::string advice) {
                   alert_of(X509_V_ERR_UNSPECIFIED)}};
 }
 
-// Before a byte of it is parsed.
+// Checks the chain's size before a byte of it is parsed.
 std::optional<Verdict> out_of_bounds(Chain chain) {
   size_t bytes = 0;
   for (const auto& der : chain) bytes += der.size();
   if (chain.empty()) return refused(-1, "there is no certificate", "send one");
   if (chain.size() > Validator::kMaxChain)
     return refused(-1,
-                   "the chain has " + std::to_string(chain.size()) + " certificates, and at most " +
-                       std::to_string(Validator::kMaxChain) + " are read",
+                   "the chain has " + std::to_string(chain.size()) + " certificates; at most " +
+                       std::to_string(Validator::kMaxChain) + " are allowed",
                    "send the certificate and its intermediates only");
   if (bytes > Validator::kMaxChainBytes)
     return refused(-1,
-                   "the chain has " + std::to_string(bytes) + " bytes, and at most " +
-                       std::to_string(Validator::kMaxChainBytes) + " are read",
+                   "the chain has " + std::to_string(bytes) + " bytes; at most " +
+                       std::to_string(Validator::kMaxChainBytes) + " are allowed",
                    "send the certificate and its intermediates only");
   return std::nullopt;
 }
@@ -46,7 +46,7 @@ Certificate parse(std::span<const uint8_t> der) {
   return certificate;
 }
 
-// The period in which none of these moments lies: [the last one that is not after now, the next one).
+// The period around `now` without any of the marked moments: [the last one at or before `now`, the next one).
 struct Quiet {
   int64_t now;
   int64_t from = std::numeric_limits<int64_t>::min(), until = std::numeric_limits<int64_t>::max();
@@ -76,7 +76,7 @@ struct Validator::State {
         hashing(made(DigestContext(EVP_MD_CTX_new()))),
         cache(kMaxVerdicts) {}
 
-  // SHA-256 over purpose, name, and each certificate with its length.
+  // SHA-256 over the purpose, the name and each certificate, each with its length.
   VerdictCache::Key key_of(Chain chain);
   Verdict compute(Chain chain, int64_t now);
 
@@ -147,7 +147,7 @@ Verdict Validator::validate(Chain chain, int64_t now) {
   }
   state_->counts.computed++;
   Verdict verdict = state_->compute(chain, now);
-  ERR_clear_error();  // libcrypto's queue belongs to the thread
+  ERR_clear_error();  // libcrypto's error queue belongs to the thread, not to this validation
   if (verdict.accepted()) state_->cache.add(key, {verdict.from, verdict.until});
   return verdict;
 }

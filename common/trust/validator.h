@@ -1,15 +1,15 @@
-// Whether a chain of certificates is accepted: what OpenSSL's X509_verify_cert says of it, behind an exact cache.
+// Decides whether a chain of certificates is accepted: OpenSSL's X509_verify_cert behind an exact cache.
 //
-// Devices' and the remote broker's chains are judged here, in a worker, in keyd's notary, by `check` and by `verify`:
-// one code path, so that no two of them can differ. The anchors are what the trust file holds, nothing else; the
-// certificates that a peer sends serve its own chain only. RFC 5280 along the whole path: purpose, name constraints,
-// path lengths, CRLs. Security level 2 (SSL_CTX_set_security_level(3)): signatures with SHA-1 and RSA keys below 2048
-// bits are refused, anchors' own signatures are not judged. On top of that, a leaf whose key TLS can't use here
-// (leaf_key.h) is refused.
+// Workers, keyd's notary, `check` and `verify` all validate the chains of devices and of the remote broker with this
+// code, so that no two of them can differ. Only the trust file's certificates are anchors; the certificates that a peer
+// sends are used only for its own chain. RFC 5280 applies along the whole path: purpose, name constraints, path
+// lengths, CRLs. Security level 2 (SSL_CTX_set_security_level(3)) refuses signatures with SHA-1 and RSA keys below 2048
+// bits; anchors' own signatures are not checked. A leaf whose key this product's TLS can't use (leaf_key.h) is refused
+// as well.
 //
-// Opens no file, asks for no system call but memory's, after construction too (libcrypto reads no openssl.cnf for us).
-// One thread for each object. Costs of a chain that the cache does not know: 130 µs a certificate to parse, 100 µs a
-// P-256 signature to verify; the costliest chain found within kMaxChainBytes took 24 ms (name constraints).
+// Opens no file and makes no system call except for memory, in construction too (libcrypto reads no openssl.cnf here).
+// One thread for each object. A chain that is not in the cache costs 130 µs to parse each certificate and 100 µs to
+// verify each P-256 signature; the costliest chain found within kMaxChainBytes took 24 ms (name constraints).
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,10 @@ namespace trust {
 
 struct Refusal {
   int code = 0;              // X509_V_ERR_*
-  int position = -1;         // in the chain as it was built: 0 is the leaf; -1: none in particular
+  int position = -1;         // in the chain as built: 0 is the leaf; -1: no particular certificate
   std::string subject = {};  // of that certificate, RFC 4514; bounded
-  std::string problem = {};  // one clause, to be read behind the subject: "expired on 2026-01-02 10:00:00 UTC"
-  std::string advice = {};   // what mends it: "renew it"
+  std::string problem = {};  // one clause that follows the subject: "expired on 2026-01-02 10:00:00 UTC"
+  std::string advice = {};   // how to fix it: "renew it"
   uint8_t alert = 42;        // RFC 8446 6.2
 
   // "certificate 1 (intermediate "CN=Int") expired on 2026-01-02 10:00:00 UTC"
@@ -39,8 +39,8 @@ struct Refusal {
 
 struct Verdict {
   std::optional<Refusal> refusal;
-  // Unix seconds, [from, until): as long as no certificate, anchor or CRL begins or ceases to be valid. Of an
-  // acceptance.
+  // Only for an acceptance: how long it holds, in unix seconds, [from, until). No certificate, anchor or CRL becomes
+  // valid or expires within.
   int64_t from = 0, until = 0;
   bool accepted() const { return !refusal; }
 };
@@ -48,20 +48,21 @@ struct Verdict {
 class Validator {
  public:
   static constexpr size_t kMaxChain = 32;               // certificates that a peer may send
-  static constexpr size_t kMaxChainBytes = 100 * 1024;  // all of them: OpenSSL's SSL_MAX_CERT_LIST_DEFAULT
-  static constexpr size_t kMaxVerdicts = 4096;          // that are remembered
+  static constexpr size_t kMaxChainBytes = 100 * 1024;  // in all: OpenSSL's SSL_MAX_CERT_LIST_DEFAULT
+  static constexpr size_t kMaxVerdicts = 4096;          // in the cache
 
-  // common::ConfigError if there is no usable anchor, or a CRL that can't be read. Expired CAs and CRLs are no error:
-  // what they mean is judged at each validation, and concerns() tells.
+  // Throws common::ConfigError if there is no usable anchor, or a CRL that can't be read. Expired CAs and CRLs are not
+  // an error: each validation takes them into account, and concerns() reports them.
   Validator(const Pem& anchors, const Pem& crls, Policy policy);
   ~Validator();
   Validator(Validator&&) noexcept;
   Validator& operator=(Validator&&) noexcept;
 
-  // `chain` is DER, leaf first, then whatever was sent, in any order; `now` in unix seconds. Asks the cache first.
+  // `chain` is DER: the leaf first, then the other certificates that were sent, in any order. `now` is in unix seconds.
+  // Looks in the cache first.
   Verdict validate(std::span<const std::span<const uint8_t>> chain, int64_t now);
 
-  // At most 32, the worst first.
+  // At most 32 concerns, the worst first.
   std::vector<Concern> concerns(int64_t now) const;
 
   const Policy& policy() const;
@@ -69,7 +70,7 @@ class Validator {
   size_t crls() const;
 
   struct Counts {
-    uint64_t cached = 0, computed = 0;  // validations answered by the cache; by X509_verify_cert
+    uint64_t cached = 0, computed = 0;  // validations answered by the cache, and by X509_verify_cert
   };
   Counts counts() const;
 

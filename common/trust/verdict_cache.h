@@ -1,5 +1,5 @@
-// Verdicts that were found before, by a hash of all that they were found from. Bounded: the one that was not asked for
-// longest leaves. Exact: an entry answers only within the time in which nothing that the verdict rests on changes.
+// Earlier verdicts, found by a hash of all their inputs. Bounded: the least recently used entry is dropped. Exact: an
+// entry answers only within the period in which nothing changes that its verdict depends on.
 #pragma once
 
 #include <array>
@@ -19,13 +19,14 @@ class VerdictCache {
 
   explicit VerdictCache(size_t most) : most_(most) {}
 
-  // The period of an accepted chain, if `now` is within; an entry that is outside is dropped.
+  // The period of an accepted chain, or null. Drops the entry if `now` is outside its period.
   const Period* find(const Key& key, int64_t now);
   void add(const Key& key, Period period);
   size_t size() const { return index_.size(); }
 
  private:
-  // A SHA-256 needs no hashing again; who can choose its first bytes for many entries has 2^64 hashes to make for each.
+  // A SHA-256 needs no further hashing: an attacker needs 2^64 hashes for each entry whose first 8 bytes it wants to
+  // choose.
   struct FirstBytes {
     size_t operator()(const Key& key) const {
       size_t value = 0;
@@ -39,7 +40,7 @@ class VerdictCache {
   };
 
   size_t most_;
-  std::list<Entry> entries_;  // the one that was asked for last is first
+  std::list<Entry> entries_;  // the most recently used entry first
   std::unordered_map<Key, std::list<Entry>::iterator, FirstBytes> index_;
 };
 

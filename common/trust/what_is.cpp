@@ -1,4 +1,4 @@
-// Names what an operator has put where PEM was expected, and the command that makes PEM of it.
+// Names what an operator has put where PEM was expected, and the command that converts it to PEM.
 #include <openssl/err.h>
 #include <openssl/pkcs12.h>
 #include <openssl/pkcs7.h>
@@ -61,7 +61,7 @@ std::string what_is(std::string_view text) {
     if (const std::string der = name_of_der(text); !der.empty()) return "it is " + der;
   if (text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-")) return "it is an OpenSSH public key";
   if (text.find("BEGIN ") != std::string_view::npos)
-    return "its BEGIN line is broken: it has five hyphens on each side and nothing else";
+    return "its BEGIN line is broken: it must have five hyphens on each side and nothing else";
   return "it is not PEM: no line begins with \"-----BEGIN \"";
 }
 

@@ -57,7 +57,7 @@ class Started {
 
 Started relayd_of(World& world) { return {world, "relayd", world.relay().relayd_configuration(), relay_user}; }
 
-constexpr char kBegins[] = "not yet; it is tried again until it works", kEnds[] = "what was waited for is there";
+constexpr char kBegins[] = "not ready; retrying until it works", kEnds[] = "ready after waiting";
 
 // Words that must be in the status while it waits; then `mend`, and READY.
 void waits_until(Started& started, const std::string& words, const std::function<void()>& mend) {

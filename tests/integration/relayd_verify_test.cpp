@@ -100,7 +100,7 @@ TEST_CASE("verify: with flags alone it judges as a listener with these settings 
     flags.insert(flags.end(), more.begin(), more.end());
     return flags;
   };
-  expect(desk.verify(chain, by_sub, true), 1, "it is no root");
+  expect(desk.verify(chain, by_sub, true), 1, "it is not a root");
   expect(desk.verify(chain, with(by_sub, {"--partial-chain"}), true), 0, "accepted");
 
   write_file(desk.folder / "all.crl", pem(crl(desk.ca, {.revoked = {sub}})) + pem(crl(sub)));

@@ -151,8 +151,8 @@ TEST_CASE("an unknown key is an error that lists the known keys", "[common][conf
 }
 
 TEST_CASE("a repeated key is an error", "[common][config]") {
-  check_contains(error_in(R"({"a": 1, "a": 2})", nothing), {"x.json: ", "\"a\" stands twice"});
-  check_contains(error_in(R"({"o": {"a": 1, "b": {}, "a": 2}})", nothing), {"\"a\" stands twice"});
+  check_contains(error_in(R"({"a": 1, "a": 2})", nothing), {"x.json: ", "\"a\" appears twice"});
+  check_contains(error_in(R"({"o": {"a": 1, "b": {}, "a": 2}})", nothing), {"\"a\" appears twice"});
   check_contains(error_in(R"({"o": {"a": 1}, "p": {"a": 1}, "a": [{"a": 1}, {"a": 2}]})",
                           [](Section& s) { s.section("o"), s.section("p"), s.has("a"); }),
                  {"x.json: a: unknown key"});  // the same name in several objects is fine

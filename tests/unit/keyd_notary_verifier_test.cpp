@@ -52,7 +52,7 @@ bool has(const std::string& text, const std::string& part) {
 
 constexpr const char* kNoIssuer = "which is not in /etc/ca.pem and was not sent";
 constexpr const char* kStrangeRoot = "is the root of the chain that the remote sent, and is not in /etc/ca.pem";
-constexpr const char* kNoAuthority = "is no CA, and yet another certificate of the chain names it as its issuer";
+constexpr const char* kNoAuthority = "is not a CA, but another certificate of the chain names it as its issuer";
 constexpr const char* kNotSigned = "the server's signature is not of this handshake";
 
 // Where the messages that the server's signature covers end, and that signature's message.

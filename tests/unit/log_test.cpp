@@ -93,7 +93,7 @@ TEST_CASE("logging never waits for a reader; what is dropped is counted, and sai
     const auto& notice = lines.at(lines.size() - 2);
     return lines.size() == kLines - dropped + 2 && lines.back().at("msg") == "the last line" &&
            notice.at("dropped") == dropped &&
-           notice.at("msg") == std::to_string(dropped) + " lines were dropped, as nobody read standard error";
+           notice.at("msg") == std::to_string(dropped) + " lines were dropped because nobody read standard error";
   }));
 }
 

@@ -114,7 +114,7 @@ TEST_CASE("relayd's configuration errors name the file and the path and the reme
   CHECK(contains(error_of(edited("\"remote_host\": \"broker.example\", ", "")), "MQTT_RELAY_REMOTE_HOST"));
   CHECK(contains(error_of(edited("\"cacertfile\": \"/etc/mqtt-relay/remote-ca.pem\"", "")),
                  "remote.cacertfile: missing: set it to"));
-  CHECK(contains(error_of(edited("8883,", "8883, \"remote_port\": 1,")), "stands twice"));
+  CHECK(contains(error_of(edited("8883,", "8883, \"remote_port\": 1,")), "appears twice"));
   CHECK(contains(error_of("{\n \"a\": }"), "relayd.json: line 2, column"));
 }
 
