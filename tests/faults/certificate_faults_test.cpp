@@ -42,7 +42,7 @@ int alert_for(Relay& relay, const Identity& device, TlsVersion version) {
 
 }  // namespace
 
-TEST_CASE("a device whose certificate has expired: the TLS alert says so, and no session is disturbed") {
+TEST_CASE("a device with an expired certificate gets the alert that says so, and no session is disturbed") {
   Stage stage;
   const auto expired = expired_device("p256");
   for (const auto version : {TlsVersion::v1_2, TlsVersion::v1_3})
@@ -50,7 +50,7 @@ TEST_CASE("a device whose certificate has expired: the TLS alert says so, and no
   CHECK(stage.finish().disturbed == 0);
 }
 
-TEST_CASE("a revoked certificate: after a reload it is refused, the log says why, and sessions that are up stay") {
+TEST_CASE("after a reload a revoked certificate is refused, the log says why, and existing sessions continue") {
   const Revocable revocable;
   Stage stage({.relayd = {{"listener", revocable.listener}}});
   const auto identity = device_identity("p256", 50);
@@ -72,7 +72,7 @@ TEST_CASE("a revoked certificate: after a reload it is refused, the log says why
   CHECK(stage.finish().disturbed == 0);
 }
 
-TEST_CASE("a revoked certificate with crl_disconnect: a reload ends its sessions, and nobody else's") {
+TEST_CASE("with crl_disconnect a reload ends the sessions of a revoked certificate, and no others") {
   Revocable revocable;
   revocable.listener["crl_disconnect"] = true;
   Stage stage({.relayd = {{"listener", revocable.listener}}});

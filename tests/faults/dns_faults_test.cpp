@@ -68,7 +68,8 @@ size_t log_lines(Stage& stage, const std::string& message) {
 
 }  // namespace
 
-TEST_CASE("the remote's name gets another address: sessions that are up stay, new ones go to it", "[root]") {
+TEST_CASE("when the remote's name gets another address, sessions continue and new ones go to the new address",
+          "[root]") {
   NEEDS_ROOT();
   Named named;
   named.dns.answer({named.first});
@@ -91,7 +92,7 @@ TEST_CASE("the remote's name gets another address: sessions that are up stay, ne
   CHECK(connections_to(named.first) == at_first - stage.fleet().size());
 }
 
-TEST_CASE("the name server fails, then is silent: the last addresses are kept, and the log says so once", "[root]") {
+TEST_CASE("while the name server fails or is silent, the last addresses are kept, and the log says so once", "[root]") {
   NEEDS_ROOT();
   Named named;
   named.dns.answer({named.first});
@@ -114,8 +115,7 @@ TEST_CASE("the name server fails, then is silent: the last addresses are kept, a
   CHECK(log_lines(stage, lost) == 1);
 }
 
-TEST_CASE("an address that takes connections and fails in TLS, or says nothing: the next one has the session",
-          "[root]") {
+TEST_CASE("if an address accepts but fails in TLS or stays silent, the session goes to the next address", "[root]") {
   NEEDS_ROOT();
   Named named;
   named.dns.answer({named.first, named.second});
@@ -142,7 +142,7 @@ TEST_CASE("an address that takes connections and fails in TLS, or says nothing: 
     return mqtt::connack_code(device.connect({.client_id = id}));
   };
 
-  SECTION("it says nothing") {
+  SECTION("the address is silent") {
     CapturingRemote mute({named.first, ports::remote}, bad(false), authorities().root);
     const auto began = Clock::now();
     CHECK(join("one") == 0);
@@ -153,21 +153,21 @@ TEST_CASE("an address that takes connections and fails in TLS, or says nothing: 
     CHECK_FALSE(mute.anybody_there());
     print_figures("the session was up in " + seconds(took) + ", half of connect_timeout for the mute address");
   }
-  SECTION("its certificate is of another authority") {
+  SECTION("the address shows a certificate of another authority") {
     CapturingRemote impostor({named.first, ports::remote}, bad(true), authorities().root);
     const auto server = serve(impostor);
     CHECK(join("one") == 0);
     CHECK(join("two") == 0);
     CHECK_FALSE(impostor.anybody_there());
   }
-  SECTION("it closes") {
+  SECTION("the address closes the connection") {
     CapturingRemote closing({named.first, ports::remote}, bad(false), authorities().root);
     const std::jthread server([&] { closing.accept_silently().vanish(); });
     CHECK(join("one") == 0);
     CHECK(join("two") == 0);
     CHECK_FALSE(closing.anybody_there());
   }
-  SECTION("but one that refuses the device's certificate has decided") {
+  SECTION("an address that refuses the device's certificate ends the search") {
     CapturingRemote strict({named.first, ports::remote}, bad(false), strange_authorities().root, TlsVersion::v1_2);
     const auto server = serve(strict);
     CHECK(join("one") == 5);
@@ -175,7 +175,7 @@ TEST_CASE("an address that takes connections and fails in TLS, or says nothing: 
   }
 }
 
-TEST_CASE("four dead addresses before the good one: a session is up long before connect_timeout", "[root]") {
+TEST_CASE("with four dead addresses before the good one, a session is up long before connect_timeout", "[root]") {
   NEEDS_ROOT();
   const TempDir scratch;
   ShapedLink link;
@@ -194,7 +194,7 @@ TEST_CASE("four dead addresses before the good one: a session is up long before 
   };
   options.near_remote = [&](const std::function<void()>& work) { link.run_at_far_end(work); };
 
-  SECTION("for the first device, which finds out") {
+  SECTION("for the first device, which has to find out") {
     WorldOptions world_options{.relayd = options.relayd};
     options.world(world_options);
     World world(world_options);

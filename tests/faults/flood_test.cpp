@@ -114,7 +114,7 @@ Footprint of_workers(Stage& stage) {
 
 }  // namespace
 
-TEST_CASE("a flood of idle connections, half a ClientHello and a byte a second: no session is disturbed") {
+TEST_CASE("a flood of idle connections, half ClientHellos and one-byte-a-second senders disturbs no session") {
   Stage stage({.relayd = {{"listener", {{"handshake_timeout", "3s"}, {"max_conn_rate", "infinity"}}}}});
   const auto before = of_workers(stage);
   Flood flood(stage.relay().endpoint());

@@ -61,7 +61,8 @@ void join(Stage& stage, const std::string& id) {
 
 }  // namespace
 
-TEST_CASE("the disk of both logs is full: sessions go on, devices come in, and the logs go on with room", "[root]") {
+TEST_CASE("with both logs' disk full, sessions continue, devices connect, and logging resumes once there is room",
+          "[root]") {
   NEEDS_ROOT();
   Disk disk;
   const auto keyd_log = disk.file("keyd.log"), relayd_log = disk.file("relayd.log");
@@ -83,8 +84,9 @@ TEST_CASE("the disk of both logs is full: sessions go on, devices come in, and t
   CHECK(stage.finish().seen.losses == stage.fleet().size());
 }
 
-TEST_CASE("the disk of the audit log is full under load: nobody comes in unseen, sessions go on, with room all is well",
-          "[root]") {
+TEST_CASE(
+    "with the audit disk full under load, sessions continue, and no device gets in unrecorded until there is room",
+    "[root]") {
   NEEDS_ROOT();
   Disk disk;
   const auto audit = disk.file("audit");

@@ -224,19 +224,18 @@ void check_traffic_leaves_nothing(int seconds_of_traffic) {
 
 }  // namespace
 
-TEST_CASE("thirty thousand devices that came and went leave memory, descriptors and fibers as they were") {
+TEST_CASE("after 30,000 devices came and went, memory, descriptors and fibers are as before") {
   check_cycles_leave_nothing(under_sanitizer ? 1'500 : 30'000);
 }
 
-TEST_CASE("an hour's traffic of two hundred devices leaves memory, descriptors and fibers as they were") {
+TEST_CASE("after an hour's traffic of 200 devices, memory, descriptors and fibers are as before") {
   check_traffic_leaves_nothing(under_sanitizer ? 120 : 3600);
 }
 
-TEST_CASE("three hundred thousand devices that came and went leave memory, descriptors and fibers as they were",
-          "[.][long]") {
+TEST_CASE("after 300,000 devices came and went, memory, descriptors and fibers are as before", "[.][long]") {
   check_cycles_leave_nothing(300'000);
 }
 
-TEST_CASE("ten hours' traffic of two hundred devices leaves memory, descriptors and fibers as they were", "[.][long]") {
+TEST_CASE("after ten hours' traffic of 200 devices, memory, descriptors and fibers are as before", "[.][long]") {
   check_traffic_leaves_nothing(36'000);
 }

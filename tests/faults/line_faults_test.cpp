@@ -16,9 +16,8 @@ std::string packets(const LinkFigures& before, const LinkFigures& after) {
 
 }  // namespace
 
-TEST_CASE(
-    "a slow uplink: all that a device said before its DISCONNECT arrives, however long it takes, and no will fires",
-    "[root]") {
+TEST_CASE("over a slow uplink, everything before a device's DISCONNECT arrives, however late, and no will is sent",
+          "[root]") {
   NEEDS_ROOT();
   const TempDir scratch;
   ShapedLink link;
@@ -56,7 +55,7 @@ TEST_CASE(
                 seconds(std::chrono::duration_cast<milliseconds>(Clock::now() - began)));
 }
 
-TEST_CASE("a remote behind 200 ms and 2 % loss: no session is disturbed and nothing is lost", "[root]") {
+TEST_CASE("over 200 ms of delay and 2 % loss to the remote, no session is disturbed and nothing is lost", "[root]") {
   NEEDS_ROOT();
   const TempDir scratch;
   ShapedLink link;
@@ -80,7 +79,7 @@ TEST_CASE("a remote behind 200 ms and 2 % loss: no session is disturbed and noth
   print_figures(packets(before, link.figures()) + ", a new session was up in " + seconds(took));
 }
 
-TEST_CASE("an outage shorter than 1.5 keep alives ends no session; with keep alive 0 send_timeout does", "[root]") {
+TEST_CASE("an outage shorter than 1.5 keep alives ends no session; with keep alive 0, send_timeout ends it", "[root]") {
   NEEDS_ROOT();
   const TempDir scratch;
   ShapedLink link;
@@ -109,7 +108,7 @@ TEST_CASE("an outage shorter than 1.5 keep alives ends no session; with keep ali
   print_figures("an outage of " + seconds(outage) + " was survived with send_timeout 2 s and keep alive 60 s");
 }
 
-TEST_CASE("a remote that falls into a black hole: every device knows soon, comes back after it, and nothing is lost",
+TEST_CASE("when the remote becomes a black hole, every device notices soon and returns later, and nothing is lost",
           "[root]") {
   NEEDS_ROOT();
   const TempDir scratch;

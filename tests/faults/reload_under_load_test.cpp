@@ -101,7 +101,7 @@ std::string shown_certificate(Stage& stage) {
 
 }  // namespace
 
-TEST_CASE("ten reloads under load disturb no session, and no new device is turned away meanwhile") {
+TEST_CASE("ten reloads under load disturb no session, and no new device is refused meanwhile") {
   Stage stage;
   Newcomers newcomers(stage);
   for (int generation = 2; generation <= 11; ++generation) {
@@ -114,7 +114,7 @@ TEST_CASE("ten reloads under load disturb no session, and no new device is turne
   print_figures("new devices served during ten reloads " + std::to_string(served) + ", turned away 0");
 }
 
-TEST_CASE("a listener's certificate that is renewed under load: the next device sees it, and no connection is lost") {
+TEST_CASE("after a listener certificate is renewed under load, the next device sees it, and no connection is lost") {
   Stage stage;
   const auto file = stage.world().directory / "relay/certificates/listener.pem";
   Newcomers newcomers(stage);
@@ -133,7 +133,7 @@ TEST_CASE("a listener's certificate that is renewed under load: the next device 
   CHECK(stage.finish().disturbed == 0);
 }
 
-TEST_CASE("a broken reload under load changes nothing and is named") {
+TEST_CASE("a failed reload under load changes nothing and is reported") {
   Stage stage;
   Newcomers newcomers(stage);
   const auto workers = stage.relay().workers();

@@ -62,8 +62,7 @@ class FickleRemote {
 
 }  // namespace
 
-TEST_CASE(
-    "a remote that restarts under load: devices are told that it is unavailable, come back, and nothing is lost") {
+TEST_CASE("when the remote restarts under load, devices get server unavailable and return, and nothing is lost") {
   Stage stage;
   stop_remote(stage, SIGTERM);
   stage.fleet().wait_for([](const Figures& f) { return refusals(f) >= f.devices; }, "all devices were refused",
@@ -74,7 +73,7 @@ TEST_CASE(
   CHECK(figures.disturbed == figures.devices);
 }
 
-TEST_CASE("a remote killed under load: every device comes back to it") {
+TEST_CASE("after the remote is killed under load, every device comes back to it") {
   Stage stage;
   // mosquitto writes its state down when it ends, not message by message: killed, it loses what it had acknowledged,
   // and its sessions. So no account here: the relay can't keep what the broker forgets.
@@ -87,8 +86,7 @@ TEST_CASE("a remote killed under load: every device comes back to it") {
   CHECK(figures.disturbed == figures.devices);
 }
 
-TEST_CASE(
-    "a remote that takes connections and says nothing: devices are refused in time, in bounded memory, and return") {
+TEST_CASE("while the remote accepts but is silent, devices are refused in time, in bounded memory, and return later") {
   Stage stage({.relayd = {{"remote", {{"connect_timeout", "1s"}}}}});
   const auto workers = stage.relay().workers();
   const auto descriptors = descriptors_of(workers);
@@ -113,8 +111,7 @@ TEST_CASE(
                          "the workers held no more descriptors than before", stage.patience());
 }
 
-TEST_CASE(
-    "a remote that resets each session after CONNACK leaves nothing behind, and all is well when it is sane again") {
+TEST_CASE("a remote that resets each session after CONNACK leaves nothing behind; once it stops, devices are served") {
   Stage stage;
   const auto workers = stage.relay().workers();
   const auto descriptors = descriptors_of(workers);

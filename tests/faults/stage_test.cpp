@@ -5,7 +5,7 @@
 
 using namespace faults;
 
-TEST_CASE("the witness tells a lost, a doubled and an unknown message, and lets pass what QoS 1 may do") {
+TEST_CASE("the witness reports a lost, a duplicated and an unknown message, and accepts what QoS 1 permits") {
   harness::World world({.remote_more = "max_inflight_messages 0", .start = false});
   Witness witness(world.remote->endpoint());
   auto device = world.direct(harness::device_identity("p256", 1));

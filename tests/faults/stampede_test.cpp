@@ -55,22 +55,20 @@ void after_the_remote_restarted(size_t devices) {
 
 }  // namespace
 
-TEST_CASE("a thousand devices that come back at once after relayd was killed are all served, and nothing is lost") {
+TEST_CASE("after relayd is killed, 1,000 devices that return at once are all served, and nothing is lost") {
   after_relayd_died(usual);
 }
 
-TEST_CASE("a thousand devices that come back at once after the remote restarted are all served, and nothing is lost") {
+TEST_CASE("after the remote restarts, 1,000 devices that return at once are all served, and nothing is lost") {
   after_the_remote_restarted(usual);
 }
 
-TEST_CASE(
-    "nearly ten thousand devices that come back at once after relayd was killed are all served, and nothing is lost",
-    "[.][long]") {
+TEST_CASE("after relayd is killed, nearly 10,000 devices that return at once are all served, and nothing is lost",
+          "[.][long]") {
   after_relayd_died(many);
 }
 
-TEST_CASE(
-    "nearly ten thousand devices that come back at once after the remote restarted are all served, and nothing is lost",
-    "[.][long]") {
+TEST_CASE("after the remote restarts, nearly 10,000 devices that return at once are all served, and nothing is lost",
+          "[.][long]") {
   after_the_remote_restarted(many);
 }

@@ -7,7 +7,7 @@
 
 using namespace faults;
 
-TEST_CASE("the supervisor killed under load: workers leave, a new relayd serves all devices, and nothing is lost") {
+TEST_CASE("after the supervisor is killed under load, workers exit, a new relayd serves all devices, nothing is lost") {
   Stage stage;
   stage.relay().relayd().kill();
   stage.relay().log().wait_end();  // the workers have left
@@ -17,7 +17,7 @@ TEST_CASE("the supervisor killed under load: workers leave, a new relayd serves 
   CHECK(stage.finish().seen.losses == stage.fleet().size());
 }
 
-TEST_CASE("a drain under load: 5.0 devices are told 0x8B, relayd leaves with 0, and nothing is lost") {
+TEST_CASE("a drain under load sends 0x8B to 5.0 devices, relayd exits with 0, and nothing is lost") {
   Stage stage;
   stage.relay().relayd().signal(SIGTERM);
   CHECK(stage.relay().relayd().wait(stage.patience()).code == 0);

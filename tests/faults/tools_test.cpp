@@ -88,7 +88,7 @@ class Pinger {
 
 }  // namespace
 
-TEST_CASE("the test's name server: a program is told what the test says, and only that program", "[root]") {
+TEST_CASE("the test's name server gives its answers to the program under test, and to no other", "[root]") {
   NEEDS_ROOT();
   DnsServer dns(own_address());
   dns.answer({"192.0.2.1", "2001:db8::1"});
@@ -108,7 +108,7 @@ TEST_CASE("the test's name server: a program is told what the test says, and onl
   CHECK(read_file("/etc/resolv.conf").find("timeout:1 attempts:1") == std::string::npos);
 }
 
-TEST_CASE("the test's link: delayed, lossy and cut as it was told", "[root]") {
+TEST_CASE("the test's link delays, loses and cuts as configured", "[root]") {
   NEEDS_ROOT();
   ShapedLink link;
   const Echo echo(link);

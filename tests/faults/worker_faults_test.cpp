@@ -19,7 +19,7 @@ TEST_CASE("a worker killed under load costs its own sessions only, and no acknow
   CHECK(stage.fleet().disturbed() == its_devices);
 }
 
-TEST_CASE("all workers killed at once under load: every device comes back, and no acknowledged message is lost") {
+TEST_CASE("after all workers are killed at once under load, every device returns and no acknowledged message is lost") {
   Stage stage;
   for (const auto pid : stage.relay().workers()) REQUIRE(kill(pid, SIGKILL) == 0);
   stage.fleet().wait_for([](const Figures& f) { return f.disturbed == f.devices; }, "all devices noticed",
@@ -29,7 +29,7 @@ TEST_CASE("all workers killed at once under load: every device comes back, and n
   CHECK(stage.relay().relayd().running());
 }
 
-TEST_CASE("a worker that hangs is killed and replaced within worker_watchdog, and the others' sessions go on") {
+TEST_CASE("under load a hung worker is killed and replaced within worker_watchdog; other workers' sessions continue") {
   Stage stage({.relayd = {{"worker_watchdog", "1s"}}});
   const auto its_devices = stage.devices_of(1);
   const auto mark = stage.relay().log().mark();

@@ -25,7 +25,7 @@ std::string answer_to(World& world, std::string_view bytes) {
 
 }  // namespace
 
-TEST_CASE("what is no TLS is refused by one alert that says so") {
+TEST_CASE("bytes that are not TLS get exactly one alert, which names the cause") {
   World world({.remote = RemoteKind::none, .local = false});
   const std::string hello_1_0 =
       record(record_type::handshake,
@@ -58,7 +58,7 @@ TEST_CASE("what is no TLS is refused by one alert that says so") {
   }
 }
 
-TEST_CASE("a device that offers only what is not spoken here is told by an alert, and named with what it offers") {
+TEST_CASE("a device with only unsupported algorithms gets handshake_failure, and the log lists what it offers") {
   World world({.remote = RemoteKind::none, .local = false});
   struct Case {
     const char *suites, *groups, *schemes;
@@ -87,7 +87,7 @@ TEST_CASE("a device that offers only what is not spoken here is told by an alert
   }
 }
 
-TEST_CASE("a device that refuses what the listener chose is named with what it offers") {
+TEST_CASE("when a device refuses the listener's choice, the log lists what the device offers") {
   World world({.remote = RemoteKind::none, .local = false});
   const auto identity = device_identity("p256", 1);
   auto context = TlsContext::client(&identity, authorities().root, TlsVersion::v1_2);
@@ -97,14 +97,14 @@ TEST_CASE("a device that refuses what the listener chose is named with what it o
   CHECK(world.relay().log().wait_text(words).find(", the groups P-521, ") != std::string::npos);
 }
 
-TEST_CASE("a device whose handshake takes too long is told by an alert") {
+TEST_CASE("a device that exceeds handshake_timeout gets an alert") {
   World world({.relayd = {{"listener", {{"handshake_timeout", "200ms"}}}}, .remote = RemoteKind::none, .local = false});
   RawSocket socket(world.relay().endpoint());
   socket.send("\x16\x03\x01");
   CHECK(socket.receive_to_end() == fatal_alert(alert::handshake_failure));
 }
 
-TEST_CASE("a device that keyd does not sign for is told internal_error") {
+TEST_CASE("a device gets internal_error if keyd does not sign") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   World world({.remote = RemoteKind::none, .local = false});
   world.relay().keyd().kill();
@@ -115,7 +115,7 @@ TEST_CASE("a device that keyd does not sign for is told internal_error") {
   CHECK(ending.alert_code == alert::internal_error);
 }
 
-TEST_CASE("a remote broker is told internal_error if keyd does not sign for the device") {
+TEST_CASE("a remote broker gets internal_error if keyd does not sign for the device") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   World world({.remote = RemoteKind::captured, .local = false, .remote_version = version});
   const auto identity = device_identity("p256", 1);
@@ -130,7 +130,7 @@ TEST_CASE("a remote broker is told internal_error if keyd does not sign for the 
   CHECK(device.tls().read_packet().bytes == std::string("\x20\x02\x00\x03", 4));
 }
 
-TEST_CASE("a device's record that was changed on the way ends the session by bad_record_mac, not as if by its end") {
+TEST_CASE("a device's record altered in transit ends the session with bad_record_mac, not like a normal close") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   World world({.remote = RemoteKind::none, .local = false});
   const auto identity = device_identity("p256", 1);
@@ -143,7 +143,7 @@ TEST_CASE("a device's record that was changed on the way ends the session by bad
   CHECK(device.alert() == alert::bad_record_mac);
 }
 
-TEST_CASE("a device with no cipher suite or group in common is told so, and the log says what it offers") {
+TEST_CASE("a device with no common cipher suite or group gets handshake_failure, and the log says what it offers") {
   World world({.remote = RemoteKind::none, .local = false});
   const auto identity = device_identity("p256", 1);
   const auto context = TlsContext::client(&identity, authorities().root, TlsVersion::v1_2);
@@ -154,7 +154,7 @@ TEST_CASE("a device with no cipher suite or group in common is told so, and the 
   world.relay().log().wait_text("it offers the cipher suites C023 C00A, the groups P-256 secp256k1");
 }
 
-TEST_CASE("a device that offers more than 150 cipher suites is answered") {
+TEST_CASE("a device may offer more than 150 cipher suites") {
   World world({.remote = RemoteKind::none, .local = false});
   const auto identity = device_identity("p256", 1);
   auto device = RawTls::client(RawSocket(world.relay().endpoint()),

@@ -26,7 +26,7 @@ std::string spki_of(const Identity& identity) {
 
 }  // namespace
 
-TEST_CASE("audit: the lookup and both signatures have their lines when the device gets its CONNACK") {
+TEST_CASE("audit: the lookup and both signatures are recorded before the device gets its CONNACK") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -60,7 +60,7 @@ TEST_CASE("audit: the lookup and both signatures have their lines when the devic
   CHECK(signs[0].at("session") == signs[1].at("session"));
 }
 
-TEST_CASE("audit: lines are numbered without a gap and each names the one before") {
+TEST_CASE("audit: lines are numbered without gaps, and each carries the hash of the one before") {
   World world;
   for (int i = 0; i < 5; ++i) {
     const auto identity = device_identity("p256", i + 1);
@@ -78,7 +78,7 @@ TEST_CASE("audit: lines are numbered without a gap and each names the one before
   }
 }
 
-TEST_CASE("audit: a lookup without a key and one with a wrong key are on record, too") {
+TEST_CASE("audit: a lookup that finds no key, and one that finds the wrong key, are recorded") {
   World world;
   world.give_key("wrong", device_identity("p256", 2));
   const auto identity = device_identity("p256", 1);
@@ -103,7 +103,7 @@ TEST_CASE("audit: a client id can't forge a line") {
   CHECK(lookups[0].at("client_id") == id);
 }
 
-TEST_CASE("audit: what can't be written down is not signed") {
+TEST_CASE("audit: keyd does not sign what it cannot record") {
   World world({.relayd = {{"sign_timeout", "500ms"}}, .audit_file = "/dev/full", .start = false});
   const auto identity = device_identity("p256", 1);
   try {
@@ -115,7 +115,7 @@ TEST_CASE("audit: what can't be written down is not signed") {
   device.refused_handshake();
 }
 
-TEST_CASE("keyd answers no user that is not allowed, not even root", "[root]") {
+TEST_CASE("keyd refuses every user that is not allowed, even root", "[root]") {
   NEEDS_ROOT();
   World world;
   const auto socket_path = (world.directory / "relay/run/sign.sock").string();

@@ -27,7 +27,7 @@ void check_refused(const Finished& finished, const std::vector<std::string>& nam
 
 }  // namespace
 
-TEST_CASE("bad input: a configuration that is no JSON is named with line and column") {
+TEST_CASE("bad input: a configuration that is not JSON is reported with line and column") {
   Idle idle;
   SECTION("keyd") {
     write_file(idle.relay.keyd_configuration(), "{\n  \"private_keys_dir\": \"/x\",\n  \"socket\" \"/y\"\n}\n");
@@ -39,7 +39,7 @@ TEST_CASE("bad input: a configuration that is no JSON is named with line and col
   }
 }
 
-TEST_CASE("bad input: a configuration that is not there is named") {
+TEST_CASE("bad input: a missing configuration file is reported with its path") {
   Idle idle;
   fs::remove(idle.relay.keyd_configuration());
   fs::remove(idle.relay.relayd_configuration());
@@ -47,7 +47,7 @@ TEST_CASE("bad input: a configuration that is not there is named") {
   check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), "No such file"});
 }
 
-TEST_CASE("bad input: an unknown key is named, with those that exist") {
+TEST_CASE("bad input: an unknown setting is named, together with the valid ones") {
   Idle idle;
   SECTION("keyd") {
     idle.relay.patch_keyd({{"private_key_dir", "/x"}});
@@ -63,7 +63,7 @@ TEST_CASE("bad input: an unknown key is named, with those that exist") {
   }
 }
 
-TEST_CASE("bad input: a value of the wrong type or out of range is named with its path") {
+TEST_CASE("bad input: a value of the wrong type or out of range is reported with its JSON path") {
   Idle idle;
   const auto& [change, path] = GENERATE(table<Json, std::string>({
       {{{"remote_port", "8883"}}, "remote_port"},
@@ -79,7 +79,7 @@ TEST_CASE("bad input: a value of the wrong type or out of range is named with it
   check_refused(idle.relay.run_relayd(), {idle.relay.relayd_configuration(), path});
 }
 
-TEST_CASE("bad input: a setting that must be there is named") {
+TEST_CASE("bad input: a missing required setting is named") {
   Idle idle;
   SECTION("remote_host") {
     idle.relay.patch_relayd({{"remote_host", nullptr}});
@@ -91,7 +91,7 @@ TEST_CASE("bad input: a setting that must be there is named") {
   }
 }
 
-TEST_CASE("bad input: a private_keys_dir that is no folder") {
+TEST_CASE("bad input: a private_keys_dir that is not a directory stops keyd") {
   Idle idle;
   const auto path = idle.world.directory / "a-file";
   write_file(path, "x");
@@ -99,7 +99,7 @@ TEST_CASE("bad input: a private_keys_dir that is no folder") {
   check_refused(idle.relay.run_keyd(), {"private_keys_dir", path});
 }
 
-TEST_CASE("bad input: a listener key that can't be used") {
+TEST_CASE("bad input: an unusable listener key is reported") {
   Idle idle;
   const auto path = idle.world.directory / "broken.key";
   write_file(path, "garbage");
@@ -109,7 +109,7 @@ TEST_CASE("bad input: a listener key that can't be used") {
   check_refused(idle.relay.run_keyd(), {"listener_keyfile", path});
 }
 
-TEST_CASE("keyd serves without a listener key, says how to install it, and uses it once it is there") {
+TEST_CASE("keyd starts without a listener key, says how to install it, and uses it once it exists") {
   Idle idle;
   const auto key = idle.world.directory / "relay/listener.key";
   fs::rename(key, idle.world.directory / "aside.key");
@@ -128,13 +128,13 @@ TEST_CASE("keyd serves without a listener key, says how to install it, and uses 
   idle.world.device(device_identity("p256", 1)).join("local").ping();
 }
 
-TEST_CASE("bad input: a user in allowed_users that does not exist") {
+TEST_CASE("bad input: an unknown user in allowed_users is named") {
   Idle idle;
   idle.relay.patch_keyd({{"allowed_users", {"no-such-user-at-all"}}});
   check_refused(idle.relay.run_keyd(), {idle.relay.keyd_configuration(), "allowed_users", "no-such-user-at-all"});
 }
 
-TEST_CASE("relayd that nobody has set up: one line names all that is missing, and how to go on") {
+TEST_CASE("an unconfigured relayd names everything that is missing, and the next step, in one line") {
   Idle idle;
   const auto etc = idle.world.directory / "etc";
   fs::create_directory(etc);
@@ -159,19 +159,19 @@ TEST_CASE("relayd that nobody has set up: one line names all that is missing, an
   check_refused(idle.relay.run_relayd(), {"workers: found 0 (number)"});
 }
 
-TEST_CASE("bad input: a listener certificate that is not there, is garbage, or is not its key's") {
+TEST_CASE("bad input: a listener certificate that is missing, garbage or does not match its key is reported") {
   Idle idle;
   idle.relay.start_keyd();
   const auto path = idle.world.directory / "other.pem";
   SECTION("missing") {}
   SECTION("garbage") { write_file(path, "garbage"); }
-  SECTION("another's") { fs::copy_file(device_identity("p256", 1).certificate, path); }
-  SECTION("another's, of another type") { fs::copy_file(device_identity("rsa2048", 1).certificate, path); }
+  SECTION("another key's") { fs::copy_file(device_identity("p256", 1).certificate, path); }
+  SECTION("another key's, of another type") { fs::copy_file(device_identity("rsa2048", 1).certificate, path); }
   idle.relay.patch_relayd({{"listener", {{"certfile", path}}}});
   check_refused(idle.relay.run_relayd(), {"listener.certfile", path});
 }
 
-TEST_CASE("bad input: an authorities' file that is not there or is garbage") {
+TEST_CASE("bad input: a CA file that is missing, garbage or empty is reported") {
   Idle idle;
   idle.relay.start_keyd();
   const auto path = idle.world.directory / "authorities.pem";

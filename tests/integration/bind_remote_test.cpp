@@ -76,7 +76,7 @@ TEST_CASE("with bind_remote a device whose certificate has a compressed point re
   for (const auto& line : device_signatures(world)) CHECK(line.at("result") == "ok");
 }
 
-TEST_CASE("with bind_remote a device's key signs nothing towards another server of the same authority") {
+TEST_CASE("with bind_remote a device's key signs nothing for another server of the same authority") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   // relayd is content with this remote: it goes by own_address(). keyd is told of another one.
   World world({.keyd = bound_to("broker.example"), .remote_version = version});
@@ -84,19 +84,19 @@ TEST_CASE("with bind_remote a device's key signs nothing towards another server 
   CHECK(world.remote->log().count_text("New client connected") == 0);
 }
 
-TEST_CASE("with bind_remote a device's key signs nothing towards a server of another authority") {
+TEST_CASE("with bind_remote a device's key signs nothing for a server of another authority") {
   World world({.keyd = bound_to(own_address(), strange_authorities().root)});
   check_nothing_signed(world, "in " + strange_authorities().root.string());
 }
 
-TEST_CASE("with bind_remote a listener's signature and a device without a key are as ever") {
+TEST_CASE("with bind_remote the listener still signs, and a device without a key still stays local") {
   World world({.keyd = bound_to(own_address())});
   auto device = world.device(device_identity("p256", 1));
   device.join("keyless");
   CHECK(world.local->connections_of("keyless") == 1);
 }
 
-TEST_CASE("without bind_remote the hash of the handshake is what a worker sends, and any server is reached") {
+TEST_CASE("without bind_remote a worker sends only the handshake's hash, and the key signs for any server") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -108,7 +108,7 @@ TEST_CASE("without bind_remote the hash of the handshake is what a worker sends,
   CHECK(lines[0].at("kind").get<std::string>().find("bound") == std::string::npos);
 }
 
-TEST_CASE("with bind_remote a restarted worker and a restarted keyd go on as before") {
+TEST_CASE("with bind_remote devices are served again after a worker or keyd restarts") {
   World world({.keyd = bound_to(own_address())});
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -130,25 +130,25 @@ TEST_CASE("an unusable bind_remote.cacertfile stops keyd with the setting, the f
     CHECK(ended.err.find(part) != std::string::npos);
 }
 
-TEST_CASE("a notary that is not there, or can't be executed, stops keyd with its path") {
+TEST_CASE("a missing or unusable notary program stops keyd, which reports its path") {
   World world({.start = false});
   world.relay().patch_keyd(bound_to(own_address()));
   const auto notary = world.directory / "libexec/mqtt-keyd-notary";
   std::string cause;
-  SECTION("it is not there") {
+  SECTION("the program is missing") {
     fs::remove(notary);
     cause = "No such file";
   }
-  SECTION("it may not be executed") {
+  SECTION("the program is not executable") {
     fs::permissions(notary, fs::perms::owner_read);
     cause = "Permission denied";
   }
-  SECTION("it is no program") {
+  SECTION("the file is not a program") {
     write_file(notary, "hello");
     fs::permissions(notary, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
     cause = "Exec format error";
   }
-  SECTION("it ends at once") {
+  SECTION("the program exits at once") {
     fs::remove(notary);
     fs::copy_file("/bin/false", notary);
     cause = "ended before it could answer: exit status 1";
@@ -159,7 +159,7 @@ TEST_CASE("a notary that is not there, or can't be executed, stops keyd with its
     CHECK(ended.err.find(part) != std::string::npos);
 }
 
-TEST_CASE("with bind_remote the notary is a program of its own, and has libcrypto where keyd has none", "[root]") {
+TEST_CASE("with bind_remote the notary is a separate program; it has libcrypto and keyd does not", "[root]") {
   NEEDS_ROOT();  // to look into the processes
   World world({.keyd = bound_to(own_address())});
   const auto maps = [](pid_t pid) { return read_file("/proc/" + std::to_string(pid) + "/maps"); };

@@ -23,7 +23,7 @@ int any_level() { return GENERATE(mqtt::v31, mqtt::v311, mqtt::v5); }
 
 }  // namespace
 
-TEST_CASE("the CONNECT that the remote gets is the device's, byte for byte") {
+TEST_CASE("the remote receives the device's CONNECT byte for byte") {
   World world({.remote = RemoteKind::captured});
   const auto identity = device_identity("p256", 1);
   world.give_key("alpha", identity);
@@ -44,7 +44,7 @@ TEST_CASE("the CONNECT that the remote gets is the device's, byte for byte") {
   }
 }
 
-TEST_CASE("a CONNECT that comes byte by byte arrives whole") {
+TEST_CASE("a CONNECT sent one byte at a time arrives whole") {
   World world({.remote = RemoteKind::captured});
   const auto identity = device_identity("p256", 1);
   world.give_key("alpha", identity);
@@ -55,7 +55,7 @@ TEST_CASE("a CONNECT that comes byte by byte arrives whole") {
   CHECK((remote.read_exactly(connect.size()) == connect));
 }
 
-TEST_CASE("a CONNECT with a will of sixty thousand bytes arrives whole") {
+TEST_CASE("a CONNECT with a will of 60,000 bytes arrives whole") {
   World world({.remote = RemoteKind::captured});
   const auto identity = device_identity("p256", 1);
   world.give_key("alpha", identity);
@@ -67,7 +67,7 @@ TEST_CASE("a CONNECT with a will of sixty thousand bytes arrives whole") {
   CHECK((remote.read_exactly(connect.size()) == connect));
 }
 
-TEST_CASE("CONNECT, PUBLISH, DISCONNECT and FIN in one write: the PUBLISH arrives") {
+TEST_CASE("a PUBLISH arrives even if CONNECT, PUBLISH, DISCONNECT and FIN come in one write") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("alpha", identity);
@@ -87,7 +87,7 @@ TEST_CASE("CONNECT, PUBLISH, DISCONNECT and FIN in one write: the PUBLISH arrive
   }
 }
 
-TEST_CASE("what a device sends behind its CONNECT arrives in order, all of it, and then its end") {
+TEST_CASE("everything that a device sends after its CONNECT arrives complete and in order, and then its close") {
   World world({.remote = RemoteKind::captured});
   const auto identity = device_identity("p256", 1);
   world.give_key("alpha", identity);
@@ -105,7 +105,7 @@ TEST_CASE("what a device sends behind its CONNECT arrives in order, all of it, a
   CHECK(ending.how == Ending::close_notify);
 }
 
-TEST_CASE("what the remote sends behind its CONNACK arrives in order, all of it, and then its end") {
+TEST_CASE("everything that the remote sends after its CONNACK arrives complete and in order, and then its close") {
   World world({.remote = RemoteKind::captured});
   const auto identity = device_identity("p256", 1);
   world.give_key("alpha", identity);
@@ -119,7 +119,7 @@ TEST_CASE("what the remote sends behind its CONNACK arrives in order, all of it,
   CHECK((device.tls().read_to_end().leftover == all));
 }
 
-TEST_CASE("the relay answers no PINGREQ of its own") {
+TEST_CASE("the relay never answers a PINGREQ itself") {
   World world({.remote = RemoteKind::captured});
   const auto identity = device_identity("p256", 1);
   world.give_key("alpha", identity);

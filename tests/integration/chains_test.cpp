@@ -61,7 +61,7 @@ constexpr TlsVersion kVersions[] = {TlsVersion::v1_2, TlsVersion::v1_3};
 
 }  // namespace
 
-TEST_CASE("chains: what devices of the field show is accepted, in TLS 1.2 and 1.3") {
+TEST_CASE("chains: the chains that real devices send are accepted in TLS 1.2 and 1.3") {
   const auto root = field::root("Root"), other = field::root("Other");
   const auto one = field::below(root, "One"), two = field::below(one, "Two");
   const auto old_root =
@@ -101,7 +101,7 @@ TEST_CASE("chains: what devices of the field show is accepted, in TLS 1.2 and 1.
     }
 }
 
-TEST_CASE("chains: as many intermediates as depth allows, and no more") {
+TEST_CASE("chains: a chain may have as many intermediates as depth allows, and no more") {
   const auto root = field::root("Root");
   std::vector<pki::Identity> chain{field::below(root, "1")};
   while (chain.size() < 11) chain.insert(chain.begin(), field::below(chain.front(), std::to_string(chain.size() + 1)));
@@ -115,20 +115,20 @@ TEST_CASE("chains: as many intermediates as depth allows, and no more") {
   }
 }
 
-TEST_CASE("chains: partial_chain lets a chain end at an intermediate of cacertfile, and its absence is named") {
+TEST_CASE("chains: only with partial_chain may a chain end at an intermediate in cacertfile; the log says so") {
   const auto root = field::root("Root"), one = field::below(root, "One");
   const std::vector<pki::Identity> chain{field::device(one)};
-  SECTION("by default not") {
+  SECTION("it is off by default") {
     Door door({one});
     for (const TlsVersion version : kVersions) CHECK(door.refuses(chain, version, "set partial_chain") == 48);
   }
-  SECTION("if set") {
+  SECTION("it is set") {
     Door door({one}, {{"partial_chain", true}});
     for (const TlsVersion version : kVersions) door.lets_in(chain, version);
   }
 }
 
-TEST_CASE("chains: what one device showed helps no other") {
+TEST_CASE("chains: a certificate that one device sent never helps another device") {
   const auto root = field::root("Root"), one = field::below(root, "One");
   Door door({root});
   for (const TlsVersion version : kVersions) {
@@ -137,8 +137,7 @@ TEST_CASE("chains: what one device showed helps no other") {
   }
 }
 
-TEST_CASE(
-    "chains: a refused device gets the alert of the cause, once, and the log names certificate, cause and remedy") {
+TEST_CASE("chains: a refused device gets one alert that fits the cause; the log names certificate, cause and remedy") {
   const auto root = field::root("Root"), stranger = field::root("Stranger");
   const auto limited = field::below(root, "Limited", "nameConstraints=critical,permitted;DNS:a.example\n");
   const auto sub = field::below(limited, "Sub");
@@ -201,7 +200,7 @@ TEST_CASE(
   for (const TlsVersion version : kVersions) door->lets_in({field::device(root, named("good"))}, version);
 }
 
-TEST_CASE("chains: a device that shows no certificate, as it has no scheme for its key, is told so") {
+TEST_CASE("chains: a device that sends no certificate for lack of a usable scheme is refused, and the log says why") {
   const auto root = field::root("Root");
   Door door({root});
   for (const TlsVersion version : kVersions) {
@@ -212,7 +211,7 @@ TEST_CASE("chains: a device that shows no certificate, as it has no scheme for i
   }
 }
 
-TEST_CASE("chains: what a device shows goes upstream byte for byte, whatever its shape") {
+TEST_CASE("chains: the remote receives the device's chain byte for byte, whatever its shape") {
   TempDir directory;
   const auto root = field::root("Root"), one = field::below(root, "One"), two = field::below(one, "Two");
   const auto other = field::root("Other");
@@ -248,8 +247,7 @@ TEST_CASE("chains: what a device shows goes upstream byte for byte, whatever its
     }
 }
 
-TEST_CASE(
-    "chains: a remote that is refused gets the alert of the cause, and the log names certificate, cause and remedy") {
+TEST_CASE("chains: a refused remote gets an alert that fits the cause; the log names certificate, cause and remedy") {
   TempDir directory;
   const auto root = field::root("Root"), stranger = field::root("Stranger"), one = field::below(root, "One");
   const std::string here = "IP:" + own_address();

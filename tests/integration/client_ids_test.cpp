@@ -21,7 +21,7 @@ void lay_bait(World& world, const Identity& identity) {
 
 }  // namespace
 
-TEST_CASE("client ids that are paths have no key: the device is local") {
+TEST_CASE("a client id that is a path has no key, so the device stays local") {
   World world;
   const auto identity = device_identity("p256", 1);
   lay_bait(world, identity);
@@ -39,7 +39,7 @@ TEST_CASE("client ids that are paths have no key: the device is local") {
   CHECK(world.remote->user_of("x") == identity.name);
 }
 
-TEST_CASE("absolute paths as client ids have no key") {
+TEST_CASE("a client id that is an absolute path has no key") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("x", identity);
@@ -50,7 +50,7 @@ TEST_CASE("absolute paths as client ids have no key") {
   CHECK(world.remote_connections() == 0);
 }
 
-TEST_CASE("an empty client id has no key: the local broker gives it a name") {
+TEST_CASE("an empty client id has no key, and the local broker assigns an id") {
   World world;
   const auto identity = device_identity("p256", 1);
   lay_bait(world, identity);
@@ -64,7 +64,7 @@ TEST_CASE("an empty client id has no key: the local broker gives it a name") {
   CHECK(world.refusal(identity, "", mqtt::v31) == 2);
 }
 
-TEST_CASE("a client id of 65,535 bytes has no key: the device is local") {
+TEST_CASE("a client id of 65,535 bytes has no key, so the device stays local") {
   World world;
   const auto identity = device_identity("p256", 1);
   for (const size_t size : {size_t{65'535}, size_t{252}}) {
@@ -77,7 +77,7 @@ TEST_CASE("a client id of 65,535 bytes has no key: the device is local") {
   CHECK(world.remote_connections() == 0);
 }
 
-TEST_CASE("the longest client id whose file name fits has its key") {
+TEST_CASE("the longest client id that fits in a file name finds its key") {
   World world;
   const auto identity = device_identity("p256", 1);
   const std::string id(251, 'x');  // and ".pem" make the 255 that a file name may have
@@ -102,7 +102,7 @@ TEST_CASE("a NUL in the client id is malformed MQTT") {
   CHECK(world.local->log().count_text("New connection from") == 0);
 }
 
-TEST_CASE("a first packet that is no CONNECT closes the connection") {
+TEST_CASE("a first packet that is not a CONNECT closes the connection") {
   World world;
   const auto identity = device_identity("p256", 1);
   for (const std::string& first :
@@ -116,7 +116,7 @@ TEST_CASE("a first packet that is no CONNECT closes the connection") {
   CHECK(world.local->log().count_text("New connection from") == 0);
 }
 
-TEST_CASE("a protocol version that nobody speaks gets its CONNACK") {
+TEST_CASE("an unknown protocol version gets the CONNACK that says so") {
   World world;
   const auto identity = device_identity("p256", 1);
   auto bytes = mqtt::connect({.client_id = "x"});

@@ -50,15 +50,15 @@ void relays_as_itself(const std::vector<std::string>& command, const std::string
 
 }  // namespace
 
-TEST_CASE("Eclipse Paho relays QoS 1 and 2 as the device that its certificate names") {
+TEST_CASE("Eclipse Paho sends QoS 1 and 2 through the relay under the name in its certificate") {
   relays_as_itself({"/usr/bin/python3", "paho_client.py"}, GENERATE(std::string("4"), std::string("5")));
 }
 
-TEST_CASE("MQTT.js relays QoS 1 and 2 as the device that its certificate names") {
+TEST_CASE("MQTT.js sends QoS 1 and 2 through the relay under the name in its certificate") {
   relays_as_itself({"node", "mqttjs_client.js"}, GENERATE(std::string("4"), std::string("5")));
 }
 
-TEST_CASE("mosquitto's own clients relay in both directions as the devices that their certificates name") {
+TEST_CASE("mosquitto's clients send and receive through the relay under the names in their certificates") {
   World world;
   const Identity reader = device_identity("p256", 1), writer = device_identity("rsa2048", 2);
   world.give_key("reader", reader);

@@ -60,7 +60,7 @@ pki::Crl list(const pki::Identity& ca, const std::vector<pki::Identity>& revoked
 
 }  // namespace
 
-TEST_CASE("CRLs: lists as the field has them refuse whom they revoke, and nobody else") {
+TEST_CASE("CRLs: real-world lists refuse the devices that they revoke, and no others") {
   const auto root = field::root("Root"), sub = field::below(root, "Sub"), retired = field::root("Retired");
   const auto good = field::device(root), bad = field::device(root);
   const auto sub_good = field::device(sub), sub_bad = field::device(sub);
@@ -93,9 +93,7 @@ TEST_CASE("CRLs: crl_check chain refuses the devices of a revoked sub-CA; leaf d
   CHECK(gateway.lets_in({device, sub}) == !chain);
 }
 
-TEST_CASE(
-    "CRLs: one that has run out refuses its issuer's devices only, is named in log, status and check, and a new file "
-    "mends it") {
+TEST_CASE("CRLs: an expired CRL refuses only its issuer's devices, and log, status and check name it until replaced") {
   const auto root = field::root("Root"), other = field::root("Other");
   const auto device = field::device(root), others = field::device(other);
   Gateway gateway;
@@ -118,7 +116,7 @@ TEST_CASE(
   CHECK(trust().empty());
 }
 
-TEST_CASE("CRLs: one that runs out while relayd serves, and a CA that becomes valid, count from that second on") {
+TEST_CASE("CRLs: a CRL that expires and a CA that becomes valid at run time take effect within that second") {
   const auto root = field::root("Root");
   const auto device = field::device(root);
   Gateway gateway;
@@ -129,7 +127,7 @@ TEST_CASE("CRLs: one that runs out while relayd serves, and a CA that becomes va
   CHECK_FALSE(gateway.lets_in({device}));
 }
 
-TEST_CASE("CRLs: a critical extension that nobody knows refuses that issuer's devices, and relayd serves") {
+TEST_CASE("CRLs: an unknown critical extension refuses that issuer's devices, and relayd serves all others") {
   const auto root = field::root("Root"), other = field::root("Other");
   Gateway gateway;
   gateway.start({root, other}, {list(root, {}, -3600, 86'400, 1, "1.2.3.4.5=critical,ASN1:NULL\n"), list(other, {})});
@@ -138,7 +136,7 @@ TEST_CASE("CRLs: a critical extension that nobody knows refuses that issuer's de
   CHECK(gateway.lets_in({field::device(other)}));
 }
 
-TEST_CASE("CRLs: a CA that is not valid yet is no reason not to start; the clock is named, and time mends it") {
+TEST_CASE("CRLs: relayd starts with a CA that is not yet valid, suspects the clock, and accepts the CA in time") {
   const int64_t begins = field::now() + 6;
   auto shape = field::current({.subject = pki::cn("Young"), .extensions = pki::kCa});
   shape.from = begins;
@@ -153,7 +151,7 @@ TEST_CASE("CRLs: a CA that is not valid yet is no reason not to start; the clock
   CHECK(gateway.lets_in({device}));
 }
 
-TEST_CASE("CRLs: a file that is no CRL changes nothing at a reload, and is named") {
+TEST_CASE("CRLs: a reload with a file that is not a CRL changes nothing and names the file") {
   const auto root = field::root("Root");
   const auto device = field::device(root);
   Gateway gateway;

@@ -33,14 +33,14 @@ int any_level() { return GENERATE(mqtt::v31, mqtt::v311, mqtt::v5); }
 
 }  // namespace
 
-TEST_CASE("a device that vanishes: its will is fired") {
+TEST_CASE("the will of a device that vanishes is sent") {
   const int level = any_level();
   Stage stage;
   auto device = stage.device(level);
   SECTION("by RST") { device.tls().vanish(); }
   SECTION("by FIN") { device.tls().fin(); }
   SECTION("by close_notify without DISCONNECT") { device.tls().close_notify_and_fin(); }
-  SECTION("in the midst of a packet") {
+  SECTION("in the middle of a packet") {
     device.tls().send(mqtt::publish({.topic = "any/t", .payload = std::string(1000, 'x')}).substr(0, 500));
     device.tls().vanish();
   }
@@ -48,12 +48,12 @@ TEST_CASE("a device that vanishes: its will is fired") {
   CHECK(will.payload == "gone");
 }
 
-TEST_CASE("a device that disconnects: its will is not fired") {
+TEST_CASE("the will of a device that disconnects is not sent") {
   const int level = any_level();
   Stage stage;
   auto device = stage.device(level);
-  SECTION("DISCONNECT and then a polite close") { device.disconnect(); }
-  SECTION("DISCONNECT and then RST") {
+  SECTION("DISCONNECT, then close_notify and FIN") { device.disconnect(); }
+  SECTION("DISCONNECT, then RST") {
     device.tls().send(mqtt::disconnect(level));
     CHECK(device.tls().read_to_end().leftover.empty());
     device.tls().vanish();
@@ -64,7 +64,7 @@ TEST_CASE("a device that disconnects: its will is not fired") {
   CHECK(stage.observer.waiting_messages() == 0);
 }
 
-TEST_CASE("a relay that is killed: the wills of its devices are fired") {
+TEST_CASE("when the relay is killed, the wills of its devices are sent") {
   Stage stage;
   auto device = stage.device(mqtt::v311);
   stage.world.relay().relayd().kill();

@@ -76,17 +76,17 @@ struct Pair {
 
 }  // namespace
 
-TEST_CASE("a device that reads slowly: the worker's memory stays flat and nothing is lost") {
+TEST_CASE("with a device that reads slowly, the worker's memory stays flat and nothing is lost") {
   Pair pair;
   check_flat(pair.world, pair.remote, pair.device, fifty_megabytes());
 }
 
-TEST_CASE("a remote that reads slowly: the worker's memory stays flat and nothing is lost") {
+TEST_CASE("with a remote that reads slowly, the worker's memory stays flat and nothing is lost") {
   Pair pair;
   check_flat(pair.world, pair.device, pair.remote, fifty_megabytes());
 }
 
-TEST_CASE("a slow reader holds up nobody else") {
+TEST_CASE("a slow reader does not delay other sessions") {
   World world({.remote = RemoteKind::captured});
   std::vector<TlsStream> devices, remotes;
   for (int i = 0; i < 2; ++i) {
@@ -108,7 +108,7 @@ TEST_CASE("a slow reader holds up nobody else") {
   }
 }
 
-TEST_CASE("what a device sends behind its CONNECT waits bounded while the remote is slow to answer") {
+TEST_CASE("while the remote is slow to answer, the relay buffers a bounded amount from the device") {
   World world({.remote = RemoteKind::captured});
   const auto identity = device_identity("p256", 1);
   world.give_key("flood", identity);
@@ -122,7 +122,7 @@ TEST_CASE("what a device sends behind its CONNECT waits bounded while the remote
   CHECK(peak_memory(worker) < before + allowed_growth);
 }
 
-TEST_CASE("two hundred sessions leave the worker's descriptors as they were", "[root]") {
+TEST_CASE("after 200 sessions the worker has as many descriptors as before", "[root]") {
   NEEDS_ROOT();
   World world({.relayd = {{"remote", {{"connack_timeout", "5s"}}}}});
   const auto identity = device_identity("p256", 1);

@@ -64,7 +64,7 @@ TEST_CASE("harness: the remote refuses a certificate that its authority did not 
   }
 }
 
-TEST_CASE("harness: a remote can be held to one TLS version") {
+TEST_CASE("harness: a remote can be restricted to one TLS version") {
   Remote remote({.version = TlsVersion::v1_2});
   const auto identity = device_identity("p256", 1);
   CHECK(Device(identity, remote.broker.endpoint()).tls().version() == "TLSv1.2");
@@ -87,7 +87,7 @@ TEST_CASE("harness: messages of all three QoS levels and versions arrive") {
   }
 }
 
-TEST_CASE("harness: endings are told apart") {
+TEST_CASE("harness: the kinds of connection end can be told apart") {
   TempDir directory;
   const auto server = server_identity("captured", "p256", directory.path());
   CapturingRemote remote({own_address(), ports::remote}, server, authorities().root);
@@ -108,7 +108,7 @@ TEST_CASE("harness: endings are told apart") {
   CHECK(ending_after([](TlsStream& s) { s.vanish(); }) == Ending::reset);
 }
 
-TEST_CASE("harness: a process dies with its owner, and its end is told") {
+TEST_CASE("harness: a process dies with its owner object, and its exit status is reported") {
   Process sleeper({.argv = {"sleep", "1000"}});
   CHECK(sleeper.running());
   CHECK(sleeper.kill().signal == SIGKILL);
@@ -121,7 +121,7 @@ TEST_CASE("harness: a process dies with its owner, and its end is told") {
   CHECK(kill(pid, 0) != 0);
 }
 
-TEST_CASE("harness: a wait that is not fulfilled fails") {
+TEST_CASE("harness: a wait fails if its event never comes") {
   Process quiet({.argv = {"cat", "/dev/null"}});
   CHECK_THROWS_AS(quiet.out().wait_text("something"), Failure);
   TempDir directory;
@@ -129,7 +129,7 @@ TEST_CASE("harness: a wait that is not fulfilled fails") {
   CHECK_THROWS_AS(notify.wait_ready(quiet), Failure);
 }
 
-TEST_CASE("harness: a key that lies in a process's memory is found there") {
+TEST_CASE("harness: a key in a process's memory is found there") {
   NEEDS_NO_SANITIZER();
   const auto type = GENERATE(std::string("rsa2048"), "p256", "p384", "p521", "ed25519");
   const auto needles = secrets_of(device_identity(type, 1).key);

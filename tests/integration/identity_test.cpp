@@ -28,7 +28,7 @@ std::vector<std::string> chain_in(const fs::path& file) {
 
 }  // namespace
 
-TEST_CASE("twenty devices at once, and the remote sees each one's own certificate") {
+TEST_CASE("with 20 devices at once, the remote sees each device's own certificate") {
   constexpr int count = 20;
   World world({.relayd = {{"workers", 2}}});
   const std::vector<std::string> types = {"rsa2048", "p256", "p384", "p521", "ed25519"};
@@ -72,7 +72,7 @@ TEST_CASE("twenty devices at once, and the remote sees each one's own certificat
   }
 }
 
-TEST_CASE("a device can't write as another one") {
+TEST_CASE("a device cannot publish as another device") {
   World world;
   const auto honest = device_identity("p256", 1), forger = device_identity("p256", 2);
   world.give_key("honest", honest);
@@ -90,7 +90,7 @@ TEST_CASE("a device can't write as another one") {
   CHECK(observer.next_message().payload == "true");
 }
 
-TEST_CASE("the remote is shown the very chain that the device showed") {
+TEST_CASE("the remote receives exactly the chain that the device sent") {
   World world({.remote = RemoteKind::captured});
   for (const auto& type : key_types) {
     CAPTURE(type);

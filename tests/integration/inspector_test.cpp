@@ -18,19 +18,19 @@ Finished run_with_inspector(const fs::path& instead) {
 
 }  // namespace
 
-TEST_CASE("an inspector that gives no answer ends a start with 1, so that the service manager tries again") {
+TEST_CASE("if the inspector does not answer, relayd exits with 1 and the service manager tries again") {
   const auto ended = run_with_inspector("/bin/false");
   CHECK(ended.status.code == 1);
   CHECK(ended.err.find("mqtt-relayd-inspector ended with exit status 1") != std::string::npos);
 }
 
-TEST_CASE("an inspector that answers something else is not believed") {
+TEST_CASE("relayd does not trust a malformed answer from the inspector") {
   const auto ended = run_with_inspector("/bin/true");
   CHECK(ended.status.code == 1);
   CHECK(ended.err.find("mqtt-relayd-inspector gave a malformed answer") != std::string::npos);
 }
 
-TEST_CASE("an inspector that is not there ends a start with its path") {
+TEST_CASE("if the inspector program is missing, relayd exits and reports its path") {
   const auto ended = run_with_inspector("");
   CHECK(ended.status.code == 1);
   CHECK(ended.err.find("libexec/mqtt-relayd-inspector") != std::string::npos);

@@ -57,7 +57,7 @@ TEST_CASE("no relay process holds a byte of any private key", "[root]") {
   CHECK(search_memory(world.relay().keyd().pid(), needles).empty() == secret);
 }
 
-TEST_CASE("no process of the relay's own user can look into a worker, the supervisor or keyd", "[root]") {
+TEST_CASE("no process of the relay's user can read the memory of a worker, the supervisor or keyd", "[root]") {
   NEEDS_ROOT();
   World world;
   // The probe works on a process that does not mind.
@@ -70,7 +70,7 @@ TEST_CASE("no process of the relay's own user can look into a worker, the superv
   CHECK_FALSE(can_look_into(keyd_user, world.relay().keyd().pid()));
 }
 
-TEST_CASE("keyd and the workers leave no core, gain no privileges and keep none") {
+TEST_CASE("keyd and the workers dump no core and have no privileges, nor can they gain any") {
   World world;
   auto pids = world.relay().workers();
   REQUIRE(pids.size() == 1);
@@ -91,7 +91,7 @@ TEST_CASE("keyd's memory is locked") {
   CHECK(std::stoul(status_field(world.relay().keyd().pid(), "VmLck")) > 0);
 }
 
-TEST_CASE("a worker has no regular file open for writing and none of the key folder's", "[root]") {
+TEST_CASE("a worker has no regular file open for writing, and no file in the key directory open at all", "[root]") {
   NEEDS_ROOT();
   World world;
   const auto identity = device_identity("p256", 1);

@@ -61,7 +61,7 @@ pid_t who_listens(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("a worker that asks before keyd runs is answered when it runs, and across its restart") {
+TEST_CASE("a request that a worker sends before keyd starts, or during its restart, is answered once keyd runs") {
   Keyd keyd;
   const auto key = TestKey::generate("P-256");
   keyd.give_key("device", key);
@@ -82,7 +82,7 @@ TEST_CASE("a worker that asks before keyd runs is answered when it runs, and acr
   }
 }
 
-TEST_CASE("keyd refuses to be passed anything else than one listening SEQPACKET socket, and says what it was passed") {
+TEST_CASE("keyd accepts only a single listening SEQPACKET socket; otherwise it stops and says what it was passed") {
   Keyd keyd;
   const auto refused = [&](const std::vector<int>& sockets, const std::string& found) {
     const auto finished = keyd.run_with(sockets);
@@ -107,7 +107,7 @@ TEST_CASE("keyd refuses to be passed anything else than one listening SEQPACKET 
   close(ends[1]);
 }
 
-TEST_CASE("keyd passed a socket at another path than the configured one serves there, and warns of both") {
+TEST_CASE("keyd serves on a passed socket at a path other than the configured one, and warns with both paths") {
   Keyd keyd;
   const auto key = TestKey::generate("P-256");
   keyd.give_key("device", key);
@@ -124,7 +124,7 @@ TEST_CASE("keyd passed a socket at another path than the configured one serves t
   CHECK(early_client(elsewhere, key)->succeeded());
 }
 
-TEST_CASE("keyd tells the service manager that it lives, and what it has signed and refused") {
+TEST_CASE("keyd reports to the service manager that it is alive, and what it has signed and refused") {
   Keyd keyd;
   const TempDir directory;
   NotifySocket manager(directory / "notify");

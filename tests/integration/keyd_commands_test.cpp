@@ -50,7 +50,7 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 }  // namespace
 
-TEST_CASE("commands about keyd: what a running keyd writes is verified, and shown", "[keyd-commands]") {
+TEST_CASE("commands about keyd: audit verify and audit show read what a running keyd writes", "[keyd-commands]") {
   const Recorded audit;
   REQUIRE(audit.lines().size() > 6);
   const auto whole = ask({"audit", "verify", audit.file});
@@ -76,7 +76,8 @@ TEST_CASE("commands about keyd: what a running keyd writes is verified, and show
   CHECK_FALSE(has(table.out, "\033"));
 }
 
-TEST_CASE("commands about keyd: a broken audit is 1, one that can't be read 66", "[keyd-commands]") {
+TEST_CASE("commands about keyd: audit verify exits with 1 for a broken audit, and with 66 for an unreadable one",
+          "[keyd-commands]") {
   const Recorded audit;
   auto lines = audit.lines();
   lines.erase(lines.begin() + 3);
@@ -97,7 +98,8 @@ TEST_CASE("commands about keyd: a broken audit is 1, one that can't be read 66",
   }
 }
 
-TEST_CASE("commands about keyd: without a file the audit is the configuration's", "[keyd-commands]") {
+TEST_CASE("commands about keyd: without an argument they read the audit file from the configuration",
+          "[keyd-commands]") {
   const Recorded audit;
   World world(at_rest());
   const auto configuration = world.relay().keyd_configuration().string();
@@ -113,7 +115,7 @@ TEST_CASE("commands about keyd: without a file the audit is the configuration's"
   CHECK(has(ask({"audit", "show", "--config", configuration}).out, "local-1"));
 }
 
-TEST_CASE("commands about keyd: a full output is an error, not silence", "[keyd-commands]") {
+TEST_CASE("commands about keyd: a write error on standard output is reported", "[keyd-commands]") {
   const Recorded audit;
   auto command = mqtt_relay({"audit", "show", audit.file});
   command.stdout_file = "/dev/full";
@@ -122,7 +124,7 @@ TEST_CASE("commands about keyd: a full output is an error, not silence", "[keyd-
   CHECK(has(full.err, "can't be written"));
 }
 
-TEST_CASE("commands about keyd: check is 0, 1 or 2, and keys lists what is there", "[keyd-commands]") {
+TEST_CASE("commands about keyd: check exits with 0, 1 or 2, and keys lists the keys that exist", "[keyd-commands]") {
   World world(at_rest());
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -166,7 +168,7 @@ TEST_CASE("commands about keyd: check is 0, 1 or 2, and keys lists what is there
   CHECK(ask({"keys", "--config", configuration}, {"MQTT_RELAY_PRIVATE_KEYS_DIR=/nonexistent"}).status.code == 78);
 }
 
-TEST_CASE("commands about keyd: check says what the daemon says of a key file", "[keyd-commands]") {
+TEST_CASE("commands about keyd: check and the daemon judge a key file alike", "[keyd-commands]") {
   World world({.remote = RemoteKind::none});
   const auto identity = device_identity("p256", 1);
   world.relay().give_file("thermo.pem", read_file(identity.key), 0644);
@@ -187,7 +189,7 @@ TEST_CASE("commands about keyd: check says what the daemon says of a key file", 
   CHECK(found);
 }
 
-TEST_CASE("commands about keyd: no key byte is printed", "[keyd-commands]") {
+TEST_CASE("commands about keyd: they never print a byte of a key", "[keyd-commands]") {
   World world(at_rest());
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);

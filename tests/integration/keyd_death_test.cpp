@@ -16,7 +16,7 @@ size_t local_connections(World& world) { return world.local->log().count_text("N
 
 }  // namespace
 
-TEST_CASE("keyd killed: sessions go on, new ones are refused and never local, and work again once it is back") {
+TEST_CASE("while keyd is dead, sessions continue; new ones are refused and never local, until keyd is back") {
   World world({.relayd = {{"sign_timeout", "500ms"}}});
   const auto identity = device_identity("p256", 1);
   for (const char* id : {"old", "new-3", "new-5", "again"}) world.give_key(id, identity);
@@ -50,7 +50,7 @@ TEST_CASE("keyd killed: sessions go on, new ones are refused and never local, an
   CHECK(observer.next_message().payload == "all the time");
 }
 
-TEST_CASE("keyd back within sign_timeout: who waited gets through") {
+TEST_CASE("if keyd is back within sign_timeout, the devices that waited get through") {
   World world({.relayd = {{"sign_timeout", "15s"}}});
   const auto identity = device_identity("p256", 1);
   world.give_key("patient", identity);
@@ -65,7 +65,7 @@ TEST_CASE("keyd back within sign_timeout: who waited gets through") {
   CHECK(world.remote->user_of("patient") == identity.name);
 }
 
-TEST_CASE("keyd stopped, neither dead nor answering: new devices are refused after sign_timeout, sessions go on") {
+TEST_CASE("while keyd hangs, new devices are refused after sign_timeout and sessions continue") {
   World world({.relayd = {{"sign_timeout", "500ms"}}});
   const auto identity = device_identity("p256", 1);
   for (const char* id : {"old", "new", "again"}) world.give_key(id, identity);
@@ -82,7 +82,7 @@ TEST_CASE("keyd stopped, neither dead nor answering: new devices are refused aft
   CHECK(world.remote->user_of("again") == identity.name);
 }
 
-TEST_CASE("keyd that was not there when relayd started: devices are served as soon as it is") {
+TEST_CASE("devices are served as soon as keyd runs, even if relayd started first") {
   World world({.start = false});
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);

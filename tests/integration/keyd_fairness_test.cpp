@@ -33,7 +33,7 @@ void flood(const std::string& socket, const TestKey& key, Flood& counted) {
 
 }  // namespace
 
-TEST_CASE("a worker that floods keyd with RSA-4096 is told to wait, and another's ECDSA is signed at once") {
+TEST_CASE("a worker that floods keyd with RSA-4096 gets BUSY, and another worker's ECDSA is signed at once") {
   Keyd keyd(Json{{"signers", 1}, {"max_queue", kQueue}, {"worker_rate", "infinity"}, {"key_rate", "infinity"}});
   const auto rsa = TestKey::generate("RSA:4096"), ecdsa = TestKey::generate("P-256");
   keyd.give_key("rsa", rsa);

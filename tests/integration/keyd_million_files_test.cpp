@@ -76,7 +76,7 @@ class Fleet {
 
 }  // namespace
 
-TEST_CASE("a million keys beside the one that is asked for: neither start, lookup nor memory grows with them") {
+TEST_CASE("a million other keys do not slow keyd's start or lookups, nor enlarge its memory") {
   std::vector<TestKey> real;
   for (size_t i = 0; i < kRealKeys; i++) real.push_back(TestKey::generate("P-256"));
   Fleet few(real, kFew), fleet(real, many());

@@ -31,7 +31,7 @@ std::string audit_result(World& world, const std::string& client_id) {
 
 }  // namespace
 
-TEST_CASE("a key that is not the certificate's: not authorized, and never local") {
+TEST_CASE("with a key that does not match its certificate, a device is not authorized and never local") {
   World world;
   world.give_key("thermo", device_identity("p256", 2));
   check_refused(world, "thermo", device_identity("p256", 1), 5, 0x87);
@@ -41,7 +41,7 @@ TEST_CASE("a key that is not the certificate's: not authorized, and never local"
   check_refused(world, "other", device_identity("p256", 1), 5, 0x87);
 }
 
-TEST_CASE("a key file that can't be used: server unavailable, and never local") {
+TEST_CASE("with an unusable key file, a device gets server unavailable and is never local") {
   World world;
   const auto identity = device_identity("p256", 1);
   const auto good = read_file(identity.key);
@@ -50,12 +50,12 @@ TEST_CASE("a key file that can't be used: server unavailable, and never local") 
   SECTION("keyd may not read it") { relay.give_file((id = "mode-0000") + ".pem", good, 0); }
   SECTION("everybody may read it") { relay.give_file((id = "mode-0644") + ".pem", good, 0644); }
   SECTION("everybody may write it") { relay.give_file((id = "mode-0622") + ".pem", good, 0622); }
-  SECTION("it is no PEM") { relay.give_file((id = "garbage") + ".pem", "this is no key\n"); }
-  SECTION("it is cut off") { relay.give_file((id = "cut") + ".pem", good.substr(0, good.size() / 2)); }
+  SECTION("it is not PEM") { relay.give_file((id = "garbage") + ".pem", "this is no key\n"); }
+  SECTION("it is truncated") { relay.give_file((id = "cut") + ".pem", good.substr(0, good.size() / 2)); }
   SECTION("it is empty") { relay.give_file((id = "empty") + ".pem", ""); }
   SECTION("it is a certificate") { relay.give_file((id = "certificate") + ".pem", read_file(identity.certificate)); }
   SECTION("it is too large") { relay.give_file((id = "large") + ".pem", good + std::string(70'000, '\n')); }
-  SECTION("it is a folder") { fs::create_directory(relay.keys() / ((id = "folder") + ".pem")); }
+  SECTION("it is a directory") { fs::create_directory(relay.keys() / ((id = "folder") + ".pem")); }
   SECTION("it is a FIFO") { REQUIRE(mkfifo((relay.keys() / ((id = "fifo") + ".pem")).c_str(), 0600) == 0); }
   SECTION("it is a symbolic link") {
     relay.give_file("target", good);
@@ -67,7 +67,7 @@ TEST_CASE("a key file that can't be used: server unavailable, and never local") 
   relay.keyd().err().wait_text(id + ".pem");
 }
 
-TEST_CASE("a key that is added, replaced or removed counts from the next connection on") {
+TEST_CASE("adding, replacing or removing a key takes effect at the next connection") {
   World world;
   const auto first = device_identity("p256", 1), second = device_identity("ed25519", 1);
   const auto goes_to_remote = [&](const Identity& identity) {
@@ -87,7 +87,7 @@ TEST_CASE("a key that is added, replaced or removed counts from the next connect
   CHECK_FALSE(goes_to_remote(second));
 }
 
-TEST_CASE("keys in PKCS#8, SEC1 and PKCS#1 clothes all work") {
+TEST_CASE("keys in PKCS#8, SEC1 and PKCS#1 form all work") {
   World world;
   const auto use = [&](const Identity& identity, const std::string& id, std::vector<std::string> convert) {
     const auto converted = run({.argv = std::move(convert)});

@@ -36,7 +36,7 @@ mqtt::Connect with_authentication() {
 
 }  // namespace
 
-TEST_CASE("a refusing CONNACK that comes in pieces passes whole") {
+TEST_CASE("a CONNACK with a refusal that arrives in pieces is passed on whole") {
   const auto reason = "\x1f" + mqtt::text("no such user");
   const auto refusal = mqtt::packet(0x20, std::string("\0\x86", 2) + mqtt::variable_length(reason.size()) + reason);
   Pair pair({.client_id = "thermo", .level = mqtt::v5});
@@ -47,7 +47,7 @@ TEST_CASE("a refusing CONNACK that comes in pieces passes whole") {
   CHECK(pair.device.tls().read_to_end().leftover.empty());
 }
 
-TEST_CASE("a refusal of the relay's own comes through behind the remote's AUTH packets") {
+TEST_CASE("the relay's own refusal reaches the device even after the remote's AUTH packets") {
   Pair pair(with_authentication());
   pair.remote.send(kAuth);
   CHECK(pair.device.tls().read_packet().bytes == kAuth);
@@ -55,7 +55,7 @@ TEST_CASE("a refusal of the relay's own comes through behind the remote's AUTH p
     pair.remote.vanish();
     CHECK(mqtt::connack_code(pair.device.tls().read_packet()) == 0x88);
   }
-  SECTION("but not inside of one") {
+  SECTION("not in the middle of a packet") {
     pair.remote.send(kAuth.substr(0, 3));
     CHECK(pair.device.tls().read_exactly(3) == kAuth.substr(0, 3));
     pair.remote.vanish();
@@ -63,7 +63,7 @@ TEST_CASE("a refusal of the relay's own comes through behind the remote's AUTH p
   CHECK(pair.device.tls().read_to_end().leftover.empty());
 }
 
-TEST_CASE("mosquitto's answer to a wrong DISCONNECT reaches the device, as without the relay") {
+TEST_CASE("mosquitto's answer to an invalid DISCONNECT reaches the device, as it would without the relay") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -82,7 +82,7 @@ TEST_CASE("mosquitto's answer to a wrong DISCONNECT reaches the device, as witho
   CHECK(answers[1] == answers[0]);
 }
 
-TEST_CASE("a remote that says nothing to DISCONNECT and does not close: the device is closed all the same") {
+TEST_CASE("if the remote ignores a DISCONNECT, the relay closes the device's connection all the same") {
   Pair pair({.client_id = "thermo"});
   pair.remote.send(connack_accepted);
   pair.device.tls().read_packet();
@@ -92,7 +92,7 @@ TEST_CASE("a remote that says nothing to DISCONNECT and does not close: the devi
   CHECK(pair.remote.read_to_end().how == Ending::close_notify);
 }
 
-TEST_CASE("a device's end behind its DISCONNECT is passed on at once, and what the remote says then passed back") {
+TEST_CASE("a close right after DISCONNECT is passed on at once, and the remote's answer still reaches the device") {
   Pair pair({.client_id = "thermo", .level = mqtt::v5});
   pair.remote.send(connack_accepted_v5);
   pair.device.tls().read_packet();

@@ -43,7 +43,7 @@ class Stopped {
 
 }  // namespace
 
-TEST_CASE("a device that gives up while its remote is silent is noticed at once, and its CONNECT never arrives") {
+TEST_CASE("when a device gives up while its remote is silent, the relay notices at once and never sends its CONNECT") {
   const char* rate = GENERATE("infinity", "100/s");  // what was read ahead is paid for later
   World world({.relayd = {{"listener", {{"messages_rate", rate}}}}, .remote = RemoteKind::captured});
   const std::string more = GENERATE(std::string(), mqtt::publish({.topic = "any/t", .payload = "said too early"}));
@@ -56,7 +56,7 @@ TEST_CASE("a device that gives up while its remote is silent is noticed at once,
   CHECK_THROWS_AS(silent.handshake(), Failure);
 }
 
-TEST_CASE("a device that gives up while keyd is asked: no remote connection is made for it") {
+TEST_CASE("when a device gives up while keyd is still working, the relay opens no remote connection") {
   World world;
   world.give_key("thermo", identity());
   {
@@ -71,7 +71,7 @@ TEST_CASE("a device that gives up while keyd is asked: no remote connection is m
   CHECK(world.remote_connections() == 1);
 }
 
-TEST_CASE("a device that gave up and came back: its new session is not taken over, and no will fires") {
+TEST_CASE("a device that gives up and comes back keeps its new session, and no will is sent") {
   World world;
   world.give_key("thermo", identity());
   auto observer = world.direct(device_identity("p256", 99));
@@ -93,8 +93,7 @@ TEST_CASE("a device that gave up and came back: its new session is not taken ove
   CHECK(observer.waiting_messages() == 0);
 }
 
-TEST_CASE(
-    "a device that says CONNECT, PUBLISH and DISCONNECT and leaves before its remote answers: all of it arrives") {
+TEST_CASE("CONNECT, PUBLISH and DISCONNECT arrive even if the device leaves before its remote answers") {
   World world({.remote = RemoteKind::captured});
   const int level = GENERATE(mqtt::v311, mqtt::v5);
   const auto rest = mqtt::publish({.topic = "any/t", .payload = "last words"}, level) + mqtt::disconnect(level);
@@ -109,7 +108,7 @@ TEST_CASE(
   CHECK(remote.read_exactly(rest.size()) == rest);
 }
 
-TEST_CASE("what a device sends before its remote answers waits, bounded, and arrives in order") {
+TEST_CASE("data that a device sends before its remote answers is buffered within a bound and arrives in order") {
   World world({.remote = RemoteKind::captured});
   auto device = knock(world);
   auto remote = world.captured->accept_silently();
@@ -121,7 +120,7 @@ TEST_CASE("what a device sends before its remote answers waits, bounded, and arr
   CHECK(remote.read_exactly(sent / 2) == all.substr(0, sent / 2));
 }
 
-TEST_CASE("a newer connection of the same device ends an older one that is not up: only the newest CONNECT arrives") {
+TEST_CASE("a device's newer connection ends older ones that are not yet up, and only the newest CONNECT arrives") {
   const int level = GENERATE(mqtt::v311, mqtt::v5);
   World world({.relayd = {{"remote", {{"connect_timeout", "60s"}}}}, .remote = RemoteKind::captured});
   auto older = knock(world, {}, level);
@@ -136,7 +135,7 @@ TEST_CASE("a newer connection of the same device ends an older one that is not u
   CHECK(mqtt::connack_code(newer.tls().read_packet()) == 0);
 }
 
-TEST_CASE("a newer connection ends older ones that other workers serve, too") {
+TEST_CASE("a device's newer connection also ends older ones on other workers") {
   World world({.relayd = {{"workers", 2}}, .remote = RemoteKind::captured});
   std::vector<Device> devices;
   std::vector<TlsStream> remotes;
@@ -165,7 +164,7 @@ TEST_CASE("a newer connection ends older ones that other workers serve, too") {
   CHECK(workers.size() == 2);
 }
 
-TEST_CASE("a device with another key, or without one, ends no waiting connection by its client id") {
+TEST_CASE("a client id alone, with another key or none, ends no other device's waiting connection") {
   World world({.remote = RemoteKind::captured});
   auto device = knock(world);
   auto remote = world.captured->accept_silently();

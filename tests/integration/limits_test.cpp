@@ -64,7 +64,7 @@ std::string connack_with_keep_alive(uint16_t seconds) {
 
 }  // namespace
 
-TEST_CASE("keep alive: a silent device is told and closed, and the remote gets no DISCONNECT, so its will fires") {
+TEST_CASE("keep alive: a silent device gets DISCONNECT and is closed; the remote gets none, so it sends the will") {
   const int level = GENERATE(mqtt::v311, mqtt::v5);
   Pair pair(Json{{"keepalive_multiplier", 1.5}}, level, 1);
   const auto begun = Clock::now();
@@ -73,12 +73,12 @@ TEST_CASE("keep alive: a silent device is told and closed, and the remote gets n
   CHECK(pair.remote.read_to_end().leftover.empty());
 }
 
-TEST_CASE("keep alive: the broker's word counts in 5.0, not the device's") {
+TEST_CASE("keep alive: in MQTT 5.0 the broker's server keep alive overrides the device's") {
   Pair pair(Json::object(), mqtt::v5, 600, connack_with_keep_alive(1));
   check_told(pair.device.tls().read_to_end().leftover, mqtt::v5, '\x8d');
 }
 
-TEST_CASE("keep alive: the broker may allow more than the device said, or everything") {
+TEST_CASE("keep alive: the broker may set a longer keep alive than the device asked for, or none") {
   const uint16_t seconds = GENERATE(uint16_t{0}, uint16_t{600});
   Pair pair(Json::object(), mqtt::v5, 1, connack_with_keep_alive(seconds));
   CHECK_FALSE(pair.device.tls().readable(milliseconds(2500)));
@@ -86,7 +86,7 @@ TEST_CASE("keep alive: the broker may allow more than the device said, or everyt
   CHECK(pair.remote.read_packet().bytes == mqtt::pingreq());
 }
 
-TEST_CASE("keep alive: 0 is no limit, and a device that says something now and then stays") {
+TEST_CASE("keep alive: 0 means no limit, and a device that sends something now and then stays connected") {
   const auto keep_alive = GENERATE(uint16_t{0}, uint16_t{1});
   Pair pair(Json::object(), mqtt::v311, keep_alive);
   for (int i = 0; i < 5; ++i) {
@@ -96,14 +96,14 @@ TEST_CASE("keep alive: 0 is no limit, and a device that says something now and t
   }
 }
 
-TEST_CASE("keep alive: the built-in broker keeps it too") {
+TEST_CASE("keep alive: the built-in broker enforces it too") {
   World world({.relayd = {{"listener", {{"keepalive_multiplier", 1.0}}}}, .local = false});
   auto device = world.device(device_identity("p256", 1));
   CHECK(mqtt::connack_code(device.connect({.client_id = "keyless", .level = mqtt::v5, .keep_alive = 1})) == 0);
   check_told(device.tls().read_to_end().leftover, mqtt::v5, '\x8d');
 }
 
-TEST_CASE("keep alive: a worker that was stopped does not take for silent who spoke meanwhile") {
+TEST_CASE("keep alive: a worker that was stopped does not count a device as silent that sent data meanwhile") {
   Pair pair(Json{{"keepalive_multiplier", 1.0}}, mqtt::v311, 1);
   const pid_t worker = pair.world.relay().workers().at(0);
   REQUIRE(kill(worker, SIGSTOP) == 0);
@@ -115,7 +115,7 @@ TEST_CASE("keep alive: a worker that was stopped does not take for silent who sp
   CHECK(pair.device.tls().read_packet().type() == mqtt::Type::pingresp);
 }
 
-TEST_CASE("send_timeout: a device that takes nothing is closed, and its remote connection with it") {
+TEST_CASE("send_timeout: a device that reads nothing is closed together with its remote connection") {
   Pair pair(Json{{"send_timeout", "500ms"}});
   const auto all = mqtt::publish({.topic = "t", .payload = std::string(30 * megabyte, 'x')});
   // It sends on, so that its keep alive is not what ends it.
@@ -126,7 +126,7 @@ TEST_CASE("send_timeout: a device that takes nothing is closed, and its remote c
   pair.world.relay().log().wait_text("the device took nothing for send_timeout");
 }
 
-TEST_CASE("send_timeout: a remote that takes nothing: the device is told") {
+TEST_CASE("send_timeout: if the remote reads nothing, the device gets DISCONNECT") {
   const int level = GENERATE(mqtt::v311, mqtt::v5);
   Pair pair(Json{{"send_timeout", "500ms"}}, level, /*keep_alive=*/0);
   const auto all = mqtt::publish({.topic = "t", .payload = std::string(30 * megabyte, 'x')}, level);
@@ -138,7 +138,7 @@ TEST_CASE("send_timeout: a remote that takes nothing: the device is told") {
   check_told(pair.device.tls().read_to_end().leftover, level, '\x80');
 }
 
-TEST_CASE("send_timeout: a peer that takes a little now and then keeps its session") {
+TEST_CASE("send_timeout: a peer that reads a little now and then keeps its session") {
   Pair pair(Json{{"send_timeout", "1s"}});
   const auto message = mqtt::publish({.topic = "t", .payload = std::string(4 * megabyte, 'x')});
   std::jthread sender([&] { pair.remote.send(message); });
@@ -152,7 +152,7 @@ TEST_CASE("send_timeout: a peer that takes a little now and then keeps its sessi
   CHECK(got == message);
 }
 
-TEST_CASE("messages_rate: a device that sends faster is read more slowly, and nothing is lost") {
+TEST_CASE("messages_rate: a device that exceeds the rate is read more slowly, and nothing is lost") {
   const bool local = GENERATE(false, true);
   Json listener = {{"messages_rate", "50/s"}};
   const auto begun = Clock::now();
@@ -174,7 +174,7 @@ TEST_CASE("messages_rate: a device that sends faster is read more slowly, and no
   }
 }
 
-TEST_CASE("bytes_rate: a device that sends faster is read more slowly, and nothing is lost") {
+TEST_CASE("bytes_rate: a device that exceeds the rate is read more slowly, and nothing is lost") {
   Pair pair(Json{{"bytes_rate", "100KB/s"}});
   const auto begun = Clock::now();
   const auto message = mqtt::publish({.topic = "t", .payload = std::string(300 * 1024, 'x')});
@@ -183,7 +183,7 @@ TEST_CASE("bytes_rate: a device that sends faster is read more slowly, and nothi
   CHECK(Clock::now() - begun > milliseconds(900));  // 100 KB at once, and those of the last piece
 }
 
-TEST_CASE("messages_rate: a device that waits for its rate is not taken for silent") {
+TEST_CASE("messages_rate: a device held back by its rate does not count as silent") {
   Pair pair(Json{{"messages_rate", "10/s"}, {"keepalive_multiplier", 1.0}}, mqtt::v5, 1);
   const auto all = [] {
     std::string made;
@@ -197,7 +197,7 @@ TEST_CASE("messages_rate: a device that waits for its rate is not taken for sile
   CHECK(pair.remote.read_packet().bytes == mqtt::pingreq());
 }
 
-TEST_CASE("high_watermark: the smallest one still relays everything") {
+TEST_CASE("high_watermark: the relay still passes everything on at the smallest value") {
   Pair pair(Json{{"high_watermark", "17KB"}});
   const auto message = mqtt::publish({.topic = "t", .payload = std::string(megabyte, 'x')});
   std::jthread up([&] { pair.device.tls().send(message); });
@@ -207,7 +207,7 @@ TEST_CASE("high_watermark: the smallest one still relays everything") {
   CHECK(pair.device.tls().read_exactly(message.size()) == message);
 }
 
-TEST_CASE("max_conn_rate: a crowd waits, and all of it gets in") {
+TEST_CASE("max_conn_rate: connections over the rate wait, and all of them get in") {
   World world({.relayd = {{"listener", {{"max_conn_rate", "10/s"}}}}});
   std::vector<Device> devices;
   const auto begun = Clock::now();
@@ -216,7 +216,7 @@ TEST_CASE("max_conn_rate: a crowd waits, and all of it gets in") {
   CHECK(Clock::now() - begun > milliseconds(900));
 }
 
-TEST_CASE("a drain answers each state in its own way: 0x8B, 0x88, or nothing") {
+TEST_CASE("a drain sends each device what fits its state: 0x8B, 0x88 or nothing") {
   World world({.remote = RemoteKind::captured});
   auto up = Pair::knock(world, mqtt::v5, 60);
   auto remote = world.captured->accept();
@@ -238,7 +238,7 @@ TEST_CASE("a drain answers each state in its own way: 0x8B, 0x88, or nothing") {
   CHECK(remote.read_to_end().leftover.empty());
 }
 
-TEST_CASE("a flood of failed handshakes is told in a few lines, which say how many were left out") {
+TEST_CASE("a flood of failed handshakes becomes a few log lines, which say how many were suppressed") {
   World world;
   const auto context = TlsContext::client(nullptr, authorities().root);
   const auto left_out = [&] {

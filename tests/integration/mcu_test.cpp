@@ -6,7 +6,7 @@
 
 using namespace harness;
 
-TEST_CASE("a device with BearSSL or mbedTLS and a small buffer gets a burst of messages and a large one") {
+TEST_CASE("a BearSSL or mbedTLS device with a small buffer receives a burst of messages and a large one") {
   const auto stack = GENERATE(McuStack::bearssl, McuStack::mbedtls);
   const size_t buffer = GENERATE(2048, 4096);
   World world;

@@ -101,7 +101,8 @@ void stop(pid_t pid) {
 
 }  // namespace
 
-TEST_CASE("metrics are served by a process of its own, with two sockets and no file; it can't make either", "[root]") {
+TEST_CASE("a separate monitor process serves metrics; it has two sockets and no files, and can open neither",
+          "[root]") {
   NEEDS_ROOT();
   Monitored test;
   REQUIRE(test.scrape().starts_with("HTTP/1.1 200 OK\r\n"));
@@ -130,7 +131,7 @@ TEST_CASE("metrics are served by a process of its own, with two sockets and no f
   for (const char* attempt : {"open(\"/\")", "socket()"}) CHECK(said.at(attempt) == strerror(EPERM));
 }
 
-TEST_CASE("a monitor that is killed has a successor, the next scrape is answered, and devices go on") {
+TEST_CASE("a killed monitor is replaced, the next scrape is answered, and sessions continue") {
   Monitored test;
   auto device = test.join("device");
   for (int life = 1; life <= 2; life++) {
@@ -145,7 +146,7 @@ TEST_CASE("a monitor that is killed has a successor, the next scrape is answered
   CHECK(test.world.relay().log().count_text("the monitor died") == 1);  // the cascade is not logged
 }
 
-TEST_CASE("a monitor that is stopped holds up neither devices nor the operator") {
+TEST_CASE("a stopped monitor delays neither devices nor the operator's commands") {
   Monitored test;
   auto device = test.join("device");
   const pid_t pid = test.pid();
@@ -160,7 +161,7 @@ TEST_CASE("a monitor that is stopped holds up neither devices nor the operator")
   CHECK(waiting.receive_to_end().find("mqtt_relay_reloads_total{result=\"ok\"} 1\n") != std::string::npos);
 }
 
-TEST_CASE("silent and slow scrapers do not hold up another one; a crowd of them does for 5 s at most") {
+TEST_CASE("a few silent or slow scrapers delay no other; a crowd of them delays others by at most 5 s") {
   Monitored test;
   std::vector<RawSocket> silent;
   for (int i = 0; i < 15; i++) silent.emplace_back(test.metrics);
@@ -173,7 +174,7 @@ TEST_CASE("silent and slow scrapers do not hold up another one; a crowd of them 
   for (size_t i = 0; i < 15; i++) CHECK(silent[i].receive_to_end().empty());
 }
 
-TEST_CASE("what is no HTTP costs its sender the connection, and nobody anything else") {
+TEST_CASE("bytes that are not HTTP cost their sender the connection, and affect no other scraper") {
   Monitored test;
   const pid_t pid = test.pid();
   CHECK(test.scrape("\x16\x03\x01 hello\r\n\r\n").starts_with("HTTP/1.1 400 "));
@@ -187,7 +188,7 @@ TEST_CASE("what is no HTTP costs its sender the connection, and nobody anything 
   CHECK(test.pid() == pid);
 }
 
-TEST_CASE("a flood of long requests costs the monitor little memory, and no descriptor stays open") {
+TEST_CASE("a flood of long requests costs the monitor little memory and leaves no descriptor open") {
   NEEDS_NO_SANITIZER();
   NEEDS_ROOT();
   Monitored test;
@@ -200,7 +201,7 @@ TEST_CASE("a flood of long requests costs the monitor little memory, and no desc
   CHECK(descriptors_without_clients(pid) == "3 socket, 4 socket");
 }
 
-TEST_CASE("a monitor in an attacker's hands gets no more than its own end: relayd believes nothing from it", "[root]") {
+TEST_CASE("a compromised monitor gains nothing but its own death: relayd trusts nothing that it sends", "[root]") {
   NEEDS_ROOT();
   Monitored test;
   auto device = test.join("device");
@@ -229,7 +230,7 @@ TEST_CASE("a monitor in an attacker's hands gets no more than its own end: relay
   CHECK(test.scrape().starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
-TEST_CASE("the monitor ignores a terminal's signals, and leaves with the supervisor, however that ends") {
+TEST_CASE("the monitor ignores signals from the terminal, and exits when the supervisor ends, however it ends") {
   Monitored test;
   const pid_t pid = test.pid();
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) REQUIRE(kill(pid, number) == 0);
@@ -241,16 +242,16 @@ TEST_CASE("the monitor ignores a terminal's signals, and leaves with the supervi
     if (deadline.over()) FAIL("the monitor lives on");
 }
 
-TEST_CASE("a monitor that is not there, or can't be executed, stops relayd with its path") {
+TEST_CASE("a missing or unusable monitor program stops relayd, which reports its path") {
   World world({.relayd = {{"metrics", {{"bind", own_address() + ":18884"}}}}, .start = false});
   world.relay().start_keyd();
   const auto monitor = world.directory / "libexec/mqtt-relayd-monitor";
   std::string cause;
-  SECTION("it is not there") {
+  SECTION("the program is missing") {
     fs::remove(monitor);
     cause = "No such file";
   }
-  SECTION("it may not be executed") {
+  SECTION("the program is not executable") {
     fs::permissions(monitor, fs::perms::owner_read);
     cause = "Permission denied";
   }

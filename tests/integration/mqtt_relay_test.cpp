@@ -52,7 +52,8 @@ struct Gateway {
 
 }  // namespace
 
-TEST_CASE("a wrong command line is 64, says what is wrong on standard error, and does nothing", "[mqtt-relay]") {
+TEST_CASE("a wrong command line exits with 64, says what is wrong on standard error, and does nothing",
+          "[mqtt-relay]") {
   const std::vector<std::vector<std::string>> wrong = {{},
                                                        {"serve"},
                                                        {"chekc"},
@@ -88,7 +89,7 @@ TEST_CASE("a wrong command line is 64, says what is wrong on standard error, and
   CHECK(has(finished.err, "MQTT_RELAY_REMOTE_PORT: found \"99999\"; allowed: 1 to 65535"));
 }
 
-TEST_CASE("an unknown command names the nearest one, and help does so too", "[mqtt-relay]") {
+TEST_CASE("for an unknown command, mqtt-relay and its help suggest the nearest one", "[mqtt-relay]") {
   CHECK(has(ask({"chekc"}).err, "found \"chekc\", which is no command; did you mean check?"));
   CHECK(has(ask({"help", "relaod"}).err, "did you mean reload?"));
   CHECK(has(ask({"stats", "--help"}).err, "did you mean status?"));
@@ -96,7 +97,7 @@ TEST_CASE("an unknown command names the nearest one, and help does so too", "[mq
   CHECK_FALSE(has(ask({"frobnicate"}).err, "did you mean"));
 }
 
-TEST_CASE("every help fits a screen and says what each exit status means", "[mqtt-relay]") {
+TEST_CASE("every --help fits a screen and says what each exit status means", "[mqtt-relay]") {
   const auto all = ask({"--help"});
   CHECK(all.status.code == 0);
   INFO(all.out);
@@ -121,7 +122,7 @@ TEST_CASE("every help fits a screen and says what each exit status means", "[mqt
   CHECK(fits_a_screen(ask({"audit", "--help"}).out));
 }
 
-TEST_CASE("a daemon has no commands, and says what to run", "[mqtt-relay]") {
+TEST_CASE("a daemon takes no commands, and says which program does", "[mqtt-relay]") {
   const auto daemon = GENERATE(std::string("keyd"), std::string("relayd"));
   const auto start = [&](const std::vector<std::string>& words) {
     ProcessOptions command{.argv = {fs::path(MQTT_RELAY_PROGRAMS) / daemon}};
@@ -152,7 +153,8 @@ TEST_CASE("a daemon has no commands, and says what to run", "[mqtt-relay]") {
   if (daemon == "keyd") CHECK(has(start({}).err, "--config FILE is missing"));
 }
 
-TEST_CASE("check without a word checks both daemons, and compares the listener's pair without a flag", "[mqtt-relay]") {
+TEST_CASE("check without an argument checks both daemons, and compares the listener's key and certificate",
+          "[mqtt-relay]") {
   Gateway gateway;
   gateway.world.relay().start_keyd();
   const auto finished = gateway.check({"--json"});
@@ -173,7 +175,7 @@ TEST_CASE("check without a word checks both daemons, and compares the listener's
   CHECK(check_named(gateway.check({"--json"}), "listener-certificate", "keyd").at("result") == "error");
 }
 
-TEST_CASE("the report has a heading for each daemon and one line that sums up both", "[mqtt-relay]") {
+TEST_CASE("the report of check has a heading for each daemon and one summary line for both", "[mqtt-relay]") {
   Gateway gateway;
   gateway.world.relay().start_keyd();
   const std::string text = gateway.check({}).out;
@@ -194,22 +196,22 @@ TEST_CASE("the report has a heading for each daemon and one line that sums up bo
   }
 }
 
-TEST_CASE("one exit status sums up both halves of check", "[mqtt-relay]") {
+TEST_CASE("check has one exit status for both daemons", "[mqtt-relay]") {
   Gateway gateway;
   auto& relay = gateway.world.relay();
   relay.start_keyd();
   REQUIRE(gateway.check({}).status.code == 0);
-  SECTION("an error of keyd's alone is 1") {
+  SECTION("an error of keyd alone gives 1") {
     relay.give_file("broken.pem", "no key");
     CHECK(gateway.check({}).status.code == 1);
     CHECK(has(gateway.last.out, "broken.pem: it is not PEM"));
   }
-  SECTION("an error of relayd's alone is 1") {
+  SECTION("an error of relayd alone gives 1") {
     relay.patch_relayd({{"listener", {{"cacertfile", "/nonexistent.pem"}}}});
     CHECK(gateway.check({}).status.code == 1);
     CHECK(has(gateway.last.out, "1 error, "));
   }
-  SECTION("a configuration that can't be read does not keep the other daemon from being checked") {
+  SECTION("an unreadable configuration of one daemon does not keep check from the other") {
     relay.patch_relayd({{"no_such_setting", 1}});
     CHECK(gateway.check({"--json"}).status.code == 1);
     CHECK(check_named(gateway.last, "listener-key", "keyd").at("result") == "ok");
@@ -218,14 +220,14 @@ TEST_CASE("one exit status sums up both halves of check", "[mqtt-relay]") {
     CHECK(gateway.check({"--json"}).status.code == 1);
     CHECK(check_named(gateway.last, "remote-authorities", "relayd").at("result") == "ok");
   }
-  SECTION("a warning of keyd's is 2 with --warnings-as-errors") {
+  SECTION("a warning of keyd gives 2 with --warnings-as-errors") {
     relay.give_file("notes.txt", "hello");
     CHECK(gateway.check({}).status.code == 0);
     CHECK(gateway.check({"--warnings-as-errors"}).status.code == 2);
   }
 }
 
-TEST_CASE("a missing half of the command is an error with its remedy, and the other daemon is still checked",
+TEST_CASE("if the part of check for one daemon is missing, check reports the remedy and checks the other daemon",
           "[mqtt-relay]") {
   Gateway gateway;
   gateway.world.relay().start_keyd();

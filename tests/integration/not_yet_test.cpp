@@ -75,7 +75,7 @@ void waits_until(Started& started, const std::string& words, const std::function
 
 }  // namespace
 
-TEST_CASE("listener.bind's port is taken: relayd waits for it, and is ready when it serves") {
+TEST_CASE("if listener.bind's port is taken, relayd waits for it and is ready once it serves") {
   World world({.start = false});
   world.relay().start_keyd();
   Taken taken(world.relay().endpoint());
@@ -83,7 +83,7 @@ TEST_CASE("listener.bind's port is taken: relayd waits for it, and is ready when
   waits_until(relayd, "listener.bind: can't listen on " + world.relay().endpoint().text(), [&] { taken.free(); });
 }
 
-TEST_CASE("the time that relayd has waited for its port is not taken for silence of keyd") {
+TEST_CASE("relayd does not count the time that it waited for its port as silence of keyd") {
   World world({.start = false});
   world.relay().start_keyd();
   Taken taken(world.relay().endpoint());
@@ -96,7 +96,7 @@ TEST_CASE("the time that relayd has waited for its port is not taken for silence
   CHECK(relayd.process().wait().code == 0);
 }
 
-TEST_CASE("listener.bind's address is not up yet: relayd waits for it, and a stop ends the wait") {
+TEST_CASE("if listener.bind's address is not up yet, relayd waits for it, and a stop ends the wait") {
   World world({.relayd = {{"listener", {{"bind", "203.0.113.9:8883"}}}}, .start = false});
   world.relay().start_keyd();
   auto relayd = relayd_of(world);
@@ -105,7 +105,7 @@ TEST_CASE("listener.bind's address is not up yet: relayd waits for it, and a sto
   CHECK(relayd.process().wait().code != 78);
 }
 
-TEST_CASE("metrics.bind and control_socket can't be had yet: devices are served meanwhile") {
+TEST_CASE("while metrics.bind and control_socket are unavailable, devices are served") {
   const Endpoint metrics{own_address(), ports::direct};
   Taken taken(metrics);
   const TempDir directory;
@@ -135,7 +135,7 @@ TEST_CASE("metrics.bind and control_socket can't be had yet: devices are served 
   CHECK(relay.log().count_text(kBegins) == 2);
 }
 
-TEST_CASE("the folder of keyd's socket is not there yet: keyd waits for it") {
+TEST_CASE("if the directory of its socket does not exist yet, keyd waits for it") {
   World world({.start = false});
   const TempDir directory;
   fs::permissions(directory / "", fs::perms::all);
@@ -147,7 +147,7 @@ TEST_CASE("the folder of keyd's socket is not there yet: keyd waits for it") {
   });
 }
 
-TEST_CASE("the folders of the keys, of the listener's key and of the audit are not there yet: keyd waits for each") {
+TEST_CASE("keyd waits for the directories of the keys, the listener key and the audit if they do not exist yet") {
   World world({.start = false});
   const TempDir directory;
   fs::permissions(directory / "", fs::perms::all);
@@ -163,7 +163,7 @@ TEST_CASE("the folders of the keys, of the listener's key and of the audit are n
   });
 }
 
-TEST_CASE("a file of CRLs is not there yet: relayd waits for it, and lets nobody in meanwhile") {
+TEST_CASE("if the CRL file does not exist yet, relayd waits for it and admits no device meanwhile") {
   World world({.start = false});
   world.relay().start_keyd();
   const auto setting = GENERATE("listener", "remote");
@@ -178,7 +178,7 @@ TEST_CASE("a file of CRLs is not there yet: relayd waits for it, and lets nobody
   });
 }
 
-TEST_CASE("a credential that was not passed is called one, with the line that the unit needs") {
+TEST_CASE("if a systemd credential is missing, the error names it and the line that the unit needs") {
   World world({.start = false});
   SECTION("keyd") {
     world.relay().patch_keyd({{"key_passphrase_file", "/run/credentials/mqtt-keyd.service/secret"}});
@@ -201,7 +201,7 @@ TEST_CASE("a credential that was not passed is called one, with the line that th
   }
 }
 
-TEST_CASE("a second relayd, started by mistake, says what it waits for, and nothing is lost at the first") {
+TEST_CASE("a second relayd started by mistake says what it waits for, and the first loses nothing") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -212,7 +212,7 @@ TEST_CASE("a second relayd, started by mistake, says what it waits for, and noth
   device.ping();
 }
 
-TEST_CASE("a second keyd, started by mistake, says what it waits for, and the first goes on signing") {
+TEST_CASE("a second keyd started by mistake says what it waits for, and the first goes on signing") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);

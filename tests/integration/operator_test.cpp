@@ -25,7 +25,7 @@ struct Office {
 
 }  // namespace
 
-TEST_CASE("an operator sees the sessions that are up, and a reload's outcome") {
+TEST_CASE("an operator sees the established sessions and the outcome of a reload") {
   Office office(1);
   World& world = office.world;
   const auto identity = device_identity("p256", 1);
@@ -51,7 +51,7 @@ TEST_CASE("an operator sees the sessions that are up, and a reload's outcome") {
   device.publish("any/alive", "still here", 1);
 }
 
-TEST_CASE("an operator disconnects a device: it is told 0x98, its will fires, and nobody else notices") {
+TEST_CASE("a device that the operator disconnects gets 0x98, its will is sent, and no other session notices") {
   Office office(2);
   World& world = office.world;
   const auto identity = device_identity("p256", 1);
@@ -76,7 +76,7 @@ TEST_CASE("an operator disconnects a device: it is told 0x98, its will fires, an
   watcher.ping();
 }
 
-TEST_CASE("disconnect of nobody says so, and ends with 1") {
+TEST_CASE("disconnect exits with 1 and says so if no such device is connected") {
   Office office(2);
   World& world = office.world;
   const auto identity = device_identity("p256", 1);
@@ -90,7 +90,7 @@ TEST_CASE("disconnect of nobody says so, and ends with 1") {
   device.ping();
 }
 
-TEST_CASE("disconnect does not wait for ever for a worker that hangs") {
+TEST_CASE("disconnect does not wait forever for a hung worker") {
   Office office(1);
   World& world = office.world;
   const auto worker = world.relay().workers().at(0);
@@ -102,7 +102,7 @@ TEST_CASE("disconnect does not wait for ever for a worker that hangs") {
   CHECK(asked.err.find("1 worker did not answer in 5 s") != std::string::npos);
 }
 
-TEST_CASE("a worker that crashes says where") {
+TEST_CASE("a worker that crashes reports where") {
   World world({.relayd = {{"workers", 1}}});
   const auto worker = world.relay().workers().at(0);
   const auto mark = world.relay().log().mark();

@@ -48,7 +48,7 @@ bool turned_away(World& world) {
 // relayd tells each flood in few lines; the first one comes at once.
 void check_cause(World& world, const std::string& cause) {
   const auto line = world.relay().log().wait_json(
-      [](const Json& j) { return j.value("msg", "") == "a new connection was closed at once"; }, "who was turned away");
+      [](const Json& j) { return j.value("msg", "") == "a new connection is turned away"; }, "who was turned away");
   CHECK(line.at("cause") == cause);
 }
 
@@ -76,7 +76,7 @@ int code_of(World& world, const std::string& id, int level) {
 
 }  // namespace
 
-TEST_CASE("max_connections: who comes on top is closed before the handshake, and served when one has left") {
+TEST_CASE("max_connections: a connection over the limit is closed before TLS; once another ends, one is served") {
   World world({.relayd = {{"listener", {{"max_connections", 3}}}}});
   std::vector<Device> devices;
   for (int i = 0; i < 3; i++) devices.push_back(join(world, "device-" + std::to_string(i)));
@@ -87,7 +87,7 @@ TEST_CASE("max_connections: who comes on top is closed before the handshake, and
   join_when_there_is_room(world, "next").ping();
 }
 
-TEST_CASE("max_connections: many workers share it, and a reload does not double it") {
+TEST_CASE("max_connections: all workers share the limit, and a reload does not double it") {
   World world({.relayd = {{"workers", 2}, {"listener", {{"max_connections", 4}}}}});
   std::vector<Device> devices;
   for (int i = 0; devices.size() < 4; i++) {
@@ -103,7 +103,7 @@ TEST_CASE("max_connections: many workers share it, and a reload does not double 
   for (auto& device : devices) device.ping();
 }
 
-TEST_CASE("worker_max_memory: who comes on top is turned away, and who is there goes on") {
+TEST_CASE("worker_max_memory: over the limit new connections are refused, and sessions continue") {
   World world;
   auto device = join(world, "early");
   // Less than any worker needs: the new generation takes nobody, and the old one has its device still.
@@ -117,7 +117,7 @@ TEST_CASE("worker_max_memory: who comes on top is turned away, and who is there 
   join(world, "late").ping();
 }
 
-TEST_CASE("no descriptor is left: new devices are turned away without a spin, and served when there is one again") {
+TEST_CASE("without a free descriptor the worker refuses new devices, does not spin, and serves again when it has one") {
   World world({.relayd_before_exec = with_descriptors(40)});
   const auto worker = world.relay().workers().at(0);
   std::vector<Device> devices;
@@ -151,7 +151,7 @@ TEST_CASE("no descriptor is left: new devices are turned away without a spin, an
 }
 
 TEST_CASE(
-    "flapping_detect: a device that comes and goes is banned with 0x8A, or 5, whoever serves it; others are not") {
+    "flapping_detect: a device that reconnects too often is banned on all workers with 0x8A or 5; others are not") {
   const Json detect = {{"enable", true}, {"max_count", 4}, {"window_time", "1h"}, {"ban_time", "1h"}};
   World world({.relayd = {{"workers", 2}, {"listener", {{"flapping_detect", detect}}}}});
   for (int i = 0; i < 4; i++) {

@@ -49,7 +49,7 @@ struct Field {
 
 }  // namespace
 
-TEST_CASE("proofs: a device whose chain was accepted before is refused without its key") {
+TEST_CASE("proofs: a previously accepted chain does not admit a device that lacks its key") {
   Field field_;
   World world({.relayd = {{"listener", {{"cacertfile", field_.trusted}}}}, .remote = RemoteKind::none, .local = false});
   auto device = field::device(field_.root);
@@ -65,7 +65,7 @@ TEST_CASE("proofs: a device whose chain was accepted before is refused without i
   }
 }
 
-TEST_CASE("proofs: a device that shows a chain and sends no CertificateVerify is refused") {
+TEST_CASE("proofs: a device that sends a chain but no CertificateVerify is refused") {
   World world({.remote = RemoteKind::none, .local = false});
   const auto identity = device_identity("p256", 1);
   for (const TlsVersion version : kVersions) {
@@ -79,7 +79,7 @@ TEST_CASE("proofs: a device that shows a chain and sends no CertificateVerify is
   }
 }
 
-TEST_CASE("proofs: a remote whose chain was accepted before is refused without its key, and gets not a byte of MQTT") {
+TEST_CASE("proofs: a remote that lacks the key of a previously accepted chain is refused and gets no byte of MQTT") {
   Field field_;
   auto server = field::server(field_.root, "IP:" + own_address());
   const auto good = field::save(field_.directory.path(), "good", {server});

@@ -55,7 +55,7 @@ struct Scene {
 
 }  // namespace
 
-TEST_CASE("a device that asks for small records gets no larger one, in the handshake or after it") {
+TEST_CASE("a device that asks for small records gets no larger ones, neither in the handshake nor after it") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   Scene scene(version, Json::object(), TLSEXT_max_fragment_length_512);
   const auto message = publish_of(20000);
@@ -64,7 +64,7 @@ TEST_CASE("a device that asks for small records gets no larger one, in the hands
   CHECK(largest(scene.device.seen()) <= 512 + kExpansion);
 }
 
-TEST_CASE("max_record bounds records for a device that asks for nothing, and not what it sends itself") {
+TEST_CASE("max_record bounds the records sent to a device that asks for no limit, but not those that it sends") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   Scene scene(version, {{"max_record", "1KB"}}, TLSEXT_max_fragment_length_DISABLED);
   const auto message = publish_of(20000);
@@ -76,7 +76,7 @@ TEST_CASE("max_record bounds records for a device that asks for nothing, and not
   CHECK(scene.remote.read_packet().bytes == message);
 }
 
-TEST_CASE("what a broker sends in small records reaches the device in no larger ones") {
+TEST_CASE("data that a broker sends in small records reaches the device in records that are no larger") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   Scene scene(version, Json::object(), TLSEXT_max_fragment_length_DISABLED);
   const auto message = publish_of(300);
@@ -89,7 +89,7 @@ TEST_CASE("what a broker sends in small records reaches the device in no larger 
   CHECK(largest(scene.device.seen(), scene.handshake_records) <= message.size() + kExpansion);
 }
 
-TEST_CASE("what a broker sends in large records reaches the device in large ones") {
+TEST_CASE("data that a broker sends in large records reaches the device in large records") {
   Scene scene(TlsVersion::v1_3, Json::object(), TLSEXT_max_fragment_length_DISABLED);
   const auto message = publish_of(160000);
   scene.remote.send(message);

@@ -45,7 +45,7 @@ TlsStream early(World& world) {
 
 }  // namespace
 
-TEST_CASE("a device that comes before relayd runs, or while it starts again, is served on the socket it was passed") {
+TEST_CASE("with socket activation a device that connects before relayd starts, or during a restart, is served") {
   World world({.relayd = {{"workers", 2}}, .start = false});
   const Listening socket(world.relay().endpoint());
   world.relay().options().relayd_sockets = {socket.fd};
@@ -60,7 +60,7 @@ TEST_CASE("a device that comes before relayd runs, or while it starts again, is 
   knock_and_join(world, second, "second");
 }
 
-TEST_CASE("a socket that was passed serves over a reload and a worker's death") {
+TEST_CASE("a passed socket serves on across a reload and a worker's death") {
   World world({.start = false});
   const Listening socket(world.relay().endpoint());
   world.relay().options().relayd_sockets = {socket.fd};
@@ -75,7 +75,7 @@ TEST_CASE("a socket that was passed serves over a reload and a worker's death") 
   world.relay().wait_worker_started(0, mark);
 }
 
-TEST_CASE("relayd refuses to be passed what is no listening TCP socket, and says what it was passed") {
+TEST_CASE("relayd accepts only listening TCP sockets; otherwise it stops and says what it was passed") {
   World world({.start = false});
   world.relay().start_keyd();
   const Listening datagrams(world.relay().endpoint(), SOCK_DGRAM);

@@ -63,7 +63,7 @@ void expect(const Json& check, const std::string& result, const std::vector<std:
 
 }  // namespace
 
-TEST_CASE("check of relayd: a good machine has no errors, whenever the broker says that it wants a certificate",
+TEST_CASE("check of relayd: a correct setup has no errors, in TLS 1.2 or 1.3, though the broker wants a certificate",
           "[relayd-check]") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   Machine machine({.local = false, .remote_version = version, .start = false});
@@ -88,7 +88,7 @@ TEST_CASE("check of relayd: a good machine has no errors, whenever the broker sa
   CHECK(machine.run_check({"--jsno"}).status.code == 64);
 }
 
-TEST_CASE("check of relayd: the configuration", "[relayd-check]") {
+TEST_CASE("check of relayd: it finds errors in the configuration", "[relayd-check]") {
   Machine machine;
   machine.relay().patch_relayd({{"wrokers", 1}});
   const auto report = machine.report();
@@ -98,7 +98,8 @@ TEST_CASE("check of relayd: the configuration", "[relayd-check]") {
     if (item.at("name") != "configuration") expect(item, "skipped", {"needs a configuration"});
 }
 
-TEST_CASE("check of relayd: what nobody has set up yet is told at once, each with its command", "[relayd-check]") {
+TEST_CASE("check of relayd: it lists everything that is not yet set up, each with the command to run",
+          "[relayd-check]") {
   Machine machine;
   const auto path = [&](const std::string& name) { return (machine.world.directory / "relay" / name).string(); };
   machine.relay().patch_relayd({{"remote_host", nullptr},
@@ -116,7 +117,7 @@ TEST_CASE("check of relayd: what nobody has set up yet is told at once, each wit
   CHECK(machine.last.status.code == 1);
 }
 
-TEST_CASE("check of relayd: the listener's certificate", "[relayd-check]") {
+TEST_CASE("check of relayd: it finds a bad listener certificate", "[relayd-check]") {
   Machine machine;
   const auto file = machine.certificate("listener.pem");
   const auto good = read_file(file);
@@ -135,7 +136,7 @@ TEST_CASE("check of relayd: the listener's certificate", "[relayd-check]") {
   expect(machine.check("listener-certificate"), "error", {"Permission denied"}, "chmod 644 '" + file.string() + "'");
 }
 
-TEST_CASE("check of relayd: the authorities, and what they revoked", "[relayd-check]") {
+TEST_CASE("check of relayd: it finds bad CA files and CRLs", "[relayd-check]") {
   Machine machine;
   const auto device_ca = machine.certificate("devices.pem"), crl = machine.certificate("devices.crl");
   const auto ca = read_file(authorities().device_ca);
@@ -162,19 +163,19 @@ TEST_CASE("check of relayd: the authorities, and what they revoked", "[relayd-ch
   expect(machine.check("remote-authorities"), "warning", {"any server"}, "verify_peer");
 }
 
-TEST_CASE("check of relayd: keyd, by the way a worker takes", "[relayd-check]") {
+TEST_CASE("check of relayd: it asks keyd as a worker does, and reports what fails", "[relayd-check]") {
   Machine machine;
-  SECTION("its listener key is another one") {
+  SECTION("keyd has another listener key") {
     write_file(machine.certificate("listener.pem"), read_file(device_identity("p256", 1).certificate));
     machine.relay().start_keyd();
     expect(machine.check("listener-key"), "error", {"does not match keyd's listener_keyfile"}, "openssl pkey");
   }
-  SECTION("it has no listener key") {
+  SECTION("keyd has no listener key") {
     fs::remove(machine.world.directory / "relay/listener.key");
     machine.relay().start_keyd();
     expect(machine.check("listener-key"), "error", {"has no private key for it"}, "install -o mqtt-keyd -m 600");
   }
-  SECTION("it does not know this user") {
+  SECTION("keyd does not allow this user") {
     machine.relay().patch_keyd({{"allowed_users", {"64999"}}});
     machine.relay().start_keyd();
     expect(machine.check("keyd"), "error", {"turns ", " away"}, "allowed_users");
@@ -182,31 +183,31 @@ TEST_CASE("check of relayd: keyd, by the way a worker takes", "[relayd-check]") 
   }
 }
 
-TEST_CASE("check of relayd: a broker that is not there, or not the right one", "[relayd-check]") {
+TEST_CASE("check of relayd: it finds a broker that is unreachable or the wrong one", "[relayd-check]") {
   TempDir directory;
-  SECTION("no such name") {
+  SECTION("the name does not exist") {
     Machine machine({.remote = RemoteKind::none, .local = false, .start = false});
     machine.relay().patch_relayd({{"remote_host", "no-such-host.invalid"}});
     expect(machine.check("remote-name"), "error", {"no-such-host.invalid can't be resolved"}, "getent ahosts");
     expect(machine.check("remote"), "skipped", {"remote-name"});
   }
-  SECTION("nobody listens") {
+  SECTION("nothing listens at the port") {
     Machine machine({.remote = RemoteKind::none, .local = false, .start = false});
     expect(machine.check("remote"), "error", {"no connection", "Connection refused"}, "openssl s_client -connect");
   }
-  SECTION("it is silent") {
+  SECTION("the remote is silent") {
     Machine machine({.remote = RemoteKind::captured, .local = false, .start = false});
     machine.relay().patch_relayd({{"remote", {{"connect_timeout", "300ms"}}}});
     expect(machine.check("remote"), "error", {"no answer to the TLS handshake in 300 ms"});
   }
-  SECTION("another authority's") {
+  SECTION("another authority signed the certificate") {
     const auto impostor = server_identity("impostor", "p256", "IP:" + own_address(), directory.path(), true);
     Machine machine({.local = false, .remote_server = impostor, .start = false});
     expect(machine.check("remote"), "error", {own_address() + ":18883"}, "remote.cacertfile");
     machine.relay().patch_relayd({{"remote", {{"verify", "verify_none"}}}});
     expect(machine.check("remote"), "ok", {"not verified"});
   }
-  SECTION("for another name") {
+  SECTION("the certificate is for another name") {
     const auto other = server_identity("other", "p256", "DNS:other.test", directory.path());
     const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
     Machine machine({.local = false, .remote_version = version, .remote_server = other, .start = false});
@@ -216,7 +217,7 @@ TEST_CASE("check of relayd: a broker that is not there, or not the right one", "
   }
 }
 
-TEST_CASE("check of relayd: the listener's address", "[relayd-check]") {
+TEST_CASE("check of relayd: it finds a listener address that cannot be bound", "[relayd-check]") {
   Machine machine;
   {
     const TakenPort taken(machine.relay().endpoint());
@@ -226,7 +227,7 @@ TEST_CASE("check of relayd: the listener's address", "[relayd-check]") {
   expect(machine.check("listener-address"), "error", {"192.0.2.1:8883", "ip address"}, "listener.bind");
 }
 
-TEST_CASE("check of relayd: files for max_connections", "[relayd-check]") {
+TEST_CASE("check of relayd: it finds a descriptor limit too low for max_connections", "[relayd-check]") {
   Machine machine;
   machine.before_exec = [] {
     const rlimit few{200, 200};
@@ -240,7 +241,7 @@ TEST_CASE("check of relayd: files for max_connections", "[relayd-check]") {
   CHECK(machine.run_check({"--warnings-as-errors"}).status.code == 2);
 }
 
-TEST_CASE("check of relayd: beside a relayd that runs, as its user", "[relayd-check]") {
+TEST_CASE("check of relayd: it works beside a running relayd, as relayd's user", "[relayd-check]") {
   const TempDir directory;
   fs::permissions(directory.path(), fs::perms::all);
   Machine machine({.relayd = {{"control_socket", directory / "control.sock"}}, .local = false});
@@ -254,7 +255,7 @@ TEST_CASE("check of relayd: beside a relayd that runs, as its user", "[relayd-ch
   expect(Json::parse(as_root.out).at("checks").at(1), "ok", {"started by root", std::to_string(relay_user)});
 }
 
-TEST_CASE("init, then what it says is next: check has no errors, and relayd starts", "[relayd-init]") {
+TEST_CASE("after init and the next steps that it prints, check finds no errors and relayd starts", "[relayd-init]") {
   Machine machine;
   auto& relay = machine.relay();
   const auto config = relay.relayd_configuration().string();
@@ -290,7 +291,7 @@ TEST_CASE("init, then what it says is next: check has no errors, and relayd star
   machine.world.device(device_identity("p256", 1)).join("local").ping();
 }
 
-TEST_CASE("--version of each program names wolfSSL and its hash", "[relayd-init]") {
+TEST_CASE("each program's --version names wolfSSL and its hash", "[relayd-init]") {
   for (const std::string name : {"relayd", "keyd", "mqtt-relay"}) {
     const auto finished = run({.argv = {fs::path(MQTT_RELAY_PROGRAMS) / name, "--version"}});
     CHECK(finished.status.code == 0);

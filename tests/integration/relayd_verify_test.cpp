@@ -59,7 +59,7 @@ void expect(const Finished& done, int status, const std::string& words) {
 
 }  // namespace
 
-TEST_CASE("verify: 0 for a chain that is accepted, 1 with the cause and the remedy for one that is not") {
+TEST_CASE("verify: it exits with 0 for an accepted chain, and with 1, the cause and the remedy for a refused one") {
   Desk desk;
   expect(desk.verify(desk.chain({desk.leaf}), {"--as", "device"}), 0, "accepted as a device: \"CN=dev1\"");
   expect(desk.verify(desk.chain({desk.leaf}), {"--as", "remote"}), 1,
@@ -78,7 +78,7 @@ TEST_CASE("verify: 0 for a chain that is accepted, 1 with the cause and the reme
   expect(desk.verify(desk.folder / "junk.pem", {"--as", "device"}), 1, "it is not PEM");
 }
 
-TEST_CASE("verify: the configuration says by whose certificates and CRLs, and for which name") {
+TEST_CASE("verify: it takes CA certificates, CRLs and the expected name from the configuration") {
   Desk desk;
   expect(desk.verify(desk.chain({desk.leaf}), {"--as", "device"}, true), 0, "accepted");
   expect(desk.verify(desk.chain({desk.revoked}), {"--as", "device"}, true), 1, "was revoked");
@@ -87,7 +87,7 @@ TEST_CASE("verify: the configuration says by whose certificates and CRLs, and fo
   expect(desk.verify(desk.chain({desk.server}), {"--as", "remote", "--name", "localhost"}, true), 0, "accepted");
 }
 
-TEST_CASE("verify: with flags alone it judges as a listener with these settings would") {
+TEST_CASE("verify: with flags alone it judges as a listener with those settings would") {
   Desk desk;
   const Identity sub = issue(desk.ca, {.subject = cn("Sub"), .extensions = kCa}, key("P-256", 3));
   const fs::path chain = desk.chain({issue(sub, {.subject = cn("dev4")}, key("P-256", 9)), sub});
@@ -119,7 +119,7 @@ TEST_CASE("verify: flags win over the configuration's settings for chains") {
   expect(desk.verify(chain, {"--as", "device", "--depth", "0"}, true), 1, "lies deeper than depth allows");
 }
 
-TEST_CASE("verify: a time that was asked about is not blamed on this gateway's clock") {
+TEST_CASE("verify: with --at it does not blame the gateway's clock") {
   Desk desk;
   const fs::path chain = desk.chain({desk.leaf});
   const auto refused_at = [&](const std::string& at, const std::vector<std::string>& flags, const std::string& words) {
@@ -138,7 +138,7 @@ TEST_CASE("verify: a time that was asked about is not blamed on this gateway's c
              "and the time asked about is 2027-01-15 08:00:00 UTC. To mend it: ask");
 }
 
-TEST_CASE("verify: a day that no calendar has is no time, nor is one that no certificate could name") {
+TEST_CASE("verify: --at refuses a day that does not exist, and one that no certificate can express") {
   Desk desk;
   const auto chain = desk.chain({desk.leaf});
   for (const char* at : {"2026-02-30", "2027-02-29T08:00:00Z", "2026-04-31", "-100000000000", "253402300800"})
@@ -147,7 +147,7 @@ TEST_CASE("verify: a day that no calendar has is no time, nor is one that no cer
     expect(desk.verify(chain, {"--as", "device"}, false, at), 1, "refused as a device");
 }
 
-TEST_CASE("verify: JSON has the same, field by field") {
+TEST_CASE("verify: its JSON says the same, field by field") {
   Desk desk;
   const Finished accepted = desk.verify(desk.chain({desk.leaf}), {"--as", "device", "--json"});
   CHECK(Json::parse(accepted.out).at("accepted") == true);
@@ -163,7 +163,7 @@ TEST_CASE("verify: JSON has the same, field by field") {
   CHECK(json.at("advice") == "have it issued with extendedKeyUsage = serverAuth");
 }
 
-TEST_CASE("verify: a wrong command line is 64, a file or a configuration that can't be used is 78") {
+TEST_CASE("verify: it exits with 64 for a wrong command line, and with 78 for an unusable file or configuration") {
   Desk desk;
   const fs::path chain = desk.chain({desk.leaf});
   expect(desk.verify(chain, {}), 64, "--as is required");

@@ -63,7 +63,7 @@ void replace(const fs::path& file, const fs::path& by) {
 }  // namespace
 
 TEST_CASE(
-    "a reload ten times: each session goes on, new devices are served, and old workers leave with their sessions") {
+    "after ten reloads each session is up, new devices are served, and old workers exit with their last session") {
   World world({.relayd = {{"workers", 2}}});
   std::vector<Device> sessions;
   for (int i = 0; i < 10; ++i) {
@@ -87,7 +87,7 @@ TEST_CASE(
   CHECK(children_of(relayd).size() == 2);
 }
 
-TEST_CASE("a reload tells the service manager RELOADING with its time, then READY") {
+TEST_CASE("a reload sends the service manager RELOADING with the time, then READY") {
   World world;
   world.relay().relayd().signal(SIGHUP);
   auto& notified = world.relay().notified();
@@ -98,7 +98,7 @@ TEST_CASE("a reload tells the service manager RELOADING with its time, then READ
   CHECK(notified.wait_line("STATUS=", relayd).find("generation 2") != std::string::npos);
 }
 
-TEST_CASE("a reload: a renewed listener certificate is shown to new devices") {
+TEST_CASE("after a reload new devices get the renewed listener certificate") {
   World world;
   auto session = join(world, "old");
   const auto before = shown_certificate(world);
@@ -114,7 +114,7 @@ TEST_CASE("a reload: a renewed listener certificate is shown to new devices") {
   session.ping();
 }
 
-TEST_CASE("a reload with more workers, or fewer: all serve, nobody is lost") {
+TEST_CASE("after a reload with more or fewer workers, all of them serve and no session is lost") {
   World world({.relayd = {{"workers", 1}}});
   auto session = join(world, "session");
   for (const int workers : {3, 1, 2}) {
@@ -125,7 +125,7 @@ TEST_CASE("a reload with more workers, or fewer: all serve, nobody is lost") {
   session.ping();
 }
 
-TEST_CASE("a reload with another address: it serves there, and no more at the old one") {
+TEST_CASE("after a reload with another address, relayd serves there and no longer at the old one") {
   World world;
   auto session = join(world, "session");
   const Endpoint old = world.relay().endpoint();
@@ -139,9 +139,9 @@ TEST_CASE("a reload with another address: it serves there, and no more at the ol
       TlsStream::connect(old, TlsContext::client(&identity, authorities().root), Deadline(std::chrono::seconds(5))));
 }
 
-TEST_CASE("a reload that can't work changes nothing and names the cause") {
+TEST_CASE("a reload that fails changes nothing and names the cause") {
   World world;
-  SECTION("no JSON") {
+  SECTION("not JSON") {
     write_file(world.relay().relayd_configuration(), "{ nothing");
     check_changed_nothing(world, {world.relay().relayd_configuration(), "line 1"});
   }
@@ -153,7 +153,7 @@ TEST_CASE("a reload that can't work changes nothing and names the cause") {
     write_file(world.directory / "relay/certificates/listener.pem", "nothing");
     check_changed_nothing(world, {"listener.certfile", "listener.pem"});
   }
-  SECTION("a certificate that is not the key's") {
+  SECTION("a certificate that does not match the key") {
     const auto other = server_identity("other", "p256", world.directory.path());
     write_file(world.directory / "relay/certificates/listener.pem", read_file(other.certificate));
     check_changed_nothing(world, {"listener.pem", "does not match keyd's listener_keyfile"});
@@ -163,17 +163,17 @@ TEST_CASE("a reload that can't work changes nothing and names the cause") {
     world.relay().patch_relayd({{"listener", {{"crlfile", world.directory / "relay/certificates/crl.pem"}}}});
     check_changed_nothing(world, {"listener.crlfile", "crl.pem"});
   }
-  SECTION("a port that is another's") {
+  SECTION("a port that is taken") {
     world.relay().patch_relayd({{"listener", {{"bind", world.remote->endpoint().text()}}}});
     check_changed_nothing(world, {"listener.bind", "ss -ltnp"});
   }
-  SECTION("a name that can't be resolved") {
+  SECTION("a name that cannot be resolved") {
     world.relay().patch_relayd({{"remote_host", "no-such-host.invalid"}});
     check_changed_nothing(world, {"no-such-host.invalid", "can't be resolved"});
   }
 }
 
-TEST_CASE("a reload while keyd is away changes nothing and says so") {
+TEST_CASE("a reload while keyd is down changes nothing and says so") {
   World world;
   auto session = join(world, "session");
   world.relay().keyd().kill();
@@ -183,7 +183,7 @@ TEST_CASE("a reload while keyd is away changes nothing and says so") {
   session.ping();
 }
 
-TEST_CASE("more generations than max_generations: the oldest is drained, the others are not") {
+TEST_CASE("beyond max_generations only the oldest generation is drained") {
   World world({.relayd = {{"max_generations", 2}}});
   auto oldest = join(world, "oldest");
   reloaded(world);

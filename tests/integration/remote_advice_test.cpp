@@ -93,7 +93,7 @@ struct Checked {
 
 }  // namespace
 
-TEST_CASE("check tells a closed port from one that a firewall hides") {
+TEST_CASE("check distinguishes a closed port from one behind a firewall") {
   Checked test;
   test.expect("Connection refused", "nothing listens on port 18883 there");
   Port hidden(0);
@@ -102,7 +102,7 @@ TEST_CASE("check tells a closed port from one that a firewall hides") {
   test.expect("no answer within connect_timeout", "a firewall on the way drops packets to port 18883");
 }
 
-TEST_CASE("check tells a broker's port for MQTT without TLS, whether it would let this check in or not") {
+TEST_CASE("check recognises a broker's plain MQTT port, whether or not the broker would accept the check") {
   const bool anonymous = GENERATE(true, false);
   Checked test;
   const Mosquitto plain({.listen = {own_address(), ports::remote},
@@ -113,7 +113,7 @@ TEST_CASE("check tells a broker's port for MQTT without TLS, whether it would le
                                                       " must be the broker's port for MQTT over TLS, usually 8883");
 }
 
-TEST_CASE("check tells a web server, a proxy and ssh from a broker") {
+TEST_CASE("check recognises a web server, a proxy and ssh in place of a broker") {
   struct Peer {
     std::string_view says;
     const char *found, *fix;
@@ -130,7 +130,7 @@ TEST_CASE("check tells a web server, a proxy and ssh from a broker") {
   test.expect(peer.found, peer.fix);
 }
 
-TEST_CASE("check tells a port that accepts and is mute, and one that closes at once") {
+TEST_CASE("check recognises a port that accepts and stays silent, and one that closes at once") {
   Checked test;
   test.world.relay().patch_relayd({{"remote", {{"connect_timeout", "300ms"}}}});
   {
@@ -141,7 +141,7 @@ TEST_CASE("check tells a port that accepts and is mute, and one that closes at o
   test.expect("ended the connection without an answer", "A load balancer whose brokers are down");
 }
 
-TEST_CASE("check tells that the broker speaks none of remote.versions") {
+TEST_CASE("check reports a broker that has no TLS version in common with remote.versions") {
   Checked test({.local = false, .remote_version = TlsVersion::v1_2, .start = false});
   test.world.relay().patch_relayd({{"remote", {{"versions", {"tlsv1.3"}}}}});
   test.expect("protocol_version", "it supports no version in remote.versions");

@@ -40,12 +40,12 @@ void check_answer_and_end(Device& device, int code) {
 
 }  // namespace
 
-TEST_CASE("remote down: server unavailable") {
+TEST_CASE("with the remote down, a device gets server unavailable") {
   World world({.remote = RemoteKind::none});
   check_refused(world, unavailable);
 }
 
-TEST_CASE("remote down, then up: the next device gets through") {
+TEST_CASE("once the remote is up again, the next device gets through") {
   World world;
   world.remote->process().kill();
   check_refused(world, unavailable);
@@ -54,7 +54,7 @@ TEST_CASE("remote down, then up: the next device gets through") {
   device.join("thermo");
 }
 
-TEST_CASE("remote refuses the device's certificate: not authorized") {
+TEST_CASE("if the remote refuses its certificate, a device gets not authorized") {
   // In TLS 1.3 it says so only after the relay has sent its Finished.
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   World world({.remote_version = version, .remote_trusts = strange_authorities().root});
@@ -62,7 +62,8 @@ TEST_CASE("remote refuses the device's certificate: not authorized") {
   CHECK(world.remote->log().count_text("New client connected") == 0);
 }
 
-TEST_CASE("remote's certificate comes from a wrong authority: server unavailable, and it gets not a byte of MQTT") {
+TEST_CASE(
+    "a remote with another authority's certificate gets no byte of MQTT, and the device gets server unavailable") {
   TempDir directory;
   const auto impostor = server_identity("impostor", "p256", "IP:" + own_address(), directory.path(), /*strange=*/true);
   World world({.remote_server = impostor});
@@ -70,7 +71,7 @@ TEST_CASE("remote's certificate comes from a wrong authority: server unavailable
   CHECK(world.remote->log().count_text("New client connected") == 0);
 }
 
-TEST_CASE("remote's certificate names another host: server unavailable") {
+TEST_CASE("if the remote's certificate names another host, a device gets server unavailable") {
   TempDir directory;
   const std::string names = GENERATE("IP:127.0.0.1,DNS:localhost", "DNS:other.test", "DNS:127.0.0.1");
   CAPTURE(names);
@@ -79,7 +80,7 @@ TEST_CASE("remote's certificate names another host: server unavailable") {
   CHECK(world.remote->log().count_text("New client connected") == 0);
 }
 
-TEST_CASE("remote's certificate names no address but the configured server_name_indication: accepted") {
+TEST_CASE("a remote certificate that has no address but names server_name_indication is accepted") {
   TempDir directory;
   const auto server = server_identity("named", "p256", "DNS:broker.test", directory.path());
   World world({.relayd = {{"remote", {{"server_name_indication", "broker.test"}}}},
@@ -93,12 +94,12 @@ TEST_CASE("remote's certificate names no address but the configured server_name_
   CHECK(mqtt::connack_code(device.tls().read_packet()) == 0);
 }
 
-TEST_CASE("server_name_indication that the remote's certificate does not have: server unavailable") {
+TEST_CASE("if the remote's certificate lacks server_name_indication, a device gets server unavailable") {
   World world({.relayd = {{"remote", {{"server_name_indication", "broker.test"}}}}});
   check_refused(world, unavailable);
 }
 
-TEST_CASE("remote_host may be a name, which is resolved, sent and verified") {
+TEST_CASE("remote_host may be a name, which relayd resolves, sends as SNI and verifies") {
   TempDir directory;
   CapturingRemote remote({"127.0.0.1", 0}, server_identity("local", "p256", "DNS:localhost", directory.path()),
                          authorities().root);
@@ -112,7 +113,7 @@ TEST_CASE("remote_host may be a name, which is resolved, sent and verified") {
   CHECK(mqtt::connack_code(device.tls().read_packet()) == 0);
 }
 
-TEST_CASE("remote says nothing to the handshake: server unavailable after connect_timeout") {
+TEST_CASE("if the remote is silent in the handshake, a device gets server unavailable after connect_timeout") {
   World world({.relayd = {{"remote", {{"connect_timeout", "300ms"}}}}, .remote = RemoteKind::captured});
   for (const auto& [level, code] : {std::pair{mqtt::v311, 3}, {mqtt::v5, 0x88}}) {
     auto device = knock(world, level);
@@ -121,7 +122,7 @@ TEST_CASE("remote says nothing to the handshake: server unavailable after connec
   }
 }
 
-TEST_CASE("remote says nothing to CONNECT: server unavailable after connack_timeout") {
+TEST_CASE("if the remote does not answer CONNECT, a device gets server unavailable after connack_timeout") {
   World world({.relayd = {{"remote", {{"connack_timeout", "300ms"}}}}, .remote = RemoteKind::captured});
   for (const auto& [level, code] : {std::pair{mqtt::v311, 3}, {mqtt::v5, 0x88}}) {
     auto device = knock(world, level);
@@ -132,7 +133,7 @@ TEST_CASE("remote says nothing to CONNECT: server unavailable after connack_time
   }
 }
 
-TEST_CASE("remote closes before it says CONNACK: server unavailable") {
+TEST_CASE("if the remote closes before CONNACK, a device gets server unavailable") {
   World world({.remote = RemoteKind::captured});
   const int level = GENERATE(mqtt::v311, mqtt::v5);
   auto device = knock(world, level);
@@ -144,7 +145,7 @@ TEST_CASE("remote closes before it says CONNACK: server unavailable") {
     remote.read_packet();
     remote.close_notify_and_fin();
   }
-  SECTION("in the midst of CONNACK") {
+  SECTION("in the middle of CONNACK") {
     auto remote = world.captured->accept();
     remote.read_packet();
     remote.send(connack_accepted_v5.substr(0, 1));
@@ -157,7 +158,7 @@ TEST_CASE("remote closes before it says CONNACK: server unavailable") {
   check_answer_and_end(device, level == mqtt::v5 ? 0x88 : 3);
 }
 
-TEST_CASE("the remote's own CONNACK is passed on unchanged, whatever it says") {
+TEST_CASE("the remote's own CONNACK is passed on unchanged, whatever its code") {
   World world({.remote = RemoteKind::captured});
   const auto reason = "\x1f" + mqtt::text("no") + mqtt::user_property("a", "b");
   const auto refuse_v5 = mqtt::packet(0x20, std::string("\0\x8a", 2) + mqtt::variable_length(reason.size()) + reason);
@@ -173,7 +174,7 @@ TEST_CASE("the remote's own CONNACK is passed on unchanged, whatever it says") {
   }
 }
 
-TEST_CASE("the remote's own DISCONNECT is passed on unchanged, and nothing is added") {
+TEST_CASE("the remote's own DISCONNECT is passed on unchanged, and the relay adds nothing") {
   World world({.remote = RemoteKind::captured});
   auto device = knock(world, mqtt::v5);
   auto remote = world.captured->accept();
@@ -184,7 +185,7 @@ TEST_CASE("the remote's own DISCONNECT is passed on unchanged, and nothing is ad
   CHECK((device.tls().read_to_end().leftover == connack_accepted_v5 + bye));
 }
 
-TEST_CASE("a remote that is lost after CONNACK: DISCONNECT 0x80 in 5.0, a close in 3.x") {
+TEST_CASE("if the remote is lost after CONNACK, a 5.0 device gets DISCONNECT 0x80 and a 3.x device a close") {
   World world({.remote = RemoteKind::captured});
   for (const auto& [level, accepted] : {std::pair{mqtt::v5, connack_accepted_v5}, {mqtt::v311, connack_accepted}}) {
     auto device = knock(world, level);
@@ -204,7 +205,7 @@ TEST_CASE("a remote that is lost after CONNACK: DISCONNECT 0x80 in 5.0, a close 
   }
 }
 
-TEST_CASE("a local broker that is down: server unavailable, not the empty broker") {
+TEST_CASE("with the local broker down, a device gets server unavailable, not the built-in broker") {
   World world;
   world.local->process().kill();
   const auto identity = device_identity("p256", 1);

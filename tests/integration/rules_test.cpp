@@ -24,7 +24,7 @@ void check_local_has(World& world, const std::string& client_id) {
 
 }  // namespace
 
-TEST_CASE("rule 1: keyd's user reads the keys in private_keys_dir, and nobody else needs to", "[root]") {
+TEST_CASE("rule 1: only keyd's user needs to read the keys in private_keys_dir", "[root]") {
   NEEDS_ROOT();
   World world;
   const auto identity = device_identity("p256", 1);
@@ -79,7 +79,7 @@ TEST_CASE("rule 3: a device without a key is allowed in, and no remote connectio
   CHECK(world.remote_connections() == before);
 }
 
-TEST_CASE("rule 3: without a local broker, a device without a key meets an empty one") {
+TEST_CASE("rule 3: with no local broker configured, a device without a key gets the built-in, empty one") {
   World world({.local = false});
   const int level = GENERATE(mqtt::v31, mqtt::v311, mqtt::v5);
   const auto before = world.remote_connections();
@@ -96,7 +96,7 @@ TEST_CASE("rule 3: without a local broker, a device without a key meets an empty
   CHECK(world.remote_connections() == before);
 }
 
-TEST_CASE("rule 4: a device that shows no certificate is turned away in the handshake") {
+TEST_CASE("rule 4: a device without a certificate is refused in the handshake") {
   World world;
   const auto refused = [&](TlsVersion version) {
     return TlsStream::open(world.relay().endpoint(), TlsContext::client(nullptr, authorities().root, version))
@@ -115,7 +115,7 @@ TEST_CASE("rule 4: a device that shows no certificate is turned away in the hand
   welcome.join("welcome");
 }
 
-TEST_CASE("rule 4: a device whose certificate another authority signed is turned away in the handshake") {
+TEST_CASE("rule 4: a device whose certificate another authority signed is refused in the handshake") {
   World world;
   const auto stranger = strange_device("p256");
   for (const auto version : {TlsVersion::v1_2, TlsVersion::v1_3}) {
@@ -126,7 +126,8 @@ TEST_CASE("rule 4: a device whose certificate another authority signed is turned
   }
 }
 
-TEST_CASE("rule 4: with no certificate and fail_if_no_peer_cert false, or verify_none, MQTT says not authorized") {
+TEST_CASE(
+    "rule 4: without a certificate, and with fail_if_no_peer_cert false or verify_none, CONNACK refuses the device") {
   const Json listener = GENERATE(Json{{"fail_if_no_peer_cert", false}}, Json{{"verify", "verify_none"}});
   CAPTURE(listener.dump());
   World world({.relayd = {{"listener", listener}}});
@@ -143,7 +144,7 @@ TEST_CASE("rule 4: with no certificate and fail_if_no_peer_cert false, or verify
   CHECK(world.remote_connections() == remote_before);
 }
 
-TEST_CASE("rule 5: a persistent session is the remote's alone, and outlives keyd and relayd") {
+TEST_CASE("rule 5: a persistent session lives in the remote alone, and survives a restart of keyd and relayd") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("sleeper", identity);
@@ -166,7 +167,7 @@ TEST_CASE("rule 5: a persistent session is the remote's alone, and outlives keyd
 }
 
 TEST_CASE(
-    "rule 7: private_keys_dir, remote_host and remote_port can be given in the file, as flags or in the environment") {
+    "rule 7: private_keys_dir, remote_host and remote_port can be set in the file, by flags or in the environment") {
   World world({.start = false});
   auto& relay = world.relay();
   const auto identity = device_identity("p256", 1);
@@ -207,7 +208,7 @@ TEST_CASE(
   check_remote_has(world, "thermo", identity);
 }
 
-TEST_CASE("rule 6: when the remote stops, so does the device's connection") {
+TEST_CASE("rule 6: when the remote stops, the device's connection ends") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -224,20 +225,20 @@ TEST_CASE("rule 6: when the remote stops, so does the device's connection") {
   }
 }
 
-TEST_CASE("rule 6: when the device stops, so does the remote connection") {
+TEST_CASE("rule 6: when the device stops, the remote connection ends") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
   auto device = world.device(identity);
   device.join("thermo");
-  SECTION("politely") { device.disconnect(); }
+  SECTION("by DISCONNECT") { device.disconnect(); }
   SECTION("by close_notify") { device.tls().close_notify_and_fin(); }
   SECTION("by FIN") { device.tls().fin(); }
   SECTION("by RST") { device.tls().vanish(); }
   world.remote->wait_gone("thermo");
 }
 
-TEST_CASE("rule 6: data and a reset that arrive in one moment still end the session") {
+TEST_CASE("rule 6: data and a reset that arrive at the same moment end the session") {
   World world({.relayd = {{"workers", 1}}});
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -251,7 +252,7 @@ TEST_CASE("rule 6: data and a reset that arrive in one moment still end the sess
   world.remote->wait_gone("thermo");
 }
 
-TEST_CASE("rule 6: a device at the local broker ends with it, and it with the device") {
+TEST_CASE("rule 6: a device's connection and its local broker connection end together") {
   World world;
   auto device = world.device(device_identity("p256", 1));
   device.join("keyless");

@@ -34,14 +34,14 @@ RawTls raw_device(World& world, TlsVersion version) {
 
 }  // namespace
 
-TEST_CASE("a device's alert in the same segment as its ClientHello is read, though keyd was asked meanwhile") {
+TEST_CASE("a device's alert in the same segment as its ClientHello is read even while keyd is working") {
   World world({.remote = RemoteKind::none, .local = false});
   auto device = raw_device(world, TlsVersion::v1_2);
   device.socket().send(device.step() + fatal_alert(kBadCertificate));
   world.relay().log().wait_text("sent the TLS alert bad_certificate (42)");
 }
 
-TEST_CASE("a remote broker's alert in the same segment as its flight is read, though keyd was asked meanwhile") {
+TEST_CASE("a remote broker's alert in the same segment as its flight is read even while keyd is working") {
   Scene scene(TlsVersion::v1_2);
   REQUIRE(scene.remote.receive());
   scene.remote.socket().send(scene.remote.step() + fatal_alert(kBadCertificate));
@@ -49,14 +49,14 @@ TEST_CASE("a remote broker's alert in the same segment as its flight is read, th
   CHECK(scene.device.tls().read_packet().bytes == std::string("\x20\x02\x00\x05", 4));
 }
 
-TEST_CASE("what a remote broker says before the device's Finished reaches the device") {
+TEST_CASE("data that a remote broker sends before the device's Finished reaches the device") {
   Scene scene(TlsVersion::v1_3);
   REQUIRE(scene.remote.receive());
   scene.remote.socket().send(scene.remote.flight_and_data(connack_accepted));
   CHECK(scene.device.tls().read_packet().bytes == connack_accepted);
 }
 
-TEST_CASE("a device's handshake messages may be cut into records anywhere") {
+TEST_CASE("a device may split its handshake messages into records anywhere") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   const size_t size = GENERATE(1, 3, 5);
   World world({.remote = RemoteKind::none, .local = false});
@@ -66,7 +66,7 @@ TEST_CASE("a device's handshake messages may be cut into records anywhere") {
   CHECK(device.read(connack_accepted.size()) == connack_accepted);
 }
 
-TEST_CASE("a remote broker's handshake messages may be cut into records anywhere") {
+TEST_CASE("a remote broker may split its handshake messages into records anywhere") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   const size_t size = GENERATE(1, 3, 5);
   Scene scene(version);
@@ -75,7 +75,7 @@ TEST_CASE("a remote broker's handshake messages may be cut into records anywhere
   CHECK(scene.device.tls().read_packet().bytes == connack_accepted);
 }
 
-TEST_CASE("a TLS 1.3 device with a session id gets the change_cipher_spec that middleboxes want to see") {
+TEST_CASE("a TLS 1.3 device with a session id gets the change_cipher_spec that middleboxes expect") {
   World world({.remote = RemoteKind::none, .local = false});
   auto device = raw_device(world, TlsVersion::v1_3);
   device.handshake();
@@ -87,7 +87,7 @@ TEST_CASE("a TLS 1.3 device with a session id gets the change_cipher_spec that m
   for (size_t i = 2; i < device.seen().size(); i++) CHECK(device.seen()[i].type == record_type::application_data);
 }
 
-TEST_CASE("a TLS 1.2 remote that asks for a renegotiation is told no, the log says so, and the session goes on") {
+TEST_CASE("a TLS 1.2 remote that asks to renegotiate is refused, the log says so, and the session continues") {
   Scene scene(TlsVersion::v1_2);
   SSL_clear_options(scene.remote.get(), SSL_OP_NO_RENEGOTIATION);
   scene.remote.handshake();

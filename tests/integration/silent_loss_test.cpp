@@ -32,7 +32,7 @@ struct Counted {
 
 }  // namespace
 
-TEST_CASE("a device whose client id can be no file's name stays local, with a warning that says why, and is counted") {
+TEST_CASE("a device whose client id cannot be a file name stays local, is counted, and a warning says why") {
   Counted test({.local = false});
   const auto identity = device_identity("p256", 1);
   uint64_t counted = 0;
@@ -54,7 +54,7 @@ TEST_CASE("a device whose client id can be no file's name stays local, with a wa
   CHECK(test->remote_connections() == 0);
 }
 
-TEST_CASE("a device whose key file differs in case or Unicode form only stays local, with a warning that names both") {
+TEST_CASE("a device whose key file differs only in case or Unicode form stays local, and a warning names both") {
   struct Miss {
     const char *key, *id, *why;
   };
@@ -83,7 +83,7 @@ TEST_CASE("a device whose key file differs in case or Unicode form only stays lo
   CHECK(test->relay().log().count_text("stays local", mark) == 0);
 }
 
-TEST_CASE("a key file with its certificate's mixture of case is found for a device that writes its id in another one") {
+TEST_CASE("a client id in the wrong case is matched, through the certificate, with a key file in mixed case") {
   Counted test;
   const auto identity = device_named("SensoR-aB7");
   test->give_key("SensoR-aB7", identity);
@@ -93,7 +93,7 @@ TEST_CASE("a key file with its certificate's mixture of case is found for a devi
   CHECK(test->remote_connections() == 0);
 }
 
-TEST_CASE("check warns of devices that stayed local by mistake or were refused, each with the remedy") {
+TEST_CASE("check warns, with the remedy, of devices that stayed local by mistake or were refused") {
   Counted test({.remote_passwords = "known:secret\n"});
   const auto identity = device_identity("p256", 1);
   test->give_key("dev7", identity);
@@ -113,7 +113,7 @@ TEST_CASE("check warns of devices that stayed local by mistake or were refused, 
   CHECK(fix.find("mqtt-relay keys CLIENT_ID") != std::string::npos);
 }
 
-TEST_CASE("an id without any key, and an empty one, are local without a warning") {
+TEST_CASE("a device with no key or an empty client id stays local without a warning") {
   Counted test;
   const auto identity = device_identity("p256", 1);
   test->give_key("other", identity);
@@ -126,7 +126,7 @@ TEST_CASE("an id without any key, and an empty one, are local without a warning"
   for (const auto& [kind, number] : totals.at("suspicious_local").items()) CHECK(number == 0);
 }
 
-TEST_CASE("a refusal by the remote is counted by its code; the log has it in hex, its name and the broker's reason") {
+TEST_CASE("a refusal by the remote is counted by code; the log has the code in hex, its name and the broker's reason") {
   Counted test({.remote = RemoteKind::captured, .local = false});
   const auto identity = device_identity("p256", 1);
   test->give_key("thermo", identity);
@@ -159,7 +159,7 @@ TEST_CASE("a refusal by the remote is counted by its code; the log has it in hex
   CHECK(test->relay().log().text().find('\x1b') == std::string::npos);
 }
 
-TEST_CASE("a refusing CONNACK that comes in two records passes whole, and its reason is in the log") {
+TEST_CASE("a CONNACK with a refusal in two records is passed on whole, and the log has its reason") {
   Counted test({.remote = RemoteKind::captured, .local = false});
   const auto identity = device_identity("p256", 1);
   test->give_key("thermo", identity);
@@ -178,7 +178,7 @@ TEST_CASE("a refusing CONNACK that comes in two records passes whole, and its re
   test.line("0x87, Not authorized; its reason: not today");
 }
 
-TEST_CASE("a real broker's refusals are counted, and their flood is a few lines a second") {
+TEST_CASE("a real broker's refusals are counted in full but fill only a few log lines a second") {
   Counted test({.local = false, .remote_passwords = "known:secret\n"});
   const auto identity = device_identity("p256", 1);
   test->give_key("thermo", identity);

@@ -121,7 +121,7 @@ constexpr std::string_view kHybrid = "\x11\xec";  // X25519MLKEM768 among suppor
 
 }  // namespace
 
-TEST_CASE("behind a middlebox that wants the ClientHello in one segment a device gets in, and the log says so once") {
+TEST_CASE("a device connects through a middlebox that needs the ClientHello in one segment; the log says so once") {
   Middlebox middlebox(GENERATE(Manner::reset, Manner::close, Manner::silence));
   World world({.relayd = {{"remote_port", kPort}, {"workers", 1}, {"remote", {{"connect_timeout", "6s"}}}}});
   const auto identity = device_identity("p256", 1);
@@ -142,7 +142,7 @@ TEST_CASE("behind a middlebox that wants the ClientHello in one segment a device
   CHECK(world.relay().log().count_text("the remote broker answers a small ClientHello") == 1);
 }
 
-TEST_CASE("check warns of a middlebox that wants the ClientHello in one segment, and names remote.groups") {
+TEST_CASE("check warns of a middlebox that needs the ClientHello in one segment, and names remote.groups") {
   Middlebox middlebox(Manner::reset);
   World world({.local = false});
   world.relay().patch_relayd({{"remote_port", kPort}});

@@ -71,7 +71,7 @@ bool tells_of_dropped(const Json& line) {
 
 }  // namespace
 
-TEST_CASE("nobody reads relayd's log: devices come in, sessions go on, the watchdog kills nobody, status answers") {
+TEST_CASE("while relayd's log is not read, devices connect, sessions continue, no worker is killed, status answers") {
   UnreadPipe log(GENERATE(0666u, 0600u));
   const TempDir directory;
   fs::permissions(directory / "", fs::perms::all);
@@ -102,7 +102,7 @@ TEST_CASE("nobody reads relayd's log: devices come in, sessions go on, the watch
   CHECK(log.wait(tells_of_dropped).at("dropped").get<uint64_t>() > 0);
 }
 
-TEST_CASE("nobody reads keyd's log: it signs, and says what it had to say once somebody does") {
+TEST_CASE("while keyd's log is not read, keyd signs, and writes what it had to say once the log is read again") {
   UnreadPipe log(GENERATE(0666u, 0600u));
   World world({.keyd_log_file = log.path()});
   const auto identity = device_identity("p256", 1);
@@ -118,7 +118,7 @@ TEST_CASE("nobody reads keyd's log: it signs, and says what it had to say once s
   });
 }
 
-TEST_CASE("standard descriptors that the starter has closed: devices come in, a stop is clean, no log in a socket") {
+TEST_CASE("started with closed standard descriptors, relayd serves, stops cleanly and writes no log into a socket") {
   const int first = GENERATE(0, 1, 2);
   World world({.relayd_before_exec = [first] {
     for (int fd = first; fd <= 2; fd++) close(fd);

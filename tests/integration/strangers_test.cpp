@@ -64,7 +64,7 @@ class Tcp {
 
 }  // namespace
 
-TEST_CASE("a TCP probe is counted as one, is no failed handshake, and leaves no line in the log") {
+TEST_CASE("a TCP probe is counted as a probe, not as a failed handshake, and leaves no log line") {
   Door door;
   auto& log = door.world->relay().log();
   const auto mark = log.mark();
@@ -80,7 +80,7 @@ TEST_CASE("a TCP probe is counted as one, is no failed handshake, and leaves no 
   }
 }
 
-TEST_CASE("plain MQTT, HTTP, SSH and a PROXY header at the TLS port are each named, with the remedy, and counted") {
+TEST_CASE("plain MQTT, HTTP, SSH and a PROXY header at the TLS port are each counted and logged with the remedy") {
   struct Stranger {
     const char* protocol;
     std::string_view says;
@@ -110,7 +110,7 @@ TEST_CASE("plain MQTT, HTTP, SSH and a PROXY header at the TLS port are each nam
   CHECK(totals.at("tcp_probes") == 0);
 }
 
-TEST_CASE("a crowd of plain MQTT devices is a few lines a second in the log, and counted in full") {
+TEST_CASE("a crowd of plain MQTT devices is counted in full but fills only a few log lines a second") {
   Door door;
   auto& log = door.world->relay().log();
   const auto mark = log.mark();
@@ -119,7 +119,7 @@ TEST_CASE("a crowd of plain MQTT devices is a few lines a second in the log, and
   CHECK(log.count_text("plain MQTT", mark) < 40);
 }
 
-TEST_CASE("a device that does not trust the listener is told about with the remedy") {
+TEST_CASE("a device that does not trust the listener is logged with the remedy") {
   Door door;
   const auto mark = door.world->relay().log().mark();
   const auto identity = device_identity("p256", 1);
@@ -132,7 +132,7 @@ TEST_CASE("a device that does not trust the listener is told about with the reme
   CHECK(why.find("the device's CA file must contain the root") != why.npos);
 }
 
-TEST_CASE("a remote broker that does not trust the device's issuer is told about with client id and remedy") {
+TEST_CASE("a remote broker that does not trust the device's issuer is logged with client id and remedy") {
   World world({.remote_trusts = strange_authorities().root});
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -144,7 +144,7 @@ TEST_CASE("a remote broker that does not trust the device's issuer is told about
   CHECK(line.at("why").get<std::string>().find("the broker's CA file must contain the root") != std::string::npos);
 }
 
-TEST_CASE("a remote_port that is plain MQTT, a web server or ssh is told about as what it is") {
+TEST_CASE("a remote_port that is plain MQTT, a web server or ssh is logged as such") {
   struct Port {
     std::string_view says;
     const char* named;
@@ -168,7 +168,7 @@ TEST_CASE("a remote_port that is plain MQTT, a web server or ssh is told about a
   CHECK(why.find("remote_port") != why.npos);
 }
 
-TEST_CASE("a device that speaks no TLS version of ours, and one without a certificate, are told about in plain words") {
+TEST_CASE("a device with no common TLS version, and one without a certificate, are logged in plain words") {
   Door door;
   auto& log = door.world->relay().log();
   const auto identity = device_identity("p256", 1);
@@ -194,7 +194,7 @@ TEST_CASE("a device that speaks no TLS version of ours, and one without a certif
   }
 }
 
-TEST_CASE("a device that leaves in the midst of the handshake is told about as such, and not as a failure of TLS") {
+TEST_CASE("a device that leaves during the handshake is logged as such, not as a TLS failure") {
   Door door;
   const auto mark = door.world->relay().log().mark();
   {

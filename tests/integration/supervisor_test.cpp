@@ -20,7 +20,7 @@ Device join(World& world, const std::string& id, int level = mqtt::v311) {
 
 }  // namespace
 
-TEST_CASE("a worker that dies again and again: relayd ends with the first cause in its last line") {
+TEST_CASE("if workers keep dying, relayd exits, and its last line has the first cause") {
   World world({.relayd = {{"max_restarts", 2}}});
   auto& relay = world.relay();
   for (const int signal : {SIGSEGV, SIGKILL, SIGKILL}) {
@@ -36,7 +36,7 @@ TEST_CASE("a worker that dies again and again: relayd ends with the first cause 
   CHECK(last.value("msg", "") == "worker 0 died more than max_restarts times; the first cause: " + first);
 }
 
-TEST_CASE("a worker that hangs is killed after worker_watchdog and replaced; the others' sessions go on") {
+TEST_CASE("a hung worker is killed after worker_watchdog and replaced; other workers' sessions continue") {
   World world({.relayd = {{"worker_watchdog", "1s"}, {"workers", 2}}});
   auto& relay = world.relay();
   const auto before = relay.workers();
@@ -50,7 +50,7 @@ TEST_CASE("a worker that hangs is killed after worker_watchdog and replaced; the
   join(world, "new").ping();
 }
 
-TEST_CASE("a whole relayd that was stopped, as by a frozen container, does not take its workers for hanging") {
+TEST_CASE("a relayd that was stopped as a whole, like a frozen container, does not take its workers for hung") {
   World world({.relayd = {{"worker_watchdog", "2s"}}});
   auto& relay = world.relay();
   auto device = join(world, "device");
@@ -65,7 +65,7 @@ TEST_CASE("a whole relayd that was stopped, as by a frozen container, does not t
   CHECK(relay.log().count_text("worker hangs") == 0);
 }
 
-TEST_CASE("SIGTERM: no new devices, MQTT 5 devices are told 0x8B, others are closed, and relayd leaves with 0") {
+TEST_CASE("SIGTERM: relayd admits no device, sends 0x8B to MQTT 5 devices, closes the others and exits with 0") {
   World world;
   auto old = join(world, "old");
   auto young = join(world, "young", mqtt::v5);
@@ -81,7 +81,7 @@ TEST_CASE("SIGTERM: no new devices, MQTT 5 devices are told 0x8B, others are clo
   CHECK_THROWS(TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root)));
 }
 
-TEST_CASE("SIGTERM: a device that does not leave is closed after shutdown_timeout; a second SIGTERM hurries") {
+TEST_CASE("SIGTERM: a device that does not leave is closed after shutdown_timeout, or at once by a second SIGTERM") {
   World world({.relayd = {{"shutdown_timeout", "1m"}}});
   const auto identity = device_identity("p256", 1);
   // It never reads nor closes: the relay waits for its FIN.
@@ -104,7 +104,7 @@ TEST_CASE("SIGTERM: a device that does not leave is closed after shutdown_timeou
   CHECK(world.relay().relayd().wait().code == 0);
 }
 
-TEST_CASE("the service manager hears of workers, connections and life") {
+TEST_CASE("relayd reports its workers, connections and being alive to the service manager") {
   World world({.start = false});
   world.relay().options().environment = {"WATCHDOG_USEC=200000"};
   world.relay().start();

@@ -45,45 +45,45 @@ void real_broker_names_the_device(TlsVersion device_version, TlsVersion remote_v
 
 }  // namespace
 
-TEST_CASE("TLS 1.2, servers with RSA-2048: devices of every key type") {
+TEST_CASE("TLS 1.2: devices of every key type work with RSA-2048 servers") {
   all_devices_get_through(TlsVersion::v1_2, "rsa2048");
 }
-TEST_CASE("TLS 1.2, servers with P-256: devices of every key type") {
+TEST_CASE("TLS 1.2: devices of every key type work with P-256 servers") {
   all_devices_get_through(TlsVersion::v1_2, "p256");
 }
-TEST_CASE("TLS 1.2, servers with P-384: devices of every key type") {
+TEST_CASE("TLS 1.2: devices of every key type work with P-384 servers") {
   all_devices_get_through(TlsVersion::v1_2, "p384");
 }
-TEST_CASE("TLS 1.2, servers with Ed25519: devices of every key type") {
+TEST_CASE("TLS 1.2: devices of every key type work with Ed25519 servers") {
   all_devices_get_through(TlsVersion::v1_2, "ed25519");
 }
-TEST_CASE("TLS 1.3, servers with RSA-2048: devices of every key type") {
+TEST_CASE("TLS 1.3: devices of every key type work with RSA-2048 servers") {
   all_devices_get_through(TlsVersion::v1_3, "rsa2048");
 }
-TEST_CASE("TLS 1.3, servers with P-256: devices of every key type") {
+TEST_CASE("TLS 1.3: devices of every key type work with P-256 servers") {
   all_devices_get_through(TlsVersion::v1_3, "p256");
 }
-TEST_CASE("TLS 1.3, servers with P-384: devices of every key type") {
+TEST_CASE("TLS 1.3: devices of every key type work with P-384 servers") {
   all_devices_get_through(TlsVersion::v1_3, "p384");
 }
-TEST_CASE("TLS 1.3, servers with Ed25519: devices of every key type") {
+TEST_CASE("TLS 1.3: devices of every key type work with Ed25519 servers") {
   all_devices_get_through(TlsVersion::v1_3, "ed25519");
 }
 
-TEST_CASE("a device with TLS 1.2, a remote with TLS 1.2, a real broker") {
+TEST_CASE("a TLS 1.2 device reaches a real broker with TLS 1.2") {
   real_broker_names_the_device(TlsVersion::v1_2, TlsVersion::v1_2);
 }
-TEST_CASE("a device with TLS 1.2, a remote with TLS 1.3, a real broker") {
+TEST_CASE("a TLS 1.2 device reaches a real broker with TLS 1.3") {
   real_broker_names_the_device(TlsVersion::v1_2, TlsVersion::v1_3);
 }
-TEST_CASE("a device with TLS 1.3, a remote with TLS 1.2, a real broker") {
+TEST_CASE("a TLS 1.3 device reaches a real broker with TLS 1.2") {
   real_broker_names_the_device(TlsVersion::v1_3, TlsVersion::v1_2);
 }
-TEST_CASE("a device with TLS 1.3, a remote with TLS 1.3, a real broker") {
+TEST_CASE("a TLS 1.3 device reaches a real broker with TLS 1.3") {
   real_broker_names_the_device(TlsVersion::v1_3, TlsVersion::v1_3);
 }
 
-TEST_CASE("listener.versions keeps the other version out") {
+TEST_CASE("a device with a version that is not in listener.versions is refused") {
   const bool only_1_3 = GENERATE(true, false);
   World world({.relayd = {{"listener", {{"versions", {only_1_3 ? "tlsv1.3" : "tlsv1.2"}}}}}});
   const auto identity = device_identity("p256", 1);
@@ -94,14 +94,14 @@ TEST_CASE("listener.versions keeps the other version out") {
   refused.refused_handshake();
 }
 
-TEST_CASE("remote.versions keeps the other version out") {
+TEST_CASE("a remote with a version that is not in remote.versions is refused") {
   const auto identity = device_identity("p256", 1);
   World world({.relayd = {{"remote", {{"versions", {"tlsv1.3"}}}}}, .remote_version = TlsVersion::v1_2});
   world.give_key("thermo", identity);
   CHECK(world.refusal(identity, "thermo", mqtt::v311) == 3);
 }
 
-TEST_CASE("TLS 1.1 is not spoken") {
+TEST_CASE("TLS 1.1 is not supported") {
   World world;
   const auto identity = device_identity("p256", 1);
   auto context = TlsContext::client(&identity, authorities().root);

@@ -185,7 +185,7 @@ void check_is_served(RawTls& device) {
 
 }  // namespace
 
-TEST_CASE("a key share that is no point of its curve is refused in place of a ServerHello") {
+TEST_CASE("a key share that is not a point on its curve gets an alert instead of a ServerHello") {
   const auto [groups, key_size] = GENERATE(std::pair{"P-256", 65}, std::pair{"P-384", 97});
   Listener listener(TlsVersion::v1_3, groups);
   auto device = listener.device();
@@ -196,7 +196,7 @@ TEST_CASE("a key share that is no point of its curve is refused in place of a Se
   check_is_alert(listener.answer_to(hello.bytes()), alert::illegal_parameter);
 }
 
-TEST_CASE("an X25519 key share that leaves no secret is refused in place of a ServerHello") {
+TEST_CASE("an X25519 key share that yields an all-zero secret gets an alert instead of a ServerHello") {
   Listener listener(TlsVersion::v1_3, "X25519");
   auto device = listener.device();
   Hello hello(device.step());
@@ -204,7 +204,7 @@ TEST_CASE("an X25519 key share that leaves no secret is refused in place of a Se
   check_is_alert(listener.answer_to(hello.bytes()), alert::illegal_parameter);  // RFC 8446 section 7.4.2
 }
 
-TEST_CASE("a device may bring a hundred key shares along") {
+TEST_CASE("a device may send a hundred key shares") {
   Listener listener(TlsVersion::v1_3, "X25519");
   auto device = listener.device();
   Hello hello(device.step());
@@ -216,14 +216,14 @@ TEST_CASE("a device may bring a hundred key shares along") {
   CHECK(static_cast<uint8_t>(answer.at(0)) == record_type::handshake);
 }
 
-TEST_CASE("a TLS 1.3 device with no group in common is told handshake_failure") {
+TEST_CASE("a TLS 1.3 device with no common group gets handshake_failure") {
   Listener listener(TlsVersion::v1_3, "X448");
   auto device = listener.device();
   check_is_alert(listener.answer_to(device.step()), alert::handshake_failure);  // RFC 8446 section 4.1.1
   listener.world.relay().log().wait_text("the groups X448");
 }
 
-TEST_CASE("the version in a record's header means nothing in TLS 1.3") {
+TEST_CASE("the version in a record header is ignored in TLS 1.3") {
   Listener listener(TlsVersion::v1_3);
   auto device = listener.device();
   device.handshake([](std::string flight) {
@@ -234,7 +234,7 @@ TEST_CASE("the version in a record's header means nothing in TLS 1.3") {
   check_is_served(device);
 }
 
-TEST_CASE("a TLS 1.3 device may repeat its dummy change_cipher_spec, but not without end") {
+TEST_CASE("a TLS 1.3 device may repeat its dummy change_cipher_spec, but not a thousand times") {
   const int repeats = GENERATE(3, 1000);
   CAPTURE(repeats);
   Listener listener(TlsVersion::v1_3);
@@ -268,14 +268,14 @@ TEST_CASE("a change_cipher_spec of two bytes is an unexpected message") {
         }) == alert::unexpected_message);
 }
 
-TEST_CASE("a TLS 1.2 device that leaves its CertificateVerify out is told unexpected_message") {
+TEST_CASE("a TLS 1.2 device that omits its CertificateVerify gets unexpected_message") {
   Listener listener(TlsVersion::v1_2);
   CHECK(alert_after(listener, [](Record& one) {
           if (one.type == record_type::handshake && one.body[0] == kCertificateVerify) one.body.clear();
         }) == alert::unexpected_message);
 }
 
-TEST_CASE("a TLS 1.2 device whose signature is over another hash than it says is told decrypt_error") {
+TEST_CASE("a TLS 1.2 device whose signature covers another hash than it claims gets decrypt_error") {
   Listener listener(TlsVersion::v1_2, nullptr, "rsa2048");
   REQUIRE(SSL_CTX_set1_sigalgs_list(listener.context.get(), "RSA+SHA256:RSA+SHA384:ECDSA+SHA256") == 1);
   CHECK(alert_after(listener, [](Record& one) {
@@ -285,14 +285,14 @@ TEST_CASE("a TLS 1.2 device whose signature is over another hash than it says is
         }) == alert::decrypt_error);
 }
 
-TEST_CASE("a TLS 1.2 device that signs by an algorithm that is not its key's is told illegal_parameter") {
+TEST_CASE("a TLS 1.2 device whose signature algorithm does not fit its key gets illegal_parameter") {
   Listener listener(TlsVersion::v1_2);
   CHECK(alert_after(listener, [](Record& one) {
           if (one.type == record_type::handshake && one.body[0] == kCertificateVerify) one.body[5] = '\x01';
         }) == alert::illegal_parameter);
 }
 
-TEST_CASE("a device that says it fell back to TLS 1.2 is told that it need not have") {
+TEST_CASE("a device that signals a fallback to TLS 1.2 gets inappropriate_fallback") {
   Listener listener(TlsVersion::v1_2);
   SSL_CTX_set_mode(listener.context.get(), SSL_MODE_SEND_FALLBACK_SCSV);
   auto device = listener.device();
@@ -310,7 +310,7 @@ TEST_CASE("a ClientHello with a legacy version above TLS 1.2 is served with TLS 
   CHECK(static_cast<uint8_t>(answer.at(0)) == record_type::handshake);
 }
 
-TEST_CASE("a TLS 1.2 device that asks for a renegotiation is told no by a warning, which ends nothing") {
+TEST_CASE("a TLS 1.2 device that asks to renegotiate gets a warning, and its session continues") {
   Listener listener(TlsVersion::v1_2);
   auto device = listener.device();
   device.handshake();
@@ -334,7 +334,7 @@ TEST_CASE("a first ClientHello with renegotiation data is refused") {
   check_is_alert(listener.answer_to(hello.bytes()), alert::handshake_failure);  // RFC 5746 section 3.6
 }
 
-TEST_CASE("a device may offer thousands of cipher suites and signature schemes that nobody knows") {
+TEST_CASE("a device may offer thousands of unknown cipher suites and signature schemes") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   Listener listener(version);
   auto device = listener.device();
@@ -348,7 +348,7 @@ TEST_CASE("a device may offer thousands of cipher suites and signature schemes t
   CHECK(static_cast<uint8_t>(answer.at(0)) == record_type::handshake);
 }
 
-TEST_CASE("a ClientHello in a record of one byte above 16 KiB is refused by record_overflow") {
+TEST_CASE("a ClientHello in a record one byte larger than 16 KiB gets record_overflow") {
   Listener listener(TlsVersion::v1_3);
   auto device = listener.device();
   Hello hello(device.step());
@@ -356,7 +356,7 @@ TEST_CASE("a ClientHello in a record of one byte above 16 KiB is refused by reco
   check_is_alert(listener.answer_to(hello.bytes()), alert::record_overflow);  // RFC 8446 section 5.1
 }
 
-TEST_CASE("a TLS 1.3 device that can't use the ServerHello may say so in plaintext, and is not answered") {
+TEST_CASE("a TLS 1.3 device that cannot use the ServerHello may send a plaintext alert, and gets no answer") {
   Listener listener(TlsVersion::v1_3);
   auto device = listener.device();
   device.socket().send(device.step());
@@ -367,7 +367,7 @@ TEST_CASE("a TLS 1.3 device that can't use the ServerHello may say so in plainte
   listener.world.relay().log().wait_text("sent the TLS alert illegal_parameter (47)");
 }
 
-TEST_CASE("a device with no usable key share is asked for X25519, not for what is slowest") {
+TEST_CASE("a device with no usable key share is asked for X25519, not for the slowest group") {
   Listener listener(TlsVersion::v1_3, "X448:P-521:P-384:P-256:X25519");  // a share of the first one
   auto device = listener.device();
   device.handshake();
@@ -375,7 +375,7 @@ TEST_CASE("a device with no usable key share is asked for X25519, not for what i
   CHECK(SSL_get_negotiated_group(device.get()) == NID_X25519);
 }
 
-TEST_CASE("early data for another server's ticket is skipped, also behind a HelloRetryRequest") {
+TEST_CASE("early data for another server's ticket is skipped, even after a HelloRetryRequest") {
   const auto* groups = GENERATE("X25519", "X448:X25519");
   Listener listener(TlsVersion::v1_3, groups);
   auto device = listener.device();
@@ -398,14 +398,14 @@ TEST_CASE("more early data than 16 KiB is not skipped") {
   CHECK(device.alert() == alert::bad_record_mac);
 }
 
-TEST_CASE("a record that can't be decrypted is refused where no early data was announced") {
+TEST_CASE("without announced early data, a record that cannot be decrypted is refused") {
   Listener listener(TlsVersion::v1_3);
   CHECK(alert_after(listener, [](Record& one) {
           if (one.type == record_type::application_data) one.body.back() = static_cast<char>(one.body.back() ^ 1);
         }) == alert::bad_record_mac);
 }
 
-TEST_CASE("application data before there are keys is refused where no early data was announced, though it be empty") {
+TEST_CASE("without announced early data, application data before the keys is refused, even if empty") {
   const std::string data = GENERATE("", "early");
   Listener listener(TlsVersion::v1_3, "X448:X25519");  // so that a HelloRetryRequest comes first
   auto device = listener.device();
@@ -415,7 +415,7 @@ TEST_CASE("application data before there are keys is refused where no early data
   CHECK(device.alert() == alert::unexpected_message);
 }
 
-TEST_CASE("encrypted application data before a device's Finished is refused, though it be empty") {
+TEST_CASE("encrypted application data before a device's Finished is refused, even if empty") {
   Listener listener(TlsVersion::v1_3);
   static std::string secret;
   REQUIRE(SSL_CTX_set_ciphersuites(listener.context.get(), "TLS_AES_128_GCM_SHA256") == 1);

@@ -56,7 +56,7 @@ int any_level() { return GENERATE(mqtt::v31, mqtt::v311, mqtt::v5); }
 
 }  // namespace
 
-TEST_CASE("transparent: messages of QoS 0, 1 and 2 in both directions") {
+TEST_CASE("transparent: messages of QoS 0, 1 and 2 pass in both directions") {
   const int level = any_level();
   same_through_the_relay([level](const Stage& stage) {
     auto observer = stage.observer();
@@ -81,7 +81,7 @@ TEST_CASE("transparent: messages of QoS 0, 1 and 2 in both directions") {
   });
 }
 
-TEST_CASE("transparent: a will, fired when the device vanishes, with its QoS and retain") {
+TEST_CASE("transparent: the will of a device that vanishes is sent with its QoS and retain flag") {
   const int level = any_level();
   same_through_the_relay([level](const Stage& stage) {
     auto observer = stage.observer();
@@ -105,7 +105,7 @@ TEST_CASE("transparent: a will, fired when the device vanishes, with its QoS and
   });
 }
 
-TEST_CASE("transparent: retained messages") {
+TEST_CASE("transparent: retained messages pass, with their retain flag") {
   const int level = any_level();
   same_through_the_relay([level](const Stage& stage) {
     auto device = stage.enter(1);
@@ -128,7 +128,7 @@ TEST_CASE("transparent: retained messages") {
   });
 }
 
-TEST_CASE("transparent: user name and password") {
+TEST_CASE("transparent: user name and password reach the remote") {
   const int level = any_level();
   same_through_the_relay(
       [level](const Stage& stage) {
@@ -150,7 +150,7 @@ TEST_CASE("transparent: user name and password") {
       {.remote_passwords = "somebody:s3cret\nobserver:none\n"});
 }
 
-TEST_CASE("transparent: a persistent session and the messages that came while the device was away") {
+TEST_CASE("transparent: a persistent session holds the messages that came while the device was away") {
   const int level = any_level();
   same_through_the_relay([level](const Stage& stage) {
     auto observer = stage.observer();
@@ -184,7 +184,7 @@ TEST_CASE("transparent: a persistent session and the messages that came while th
   });
 }
 
-TEST_CASE("transparent: MQTT 5 properties in every packet") {
+TEST_CASE("transparent: MQTT 5 properties pass in every packet") {
   same_through_the_relay([](const Stage& stage) {
     auto observer = stage.observer(mqtt::v5);
     REQUIRE(observer.subscribe("any/#", 2) == 2);
@@ -236,7 +236,7 @@ TEST_CASE("transparent: MQTT 5 properties in every packet") {
   });
 }
 
-TEST_CASE("transparent: five megabytes up and five megabytes down") {
+TEST_CASE("transparent: a message of 5 MiB passes in each direction") {
   same_through_the_relay([](const Stage& stage) {
     std::string up(5 << 20, '\0'), down(5 << 20, '\0');
     for (size_t i = 0; i < up.size(); ++i) {

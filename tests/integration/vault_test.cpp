@@ -60,7 +60,8 @@ void connect_silently(const fs::path& path, int count) {
 
 }  // namespace
 
-TEST_CASE("keyd: every thread of it is behind seccomp, gains nothing, and says so if any of the sandbox is missing") {
+TEST_CASE(
+    "keyd: every thread is under seccomp without new privileges; keyd says so if part of the sandbox is missing") {
   NEEDS_NO_SANITIZER();
   World world({.keyd = {{"signers", 3}}});
   size_t threads = 0;
@@ -84,7 +85,7 @@ TEST_CASE("keyd: every thread of it is behind seccomp, gains nothing, and says s
   CHECK(world.remote->user_of("boxed") == identity.name);
 }
 
-TEST_CASE("keyd: a key behind a passphrase serves its device") {
+TEST_CASE("keyd: an encrypted key serves its device") {
   World world({.start = false});
   const auto identity = device_identity("p256", 1);
   const auto encrypted = world.directory / "encrypted.pem";
@@ -101,7 +102,8 @@ TEST_CASE("keyd: a key behind a passphrase serves its device") {
   CHECK(world.remote->user_of("locked") == identity.name);
 }
 
-TEST_CASE("audit file: it has what standard output has, survives a restart, and a rotation costs nobody anything") {
+TEST_CASE(
+    "audit file: it equals standard output, continues after a restart, and is rotated without a failed handshake") {
   World world({.start = false});
   const auto file = audit_folder(world) / "audit.log";
   world.relay().patch_keyd({{"audit_file", file}});
@@ -125,7 +127,7 @@ TEST_CASE("audit file: it has what standard output has, survives a restart, and 
   CHECK(lines.size() > before.size() + 5);
 }
 
-TEST_CASE("audit file: while its disk is full nothing is signed, and then all is well again", "[root]") {
+TEST_CASE("audit file: while its disk is full keyd signs nothing; once there is room it signs again", "[root]") {
   NEEDS_ROOT();
   World world({.start = false});
   const auto folder = audit_folder(world);
@@ -161,7 +163,7 @@ TEST_CASE("audit file: while its disk is full nothing is signed, and then all is
 }
 
 TEST_CASE(
-    "keyd killed over a hundred unanswered signatures: every handshake ends well or in a clear refusal, none hangs") {
+    "when keyd is killed with 100 signatures pending, every handshake succeeds or is clearly refused; none hangs") {
   World world({.relayd = {{"sign_timeout", "15s"}}});
   const auto identity = device_identity("p256", 1);
   constexpr int kDevices = 100;
@@ -185,7 +187,7 @@ TEST_CASE(
   CHECK(up == kDevices);
 }
 
-TEST_CASE("twenty thousand connections that say nothing: devices are served meanwhile, and no log overflows") {
+TEST_CASE("among 20,000 silent connections, devices are served and no log overflows") {
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);

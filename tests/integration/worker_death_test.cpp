@@ -53,7 +53,7 @@ std::vector<Session> sessions_on_both(World& world) {
 
 }  // namespace
 
-TEST_CASE("a worker killed by SIGKILL: the others' sessions go on, its own end, and it is replaced") {
+TEST_CASE("a worker killed by SIGKILL is replaced; its sessions end, and those of other workers continue") {
   World world({.relayd = {{"workers", 2}}});
   auto observer = world.direct(device_identity("p256", 99));
   observer.join("observer");
@@ -90,7 +90,7 @@ TEST_CASE("a worker killed by SIGKILL: the others' sessions go on, its own end, 
   CHECK(world.relay().relayd().running());
 }
 
-TEST_CASE("a worker killed by SIGKILL: who connects meanwhile waits in its queue and is served by its successor") {
+TEST_CASE("connections that arrive after a worker's SIGKILL wait in its queue, and its successor serves them") {
   World world({.relayd = {{"workers", 2}}});
   const auto identity = device_identity("p256", 1);
   const auto mark = world.relay().log().mark();
@@ -113,7 +113,7 @@ TEST_CASE("a worker killed by SIGKILL: who connects meanwhile waits in its queue
   world.relay().wait_worker_started(1, mark);
 }
 
-TEST_CASE("workers leave when their supervisor dies") {
+TEST_CASE("workers exit when their supervisor dies") {
   World world({.relayd = {{"workers", 2}}});
   auto session = connect(world, "thermo");
   world.relay().relayd().kill();
@@ -121,7 +121,7 @@ TEST_CASE("workers leave when their supervisor dies") {
   world.relay().log().wait_end();
 }
 
-TEST_CASE("relayd starts again on its port at once, whoever was connected before") {
+TEST_CASE("relayd can restart on its port at once, even if devices were connected") {
   World world;
   for (int i = 0; i < 3; ++i) {
     auto session = connect(world, "thermo-" + std::to_string(i));
