@@ -1,11 +1,12 @@
-// What keyd costs and how long it keeps its workers waiting: the real program, asked over its socket by other
+// What keyd costs and how long it keeps its workers waiting. The real program is asked over its socket by other
 // processes.
 //
 //   keyd_bench [--seconds S] [--rounds N] [--first PROGRAM]
 //
-// Each figure is measured for S seconds in each of N rounds. With --first, another keyd of the same protocol, as that
-// of an earlier commit, is measured in turns with this one, so that both see the same noise. A table on a terminal,
-// JSON lines elsewhere. Rates are off, and everybody who asks is a process of its own, as keyd's queues are by process.
+// Each figure is measured for S seconds in each of N rounds. With --first, another keyd with the same protocol, such as
+// one of an earlier commit, is measured in turns with this one, so that both see the same noise. The output is a table
+// on a terminal and JSON lines elsewhere. Rates are off. Each client is a process of its own, because keyd has one
+// queue per process.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -27,8 +28,8 @@ struct Options {
   std::string first;
 };
 
-// So small that a worker can have more requests under way than that without filling its socket, where keyd would wait
-// for it as it waits for keyd.
+// Small enough that a worker can have more than keyd's limit of requests in flight without filling its socket; a full
+// socket would make keyd and the worker wait for each other.
 constexpr uint32_t kMaxQueue = 128;
 
 const std::vector<std::string> kKeyTypes{"P-256", "P-384", "ED25519", "RSA:2048", "RSA:4096"};
@@ -39,7 +40,7 @@ const TestKey& key_of(const std::string& type) {
   return known != made.end() ? known->second : made.emplace(type, TestKey::generate(type)).first->second;
 }
 
-// Several devices have each key: keyd signs with one device's key on one thread at a time.
+// Several devices share each key, because keyd signs with one device's key on one thread at a time.
 constexpr uint32_t kDevices = 8;
 
 const std::string& device(const std::string& type, uint32_t id) {
@@ -47,7 +48,7 @@ const std::string& device(const std::string& type, uint32_t id) {
   return names.try_emplace({type, id % kDevices}, type + "-" + std::to_string(id % kDevices)).first->second;
 }
 
-// A keyd under test, with a key of each type, whose client id is the type.
+// A keyd under test with a key of each type; the client id is the name of the type.
 struct Subject {
   Subject(const std::string& n, const fs::path& program, Json configuration)
       : name(n), keyd(configuration, program, audit()) {
@@ -56,7 +57,7 @@ struct Subject {
     keyd.start();
     if (clock_getcpuclockid(keyd.process().pid(), &cpu_clock) != 0) throw Failure("no CPU clock of keyd");
   }
-  // A file, as the audit costs what writing it costs.
+  // A real file, because writing the audit is part of its cost.
   std::string audit() const {
     write_file(scratch / "audit", "");
     return scratch / "audit";
@@ -72,23 +73,23 @@ struct Subject {
   clockid_t cpu_clock{};
 };
 
-// What one client has measured; in memory that it shares with us.
+// What one client has measured, in memory shared with this process.
 struct Tally {
   static constexpr size_t kMost = 1 << 20;
   std::atomic<uint64_t> done, busy, other;
   std::atomic<bool> stop;
-  std::array<float, kMost> latency_us;  // of those that were done
+  std::array<float, kMost> latency_us;  // of the requests that were answered
 };
 
 enum class Question { lookup, sign };
 
 ipc::Request ask_for(Question question, uint32_t id, const std::string& type) {
-  // Two clients in step must not want the same key each time.
+  // Two clients in step must not request the same key each time.
   const std::string& name = device(type, id + static_cast<uint32_t>(getpid()));
   return question == Question::lookup ? lookup_request(id, key_of(type), name) : sign_request(id, key_of(type), name);
 }
 
-// Keeps `outstanding` requests under way until it is told to stop; `busy` is asked again at once.
+// Keeps `outstanding` requests in flight until told to stop; repeats a BUSY request at once.
 void client(const std::string& socket, Question question, const std::string& type, uint32_t outstanding, Tally& tally) {
   KeydClient connection(socket);
   std::vector<Clock::time_point> sent(outstanding);
@@ -112,7 +113,8 @@ struct Load {
   uint32_t outstanding;
 };
 
-// Runs one process for each load; the row is the first load's, its rate and cost those of all `counted` first ones.
+// Runs one process for each load. The row describes the first load; its rate and CPU cost are totals of the first
+// `counted` loads.
 void measure(Subject& subject, const Options& options, const std::vector<Load>& loads, size_t counted, Row& row) {
   std::vector<std::unique_ptr<Shared<Tally>>> tallies;
   std::vector<std::unique_ptr<Forked>> clients;
@@ -126,7 +128,8 @@ void measure(Subject& subject, const Options& options, const std::vector<Load>& 
     for (size_t i = 0; i < counted; i++) sum += (*tallies[i])->done;
     return sum;
   };
-  for (const auto deadline = patience(); all_done() < counted; usleep(1000))  // keys are read, processes run
+  for (const auto deadline = patience(); all_done() < counted;
+       usleep(1000))  // until the keys are read and the processes run
     if (deadline.over()) throw Failure(subject.name + " does not answer: " + subject.keyd.process().err().text());
   Tally& observed = **tallies.front();
   const uint64_t first = observed.done, done_before = all_done();
@@ -150,7 +153,7 @@ class Bench {
  public:
   explicit Bench(const Options& options) : options_(options) {}
 
-  // The same for every subject, in turns.
+  // Measures the same load on every subject, in turns.
   void compare(const std::string& what, const std::vector<Subject*>& subjects, const std::vector<Load>& loads,
                size_t counted) {
     std::vector<Row> rows;
@@ -186,8 +189,8 @@ void run(const Options& options) {
     bench.compare(type + ", one at a time", subjects, {one_at_a_time}, 1);
     bench.compare(type + ", 64 from 2", subjects, {many, many}, 2);
   }
-  // More than keyd takes of one worker, so that some are always refused, and asked again at once: worse than a worker
-  // that waits as it is told to.
+  // More than keyd accepts from one worker, so some requests are always refused and repeated at once. This is worse
+  // than a worker that waits when it gets BUSY.
   const Load ecdsa{Question::sign, "P-256", 1}, flood{Question::sign, "RSA:4096", kMaxQueue + 22};
   bench.compare("P-256, nobody else", subjects, {ecdsa}, 1);
   bench.compare("P-256, RSA-4096 flood", subjects, {ecdsa, flood}, 1);

@@ -16,7 +16,7 @@ double percentile(const std::vector<float>& sorted, size_t per_mille) {
                         : static_cast<double>(sorted[std::min(sorted.size() - 1, sorted.size() * per_mille / 1000)]);
 }
 
-// How busy the machine was: who reads a figure should know.
+// How busy the machine was, which a reader of the figures should know.
 double load() {
   double average = 0;
   return getloadavg(&average, 1) == 1 ? average : -1;

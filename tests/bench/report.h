@@ -10,7 +10,7 @@ struct Row {
   std::string what, subject;
   std::vector<float> latencies_us{};  // of the first process
   uint64_t done = 0, busy = 0, failed = 0;
-  double seconds = 0, cpu_us = 0;  // CPU: of keyd
+  double seconds = 0, cpu_us = 0;  // cpu_us: of keyd
 
   double per_second() const { return static_cast<double>(done) / seconds; }
   double cpu_each_us() const { return cpu_us / static_cast<double>(done); }
@@ -19,7 +19,7 @@ struct Row {
 class Report {
  public:
   Report();
-  // `reference`, if there is one, is what `row`'s rate is a multiple of. Sorts the row's latencies.
+  // The row's rate is also shown as a multiple of the rate of `reference`, if given. Sorts the row's latencies.
   void add(Row& row, const Row* reference);
 
  private:

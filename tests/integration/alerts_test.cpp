@@ -1,5 +1,5 @@
-// Every refusal of a TLS connection is told to the peer by its alert, once (RFC 8446 section 6.2, RFC 5246
-// section 7.2).
+// Every refused TLS connection gets exactly one alert that names the cause (RFC 8446 section 6.2, RFC 5246 section
+// 7.2).
 
 #include <openssl/ssl.h>
 
@@ -16,7 +16,7 @@ constexpr int unexpected_message = 10, bad_record_mac = 20, record_overflow = 22
               protocol_version = 70, internal_error = 80;
 }
 
-// What the listener answers to these bytes, up to the end of the connection.
+// Returns the listener's answer to these bytes, up to the end of the connection.
 std::string answer_to(World& world, std::string_view bytes) {
   RawSocket socket(world.relay().endpoint());
   socket.send(bytes);
@@ -91,7 +91,7 @@ TEST_CASE("when a device refuses the listener's choice, the log lists what the d
   World world({.remote = RemoteKind::none, .local = false});
   const auto identity = device_identity("p256", 1);
   auto context = TlsContext::client(&identity, authorities().root, TlsVersion::v1_2);
-  REQUIRE(SSL_CTX_set1_groups_list(context.get(), "P-521") == 1);  // but for the listener's certificate, P-256
+  REQUIRE(SSL_CTX_set1_groups_list(context.get(), "P-521") == 1);  // the listener's certificate needs P-256
   REQUIRE_THROWS(TlsStream::connect(world.relay().endpoint(), context));
   const std::string words = "sent the TLS alert illegal_parameter (47); it offers the cipher suites ";
   CHECK(world.relay().log().wait_text(words).find(", the groups P-521, ") != std::string::npos);
@@ -122,7 +122,7 @@ TEST_CASE("a remote broker gets internal_error if keyd does not sign for the dev
   world.give_key("thermo", identity);
   auto device = world.device(identity);
   device.tls().send(mqtt::connect({.client_id = "thermo"}));
-  auto remote = world.captured->accept_silently();  // keyd has been asked about the key, but for no signature yet
+  auto remote = world.captured->accept_silently();  // keyd has looked up the key, but has not been asked to sign
   world.relay().keyd().kill();
   const auto ending = remote.refused_handshake();
   CHECK(ending.how == Ending::alert);

@@ -1,4 +1,4 @@
-// No signature goes unseen: each one has its line before the signature is used, and without the line there is none.
+// Every signature has its audit line before it is used, and without the line there is no signature.
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@ using namespace harness;
 
 namespace {
 
-// Those of the workers; the supervisor asks too, at its start, whether the listener's certificate has its key.
+// Lines caused by the workers; the supervisor also asks, at its start, whether the listener's certificate has its key.
 std::vector<Json> events(World& world, const std::string& event) {
   return world.relay().audit().json([&](const Json& j) {
     return j.value("event", "") == event && j.value("peer_pid", -1) != world.relay().relayd().pid();
@@ -32,7 +32,7 @@ TEST_CASE("audit: the lookup and both signatures are recorded before the device 
   world.give_key("thermo", identity);
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   auto device = world.device(identity, version);
-  // The handshake is done, so that the listener's signature is on record.
+  // The handshake is done, so the listener's signature is in the audit.
   CHECK(events(world, "sign").size() == 1);
   device.join("thermo");
   const auto signs = events(world, "sign"), lookups = events(world, "lookup");
@@ -89,7 +89,7 @@ TEST_CASE("audit: a lookup that finds no key, and one that finds the wrong key, 
   REQUIRE(lookups.size() == 2);
   CHECK(lookups[0].at("result") == "not_found");
   CHECK(lookups[1].at("result") == "mismatch");
-  // The key was never used: the only signatures are the listener's.
+  // The device's key was never used: the only signatures are the listener's.
   for (const auto& sign : events(world, "sign")) CHECK(sign.at("spki") != spki_of(device_identity("p256", 2)));
 }
 
@@ -109,7 +109,7 @@ TEST_CASE("audit: keyd does not sign what it cannot record") {
   try {
     world.relay().start();
   } catch (const Failure&) {
-    return;  // refusing to start is as good
+    return;  // keyd refused to start, which is as good
   }
   auto device = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
   device.refused_handshake();
@@ -119,7 +119,7 @@ TEST_CASE("keyd refuses every user that is not allowed, even root", "[root]") {
   NEEDS_ROOT();
   World world;
   const auto socket_path = (world.directory / "relay/run/sign.sock").string();
-  // Connecting is refused, or the connection is closed before anything is answered.
+  // keyd either refuses the connection or closes it without an answer.
   const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -134,7 +134,7 @@ TEST_CASE("keyd refuses every user that is not allowed, even root", "[root]") {
         "that root was denied");
   }
   close(fd);
-  // Nobody else was hurt.
+  // Devices are still served.
   auto device = world.device(device_identity("p256", 1));
   device.join("keyless");
 }

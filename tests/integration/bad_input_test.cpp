@@ -1,4 +1,4 @@
-// Bad input to the programs: each ends them with a non-zero status and a message that names file, value and cure.
+// Bad input ends each program with a non-zero status and a message that names the file, the value and the remedy.
 
 #include <sys/stat.h>
 
@@ -9,7 +9,7 @@ using namespace harness;
 
 namespace {
 
-// Nothing but configurations: no broker, nothing started.
+// Configuration files only: no broker and no running daemon.
 struct Idle {
   World world{{.remote = RemoteKind::none, .local = false, .start = false}};
   Relay& relay = world.relay();
@@ -150,11 +150,11 @@ TEST_CASE("an unconfigured relayd names everything that is missing, and the next
   CHECK(finished.status.code == 78);
   CHECK(std::count(finished.err.begin(), finished.err.end(), '\n') == 1);
 
-  // What is there, and what is not required, is not called missing.
+  // Files that exist, and settings that are optional, are not listed as missing.
   for (const auto& name : {"listener.pem", "device-ca.pem", "remote-ca.pem"})
     fs::copy_file(device_identity("p256", 1).certificate, file(name));
   check_refused(idle.relay.run_relayd(), {"missing: remote_host; "});
-  // Another mistake is told before, and as exactly as ever.
+  // Any other mistake is still reported first, in its usual words.
   idle.relay.patch_relayd({{"workers", 0}});
   check_refused(idle.relay.run_relayd(), {"workers: found 0 (number)"});
 }

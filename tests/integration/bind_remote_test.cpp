@@ -1,4 +1,4 @@
-// bind_remote: a device's key signs for the configured remote broker and for nobody else, whatever a worker asks for.
+// With bind_remote a device's key signs for the configured remote broker only, whatever a worker asks for.
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/field.h"
@@ -13,17 +13,17 @@ Json bound_to(const std::string& remote_host, const fs::path& authority = author
   return {{"bind_remote", {{"remote_host", remote_host}, {"cacertfile", authority.string()}}}};
 }
 
-// Audit lines of signatures with a device's key.
+// The audit lines of signatures with a device's key.
 std::vector<Json> device_signatures(World& world) {
   return world.relay().audit().json(
       [](const Json& line) { return line.value("event", "") == "sign" && line.value("client_id", "") != ""; });
 }
 
-// Nothing has been signed with the device's key, and the audit says why.
+// Checks that nothing was signed with the device's key, and that the audit says why.
 void check_nothing_signed(World& world, const std::string& reason) {
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
-  // keyd's denial is what DESIGN's table calls "remote's certificate bad": it has refused the remote, not the device.
+  // DESIGN's table counts keyd's denial as "remote's certificate bad": keyd refused the remote, not the device.
   CHECK(world.refusal(identity, "thermo", mqtt::v311) == 3);
   CHECK(world.refusal(identity, "thermo", mqtt::v5) == 0x88);
   const auto lines = device_signatures(world);
@@ -78,7 +78,7 @@ TEST_CASE("with bind_remote a device whose certificate has a compressed point re
 
 TEST_CASE("with bind_remote a device's key signs nothing for another server of the same authority") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
-  // relayd is content with this remote: it goes by own_address(). keyd is told of another one.
+  // relayd accepts this remote, because it expects own_address(); keyd is configured for another one.
   World world({.keyd = bound_to("broker.example"), .remote_version = version});
   check_nothing_signed(world, "set bind_remote.remote_host to a name of the certificate");
   CHECK(world.remote->log().count_text("New client connected") == 0);
@@ -113,7 +113,7 @@ TEST_CASE("with bind_remote devices are served again after a worker or keyd rest
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
   world.device(identity).join("thermo");
-  world.relay().start_keyd();  // anew: the one before is killed
+  world.relay().start_keyd();  // the previous keyd was killed
   auto device = world.device(identity);
   device.join("thermo");
   CHECK(world.remote->user_of("thermo") == identity.name);
@@ -160,7 +160,7 @@ TEST_CASE("a missing or unusable notary program stops keyd, which reports its pa
 }
 
 TEST_CASE("with bind_remote the notary is a separate program; it has libcrypto and keyd does not", "[root]") {
-  NEEDS_ROOT();  // to look into the processes
+  NEEDS_ROOT();  // only root may inspect the processes
   World world({.keyd = bound_to(own_address())});
   const auto maps = [](pid_t pid) { return read_file("/proc/" + std::to_string(pid) + "/maps"); };
   const pid_t keyd = world.relay().keyd().pid();

@@ -1,4 +1,4 @@
-// The relay passes bytes on and makes up none: what arrives at the remote is what the device sent.
+// The relay passes bytes on and adds none: the remote receives what the device sent.
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
@@ -37,7 +37,7 @@ TEST_CASE("the remote receives the device's CONNECT byte for byte") {
     const auto& accepted = level == mqtt::v5 ? connack_accepted_v5 : connack_accepted;
     remote.send(accepted);
     CHECK(device.tls().read_packet().bytes == accepted);
-    // Nothing but the device's bytes follows, either: not a PINGREQ, not a DISCONNECT.
+    // Nothing follows the device's bytes: no PINGREQ, no DISCONNECT.
     device.tls().send(mqtt::pingreq());
     device.tls().close_notify_and_fin();
     CHECK(remote.read_to_end().leftover == mqtt::pingreq());
@@ -75,7 +75,7 @@ TEST_CASE("a PUBLISH arrives even if CONNECT, PUBLISH, DISCONNECT and FIN come i
   observer.join("observer");
   REQUIRE(observer.subscribe("any/#", 1) == 1);
   const int level = any_level();
-  // Without the relay first: the broker can take it.
+  // First without the relay, to show that the broker accepts it.
   for (const bool relayed : {false, true}) {
     CAPTURE(relayed);
     auto device = relayed ? world.device(identity) : world.direct(identity);
@@ -131,7 +131,7 @@ TEST_CASE("the relay never answers a PINGREQ itself") {
   device.tls().read_packet();
   device.tls().send(mqtt::pingreq());
   CHECK(remote.read_packet().type() == mqtt::Type::pingreq);
-  // Whatever the relay had to say about it, it would have said before the remote's next words.
+  // An answer of the relay's own would have come before the remote's next packet.
   remote.send(mqtt::publish({.topic = "any/t", .payload = "first"}));
   CHECK(device.tls().read_packet().type() == mqtt::Type::publish);
 }

@@ -1,5 +1,5 @@
-// Chains as the field has them: what OpenSSL accepts is accepted and goes upstream as it came; what is refused is told
-// to the peer by the alert of its cause, and to the operator by certificate, cause and remedy.
+// Chains as devices really send them. What OpenSSL accepts is accepted and passed upstream unchanged. A refused peer
+// gets the alert that fits the cause; the operator gets certificate, cause and remedy.
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -14,7 +14,7 @@ using namespace harness;
 
 namespace {
 
-// What else comes until the peer's end, past TLS.
+// Reads the rest up to the peer's close, bypassing TLS.
 std::string rest_of(int fd, Deadline deadline = patience()) {
   std::string rest;
   for (pollfd ready{fd, POLLIN, 0}; poll(&ready, 1, deadline.poll_timeout()) == 1;) {
@@ -26,7 +26,7 @@ std::string rest_of(int fd, Deadline deadline = patience()) {
   throw Failure("the connection does not end");
 }
 
-// relayd with a local world only; devices of `authorities` are let in.
+// relayd with only a local broker; it admits devices of `authorities`.
 struct Door {
   explicit Door(const std::vector<pki::Identity>& authorities, const Json& listener = Json::object()) {
     Json more = {{"cacertfile", field::save_certificates(directory / "devices.pem", authorities)}};
@@ -41,7 +41,7 @@ struct Door {
     Device device(TlsStream::connect(world->relay().endpoint(), field::client(save(chain), version)));
     device.join("somebody");
   }
-  // The alert, which must be the last that comes; the log must have `words` in one line.
+  // Returns the alert, which must be the last thing received; one line of the log must contain `words`.
   int refuses(const std::vector<pki::Identity>& chain, TlsVersion version, const std::string& words) {
     const auto mark = world->relay().log().mark();
     auto stream = TlsStream::open(world->relay().endpoint(), field::client(save(chain), version));
@@ -111,7 +111,7 @@ TEST_CASE("chains: a chain may have as many intermediates as depth allows, and n
   Door door({root}, {{"depth", 10}});
   for (const TlsVersion version : kVersions) {
     door.lets_in(allowed, version);
-    CHECK(door.refuses(longest, version, "raise depth") == 48);  // unknown_ca, as OpenSSL
+    CHECK(door.refuses(longest, version, "raise depth") == 48);  // unknown_ca, as in OpenSSL
   }
 }
 
@@ -190,11 +190,12 @@ TEST_CASE("chains: a refused device gets one alert that fits the cause; the log 
   int refused = 0;
   for (const auto& [chain, alert, words] : cases)
     for (const TlsVersion version : kVersions) {
-      // In TLS 1.3 OpenSSL has no scheme for that curve, and shows nothing.
+      // For that curve OpenSSL has no scheme in TLS 1.3, so it sends no certificate.
       if (version == TlsVersion::v1_3 && chain.front().key == pki::key("secp256k1")) continue;
       INFO(words);
       if (refused++ % 8 == 0)
-        door.reset(), door.emplace(std::vector{root}, Json{{"crlfile", crls}});  // ten lines a second
+        door.reset(),
+            door.emplace(std::vector{root}, Json{{"crlfile", crls}});  // the log is limited to ten lines a second
       CHECK(door->refuses(chain, version, words) == alert);
     }
   for (const TlsVersion version : kVersions) door->lets_in({field::device(root, named("good"))}, version);

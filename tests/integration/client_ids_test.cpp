@@ -1,4 +1,5 @@
-// The client id comes from the network and names a file. No id reaches a file outside private_keys_dir, or a wrong one.
+// The client id comes from the network and names a file. No client id may reach a wrong file or one outside
+// private_keys_dir.
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
@@ -7,7 +8,7 @@ using namespace harness;
 
 namespace {
 
-// Keys where a path made of the client id would lead, if it were one.
+// Places keys where a client id would lead if it were used as a path.
 void lay_bait(World& world, const Identity& identity) {
   const auto key = read_file(identity.key);
   auto& relay = world.relay();
@@ -33,7 +34,7 @@ TEST_CASE("a client id that is a path has no key, so the device stays local") {
     device.ping();
     CHECK(world.remote->connections_of(id) == 0);
   }
-  // The bait was good.
+  // The key itself works.
   auto device = world.device(identity);
   device.join("x");
   CHECK(world.remote->user_of("x") == identity.name);
@@ -60,7 +61,8 @@ TEST_CASE("an empty client id has no key, and the local broker assigns an id") {
     device.ping();
   }
   CHECK(world.remote_connections() == 0);
-  // [MQTT-3.1.3-8]: with a session to keep, the broker's own answer is "identifier rejected", passed on unchanged.
+  // [MQTT-3.1.3-8]: with a session to keep, the broker itself answers "identifier rejected", which the relay passes on
+  // unchanged.
   CHECK(world.refusal(identity, "", mqtt::v31) == 2);
 }
 
@@ -80,7 +82,7 @@ TEST_CASE("a client id of 65,535 bytes has no key, so the device stays local") {
 TEST_CASE("the longest client id that fits in a file name finds its key") {
   World world;
   const auto identity = device_identity("p256", 1);
-  const std::string id(251, 'x');  // and ".pem" make the 255 that a file name may have
+  const std::string id(251, 'x');  // with ".pem" 255 bytes, the longest file name
   world.give_key(id, identity);
   auto device = world.device(identity);
   device.join(id);
@@ -120,7 +122,7 @@ TEST_CASE("an unknown protocol version gets the CONNACK that says so") {
   World world;
   const auto identity = device_identity("p256", 1);
   auto bytes = mqtt::connect({.client_id = "x"});
-  bytes[8] = 3;  // "MQTT" with level 3
+  bytes[8] = 3;  // the protocol name "MQTT" with level 3
   auto device = world.device(identity);
   device.tls().send(bytes);
   CHECK(mqtt::connack_code(device.tls().read_packet()) == 1);

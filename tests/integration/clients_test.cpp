@@ -1,4 +1,4 @@
-// MQTT libraries that others wrote, as devices: each relays its messages under its own identity.
+// MQTT libraries by others as devices: the relay carries the messages of each under the device's own identity.
 
 #include <algorithm>
 #include <sstream>
@@ -12,7 +12,7 @@ using namespace harness;
 
 namespace {
 
-constexpr int kMessages = 16;  // neither library honours a Receive Maximum, and mosquitto grants 20
+constexpr int kMessages = 16;  // neither library honours a Receive Maximum, and mosquitto permits 20
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream stream(text);
@@ -21,7 +21,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// QoS 1 and QoS 2 messages may overtake each other; within one QoS their order holds (MQTT-4.6.0-6).
+// QoS 1 and QoS 2 messages may overtake each other; within one QoS their order is kept (MQTT-4.6.0-6).
 void check_all_came_in_order(const std::vector<std::string>& received) {
   std::vector<std::string> by_qos[2], expected[2];
   for (const auto& message : received) by_qos[std::stoi(message.substr(sizeof "message")) % 2].push_back(message);
@@ -31,7 +31,7 @@ void check_all_came_in_order(const std::vector<std::string>& received) {
   CHECK(by_qos[1] == expected[1]);
 }
 
-// `command`: an interpreter and its script from tests/integration/clients.
+// `command`: an interpreter and a script in tests/integration/clients.
 void relays_as_itself(const std::vector<std::string>& command, const std::string& version) {
   World world;
   const Identity identity = device_identity("p256", 1);

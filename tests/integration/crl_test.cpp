@@ -1,5 +1,5 @@
-// CRLs and clocks never end the service: relayd starts and reloads, refuses exactly whom it must, says which file,
-// whose list and what to do, and recovers when time or file is right.
+// CRLs and clocks never stop the service. relayd starts and reloads, refuses exactly the devices that it must, names
+// the file, the issuer and the remedy, and recovers once the time or the file is right.
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/field.h"
@@ -10,9 +10,9 @@ using namespace harness;
 namespace {
 
 struct Gateway {
-  // `crls`: the file's text; without it no file.
+  // `crls`: the contents of the CRL file; empty: no file.
   void start(const std::vector<pki::Identity>& authorities, const std::vector<pki::Crl>& crls, Json more = {}) {
-    fs::permissions(directory.path(), fs::perms::all);  // relayd makes its control socket there
+    fs::permissions(directory.path(), fs::perms::all);  // relayd creates its control socket there
     Json listener = {{"cacertfile", field::save_certificates(directory / "devices.pem", authorities)}};
     if (!crls.empty()) listener["crlfile"] = field::save_crls(file(), crls);
     listener.merge_patch(more.is_null() ? Json::object() : more);
@@ -33,7 +33,7 @@ struct Gateway {
     Device(std::move(stream)).join("dev1");
     return true;
   }
-  // The one line of the log that begins with the file and has all of `parts`.
+  // Waits for the log line that contains all of `parts`, of which the first is the file's name.
   Json told(const std::vector<std::string>& parts, size_t mark = 0) {
     return world->relay().log().wait_json(
         [&](const Json& line) {
@@ -123,7 +123,8 @@ TEST_CASE("CRLs: a CRL that expires and a CA that becomes valid at run time take
   const int64_t over = field::now() + 6;
   gateway.start({root}, {list(root, {}, -3600, 6)});
   CHECK(gateway.lets_in({device}));
-  while (field::now() <= over) std::this_thread::sleep_for(std::chrono::milliseconds(100));  // time is what is tested
+  while (field::now() <= over)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // the passing of time is what is tested
   CHECK_FALSE(gateway.lets_in({device}));
 }
 
@@ -147,7 +148,8 @@ TEST_CASE("CRLs: relayd starts with a CA that is not yet valid, suspects the clo
   gateway.told({"devices.pem", "the CA \"CN=Young\" is not valid before ", "set the clock"});
   CHECK_FALSE(gateway.lets_in({device}));
   gateway.world->relay().log().wait_text("('CN=Young') is not valid before ");
-  while (field::now() < begins) std::this_thread::sleep_for(std::chrono::milliseconds(100));  // time is what is tested
+  while (field::now() < begins)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // the passing of time is what is tested
   CHECK(gateway.lets_in({device}));
 }
 

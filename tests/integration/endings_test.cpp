@@ -1,4 +1,4 @@
-// A device's last will: fired when the device vanishes, however it does; not fired when it says goodbye.
+// A device's will is sent if the device vanishes, in whatever way, and not if it disconnects.
 
 #include <signal.h>
 

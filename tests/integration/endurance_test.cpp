@@ -1,4 +1,4 @@
-// What must not grow: memory behind a slow reader, descriptors after many sessions.
+// What must not grow: memory while a reader is slow, and descriptors after hundreds of sessions.
 
 #include "tests/integration/harness/need.h"
 #include "tests/integration/harness/proc.h"
@@ -9,12 +9,12 @@ using namespace harness;
 namespace {
 
 constexpr size_t megabyte = 1 << 20;
-// More than one session may buffer in both directions by far, less than half of what waits.
+// Far more than one session may buffer in both directions, and less than half of the data sent.
 constexpr size_t allowed_growth = (under_sanitizer ? 1000 : 12) * megabyte;
-// The sender is called blocked when it could not send for so long; a relay that reads on would have taken everything.
+// How long a sender must be unable to send to count as blocked; a relay that kept reading would have taken everything.
 constexpr std::chrono::milliseconds blocked(1500);
 
-// Fifty messages of a megabyte, none like another.
+// Fifty different messages of 1 MB.
 std::string fifty_megabytes() {
   std::string all;
   for (int i = 0; i < 50; ++i) {
@@ -26,7 +26,8 @@ std::string fifty_megabytes() {
   return all;
 }
 
-// Sends `all` from one end while the other does not read, then lets it read; the worker's peak memory must stay flat.
+// Sends `all` from one end while the other end does not read, then lets it read. The worker's peak memory must stay
+// flat.
 void check_flat(World& world, TlsStream& from, TlsStream& to, const std::string& all) {
   const auto worker = world.relay().workers().at(0);
   const auto before = peak_memory(worker);
@@ -158,7 +159,7 @@ TEST_CASE("after 200 sessions the worker has as many descriptors as before", "[r
       }
     }
   };
-  // After it, the worker has dealt with every end before: the remote has seen them go.
+  // By now the worker has handled every earlier close: the remote has seen those sessions end.
   const auto settle = [&](int count) {
     world.remote->log().wait(
         [&, seen = 0](const std::string& line) mutable {

@@ -1,4 +1,4 @@
-// The harness itself, against mosquitto and without the relay: what the other tests rely on must be able to say "no".
+// Tests the harness against mosquitto, without the relay: the checks that other tests rely on must be able to fail.
 
 #include <signal.h>
 
@@ -43,7 +43,7 @@ TEST_CASE("harness: the remote's ACL stops one device from writing as another") 
   REQUIRE(observer.subscribe("only/#") == 0);
   auto forger = remote.as(device_identity("p256", 1));
   forger.join("forger");
-  forger.publish("only/p256-2/t", "forged");  // mosquitto 2.0.11 closes the connection upon it
+  forger.publish("only/p256-2/t", "forged");  // mosquitto 2.0.11 closes the connection then
   remote.broker.log().wait_text("Denied PUBLISH from forger");
   auto device = remote.as(device_identity("p256", 1));
   device.join("device");

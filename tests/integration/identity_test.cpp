@@ -1,4 +1,4 @@
-// The reason for all of this: the remote broker sees each device's own identity.
+// The product's purpose: the remote broker sees each device's own identity.
 
 #include <openssl/pem.h>
 #include <algorithm>
@@ -51,7 +51,7 @@ TEST_CASE("with 20 devices at once, the remote sees each device's own certificat
         try {
           devices[i] = std::make_unique<Device>(world.device(identities[i]));
           devices[i]->join("client-" + std::to_string(i), i % 2 ? mqtt::v5 : mqtt::v311);
-          // Only the user of that name may write there: another's message would not arrive.
+          // Only the user of that name may write there: a message by any other would not arrive.
           devices[i]->publish("only/" + identities[i].name + "/t", "from " + std::to_string(i), 1);
         } catch (const std::exception& e) {
           errors[i] = e.what();

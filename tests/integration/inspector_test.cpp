@@ -1,4 +1,4 @@
-// Certificates, CAs and CRLs are judged by a process of its own before a worker is started, and once a minute.
+// A separate process, the inspector, judges certificates, CAs and CRLs before a worker starts, and once a minute.
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
 
@@ -6,7 +6,7 @@ using namespace harness;
 
 namespace {
 
-// What `relayd` says and how it ends, with another program in the inspector's place.
+// The output and exit status of relayd with another program in the inspector's place.
 Finished run_with_inspector(const fs::path& instead) {
   World world({.start = false});
   world.relay().start_keyd();
@@ -18,7 +18,7 @@ Finished run_with_inspector(const fs::path& instead) {
 
 }  // namespace
 
-TEST_CASE("if the inspector does not answer, relayd exits with 1 and the service manager tries again") {
+TEST_CASE("if the inspector gives no answer, relayd exits with 1, so that the service manager tries again") {
   const auto ended = run_with_inspector("/bin/false");
   CHECK(ended.status.code == 1);
   CHECK(ended.err.find("mqtt-relayd-inspector ended with exit status 1") != std::string::npos);

@@ -1,5 +1,5 @@
-// What a worker can't have. These look from outside, as root: the relay's processes hold no byte of any key, and nobody
-// of their own user can look into them or into keyd.
+// What a worker cannot reach, as seen by root from outside: no relay process has a byte of a key in memory, and no
+// process of the relay's user can read their memory or keyd's.
 
 #include <dirent.h>
 
@@ -41,7 +41,7 @@ TEST_CASE("no relay process holds a byte of any private key", "[root]") {
     const auto identity = device_identity(type, 1);
     world.give_key("client-" + type, identity);
     for (auto& needle : secrets_of(identity.key)) needles.push_back({type + " " + needle.name, needle.bytes});
-    // Both versions: other code signs in each.
+    // In both versions, because each has its own signing code.
     for (const auto version : {TlsVersion::v1_2, TlsVersion::v1_3}) {
       devices.push_back(world.device(identity, version));
       devices.back().join("client-" + type);
@@ -50,9 +50,9 @@ TEST_CASE("no relay process holds a byte of any private key", "[root]") {
   const auto pids = relay_processes(world);
   CHECK(pids.size() == 3);
   for (const auto pid : pids) CHECK(search_memory(pid, needles) == std::vector<std::string>());
-  // The search can find them: they are in this test.
+  // Positive control: the search finds the keys in this test's own memory.
   CHECK(search_memory(getpid(), needles).size() >= 5);
-  // Not even in keyd, which has used each of them, does root find any, where the kernel has memfd_secret(2).
+  // Where the kernel has memfd_secret(2), root finds no key even in keyd, which has used each of them.
   const bool secret = world.relay().keyd().err().text().find("memfd_secret") == std::string::npos;
   CHECK(search_memory(world.relay().keyd().pid(), needles).empty() == secret);
 }
@@ -60,7 +60,7 @@ TEST_CASE("no relay process holds a byte of any private key", "[root]") {
 TEST_CASE("no process of the relay's user can read the memory of a worker, the supervisor or keyd", "[root]") {
   NEEDS_ROOT();
   World world;
-  // The probe works on a process that does not mind.
+  // Positive control: the probe can read a process that permits it.
   write_file(world.directory / "file", "up\n");
   Process open_minded({.argv = {"tail", "-f", world.directory / "file"}, .user = relay_user});
   open_minded.out().wait_text("up");

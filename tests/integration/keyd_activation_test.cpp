@@ -1,5 +1,5 @@
-// keyd on a socket that the service manager opened before it: nobody who asks early is turned away. The test plays
-// systemd's part.
+// keyd on a socket that the service manager opened earlier: a worker that asks early gets an answer. The test acts as
+// systemd.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -39,7 +39,7 @@ struct Socket {
   int fd;
 };
 
-// Connects at once, and gets its HELLO answered when somebody serves.
+// Connects at once, and gets the answer to its HELLO once a keyd serves.
 std::unique_ptr<Forked> early_client(const std::string& socket, const TestKey& key) {
   return std::make_unique<Forked>([&] {
     KeydClient client(socket);
@@ -72,7 +72,7 @@ TEST_CASE("a request that a worker sends before keyd starts, or during its resta
     CAPTURE(start);
     const auto client = early_client(keyd.socket(), key);
     pollfd waiting{socket.fd, POLLIN, 0};
-    REQUIRE(poll(&waiting, 1, patience().poll_timeout()) == 1);  // it has connected
+    REQUIRE(poll(&waiting, 1, patience().poll_timeout()) == 1);  // the connection is in the socket's queue
     keyd.start({socket.fd});
     CHECK(client->succeeded());
     CHECK(who_listens(keyd.socket()) == keyd.process().pid());

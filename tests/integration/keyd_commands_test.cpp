@@ -1,5 +1,5 @@
-// The commands about keyd, by the programs that are shipped: exit statuses, what goes where, and that they agree with
-// the keyd that serves.
+// The commands about keyd, run with the shipped programs: exit statuses, standard output and standard error, and
+// agreement with the running keyd.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,15 +16,15 @@ Finished ask(std::vector<std::string> words, std::vector<std::string> environmen
   return run(command);
 }
 
-// With standard input from a file, as a pipe would give it.
+// Standard input comes from a file, as a pipe would deliver it.
 Finished ask_with_input(const fs::path& input, const std::string& words) {
   return run({.argv = {"sh", "-c", "exec \"$0\" " + words + " < \"$1\"", mqtt_relay({}).argv.front(), input.string()}});
 }
 
-// keyd's configuration and keys, and no process.
+// keyd's configuration and keys, without a process.
 WorldOptions at_rest() { return {.remote = RemoteKind::none, .local = false, .start = false}; }
 
-// What a running keyd wrote into its audit, in a file.
+// The audit of a real keyd, saved to a file.
 struct Recorded {
   Recorded() {
     World world({.remote = RemoteKind::none});
@@ -68,7 +68,7 @@ TEST_CASE("commands about keyd: audit verify and audit show read what a running 
     CHECK(has(audit.text, line + "\n"));
     CHECK(Json::parse(line).at("event") == "lookup");
   }
-  CHECK(lookups == 3 + 1);  // relayd asks for the listener's key at its start
+  CHECK(lookups == 3 + 1);  // relayd looks up the listener's key at its start
   const auto table = ask({"audit", "show", audit.file, "--client", "local-1"});
   CHECK(has(table.out, "CLIENT ID"));
   CHECK(has(table.out, "local-1"));
@@ -133,7 +133,7 @@ TEST_CASE("commands about keyd: check exits with 0, 1 or 2, and keys lists the k
     more.insert(more.begin(), {"check", "keyd", "--config", configuration});
     return ask(more);
   };
-  // The user that relayd has in the tests has no name, which is a warning.
+  // In the tests relayd's user has no name, which causes a warning.
   const auto good = check({"--json"});
   CAPTURE(good.out, good.err);
   CHECK(good.status.code == 0);
@@ -161,7 +161,7 @@ TEST_CASE("commands about keyd: check exits with 0, 1 or 2, and keys lists the k
   CHECK(rows[1].at("client_id") == "thermo");
   CHECK(rows[1].at("type") == "P-256");
   CHECK(has(keys.err, "2 keys, 1 of them not usable; 1 other file"));
-  // The environment counts as when it serves.
+  // The command reads the same environment variables as the daemon.
   TempDir empty;
   CHECK(ask({"keys", "--config", configuration}, {"MQTT_RELAY_PRIVATE_KEYS_DIR=" + empty.path().string()})
             .err.starts_with("0 keys"));
@@ -179,7 +179,7 @@ TEST_CASE("commands about keyd: check and the daemon judge a key file alike", "[
   CAPTURE(check.out, check.err);
   CHECK(check.status.code == 1);
   auto problem = said.at("problem").get<std::string>();
-  problem.erase(problem.find(" opens it to others"));  // what follows names the user's own number
+  problem.erase(problem.find(" opens it to others"));  // the rest contains the user's number
   bool found = false;
   const auto report = Json::parse(check.out);
   for (const auto& item : report.at("checks")) {
@@ -194,7 +194,7 @@ TEST_CASE("commands about keyd: they never print a byte of a key", "[keyd-comman
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
   std::istringstream key(read_file(identity.key));
-  std::string body;  // one line of base64 of the private half
+  std::string body;  // the private half's base64, in one line
   for (std::string line; std::getline(key, line) && body.empty();)
     if (!line.empty() && line[0] != '-') body = line;
   REQUIRE(body.size() > 20);

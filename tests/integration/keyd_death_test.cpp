@@ -1,5 +1,5 @@
-// keyd down: sessions that are up go on, new ones wait a bounded time and are told that the server is unavailable, none
-// becomes local; and when keyd is back, all is well again without anybody's doing.
+// While keyd is down, sessions continue, and new ones wait a bounded time and get server unavailable; they never become
+// local. Once keyd is back, everything works again without intervention.
 
 #include <signal.h>
 
@@ -25,7 +25,7 @@ TEST_CASE("while keyd is dead, sessions continue; new ones are refused and never
   REQUIRE(observer.subscribe("any/#", 1) == 1);
   auto old = world.device(identity);
   old.join("old");
-  // These have done their handshake, and say CONNECT when keyd is gone.
+  // These devices complete their handshakes, and send CONNECT while keyd is gone.
   auto new_3 = world.device(identity), new_5 = world.device(identity), keyless = world.device(identity);
 
   world.relay().keyd().kill();
@@ -33,10 +33,10 @@ TEST_CASE("while keyd is dead, sessions continue; new ones are refused and never
   CHECK(observer.next_message().payload == "still here");
   CHECK(mqtt::connack_code(new_3.connect({.client_id = "new-3"})) == 3);
   CHECK(mqtt::connack_code(new_5.connect({.client_id = "new-5", .level = mqtt::v5})) == 0x88);
-  // Whether it has a key nobody can say.
+  // Without keyd the relay cannot know whether this device has a key.
   CHECK(mqtt::connack_code(keyless.connect({.client_id = "keyless"})) == 3);
   for (auto* device : {&new_3, &new_5, &keyless}) CHECK(device->tls().read_to_end().leftover.empty());
-  // A handshake needs a signature: it ends, and in time.
+  // A new handshake needs a signature, so it fails, within the time limit.
   auto fresh = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
   fresh.refused_handshake();
   CHECK(local_connections(world) == 0);

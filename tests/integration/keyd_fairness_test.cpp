@@ -1,5 +1,5 @@
-// Who floods keyd is told to wait, and nobody else waits for him. Counted in signatures and not in time, so that it
-// holds on a slow machine too.
+// A worker that floods keyd gets BUSY, and other workers do not wait for it. The test counts signatures instead of
+// time, so that it also holds on a slow machine.
 
 #include <atomic>
 
@@ -18,7 +18,7 @@ struct Flood {
 
 constexpr uint32_t kQueue = 32, kOutstanding = 2 * kQueue;
 
-// Twice as many requests as keyd lets one worker have, each repeated as soon as it is answered.
+// Sends twice as many requests as keyd accepts from one worker, and repeats each once it is answered.
 void flood(const std::string& socket, const TestKey& key, Flood& counted) {
   KeydClient client(socket);
   for (uint32_t id = 0; id < kOutstanding; id++) client.send(sign_request(id, key, "rsa"));
@@ -45,13 +45,13 @@ TEST_CASE("a worker that floods keyd with RSA-4096 gets BUSY, and another worker
   const auto wait_until = [&](auto happened) {
     for (const auto deadline = patience(); !happened();) {
       REQUIRE_FALSE(deadline.over());
-      client.ask({0, std::monostate{}});  // keyd's answer is the pause
+      client.ask({0, std::monostate{}});  // waiting for keyd's answer is the pause
     }
   };
-  wait_until([&] { return counted->made >= 2 && counted->busy >= kOutstanding; });  // its queue is full
+  wait_until([&] { return counted->made >= 2 && counted->busy >= kOutstanding; });  // the flooder's queue is full
 
-  // Of a queue in the order of arrival, an answer would come after all of the flooder's 32. One may be made at the
-  // moment, and a slow machine may finish a few before it gives this process its turn.
+  // With one queue in order of arrival, an answer would come after all 32 requests of the flooder. One may be in
+  // progress, and a slow machine may finish a few more before it schedules this process.
   constexpr uint64_t kMostBetween = kQueue / 4;
   uint64_t worst = 0;
   for (uint32_t id = 0; id < 200; id++) {
@@ -62,7 +62,7 @@ TEST_CASE("a worker that floods keyd with RSA-4096 gets BUSY, and another worker
     REQUIRE(answer.status == Status::ok);
   }
   CHECK(worst <= kMostBetween);
-  // The flood was one all the time, and was served as well.
+  // The flood lasted throughout, and was also served.
   wait_until([&, made = counted->made.load()] { return counted->made > made; });
   counted->stop = true;
   CHECK(flooder.succeeded());

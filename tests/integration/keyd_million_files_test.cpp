@@ -1,5 +1,5 @@
-// A million keys beside the one that is asked for cost nothing: not at the start, not when a key is asked for, not in
-// memory. 20,000 here, which is enough to see a cost that grows; MQTT_RELAY_TEST_KEYS=1000000 does it with a million.
+// A million other keys cost nothing at the start, at a lookup or in memory. By default the test uses 20,000, enough to
+// show a cost that grows; MQTT_RELAY_TEST_KEYS=1000000 runs it with a million.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ using std::chrono::microseconds;
 
 namespace {
 
-constexpr size_t kRealKeys = 64;  // the others are links to them; ext4 lets a file have 65,000
+constexpr size_t kRealKeys = 64;  // the others are hard links to them; ext4 permits 65,000 links to a file
 constexpr size_t kFew = 600;
 constexpr uint32_t kCache = 256;
 
@@ -27,7 +27,7 @@ size_t many() {
   return set ? std::stoul(set) : 20'000;
 }
 
-// keyd with the keys of devices 0, 1, …, of which each real one is that of many devices.
+// keyd with keys for devices 0, 1, …; many devices share each real key.
 class Fleet {
  public:
   Fleet(const std::vector<TestKey>& real, size_t size) : real_(real), size_(size), keyd_(Json{{"key_cache", kCache}}) {
@@ -42,12 +42,13 @@ class Fleet {
 
   microseconds start() { return keyd_.start(); }
 
-  // Asks for `count` keys, from all over the fleet, none of them asked for before; how long each answer took.
+  // Looks up `count` keys, spread over the fleet and not looked up before; returns the time of each answer.
   std::vector<microseconds> look_up_new(size_t count) {
     if (!client_) client_ = std::make_unique<KeydClient>(keyd_.socket());
     std::vector<microseconds> took;
     for (size_t i = 0; i < count; i++, asked_++) {
-      const size_t device = asked_ * 7919 % size_;  // a prime that divides no size used here: each device once
+      const size_t device =
+          asked_ * 7919 % size_;  // a prime that divides no size used here, so each device is asked for once
       const auto name = id(device);
       const auto began = Clock::now();
       const auto answer = client_->ask(lookup_request(1, real_[device % real_.size()], name));
@@ -82,7 +83,7 @@ TEST_CASE("a million other keys do not slow keyd's start or lookups, nor enlarge
   Fleet few(real, kFew), fleet(real, many());
 
   const auto start_few = few.start(), start = fleet.start();
-  // Both parse each key: what is more beside many is what the others cost.
+  // Both parse each key, so the difference is the cost of the other keys.
   const auto lookups_few = few.look_up_new(512), lookups = fleet.look_up_new(512);
   const auto median = lookups[lookups.size() / 2], median_few = lookups_few[lookups_few.size() / 2];
   const size_t memory_before = fleet.memory_kib();
@@ -97,5 +98,5 @@ TEST_CASE("a million other keys do not slow keyd's start or lookups, nor enlarge
   CHECK(start < std::chrono::seconds(HARNESS_PATIENCE_FACTOR));
   CHECK(median < median_few + std::chrono::milliseconds(HARNESS_PATIENCE_FACTOR));
   NEEDS_NO_SANITIZER();
-  CHECK(memory <= memory_before + 128);  // a key in the cache takes some 10 KiB: 5,000 would be 50 MiB
+  CHECK(memory <= memory_before + 128);  // a cached key takes about 10 KiB; 5,000 would take 50 MiB
 }

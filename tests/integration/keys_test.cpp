@@ -1,4 +1,4 @@
-// A key that is missing makes a device local; a key that is there and can't be used never does.
+// A device whose key is missing is local; a device whose key exists but is unusable never is.
 
 #include <sys/stat.h>
 
@@ -9,7 +9,8 @@ using namespace harness;
 
 namespace {
 
-// Refused in each version with `code_v3` or `code_v5`, with no connection to either broker, and keyd said why.
+// Checks that both versions are refused with `code_v3` or `code_v5`, without a connection to either broker, and that
+// keyd logged why.
 void check_refused(World& world, const std::string& client_id, const Identity& identity, int code_v3, int code_v5) {
   const auto remote_before = world.remote_connections();
   const auto local_before = world.local->log().count_text("New connection from");
@@ -36,7 +37,7 @@ TEST_CASE("with a key that does not match its certificate, a device is not autho
   world.give_key("thermo", device_identity("p256", 2));
   check_refused(world, "thermo", device_identity("p256", 1), 5, 0x87);
   CHECK(audit_result(world, "thermo") == "mismatch");
-  // Another type of key altogether.
+  // Also with a key of another type.
   world.give_key("other", device_identity("rsa2048", 2));
   check_refused(world, "other", device_identity("p256", 1), 5, 0x87);
 }
@@ -63,7 +64,7 @@ TEST_CASE("with an unusable key file, a device gets server unavailable and is ne
   }
   check_refused(world, id, identity, 3, 0x88);
   CHECK(audit_result(world, id) == "unusable");
-  // The operator is told which file it is.
+  // The log names the file.
   relay.keyd().err().wait_text(id + ".pem");
 }
 

@@ -1,4 +1,4 @@
-// What either side says last arrives, whole, before the other one is closed.
+// The last packet from either side arrives whole before the other side is closed.
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
@@ -7,7 +7,7 @@ using namespace harness;
 
 namespace {
 
-// The device sends its CONNECT; the test then plays the remote.
+// The device sends its CONNECT; then the test acts as the remote.
 struct Pair {
   World world{{.remote = RemoteKind::captured}};
   Device device;
@@ -40,7 +40,7 @@ TEST_CASE("a CONNACK with a refusal that arrives in pieces is passed on whole") 
   const auto reason = "\x1f" + mqtt::text("no such user");
   const auto refusal = mqtt::packet(0x20, std::string("\0\x86", 2) + mqtt::variable_length(reason.size()) + reason);
   Pair pair({.client_id = "thermo", .level = mqtt::v5});
-  for (const char byte : refusal) {  // a record each, and each one has passed before the next one comes
+  for (const char byte : refusal) {  // one record a byte, each delivered before the next is sent
     pair.remote.send({&byte, 1});
     CHECK(pair.device.tls().read_exactly(1) == std::string(1, byte));
   }
@@ -67,8 +67,8 @@ TEST_CASE("mosquitto's answer to an invalid DISCONNECT reaches the device, as it
   World world;
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
-  const bool leaves = GENERATE(false, true);  // the device ends its side at once, or waits
-  // A Session Expiry Interval, where CONNECT had none (MQTT section 3.14.2.2.2): a protocol error.
+  const bool leaves = GENERATE(false, true);  // the device either closes its side at once or waits
+  // A Session Expiry Interval although CONNECT had none is a protocol error (MQTT section 3.14.2.2.2).
   const std::string wrong = mqtt::disconnect(mqtt::v5, std::string("\0\5\x11\0\0\0\x0a", 7));
   std::string answers[2];
   for (const bool relayed : {false, true}) {

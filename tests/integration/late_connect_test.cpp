@@ -1,5 +1,5 @@
-// A device that gives up before its remote has answered: its CONNECT must not arrive when the device has a newer
-// session already, which it would take over.
+// A device gives up before its remote has answered. Its CONNECT must not arrive if the device already has a newer
+// session, because it would take that session over.
 
 #include <signal.h>
 
@@ -18,7 +18,7 @@ const Identity& identity() {
   return made;
 }
 
-// A device that has said CONNECT and maybe more; nobody has answered.
+// A device that has sent CONNECT, and perhaps more, without an answer so far.
 Device knock(World& world, const std::string& more = {}, int level = mqtt::v311) {
   world.give_key("thermo", identity());
   auto device = world.device(identity());
@@ -44,7 +44,7 @@ class Stopped {
 }  // namespace
 
 TEST_CASE("when a device gives up while its remote is silent, the relay notices at once and never sends its CONNECT") {
-  const char* rate = GENERATE("infinity", "100/s");  // what was read ahead is paid for later
+  const char* rate = GENERATE("infinity", "100/s");  // with a rate, data read ahead is charged later
   World world({.relayd = {{"listener", {{"messages_rate", rate}}}}, .remote = RemoteKind::captured});
   const std::string more = GENERATE(std::string(), mqtt::publish({.topic = "any/t", .payload = "said too early"}));
   auto device = knock(world, more);
@@ -60,7 +60,7 @@ TEST_CASE("when a device gives up while keyd is still working, the relay opens n
   World world;
   world.give_key("thermo", identity());
   {
-    auto device = world.device(identity());  // its handshake takes keyd's signature
+    auto device = world.device(identity());  // its handshake needs keyd's signature
     const Stopped keyd(world.relay().keyd());
     device.tls().send(mqtt::connect({.client_id = "thermo"}));
     device.tls().close_notify_and_fin();
@@ -100,7 +100,7 @@ TEST_CASE("CONNECT, PUBLISH and DISCONNECT arrive even if the device leaves befo
   auto device = knock(world, rest, level);
   device.tls().close_notify_and_fin();
   auto remote = world.captured->accept_silently();
-  // The relay has seen the device's end once a later device has been served.
+  // Once a later device has been served, the relay has noticed that this one closed.
   auto keyless = world.device(device_identity("p256", 2));
   keyless.join("keyless");
   remote.handshake();
@@ -114,7 +114,7 @@ TEST_CASE("data that a device sends before its remote answers is buffered within
   auto remote = world.captured->accept_silently();
   const auto all = mqtt::publish({.topic = "any/t", .payload = std::string(60 << 20, 'x')});
   const size_t sent = device.tls().send_until_blocked(all, 500ms);
-  CHECK(sent < all.size());  // all that the kernel holds, and a little more
+  CHECK(sent < all.size());  // the kernel's buffers and a little more
   remote.handshake();
   remote.read_packet();
   CHECK(remote.read_exactly(sent / 2) == all.substr(0, sent / 2));
@@ -139,7 +139,7 @@ TEST_CASE("a device's newer connection also ends older ones on other workers") {
   World world({.relayd = {{"workers", 2}}, .remote = RemoteKind::captured});
   std::vector<Device> devices;
   std::vector<TlsStream> remotes;
-  for (int i = 0; i < 16; i++) {  // each to either worker
+  for (int i = 0; i < 16; i++) {  // spread over both workers
     devices.push_back(knock(world));
     remotes.push_back(world.captured->accept_silently());
   }
@@ -147,7 +147,7 @@ TEST_CASE("a device's newer connection also ends older ones on other workers") {
     try {
       remotes[i].handshake();
     } catch (const Failure&) {
-      continue;  // given up already
+      continue;  // has given up already
     }
     CHECK(remotes[i].read_to_end().leftover.empty());
   }

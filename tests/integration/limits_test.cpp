@@ -1,4 +1,4 @@
-// The limits of one session: keep alive, send_timeout, rates, max_connections, what waits for a slow reader.
+// The limits of a session: keep alive, send_timeout, rates and max_connections, and the memory for a slow reader.
 
 #include <poll.h>
 #include <signal.h>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t megabyte = 1 << 20;
 
-// A device whose remote the test plays, both past CONNACK.
+// A device, and its remote played by the test, both past CONNACK.
 struct Pair {
   World world;
   Device device;
@@ -40,7 +40,7 @@ struct Pair {
   }
 };
 
-// The end that a 5.0 device is told; 3.x gets none.
+// Checks the DISCONNECT that a 5.0 device gets; 3.x has none.
 void check_told(const std::string& last, int level, char reason) {
   if (level != mqtt::v5) {
     CHECK(last.empty());
@@ -51,7 +51,7 @@ void check_told(const std::string& last, int level, char reason) {
   CHECK(last[2] == reason);
 }
 
-// Publishes of ten bytes each.
+// PUBLISH packets of ten bytes each.
 std::string publishes(int count) {
   std::string all;
   for (int i = 0; i < count; ++i) all += mqtt::publish({.topic = "t", .payload = std::to_string(10'000 + i)});
@@ -118,7 +118,7 @@ TEST_CASE("keep alive: a worker that was stopped does not count a device as sile
 TEST_CASE("send_timeout: a device that reads nothing is closed together with its remote connection") {
   Pair pair(Json{{"send_timeout", "500ms"}});
   const auto all = mqtt::publish({.topic = "t", .payload = std::string(30 * megabyte, 'x')});
-  // It sends on, so that its keep alive is not what ends it.
+  // The device's keep alive, 60 s, is too long to be what ends the session.
   try {
     pair.remote.send_until_blocked(all, milliseconds(5000));
   } catch (const Failure&) {
@@ -126,11 +126,11 @@ TEST_CASE("send_timeout: a device that reads nothing is closed together with its
   pair.world.relay().log().wait_text("the device took nothing for send_timeout");
 }
 
-TEST_CASE("send_timeout: if the remote reads nothing, the device gets DISCONNECT") {
+TEST_CASE("send_timeout: if the remote reads nothing, the device is closed, in 5.0 with DISCONNECT 0x80") {
   const int level = GENERATE(mqtt::v311, mqtt::v5);
   Pair pair(Json{{"send_timeout", "500ms"}}, level, /*keep_alive=*/0);
   const auto all = mqtt::publish({.topic = "t", .payload = std::string(30 * megabyte, 'x')}, level);
-  // Once the session is over, the relay takes what is still being sent for as long as it waits for the device's end.
+  // Once the session has ended, the relay still discards incoming data while it waits for the device to close.
   try {
     pair.device.tls().send_until_blocked(all, milliseconds(3000));
   } catch (const Failure&) {
@@ -143,7 +143,7 @@ TEST_CASE("send_timeout: a peer that reads a little now and then keeps its sessi
   const auto message = mqtt::publish({.topic = "t", .payload = std::string(4 * megabyte, 'x')});
   std::jthread sender([&] { pair.remote.send(message); });
   std::string got;
-  for (int i = 0; i < 6; ++i) {  // three times send_timeout, all in all; the kernel's buffers alone are not emptied
+  for (int i = 0; i < 6; ++i) {  // three times send_timeout in all, more than the kernel's buffers alone could absorb
     pollfd nobody{-1, 0, 0};
     poll(&nobody, 1, 500);
     got += pair.device.tls().read_exactly(200'000);
@@ -156,7 +156,7 @@ TEST_CASE("messages_rate: a device that exceeds the rate is read more slowly, an
   const bool local = GENERATE(false, true);
   Json listener = {{"messages_rate", "50/s"}};
   const auto begun = Clock::now();
-  if (local) {  // served by the built-in broker
+  if (local) {  // by the built-in broker
     World world({.relayd = {{"listener", listener}}, .local = false});
     auto device = world.device(device_identity("p256", 1));
     device.join("keyless");
@@ -167,7 +167,7 @@ TEST_CASE("messages_rate: a device that exceeds the rate is read more slowly, an
     const auto all = publishes(100);
     pair.device.tls().send(all + mqtt::pingreq());
     CHECK(pair.remote.read_exactly(all.size() + 2) == all + mqtt::pingreq());
-    // What came in one piece may have gone at once; what comes behind it waits until that is paid for.
+    // Data in one piece may pass at once; data after it waits until the rate has paid for it.
     pair.device.tls().send(mqtt::pingreq());
     CHECK(pair.remote.read_packet().bytes == mqtt::pingreq());
     CHECK(Clock::now() - begun > milliseconds(900));
@@ -180,7 +180,7 @@ TEST_CASE("bytes_rate: a device that exceeds the rate is read more slowly, and n
   const auto message = mqtt::publish({.topic = "t", .payload = std::string(300 * 1024, 'x')});
   pair.device.tls().send(message);
   CHECK(pair.remote.read_exactly(message.size()) == message);
-  CHECK(Clock::now() - begun > milliseconds(900));  // 100 KB at once, and those of the last piece
+  CHECK(Clock::now() - begun > milliseconds(900));  // the first 100 KB pass at once, and so does the last piece
 }
 
 TEST_CASE("messages_rate: a device held back by its rate does not count as silent") {
@@ -192,7 +192,7 @@ TEST_CASE("messages_rate: a device held back by its rate does not count as silen
   }();
   pair.device.tls().send(all);
   CHECK(pair.remote.read_exactly(all.size()) == all);
-  // The debt is three and a half seconds; then its next packet is heard.
+  // The rate's debt is 3.5 s; after that the relay reads its next packet.
   pair.device.tls().send(mqtt::pingreq());
   CHECK(pair.remote.read_packet().bytes == mqtt::pingreq());
 }
@@ -223,11 +223,11 @@ TEST_CASE("a drain sends each device what fits its state: 0x8B, 0x88 or nothing"
   remote.read_packet();
   remote.send(connack_accepted_v5);
   up.tls().read_packet();
-  auto waiting = Pair::knock(world, mqtt::v5, 60);  // for its CONNACK
+  auto waiting = Pair::knock(world, mqtt::v5, 60);  // waits for its CONNACK
   auto silent = world.captured->accept();
   silent.read_packet();
-  auto mute = world.device(device_identity("p256", 1));  // has said nothing yet
-  // What the remote has said before reaches the device, in front of the end.
+  auto mute = world.device(device_identity("p256", 1));  // has sent nothing yet
+  // Data that the remote sent earlier reaches the device before the close.
   const auto last = mqtt::publish({.topic = "t", .payload = "last"}, mqtt::v5);
   remote.send(last);
   CHECK(up.tls().read_packet().bytes == last);
@@ -247,7 +247,8 @@ TEST_CASE("a flood of failed handshakes becomes a few log lines, which say how m
   size_t failed = 0;
   for (const auto deadline = patience(); left_out().empty() && !deadline.over(); ++failed) {
     auto stream = TlsStream::open(world.relay().endpoint(), context);
-    REQUIRE(send(stream.fd(), "\x16\x03\x01", 3, MSG_NOSIGNAL) == 3);  // a TLS record begins: this is no probe
+    REQUIRE(send(stream.fd(), "\x16\x03\x01", 3, MSG_NOSIGNAL) ==
+            3);  // the start of a TLS record, so that it does not count as a probe
     stream.vanish();
   }
   CHECK_FALSE(left_out().empty());

@@ -1,4 +1,4 @@
-// Microcontrollers' own TLS libraries, with the buffers that they have there, through the relay to a real mosquitto.
+// The TLS libraries of microcontrollers, with the buffer sizes used there, through the relay to a real mosquitto.
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/mcu_device.h"

@@ -1,5 +1,5 @@
-// /metrics is served by a process of its own, which has nothing and can do nothing else: whatever happens to it or to
-// its clients, devices and the operator do not notice.
+// A separate process, the monitor, serves /metrics. It holds nothing else and may do nothing else: whatever happens to
+// it or its clients, devices and the operator's commands are unaffected.
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -28,7 +28,7 @@ struct Monitored {
 
   Monitored() : world(options()) {}
   WorldOptions options() const {
-    fs::permissions(directory / "", fs::perms::all);  // relayd is another user
+    fs::permissions(directory / "", fs::perms::all);  // relayd runs as another user
     return {.relayd = {{"metrics", {{"bind", metrics.text()}}}, {"control_socket", directory / "control.sock"}}};
   }
 
@@ -37,7 +37,7 @@ struct Monitored {
     socket.send(request);
     return socket.receive_to_end();
   }
-  // The operator's status, asked by its socket: no program stands between this test and relayd.
+  // The operator's status, read from the control socket directly, without a program between this test and relayd.
   Json status() const {
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
@@ -64,7 +64,7 @@ struct Monitored {
   }
 };
 
-// A process's descriptors and what they are, "3 socket, 4 socket", but for those that are the standard ones.
+// A process's descriptors and their kinds, such as "3 socket, 4 socket", without the standard descriptors.
 std::string descriptors_of(pid_t pid) {
   const fs::path folder = "/proc/" + std::to_string(pid) + "/fd";
   const auto standard_error = fs::read_symlink(folder / "2");
@@ -74,7 +74,7 @@ std::string descriptors_of(pid_t pid) {
     std::error_code gone;
     const auto target = fs::read_symlink(entry.path(), gone);
     if (gone) continue;  // closed meanwhile
-    // Standard error may be open once more, in a description that does not block (common/output.h).
+    // Standard error may be open a second time, as a non-blocking description (common/output.h).
     if (number > 2 && target != standard_error) open[number] = target.string().substr(0, target.string().find(':'));
   }
   std::string text;
@@ -82,7 +82,7 @@ std::string descriptors_of(pid_t pid) {
   return text;
 }
 
-// Two sockets and nothing else, once the last client's connection is closed.
+// Two sockets and nothing else, once the last client's connection has closed.
 std::string descriptors_without_clients(pid_t pid) {
   const Deadline deadline = patience();
   while (descriptors_of(pid) != "3 socket, 4 socket" && !deadline.over()) {
@@ -90,7 +90,7 @@ std::string descriptors_without_clients(pid_t pid) {
   return descriptors_of(pid);
 }
 
-// The process stops, as if it hung: all of its threads, by the time this returns.
+// Simulates a hang. All threads of the process have stopped when this returns.
 void stop(pid_t pid) {
   REQUIRE(kill(pid, SIGSTOP) == 0);
   const Deadline deadline = patience();
@@ -111,7 +111,8 @@ TEST_CASE("a separate monitor process serves metrics; it has two sockets and no 
   CHECK(read_file(folder + "/comm") == "relayd-monitor\n");
   CHECK(user_of(pid) == relay_user);
   CHECK(descriptors_without_clients(pid) == "3 socket, 4 socket");
-  if (under_sanitizer) return;  // its runtime needs other system calls, memory, and options in its environment
+  if (under_sanitizer)
+    return;  // the sanitizer's runtime needs more system calls, more memory, and options in its environment
   CHECK(read_file(folder + "/environ").empty());
   size_t threads = 0;
   for (const auto& task : fs::directory_iterator(folder + "/task")) {
@@ -120,12 +121,12 @@ TEST_CASE("a separate monitor process serves metrics; it has two sockets and no 
     CHECK(status.find("\nNoNewPrivs:\t1") != status.npos);
     threads++;
   }
-  CHECK(threads == 17);  // the first one waits for the supervisor's end
+  CHECK(threads == 17);  // the first thread waits for the supervisor to end
   const auto limits = read_file(folder + "/limits");
   CHECK(limits.find("Max address space         268435456            268435456") != limits.npos);
   CHECK(limits.find("Max open files            32                   32") != limits.npos);
-  if (test.world.relay().log().count_text("sandbox is weaker") != 0) return;  // a kernel without Landlock
-  // It has tried it itself.
+  if (test.world.relay().log().count_text("sandbox is weaker") != 0) return;  // the kernel has no Landlock
+  // The monitor has tried its own sandbox.
   const Json said = test.world.relay().log().wait_json(
       [](const Json& line) { return line.value("msg", "").starts_with("monitor is sandboxed"); }, "its own trial");
   for (const char* attempt : {"open(\"/\")", "socket()"}) CHECK(said.at(attempt) == strerror(EPERM));
@@ -168,7 +169,7 @@ TEST_CASE("a few silent or slow scrapers delay no other; a crowd of them delays 
   for (size_t i = 0; i < 8; i++) silent[i].send("GET /metrics HTTP/1.1\r\nHost");
   CHECK(test.scrape().starts_with("HTTP/1.1 200 OK\r\n"));
   const auto begin = Clock::now();
-  for (int i = 0; i < 10; i++) silent.emplace_back(test.metrics);  // more than there are threads
+  for (int i = 0; i < 10; i++) silent.emplace_back(test.metrics);  // more than the monitor has threads
   CHECK(test.scrape().starts_with("HTTP/1.1 200 OK\r\n"));
   CHECK(Clock::now() - begin < std::chrono::seconds(8));
   for (size_t i = 0; i < 15; i++) CHECK(silent[i].receive_to_end().empty());
@@ -183,7 +184,7 @@ TEST_CASE("bytes that are not HTTP cost their sender the connection, and affect 
   CHECK(test.scrape("GET /metrics HTTP/1.1\r\nX: " + std::string(1 << 20, 'x')).starts_with("HTTP/1.1 431 "));
   CHECK(test.scrape(std::string(4096, '\0')).starts_with("HTTP/1.1 431 "));
   CHECK(test.scrape("\r\n\r\n").starts_with("HTTP/1.1 400 "));
-  CHECK(test.scrape(std::string(kRequest) + kRequest).find("HTTP/1.1", 8) == std::string::npos);  // one answer
+  CHECK(test.scrape(std::string(kRequest) + kRequest).find("HTTP/1.1", 8) == std::string::npos);  // a single answer
   CHECK(test.scrape().starts_with("HTTP/1.1 200 OK\r\n"));
   CHECK(test.pid() == pid);
 }
@@ -212,11 +213,11 @@ TEST_CASE("a compromised monitor gains nothing but its own death: relayd trusts 
                std::tuple(std::string("0123"), 150, "it asked too often"));
   const pid_t pid = test.pid();
   const auto mark = test.world.relay().log().mark();
-  // Its end of the socket pair, in this test's hands.
+  // Takes over the monitor's end of the socket pair.
   const auto pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   const auto stolen = static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, 4, 0));
   REQUIRE(stolen >= 0);
-  stop(pid);  // so that it takes no answer: relayd does not wait for it
+  stop(pid);  // so that it reads no answer; relayd must not wait for it
   for (int i = 0; i < times; i++) send(stolen, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   CHECK(test.wait_for_another(mark) != pid);
   close(stolen);

@@ -1,5 +1,4 @@
-// mqtt-relay, the operator's one command: what may stand on its command line, its help, and `check` of both daemons at
-// once.
+// mqtt-relay, the operator's one command: its command line, its help, and `check` for both daemons together.
 #include <unistd.h>
 
 #include <sstream>
@@ -22,21 +21,21 @@ std::vector<std::string> words_of(std::string_view text) {
   return {std::istream_iterator<std::string>(in), {}};
 }
 
-// Whether a terminal of 24 lines of 80 characters shows it whole.
+// Whether the text fits in a terminal of 24 lines of 80 characters.
 bool fits_a_screen(const std::string& text) {
   std::istringstream in(text);
   size_t lines = 0;
   for (std::string line; std::getline(in, line); lines++) {
     size_t width = 0;
-    for (const char c : line) width += (static_cast<unsigned char>(c) & 0xc0) != 0x80;  // characters of UTF-8
+    for (const char c : line) width += (static_cast<unsigned char>(c) & 0xc0) != 0x80;  // counts UTF-8 characters
     if (width > 80) return false;
   }
   return lines > 0 && lines <= 24;
 }
 
-// The configurations of both daemons, and no process.
+// The configurations of both daemons, without processes.
 struct Gateway {
-  // There is no user mqtt-relay in the tests, so that root's check asks keyd as root.
+  // The tests have no user mqtt-relay, so a check by root asks keyd as root.
   Gateway() {
     if (geteuid() == 0) world.relay().patch_keyd({{"allowed_users", {std::to_string(relay_user), "0"}}});
   }
@@ -168,7 +167,7 @@ TEST_CASE("check without an argument checks both daemons, and compares the liste
   CHECK(pair.at("result") == "ok");
   CHECK(has(pair.at("found"), "listener.pem is the listener key's"));
 
-  // Another certificate in relayd's configuration, and it is no longer keyd's key.
+  // With another certificate in relayd's configuration, keyd's listener key no longer matches it.
   auto& relay = gateway.world.relay();
   fs::copy_file(device_identity("p256", 1).certificate, gateway.world.directory / "relay/certificates/other.pem");
   relay.patch_relayd({{"listener", {{"certfile", gateway.world.directory / "relay/certificates/other.pem"}}}});

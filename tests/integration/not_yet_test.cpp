@@ -1,5 +1,5 @@
-// What the machine can't give yet: it is waited for in the process, said once and once more when it is there. Exit
-// status 78 is for what only the operator can mend.
+// Each daemon waits for what the machine cannot provide yet, and logs the wait once at its start and once at its end.
+// Exit status 78 is for what only the operator can fix.
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -13,7 +13,7 @@ using namespace harness;
 
 namespace {
 
-// A port of somebody else.
+// A port that another process occupies.
 class Taken {
  public:
   explicit Taken(const Endpoint& endpoint) {
@@ -22,7 +22,7 @@ class Taken {
     address.sin_port = htons(endpoint.port);
     inet_pton(AF_INET, endpoint.host.c_str(), &address.sin_addr);
     fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;  // what earlier connections have left there does not count
+    const int on = 1;  // connections in TIME_WAIT must not prevent the bind
     setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(fd_, 1) != 0)
       fail_errno("listen on " + endpoint.text());
@@ -38,7 +38,7 @@ class Taken {
   int fd_ = -1;
 };
 
-// Started, and not waited for.
+// A daemon that was started without waiting until it is ready.
 class Started {
  public:
   Started(World& world, const std::string& program, const fs::path& configuration, uid_t user)
@@ -59,7 +59,7 @@ Started relayd_of(World& world) { return {world, "relayd", world.relay().relayd_
 
 constexpr char kBegins[] = "not ready; retrying until it works", kEnds[] = "ready after waiting";
 
-// Words that must be in the status while it waits; then `mend`, and READY.
+// Checks that the status contains `words` while the daemon waits; then calls `mend` and waits for READY.
 void waits_until(Started& started, const std::string& words, const std::function<void()>& mend) {
   const auto status = started.wait_line("STATUS=waits: ");
   INFO(status);
@@ -88,7 +88,8 @@ TEST_CASE("relayd does not count the time that it waited for its port as silence
   world.relay().start_keyd();
   Taken taken(world.relay().endpoint());
   auto relayd = relayd_of(world);
-  for (int tries = 0; tries < 6; tries++) relayd.wait_line("STATUS=waits: ");  // together longer than keyd may take
+  for (int tries = 0; tries < 6; tries++)
+    relayd.wait_line("STATUS=waits: ");  // longer in total than keyd may take to answer
   taken.free();
   relayd.wait_line("READY=1");
   CHECK(relayd.said("could not ask keyd") == 0);

@@ -1,4 +1,4 @@
-// What an operator asks a relayd that runs, and what it leaves behind when a worker crashes.
+// What an operator asks a running relayd, and what a crashed worker leaves behind.
 
 #include <signal.h>
 
@@ -9,12 +9,12 @@ using namespace harness;
 
 namespace {
 
-// A world with a control socket, and an operator who asks through it.
+// A world with a control socket, and an operator who uses it.
 struct Office {
   explicit Office(int workers) : world({.relayd = {{"workers", workers}, {"control_socket", socket()}}}) {}
 
   fs::path socket() const {
-    fs::permissions(directory / "", fs::perms::all);  // relayd is another user
+    fs::permissions(directory / "", fs::perms::all);  // relayd runs as another user
     return directory / "control.sock";
   }
   Finished ask(const std::vector<std::string>& words) { return world.relay().ask_relayd(words); }
@@ -107,7 +107,7 @@ TEST_CASE("a worker that crashes reports where") {
   const auto worker = world.relay().workers().at(0);
   const auto mark = world.relay().log().mark();
   REQUIRE(kill(worker, SIGABRT) == 0);
-#if HARNESS_PATIENCE_FACTOR == 1  // sanitizers have their own report
+#if HARNESS_PATIENCE_FACTOR == 1  // under a sanitizer its own report replaces this one
   const auto crash =
       world.relay().log().wait_json([](const Json& j) { return j.value("msg", "") == "crashed"; }, "the crash", mark);
   CHECK(crash.at("signal") == "SIGABRT");

@@ -1,5 +1,5 @@
-// More than a worker may have: connections, memory, descriptors; and devices that come and go without end. Who is there
-// stays, who comes on top is turned away at once, and all is well when there is room again.
+// Overload: too many connections, too little memory, too few descriptors, and devices that reconnect without end.
+// Sessions continue, new connections are refused at once, and service resumes when there is room.
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -26,7 +26,7 @@ void leave(Device& device) {
   device.tls().read_to_end();
 }
 
-// A connection counts until relayd has closed both of its ends, which is after the device and the log know of it.
+// A connection counts until relayd has closed both of its ends, which is later than the device and the log notice.
 Device join_when_there_is_room(World& world, const std::string& id) {
   for (const auto deadline = patience();;) {
     try {
@@ -37,7 +37,7 @@ Device join_when_there_is_room(World& world, const std::string& id) {
   }
 }
 
-// Closed before a TLS byte: what a handshake costs is not spent.
+// The connection is closed before any TLS byte, so that a refusal does not cost a handshake.
 bool turned_away(World& world) {
   const auto identity = device_identity("p256", 1);
   auto stream = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
@@ -45,14 +45,14 @@ bool turned_away(World& world) {
   return ending.how == Ending::fin || ending.how == Ending::reset;
 }
 
-// relayd tells each flood in few lines; the first one comes at once.
+// relayd logs only a few lines for each flood; the first is immediate.
 void check_cause(World& world, const std::string& cause) {
   const auto line = world.relay().log().wait_json(
       [](const Json& j) { return j.value("msg", "") == "a new connection is turned away"; }, "who was turned away");
   CHECK(line.at("cause") == cause);
 }
 
-// As `ps` counts it, in ticks of 1/100 s.
+// CPU time as `ps` counts it, in ticks of 1/100 s.
 long processor_ticks(pid_t pid) {
   const auto text = read_file("/proc/" + std::to_string(pid) + "/stat");
   std::istringstream fields(text.substr(text.rfind(')') + 2));
@@ -93,7 +93,7 @@ TEST_CASE("max_connections: all workers share the limit, and a reload does not d
   for (int i = 0; devices.size() < 4; i++) {
     try {
       devices.push_back(join(world, "device-" + std::to_string(i)));
-    } catch (const Failure&) {  // the worker that the kernel chose has its share; the other one has room
+    } catch (const Failure&) {  // this worker's share is used up; the other worker has room
     }
     REQUIRE(i < 200);
   }
@@ -106,7 +106,7 @@ TEST_CASE("max_connections: all workers share the limit, and a reload does not d
 TEST_CASE("worker_max_memory: over the limit new connections are refused, and sessions continue") {
   World world;
   auto device = join(world, "early");
-  // Less than any worker needs: the new generation takes nobody, and the old one has its device still.
+  // Less than any worker needs: the new generation accepts no connection, and the old one keeps its device.
   world.relay().patch_relayd({{"worker_max_memory", "1MB"}});
   CHECK(world.relay().reload().at("msg") == "relayd reloaded");
   REQUIRE(turned_away(world));
@@ -130,7 +130,7 @@ TEST_CASE("without a free descriptor the worker refuses new devices, does not sp
     }
   }
   REQUIRE(devices.size() > 4);
-  // One descriptor may be left, which a device takes that has no key to need another.
+  // One descriptor may be left, enough for a device without a key, which needs only one.
   std::vector<TlsStream> fillers;
   const auto identity = device_identity("p256", 1);
   const auto context = TlsContext::client(&identity, authorities().root);
@@ -140,7 +140,7 @@ TEST_CASE("without a free descriptor the worker refuses new devices, does not sp
   for (auto& device : devices) device.ping();
   const auto before = processor_ticks(worker);
   CHECK_FALSE(devices.front().tls().readable(std::chrono::seconds(1)));
-  CHECK(processor_ticks(worker) - before < 50);  // a spin would be 100
+  CHECK(processor_ticks(worker) - before < 50);  // a spin would cost 100
 
   fillers.clear();
   for (int i = 0; i < 3; i++) {
@@ -162,7 +162,7 @@ TEST_CASE(
   CHECK(code_of(world, "flapper", mqtt::v5) == 0x8A);
   CHECK(code_of(world, "flapper", mqtt::v311) == 5);
   join(world, "steady").ping();
-  // Neither a worker's death nor a reload lifts it.
+  // Neither a worker's death nor a reload lifts the ban.
   for (const int worker : {0, 1}) {
     const auto mark = world.relay().log().mark();
     REQUIRE(kill(world.relay().workers().at(static_cast<size_t>(worker)), SIGKILL) == 0);

@@ -1,5 +1,5 @@
-// A chain is public: only CertificateVerify proves that its key is there. Whatever chain has been accepted before, each
-// handshake takes a proof of its own, on either side.
+// Certificate chains are public; only CertificateVerify proves that the peer has the key. However often a chain was
+// accepted before, each handshake needs its own proof, on both sides.
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -18,7 +18,8 @@ namespace {
 constexpr TlsVersion kVersions[] = {TlsVersion::v1_2, TlsVersion::v1_3};
 constexpr int kUnexpectedMessage = 10, kDecryptError = 51;
 
-// A key whose public half is `shown`'s, so that OpenSSL takes it for the certificate's, and which signs as `signing`.
+// A key with the public half of `shown`, so that OpenSSL accepts it for the certificate, and the private half of
+// `signing`.
 pki::Key impostor(const pki::Key& shown, const pki::Key& signing) {
   uint8_t point[256];
   size_t size = 0;
@@ -70,7 +71,7 @@ TEST_CASE("proofs: a device that sends a chain but no CertificateVerify is refus
   const auto identity = device_identity("p256", 1);
   for (const TlsVersion version : kVersions) {
     world.device(identity, version).join("dev1");
-    // For its Finished, over another transcript, it would be decrypt_error.
+    // A refusal of its Finished, which covers another transcript, would be decrypt_error instead.
     const auto mark = world.relay().log().mark();
     const int alert = handshake_without_certificate_verify(world.relay().endpoint(), identity, version);
     CHECK(alert == kUnexpectedMessage);

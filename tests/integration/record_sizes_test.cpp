@@ -1,4 +1,4 @@
-// How large the records are that a device is sent: it may have a buffer of 2 or 4 KiB for them.
+// The size of the records sent to a device, which may have a buffer of only 2 or 4 KiB for them.
 
 #include <openssl/ssl.h>
 #include <openssl/tls1.h>
@@ -11,7 +11,7 @@ using namespace harness;
 
 namespace {
 
-// What a cipher suite of TLS 1.2 or 1.3 adds to a record's plaintext at most: nonce, tag, content type.
+// The most that a cipher suite of TLS 1.2 or 1.3 adds to a record's plaintext: nonce, tag, content type.
 constexpr size_t kExpansion = 8 + 16 + 1;
 
 // A QoS 0 PUBLISH.
@@ -25,7 +25,7 @@ size_t largest(const std::vector<Record>& records, size_t from = 0) {
   return most;
 }
 
-// A session between a device that sees its records and a remote that a test plays.
+// A session between a device that sees its records and a remote played by the test.
 struct Scene {
   Scene(TlsVersion version, const Json& listener, uint8_t max_fragment_length)
       : world({.relayd = {{"listener", listener}}, .remote = RemoteKind::captured, .local = false}),
@@ -82,7 +82,7 @@ TEST_CASE("data that a broker sends in small records reaches the device in recor
   const auto message = publish_of(300);
   std::string all;
   for (int i = 0; i < 200; i++) {
-    scene.remote.send(message);  // each by itself, as mosquitto does
+    scene.remote.send(message);  // one record each, as mosquitto sends them
     all += message;
   }
   CHECK(scene.device.read(all.size()) == all);
@@ -109,7 +109,7 @@ TEST_CASE("a local broker's small packets are not joined into large records") {
   const auto message = publish_of(300);
   std::string all;
   for (int i = 0; i < 100; i++) all += message;
-  device.socket().send(device.encrypt(all));  // the broker sends each back
+  device.socket().send(device.encrypt(all));  // the broker sends each message back
   CHECK(device.read(all.size()) == all);
   CHECK(largest(device.seen(), before) <= message.size() + kExpansion);
 }

@@ -1,5 +1,5 @@
-// relayd on a socket that the service manager opened before it and keeps: no device is turned away while relayd starts
-// again. The test plays systemd's part.
+// relayd on a socket that the service manager opened and keeps open: no device is refused while relayd restarts. The
+// test acts as systemd.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -20,7 +20,7 @@ struct Listening {
     address.sin_family = AF_INET;
     address.sin_port = htons(at.port);
     REQUIRE(inet_pton(AF_INET, at.host.c_str(), &address.sin_addr) == 1);
-    const int on = 1;  // earlier tests of this process have left connections of that port in TIME_WAIT
+    const int on = 1;  // earlier tests in this process have left connections to the port in TIME_WAIT
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     if (type == SOCK_STREAM) REQUIRE(listen(fd, 16) == 0);

@@ -1,5 +1,5 @@
-// `mqtt-relay check relayd`, by the program that is shipped: each check says yes where all is well, and no with the way
-// out where it is not, by relayd's own verdict.
+// `mqtt-relay check relayd`, run with the shipped program. Each check passes on a correct setup; on a broken one it
+// fails with a remedy, and agrees with relayd itself.
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -16,7 +16,7 @@ using namespace harness;
 
 namespace {
 
-// A world to be spoilt; of relayd only what the checks look at.
+// A world for the tests to break. Of relayd it has only the files that the checks read.
 struct Machine {
   explicit Machine(const WorldOptions& options = {.local = false, .start = false}) : world(options) {}
 
@@ -70,7 +70,7 @@ TEST_CASE("check of relayd: a correct setup has no errors, in TLS 1.2 or 1.3, th
   machine.relay().start_keyd();
   const auto report = machine.report();
   INFO(report.dump(2));
-#if !defined(MQTT_RELAY_SANITIZED)  // whose runtime warns of fibers
+#if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer's runtime warns about fibers
   CHECK(machine.last.err == "");
 #endif
   CHECK(machine.last.status.code == 0);
@@ -151,7 +151,7 @@ TEST_CASE("check of relayd: it finds bad CA files and CRLs", "[relayd-check]") {
   expect(machine.check("revocation-lists"), "error", {"1 CRL; devices are refused"}, "openssl crl");
   write_file(device_ca, read_file(authorities().root));
   expect(machine.check("revocation-lists"), "error", {"1 CRL; devices are refused"}, "openssl crl");
-  // One that has expired does not stop the others; one that can't be read is named, as nobody knows whom it stands for.
+  // An expired one does not block the others; an unreadable one is reported, because its subject is unknown.
   write_file(device_ca, ca + read_file(expired_device("p256").certificate));
   expect(machine.check("device-authorities"), "warning", {"3 certificates", "expired on"});
   write_file(device_ca, ca + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");

@@ -1,5 +1,5 @@
-// `mqtt-relay verify`, by the program that is shipped: the verdict as an exit status, and one paragraph that says which
-// certificate, what is wrong and what mends it.
+// `mqtt-relay verify`, run with the shipped program: the verdict as exit status, and one paragraph that says which
+// certificate is wrong, why, and how to fix it.
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/operator.h"
 #include "tests/integration/harness/temp_dir.h"
@@ -14,7 +14,7 @@ namespace {
 using Json = nlohmann::json;
 using namespace pki;
 
-// Certificates in files, and relayd to be asked about them.
+// Certificates in files, and a relayd configuration to judge them by.
 struct Desk {
   Desk() {
     write_file(folder / "ca.pem", ca.pem());

@@ -1,4 +1,4 @@
-// A reload serves new devices with what the files hold now, and costs no session; one that can't work changes nothing.
+// A reload applies the files' current contents to new devices and ends no session; a failed reload changes nothing.
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -22,7 +22,7 @@ Device join(World& world, const std::string& id) {
   return device;
 }
 
-// "relayd reloaded", not its failure; returns the generation.
+// Requires that the reload succeeded; returns the generation.
 int reloaded(World& world) {
   const auto line = world.relay().reload();
   INFO(line.dump());
@@ -46,7 +46,7 @@ void check_changed_nothing(World& world, const std::vector<std::string>& named) 
   for (const auto pid : before) CHECK(kill(pid, 0) == 0);
 }
 
-// What the listener shows, DER.
+// The certificate that the listener sends, in DER.
 std::string shown_certificate(World& world) {
   const auto identity = thermo();
   return TlsStream::connect(world.relay().endpoint(), TlsContext::client(&identity, authorities().root))

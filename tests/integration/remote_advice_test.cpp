@@ -1,4 +1,4 @@
-// The advice of `mqtt-relay check` for a remote broker that it does not get through to follows the cause.
+// If `mqtt-relay check` cannot reach the remote broker, its advice fits the cause.
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -14,7 +14,7 @@ using namespace harness;
 
 namespace {
 
-// A server on the remote's port that a function plays, one connection after the other.
+// A server on the remote's port; a function plays each connection, one after the other.
 class Port {
  public:
   explicit Port(int backlog, std::function<void(int fd)> play = {})
@@ -27,14 +27,14 @@ class Port {
     if (play_) thread_ = std::thread([this] { serve(); });
   }
   ~Port() {
-    ::shutdown(fd_, SHUT_RDWR);  // accept(2) returns
+    ::shutdown(fd_, SHUT_RDWR);  // makes accept(2) return
     if (thread_.joinable()) thread_.join();
     ::close(fd_);
     for (const int fd : fillers_) ::close(fd);
   }
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
-  // From now on the kernel drops SYNs, as a firewall does: the queue of a server that accepts nobody is full.
+  // Fills the queue of a server that never accepts: from now on the kernel drops SYNs, as a firewall does.
   void fill() {
     for (int i = 0; i < 3; i++) {
       fillers_.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -79,7 +79,7 @@ void say(int fd, std::string_view text) {
 struct Checked {
   explicit Checked(const WorldOptions& options = {.remote = RemoteKind::none, .local = false, .start = false})
       : world(options) {}
-  // The check of the remote broker: what was found, and what is to be done.
+  // The check of the remote broker: its finding and its remedy.
   Json remote() { return check_named(world.relay().ask_relayd({"check", "relayd", "--json"}), "remote"); }
   void expect(const std::string& found, const std::string& fix) {
     const Json check = remote();

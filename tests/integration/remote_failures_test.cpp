@@ -1,5 +1,5 @@
-// A remote that is down, wrong, silent or hostile: the device gets the right CONNACK in bounded time, and never a local
-// one.
+// If the remote is down, wrong, silent or hostile, the device gets the right CONNACK within a bounded time, and never
+// becomes local.
 
 #include <thread>
 
@@ -24,7 +24,7 @@ void check_refused(World& world, Expected code) {
   if (world.local) CHECK(world.local->log().count_text("New connection from") == 0);
 }
 
-// The device sends its CONNECT; the test then plays the remote.
+// The device sends its CONNECT; then the test acts as the remote.
 Device knock(World& world, int level) {
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
@@ -55,7 +55,7 @@ TEST_CASE("once the remote is up again, the next device gets through") {
 }
 
 TEST_CASE("if the remote refuses its certificate, a device gets not authorized") {
-  // In TLS 1.3 it says so only after the relay has sent its Finished.
+  // In TLS 1.3 the remote refuses only after the relay has sent its Finished.
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
   World world({.remote_version = version, .remote_trusts = strange_authorities().root});
   check_refused(world, not_authorized);
@@ -150,7 +150,7 @@ TEST_CASE("if the remote closes before CONNACK, a device gets server unavailable
     remote.read_packet();
     remote.send(connack_accepted_v5.substr(0, 1));
     remote.close_notify_and_fin();
-    // A started packet can't be taken back: what matters is that it ends, and with no CONNACK that says yes.
+    // The relay cannot take back a packet once begun: it must close, and must not send a CONNACK that accepts.
     const auto got = device.tls().read_to_end().leftover;
     CHECK(got.find(connack_accepted) == got.npos);
     return;

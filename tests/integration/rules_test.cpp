@@ -1,4 +1,4 @@
-// The seven rules that the users of plugin_mqtt_proxy know, each by its number.
+// The seven rules that users of plugin_mqtt_proxy know, by number.
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@ using namespace harness;
 
 namespace {
 
-// The remote broker has `client_id`, and as the user that the certificate names.
+// Checks that the remote broker has `client_id`, under the user that the certificate names.
 void check_remote_has(World& world, const std::string& client_id, const Identity& identity) {
   CHECK(world.remote->user_of(client_id) == identity.name);
   CHECK(world.local->connections_of(client_id) == 0);
@@ -106,7 +106,7 @@ TEST_CASE("rule 4: a device without a certificate is refused in the handshake") 
   CHECK(v1_3.how == Ending::alert);
   CHECK(v1_3.alert_code == 116);  // certificate_required
 #if defined(MQTT_RELAY_WOLFSSL_5_7)
-  CHECK(v1_2.how == Ending::fin);  // 5.7.2 leaves without a word
+  CHECK(v1_2.how == Ending::fin);  // wolfSSL 5.7.2 closes without an alert
 #else
   CHECK(v1_2.how == Ending::alert);
   CHECK(v1_2.alert_code == 40);  // handshake_failure
@@ -159,7 +159,7 @@ TEST_CASE("rule 5: a persistent session lives in the remote alone, and survives 
     world.remote->wait_gone("sleeper");
   }
   publisher.publish("any/news", "while you slept", 1);
-  world.relay().start_keyd();  // anew: the ones before are killed
+  world.relay().start_keyd();  // the previous ones were killed
   world.relay().start_relayd();
   auto device = world.device(identity);
   CHECK(mqtt::session_present(device.connect(persistent)));
@@ -172,7 +172,7 @@ TEST_CASE(
   auto& relay = world.relay();
   const auto identity = device_identity("p256", 1);
   const auto keys = relay.keys().string(), port = std::to_string(ports::remote);
-  // Somewhere else, where no key lies and nobody listens.
+  // Values that point elsewhere: a directory without keys, and a port where nothing listens.
   const auto empty = world.directory / "empty";
   fs::create_directory(empty);
   const auto file = [&](const Json& keys_dir, const Json& host, const Json& at) {
@@ -245,7 +245,7 @@ TEST_CASE("rule 6: data and a reset that arrive at the same moment end the sessi
   auto device = world.device(identity);
   device.join("thermo");
   const pid_t worker = world.relay().workers().at(0);
-  REQUIRE(kill(worker, SIGSTOP) == 0);  // so that it finds both at once
+  REQUIRE(kill(worker, SIGSTOP) == 0);  // so that the worker finds both at once
   device.tls().send(mqtt::publish({.topic = "any/t", .payload = "last words"}));
   device.tls().vanish();
   REQUIRE(kill(worker, SIGCONT) == 0);

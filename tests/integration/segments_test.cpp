@@ -1,4 +1,4 @@
-// What shares a segment with a handshake message, and how messages are cut into records, makes no difference.
+// It makes no difference what shares a segment with a handshake message, or how messages are split into records.
 
 #include <openssl/ssl.h>
 
@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint8_t kBadCertificate = 42;
 
-// A remote that a test plays record by record, and a device that has just said CONNECT to it.
+// A remote whose records the test controls, and a device that has just sent its CONNECT through the relay.
 struct Scene {
   explicit Scene(TlsVersion version)
       : world({.remote = RemoteKind::captured, .local = false, .remote_version = version}),
@@ -79,7 +79,7 @@ TEST_CASE("a TLS 1.3 device with a session id gets the change_cipher_spec that m
   World world({.remote = RemoteKind::none, .local = false});
   auto device = raw_device(world, TlsVersion::v1_3);
   device.handshake();
-  // RFC 8446 appendix D.4: after the ServerHello, and once.
+  // RFC 8446 appendix D.4: after the ServerHello, and once
   REQUIRE(device.seen().size() > 2);
   CHECK(device.seen()[0].type == record_type::handshake);
   CHECK(device.seen()[1].type == record_type::change_cipher_spec);

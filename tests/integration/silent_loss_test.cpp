@@ -1,5 +1,5 @@
-// What would be lost without a word is told: devices that stay local although a key may have been meant, and devices
-// that the remote broker refuses.
+// Losses that nobody would notice are reported: devices that stay local although a key may have been meant for them,
+// and devices that the remote broker refuses.
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
@@ -8,7 +8,7 @@ using namespace harness;
 
 namespace {
 
-// A world whose counters can be read.
+// A world with readable counters.
 struct Counted {
   explicit Counted(WorldOptions options = {}) {
     fs::permissions(directory.path(), fs::perms::all);
@@ -75,7 +75,7 @@ TEST_CASE("a device whose key file differs only in case or Unicode form stays lo
   CHECK(warning.at("why").get<std::string>().find(miss.why) != std::string::npos);
   CHECK(test.totals().at("suspicious_local").at("other_spelling") == 1);
   CHECK(test->remote_connections() == 0);
-  // The right one goes through, without a word.
+  // A device with the right spelling is relayed, without a warning.
   const auto mark = test->relay().log().mark();
   auto right = test->device(identity);
   right.join(miss.key);

@@ -1,5 +1,5 @@
-// A middlebox that lets no ClientHello through which does not come in one segment: https://tldr.fail. X25519MLKEM768's
-// key alone has 1,216 bytes.
+// A middlebox that blocks a ClientHello unless it fits in one segment (https://tldr.fail). X25519MLKEM768's key share
+// alone has 1,216 bytes.
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -22,7 +22,7 @@ constexpr size_t kSegment = 1400, kRecordHeader = 5;
 
 enum class Manner { reset, close, silence };
 
-// Stands before the remote broker, on its address. One thread serves it all.
+// Stands in front of the remote broker, at the same address. One thread serves all connections.
 class Middlebox {
  public:
   explicit Middlebox(Manner manner) : manner_(manner), listener_(socket_on(kPort, true)) {
@@ -67,7 +67,7 @@ class Middlebox {
         if (waiting[i].revents != 0) forward(waiting[i].fd);
       if (waiting[0].revents == 0) continue;
       const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-      if (fd < 0) return;  // the end
+      if (fd < 0) return;  // shut down
       inspect(fd);
     }
   }
@@ -111,7 +111,7 @@ class Middlebox {
   const Manner manner_;
   const int listener_;
   std::map<int, int> pipes_;
-  std::vector<int> kept_;  // until the end
+  std::vector<int> kept_;  // kept open until the end
   std::mutex mutex_;
   std::vector<std::string> seen_;
   std::thread thread_;
@@ -133,7 +133,7 @@ TEST_CASE("a device connects through a middlebox that needs the ClientHello in o
   first.ping();
   second.ping();
   const auto hellos = middlebox.seen();
-  REQUIRE(hellos.size() == 3);  // the second device's is small at once
+  REQUIRE(hellos.size() == 3);  // for the second device the relay sends a small one at once
   CHECK(hellos[0].size() == kSegment);
   for (const size_t small : {1, 2}) {
     CHECK(hellos[small].size() < 512);

@@ -1,4 +1,4 @@
-// Standard error that nobody reads: journald stopped, a terminal held with ^S, `relayd 2>&1 | less`. Or that is closed.
+// Standard error is not read (journald stopped, a terminal held with ^S, `relayd 2>&1 | less`) or is closed.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,10 +14,10 @@ using namespace harness;
 
 namespace {
 
-// A pipe with a name. What is in it stays there until read() is called.
+// A named pipe. Its contents stay there until read() is called.
 class UnreadPipe {
  public:
-  // Who may open it: with 0600 a daemon with a user of its own has it only as it inherits it.
+  // `mode`: with 0600 a daemon with its own user cannot open the pipe by name, and has only the inherited descriptor.
   explicit UnreadPipe(unsigned mode) {
     fs::permissions(directory_ / "", fs::perms::all);
     if (mkfifo(path().c_str(), 0600) != 0 || chmod(path().c_str(), mode) != 0) fail_errno("mkfifo " + path());
@@ -33,7 +33,7 @@ class UnreadPipe {
     while (write(fd_, "{}\n", 3) == 3) {
     }
   }
-  // Reads until a line fits; each of them must be JSON, but what a sanitizer says.
+  // Reads until a line fits. Each line must be JSON, except a sanitizer's output.
   Json wait(const JsonPredicate& fits) {
     const Deadline deadline = patience();
     for (;;) {
@@ -79,7 +79,7 @@ TEST_CASE("while relayd's log is not read, devices connect, sessions continue, n
                .relayd = {{"workers", 1}, {"worker_watchdog", "1s"}, {"control_socket", directory / "control.sock"}},
                .relayd_log_file = log.path()});
   const auto identity = device_identity("p256", 1);
-  const std::string long_id(200, '"');  // in the log two bytes each
+  const std::string long_id(200, '"');  // escaped in the log, two bytes each
   for (const auto& id : {std::string("before"), long_id}) world.give_key(id, identity);
   auto before = world.device(identity);
   before.join("before");
@@ -95,7 +95,7 @@ TEST_CASE("while relayd's log is not read, devices connect, sessions continue, n
     device.tls().read_to_end();
   }
   before.ping();
-  // Longer than the watchdog waits.
+  // Longer than the watchdog's timeout.
   CHECK_FALSE(before.tls().readable(std::chrono::milliseconds(2500)));
   before.ping();
   CHECK(status_of(world)["workers"][0].at("pid") == worker);

@@ -1,4 +1,4 @@
-// Who is at the TLS port and is no device: probes are no failures, and what speaks something else is named.
+// Clients at the TLS port that are not devices: probes do not count as failures, and other protocols are named.
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@ using namespace harness;
 
 namespace {
 
-// One that has the relay's control socket, so that its counters can be read.
+// A world with a control socket, so that the test can read relayd's counters.
 struct Door {
   Door() {
     fs::permissions(directory.path(), fs::perms::all);
@@ -31,7 +31,7 @@ struct Door {
       if (deadline.over()) throw Failure("the counters are not there yet: " + now.dump());
     }
   }
-  // The line that says how the next connection ended.
+  // The log line about how the next connection ended.
   Json ending(size_t mark) {
     return world->relay().log().wait_json([](const Json& j) { return j.value("msg", "") == "session closed"; },
                                           "how the connection ended", mark);
@@ -70,7 +70,7 @@ TEST_CASE("a TCP probe is counted as a probe, not as a failed handshake, and lea
   const auto mark = log.mark();
   for (int i = 0; i < 20; i++) {
     Tcp probe(door.world->relay().endpoint());
-    if (i % 2) probe.reset_at_close();  // as HAProxy's do
+    if (i % 2) probe.reset_at_close();  // as HAProxy's probes do
   }
   const Json totals = door.wait([](const Json& now) { return now.at("tcp_probes") == 20; });
   CHECK(totals.at("handshakes_failed") == 0);
@@ -151,7 +151,7 @@ TEST_CASE("a remote_port that is plain MQTT, a web server or ssh is logged as su
   };
   const auto port = GENERATE(Port{{"\x20\x02\0\5", 4}, "plain MQTT"}, Port{"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP"},
                              Port{"SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"});
-  // A CONNACK is shorter than a TLS record's header: only at the deadline it is clear that this is all.
+  // A CONNACK is shorter than a TLS record header, so relayd knows only at the deadline that nothing follows.
   World world({.relayd = {{"remote", {{"connect_timeout", "500ms"}}}}, .remote = RemoteKind::captured, .local = false});
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);

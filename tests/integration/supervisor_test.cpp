@@ -1,4 +1,4 @@
-// The supervisor: when it gives up, whom it kills, how it leaves.
+// The supervisor: when it gives up, which workers it kills, and how it exits.
 
 #include <signal.h>
 
@@ -32,7 +32,8 @@ TEST_CASE("if workers keep dying, relayd exits, and its last line has the first 
   CHECK(status.code == 1);
   const auto last = Json::parse(relay.log().lines().back());
   CHECK(last.value("level", "") == "error");
-  const std::string first = under_sanitizer ? "exit status 1" : "signal Segmentation fault";  // its runtime's own end
+  const std::string first =
+      under_sanitizer ? "exit status 1" : "signal Segmentation fault";  // the sanitizer's runtime exits
   CHECK(last.value("msg", "") == "worker 0 died more than max_restarts times; the first cause: " + first);
 }
 
@@ -58,7 +59,7 @@ TEST_CASE("a relayd that was stopped as a whole, like a frozen container, does n
   const auto supervisor = relay.relayd().pid();
   for (const pid_t pid : {worker, supervisor}) REQUIRE(kill(pid, SIGSTOP) == 0);
   CHECK_FALSE(device.tls().readable(std::chrono::milliseconds(2500)));
-  REQUIRE(kill(supervisor, SIGCONT) == 0);  // and looks, before the worker can turn
+  REQUIRE(kill(supervisor, SIGCONT) == 0);  // it checks the worker before that can report
   CHECK_FALSE(device.tls().readable(std::chrono::milliseconds(300)));
   REQUIRE(kill(worker, SIGCONT) == 0);
   device.ping();
@@ -84,7 +85,7 @@ TEST_CASE("SIGTERM: relayd admits no device, sends 0x8B to MQTT 5 devices, close
 TEST_CASE("SIGTERM: a device that does not leave is closed after shutdown_timeout, or at once by a second SIGTERM") {
   World world({.relayd = {{"shutdown_timeout", "1m"}}});
   const auto identity = device_identity("p256", 1);
-  // It never reads nor closes: the relay waits for its FIN.
+  // This device neither reads nor closes; the relay waits for its FIN.
   auto stubborn = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
   auto session = join(world, "session");
   SECTION("in time") {
@@ -94,7 +95,7 @@ TEST_CASE("SIGTERM: a device that does not leave is closed after shutdown_timeou
     auto again = join(world, "session");
     world.relay().relayd().signal(SIGTERM);
     world.relay().log().wait_end();
-    CHECK(world.relay().log().count_text("worker died") == 0);  // it left by itself
+    CHECK(world.relay().log().count_text("worker died") == 0);  // it exited by itself
   }
   SECTION("at once") {
     world.relay().relayd().signal(SIGTERM);

@@ -1,4 +1,5 @@
-// TLS 1.2 and 1.3 × RSA-2048, P-256, P-384 and Ed25519: as the listener's certificate, the device's and the remote's.
+// TLS 1.2 and 1.3 × RSA-2048, P-256, P-384 and Ed25519, for the certificates of the listener, the device and the
+// remote.
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"
@@ -9,7 +10,7 @@ namespace {
 
 const char* name_of(TlsVersion version) { return version == TlsVersion::v1_2 ? "TLSv1.2" : "TLSv1.3"; }
 
-// Both sides in one version, both servers' certificates of one type, devices of all types.
+// Both sides use one version, both servers' certificates have one type, and the devices all types.
 void all_devices_get_through(TlsVersion version, const std::string& server_type) {
   World world({.remote = RemoteKind::captured,
                .listener_type = server_type,
@@ -30,7 +31,7 @@ void all_devices_get_through(TlsVersion version, const std::string& server_type)
   }
 }
 
-// Against a real broker, each side held to one version.
+// Against a real broker, with each side restricted to one version.
 void real_broker_names_the_device(TlsVersion device_version, TlsVersion remote_version) {
   World world({.remote_version = remote_version});
   for (const auto& type : key_types) {

@@ -1,5 +1,4 @@
-// What the TLS standards say about single bytes of a handshake, and what a conformance suite for TLS asks of a
-// listener.
+// Byte-level rules of the TLS standards for handshakes, as a TLS conformance suite would test them against a listener.
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -24,7 +23,7 @@ constexpr size_t kRenegotiationSignal = 0x00ff;  // RFC 5746 section 3.3: a ciph
 constexpr size_t kSignatureAlgorithms = 13, kPadding = 21, kKeyShare = 51, kRenegotiationInfo = 0xff01;
 const std::string kDummyChangeCipherSpec = record(record_type::change_cipher_spec, "\x01");
 
-// A ClientHello in one record: where its parts lie (RFC 8446 section 4.1.2).
+// A ClientHello in one record, and the positions of its parts (RFC 8446 section 4.1.2).
 class Hello {
  public:
   explicit Hello(std::string bytes) : bytes_(std::move(bytes)) {
@@ -43,7 +42,7 @@ class Hello {
     const auto two = [](size_t value) { return std::string{static_cast<char>(value >> 8), static_cast<char>(value)}; };
     insert(bytes_.size(), two(type) + two(body.size()) + body, {extensions_});
   }
-  // In extensions that are one list.
+  // For extensions that consist of a single list.
   void append_to_list(size_t type, const std::string& more) {
     const size_t at = extension(type);
     insert(at + 4 + number(at + 2, 2), more, {extensions_, at + 2, at + 4});
@@ -71,7 +70,7 @@ class Hello {
     return value;
   }
 
-  // `lengths`: where the two bytes of each length lie that cover it, but for the record's and the message's.
+  // `lengths`: the positions of the two-byte lengths that cover the insertion, except the record's and the message's.
   void insert(size_t at, const std::string& more, std::vector<size_t> lengths) {
     lengths.insert(lengths.end(), {3, 7});
     for (const size_t length : lengths) {
@@ -92,7 +91,7 @@ struct Listener {
     if (groups) REQUIRE(SSL_CTX_set1_groups_list(context.get(), groups) == 1);
   }
   RawTls device() { return RawTls::client(RawSocket(world.relay().endpoint()), context); }
-  // The device says this first; all records of the answer, up to the end of the connection.
+  // Sends `hello` as the device's first bytes; returns all records of the answer, up to the close.
   std::vector<Record> answer_to(std::string_view hello) {
     RawSocket socket(world.relay().endpoint());
     socket.send(hello);
@@ -111,7 +110,7 @@ void check_is_alert(const std::vector<Record>& answer, int code) {
   CHECK(answer[0].body == std::string{'\x02', static_cast<char>(code)});
 }
 
-// The records of one flight, each shown to `change`, which may change it or make it empty.
+// Passes each record of a flight to `change`, which may change it, or empty it to drop it.
 std::string each_record(std::string flight, const std::function<void(Record&)>& change) {
   std::string changed;
   for (auto& one : take_records(flight)) {
@@ -121,7 +120,7 @@ std::string each_record(std::string flight, const std::function<void(Record&)>& 
   return changed;
 }
 
-// What the device is told after a handshake whose flights pass through `change`.
+// Returns the alert that the device gets after a handshake whose flights pass through `change`.
 int alert_after(Listener& listener, const std::function<void(Record&)>& change) {
   auto device = listener.device();
   for (;;) {
@@ -133,13 +132,13 @@ int alert_after(Listener& listener, const std::function<void(Record&)>& change) 
   }
 }
 
-// As if it had a ticket of another server's, which allows early data.
+// Makes the client act as if it had another server's ticket that permits early data.
 void announce_early_data(SSL* ssl) {
   SSL_set_psk_use_session_callback(
       ssl, [](SSL* self, const EVP_MD* hash, const unsigned char** id, size_t* id_size, SSL_SESSION** session) {
         static constexpr unsigned char kId[] = "ticket", kKey[32] = {};
         *session = nullptr;
-        if (hash && EVP_MD_get_type(hash) != NID_sha256) return 1;  // a HelloRetryRequest has chosen another suite
+        if (hash && EVP_MD_get_type(hash) != NID_sha256) return 1;  // a HelloRetryRequest chose another suite
         *session = SSL_SESSION_new();
         *id = kId;
         *id_size = sizeof kId;
@@ -150,7 +149,7 @@ void announce_early_data(SSL* ssl) {
       });
 }
 
-// RFC 8446 section 7.1: HKDF-Expand-Label(secret, label, "", size), of one SHA-256's size at most.
+// HKDF-Expand-Label(secret, label, "", size) of RFC 8446 section 7.1; `size` is at most that of one SHA-256.
 std::string expand_label(const std::string& secret, const std::string& label, size_t size) {
   const std::string name = "tls13 " + label;
   const std::string info =
@@ -161,7 +160,7 @@ std::string expand_label(const std::string& secret, const std::string& label, si
   return {reinterpret_cast<const char*>(out), size};
 }
 
-// The first record under TLS_AES_128_GCM_SHA256's keys of this secret: application data without content.
+// The first record under this secret's TLS_AES_128_GCM_SHA256 keys: application data without content.
 std::string empty_encrypted_data(const std::string& secret) {
   const auto bytes = [](const std::string& text) { return reinterpret_cast<const unsigned char*>(text.data()); };
   const auto key = expand_label(secret, "key", 16), iv = expand_label(secret, "iv", 12);
@@ -190,7 +189,7 @@ TEST_CASE("a key share that is not a point on its curve gets an alert instead of
   Listener listener(TlsVersion::v1_3, groups);
   auto device = listener.device();
   Hello hello(device.step());
-  const size_t key = hello.extension(kKeyShare) + 4 + 2 + 4;  // of the first share: behind its group and length
+  const size_t key = hello.extension(kKeyShare) + 4 + 2 + 4;  // of the first share: after its group and length
   REQUIRE(hello.bytes().at(key) == 4);
   for (int i = 1; i < key_size; i++) hello.bytes()[key + static_cast<size_t>(i)] = '\x05';
   check_is_alert(listener.answer_to(hello.bytes()), alert::illegal_parameter);
@@ -280,8 +279,8 @@ TEST_CASE("a TLS 1.2 device whose signature covers another hash than it claims g
   REQUIRE(SSL_CTX_set1_sigalgs_list(listener.context.get(), "RSA+SHA256:RSA+SHA384:ECDSA+SHA256") == 1);
   CHECK(alert_after(listener, [](Record& one) {
           if (one.type != record_type::handshake || one.body[0] != kCertificateVerify) return;
-          REQUIRE(one.body[5] == '\x01');                         // RSA, by PKCS #1
-          one.body[4] = one.body[4] == '\x04' ? '\x05' : '\x04';  // SHA-256 for SHA-384, or the reverse
+          REQUIRE(one.body[5] == '\x01');                         // RSA with PKCS #1 padding
+          one.body[4] = one.body[4] == '\x04' ? '\x05' : '\x04';  // swaps SHA-256 and SHA-384
         }) == alert::decrypt_error);
 }
 
@@ -304,7 +303,7 @@ TEST_CASE("a ClientHello with a legacy version above TLS 1.2 is served with TLS 
   Listener listener(TlsVersion::v1_2);
   auto device = listener.device();
   auto hello = device.step();
-  hello[10] = '\x04';  // RFC 5246 appendix E.1: the highest version that the client has
+  hello[10] = '\x04';  // RFC 5246 appendix E.1: the highest version that the client supports
   device.socket().send(hello);
   const auto answer = device.socket().receive();
   CHECK(static_cast<uint8_t>(answer.at(0)) == record_type::handshake);
@@ -315,7 +314,7 @@ TEST_CASE("a TLS 1.2 device that asks to renegotiate gets a warning, and its ses
   auto device = listener.device();
   device.handshake();
   check_is_served(device);
-  static int received = 0;  // OpenSSL itself ends the session then, and says only why it does so
+  static int received = 0;  // OpenSSL itself then ends the session, and says why only here
   SSL_set_info_callback(device.get(), [](const SSL*, int where, int value) {
     if (where == SSL_CB_READ_ALERT) received = value;
   });
@@ -368,7 +367,8 @@ TEST_CASE("a TLS 1.3 device that cannot use the ServerHello may send a plaintext
 }
 
 TEST_CASE("a device with no usable key share is asked for X25519, not for the slowest group") {
-  Listener listener(TlsVersion::v1_3, "X448:P-521:P-384:P-256:X25519");  // a share of the first one
+  Listener listener(TlsVersion::v1_3,
+                    "X448:P-521:P-384:P-256:X25519");  // the device sends a share for the first group only
   auto device = listener.device();
   device.handshake();
   check_is_served(device);

@@ -1,6 +1,6 @@
-// Through the relay a device and the remote broker see what they would see without it. Each scenario runs twice, at the
-// relay's door and straight at a second, equal broker, and everything that anybody was sent must be the same, byte for
-// byte.
+// Through the relay a device and the remote broker see what they would see without it. Each scenario runs twice, once
+// through the relay and once directly against a second, identical broker. All packets that anyone received must be
+// identical, byte for byte.
 
 #include <functional>
 
@@ -14,7 +14,7 @@ namespace {
 
 const std::vector<std::string> clients = {"alpha", "beta"};
 
-// Where a scenario plays: devices enter by `door`; the observer stands at the broker itself.
+// Where a scenario runs: devices connect to `door`, the observer connects to the broker itself.
 struct Stage {
   Endpoint door;
   Mosquitto& broker;
@@ -32,12 +32,12 @@ using Scenario = std::function<Transcript(const Stage&)>;
 
 void same_through_the_relay(const Scenario& play, const WorldOptions& options = {}) {
   World world(options);
-  // "alpha" and "beta" are the devices 1 and 2 of type p256.
+  // "alpha" and "beta" are devices 1 and 2 of type p256.
   for (size_t i = 0; i < clients.size(); ++i)
     world.give_key(clients[i], device_identity("p256", static_cast<int>(i) + 1));
   auto other = direct_remote(world.directory, {.passwords = options.remote_passwords, .more = options.remote_more});
   const auto relayed = play({world.relay().endpoint(), *world.remote});
-  // Were they local, this would prove nothing.
+  // If the devices were local, the test would prove nothing.
   REQUIRE(world.remote->connections_of("alpha") > 0);
   const auto direct = play({other->endpoint(), *other});
   REQUIRE_FALSE(direct.empty());
@@ -118,7 +118,7 @@ TEST_CASE("transparent: retained messages pass, with their retain flag") {
     const auto message = other.next_message();
     CHECK(message.payload == "kept");
     CHECK(message.retain);
-    device.publish("any/kept", "", 1, true);  // forgotten again
+    device.publish("any/kept", "", 1, true);  // deletes the retained message
     CHECK(other.next_message().payload.empty());
     other.ping();
     Transcript all;
@@ -215,7 +215,7 @@ TEST_CASE("transparent: MQTT 5 properties pass in every packet") {
       CHECK(message.properties.find(mqtt::user_property("a", "1") + mqtt::user_property("a", "2")) !=
             message.properties.npos);
     }
-    // Subscription identifier 5 and "no local"; raw, because Device has no words for them.
+    // Subscription identifier 5 and "no local", as raw bytes, because Device cannot express them.
     device.tls().send(mqtt::packet(0x82, mqtt::number(77) + mqtt::variable_length(2) + "\x0b\x05" +
                                              mqtt::text("any/mine") + static_cast<char>(2 | 4)));
     std::vector<std::string> raw;
@@ -224,7 +224,7 @@ TEST_CASE("transparent: MQTT 5 properties pass in every packet") {
     raw.push_back(mqtt::describe(device.tls().read_packet()));  // PUBLISH
     CHECK(raw[1].substr(0, 7) == "PUBLISH");
     observer.next_message();  // its own copy
-    // DISCONNECT with "disconnect with will", reason string and user property.
+    // DISCONNECT with "disconnect with will", a reason string and a user property.
     const auto reason = property(0x1f, mqtt::text("good night")) + mqtt::user_property("of", "disconnect");
     device.tls().send(mqtt::disconnect(mqtt::v5, "\x04" + mqtt::variable_length(reason.size()) + reason));
     CHECK(observer.next_message().payload == "gone");

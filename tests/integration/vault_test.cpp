@@ -1,5 +1,5 @@
-// keyd as it is shipped, from outside: its sandbox, its audit file, keys behind a passphrase, and what floods and kills
-// do.
+// keyd as shipped, seen from outside: its sandbox, its audit file, encrypted keys, and its behaviour under floods and
+// kills.
 
 #include <signal.h>
 #include <sys/mount.h>
@@ -28,7 +28,7 @@ std::vector<Json> audit_lines(const fs::path& file) {
   return lines;
 }
 
-// A folder that keyd may write to, for an audit file.
+// A directory for an audit file, writable by keyd.
 fs::path audit_folder(World& world) {
   const auto folder = world.directory / "audit";
   fs::create_directory(folder);
@@ -45,7 +45,7 @@ int connect_to(const fs::path& path) {
   return fd;
 }
 
-// Connects `count` times and says nothing, with some hundred connections open at any time.
+// Connects `count` times without sending anything; up to 400 connections are open at any time.
 void connect_silently(const fs::path& path, int count) {
   std::array<int, 400> open;
   open.fill(-1);
@@ -71,13 +71,13 @@ TEST_CASE(
     CHECK(status.find("\nNoNewPrivs:\t1") != status.npos);
     threads++;
   }
-  CHECK(threads == 5);  // the loop's, three signers, the quick one
-  // On a kernel that has all of it, it may be required.
+  CHECK(threads == 5);  // the loop, three signers, the quick one
+  // If the kernel supports all of the sandbox, keyd may require it.
   if (world.relay().keyd().err().count_text("sandbox is weaker") == 0) {
     world.relay().patch_keyd({{"require_sandbox", true}});
     world.relay().start_keyd();
   }
-  // And it works in there.
+  // keyd works inside the sandbox.
   const auto identity = device_identity("rsa2048", 1);
   world.give_key("boxed", identity);
   auto device = world.device(identity);
@@ -146,11 +146,11 @@ TEST_CASE("audit file: while its disk is full keyd signs nothing; once there is 
   world.give_key("thermo", identity);
   auto waiting = world.device(identity);
   std::ofstream(folder / "ballast") << std::string(128 * 1024, 'x') << std::flush;
-  // What is left of the audit's last page takes a few lines more.
+  // The rest of the audit's last page holds a few more lines.
   for (int i = 0; i < 40 && world.relay().keyd().err().count_text("the audit can't be written") == 0; i++) try {
       world.device(identity);
     } catch (const std::exception&) {
-      // its handshake was refused
+      // the handshake was refused
     }
   REQUIRE(world.relay().keyd().err().count_text("the audit can't be written") == 1);
   CHECK(mqtt::connack_code(waiting.connect({.client_id = "thermo"})) == 3);
@@ -170,7 +170,7 @@ TEST_CASE(
   for (int i = 0; i < kDevices; i++) world.give_key("dev-" + std::to_string(i), identity);
   const pid_t worker = world.relay().workers().at(0);
   const size_t before = open_descriptors(worker);
-  // Stopped, keyd takes nothing: what is asked waits in its socket, and dies with it.
+  // A stopped keyd reads nothing: requests wait in its socket, and are lost with it.
   world.relay().keyd().signal(SIGSTOP);
   std::vector<std::future<int>> codes;
   for (int i = 0; i < kDevices; i++)
@@ -192,7 +192,7 @@ TEST_CASE("among 20,000 silent connections, devices are served and no log overfl
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
   const fs::path path = Json::parse(read_file(world.relay().keyd_configuration())).at("socket").get<std::string>();
-  // From one that keyd allows, and, if this is root, from one that it does not.
+  // Half of them from a user that keyd allows; if this is root, the other half from a user that it does not allow.
   const pid_t allowed = fork();
   if (allowed == 0) {
     if (geteuid() == 0 && (setgid(relay_user) != 0 || setuid(relay_user) != 0)) _exit(2);

@@ -1,4 +1,4 @@
-// A worker that dies takes its own sessions with it and nobody else's, and is replaced.
+// A worker that dies ends only its own sessions, and is replaced.
 
 #include <signal.h>
 
@@ -18,7 +18,7 @@ struct Session {
   int worker = -1;
 };
 
-// The audit log tells which worker asked for a client id's key.
+// The audit log says which worker looked up a client id's key.
 int worker_of(World& world, const std::string& client_id) {
   return world.relay()
       .audit()
@@ -39,7 +39,7 @@ Session connect(World& world, const std::string& id) {
   return session;
 }
 
-// The kernel spreads connections by their port: as many as it takes until each of two workers has two.
+// The kernel spreads connections by their port, so this opens connections until each of two workers has two.
 std::vector<Session> sessions_on_both(World& world) {
   std::vector<Session> sessions;
   std::map<int, int> count;
@@ -72,7 +72,7 @@ TEST_CASE("a worker killed by SIGKILL is replaced; its sessions end, and those o
       session.device.publish("any/alive", session.id, 1);
     }
   }
-  // The remote saw each end for what it was: wills of the dead worker's devices, words of the others'.
+  // The remote saw how each session ended: wills from the dead worker's devices, messages from the others.
   std::map<std::string, std::string> heard;
   for (size_t i = 0; i < sessions.size(); ++i) {
     const auto message = observer.next_message();
@@ -95,7 +95,7 @@ TEST_CASE("connections that arrive after a worker's SIGKILL wait in its queue, a
   const auto identity = device_identity("p256", 1);
   const auto mark = world.relay().log().mark();
   for (const auto pid : world.relay().workers()) REQUIRE(kill(pid, SIGKILL) == 0);
-  // No worker is there now; the sockets are the supervisor's.
+  // There is no worker now; the supervisor holds the sockets.
   const auto context = TlsContext::client(&identity, authorities().root);
   std::vector<TlsStream> waiting;
   for (int i = 0; i < 20; ++i) waiting.push_back(TlsStream::open(world.relay().endpoint(), context));

@@ -30,7 +30,7 @@ EVP_PKEY* from_file(const char* file) {
   return in ? PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr) : nullptr;
 }
 
-// Usable for RSASSA-PSS only (RFC 4055 1.2).
+// Usable with RSASSA-PSS only (RFC 4055 1.2).
 EVP_PKEY* generate_pss(int bits) {
   const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(
       EVP_PKEY_CTX_new_id(EVP_PKEY_RSA_PSS, nullptr), EVP_PKEY_CTX_free);
@@ -78,7 +78,7 @@ void set_serial(X509* certificate, const std::string& serial) {
   BN_free(number);
 }
 
-// Adds the text's extensions by `add`, which is X509V3_EXT_add_nconf or its like for CRLs.
+// Adds the extensions in the text with `add`, which is X509V3_EXT_add_nconf or its counterpart for CRLs.
 template <typename Add>
 void add_extensions(const std::string& text, Add add) {
   if (text.empty()) return;
@@ -139,7 +139,7 @@ Identity sign(X509* subject, const Template& shape, Key own, X509* issuer, const
     X509_get0_signature(&signature, nullptr, subject);
     break_signature(signature);
   }
-  // Read again, so that nothing of how it was made remains.
+  // Parse it again, so that no state from its creation remains.
   Identity made{certificate, std::move(own)};
   const Der bytes = made.der();
   const unsigned char* at = bytes.data();
@@ -192,7 +192,7 @@ std::string Identity::serial() const {
 
 Identity self_signed(const Template& shape, Key own) {
   X509* subject = X509_new();
-  const OwnedName name = name_of(shape.subject);  // its own issuer's name, before it is signed
+  const OwnedName name = name_of(shape.subject);  // a self-signed certificate needs its own name as issuer first
   X509_set_subject_name(subject, name.get());
   const Key signer = own;
   return sign(subject, shape, std::move(own), subject, signer);

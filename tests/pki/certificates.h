@@ -1,5 +1,5 @@
-// Certificates and CRLs of any shape, made with libcrypto in memory: what `openssl x509` and `openssl ca` can make, and
-// what they refuse to. For tests only.
+// Certificates and CRLs of any shape, made in memory with libcrypto, including shapes that `openssl x509` and `openssl
+// ca` refuse to make. For tests only.
 #pragma once
 
 #include <openssl/evp.h>
@@ -17,16 +17,16 @@ using Key = std::shared_ptr<EVP_PKEY>;
 using Certificate = std::shared_ptr<X509>;
 using Crl = std::shared_ptr<X509_CRL>;
 
-inline constexpr int64_t kNow = 1'800'000'000;  // 2027-01-15 08:00:00 UTC: when the tests take place
+inline constexpr int64_t kNow = 1'800'000'000;  // 2027-01-15 08:00:00 UTC: the tests' fixed time
 inline constexpr int64_t kDay = 86'400;
-// What templates' dates are relative to: kNow, unless a program with other programs as peers sets it to the real time.
+// The base of templates' dates: kNow, unless a program whose peers are other programs sets it to the real time.
 inline int64_t base_time = kNow;
 
-// "P-256", "P-384", "P-521", "secp256k1", "RSA:2048", "RSA-PSS:2048", "ED25519", "ED448", "P-256:compressed". One of
-// each kind and number is made in a process; "RSA:8192", which takes a minute, lies in a file.
+// "P-256", "P-384", "P-521", "secp256k1", "RSA:2048", "RSA-PSS:2048", "ED25519", "ED448", "P-256:compressed". A process
+// makes one key of each kind and number; "RSA:8192", which takes a minute to make, is read from a file.
 Key key(const std::string& kind, int number = 0);
 
-// One part of a name: its type, its value, and how the value is encoded (V_ASN1_UTF8STRING, …).
+// One part of a name: its type, its value, and the value's encoding (V_ASN1_UTF8STRING, …).
 struct NamePart {
   std::string type, value;
   int encoding = V_ASN1_UTF8STRING;
@@ -34,7 +34,7 @@ struct NamePart {
 using Name = std::vector<NamePart>;
 Name cn(const std::string& value, int encoding = V_ASN1_UTF8STRING);
 
-// Extensions as in openssl's configuration (x509v3_config(5)), sections included:
+// Extensions in the syntax of openssl's configuration (x509v3_config(5)), sections included, such as
 // "basicConstraints=critical,CA:TRUE\n".
 inline constexpr char kCa[] =
     "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n";
@@ -52,14 +52,14 @@ struct Template {
   Name subject = {};
   std::string extensions = kDevice;
   int version = 3;
-  std::string serial = "";  // hexadecimal, "-" in front: negative; empty: a number of its own
+  std::string serial = "";  // hexadecimal; with "-" in front: negative; empty: a unique one
   int64_t from = base_time - kDay, until = base_time + 365 * kDay;
   Signing signing = {};
   bool key_id = true;  // authorityKeyIdentifier, if the issuer has a subjectKeyIdentifier
   Name issuer = {};    // instead of the issuer's subject
 };
 
-// A certificate and its key, which may issue others.
+// A certificate with its key; it may issue others.
 struct Identity {
   Certificate certificate;
   Key key;
@@ -72,7 +72,7 @@ struct Identity {
 
 Identity self_signed(const Template& shape, Key own);
 Identity issue(const Identity& by, const Template& shape, Key own);
-// What the recipes do: a P-256 root, an intermediate, a leaf.
+// The chain of the recipes: a P-256 root, an intermediate, a leaf.
 Identity root(const std::string& name, int key_number);
 
 struct CrlTemplate {

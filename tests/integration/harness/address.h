@@ -1,4 +1,4 @@
-// Every test process has a loopback address of its own, made of its pid, and uses fixed ports on it: tests run side by
+// Every test process derives a loopback address from its pid and uses fixed ports on it. Tests can then run side by
 // side without asking for free ports and without racing for them.
 #pragma once
 
@@ -19,7 +19,7 @@ struct Endpoint {
 namespace ports {
 inline constexpr uint16_t relay = 8883;
 inline constexpr uint16_t remote = 18883;
-inline constexpr uint16_t direct = 18884;  // a second remote, for the same scenario without the relay
+inline constexpr uint16_t direct = 18884;  // a second remote: the same scenario without the relay
 inline constexpr uint16_t local = 11883;
 inline constexpr uint16_t nobody = 19999;  // nothing ever listens here
 }  // namespace ports

@@ -8,7 +8,7 @@
 namespace harness {
 namespace {
 
-// Port 0 asks for a free one, and `where` is told which.
+// Port 0 asks for a free port, which is stored in `where`.
 int listen_on(Endpoint& where) {
   sockaddr_in address{};
   address.sin_family = AF_INET;

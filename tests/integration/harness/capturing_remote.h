@@ -1,5 +1,5 @@
-// A remote broker that a test plays itself, for what mosquitto can't show: the very bytes that arrive, and peers that
-// misbehave. TLS by OpenSSL, client certificate demanded.
+// A remote broker played by the test, for what mosquitto cannot show: the exact bytes that arrive, and a misbehaving
+// peer. TLS by OpenSSL; clients must show a certificate.
 #pragma once
 
 #include <string>
@@ -17,11 +17,11 @@ class CapturingRemote {
   CapturingRemote& operator=(const CapturingRemote&) = delete;
 
   Endpoint endpoint() const { return listen_; }
-  // The next connection, its handshake done.
+  // Accepts the next connection and completes its handshake.
   TlsStream accept(Deadline deadline = patience());
-  // The next connection, with not a byte exchanged.
+  // Accepts the next connection without exchanging a byte.
   TlsStream accept_silently(Deadline deadline = patience());
-  // The next connection's socket, for RawTls with context().
+  // Accepts the next connection as a bare socket, for RawTls with context().
   int accept_socket(Deadline deadline = patience());
   const TlsContext& context() const { return context_; }
   // Whether a connection is waiting to be accepted.
@@ -33,7 +33,7 @@ class CapturingRemote {
   int fd_ = -1;
 };
 
-// A TCP port that is taken.
+// Occupies a TCP port.
 class TakenPort {
  public:
   explicit TakenPort(const Endpoint& where);

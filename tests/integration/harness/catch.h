@@ -1,4 +1,4 @@
-// Catch2 with generators, whichever major version is installed, and able to print JSON.
+// Catch2 with generators, for whichever major version is installed, with JSON values printable.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -10,7 +10,7 @@
 #include <catch2/generators/catch_generators_all.hpp>
 #endif
 
-// To Catch2 every JSON value is a range, a number one of itself, without end.
+// Catch2 takes every JSON value for a range, and a number for a range of itself, without end.
 template <>
 struct Catch::StringMaker<nlohmann::json> {
   static std::string convert(const nlohmann::json& value) { return value.dump(); }

@@ -1,5 +1,5 @@
-// How long a test waits for something that ought to happen at once. Nothing in the tests sleeps: every wait is for an
-// event and has a deadline, which only a failing test ever reaches.
+// How long a test waits for something that should happen at once. No test sleeps: every wait is for an event and has a
+// deadline, which only a failing test reaches.
 #pragma once
 
 #include <algorithm>
@@ -7,14 +7,14 @@
 #include <stdexcept>
 #include <string>
 
-// The build sets it higher for sanitizers.
+// The build sets a higher factor for sanitizers.
 #ifndef HARNESS_PATIENCE_FACTOR
 #define HARNESS_PATIENCE_FACTOR 1
 #endif
 
 namespace harness {
 
-// Sanitizers keep freed memory and map terabytes of shadow: what tests measure of memory is not the product's then.
+// Sanitizers keep freed memory and map terabytes of shadow memory, so memory measured under them is not the product's.
 inline constexpr bool under_sanitizer = HARNESS_PATIENCE_FACTOR > 1;
 
 using Clock = std::chrono::steady_clock;
@@ -38,12 +38,12 @@ class Deadline {
 // The default of every wait.
 inline Deadline patience() { return Deadline(std::chrono::seconds(20) * HARNESS_PATIENCE_FACTOR); }
 
-// Something did not come before its deadline, or came in the wrong shape.
+// Thrown when something did not arrive before its deadline, or arrived in the wrong shape.
 class Failure : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A Failure that tells errno.
+// A Failure with the text of errno.
 [[noreturn]] void fail_errno(const std::string& what);
 
 }  // namespace harness

@@ -26,7 +26,7 @@ Device& Device::join(const std::string& client_id, int level) {
   return *this;
 }
 
-// What comes unasked: messages, and the second half of a QoS 2 delivery.
+// Handles unsolicited packets: messages, and the second half of a QoS 2 delivery.
 void Device::take(const Packet& packet) {
   if (packet.type() == Type::publish) {
     inbox_.push_back(mqtt::parse_publish(packet, level_));

@@ -1,5 +1,5 @@
-// An MQTT device as a test sees it: connects, publishes and subscribes with the right acknowledgements, and keeps all
-// that it was sent.
+// An MQTT device as a test sees it. It connects, publishes and subscribes with the right acknowledgements, and keeps
+// every packet that it received.
 #pragma once
 
 #include <deque>
@@ -13,29 +13,30 @@ namespace harness {
 
 class Device {
  public:
-  // TLS as `identity`; MQTT begins with connect().
+  // Opens TLS as `identity`; MQTT begins with connect().
   Device(const Identity& identity, const Endpoint& to, TlsVersion version = TlsVersion::any);
   explicit Device(TlsStream stream) : tls_(std::move(stream)) {}
 
   TlsStream& tls() { return tls_; }
 
-  // Sends CONNECT and returns the CONNACK, whatever it says.
+  // Sends CONNECT and returns the CONNACK, whatever its code.
   mqtt::Packet connect(const mqtt::Connect& connect);
-  // The same with a plain client id and a clean session; a Failure unless it is accepted. Returns *this.
+  // Like connect(), with a plain client id and a clean session. Throws Failure unless accepted. Returns *this.
   Device& join(const std::string& client_id, int level = mqtt::v311);
 
-  // Waits for the acknowledgements that the QoS asks for.
+  // Waits for the acknowledgements that the QoS requires.
   void publish(const std::string& topic, const std::string& payload, int qos = 0, bool retain = false,
                const std::string& properties = {});
   // Returns the code that SUBACK granted.
   int subscribe(const std::string& filter, int qos = 0);
-  // The next message, acknowledged as its QoS asks; PUBRELs and the like are dealt with on the way.
+  // Returns the next message, acknowledged as its QoS requires; handles PUBREL and the like on the way.
   mqtt::Publish next_message(Deadline deadline = patience());
-  // PINGREQ and its answer; what came before the answer is kept. After it, all that the peer had sent has been seen.
+  // Sends PINGREQ and waits for the answer; packets that arrive before it are kept. Once it returns, everything that
+  // the peer had sent has been read.
   void ping(Deadline deadline = patience());
   void disconnect();  // DISCONNECT, close_notify, FIN
 
-  // Everything that came, one line a packet, for comparisons.
+  // Every packet received, one line each, for comparisons.
   const std::vector<std::string>& transcript() const { return transcript_; }
   size_t waiting_messages() const { return inbox_.size(); }
 

@@ -7,7 +7,7 @@
 namespace harness::field {
 namespace {
 
-// Each key of this process is another one.
+// No two keys of this process are the same.
 pki::Key new_key(const std::string& kind) {
   static int number = 100;
   return pki::key(kind, number++);

@@ -1,4 +1,4 @@
-// Peers with certificates of any shape (tests/pki/certificates.h), valid now.
+// Peers with certificates of any shape (tests/pki/certificates.h) that are valid now.
 #pragma once
 
 #include <string>
@@ -10,22 +10,22 @@
 namespace harness::field {
 
 int64_t now();  // unix seconds
-// `shape`, valid from yesterday for a year.
+// Returns `shape`, valid from yesterday for a year.
 pki::Template current(pki::Template shape);
 
-// A CA that signed itself, and one below another CA.
+// A self-signed CA, and a CA issued by another.
 pki::Identity root(const std::string& name, const std::string& key_kind = "P-256");
 pki::Identity below(const pki::Identity& ca, const std::string& name, const std::string& more = "");
 pki::Identity device(const pki::Identity& ca, pki::Template shape = {}, const std::string& key_kind = "P-256");
 pki::Identity server(const pki::Identity& ca, const std::string& alternative_names, pki::Template shape = {},
                      const std::string& key_kind = "P-256");
 
-// DIRECTORY/NAME.pem, all of `chain`, and NAME.key, the key of its first.
+// Writes all of `chain` to DIRECTORY/NAME.pem, and the key of its first certificate to NAME.key.
 Identity save(const fs::path& directory, const std::string& name, const std::vector<pki::Identity>& chain);
 fs::path save_certificates(const fs::path& file, const std::vector<pki::Identity>& certificates);
 fs::path save_crls(const fs::path& file, const std::vector<pki::Crl>& crls);
 
-// A client that shows `identity` whatever OpenSSL thinks of it, and sends nothing but what the file holds.
+// A client that sends exactly the chain in the file, whatever OpenSSL thinks of it.
 TlsContext client(const Identity& identity, TlsVersion version = TlsVersion::any);
 
 }  // namespace harness::field

@@ -149,7 +149,7 @@ pid_t Forked::begin() {
   return pid;
 }
 
-// Nothing of the test's own runs here: no destructor, no sanitizer's report on what the parent holds.
+// _exit(2): neither destructors nor a sanitizer's report on the parent's memory may run in the child.
 void Forked::end(bool good) { _exit(good ? 0 : 1); }
 
 void Forked::complain(const char* what) { std::cerr << "in a child of the test: " << what << std::endl; }

@@ -1,4 +1,4 @@
-// keyd by itself, asked by the test over its socket: for what relayd would never ask, or never that fast.
+// keyd alone: the test asks it over its socket for what relayd would never ask, or never that fast.
 #pragma once
 
 #include <memory>
@@ -11,30 +11,30 @@
 
 namespace harness {
 
-// A key made by OpenSSL in this process.
+// A key made by OpenSSL in the test's process.
 struct TestKey {
   static TestKey generate(const std::string& type);  // "P-256", "P-384", "ED25519", "RSA:2048", …
   std::string pem;
   ipc::Spki spki{};
-  ipc::Scheme scheme{};  // with which it signs TLS 1.3
+  ipc::Scheme scheme{};  // its TLS 1.3 signature scheme
 };
 
 class Keyd {
  public:
-  // The program, its folder of keys empty; `configuration` is merged into the smallest one. `audit_file` must exist.
+  // The program with an empty key directory. `configuration` is merged into the minimal one. `audit_file` must exist.
   explicit Keyd(const Json& configuration = Json::object(), const fs::path& program = default_program(),
                 const std::string& audit_file = {});
   static fs::path default_program();
 
   fs::path keys() const { return directory_ / "keys"; }
   void give_key(const std::string& client_id, const TestKey& key);
-  // Returns how long it was from exec to "ready". `sockets` are passed as systemd passes them.
+  // Returns the time from exec to "ready". `sockets` are passed as systemd passes them.
   std::chrono::microseconds start(const std::vector<int>& sockets = {});
-  // For what must be refused: runs until it ends by itself.
+  // Runs keyd until it exits, for configurations that it must refuse.
   Finished run_with(const std::vector<int>& sockets);
   Process& process() { return *process_; }
   std::string socket() const { return directory_ / "sign.sock"; }
-  std::vector<std::string> environment;  // "NAME=value", of the next start
+  std::vector<std::string> environment;  // "NAME=value", for the next start
 
  private:
   ProcessOptions command(const std::vector<int>& sockets) const;
@@ -45,7 +45,7 @@ class Keyd {
   std::unique_ptr<Process> process_;
 };
 
-// A connection to keyd, with its HELLO done. Blocks; for the process that made it, so make it after a fork.
+// A connection to keyd after HELLO. Its calls block. Only the process that made it may use it: make it after a fork.
 class KeydClient {
  public:
   explicit KeydClient(const std::string& socket);
@@ -54,7 +54,7 @@ class KeydClient {
   KeydClient& operator=(const KeydClient&) = delete;
 
   void send(const ipc::Request& request);
-  ipc::Response receive();  // its payload is good until the next call
+  ipc::Response receive();  // the payload is valid until the next call
   ipc::Response ask(const ipc::Request& request) {
     send(request);
     return receive();
@@ -66,10 +66,11 @@ class KeydClient {
 };
 
 ipc::Request lookup_request(uint32_t id, const TestKey& key, std::string_view client_id);
-// As a TLS 1.3 client. Looks into `client_id`.
+// Signs as a TLS 1.3 client does. Reads `client_id`.
 ipc::Request sign_request(uint32_t id, const TestKey& key, std::string_view client_id);
 
-// A child that runs `work` and nothing else: for keyd a worker of its own. Killed with its owner, and with the test.
+// A child process that runs only `work`; keyd sees it as a separate worker. Killed together with its owner and with the
+// test.
 class Forked {
  public:
   template <typename Work>
@@ -80,7 +81,7 @@ class Forked {
   Forked(const Forked&) = delete;
   Forked& operator=(const Forked&) = delete;
 
-  bool succeeded();  // waits for its end
+  bool succeeded();  // waits for its exit
 
  private:
   template <typename Work>
@@ -99,7 +100,7 @@ class Forked {
   pid_t pid_;
 };
 
-// Memory that a test and its children share.
+// Memory shared by a test and its children.
 void* shared_memory(size_t size);
 void free_shared_memory(void* memory, size_t size);
 template <typename T>

@@ -25,7 +25,7 @@ LineLog::~LineLog() {
 void LineLog::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     pollfd p{fd_, POLLIN, 0};
-    // The limit is how often a stop is looked for.
+    // The timeout bounds the time until a stop is noticed.
     if (poll(&p, 1, 20) <= 0) continue;
     std::lock_guard lock(mutex_);
     drain();

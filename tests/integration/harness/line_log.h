@@ -1,4 +1,4 @@
-// What a process writes to one descriptor, line by line, drained all the time so that it never blocks its writer.
+// Collects what a process writes to one descriptor, by lines. A thread reads all the time, so the process never blocks.
 #pragma once
 
 #include <condition_variable>
@@ -20,30 +20,30 @@ using JsonPredicate = std::function<bool(const Json&)>;
 
 class LineLog {
  public:
-  // Takes the read end of a pipe; `name` is what failures call it.
+  // Takes ownership of the read end of a pipe. Failures call it `name`.
   LineLog(int fd, std::string name);
   ~LineLog();
   LineLog(const LineLog&) = delete;
   LineLog& operator=(const LineLog&) = delete;
 
-  // All that has been written when this is called, the bytes still in the pipe included.
+  // Everything written before the call, including bytes still in the pipe.
   std::vector<std::string> lines();
   std::string text();
-  // A place in the log: what is written from now on.
+  // A position in the log: everything written from now on lies after it.
   size_t mark() { return lines().size(); }
 
-  // The first line from `mark` on that fits; a Failure with the log's tail if none comes in time.
+  // Returns the first line after `mark` that fits. Throws Failure with the end of the log if none arrives in time.
   std::string wait(const LinePredicate& fits, const std::string& what, size_t mark = 0, Deadline deadline = patience());
   std::string wait_text(std::string_view part, size_t mark = 0, Deadline deadline = patience());
-  // The same over lines that are JSON objects.
+  // The same for lines that are JSON objects.
   Json wait_json(const JsonPredicate& fits, const std::string& what, size_t mark = 0, Deadline deadline = patience());
   std::vector<Json> json(const JsonPredicate& fits = {}, size_t mark = 0);
-  // Waits until the last process that could write here is gone.
+  // Waits until the last process that can write here has exited.
   void wait_end(Deadline deadline = patience());
   size_t count_text(std::string_view part, size_t mark = 0);
 
  private:
-  void drain();  // with mutex_ held
+  void drain();  // requires mutex_
   void run(const std::stop_token& stop);
 
   const int fd_;

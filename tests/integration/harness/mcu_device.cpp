@@ -49,7 +49,7 @@ Der key_of(const fs::path& file) {
   return der;
 }
 
-// The uncompressed point of a P-256 certificate: the end of its SubjectPublicKeyInfo.
+// The uncompressed point of a P-256 certificate lies at the end of its SubjectPublicKeyInfo.
 Der point_of(const Der& certificate) {
   const unsigned char* at = certificate.data();
   X509* x509 = d2i_X509(nullptr, &at, static_cast<long>(certificate.size()));
@@ -88,7 +88,10 @@ class Tcp {
 class BearSsl final : public McuDevice {
  public:
   BearSsl(size_t buffer, const Endpoint& to, const Identity& identity, const Identity& server)
-      : tcp_(to), in_(buffer + 325), out_(512 + 85), key_(key_of(identity.key)) {  // bearssl_ssl.h: what a record adds
+      : tcp_(to),
+        in_(buffer + 325),
+        out_(512 + 85),
+        key_(key_of(identity.key)) {  // bearssl_ssl.h: what a record adds to the plaintext
     for (auto& der : certificates_of(identity.certificate)) chain_der_.push_back(std::move(der));
     for (auto& der : chain_der_) chain_.push_back({der.data(), der.size()});
     point_ = point_of(certificates_of(server.certificate).front());
@@ -191,8 +194,8 @@ class MbedTls final : public McuDevice {
 
  private:
   static Tcp& tcp(void* self) { return static_cast<MbedTls*>(self)->tcp_; }
-  // The buffer of Debian's library has 16 KiB. mbedTLS asks for a record's rest as soon as it has its header, so what
-  // it asks for shows what a smaller one would not hold.
+  // Debian's library has a 16 KiB buffer. mbedTLS asks for the rest of a record as soon as it has the header, so the
+  // size that it asks for shows whether a smaller buffer would hold the record.
   int receive(unsigned char* to, size_t size) {
     constexpr size_t kExpansion = 8 + 16;
     return size > buffer_ + kExpansion ? MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL : tcp_.read(to, size);

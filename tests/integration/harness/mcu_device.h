@@ -1,6 +1,6 @@
-// Devices as they are: BearSSL and mbedTLS, the TLS of ESP8266 and of most other microcontrollers, with a receive
-// buffer of so many bytes and max_fragment_length to say so. TLS 1.2 and P-256; blocking, with a deadline for each
-// read.
+// Devices with BearSSL and mbedTLS, the TLS libraries of the ESP8266 and most other microcontrollers. Their receive
+// buffer is small, and max_fragment_length announces its size. TLS 1.2 and P-256 only. Calls block, with a deadline for
+// each read.
 #pragma once
 
 #include <memory>
@@ -15,14 +15,14 @@ class McuDevice {
  public:
   virtual ~McuDevice() = default;
   virtual void send(std::string_view bytes) = 0;
-  // Exactly so many; a Failure that names the library's error.
+  // Reads exactly `size` bytes. Throws Failure with the library's error.
   virtual std::string read(size_t size) = 0;
 };
 
 enum class McuStack { bearssl, mbedtls };
 
-// Connected, the handshake done. `buffer`: bytes of plaintext in a record, 2048 or 4096. A larger record is an error,
-// as on the device. `server`: whose certificate the peer must have.
+// Connects and completes the handshake. `buffer`: plaintext bytes in a record, 2048 or 4096; a larger record is an
+// error, as on the device. `server`: the certificate that the peer must show.
 std::unique_ptr<McuDevice> mcu_device(McuStack stack, size_t buffer, const Endpoint& to, const Identity& identity,
                                       const Identity& server);
 

@@ -58,11 +58,11 @@ Mosquitto::~Mosquitto() {
 
 void Mosquitto::start() {
   ProcessOptions start{.argv = {"mosquitto", "-c", configuration_}, .before_exec = options_.before_exec};
-  // Debian keeps it in /usr/sbin, which users do not have in their PATH.
+  // Debian installs it in /usr/sbin, which is not in a user's PATH.
   const char* path = getenv("PATH");
   start.environment.push_back("PATH=" + std::string(path ? path : "/usr/bin:/bin") + ":/usr/sbin");
   if (options_.version != TlsVersion::any) {
-    // mosquitto's tls_version is only the least one; OpenSSL's own configuration bounds it above, too.
+    // mosquitto's tls_version is only the lower bound; OpenSSL's configuration sets the upper one, too.
     const std::string v = options_.version == TlsVersion::v1_2 ? "TLSv1.2" : "TLSv1.3";
     write_file(directory_ / "openssl.cnf",
                "openssl_conf = all\n[all]\nssl_conf = tls\n[tls]\nsystem_default = default\n[default]\nMinProtocol = " +

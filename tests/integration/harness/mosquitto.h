@@ -1,4 +1,4 @@
-// A real mosquitto: the remote broker (mutual TLS, the certificate's common name is the user, an ACL by that user) or
+// A real mosquitto as the remote broker (mutual TLS; the certificate's common name is the user; an ACL by user) or as
 // the local one (plain TCP).
 #pragma once
 
@@ -14,26 +14,27 @@ namespace harness {
 
 struct MosquittoOptions {
   Endpoint listen = {};
-  std::optional<Identity> server = {};  // TLS with a client certificate required; without it plain TCP, anybody may
-  fs::path trusted = {};                // who signed the clients; empty: authorities().root
+  std::optional<Identity> server =
+      {};                 // TLS with a mandatory client certificate; without a value plain TCP for every client
+  fs::path trusted = {};  // CA of the clients; empty: authorities().root
   TlsVersion version = TlsVersion::any;
-  // With it, users and their passwords count, and the certificate only lets in: "name:password" lines.
+  // "name:password" lines. If set, the user comes from the password login, and the certificate only admits the client.
   std::string passwords = {};
   std::string more = {};  // lines of mosquitto.conf
   std::function<bool()> before_exec = {};
 };
 
-// Who may do what at a remote: everybody may write and read under any/, only the user NAME may write under only/NAME/
-// and will/NAME, and everybody may read those.
+// The remote's ACL: every user may write and read under any/. Only user NAME may write under only/NAME/ and will/NAME;
+// every user may read those.
 class Mosquitto {
  public:
   Mosquitto(const MosquittoOptions& options, const fs::path& directory);
-  // A test that fails shows the broker's log.
+  // Shows the broker's log if the test has failed.
   ~Mosquitto();
 
   const Endpoint& endpoint() const { return options_.listen; }
   LineLog& log() { return process_->err(); }
-  // Waits until the broker says that `client_id` came, and returns the user that it came as ("" if it names none).
+  // Waits until the broker logs that `client_id` connected. Returns its user, or "" if the log names none.
   std::string user_of(const std::string& client_id, size_t mark = 0);
   void wait_gone(const std::string& client_id, size_t mark = 0);
   size_t connections_of(const std::string& client_id, size_t mark = 0);

@@ -1,4 +1,4 @@
-// mosquitto's own clients, as devices.
+// mosquitto's command-line clients as devices.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace harness {
 
-// The command line of mosquitto_pub or mosquitto_sub; `more`: topics and the like.
+// The command line of mosquitto_pub or mosquitto_sub. `more`: topics and other options.
 std::vector<std::string> mosquitto_client(const std::string& program, const Endpoint& door, const Identity& identity,
                                           const std::string& client_id, const std::vector<std::string>& more);
 

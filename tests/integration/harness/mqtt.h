@@ -1,4 +1,4 @@
-// The MQTT that the tests speak: packets are built by hand and taken apart by hand, by no code of the product's.
+// MQTT as the tests speak it: they build and parse packets by hand, without any of the product's code.
 #pragma once
 
 #include <cstdint>
@@ -53,10 +53,10 @@ struct Publish {
   std::string properties = {};
 };
 
-// A whole packet as it came.
+// A whole packet as received.
 struct Packet {
   std::string bytes;
-  std::string body;  // what follows the fixed header
+  std::string body;  // the bytes after the fixed header
   Type type() const { return static_cast<Type>(static_cast<uint8_t>(bytes.at(0)) >> 4); }
 };
 
@@ -70,17 +70,17 @@ std::string connect(const Connect& c);
 std::string publish(const Publish& p, int level = v311);
 std::string subscribe(uint16_t packet_id, std::string_view filter, int qos, int level = v311);
 std::string acknowledge(Type type,
-                        uint16_t packet_id);  // PUBACK, PUBREC, PUBREL, PUBCOMP, the short form of all versions
+                        uint16_t packet_id);  // PUBACK, PUBREC, PUBREL, PUBCOMP: the short form, valid in all versions
 std::string pingreq();
 std::string disconnect(int level = v311, std::string_view body = {});
 
 Publish parse_publish(const Packet& p, int level);
 uint16_t packet_id_of(const Packet& p);  // of an acknowledgement
-// CONNACK's return or reason code, and whether a session was there.
+// CONNACK's return code or reason code, and its session-present flag.
 int connack_code(const Packet& p);
 bool session_present(const Packet& p);
 
-// For transcripts: a packet that two brokers would send alike reads alike.
+// Text for transcripts: packets that two brokers may encode differently but mean alike get the same text.
 std::string describe(const Packet& p);
 
 }  // namespace harness::mqtt

@@ -1,4 +1,4 @@
-// Tests that only root can run say so loudly and stop; ctest knows them by the label "root".
+// Tests that need root say so and stop when another user runs them; ctest labels them "root".
 #pragma once
 
 #include <unistd.h>

@@ -24,7 +24,7 @@ NotifySocket::NotifySocket(const fs::path& path) : path_(path) {
 }
 
 NotifySocket::~NotifySocket() {
-  shutdown(fd_, SHUT_RD);  // wakes the reader up
+  shutdown(fd_, SHUT_RD);  // wakes the reader
   reader_.join();
   close(fd_);
   std::error_code ignored;

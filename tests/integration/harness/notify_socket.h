@@ -1,4 +1,4 @@
-// The manager's end of sd_notify(3): waits for a daemon's READY=1 instead of trying its port again and again.
+// The service manager's end of sd_notify(3). A test waits for a daemon's READY=1 instead of polling its port.
 #pragma once
 
 #include <condition_variable>
@@ -20,9 +20,9 @@ class NotifySocket {
   NotifySocket& operator=(const NotifySocket&) = delete;
 
   std::string environment() const { return "NOTIFY_SOCKET=" + path_.string(); }
-  // A Failure with what `process` wrote if it ends, or says nothing, before.
+  // Throws Failure with the output of `process` if it exits or stays silent.
   void wait_ready(Process& process, Deadline deadline = patience()) { wait_line("READY=1", process, deadline); }
-  // The next assignment that begins with `beginning`, whole; those before it are passed over.
+  // Returns the next assignment that begins with `beginning`, whole; skips those before it.
   std::string wait_line(const std::string& beginning, Process& process, Deadline deadline = patience());
 
  private:
@@ -31,8 +31,8 @@ class NotifySocket {
   int fd_ = -1;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::string> lines_;  // received, not yet asked for
-  std::jthread reader_;            // nobody who notifies ever waits
+  std::deque<std::string> lines_;  // received, not yet returned
+  std::jthread reader_;            // reads all the time, so that a notifying process never waits
 };
 
 }  // namespace harness

@@ -1,4 +1,4 @@
-// The operator's command, mqtt-relay: the one place in the tests that knows where the program lies.
+// The operator's command, mqtt-relay. Only this file knows where the tests find the program.
 #pragma once
 
 #include "tests/integration/harness/process.h"
@@ -6,11 +6,11 @@
 
 namespace harness {
 
-// `mqtt-relay WORDS...`, by the program of this build, or by the copy in `folder`, for users that can't enter the
-// build.
+// `mqtt-relay WORDS...`, with the program of this build, or with the copy in `folder` for users without access to the
+// build directory.
 ProcessOptions mqtt_relay(std::vector<std::string> words, const fs::path& folder = {});
 
-// The check NAME of what `mqtt-relay check --json` has printed. Throws Failure if there is none.
+// Returns the check NAME from the output of `mqtt-relay check --json`. Throws Failure if it is missing.
 Json check_named(const Finished& report, const std::string& name, const std::string& daemon = "relayd");
 
 }  // namespace harness

@@ -21,7 +21,7 @@ void make(std::vector<std::string> arguments) {
   if (finished.status.code != 0) throw Failure("tests/pki/make failed: " + finished.err);
 }
 
-// One of the processes that run side by side makes a file, the others wait for it.
+// One of the processes that run side by side makes a file; the others wait for it.
 class Lock {
  public:
   explicit Lock(const fs::path& file) : fd_(open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666)) {
@@ -35,7 +35,7 @@ class Lock {
   int fd_;
 };
 
-// A new script makes a new folder, so that nobody tests with what an old one made.
+// A changed script gets a new directory, so that no test uses files from an old one.
 fs::path cache() {
   static const fs::path folder = [] {
     auto path = fs::path(MQTT_RELAY_TEST_CACHE) / std::to_string(std::hash<std::string>{}(read_file(script)));

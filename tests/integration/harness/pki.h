@@ -1,5 +1,5 @@
-// Certificates and keys for the tests, made by tests/pki/make. Devices are made once for a build folder and kept;
-// servers' certificates name this process's own address and are made for each test.
+// Certificates and keys for the tests, made by tests/pki/make. Devices are made once per build directory and kept.
+// Servers' certificates contain this process's own address, so each test makes its own.
 #pragma once
 
 #include <string>
@@ -16,25 +16,25 @@ struct Identity {
 };
 
 struct Authorities {
-  fs::path root, device_ca;  // root signed device_ca and the servers; device_ca signed the devices
+  fs::path root, device_ca;  // root signed device_ca and the servers' certificates; device_ca signed the devices'
 };
 
 inline const std::vector<std::string> key_types = {"rsa2048", "p256", "p384", "ed25519"};
 
 const Authorities& authorities();
-// Another root, which nobody in the tests trusts unless told to.
+// Another root, which no test trusts unless it says so.
 const Authorities& strange_authorities();
 
-// "p256", 3 → the device "p256-3"; the same for whoever asks again.
+// "p256", 3 → the device "p256-3"; every call with the same arguments returns the same device.
 Identity device_identity(const std::string& type, int number);
-// A P-256 device whose certificate has this name.
+// A P-256 device with this common name.
 Identity device_named(const std::string& name);
-// A device of the strange authority.
+// A device whose certificate the strange authority signed.
 Identity strange_device(const std::string& type);
 
-// A device whose certificate has expired.
+// A device with an expired certificate.
 Identity expired_device(const std::string& type);
-// Writes the CRL of the device CA that revokes these.
+// Writes a CRL of the device CA that revokes these devices.
 void write_crl(const fs::path& file, const std::vector<Identity>& revoked, bool expired = false);
 
 // Subject alternative names: own_address(), localhost and NAME.test.

@@ -70,7 +70,7 @@ std::vector<pid_t> children_of(pid_t pid) {
     std::ifstream in(entry.path() / "stat");
     const std::string stat{std::istreambuf_iterator<char>(in), {}};
     const auto after_name = stat.rfind(") ");
-    if (after_name == stat.npos) continue;  // gone meanwhile
+    if (after_name == stat.npos) continue;  // the process has exited meanwhile
     if (std::stoi(stat.substr(after_name + 4)) == pid) children.push_back(std::stoi(name));
   }
   return children;
@@ -82,7 +82,7 @@ std::vector<std::string> search_memory(pid_t pid, const std::vector<Needle>& nee
   if (fd < 0) fail_errno("open the memory of " + std::to_string(pid));
   size_t searched = 0;
   for (const auto& region : readable_regions(pid)) {
-    // A chunk begins with the end of the one before it, for needles that lie across.
+    // Each chunk begins with the end of the previous one, to find needles across the boundary.
     std::string chunk;
     constexpr size_t size = 8 << 20, overlap = 4096;
     for (uint64_t at = region.from; at < region.to;) {
@@ -127,7 +127,7 @@ std::vector<Needle> secrets_of(const std::string& key_file) {
   if (EVP_PKEY_get_raw_private_key(key.get(), raw, &size) == 1)
     add("seed", std::string(reinterpret_cast<char*>(raw), size));
   if (needles.empty()) throw Failure("no secret number found in " + key_file);
-  // The second line of the file: base64 that holds, or leads to, the key.
+  // The second line of the PEM file: base64 that contains the key or leads to it.
   const auto pem = read_file(key_file);
   const auto line = pem.find('\n') + 1;
   needles.push_back({"PEM", pem.substr(line + 20, 40)});

@@ -35,13 +35,13 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return list;
 }
 
-// The service manager's part of sd_listen_fds(3): LISTEN_PID is known in the child only.
+// The service manager's part of sd_listen_fds(3): only the child knows its LISTEN_PID.
 constexpr std::string_view kListenPid = "LISTEN_PID=";
 constexpr int kFirstPassed = 3;
 
 void pass_sockets(const ProcessOptions& options, char** environment) {
   const int count = static_cast<int>(options.sockets.size());
-  std::array<int, 64> above;  // where no target is
+  std::array<int, 64> above;  // descriptors above every target
   if (options.sockets.empty()) return;
   if (options.sockets.size() > above.size()) _exit(126);
   for (size_t i = 0; i < options.sockets.size(); i++)
@@ -56,7 +56,7 @@ void pass_sockets(const ProcessOptions& options, char** environment) {
     }
 }
 
-// Between fork and exec only system calls: the test has threads.
+// Only system calls are allowed between fork and exec, because the test has threads.
 [[noreturn]] void become(char** argv, char** environment, const ProcessOptions& options, pid_t parent, int out,
                          int err) {
   sigset_t none;
@@ -68,7 +68,7 @@ void pass_sockets(const ProcessOptions& options, char** environment) {
   if (options.user && (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setgid, *options.user) != 0 ||
                        syscall(SYS_setuid, *options.user) != 0))
     _exit(126);
-  // After setuid(2), which forgets it.
+  // After setuid(2), which clears it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(126);
   setpgid(0, 0);
@@ -76,7 +76,7 @@ void pass_sockets(const ProcessOptions& options, char** environment) {
   _exit(127);
 }
 
-// -1 for no file: a pipe is used then.
+// Returns -1 without a file; the caller then uses a pipe.
 int open_output(const std::string& file) {
   if (file.empty()) return -1;
   const int fd = open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -91,7 +91,7 @@ Process::Process(const ProcessOptions& options) : name_(options.argv.at(0)) {
   auto arguments = options.argv;
   std::vector<std::string> variables;
   for (char** v = environ; *v; ++v) variables.emplace_back(*v);
-  // execvpe(3) passes duplicates on, and getenv(3) finds the first.
+  // execvpe(3) keeps duplicates, and getenv(3) finds the first.
   variables.insert(variables.begin(), options.environment.begin(), options.environment.end());
   if (!options.sockets.empty()) {
     variables.emplace(variables.begin(), "LISTEN_PID=0000000000");

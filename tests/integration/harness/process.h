@@ -1,4 +1,5 @@
-// A program under test: started with its output on pipes, killed with its owner, and with the test if that dies first.
+// A program under test. Its output goes to pipes. It is killed together with its owner, and with the test if that dies
+// first.
 #pragma once
 
 #include <sys/types.h>
@@ -13,18 +14,19 @@
 namespace harness {
 
 struct ProcessOptions {
-  std::vector<std::string> argv = {};              // argv[0] is the program; looked for in PATH if it has no slash
-  std::vector<std::string> environment = {};       // "NAME=value", on top of the test's own
-  std::optional<uid_t> user = {};                  // uid and gid, no other group; only root can give one
-  std::string stdout_file = {}, stderr_file = {};  // instead of the pipe, if not empty; they exist
-  std::vector<int> sockets = {};                   // passed as systemd does (sd_listen_fds(3)); they stay the test's
-  // In the child before it changes its user, for namespaces: system calls only, and false ends it with 126.
+  std::vector<std::string> argv = {};              // argv[0] is the program; without a slash it is searched for in PATH
+  std::vector<std::string> environment = {};       // "NAME=value", added to the test's own
+  std::optional<uid_t> user = {};                  // uid and gid, without supplementary groups; only root can set it
+  std::string stdout_file = {}, stderr_file = {};  // existing files that replace the pipes; empty: pipes
+  std::vector<int> sockets = {};                   // passed as systemd does (sd_listen_fds(3)); the test keeps them
+  // Runs in the child before it changes its user, to enter namespaces. System calls only; false makes the child exit
+  // with 126.
   std::function<bool()> before_exec = {};
 };
 
 struct ExitStatus {
-  int code = -1;   // of exit(3), or -1
-  int signal = 0;  // that ended it, or 0
+  int code = -1;   // the exit(3) status, or -1
+  int signal = 0;  // the signal that ended it, or 0
 };
 
 class Process {
@@ -41,7 +43,7 @@ class Process {
 
   void signal(int number);
   ExitStatus wait(Deadline deadline = patience());
-  ExitStatus kill();  // SIGKILL, and waits
+  ExitStatus kill();  // sends SIGKILL and waits
   bool running();
   int pidfd() const { return pidfd_; }
 
@@ -53,7 +55,7 @@ class Process {
   std::optional<LineLog> out_, err_;
 };
 
-// Runs a program to its end: exit status and what it wrote.
+// Runs a program until it exits; returns its exit status and its output.
 struct Finished {
   ExitStatus status;
   std::string out, err;

@@ -110,7 +110,7 @@ std::string RawTls::step() {
 }
 
 std::string RawTls::encrypt(std::string_view plain) {
-  while (!plain.empty()) {  // it writes a record at a time
+  while (!plain.empty()) {  // OpenSSL writes one record at a time
     size_t written = 0;
     if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) throw Failure("SSL_write_ex");
     plain.remove_prefix(written);
@@ -121,7 +121,7 @@ std::string RawTls::encrypt(std::string_view plain) {
 std::string RawTls::flight_and_data(std::string_view plain) {
   char nothing = 0;
   size_t size = 0;
-  // To OpenSSL a server may send early once it has looked for early data, though it takes none.
+  // OpenSSL lets a server send early only after it has looked for early data, even though it accepts none.
   if (SSL_read_early_data(ssl_.get(), &nothing, 1, &size) != SSL_READ_EARLY_DATA_FINISH ||
       SSL_write_early_data(ssl_.get(), plain.data(), plain.size(), &size) != 1)
     throw Failure("OpenSSL sends no 0.5-RTT data");

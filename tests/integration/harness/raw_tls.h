@@ -1,5 +1,5 @@
-// A TLS peer whose records lie in the test's hand: OpenSSL makes and reads them in memory, and the test decides which
-// bytes go over the wire, how they are cut into records, and what shares a segment.
+// A TLS peer that gives the test control of its records. OpenSSL writes and reads them in memory; the test decides
+// which bytes go over the wire, how records are split, and what shares a segment.
 #pragma once
 
 #include <functional>
@@ -11,25 +11,25 @@
 
 namespace harness {
 
-// RFC 8446 section 5.1: what a record is, by its first byte.
+// Record types (RFC 8446 section 5.1), a record's first byte.
 namespace record_type {
 inline constexpr uint8_t change_cipher_spec = 20, alert = 21, handshake = 22, application_data = 23;
 }
 
 struct Record {
   uint8_t type = 0;
-  std::string header, body;  // the header's five bytes
+  std::string header, body;  // header: five bytes
   std::string bytes() const { return header + body; }
 };
 
-// Takes whole records off the front of `bytes`.
+// Removes whole records from the front of `bytes` and returns them.
 std::vector<Record> take_records(std::string& bytes);
 std::string record(uint8_t type, std::string_view body);
 inline std::string fatal_alert(uint8_t code) {
   return record(record_type::alert, std::string{'\x02', static_cast<char>(code)});
 }
-// The same with its plaintext handshake records cut into records of `size` bytes; what follows a record of another type
-// is left alone.
+// Splits plaintext handshake records into records of `size` bytes; leaves everything from the first record of another
+// type on unchanged.
 std::string cut_handshake(std::string bytes, size_t size);
 
 // A socket without TLS.
@@ -42,7 +42,7 @@ class RawSocket {
   RawSocket& operator=(RawSocket&&) = delete;
 
   void send(std::string_view bytes);
-  // At least one byte; "" once the peer has ended.
+  // Returns at least one byte, or "" once the peer has closed.
   std::string receive(Deadline deadline = patience());
   std::string receive_to_end(Deadline deadline = patience());
 
@@ -59,25 +59,26 @@ class RawTls {
 
   RawSocket& socket() { return socket_; }
   SSL* get() { return ssl_.get(); }
-  // OpenSSL's next step; what it has to send then.
+  // Advances OpenSSL's handshake; returns the bytes to send.
   std::string step();
-  // What it has to send for `plain`.
+  // Returns the bytes to send for `plain`.
   std::string encrypt(std::string_view plain);
-  // A server's 0.5-RTT data (RFC 8446 section 2): its flight for the ClientHello that was fed, and `plain` behind it.
+  // A server's 0.5-RTT data (RFC 8446 section 2): returns its flight for the ClientHello that was fed, followed by
+  // `plain`.
   std::string flight_and_data(std::string_view plain);
   std::string pending_output();
   void feed(std::string_view bytes);
-  // Receives some and feeds it; its records are kept in seen(). Returns false at the peer's end.
+  // Receives bytes and feeds them to OpenSSL; their records are kept in seen(). Returns false once the peer has closed.
   bool receive(Deadline deadline = patience());
-  // The whole handshake; what OpenSSL sends passes through `rewrite`. A Failure if it fails.
+  // Runs the whole handshake and passes what OpenSSL sends through `rewrite`. Throws Failure if the handshake fails.
   void handshake(const std::function<std::string(std::string)>& rewrite = {});
   bool done() const;
-  // Decrypted, exactly so much.
+  // Reads exactly this many decrypted bytes.
   std::string read(size_t size, Deadline deadline = patience());
-  // The fatal alert that the peer ends with; 0 for none.
+  // The fatal alert with which the peer closes, or 0.
   int alert(Deadline deadline = patience());
 
-  // Every record that came, as it was on the wire.
+  // Every record received, as it was on the wire.
   const std::vector<Record>& seen() const { return seen_; }
 
  private:

@@ -20,8 +20,8 @@ void own(const fs::path& path, uid_t user, unsigned mode) {
   if (chmod(path.c_str(), mode) != 0) fail_errno("chmod " + path.string());
 }
 
-// Copies where the two users can reach them, wherever the build folder lies, and as they lie there: what they execute
-// is in ../libexec.
+// Copies the programs to where both users can reach them, wherever the build directory lies. The layout is kept: the
+// programs execute others in ../libexec.
 void install_programs(const fs::path& directory) {
   const fs::path build = fs::path(MQTT_RELAY_PROGRAMS).parent_path(), libexec = directory.parent_path() / "libexec";
   for (const char* name : {"keyd", "relayd", "mqtt-relay"})
@@ -56,7 +56,7 @@ Relay::Relay(const RelayOptions& options, const fs::path& directory) : options_(
   install_programs(directory_);
   fs::copy_file(options_.listener.key, directory_ / "listener.key");
   own(directory_ / "listener.key", keyd_user, 0600);
-  // relayd may run as a user that can't enter the folders where the tests keep theirs.
+  // relayd may run as a user without access to the directories where the tests keep their files.
   fs::copy_file(authorities().root, directory_ / "certificates/root.pem");
   fs::copy_file(options_.listener.certificate, directory_ / "certificates/listener.pem");
   for (const auto& entry : fs::directory_iterator(directory_ / "certificates")) own(entry.path(), relay_user, 0644);
@@ -107,7 +107,7 @@ void Relay::give_key(const std::string& client_id, const fs::path& key_file) {
 }
 
 void Relay::give_file(const std::string& file_name, std::string_view content, unsigned mode) {
-  // Moved into place whole: keyd watches the folder.
+  // Rename it into place complete: keyd watches the directory.
   const auto scratch = directory_ / "new-key";
   write_file(scratch, content);
   own(scratch, keyd_user, mode);
@@ -151,7 +151,7 @@ void Relay::start_keyd() {
 
 void Relay::start_relayd() {
   relayd_.reset();
-  notify_.reset();  // removes its file
+  notify_.reset();  // removes the socket file
   notify_ = std::make_unique<NotifySocket>(directory_ / "relayd.notify");
   auto command = relayd_command();
   command.environment.push_back(notify_->environment());

@@ -1,4 +1,4 @@
-// keyd and relayd, started as an operator would, under two users of their own when the test runs as root.
+// keyd and relayd, started as an operator would, as two separate users when the test runs as root.
 #pragma once
 
 #include <memory>
@@ -13,18 +13,18 @@
 
 namespace harness {
 
-// Nobody's, on any machine; root's tests run the two programs as them.
+// Users that do not exist on any machine. When the tests run as root, the two programs run as these.
 inline constexpr uid_t keyd_user = 64101, relay_user = 64102;
 
 struct RelayOptions {
   Endpoint listen = {}, remote = {};
   Identity listener = {};
-  Json keyd = Json::object();  // merged into the smallest configuration; null removes a key
+  Json keyd = Json::object();  // merged into the minimal configuration; null removes a key
   Json relayd = Json::object();
-  std::vector<std::string> keyd_arguments = {}, relayd_arguments = {};  // beside --config
-  std::vector<std::string> environment = {};                            // of both
-  std::string audit_file = {};                                          // keyd's standard output, if not the pipe
-  std::string keyd_log_file = {}, relayd_log_file = {};                 // their standard errors, if not the pipe
+  std::vector<std::string> keyd_arguments = {}, relayd_arguments = {};  // in addition to --config
+  std::vector<std::string> environment = {};                            // for both
+  std::string audit_file = {};                                          // keyd's standard output; empty: a pipe
+  std::string keyd_log_file = {}, relayd_log_file = {};                 // their standard errors; empty: a pipe
   std::function<bool()> relayd_before_exec = {};
   std::vector<int> relayd_sockets = {};  // as ProcessOptions::sockets
 };
@@ -32,7 +32,7 @@ struct RelayOptions {
 class Relay {
  public:
   Relay(const RelayOptions& options, const fs::path& directory);
-  // Ends both politely; a program that does not leave with 0 fails the test, and sanitizers speak then.
+  // Stops both with SIGTERM. A program that does not exit with 0 fails the test; sanitizers report then.
   ~Relay();
 
   const Endpoint& endpoint() const { return options_.listen; }
@@ -40,25 +40,25 @@ class Relay {
   fs::path keyd_configuration() const { return directory_ / "keyd.json"; }
   fs::path relayd_configuration() const { return directory_ / "relayd.json"; }
 
-  // Puts a copy of the key where keyd looks for the key of `client_id`.
+  // Copies the key to where keyd looks for the key of `client_id`.
   void give_key(const std::string& client_id, const fs::path& key_file);
   void give_file(const std::string& file_name, std::string_view content, unsigned mode = 0600);
 
-  // Waits for READY=1. `start` starts keyd and then relayd.
+  // Wait for READY=1. `start` starts keyd, then relayd.
   void start();
   void start_keyd();
   void start_relayd();
-  // mqtt-relay with these words, by a copy that both users can execute.
+  // Runs mqtt-relay with these words, from a copy that both users can execute.
   ProcessOptions operator_command(std::vector<std::string> words) const;
-  // The same about relayd, by its configuration: `mqtt-relay status --config …`. Waits for the end.
+  // The same for a command about relayd, with its configuration: `mqtt-relay status --config …`. Waits until it exits.
   Finished ask_relayd(std::vector<std::string> words) const;
-  // Runs a program until it ends by itself, for configurations that must be refused.
+  // Runs the daemon until it exits, for configurations that it must refuse.
   Finished run_keyd();
   Finished run_relayd();
 
-  // SIGHUP to relayd; returns the log line that says how it went.
+  // Sends SIGHUP to relayd; returns the log line with the outcome.
   Json reload();
-  // What relayd has told its service manager since it was ready.
+  // What relayd has sent to its service manager since it was ready.
   NotifySocket& notified() { return *notify_; }
 
   Process& keyd() { return *keyd_; }
@@ -67,10 +67,10 @@ class Relay {
   LineLog& log() { return relayd_->err(); }
   // The pids of the workers that serve now, by slot.
   std::vector<pid_t> workers();
-  // The successor that slot `worker` got after `mark` of the log.
+  // The pid of the worker that replaced slot `worker` after `mark` of the log.
   pid_t wait_worker_started(int worker, size_t mark);
 
-  // Merges a change into a configuration file (RFC 7386: null removes a key); counts from the next start on.
+  // Merges a change into a configuration file (RFC 7386: null removes a key). It takes effect at the next start.
   void patch_keyd(const Json& change);
   void patch_relayd(const Json& change);
   RelayOptions& options() { return options_; }
@@ -82,7 +82,7 @@ class Relay {
 
   RelayOptions options_;
   fs::path directory_;
-  std::unique_ptr<NotifySocket> notify_;  // relayd's
+  std::unique_ptr<NotifySocket> notify_;  // of relayd
   std::unique_ptr<Process> keyd_, relayd_;
 };
 

@@ -49,7 +49,7 @@ class Protection {
   explicit Protection(const Bytes& secret)
       : key_(expand_label(secret, "key", 16)), iv_(expand_label(secret, "iv", 12)) {}
 
-  // Of a record's payload, or for one of `size` bytes: `in` is changed in place.
+  // Takes a record's payload, or its `size`; changes `in` in place.
   Bytes open(const Bytes& record) {
     Bytes plain(record.begin() + kRecordHeader, record.end() - kTag);
     crypt(false, {record.begin(), record.begin() + kRecordHeader}, plain, Bytes(record.end() - kTag, record.end()));
@@ -118,7 +118,7 @@ class Client {
   }
 
   void receive(const char* bytes, size_t size) { BIO_write(in_, bytes, static_cast<int>(size)); }
-  // 0: goes on or is done; otherwise the alert that came.
+  // Returns 0 if the handshake continues or is done; otherwise the alert received.
   int step() {
     if (SSL_is_init_finished(ssl_.get())) {
       char byte;
@@ -130,7 +130,7 @@ class Client {
     ERR_clear_error();
     return reason > SSL_AD_REASON_OFFSET ? reason - SSL_AD_REASON_OFFSET : 0;
   }
-  // What is to be sent, without the message.
+  // Returns the bytes to send, without the message.
   Bytes send() {
     char* data = nullptr;
     const long size = BIO_get_mem_data(out_, &data);
@@ -171,7 +171,7 @@ class Client {
 
   TlsContext context_;
   std::unique_ptr<SSL, decltype(&SSL_free)> ssl_;
-  BIO *in_ = nullptr, *out_ = nullptr;  // the SSL's
+  BIO *in_ = nullptr, *out_ = nullptr;  // owned by the SSL
   std::unique_ptr<Protection> reading_, writing_;
   bool tls13_ = false;
 };

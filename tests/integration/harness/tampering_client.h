@@ -1,4 +1,4 @@
-// A TLS client (OpenSSL) whose CertificateVerify never leaves: everything else of its handshake does, its Finished too.
+// A TLS client (OpenSSL) that drops its CertificateVerify and sends the rest of its handshake, including its Finished.
 // In TLS 1.3 its flight is decrypted, shortened and encrypted again.
 #pragma once
 
@@ -6,7 +6,7 @@
 
 namespace harness {
 
-// The alert that the server answers with; -1: it ended without one; 0: the handshake succeeded.
+// Returns the alert with which the server answers; -1: the server closed without an alert; 0: the handshake succeeded.
 int handshake_without_certificate_verify(const Endpoint& to, const Identity& identity, TlsVersion version,
                                          Deadline deadline = patience());
 

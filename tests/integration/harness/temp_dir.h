@@ -1,4 +1,4 @@
-// A folder that goes away with its owner; other users may enter it (keyd and relayd run as users of their own).
+// A directory that is deleted with its owner. Other users may enter it, since keyd and relayd have users of their own.
 #pragma once
 
 #include <filesystem>

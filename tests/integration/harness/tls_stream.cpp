@@ -44,7 +44,7 @@ const char* to_string(Ending::How how) {
 
 TlsContext::TlsContext(SSL_CTX* context, const fs::path& trusted, TlsVersion version)
     : context_(context, SSL_CTX_free) {
-  // OpenSSL writes with write(2); a peer that is gone must be an error and not a signal.
+  // OpenSSL sends with write(2); a closed peer must give an error, not a signal.
   signal(SIGPIPE, SIG_IGN);
   check(context, "SSL_CTX_new");
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -81,7 +81,7 @@ TlsContext TlsContext::server(const Identity& identity, const fs::path& trusted,
 void TlsContext::allow_tls_1_1_only() {
   SSL_CTX_set_min_proto_version(get(), TLS1_1_VERSION);
   SSL_CTX_set_max_proto_version(get(), TLS1_1_VERSION);
-  // OpenSSL 3 signs with SHA-1, as TLS 1.1 must, only at its lowest level.
+  // TLS 1.1 signs with SHA-1, which OpenSSL 3 permits only at security level 0.
   SSL_CTX_set_security_level(get(), 0);
 }
 
@@ -130,7 +130,7 @@ TlsStream TlsStream::accept(int fd, const TlsContext& context) {
   return stream;
 }
 
-// Repeats `operation` until it succeeds, the connection ends or time is up.
+// Repeats `operation` until it succeeds, the connection ends or the deadline passes.
 template <typename Operation>
 TlsStream::Step TlsStream::drive(Operation operation, Deadline deadline) {
   for (;;) {
@@ -178,7 +178,7 @@ void TlsStream::handshake(Deadline deadline) {
 
 Ending TlsStream::refused_handshake(Deadline deadline) {
   auto step = drive([&] { return SSL_do_handshake(ssl_.get()); }, deadline);
-  // A TLS 1.3 client learns of it by reading.
+  // A TLS 1.3 client finds out only when it reads.
   if (step == Step::done) step = read_into(buffer_, 1, deadline);
   if (step == Step::done) throw Failure("the handshake was not refused");
   if (step == Step::late) fail("refused handshake", step);
@@ -293,7 +293,7 @@ std::vector<std::string> TlsStream::peer_chain() const {
     if (size > 0) chain.emplace_back(reinterpret_cast<char*>(der), static_cast<size_t>(size));
     OPENSSL_free(der);
   };
-  // The server's end of OpenSSL keeps the leaf apart from the chain.
+  // On the server's side OpenSSL keeps the leaf apart from the chain.
   if (SSL_is_server(ssl_.get())) {
     X509* leaf = SSL_get1_peer_certificate(ssl_.get());
     if (leaf) add(leaf);

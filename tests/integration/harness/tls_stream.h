@@ -1,5 +1,5 @@
-// One TLS connection over OpenSSL, a TLS library that the product does not use: either end of it, able to say exactly
-// what a peer did and how it ended, and to misbehave in every way that a socket allows.
+// One TLS connection over OpenSSL, a TLS library that the product does not use. It can be either end, reports exactly
+// what the peer did and how it closed, and can misbehave in every way that a socket allows.
 #pragma once
 
 #include <memory>
@@ -18,17 +18,17 @@ namespace harness {
 
 enum class TlsVersion { any, v1_2, v1_3 };
 
-// How a connection ended: by close_notify, by a bare FIN, by RST, or by a TLS alert.
+// How a connection ended: with close_notify, a bare FIN, RST or a TLS alert.
 struct Ending {
   enum How { close_notify, fin, reset, alert } how = fin;
   int alert_code = 0;         // RFC 8446 section 6
-  std::string leftover = {};  // what was read before it
+  std::string leftover = {};  // what was read before the end
 };
 
 class TlsContext {
  public:
   static TlsContext client(const Identity* identity, const fs::path& trusted, TlsVersion version = TlsVersion::any);
-  // Demands a client certificate that `trusted` signed.
+  // Requires a client certificate signed by `trusted`.
   static TlsContext server(const Identity& identity, const fs::path& trusted, TlsVersion version = TlsVersion::any);
   void allow_tls_1_1_only();
   SSL_CTX* get() const { return context_.get(); }
@@ -41,38 +41,39 @@ class TlsContext {
 
 class TlsStream {
  public:
-  // TCP connect and handshake as a client; the server's certificate must name `to.host`.
+  // Opens TCP and completes the handshake as a client; the server's certificate must name `to.host`.
   static TlsStream connect(const Endpoint& to, const TlsContext& context, Deadline deadline = patience());
-  // TCP connect only; handshake() follows when the test wants it.
+  // Opens TCP only; the test calls handshake() when it wants to.
   static TlsStream open(const Endpoint& to, const TlsContext& context, Deadline deadline = patience());
-  // The server's end of `fd`, which it takes.
+  // The server's end of `fd`; takes ownership.
   static TlsStream accept(int fd, const TlsContext& context);
 
-  // A Failure if it does not succeed. A TLS 1.3 client succeeds before the server has judged its certificate.
+  // Throws Failure if the handshake fails. A TLS 1.3 client succeeds before the server has verified its certificate.
   void handshake(Deadline deadline = patience());
-  // Goes on with a handshake that is expected to fail, and says how it did; for one that succeeds, a Failure.
+  // Continues a handshake that must fail and returns how it ended. Throws Failure if it succeeds.
   Ending refused_handshake(Deadline deadline = patience());
 
   void send(std::string_view bytes, Deadline deadline = patience());
-  // Sends until `bytes` are all gone or the peer has taken nothing for `patience_of_peer`; how many went.
+  // Sends until `bytes` are all sent or the peer has read nothing for `patience_of_peer`; returns the number of bytes
+  // sent.
   size_t send_until_blocked(std::string_view bytes, std::chrono::milliseconds patience_of_peer);
-  // At least one byte, at most `most`; a Failure if the connection ends.
+  // Returns between 1 and `most` bytes. Throws Failure if the connection ends.
   std::string read_some(size_t most = 65536, Deadline deadline = patience());
   std::string read_exactly(size_t size, Deadline deadline = patience());
   mqtt::Packet read_packet(Deadline deadline = patience());
   // Reads until the peer ends the connection.
   Ending read_to_end(Deadline deadline = patience());
-  // Whether bytes are there to be read now.
+  // Whether bytes can be read now.
   bool readable(std::chrono::milliseconds wait = std::chrono::milliseconds(0));
 
-  void close_notify_and_fin();  // what a polite client does last; reading still works
+  void close_notify_and_fin();  // as a well-behaved client closes; reading still works
   void fin();                   // a bare FIN; reading still works
-  void vanish();                // RST and gone
+  void vanish();                // RST
 
   std::string version() const;  // "TLSv1.3"
   std::string cipher() const;
   std::vector<std::string> peer_chain() const;  // DER, leaf first, as it was sent
-  std::string server_name() const;              // at the server's end: the SNI that came, or ""
+  std::string server_name() const;              // server's end: the SNI received, or ""
   int fd() const { return fd_.get(); }
 
  private:
@@ -107,7 +108,7 @@ class TlsStream {
   std::unique_ptr<SSL, Free> ssl_;
   Ending ending_ = {};  // valid after a Step::end
   std::string error_;
-  std::string buffer_;  // read, not yet asked for
+  std::string buffer_;  // read, not yet returned
 };
 
 const char* to_string(Ending::How how);

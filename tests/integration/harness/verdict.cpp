@@ -5,7 +5,7 @@
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else
-// Catch2 v2 shows its listeners' interface only to who asks before its header is read: no precompiled header here.
+// Catch2 v2 declares its listeners' interface only with this macro set before its header: no precompiled header here.
 #define CATCH_CONFIG_EXTERNAL_INTERFACES
 #include <catch2/catch.hpp>
 #define MQTT_RELAY_CATCH_V2

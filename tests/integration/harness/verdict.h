@@ -1,4 +1,4 @@
-// Whether the running test has failed so far: fixtures then show the logs of what they ran.
+// Whether the running test has failed so far. If so, fixtures show the logs of the programs that they ran.
 #pragma once
 
 namespace harness {
