@@ -106,7 +106,7 @@ TEST_CASE("acceptor: beyond max_conn_rate connections wait in the queue, and non
   for (int i = 0; i < 7; i++) devices.push_back(a.knock());
   const auto begun = uv_now(&a.loop);
   while (a.taken.size() < 7) uv_run(&a.loop, UV_RUN_ONCE);
-  CHECK(uv_now(&a.loop) - begun >= 350);  // two more than five, at 200 ms each, less what the loop's clock lags
+  CHECK(uv_now(&a.loop) - begun >= 350);  // two over five, at 200 ms each, minus the lag of the loop's clock
   for (const auto& device : devices) CHECK_FALSE(is_closed(device));
 }
 

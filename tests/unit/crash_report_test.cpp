@@ -1,4 +1,4 @@
-// What a crashing process leaves behind: children of the test that crash.
+// What a crashing process logs. Children of the test crash on purpose.
 #include "common/crash_report.h"
 
 #include <link.h>
@@ -65,13 +65,13 @@ int* volatile g_null = nullptr;
   return g_zero == 0 ? overflow_the_stack(depth + 1) + frame[0] : frame[0];
 }
 
-// How the report names an address of this program: this process's layout is its children's.
+// The report's name for an address of this program: forked children have the same layout.
 uintptr_t offset_of(const void* code) {
   uintptr_t base = 0;
   dl_iterate_phdr(
       [](dl_phdr_info* info, size_t, void* out) {
         *static_cast<uintptr_t*>(out) = info->dlpi_addr;
-        return 1;  // the first is the program
+        return 1;  // the program comes first
       },
       &base);
   return reinterpret_cast<uintptr_t>(code) - base;

@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kLong{20'000};  // no test waits for it
+constexpr milliseconds kLong{20'000};  // no test waits that long
 
 // A socket on a loopback address and a port of its own.
 struct Place {
@@ -44,7 +44,7 @@ struct Listening : Place {
 
 using Refusing = Place;  // bound, not listening
 
-// Its queue is full: the kernel drops every further SYN.
+// A listener whose queue is full: the kernel drops every further SYN.
 struct BlackHole : Place {
   std::deque<common::Fd> fill;
   BlackHole() {
@@ -150,7 +150,7 @@ TEST_CASE("dialer: behind a silent address the next one is tried, and the silent
 }
 
 TEST_CASE("dialer: an attempt that has had its head start goes on, and may win") {
-  // Both black holes; the first one is opened when the second one is being tried.
+  // Both are black holes; the first one opens while the dialer tries the second.
   BlackHole first, second;
   AddressBook book({first.address, second.address});
   Loop loop;
@@ -163,7 +163,7 @@ TEST_CASE("dialer: an attempt that has had its head start goes on, and may win")
     CHECK(result.calls == 0);
     while (common::Fd(accept4(first.socket.get(), nullptr, nullptr, SOCK_CLOEXEC))) {
     }
-    while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);  // the SYN comes again after a second
+    while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);  // the kernel resends the SYN after a second
   }
   REQUIRE(result.socket);
   CHECK(result.peer() == first.address);
@@ -276,7 +276,7 @@ namespace {
 
 constexpr int kNoNetwork = 77;
 
-// Runs `work` in a child that has a network of its own, with nothing but loopback addresses.
+// Runs `work` in a child that has a network of its own, with loopback addresses only.
 bool in_own_network(bool (*work)()) {
   const pid_t child = fork();
   if (child == 0) {
@@ -292,7 +292,7 @@ bool in_own_network(bool (*work)()) {
   return status == 0 || WEXITSTATUS(status) == kNoNetwork;
 }
 
-// There is one local port, and the connection to the first address has it: connect(2) says EADDRNOTAVAIL.
+// There is one local port, and the connection to the first address uses it: connect(2) fails with EADDRNOTAVAIL.
 struct Exhausted {
   Listening first, second;
   common::Fd taken{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -310,7 +310,7 @@ TEST_CASE("dialer: with no local port left it is busy, and no address is tried l
     Exhausted place;
     AddressBook book({place.first.address, place.second.address});
     AddressBook only({place.first.address});
-    const bool other = dial(book).peer() == place.second.address;  // another destination has ports of its own
+    const bool other = dial(book).peer() == place.second.address;  // each destination has local ports of its own
     const auto result = dial(only);
     return other && !result.socket && result.failure.busy && book.order(loop_time()).front() == place.first.address;
   }));

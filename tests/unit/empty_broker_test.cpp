@@ -1,4 +1,4 @@
-// What a device may count on from the built-in empty broker, however its bytes are cut.
+// What the built-in empty broker promises a device, however its bytes are cut.
 #include "relayd/session/empty_broker.h"
 
 #include <random>
@@ -25,7 +25,7 @@ EmptyBroker broker_for(const ConnectBytes& connect, std::uint32_t max_packet_siz
   return EmptyBroker(std::get<mqtt::Connect>(mqtt::parse_connect(bytes)), max_packet_size);
 }
 
-// CONNACK, or nothing and the refusal.
+// connack() expects an acceptance and returns the CONNACK; refusal() expects a refusal and no output.
 Octets connack(const ConnectBytes& connect, std::uint32_t max_packet_size = mqtt::kMaxPacketSize) {
   std::string out;
   const auto outcome = broker_for(connect, max_packet_size).accept(kRandom, out);

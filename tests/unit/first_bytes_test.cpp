@@ -1,4 +1,4 @@
-// What is at the TLS port, by its first bytes.
+// Which protocol a client speaks at the TLS port, by its first bytes.
 #include "relayd/session/first_bytes.h"
 
 #include "tests/unit/catch.h"
@@ -42,7 +42,7 @@ TEST_CASE("first bytes: HTTP, SSH and both versions of the PROXY protocol are na
   CHECK(speaks("PROXY TCP4 192.0") == Speaks::proxy);
   const std::string_view v2("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", 16);
   CHECK(speaks(v2) == Speaks::proxy);
-  CHECK(speaks(v2.substr(0, 8)) == Speaks::proxy);  // no more had come when TLS was given up
+  CHECK(speaks(v2.substr(0, 8)) == Speaks::proxy);  // no more bytes had arrived when TLS failed
   CHECK(speaks(v2.substr(0, 5)) == Speaks::proxy);
   CHECK(speaks("\r\n\r\n") == Speaks::other);
   CHECK(named(Speaks::proxy, bytes("PROXY TCP4")).find("version 1") != std::string::npos);

@@ -104,7 +104,7 @@ TEST_CASE("flapping: workers count together, and a ban outlives the one that gav
 TEST_CASE("flapping: ends that come at the same time are all counted") {
   constexpr int kThreads = 4, kEach = 5000;
   Table t({kThreads * kEach, milliseconds(1'000'000), milliseconds(60'000)});
-  t.ended("a", 100);  // the entry is there
+  t.ended("a", 100);  // makes the entry
   std::atomic<int> bans = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; i++)
@@ -123,7 +123,7 @@ TEST_CASE("flapping: a full table forgets what is oldest, bans last") {
   for (size_t i = 0; i < 4 * FlappingTable::kWays * FlappingTable::kGroups; i++)
     t.ended("other-" + std::to_string(i), 1001);
   CHECK(t.banned("banned", 1001));
-  CHECK_FALSE(t.ended("old", 1002));  // else this would be its third
+  CHECK_FALSE(t.ended("old", 1002));  // otherwise this would be its third
 }
 
 TEST_CASE("flapping: what is no table is refused") {

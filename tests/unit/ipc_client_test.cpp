@@ -1,4 +1,4 @@
-// The asynchronous keyd client against a keyd that the test plays, over a real socket and a real loop.
+// The asynchronous client of keyd against a keyd played by the test, over a real socket and a real loop.
 #include "ipc/client.h"
 
 #include <sys/socket.h>
@@ -14,7 +14,7 @@ namespace {
 
 using ipc::Client;
 
-// A listening socket in a scratch folder, and blocking calls to play keyd with.
+// Plays keyd: a listening socket in a scratch directory, and blocking calls.
 class PlayedKeyd {
  public:
   PlayedKeyd() {
@@ -40,7 +40,7 @@ class PlayedKeyd {
     peer_.reset(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     return static_cast<bool>(peer_);
   }
-  void greet() {  // the client has connected: it does so in its constructor, or when the loop turns
+  void greet() {  // the client connects in its constructor, or when the loop turns
     const auto request = receive();
     REQUIRE(request.op() == ipc::Op::hello);
     answer({request.id, ipc::Status::ok, 0, ipc::encode_welcome({})});
@@ -77,7 +77,7 @@ struct Loop {
     uv_run(&loop, UV_RUN_DEFAULT);
     REQUIRE(uv_loop_close(&loop) == 0);
   }
-  // Turns until `done`; the loop has timers of its own, so it wakes up.
+  // Turns the loop until `done`; the loop's own timers wake it up.
   template <typename Done>
   void until(Done done) {
     while (!done()) uv_run(&loop, UV_RUN_ONCE);
@@ -144,7 +144,7 @@ TEST_CASE("keyd's client asks again after keyd came back") {
 
 TEST_CASE("keyd's client ends every request in time when keyd is silent") {
   PlayedKeyd keyd;
-  keyd.listen();  // accepts by its backlog, never answers HELLO
+  keyd.listen();  // the backlog accepts the connection, and HELLO is never answered
   Loop loop;
   Client client(&loop.loop, options(keyd, 30));
   int unanswered = 0;

@@ -1,4 +1,4 @@
-// The keyd protocol's codec: what it writes it reads again, and it reads nothing else.
+// The keyd protocol's codec: it reads back what it writes, and reads nothing else.
 #include "ipc/codec.h"
 
 #include <limits>

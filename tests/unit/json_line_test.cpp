@@ -1,4 +1,4 @@
-// Lines of JSON out of hostile text: always one line, always JSON.
+// Lines of JSON made from hostile text: always one line, always valid JSON.
 #include "common/json_line.h"
 
 #include <nlohmann/json.hpp>

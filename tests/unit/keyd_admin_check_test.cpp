@@ -1,4 +1,4 @@
-// keyd's half of `mqtt-relay check`: each check says yes where all is well, and no with the way out where it is not.
+// keyd's half of `mqtt-relay check`: each check passes on a good machine, and fails with the fix on a bad one.
 #include "keyd/admin/check.h"
 
 #include <pwd.h>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr uid_t kNobody = 65534, kUnknown = 64999;
 
-// A machine on which all is well, to be spoilt.
+// A good machine, which each test then breaks.
 struct Machine {
   Machine() {
     std::filesystem::create_directory(scratch / "keys");
@@ -45,7 +45,7 @@ struct Machine {
       if (found.name == name) return found;
     throw std::runtime_error("there is no check named " + name);
   }
-  // What is looked at, for checks of facts that a test can't make.
+  // The facts that the checks read, for facts that a test can't bring about.
   CheckContext context() const { return look_around(load_settings(options().config, {}), options()); }
 
   ScratchDir scratch;
@@ -75,7 +75,7 @@ TEST_CASE("check of keyd: a good machine has no errors and no warnings", "[keyd]
   CHECK(status == 0);
   for (const Check& check : checks) {
     INFO(check.name << ": " << check.found);
-    // What the machine that runs the tests has is not the test's.
+    // The machine that runs the tests decides these.
     if (check.name != "landlock" && check.name != "seccomp") CHECK(check.result != Result::warning);
     CHECK(check.result != Result::error);
     CHECK_FALSE(check.found.empty());
@@ -105,7 +105,7 @@ TEST_CASE("check: the directory of keys", "[keyd][keyd-admin]") {
     CheckContext context = machine.context();
     context.running = ucred{1, kNobody, kNobody};
     expect(check_keys_directory(context), Result::warning, "can replace every key", "chown nobody '" + keys + "'");
-    // Root's directory may let keyd in by its group.
+    // A directory of root's may admit keyd through its group.
     REQUIRE(chown(keys.c_str(), 0, kNobody) == 0);
     chmod(keys.c_str(), 0750);
     expect(check_keys_directory(context), Result::ok, "mode 0750");
@@ -207,7 +207,7 @@ TEST_CASE("check: the passphrase file", "[keyd][keyd-admin]") {
   const std::string file = machine.scratch / "passphrase";
   expect(machine.check("key-passphrase-file"), Result::skipped, "not set");
   machine.settings["key_passphrase_file"] = file;
-  // By the check alone: a keyd that reads the file may refuse a bad one before.
+  // Only the check is tested: a keyd that reads the file may refuse a bad one earlier.
   const auto check = [&] {
     return check_key_passphrase_file([&] {
       CheckContext context;
@@ -291,7 +291,7 @@ TEST_CASE("check: who may ask for signatures", "[keyd][keyd-admin]") {
   expect(check_allowed_users(context), Result::warning, "keyd's own user", "adduser");
   context.settings.allowed_uids = {kNobody, kUnknown + 1};
   expect(check_allowed_users(context), Result::warning, "number 65000", "getent passwd");
-  // Root checks for the keyd that runs.
+  // As root, check finds the user of the running keyd.
   context.self = 0;
   context.running = ucred{1, kNobody, kNobody};
   context.settings.allowed_uids = {kNobody};
@@ -343,7 +343,7 @@ TEST_CASE("check: locked memory, by what serving would lock", "[keyd][keyd-admin
   Machine machine;
   CheckContext context = machine.context();
   expect(check_locked_memory(context), Result::ok, "key_cache 256 needs");
-  // More than there is of address space.
+  // More than the address space.
   Settings large = context.settings;
   large.key_cache = size_t{1} << 40;
   context = look_around(large, machine.options());

@@ -56,7 +56,7 @@ TEST_CASE("keys are listed as OpenSSL sees them", "[keyd][keyd-admin]") {
     CHECK(row->at("spki") == hex_of(made[type].spki()));
     CHECK(row->at("mode") == "0600");
     CHECK(row->at("problem") == "");
-    // The private half as it stands in the file, line by line.
+    // The private half as the file has it, line by line.
     std::istringstream text(made[type].text(witness::Form::pkcs8));
     const std::string shown_text = keys.list() + keys.list({true, false});
     for (std::string line; std::getline(text, line);) CHECK(shown_text.find(line) == std::string::npos);
@@ -109,7 +109,7 @@ TEST_CASE("a file name can't send escape sequences to the terminal", "[keyd][key
     CHECK(text.find("x\\u009b2J\\u202e") != std::string::npos);
     CHECK(text.find("\xc2\x9b") == std::string::npos);
   }
-  // A line feed names no client id (MQTT-1.5.4), so that it isn't even listed.
+  // No client id contains a line feed (MQTT-1.5.4), so this file is not even listed.
   keys.scratch.put("a\nb.pem", "no key");
   CHECK(keys.list().find("a\nb") == std::string::npos);
   CHECK(keys.summary.others == 1);

@@ -1,4 +1,4 @@
-// `mqtt-relay audit show` shows what was asked for, and nothing that could act on a terminal.
+// `mqtt-relay audit show` shows the lines that were requested, and no byte that could act on a terminal.
 #include "keyd/admin/audit_show.h"
 
 #include "keyd_admin_support.h"
@@ -46,7 +46,7 @@ std::string show(const std::string& text, ShowOptions options, const Screen& scr
   return out.str();
 }
 
-// The numbers of the lines that are shown.
+// The sequence numbers of the lines shown.
 std::vector<int> shown(ShowOptions options) {
   options.json = true;
   std::vector<int> numbers;
@@ -122,7 +122,7 @@ TEST_CASE("the audit's table is aligned and has what an operator asks for", "[ke
   CHECK(lines[1].find("keyd 0.1.0, pid 42") == column("REASON"));
   CHECK(lines[5].find("3 lines were lost") == column("REASON"));
   CHECK(table.find('\033') == std::string::npos);
-  CHECK(show(sample().text(), {}, kTerminal).find("\033[31m") != std::string::npos);  // what was denied
+  CHECK(show(sample().text(), {}, kTerminal).find("\033[31m") != std::string::npos);  // a denied request
 }
 
 TEST_CASE("a client id can't send escape sequences to the terminal", "[keyd][keyd-admin]") {
@@ -132,7 +132,7 @@ TEST_CASE("a client id can't send escape sequences to the terminal", "[keyd][key
       "b\\\xef\xbb\xbf";
   AuditFile audit;
   audit.add("start").add("lookup", {{"client_id", evil}, {"reason", evil}, {"device", evil}, {"result", evil}});
-  // The same as a hand would put it into a file: raw bytes, in a line that is not JSON and in one that is.
+  // The same bytes put into a file by hand: raw, in a line that is not JSON and in one that is.
   const std::string raw = audit.text() + "\033[2J\n" + "{\"seq\":9,\"event\":\"x\",\"client_id\":\"\xc2\x9b\"}\n";
   for (const bool as_json : {false, true}) {
     ShowOptions options;
@@ -147,7 +147,7 @@ TEST_CASE("a client id can't send escape sequences to the terminal", "[keyd][key
       CHECK(json::parse(text.substr(text.find('\n') + 1, text.find('\n', text.find('\n') + 1) - text.find('\n')))
                 .at("client_id") == evil);
   }
-  // A table in a pipe may end on a terminal: it is as harmless.
+  // A table in a pipe may end up on a terminal, so it must be as harmless.
   CHECK(show(raw, {}).find('\033') == std::string::npos);
   CHECK(show(raw, {}).find("a\\x1b]0;owned\\x07\\x1b[2J\\r\\n\\t\\x7f") != std::string::npos);
 }

@@ -1,4 +1,4 @@
-// An audit made by hand, with another implementation of SHA-256, to be damaged as tests need it.
+// An audit file made by hand, with another implementation of SHA-256, so that tests can damage it.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -22,7 +22,7 @@ struct AuditFile {
   AuditFile& add(const std::string& event, const nlohmann::ordered_json& more = nlohmann::ordered_json::object()) {
     return raw(line(seq, previous, event, more));
   }
-  // Takes its number, whatever it is.
+  // Appends `text` as it is; it takes one number of the sequence.
   AuditFile& raw(const std::string& text) {
     lines.push_back(text);
     previous = witness::sha256_hex(text);

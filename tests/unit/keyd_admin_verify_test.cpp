@@ -1,4 +1,4 @@
-// `mqtt-relay audit verify` names the first line that was touched, and what was done to it.
+// `mqtt-relay audit verify` names the first line that was changed, and what was done to it.
 #include "keyd/admin/audit_verify.h"
 #include "keyd_admin_support.h"
 
@@ -19,7 +19,7 @@ ChainReport verify(const std::vector<std::string>& texts, bool journal = false) 
   return report;
 }
 
-// The place, the number and the kind of the first break; and that there was one.
+// Checks that there is a break, and the line, the number and the kind of the first one.
 void check_broken(const std::string& text, uint64_t line, uint64_t seq, const std::string& kind,
                   const std::string& reason = "") {
   const ChainReport report = verify({text});
@@ -61,7 +61,7 @@ TEST_CASE("a byte changed in any field of a line is found in that line", "[keyd]
   for (const std::string key : {"time", "event", "worker", "client_id", "result", "reason", "seq", "prev"}) {
     const size_t at = line.find("\"" + key + "\":") + key.size() + 3;
     std::string changed = line;
-    // Inside of a string its first character, of a number the number itself; an empty string gets one.
+    // Changes a string's first character, or a number itself; gives an empty string a character.
     if (changed[at] != '"') changed[at] = changed[at] == '9' ? '8' : '9';
     else if (changed[at + 1] == '"') changed.insert(at + 1, "x");
     else changed[at + 1] = changed[at + 1] == '1' ? '2' : '1';
@@ -103,7 +103,7 @@ TEST_CASE("a change of the first line or of the last but one is found as well", 
   check_broken(with(audit, 0, first), 1, 0, "changed");
   late.replace(late.find("\"ok\""), 4, "\"no\"");
   check_broken(with(audit, 8, late), 9, 8, "changed", "it may also be that the next line's prev was changed");
-  // Each of the three that make a first line.
+  // Each of the three fields that mark a first line.
   for (const auto& [from, to] : {std::pair("\"seq\":0", "\"seq\":1"), std::pair("\"start\"", "\"stArt\""),
                                  std::pair("\"prev\":\"0", "\"prev\":\"1")}) {
     first = audit.lines[0];
@@ -159,7 +159,7 @@ TEST_CASE("a copied line is found wherever it is put", "[keyd][keyd-admin]") {
 TEST_CASE("a forged line is found whatever its number and hash", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   const std::string right_prev = witness::sha256_hex(audit.lines[4]), wrong_prev(64, 'a');
-  // Where line 6 (seq 5) stands.
+  // In the place of line 6 (seq 5).
   for (const uint64_t seq : {0u, 3u, 5u, 6u, 77u})
     for (const std::string& prev : {right_prev, wrong_prev, witness::sha256_hex(audit.lines[1])}) {
       INFO(seq << " " << prev);
@@ -185,7 +185,7 @@ TEST_CASE("lines in another order are found", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   check_broken(audit.text(0, 4) + audit.lines[5] + audit.lines[4] + audit.text(6), 5, 5, "reordered",
                "seq 4, which belongs here, stands in line 6");
-  // A block moved to the front, a line moved to the back, and one moved to the end.
+  // A block moved forward, a line moved back, and a line moved to the end.
   check_broken(audit.text(0, 2) + audit.text(6, 8) + audit.text(2, 6) + audit.text(8), 3, 6, "reordered");
   check_broken(audit.text(0, 2) + audit.text(3, 8) + audit.lines[2] + audit.text(8), 3, 3, "reordered");
   check_broken(audit.text(0, 2) + audit.text(3) + audit.lines[2], 3, 3, "reordered");
@@ -217,7 +217,7 @@ TEST_CASE("a line torn by a crash is not tampering if the next start says so", "
     CHECK(report.warnings[0].seq == 10);
     CHECK(report.last_seq == 14u);
   }
-  // Torn between its brace and its newline, it is a whole line.
+  // A line torn between its brace and its newline is whole.
   CHECK_FALSE(verify({torn_at(whole.size() - 1).text()}).broken);
 }
 
@@ -308,7 +308,7 @@ TEST_CASE("a journal with other lines and several runs is intact", "[keyd][keyd-
   CHECK(report.lines == 8);
   CHECK(report.last_hash == second.previous);
   CHECK(verify({mixed}, false).broken);
-  // What is passed over hides nothing.
+  // Skipped lines hide no tampering.
   CHECK(verify({first.text(0, 1) + log + first.text(2)}, true).broken);
   CHECK(verify({second.text(0, 2) + "{\"seq\":2\n" + second.text(3)}, true).broken);
   CHECK(verify({log}, true).broken);

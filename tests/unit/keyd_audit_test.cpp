@@ -1,4 +1,4 @@
-// The audit: one whole line for each event, chained, and nothing is lost in silence.
+// The audit: one whole, chained line for each event, and no line is lost silently.
 #include "keyd/startup/audit_file.h"
 
 #include <poll.h>
@@ -29,7 +29,7 @@ struct Output {
   }
 };
 
-// Every line is JSON, has the next number, and the hash of the one before, by another implementation of SHA-256.
+// Checks that each line is JSON with the next number and the previous line's hash, by another SHA-256.
 void check_chain(const std::vector<std::string>& lines) {
   std::string previous(64, '0');
   for (size_t i = 0; i < lines.size(); i++) {
@@ -173,7 +173,7 @@ TEST_CASE("a line written in part is completed before any other", "[keyd][audit]
   Audit audit(out.fd.get());
   const Request request;
   REQUIRE(audit.write(request.event()));
-  // The file may grow by 100 bytes more: the next line is torn (setrlimit(2), RLIMIT_FSIZE).
+  // The file may grow by 100 more bytes, so the next line is torn (setrlimit(2), RLIMIT_FSIZE).
   const auto old_handler = signal(SIGXFSZ, SIG_IGN);
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
@@ -194,7 +194,7 @@ TEST_CASE("a line written in part is completed before any other", "[keyd][audit]
   CHECK(json::parse(lines[3]).at("lost") == 1);
 }
 
-// As whoever holds the answer back: until the line is written.
+// Waits as the server does before it answers: until the line is written.
 void record(Audit& audit, const AuditEvent& event) {
   auto written = audit.try_write(event);
   for (; written == Audit::Written::later; written = audit.try_write(event)) poll(nullptr, 0, 1);
@@ -290,7 +290,7 @@ TEST_CASE("a line that a crash cut off stays in the chain", "[keyd][audit]") {
   CHECK(start.at("seq") == 4);
   CHECK(start.at("prev") == witness::sha256_hex(lines[3] + "\n"));
   CHECK(json::parse(lines[5]).at("seq") == 5);
-  // The same if the crash came again before anything else was written, and again at the next start.
+  // The same after a second crash before any other line was written, and after a third at the next start.
   filed.append("{\"time\n{\"ti");
   filed.run(0);
   CHECK(json::parse(lines_of(filed.path).back()).at("seq") == 8);
@@ -320,10 +320,10 @@ TEST_CASE("after a rotation the chain goes on in the new file", "[keyd][audit]")
   Filed filed;
   Audit audit(filed.out.fd.get(), filed.place());
   REQUIRE(audit.write(Request().event()));
-  audit.reopen();  // nobody has moved it: nothing happens
+  audit.reopen();  // the file was not moved: no effect
   REQUIRE(audit.write(Request().event()));
   std::filesystem::rename(filed.path, filed.path + ".1");
-  REQUIRE(audit.write(Request().event()));  // still into the old one
+  REQUIRE(audit.write(Request().event()));  // still into the old file
   audit.reopen();
   REQUIRE(audit.write(Request().event()));
   CHECK(lines_of(filed.path + ".1").size() == 4);
@@ -353,7 +353,7 @@ TEST_CASE("one output that can't be written is enough to sign nothing", "[keyd][
   filed.out.mend();
   CHECK(audit.ready());
   REQUIRE(audit.write(Request().event()));
-  // The file has the line that standard output had to wait for, and both go on alike.
+  // The file has the line that standard output had to wait for, and both continue with the same lines.
   check_chain(lines_of(filed.path));
   CHECK(lines_of(filed.path) == filed.out.lines());
 }

@@ -43,7 +43,7 @@ using Ssl = std::unique_ptr<SSL, Freed>;
 Context context_of(const SSL_METHOD* method, const HandshakeOptions& options, const std::vector<Certificate>& chain) {
   Context context(SSL_CTX_new(method));
   const int version = options.tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
-  SSL_CTX_set_security_level(context.get(), 0);  // weak servers are offered too
+  SSL_CTX_set_security_level(context.get(), 0);  // the tests need weak servers, too
   SSL_CTX_set_min_proto_version(context.get(), version);
   SSL_CTX_set_max_proto_version(context.get(), version);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);

@@ -1,5 +1,5 @@
-// Real handshakes, made in memory by OpenSSL, as a client's transcripts. Its headers and wolfSSL's can't be read
-// together, so this interface has neither; keyd_handshakes_test.cpp has the other side.
+// Real handshakes that OpenSSL makes in memory, as a client's transcripts. One file can't include OpenSSL's headers and
+// wolfSSL's, so this interface includes neither; keyd_handshakes.cpp has OpenSSL's side.
 #pragma once
 
 #include <memory>
@@ -24,7 +24,7 @@ struct CertificateOptions {
   std::string usage = {}, extended_usage = {};
   int from_days = -1, to_days = 10;
   std::string common_name = "test";
-  const Certificate* of = nullptr;  // whose key it gets; nullptr: a new one
+  const Certificate* of = nullptr;  // it gets this certificate's key; nullptr: a new key
   bool compressed = false;          // its elliptic point
 };
 
@@ -49,9 +49,9 @@ struct Recorded {
   std::vector<uint8_t> transcript() const;
 };
 
-// Throws std::runtime_error if OpenSSL's client or server do not finish.
+// Throws std::runtime_error if OpenSSL's client or server does not finish.
 Recorded handshake(const HandshakeOptions& options);
-// Whether the client's own signature is over these messages: that they are a transcript at all. P-256 only.
+// True if the client's own signature covers these messages, so that they are a transcript at all. P-256 only.
 bool is_signed_by(const Certificate& client, const Recorded& recorded);
 
 }  // namespace witness

@@ -1,4 +1,4 @@
-// That the witness of handshakes can be believed.
+// Tests the witness of handshakes itself.
 #include "keyd_handshakes.h"
 
 #include "catch.h"

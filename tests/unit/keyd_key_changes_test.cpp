@@ -1,4 +1,4 @@
-// That a change of a key file acts at once, what stays cached, and that nobody is fooled meanwhile.
+// A change of a key file acts at once; which keys stay cached; a file swapped meanwhile fools no reader.
 #include "keyd_key_store_support.h"
 
 using namespace keyd_test;
@@ -73,7 +73,7 @@ TEST_CASE("the cache is bounded and drops the least recently used", "[keyd][key_
   const auto zero = store.find("0").key;
   for (int i = 1; i < 200; i++) {
     REQUIRE(store.find(std::to_string(i)).status == Status::ok);
-    REQUIRE(store.find("0").key == zero);  // used again and again: stays
+    REQUIRE(store.find("0").key == zero);  // in steady use, so it stays
     CHECK(store.store().cached() <= 4);
   }
   std::weak_ptr<PrivateKey> dropped = store.find("1").key;

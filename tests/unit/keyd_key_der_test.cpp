@@ -1,4 +1,4 @@
-// What tools write inside a private key's PEM, built here byte by byte, beside OpenSSL: the same key, or both refuse.
+// What tools write inside a private key's PEM, built byte by byte: keyd and OpenSSL read the same key, or both refuse.
 #include <map>
 
 #include "keyd_key_store_support.h"
@@ -53,7 +53,7 @@ Bytes pkcs8(const Bytes& algorithm, const Bytes& key, const Bytes& more = "", ch
 struct Expected {
   bool read;
   std::string problem;      // when refused
-  bool openssl_too = true;  // false: OpenSSL 3.0 decides otherwise, see there
+  bool openssl_too = true;  // false: OpenSSL 3.0 differs, for the reason given there
 };
 
 void compare(const std::string& what, const std::string& text, const ipc::Spki& spki, const Expected& expected) {
@@ -206,6 +206,6 @@ TEST_CASE("DER that is cut off or garbage is refused and reads nothing beyond it
     for (const int value : {0, 0x80, 0x84, 0xff}) {
       Bytes changed = whole;
       changed[at] = static_cast<char>(value);
-      parse(pem("PRIVATE KEY", changed), vault, problem);  // must not read beyond its end: for the sanitizers
+      parse(pem("PRIVATE KEY", changed), vault, problem);  // must not read beyond the end; the sanitizers check it
     }
 }

@@ -1,5 +1,5 @@
-// Private keys as editors, scripts and other tools leave them, beside OpenSSL: what it reads is read, as the same key;
-// what it refuses is refused with a cause, or differs in white space only. The exceptions are listed with their reason.
+// Private keys as editors, scripts and other tools write them. keyd reads what OpenSSL reads, as the same key. What
+// OpenSSL refuses, keyd refuses with a cause, or it differs in white space only. Exceptions are listed with reasons.
 #include <functional>
 #include <map>
 
@@ -148,7 +148,7 @@ const Shape kShapes[] = {
     {"twice", [](const Text& pem) { return pem + pem; }},
 };
 
-// What OpenSSL refuses and we read: they differ from PEM in white space only, which has no meaning (RFC 7468 section 2
+// What OpenSSL refuses and we read: these differ from PEM in white space only, which has no meaning (RFC 7468 section 2
 // lets a lax parser skip it), so that nothing can be misread.
 constexpr const char* kOnlyWhiteSpace[] = {"lone CR",
                                            "END in the last line of the body",
@@ -158,7 +158,7 @@ constexpr const char* kOnlyWhiteSpace[] = {"lone CR",
                                            "indented by spaces",
                                            "all in one line",
                                            "spaces for newlines"};
-// What OpenSSL reads and we refuse: it takes the first of two keys and drops the other in silence.
+// What OpenSSL reads and we refuse: it takes the first of two keys and silently drops the other.
 constexpr const char* kStricter[] = {"twice"};
 
 bool among(const char* name, std::span<const char* const> list) {

@@ -1,4 +1,4 @@
-// A directory of keys and a store over it, for the tests of which files count and of what their changes do.
+// A directory of keys and a store over it, for tests of which files count and what a change of a file does.
 #pragma once
 
 #include "keyd/vault/key_store.h"
@@ -52,7 +52,7 @@ struct Store {
   std::unique_ptr<KeyStore> keys;
 };
 
-// Acts as an ordinary user while it lives, if the tests run as root.
+// While it lives, the test acts as an ordinary user, if the tests run as root.
 struct AsNobody {
   AsNobody() : root(geteuid() == 0) {
     if (root && seteuid(kNobody) != 0) throw std::runtime_error("seteuid");

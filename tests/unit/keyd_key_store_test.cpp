@@ -22,7 +22,7 @@ TEST_CASE("every allowed format is read, and its public key is right", "[keyd][k
   for (const auto& [type, expected] : kTypes) {
     const Key key = Key::generate(type);
     for (const Form form : {Form::pkcs8, Form::traditional}) {
-      if (form == Form::traditional && expected == KeyType::ed25519) continue;  // has none
+      if (form == Form::traditional && expected == KeyType::ed25519) continue;  // Ed25519 has no traditional form
       INFO(type << " " << static_cast<int>(form));
       store.put("d.pem", key.text(form));
       const auto found = store.find("d");
@@ -216,7 +216,7 @@ TEST_CASE("a key that keyd may not read is unusable, and the reason says how to 
   Store store;
   REQUIRE(chmod(store.scratch.path().c_str(), 0755) == 0);
   REQUIRE(chown((store.scratch / "keys").c_str(), kNobody, 0) == 0);
-  const auto file = store.put("d.pem", Key::generate("P-256").text(Form::pkcs8), 0600);  // root's
+  const auto file = store.put("d.pem", Key::generate("P-256").text(Form::pkcs8), 0600);  // owned by root
   const AsNobody nobody;
   auto found = store.find("d");
   CHECK(found.status == Status::unusable);
@@ -281,7 +281,7 @@ TEST_CASE("an encrypted key opens with the passphrase", "[keyd][key_store]") {
     REQUIRE(found.status == Status::ok);
     CHECK(found.key->info().spki == key.spki());
   }
-  // The kinds that are refused are refused inside as well.
+  // A kind of key that is refused is refused in encrypted form, too.
   store.put("d.pem", encrypted(Key::generate("secp256k1")));
   store.put("e.pem", encrypted(Key::generate("secp256k1")));
   check_contains(store.find("e").reason, {"another curve"});

@@ -1,4 +1,4 @@
-// The listener's new key and certificate can't act at the same moment: what happens in between.
+// The listener's new key and new certificate can't take effect at the same moment. Tests the time in between.
 #include <algorithm>
 
 #include "keyd_key_store_support.h"
@@ -25,7 +25,7 @@ struct Rotation : Store {
   Key old = Key::generate("P-256"), next = Key::generate("P-384");
 };
 
-// What a released slot has left; its first bytes hold the list of the free ones.
+// What is left in a released slot; its first bytes hold the list of free slots.
 bool is_wiped(const void* slot) {
   const auto* bytes = static_cast<const uint8_t*>(slot);
   return std::all_of(bytes + sizeof(void*), bytes + sizeof(PrivateKey), [](uint8_t byte) { return byte == 0; });
@@ -102,7 +102,7 @@ TEST_CASE("a second replacement leaves only the key before it", "[keyd][key_stor
   CHECK_FALSE(test.signs_for(test.next));
 }
 
-// Read at each use while it is young: that is no replacement.
+// A young file is read at each use; that alone is not a replacement.
 TEST_CASE("the listener's same key read again replaces nothing", "[keyd][key_store]") {
   Rotation test;
   test.replace(test.next);

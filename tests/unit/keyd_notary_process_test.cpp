@@ -1,4 +1,4 @@
-// The notary as a process: it answers, is born again, has nothing, and leaves with keyd.
+// The notary as a process: it answers, restarts after a death, has no privileges, and ends with keyd.
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -40,7 +40,7 @@ bool is_zombie(pid_t pid) {
   return stat.find(") Z ") != std::string::npos;
 }
 
-// The one living child of that name; 0: none.
+// The only living child of that name; 0: none.
 pid_t child_of(pid_t parent, const std::string& name) {
   std::istringstream children(
       slurp("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children"));
@@ -49,7 +49,7 @@ pid_t child_of(pid_t parent, const std::string& name) {
   return 0;
 }
 
-// Processes of others report no event to us: looks again until it is so.
+// A process that is not our child sends us no event, so this polls until the condition holds.
 bool comes_true(const std::function<bool()>& condition) {
   for (const auto deadline = Clock::now() + 10s; Clock::now() < deadline; std::this_thread::sleep_for(1ms))
     if (condition()) return true;
@@ -94,7 +94,7 @@ struct Running {
       answer = {.problem = "no answer"};
       pollfd ready{socket.get(), POLLIN, 0};
       if (poll(&ready, 1, 10'000) == 1) CHECK(recv(socket.get(), &answer, sizeof answer, 0) == sizeof answer);
-      if (answer.job != 0 || std::string(answer.problem) == "no answer") break;  // 0: a birth or a death
+      if (answer.job != 0 || std::string(answer.problem) == "no answer") break;  // 0: the notary started or died
     }
     return answer;
   }
@@ -124,8 +124,7 @@ TEST_CASE("a notary that dies is born again and answers", "[keyd][notary]") {
     const pid_t notary = running.notary();
     REQUIRE(notary > 0);
     REQUIRE(kill(notary, SIGKILL) == 0);
-    REQUIRE(
-        comes_true([&] { return running.notary() != notary; }));  // while it dies, it can still take a question along
+    REQUIRE(comes_true([&] { return running.notary() != notary; }));  // a dying notary can still take a question
     REQUIRE(running.ask(life, running.recorded.transcript()));
     const auto answer = running.answer();
     CHECK(answer.job == life);
@@ -263,5 +262,5 @@ TEST_CASE("the notary leaves with its guardian", "[keyd][notary]") {
   char byte;
   pollfd ready{running.socket.get(), POLLIN, 0};
   CHECK(poll(&ready, 1, 10'000) == 1);
-  CHECK(recv(running.socket.get(), &byte, 1, 0) == 0);  // keyd sees it
+  CHECK(recv(running.socket.get(), &byte, 1, 0) == 0);  // keyd sees the end of the connection
 }

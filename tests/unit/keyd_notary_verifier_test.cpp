@@ -1,5 +1,5 @@
-// What the notary accepts as a device's handshake with the configured broker, and what it does not. The handshakes are
-// OpenSSL's.
+// What the notary accepts as a device's handshake with the configured broker, and what it refuses. OpenSSL makes the
+// handshakes.
 #include <algorithm>
 #include <chrono>
 #include <ctime>
@@ -55,7 +55,7 @@ constexpr const char* kStrangeRoot = "is the root of the chain that the remote s
 constexpr const char* kNoAuthority = "is not a CA, but another certificate of the chain names it as its issuer";
 constexpr const char* kNotSigned = "the server's signature is not of this handshake";
 
-// Where the messages that the server's signature covers end, and that signature's message.
+// The end of the messages that the server's signature covers, and the message with that signature.
 size_t end_of_type(const Recorded& recorded, uint8_t type) {
   size_t at = 0;
   for (const auto& message : recorded.messages) {
@@ -98,7 +98,7 @@ TEST_CASE("every signature scheme that relayd offers is accepted of a server", "
     for (const std::string scheme : {"RSA+", "RSA-PSS+", "ECDSA+"}) {
       CAPTURE(scheme, hash);
       const bool is_rsa = scheme.starts_with("RSA");
-      // The client's own key is P-256: it needs a scheme as well.
+      // The client's own key is P-256, and needs a scheme, too.
       const auto recorded = witness::handshake({.tls13 = false,
                                                 .server_schemes = scheme + hash + (is_rsa ? ":ECDSA+SHA256" : ""),
                                                 .server = {is_rsa ? rsa : p384},
@@ -142,7 +142,7 @@ TEST_CASE("what a peer sends is no authority for anybody else", "[keyd][notary]"
   const auto own = witness::authority("own"), forged = witness::issue({}, &own);
   has(world.problem_with({forged, own}), kStrangeRoot);
   has(world.problem_with({forged}), kNoIssuer);
-  // The same name as the real one, another key.
+  // The real CA's name with another key.
   const auto namesake = witness::authority("root"), by_namesake = witness::issue({}, &namesake);
   CHECK(world.problem_with({by_namesake, namesake}) != "");
 }
@@ -252,7 +252,7 @@ TEST_CASE("the client's certificate must be the device's", "[keyd][notary]") {
   for (const bool tls13 : {true, false}) {
     const auto recorded = witness::handshake({.tls13 = tls13, .server = {world.server}, .client = {other}});
     CHECK(world.problem(recorded) == "the client's certificate in the transcript is not the device's");
-    // Behind the device's own leaf others may stand.
+    // Other certificates may follow the device's own leaf.
     CHECK(world.problem(witness::handshake(
               {.tls13 = tls13, .server = {world.server}, .client = {world.device, world.root}})) == "");
   }
@@ -311,7 +311,7 @@ TEST_CASE("no byte that the server signed can be changed", "[keyd][notary]") {
       CHECK(*accepted.begin() >= end_of_type(good, 15));
     } else {
       const size_t hello = good.messages[0].size(), certificate = hello + good.messages[1].size();
-      // The certificate's signed part: behind ten bytes of lengths, and four of its own.
+      // The certificate's signed part, after ten bytes of lengths and four of its own header.
       const size_t tbs = certificate + 10 + 4, tbs_size = 4 + (size_t{whole[tbs + 2]} << 8) + whole[tbs + 3];
       REQUIRE(whole[tbs + 1] == 0x82);
       const size_t key_share = certificate + good.messages[2].size();
@@ -359,7 +359,7 @@ TEST_CASE("unusable authorities stop the start", "[keyd][notary]") {
   const auto root = witness::authority("root");
   const std::string broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   CHECK(error_of(broken + root.pem()) == "");
-  // What is not used is said.
+  // Entries that are not used are reported.
   const auto concerns = knowing("b", broken + root.pem()).concerns(time(nullptr));
   REQUIRE(concerns.size() == 1);
   has(concerns[0].text(), "/etc/ca.pem: \"CERTIFICATE\" in line 1 can't be read");

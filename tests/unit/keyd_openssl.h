@@ -1,5 +1,5 @@
-// OpenSSL as the independent witness of keyd's signatures. Its headers and wolfSSL's can't be read together, so this
-// interface has neither; keyd_openssl_test.cpp has the other side.
+// OpenSSL as the independent witness of keyd's signatures. One file can't include its headers and wolfSSL's, so this
+// interface includes neither; keyd_openssl_test.cpp has OpenSSL's side.
 #pragma once
 
 #include <memory>
@@ -25,9 +25,9 @@ class Key {
   std::string spelled_out() const;                                    // an elliptic key with explicit parameters
   ipc::Spki spki() const;
   ipc::Spki compressed_spki() const;  // of an elliptic key: with its point compressed
-  // Whether `signature` is this key's over `message` (which the scheme hashes), as a TLS peer would judge.
+  // True if `signature` is this key's over `message` (which the scheme hashes), by the rules of a TLS peer.
   bool verifies(ipc::Scheme scheme, Bytes message, Bytes signature) const;
-  // The same where the message comes hashed. Not for Ed25519.
+  // The same for a message that is already hashed. Not for Ed25519.
   bool verifies_digest(ipc::Scheme scheme, Bytes digest, Bytes signature) const;
   // Big-endian, by OpenSSL's name of it (EVP_PKEY-RSA(7), EVP_PKEY-EC(7)): "n", "rsa-factor1", "priv" …; "pub" is the
   // uncompressed point of an elliptic key. Of Ed25519 the raw bytes: "priv", "pub".
@@ -38,7 +38,7 @@ class Key {
 };
 
 // The SubjectPublicKeyInfo's hash, points uncompressed, of the private key that OpenSSL reads from `pem` and finds
-// consistent; nothing if it does not.
+// consistent; nullopt if OpenSSL does not.
 std::optional<ipc::Spki> read_private_key(const std::string& pem, const std::string& passphrase);
 
 std::string certificate(const Key& key);  // PEM, self-signed

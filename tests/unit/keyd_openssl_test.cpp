@@ -1,4 +1,4 @@
-// The witness, and proof that it is not one who says yes to everything.
+// The witness, and proof that it does not accept everything.
 #include "keyd_openssl.h"
 
 #include <openssl/bn.h>
@@ -76,7 +76,7 @@ void set_padding(EVP_PKEY_CTX* context, EVP_PKEY* key, ipc::Scheme scheme) {
 }  // namespace
 
 Key Key::generate(const std::string& type) {
-  static std::map<std::string, Key> kept;  // these take long
+  static std::map<std::string, Key> kept;  // these take long to generate
   const bool slow = type.starts_with("RSA") || type == "DSA";
   if (slow && kept.contains(type)) return kept[type];
   Key key;

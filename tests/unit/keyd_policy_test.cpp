@@ -1,4 +1,4 @@
-// Every row of keyd's policy, the forbidden ones foremost.
+// Every row of keyd's policy, above all the forbidden ones.
 #include "keyd/vault/policy.h"
 
 #include <set>
@@ -35,7 +35,7 @@ size_t sizes(Scheme scheme) {
   }
 }
 
-// Content that is right for kind and scheme.
+// Content that matches the kind and the scheme.
 std::vector<uint8_t> good_content(Kind kind, Scheme scheme) {
   if (kind == Kind::tls13_server || kind == Kind::tls13_client) return std::vector<uint8_t>(32, 1);
   if (kind == Kind::tls12_server) return server_params(0x001d, 32);
@@ -236,14 +236,14 @@ TEST_CASE("a bound request holds whole messages from its first to its last", "[k
   CHECK(judged(Kind::tls12_client_bound, tls12) == Status::ok);
   CHECK(judged(Kind::tls13_client_bound, tls12) == Status::denied);
   CHECK(judged(Kind::tls12_client_bound, tls13) == Status::denied);
-  CHECK(judged(Kind::tls12_client_bound, messages({254, 2, 1, 16})) == Status::denied);  // no such thing in TLS 1.2
+  CHECK(judged(Kind::tls12_client_bound, messages({254, 2, 1, 16})) == Status::denied);  // not defined in TLS 1.2
   for (const Kind kind : {Kind::tls13_client_bound, Kind::tls12_client_bound}) {
     const auto& right = kind == Kind::tls13_client_bound ? tls13 : tls12;
     CHECK(judged(kind, {}) == Status::denied);
     CHECK(judged(kind, and_one_more(right)) == Status::denied);
     CHECK(judged(kind, {right.begin(), right.end() - 1}) == Status::denied);
     CHECK(judged(kind, {right.begin() + 1, right.end()}) == Status::denied);
-    CHECK(judged(kind, std::vector<uint8_t>(32, 1)) == Status::denied);  // a hash is no message
+    CHECK(judged(kind, std::vector<uint8_t>(32, 1)) == Status::denied);  // a hash is not a message
     CHECK(judged(kind, std::vector<uint8_t>(130, 0x20)) == Status::denied);
   }
 }

@@ -1,4 +1,4 @@
-// Token buckets: what is allowed, when it is allowed again, and that names cost no memory once they are quiet.
+// Token buckets: how much is allowed, when it is allowed again, and that a quiet name costs no memory.
 #include "keyd/vault/rate_limit.h"
 
 #include "catch.h"

@@ -1,4 +1,4 @@
-// What the process with the keys can't do, whoever is in control of it: tried by a child that has entered its sandbox.
+// What the process with the keys can't do even if an attacker controls it. A child that has entered its sandbox tries.
 #include "keyd/startup/sandbox.h"
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ namespace {
 
 constexpr int kKilled = 1000;  // by the filter, SIGSYS
 
-// errno of `attempt` in the sandbox, 0 if it succeeded, kKilled if it was the child's end.
+// errno of `attempt` in the sandbox, 0 if it succeeded, kKilled if it killed the child.
 int tried_inside(const std::function<long()>& attempt) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
@@ -60,7 +60,7 @@ TEST_CASE("keyd is ended at once if it runs a program, forks or traces", "[keyd]
   CHECK(tried_inside([] { return syscall(SYS_execveat, AT_FDCWD, "/bin/true", nullptr, nullptr, 0); }) == kKilled);
   CHECK(tried_inside([] { return ptrace(PTRACE_ATTACH, getppid(), nullptr, nullptr); }) == kKilled);
   CHECK(tried_inside([] { return syscall(SYS_process_vm_readv, getppid(), nullptr, 0, nullptr, 0, 0); }) == kKilled);
-#ifdef SYS_fork  // aarch64 has none
+#ifdef SYS_fork  // aarch64 has no fork
   CHECK(tried_inside([] { return syscall(SYS_fork); }) == kKilled);
 #endif
 }

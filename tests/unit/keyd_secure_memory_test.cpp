@@ -14,7 +14,7 @@ using namespace keyd_test;
 namespace {
 
 #if defined(MQTT_RELAY_SANITIZED)
-constexpr bool kLocks = false;  // the sanitizers' run time turns mlock into nothing
+constexpr bool kLocks = false;  // the sanitizers' runtime makes mlock a no-op
 #else
 constexpr bool kLocks = true;
 #endif

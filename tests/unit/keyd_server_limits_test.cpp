@@ -1,4 +1,4 @@
-// What one peer can cost the others: connections, silence, requests, signatures.
+// Limits on what one peer can cost the others: connections, silence, requests, signatures.
 #include "keyd_server_support.h"
 
 #include <sys/wait.h>
@@ -24,7 +24,7 @@ TEST_CASE("keyd reads no further from a peer that reads nothing, which loses no 
   other.hello();
   uint32_t sent = 0;
   const auto stats = [&] { return encoded({1000 + sent, std::monostate{}}); };
-  // Until neither side takes any more.
+  // Until neither side accepts more bytes.
   for (int idle = 0; idle < 3;) {
     idle++;
     while (slow.send(stats())) sent++, idle = 0;
@@ -61,7 +61,7 @@ TEST_CASE("without a free descriptor keyd waits and does not spin", "[keyd][serv
   Keyd keyd;
   Client first(keyd);
   first.hello();
-  Client second(keyd);  // stands in the queue
+  Client second(keyd);  // waits in the listen queue
   rlimit before{};
   getrlimit(RLIMIT_NOFILE, &before);
   const rlimit none{3, before.rlim_max};
@@ -69,7 +69,7 @@ TEST_CASE("without a free descriptor keyd waits and does not spin", "[keyd][serv
   for (int i = 0; i < 10; i++) uv_run(&keyd.loop, UV_RUN_NOWAIT);
   const int sleeps_ms = uv_backend_timeout(&keyd.loop);
   pollfd loop_waiting{uv_backend_fd(&keyd.loop), POLLIN, 0};
-  const bool would_spin = poll(&loop_waiting, 1, 0) != 0;  // an event that nobody takes
+  const bool would_spin = poll(&loop_waiting, 1, 0) != 0;  // an event that is never consumed
   const bool first_is_served = first.ask({2, std::monostate{}})->status == Status::ok;
   setrlimit(RLIMIT_NOFILE, &before);
   CHECK(sleeps_ms > 10);
@@ -87,7 +87,7 @@ TEST_CASE("a connection that sends nothing is closed and makes room", "[keyd][se
   CHECK(keyd.last_line().at("reason") == "no HELLO in time");
   Client good(keyd);
   good.hello();
-  // Who has said HELLO may be as quiet as it likes.
+  // A client that has sent HELLO may stay silent.
   Client silent_again(keyd);
   CHECK(silent_again.receive()->status == Status::denied);
   CHECK(good.ask({2, lookup_of(keyd.device_key, "device")})->status == Status::ok);
@@ -112,7 +112,7 @@ TEST_CASE("thousands of refused connections do not fill the disk", "[keyd][serve
   const auto lines = keyd.audit_lines();
   CHECK(lines.size() >= 10);
   CHECK(lines.size() < 700);  // ten at once and ten a second
-  // None is forgotten: the next line that is written counts those that were not.
+  // No refusal is forgotten: the next line reports how many were not written.
   keyd.work_until([&] {
     CHECK(Client(keyd).closed());
     return keyd.last_line().at("reason").get<std::string>().find("not written before this: ") != std::string::npos;
@@ -148,13 +148,13 @@ TEST_CASE("each device's key has a rate of its own, and the listener's has none"
   CHECK(keyd.last_line().at("reason") == "key_rate");
   CHECK(client.ask(other.request)->status == Status::ok);
   for (int i = 0; i < 5; i++) CHECK(client.ask(listener.request)->status == Status::ok);
-  CHECK(client.ask({1, lookup_of(keyd.device_key, "device")})->status == Status::ok);  // looking is free
+  CHECK(client.ask({1, lookup_of(keyd.device_key, "device")})->status == Status::ok);  // a lookup costs no token
 }
 
 TEST_CASE("a request beyond the queue is answered busy and does not wait", "[keyd][server]") {
   Keyd keyd({geteuid()}, 8, {.max_queue = 1});
   keyd.scratch.put("keys/rsa.pem", Key::generate("RSA:4096").text(Form::pkcs8));
-  const Key rsa = Key::generate("RSA:4096");  // the same: made once a process
+  const Key rsa = Key::generate("RSA:4096");  // the same key: RSA keys are made once a process
   Client client(keyd);
   client.hello();
   const std::vector<uint8_t> content(32, 1);

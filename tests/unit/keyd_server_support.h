@@ -64,7 +64,7 @@ class Keyd {
     uv_loop_close(&loop);
   }
   std::string path() const { return scratch / "sign.sock"; }
-  // Lets the server work until `done`, at most some seconds of its own events.
+  // Runs the server's loop until `done`, for at most 20 s.
   template <typename Done>
   void work_until(Done done) {
     const uint64_t deadline = uv_hrtime() + 20'000'000'000;

@@ -1,4 +1,4 @@
-// keyd over a real socket: who may ask, what a bad message costs and whom, that nobody starves.
+// keyd over a real socket: which users may ask, what a bad message costs its sender, and that no client starves.
 #include "keyd_server_support.h"
 
 using namespace keyd_test;
@@ -39,8 +39,8 @@ TEST_CASE("lookup of an id whose key is spelled otherwise: not found, and the an
   CHECK(ask("DEVICE", "").empty());
   CHECK(ask("DEVICE", "a/b//./../c/").empty());
   CHECK(ask("DEVICE", "../keys/device/").empty() == false);  // "device" again: a name, never a path
-  CHECK(ask("DEVICE", "1/2/3/4/5/6/7/8/device/").empty());   // no more than eight are looked for
-  // A key that is there is used, whatever else there is.
+  CHECK(ask("DEVICE", "1/2/3/4/5/6/7/8/device/").empty());   // keyd tries eight names at most
+  // An existing key is used, whatever else there is.
   ipc::Lookup good = lookup_of(keyd.device_key, "device");
   good.spellings = "device/";
   const auto answer = client.ask({2, good});
@@ -239,7 +239,7 @@ TEST_CASE("when the audit can't be written nothing is signed", "[keyd][server]")
   keyd.scratch.put("keys/other.pem", keyd.device_key.text(Form::pkcs8));
   CHECK(client.ask(SignRequest(keyd.device_key, "other").request)->status == Status::internal);
   counters = ipc::decode_counters(client.ask({4, std::monostate{}})->payload);
-  CHECK(counters->cached_keys == cached);  // its key was not even looked for
+  CHECK(counters->cached_keys == cached);  // keyd did not even look for its key
   CHECK(counters->signatures == 0);
   REQUIRE(dup2(saved.get(), keyd.audit_fd.get()) >= 0);
   CHECK(client.ask(sign.request)->status == Status::ok);

@@ -1,4 +1,4 @@
-// Who is next to be signed for: workers take turns, and RSA holds up nobody's ECDSA.
+// The order of signing: workers take turns, and RSA delays no worker's ECDSA.
 #include "keyd/vault/signer_pool.h"
 
 #include <algorithm>
@@ -46,7 +46,7 @@ class Pool {
   }
   long position_of(uint64_t worker) const { return std::find(done.begin(), done.end(), worker) - done.begin(); }
 
-  std::vector<uint64_t> done;  // whose job, in order
+  std::vector<uint64_t> done;  // the sender of each job, in order
 
  private:
   Vault vault_;
@@ -77,14 +77,14 @@ TEST_CASE("a worker with one job waits for one turn, not for another's queue", "
   for (int i = 0; i < 30; i++) pool.submit(kFlooder, key, ipc::Scheme::rsa_pss_rsae_sha256);
   pool.submit(kOther, key, ipc::Scheme::rsa_pss_rsae_sha256);
   pool.run_until(31);
-  // Behind what the thread had begun and one more turn, however far it got before the last was submitted.
+  // After the job that the thread had begun and one more turn, however far it got before the last submission.
   CHECK(pool.position_of(kOther) < 25);
 }
 
 TEST_CASE("ECDSA does not wait behind a flood of RSA", "[keyd][pool]") {
   Pool pool(2);
   const auto slow = pool.key("RSA:4096"), quick = pool.key("P-256");
-  // By many workers, so that taking turns alone would put the other's last one at the end.
+  // From many workers: if they only took turns, the other worker's last job would come at the end.
   for (uint64_t i = 0; i < 40; i++) pool.submit(kOther + 1 + i % 20, slow, ipc::Scheme::rsa_pss_rsae_sha256);
   for (int i = 0; i < 10; i++) pool.submit(kOther, quick, ipc::Scheme::ecdsa_sha256);
   pool.run_until(50);

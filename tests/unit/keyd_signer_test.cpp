@@ -1,4 +1,4 @@
-// Each scheme's signature, judged by OpenSSL; and what is composed around a transcript hash.
+// Each scheme's signature, verified by OpenSSL, and the content that is composed around a transcript hash.
 #include "keyd/vault/signer.h"
 
 #include "keyd_support.h"
@@ -113,7 +113,7 @@ TEST_CASE("an RSA signature that does not verify never leaves", "[keyd][signer]"
   for (const Scheme scheme : {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pss_rsae_sha256}) {
     const auto key = read_by(vault, peer);
     auto& rsa = key->as<RsaKey>();
-    rsa.dP.dp[0] ^= 2;  // as a fault in one half of the CRT would
+    rsa.dP.dp[0] ^= 2;  // like a fault in one half of the CRT
     Signer signer;
     ipc::Sign request;
     request.kind = Kind::tls12_client;

@@ -1,4 +1,4 @@
-// The socket file that workers connect to: whose it is, when it is replaced, when it is left alone.
+// The socket file that workers connect to: its owner, when it is replaced, and when it is left alone.
 #include "keyd/startup/socket.h"
 
 #include <sys/socket.h>

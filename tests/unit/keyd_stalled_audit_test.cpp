@@ -1,4 +1,4 @@
-// The audit's reader is slow, or there is none: keyd goes on, and nothing that it signed leaves without its line.
+// The audit's reader is slow or missing: keyd goes on, and no signature leaves without its audit line.
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -9,7 +9,7 @@ using namespace keyd_test;
 
 namespace {
 
-// keyd whose audit is a pipe; nobody reads it but read().
+// A keyd whose audit is a pipe; only read() reads it.
 struct PipedKeyd : Keyd {
   PipedKeyd() {
     int ends[2];
@@ -59,7 +59,7 @@ TEST_CASE("answers wait for their audit lines, and the handshake that is furthes
   client.send(encoded(begins.request));
   client.send(encoded({12, lookup_of(keyd.device_key, "device")}));
   client.send(encoded(ends.request));
-  // The loop turns meanwhile, and says what is the matter at once.
+  // Meanwhile the loop turns, and reports the cause at once.
   while (!counters_of(client).degraded) {
   }
   keyd.work_until([&] { return keyd.service->waiting() == 3; });
@@ -136,7 +136,7 @@ TEST_CASE("a request that comes later than its peer waits is dropped", "[keyd][s
   client.hello(1);
   SignRequest sign(keyd.device_key, "device");
   client.send(encoded(sign.request));
-  poll(nullptr, 0, 2);  // the time that it waits in the socket
+  poll(nullptr, 0, 2);  // while it waits in the socket
   keyd.work_until([&] { return keyd.service->counters().given_up == 1; });
   CHECK(keyd.service->counters().signatures == 0);
   CHECK_FALSE(client.readable());

@@ -1,4 +1,4 @@
-// What the tests of keyd share: a scratch directory, locked memory for wolfCrypt, and where tests speak of bytes.
+// What keyd's tests share: a scratch directory, locked memory for wolfCrypt, and handshake messages made of bytes.
 #pragma once
 
 #include <fcntl.h>
@@ -31,7 +31,7 @@ class ScratchDir {
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
   const std::string& path() const { return path_; }
 
-  // Whole or not at all, as an operator should do it.
+  // Replaces the file whole or not at all, as an operator should.
   std::string put(const std::string& name, const std::string& text, mode_t mode = 0600) const {
     const std::string temporary = *this / ".new", file = *this / name;
     std::ofstream(temporary, std::ios::binary) << text;
@@ -57,7 +57,7 @@ inline std::vector<std::string> lines_of(const std::string& file) {
   return lines;
 }
 
-// wolfCrypt's memory, as main gives it.
+// wolfCrypt's memory, set up as in main().
 struct Vault {
   keyd::SecureSlots slots{64, sizeof(keyd::PrivateKey)};
   keyd::WolfcryptMemory memory{slots};

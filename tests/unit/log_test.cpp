@@ -1,4 +1,4 @@
-// The log when nobody reads it, in children of the test: what is logged is the process's own.
+// The log without a reader, in children of the test, because the log's state belongs to a process.
 #include "common/log.h"
 
 #include <fcntl.h>
@@ -27,10 +27,10 @@ struct Channel {
     REQUIRE((kind == Kind::socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends)) == 0);
     read_end.reset(ends[0]);
     write_end.reset(ends[1]);
-    // Who is not root can't open it again, not even its owner.
+    // Only root can reopen it; its owner can't.
     if (kind == Kind::another_users_pipe) REQUIRE(fchmod(ends[1], 0) == 0);
   }
-  // All that is there now.
+  // Reads what is there now.
   std::string read() const {
     std::string text;
     char bytes[65536];
@@ -42,7 +42,8 @@ struct Channel {
   common::Fd read_end, write_end;
 };
 
-// Whether `steps` end with true, in a child whose standard error is `channel`; within ten seconds, as it may hang.
+// Runs `steps` in a child whose standard error is `channel`. True if they return true within ten seconds: they may
+// hang.
 bool in_child(const Channel& channel, const std::function<bool()>& steps) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
@@ -60,7 +61,7 @@ bool in_child(const Channel& channel, const std::function<bool()>& steps) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-constexpr int kLines = 5000;  // 600 KiB: more than a pipe, or a socket, and what waits
+constexpr int kLines = 5000;  // 600 KiB: more than a pipe or a socket holds plus the lines that may wait
 void write_many() {
   for (int i = 0; i < kLines; i++) log::info("a line that is as long as the usual ones", {{"number", i}});
 }

@@ -39,10 +39,10 @@ inline Octets packet(unsigned first_byte, const Octets& body) {
   return Octets{static_cast<std::uint8_t>(first_byte)} + variable_int(body.size()) + body;
 }
 
-// 5.0: the property length in front.
+// MQTT 5.0: the property length, then the properties.
 inline Octets properties(const Octets& content) { return variable_int(content.size()) + content; }
 
-// CONNECT; every part may be set to something wrong.
+// A CONNECT; tests may set any part to a wrong value.
 struct ConnectBytes {
   unsigned first_byte = 0x10;
   std::string_view name = "MQTT";
@@ -63,7 +63,7 @@ inline ConnectBytes connect_v5_0(const Octets& content = {}) {
   return {.level = 5, .connect_properties = properties(content)};
 }
 
-// A copy in a heap block of exactly its size, so that AddressSanitizer sees any read beside it.
+// A copy in a heap block of exactly its size, so that AddressSanitizer sees any read outside it.
 class ExactCopy {
  public:
   explicit ExactCopy(std::span<const std::uint8_t> from) : bytes_(new std::uint8_t[from.size()]), size_(from.size()) {

@@ -1,4 +1,4 @@
-// The broker's keep alive, found in a CONNACK of 5.0 however it comes.
+// The broker's keep alive is found in an MQTT 5.0 CONNACK, however its bytes are split.
 #include "relayd/mqtt/connack.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 Octets connack(const Octets& content) { return packet(0x20, Octets{0, 0} + properties(content)); }
 Octets keep_alive(std::size_t seconds) { return Octets{0x13} + u16(seconds); }
 
-// One of every other property of MQTT section 3.2.2.3, with texts of no, one and many bytes.
+// Each of the other properties of MQTT section 3.2.2.3, with texts of zero, one and many bytes.
 Octets all_others() {
   return Octets{0x11} + u32(1) + Octets{0x21} + u16(2) + Octets{0x24, 1, 0x25, 1, 0x27} + u32(0x13131313) +
          Octets{0x12} + text("auto-1") + Octets{0x22} + u16(3) + Octets{0x1F} + text("") + Octets{0x26} +
@@ -53,7 +53,7 @@ TEST_CASE("connack: the broker's keep alive is found, wherever it stands and how
 TEST_CASE("connack: without the property the device's keep alive stays") {
   check(connack({}), std::nullopt);
   check(connack(all_others()), std::nullopt);
-  check(packet(0x20, {0, 0}), std::nullopt);  // as 3.1.1 has it
+  check(packet(0x20, {0, 0}), std::nullopt);  // the form of 3.1.1
 }
 
 TEST_CASE("connack: AUTH in front of it is passed over") {
@@ -67,11 +67,11 @@ TEST_CASE("connack: nothing behind it is looked at") {
 }
 
 TEST_CASE("connack: one that can't be followed has no keep alive") {
-  check(packet(0x30, keep_alive(7)), std::nullopt);                                    // no CONNACK
+  check(packet(0x30, keep_alive(7)), std::nullopt);                                    // not a CONNACK
   check(packet(0x20, {}), std::nullopt);                                               // no code
-  check(connack(Octets{0x7E} + keep_alive(7)), std::nullopt);                          // no such property
+  check(connack(Octets{0x7E} + keep_alive(7)), std::nullopt);                          // unknown property
   check(packet(0x20, {0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x13, 0, 7}), std::nullopt);       // a length of five bytes
-  check(packet(0x20, {0, 0, 3, 0x13, 0}) + packet(0x30, {7}), std::nullopt);           // ends in the midst
+  check(packet(0x20, {0, 0, 3, 0x13, 0}) + packet(0x30, {7}), std::nullopt);           // ends inside the property
   check(Octets{0x20, 0xFF, 0xFF, 0xFF, 0xFF} + connack(keep_alive(7)), std::nullopt);  // no remaining length
 }
 

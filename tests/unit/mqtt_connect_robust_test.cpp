@@ -1,4 +1,4 @@
-// Whatever the bytes are, the CONNECT parser stays inside them and gives one of its three answers.
+// Whatever the bytes, the CONNECT parser reads only them and gives one of its three answers.
 #include <random>
 
 #include "relayd/mqtt/connect.h"
@@ -30,7 +30,7 @@ std::vector<Octets> examples() {
   return {v3_1.bytes(), v3_1_1.bytes(), v5_0.bytes(), connect_v3_1_1().bytes(), connect_v5_0().bytes()};
 }
 
-// Parses an exact copy and checks what holds for every answer. True for a Connect.
+// Parses an exact copy and checks the invariants of every answer. True for a Connect.
 bool parse_and_check(const Octets& bytes) {
   const ExactCopy copy(bytes);
   const auto result = mqtt::parse_connect(copy.span());
@@ -109,7 +109,7 @@ TEST_CASE("random mutations never make the parser read outside its bytes") {
     const Octets body(mutant.begin() + 2, mutant.end());
     if (parse_and_check(packet(0x10, body))) ++accepted;
   }
-  CHECK(accepted > 1000);  // the mutations are mild enough to get deep
+  CHECK(accepted > 1000);  // the mutations are small enough to reach deep into the parser
 }
 
 TEST_CASE("random bytes never break the CONNECT parser") {

@@ -1,5 +1,5 @@
-// What CONNECT parsing promises: every version read, every rule of MQTT section 3.1 held, errors answered in
-// the peer's words.
+// What CONNECT parsing promises: it reads every version, keeps every rule of MQTT section 3.1, and answers errors in
+// the peer's version.
 #include <string>
 #include <type_traits>
 
@@ -25,7 +25,7 @@ Connect good(const Octets& bytes) {
 }
 Connect good(const ConnectBytes& bytes) {
   Connect connect = good(bytes.bytes());
-  connect.client_id = {};  // its bytes are gone
+  connect.client_id = {};  // the bytes that it points to are freed
   return connect;
 }
 
@@ -276,7 +276,7 @@ TEST_CASE("a string that is not UTF-8 as MQTT allows it is refused") {
     CHECK(error_with_property(Octets{0x15} + text(wrong)) == kMalformed);
     CHECK(error_with_property(Octets{0x26} + text("k") + text(wrong)) == kMalformed);
     CHECK(error_with_will_property(Octets{0x03} + text(wrong)) == kMalformed);
-    // Binary data may hold anything.
+    // Binary data may hold any byte.
     CHECK(
         good(with(connect_v3_1_1(), 0xC6, text("d") + text("t") + text(wrong) + text("u") + text(wrong))).has_password);
   }
@@ -321,7 +321,7 @@ TEST_CASE("properties that do not match their length are malformed") {
     return error(built);
   };
   CHECK(connect({0x04, 0x11, 0, 0, 0, 0}) == kMalformed);        // cuts the property
-  CHECK(connect({0x7F, 0x11, 0, 0, 0, 0}) == kMalformed);        // reaches behind the packet
+  CHECK(connect({0x7F, 0x11, 0, 0, 0, 0}) == kMalformed);        // extends past the packet
   CHECK(connect({0x80, 0x80, 0x80, 0x80, 0x00}) == kMalformed);  // five bytes of length
   CHECK(error_with_property({0x26, 0, 1, 'k'}) == kMalformed);   // a name without a value
   CHECK(error_with_property({0x15, 0xFF, 0xFF}) == kMalformed);  // a string longer than the properties

@@ -1,4 +1,4 @@
-// The framer finds every packet boundary, however the stream is cut, and never calls a byte good that is not.
+// The framer finds every packet boundary, however the stream is cut, and never passes a bad byte as good.
 #include <algorithm>
 #include <array>
 #include <random>
@@ -39,7 +39,7 @@ struct Run {
   }
 };
 
-// A stream and what must be found in it.
+// A stream, and the packets that the framer must find in it.
 struct Stream {
   Octets bytes{};
   Counts packets{};
@@ -161,7 +161,7 @@ TEST_CASE("the CONNACK code comes from the first CONNACK") {
   CHECK(framer.connack_code() == 5);
   framer.feed(Octets{0x20, 0x02, 0x00, 0x00});
   CHECK(framer.connack_code() == 5);
-  Framer cut(Version::v3_1_1);  // too short to have a code: the next packet's bytes are not taken for it
+  Framer cut(Version::v3_1_1);  // too short for a code: the framer must not read it from the next packet
   cut.feed(Octets{0x20, 0x01, 0x00, 0x90, 0x03, 0x00, 0x01, 0x02});
   CHECK_FALSE(cut.connack_code());
   CHECK_FALSE(cut.disconnect_code());
@@ -193,7 +193,7 @@ TEST_CASE("a malformed remaining length is refused wherever it is split") {
     const auto fed = framer.feed(Octets(bad.begin() + static_cast<long>(cut), bad.end()));
     CHECK(fed.state == State::malformed_length);
     CHECK(fed.good == 0);
-    CHECK(framer.at_boundary() == (cut == 0));  // else part of the bad header has been passed on
+    CHECK(framer.at_boundary() == (cut == 0));  // otherwise part of the bad header has already passed
     CHECK(framer.packets(PacketType::publish) == 0);
   }
 }

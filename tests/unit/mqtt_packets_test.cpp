@@ -1,5 +1,5 @@
-// Refusals and DISCONNECT say exactly what the design's table says, and nothing where the version has no
-// words.
+// Refusals and DISCONNECT have exactly the codes of the design's table, and are empty where the version has no
+// code.
 #include "relayd/mqtt/packets.h"
 
 #include <string>

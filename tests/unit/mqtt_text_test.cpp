@@ -1,4 +1,4 @@
-// Strings, topics and filters of MQTT section 1.5.4 and 4.7, checked against every code point and a table of
+// Strings, topics and filters of MQTT sections 1.5.4 and 4.7, checked against every code point and a table of
 // filters.
 #include <string>
 

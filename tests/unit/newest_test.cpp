@@ -23,7 +23,7 @@ struct Table {
   NewestTable table{fd.get()};
 };
 
-// The `number`th device of one group.
+// Device `number` of one group.
 NewestTable::Device crowded(uint64_t number) { return 7 + number * NewestTable::kGroups; }
 
 }  // namespace
@@ -96,7 +96,7 @@ TEST_CASE("newest: workers that claim at the same time never make the newest con
     workers.emplace_back([&, worker] {
       NewestTable table(t.fd.get());
       for (uint64_t i = 0; i < 20'000; i++) {
-        const auto device = crowded(worker * 4 + i % 4);  // twice as many as there is room for
+        const auto device = crowded(worker * 4 + i % 4);  // twice as many as fit
         const uint64_t time = ++clock;
         table.claim(device, time, time);
         if (!table.is_newest(device, time, clock)) refused++;

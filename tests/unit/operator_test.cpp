@@ -1,4 +1,4 @@
-// What both halves of the operator's command share: the report of `check`, and which command is near a wrong word.
+// What both halves of the operator's command share: the report of `check`, and the suggestion for a mistyped command.
 #include <sstream>
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-// A program that executes one other, in a sandbox in which it can execute nothing else.
+// A program executes one other, in a sandbox in which it can execute nothing else.
 #include "common/program.h"
 
 #include <fcntl.h>
@@ -31,7 +31,7 @@ struct Ended {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0};
 }
 
-// Which tests can't see anything without.
+// True if the sandbox is in force; without it the tests prove nothing.
 [[maybe_unused]] bool sandboxed_for(int program) {
   common::harden_process();
   return common::forbid_files(common::LoaderFiles(program).rules()).empty() &&
@@ -45,13 +45,13 @@ struct Ended {
 TEST_CASE("what was told to a program can't be changed", "[program]") {
   const common::Fd told = common::sealed(std::string("a\0b", 3));
   CHECK(common::read_sealed(told.get()) == std::string("a\0b", 3));
-  CHECK(common::read_sealed(told.get()) == std::string("a\0b", 3));  // by each that inherits it
+  CHECK(common::read_sealed(told.get()) == std::string("a\0b", 3));  // readable by every process that inherits it
   CHECK(pwrite(told.get(), "x", 1, 0) == -1);
   CHECK(ftruncate(told.get(), 0) == -1);
   CHECK((fcntl(told.get(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 
-#if !defined(MQTT_RELAY_SANITIZED)  // whose runtimes need more than such a sandbox leaves
+#if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer's runtime needs more than this sandbox allows
 
 TEST_CASE("in the sandbox that is for it, a program is executed, and no other one", "[program]") {
   const common::Fd yes = program("/bin/true"), other = program("/bin/false");

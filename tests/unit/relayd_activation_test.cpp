@@ -1,4 +1,4 @@
-// relayd's listener as a service manager passes it: what counts as one.
+// relayd's listeners as a service manager passes them: which sockets are accepted.
 #include "relayd/supervisor/activation.h"
 
 #include <fcntl.h>

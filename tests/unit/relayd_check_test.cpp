@@ -1,4 +1,4 @@
-// `mqtt-relay check`: what only a clock can bring about. The rest is tested with the program that is shipped.
+// `mqtt-relay check`: results that depend on the clock. Integration tests run the shipped program for the rest.
 #include "relayd/admin/check.h"
 
 #include "keyd_support.h"
@@ -33,7 +33,7 @@ TEST_CASE("check of relayd: a certificate's dates are told before they are over"
   REQUIRE(from < until);
   const struct {
     int64_t now;
-    Result listener, authority;  // one authority of several costs only whom it issued
+    Result listener, authority;  // with several authorities, one bad one affects only the certificates that it issued
     std::string word;
   } cases[] = {{from - 1, Result::error, Result::warning, "is not valid before"},
                {until + 1, Result::error, Result::warning, "expired on"},

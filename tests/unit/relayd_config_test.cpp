@@ -1,4 +1,4 @@
-// relayd.json: the smallest file works, and every mistake is named with its place and its remedy.
+// relayd.json: the smallest file works, and every error names its place and the remedy.
 #include "relayd/supervisor/config_file.h"
 
 #include "common/config.h"

@@ -37,7 +37,7 @@ struct Scratch {
   std::string path;
 };
 
-// A supervisor that does nothing but to say what it was told.
+// A supervisor that only records the commands it gets.
 struct Supervised final : Control::Owner {
   Supervised() { status_now.workers = {{0, 1, 71, "serving", 5, &counters}, {1, 1, 0, "waiting", 2}}; }
   Status status() override { return status_now; }
@@ -221,7 +221,7 @@ TEST_CASE("only root and relayd's user may ask", "[control]") {
   REQUIRE(stat(test.path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0660);
   const auto as_nobody = [&] {
-    // The system calls are for this thread alone; libc's functions would be for all.
+    // The raw system calls affect only this thread; libc's functions would affect all threads.
     if (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setresgid, -1, kNobody, -1) != 0 ||
         syscall(SYS_setresuid, -1, kNobody, -1) != 0)
       throw std::runtime_error("can't become nobody");
@@ -247,7 +247,7 @@ TEST_CASE("a dead relayd's socket file is replaced; a living one's is not, nor i
     REQUIRE(bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   }
   CHECK(start(dead) == "no error");
-  CHECK_FALSE(std::filesystem::exists(dead));  // and is removed in the end
+  CHECK_FALSE(std::filesystem::exists(dead));  // removed at the end
   std::ofstream(file) << "precious";
   CHECK(start(file).find("not a socket") != std::string::npos);
   CHECK(std::filesystem::file_size(file) == 8);

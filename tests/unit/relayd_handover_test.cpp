@@ -1,4 +1,4 @@
-// What crosses from the supervisor to its children arrives whole, or not at all.
+// What the supervisor hands to its children arrives whole or not at all.
 #include <sys/mman.h>
 #include <unistd.h>
 

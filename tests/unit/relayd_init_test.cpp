@@ -1,4 +1,4 @@
-// `mqtt-relay init`: three answers are a configuration that works, and nothing of the operator's is lost or given away.
+// `mqtt-relay init`: three answers make a working configuration, and no file of the operator's is lost or exposed.
 #include "relayd/admin/init.h"
 
 #include <sstream>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr char kShipped[] = MQTT_RELAY_SHIPPED_CONFIGURATIONS "/relayd.json";
 
-// An operator's files in one folder, the configuration in another one.
+// The operator's files in one directory, the configuration in another.
 struct Setup {
   Setup() {
     for (const char* directory : {"etc", "home"}) std::filesystem::create_directory(scratch / directory);
@@ -27,7 +27,7 @@ struct Setup {
     options.remote_ca = scratch.put("home/remote.pem", remote_ca);
     options.device_ca = scratch.put("home/devices.pem", device_ca);
   }
-  // What it printed.
+  // Returns what init printed.
   std::string run(const std::string& answers = "") {
     std::istringstream in(answers);
     std::ostringstream out;
@@ -82,7 +82,7 @@ TEST_CASE("the shipped configurations lack nothing but remote_host", "[relayd-in
   std::string keyd = slurp(MQTT_RELAY_SHIPPED_CONFIGURATIONS "/keyd.json");
   const std::string user = "\"mqtt-relay\"";
   REQUIRE(has(keyd, user));
-  keyd.replace(keyd.find(user), user.size(), "\"64999\"");  // there is none on this machine
+  keyd.replace(keyd.find(user), user.size(), "\"64999\"");  // this machine has no such user
   const ScratchDir scratch;
   const auto settings = keyd::load_settings(scratch.put("keyd.json", keyd), {});
   CHECK(settings.private_keys_dir.path == "/etc/mqtt-relay/keys");
@@ -201,7 +201,7 @@ TEST_CASE("init: what an operator has set is not replaced, but by force, and the
   Setup setup;
   std::filesystem::copy_file(kShipped, setup.options.config);
   setup.run();
-  CHECK(setup.files() == Names{"device-ca.pem", "relayd.json", "remote-ca.pem"});  // the shipped one is not kept
+  CHECK(setup.files() == Names{"device-ca.pem", "relayd.json", "remote-ca.pem"});  // the shipped file is not kept
   const std::string before = slurp(setup.options.config);
 
   setup.options.remote = "other.example";
@@ -215,7 +215,7 @@ TEST_CASE("init: what an operator has set is not replaced, but by force, and the
   setup.run();
   has(slurp(setup.options.config + ".old"), "other.example");
 
-  // What can't be understood may be somebody's work, too.
+  // A file that can't be parsed may be the operator's work, too.
   setup.options.force = false;
   setup.scratch.put("etc/relayd.json", "{ \"remote_host\": ");
   has(setup.error<common::ConfigError>(), "--force replaces it");
@@ -234,7 +234,7 @@ TEST_CASE("init: another authority's file in the way is not replaced, but by for
   setup.run();
   CHECK(slurp(setup.scratch / "etc/device-ca.pem") == setup.device_ca);
   CHECK(slurp(setup.scratch / "etc/device-ca.pem.old") == setup.remote_ca);
-  // Already where it belongs: nothing to copy.
+  // Already in its place: no copy is needed.
   setup.options.device_ca = setup.scratch / "etc/device-ca.pem";
   setup.run();
   CHECK(slurp(setup.scratch / "etc/device-ca.pem.old") == setup.remote_ca);

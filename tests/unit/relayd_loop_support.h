@@ -1,4 +1,4 @@
-// A loop that serves while a client in a thread of its own blocks on it.
+// A loop that serves a blocking client, which runs in a thread of its own.
 #pragma once
 
 #include <sys/socket.h>
@@ -32,7 +32,7 @@ class Loop {
 
   uv_loop_t* get() { return &loop_; }
 
-  // Serves until `client` has ended; what it throws is thrown here.
+  // Serves until `client` returns; rethrows what it throws.
   void serve(const std::function<void()>& client) {
     std::exception_ptr failure;
     std::thread thread([&] {
@@ -53,7 +53,7 @@ class Loop {
   uv_async_t done_;
 };
 
-// A blocking client. Its waits end, at the latest after the 20 s that only a failing test needs.
+// A blocking client. Each wait ends after 20 s at most; only a failing test takes that long.
 class Client {
  public:
   Client(const sockaddr* address, socklen_t size) : fd_(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -62,7 +62,7 @@ class Client {
     if (connect(fd_.get(), address, size) != 0) throw std::system_error(errno, std::generic_category());
   }
   void send(const std::string& text) { ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL); }
-  // Up to the end of the connection.
+  // Receives until the connection ends.
   std::string receive() {
     std::string all;
     char bytes[4096];

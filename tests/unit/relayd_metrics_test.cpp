@@ -37,7 +37,7 @@ struct Sample {
   }
 };
 
-// The value of each sample by its name with labels. Fails where the text is not Prometheus's format.
+// The value of each sample, by its name with labels. Fails if the text is not in Prometheus's format.
 std::map<std::string, std::string> parsed(const std::string& text) {
   static const std::regex kSample(R"re(([a-z_]+)(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? ([0-9]+))re");
   std::map<std::string, std::string> samples;

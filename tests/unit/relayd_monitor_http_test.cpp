@@ -1,4 +1,4 @@
-// The monitor's HTTP: what a client gets for any head of a request, without a socket.
+// The monitor's HTTP: its answer to any request head, without a socket.
 #include "relayd/monitor/http.h"
 
 #include <stdexcept>
@@ -19,7 +19,7 @@ struct Served {
     asked++;
     return page;
   }};
-  // The answer, whose length is as announced.
+  // Returns the answer, after checking its Content-Length.
   std::string answer(const std::string& head) {
     const std::string text = http.answer(head);
     const size_t body = text.find("\r\n\r\n") + 4;

@@ -46,7 +46,7 @@ struct Served {
     });
     return text;
   }
-  // Turns the loop until another process than `pid` is there.
+  // Turns the loop until the monitor is another process than `pid`.
   int wait_for_another(int pid) {
     while (monitor->status().pid == pid || monitor->status().pid == 0) uv_run(loop.get(), UV_RUN_ONCE);
     return monitor->status().pid;
@@ -113,7 +113,8 @@ TEST_CASE("a monitor that dies has a successor at once, and a scraper that waits
   REQUIRE(served.answer("GET /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 "));
   kill(first, SIGSTOP);
   siginfo_t stopped{};
-  REQUIRE(waitid(P_PID, static_cast<id_t>(first), &stopped, WSTOPPED) == 0);  // all its threads, so none accepts
+  // All its threads have stopped, so none accepts.
+  REQUIRE(waitid(P_PID, static_cast<id_t>(first), &stopped, WSTOPPED) == 0);
   served.loop.serve([&] {
     Client client = served.connect();
     client.send("GET /metrics HTTP/1.1\r\n\r\n");

@@ -57,7 +57,7 @@ TEST_CASE("connections over the limit wait for their turn", "[responder]") {
   server.loop.serve([&] {
     std::vector<Client> clients;
     for (int i = 0; i < 7; i++) clients.push_back(server.connect());
-    for (Client& client : clients) CHECK(client.receive().empty());  // two by two, at their deadlines
+    for (Client& client : clients) CHECK(client.receive().empty());  // two at a time, at their deadlines
   });
   CHECK(server.responder->connections() == 0);
 }

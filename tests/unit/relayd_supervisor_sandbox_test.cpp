@@ -14,7 +14,7 @@
 #include "keyd_support.h"
 #include "tests/unit/catch.h"
 
-#if !defined(MQTT_RELAY_SANITIZED)  // whose runtimes need more than the sandbox leaves
+#if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer's runtime needs more than the sandbox allows
 
 namespace {
 
@@ -56,7 +56,7 @@ TEST_CASE("the supervisor can execute its own programs") {
   const relayd::Programs programs;
   for (const auto* program : {&programs.worker, &programs.inspector, &programs.monitor}) {
     CAPTURE(program->path());
-    // Each refuses to run without what the supervisor hands it: with 1, which is not what execve(2) says.
+    // Without the supervisor's data, each program exits with 1, which a failed execve(2) never gives.
     CHECK(sandboxed([&] {
             close(STDERR_FILENO);
             return error_of_executing(("/proc/self/fd/" + std::to_string(program->file())).c_str());

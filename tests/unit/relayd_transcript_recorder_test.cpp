@@ -1,4 +1,4 @@
-// What relayd records of a handshake is what wolfSSL wants signed, and what keyd's notary accepts.
+// The handshake that relayd records is what wolfSSL wants signed and what keyd's notary accepts.
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/ssl.h>
@@ -32,7 +32,7 @@ struct End {
   std::deque<char> arrived;
   End* peer = nullptr;
   TranscriptRecorder* recorder = nullptr;
-  // At the signature: what was recorded, and what wolfSSL wants signed.
+  // State at the signature: the recording, and what wolfSSL wants signed.
   Bytes recorded, transcript_hash, wolf_input;
 
   static int receive(WOLFSSL*, char* out, int size, void* self) {
@@ -50,7 +50,7 @@ struct End {
   }
 };
 
-// Keeps what there is at the signature, and makes none.
+// Keeps the state at the signature, and makes no signature.
 int sign(WOLFSSL* ssl, const byte* in, word32 size, byte*, word32*, const byte*, word32, void*) {
   auto& end = *static_cast<End*>(wolfSSL_GetIOReadCtx(ssl));
   end.wolf_input.assign(in, in + size);
@@ -64,7 +64,7 @@ int sign(WOLFSSL* ssl, const byte* in, word32 size, byte*, word32*, const byte*,
 struct Options {
   bool tls13 = true, retry = false, record = true;
   std::string suite = {};
-  size_t more_names = 0;  // of both: makes their certificates larger
+  size_t more_names = 0;  // in both certificates, to make them larger
 };
 
 struct World {
@@ -87,7 +87,7 @@ struct World {
     return made;
   }
 
-  // The client as it was when it had to sign.
+  // Returns the client as it was when it had to sign.
   End shake(const Options& options, bool& overflowed) {
     std::string names = "DNS:broker.example";
     for (size_t i = 0; i < options.more_names; i++)

@@ -1,4 +1,4 @@
-// `mqtt-relay verify`: times as operators write them. The rest is tested with the program that is shipped.
+// `mqtt-relay verify`: times as operators write them. Integration tests run the shipped program for the rest.
 #include "relayd/admin/verify.h"
 #include "tests/unit/catch.h"
 

@@ -1,4 +1,4 @@
-// What a sandboxed process can't do, tried by a child that has given it up.
+// What a sandboxed process can't do. A child that has given up the right tries it.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -21,7 +21,7 @@
 
 namespace {
 
-// What tried_after() returns for a child that was killed: more than any errno.
+// tried_after()'s result for a child that was killed: larger than any errno.
 constexpr int killed_by(int signal) { return 1000 + signal; }
 
 // errno of `attempt` in a child that ran `give_up` first; 0: it succeeded. -1: giving up failed.
@@ -101,7 +101,7 @@ TEST_CASE("a sandboxed process executes no program") {
   CHECK(tried_after(no_files, run_true) == EACCES);
 }
 
-#if !defined(MQTT_RELAY_SANITIZED)  // sanitizers need system calls of their own: there is no filter then
+#if !defined(MQTT_RELAY_SANITIZED)  // sanitizers need further system calls, so the filter is off
 
 namespace {
 

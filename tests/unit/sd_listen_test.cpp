@@ -1,4 +1,4 @@
-// Sockets passed by the service manager, taken over by a child that has them where sd_listen_fds(3) says.
+// A child takes over sockets from the service manager; it has them where sd_listen_fds(3) says.
 #include "common/sd_listen.h"
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ void set(const char* name, const std::string& value) {
   else setenv(name, value.c_str(), 1);
 }
 
-// What a child says of what it was passed: `describe`, or the error.
+// A child's description of the sockets it was passed, by `describe`; or the error.
 std::string taken(const Passing& passing, const std::function<std::string(std::vector<PassedSocket>)>& describe) {
   int ends[2];
   REQUIRE(pipe(ends) == 0);

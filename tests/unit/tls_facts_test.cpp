@@ -1,4 +1,4 @@
-// The facts about TLS that stand once in common/tls, beside OpenSSL and the RFC's own example.
+// The facts about TLS in common/tls, compared with OpenSSL and the RFC's own example.
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
@@ -108,7 +108,7 @@ TEST_CASE("a PEM block is found whatever stands around it, and one that is cut o
   CHECK(block->label == "A");
   CHECK_FALSE(next());
   CHECK_FALSE(next());
-  for (size_t size = 0; size < good.size() - 1; size++) {  // the last newline is not missed
+  for (size_t size = 0; size < good.size() - 1; size++) {  // without its last newline, the block is still whole
     size_t from = 0;
     const auto part = tls::next_pem_block(std::string_view(good).substr(0, size), from);
     CHECK((!part || !part->body.data()));

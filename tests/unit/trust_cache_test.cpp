@@ -1,4 +1,4 @@
-// A verdict that is remembered is the one that would be found again.
+// A cached verdict is the one that a new validation would give.
 #include "common/trust/verdict_cache.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/trust_support.h"
@@ -52,7 +52,7 @@ TEST_CASE("trust cache: a verdict ends when the first certificate of the chain, 
   CHECK(accepts(of_long, {lasting, middle}, kNow + 19));
   CHECK(judge(of_long, {lasting, middle}, kNow + 20).refusal->alert == 45);  // certificate_expired
   CHECK(accepts(of_long, {lasting, middle}, kNow - 9));
-  CHECK(!accepts(of_long, {lasting, middle}, kNow - 10));  // a clock that was set back
+  CHECK(!accepts(of_long, {lasting, middle}, kNow - 10));  // a clock that went back
 }
 
 TEST_CASE("trust cache: a verdict ends at the next moment at which any CRL begins or ceases to count") {
@@ -65,7 +65,7 @@ TEST_CASE("trust cache: a verdict ends at the next moment at which any CRL begin
   CHECK(judge(two, {leaf}).from == kNow - 3);
   CHECK(judge(two, {leaf}).until == kNow + 20);
 
-  // A CRL that begins tomorrow revokes tomorrow, also whom the cache knows.
+  // A CRL that becomes valid tomorrow revokes tomorrow, cached chains included.
   Validator three = validator({ca}, {now, later});
   CHECK(judge(three, {leaf}).until == kNow + 10);
   CHECK(accepts(three, {leaf}, kNow + 9));
@@ -98,7 +98,7 @@ TEST_CASE("trust cache: it is bounded, and whoever was not asked for longest lea
   VerdictCache cache(3);
   const auto key_of = [](uint8_t number) {
     VerdictCache::Key key{};
-    key[31] = number;  // the first bytes are alike
+    key[31] = number;  // the first bytes are the same
     return key;
   };
   for (uint8_t i = 1; i <= 3; i++) cache.add(key_of(i), {0, 100});
@@ -109,7 +109,7 @@ TEST_CASE("trust cache: it is bounded, and whoever was not asked for longest lea
   CHECK(!cache.find(key_of(2), 50));
   CHECK(cache.find(key_of(3), 50));
   CHECK(cache.find(key_of(4), 50));
-  CHECK(!cache.find(key_of(4), 100));  // over, and gone
+  CHECK(!cache.find(key_of(4), 100));  // expired and dropped
   CHECK(cache.size() == 2);
   cache.add(key_of(4), {100, 200});
   CHECK(!cache.find(key_of(4), 99));

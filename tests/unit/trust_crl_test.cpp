@@ -1,4 +1,4 @@
-// CRLs as they lie in files: what they mean for each certificate, and what an operator is told.
+// CRLs as files hold them: what they mean for each certificate, and what the operator sees.
 #include <openssl/x509_vfy.h>
 
 #include "common/config.h"
@@ -31,7 +31,7 @@ const Identity& bad() {
   return made;
 }
 
-// What is said of it, one line for each concern.
+// The validator's concerns, one line each.
 std::string told(const Validator& by, int64_t now = kNow) {
   std::string text;
   for (const auto& concern : by.concerns(now)) text += concern.text() + "\n";
@@ -93,7 +93,7 @@ TEST_CASE("trust: of two CRLs of a CA the newer one wins, wherever it stands, an
     says(devices, "is not used: the file holds a newer one");
   }
   for (const auto& lists : {std::vector{current, same_day}, std::vector{same_day, current}}) {
-    Validator devices = validator({ca()}, lists);  // of the same date: the higher number
+    Validator devices = validator({ca()}, lists);  // same date: the higher number is used
     CHECK(!accepts(devices, {good()}));
     CHECK(accepts(devices, {bad()}));
   }

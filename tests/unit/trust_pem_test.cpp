@@ -1,4 +1,4 @@
-// Whatever OpenSSL reads of a PEM file is read, and what can't be is named.
+// The reader accepts every PEM file that OpenSSL reads, and names what it can't read.
 #include "common/trust/pem.h"
 
 #include <openssl/err.h>
@@ -29,7 +29,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text;
 }
 
-// The text with each line changed by `change`, which is told whether it is of the body.
+// Returns the text with each line changed by `change`, whose argument says whether the line is in the body.
 std::string by_line(const std::string& text, const std::function<std::string(const std::string&, bool)>& change) {
   std::istringstream in(text);
   std::string line, out;
@@ -37,7 +37,7 @@ std::string by_line(const std::string& text, const std::function<std::string(con
   return out;
 }
 
-// How many certificates OpenSSL finds, as X509_load_cert_crl_file(3) does; -1: an error.
+// The number of certificates that OpenSSL finds, as in X509_load_cert_crl_file(3); -1: an error.
 int openssl_counts(const std::string& text) {
   const std::unique_ptr<BIO, decltype(&BIO_free_all)> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())),
                                                          BIO_free_all);

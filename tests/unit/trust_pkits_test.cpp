@@ -22,7 +22,7 @@ using trust::Validator;
 
 constexpr char kVectors[] = "/usr/lib/python3/dist-packages/cryptography_vectors/x509/PKITS_data";
 
-// Accepted by the suite, refused by us as by `openssl verify -crl_check -extended_crl`.
+// The suite accepts these; we refuse them, as `openssl verify -crl_check -extended_crl` does.
 const std::map<std::string, std::string> kExceptions = {
     {"ValidcRLIssuerTest30", "4.14.30: the certificate of the CRL's issuer is covered by that CRL alone (a circle)"}};
 

@@ -1,4 +1,4 @@
-// What a validation asks of the system: no file, no system call, and little of a fiber's stack.
+// What a validation needs from the system: no file, no system call, and little of a fiber's stack.
 #include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -40,7 +40,7 @@ int status_of_child(What what) {
 
 }  // namespace
 
-#if !defined(MQTT_RELAY_SANITIZED)  // whose runtimes make system calls, and have larger frames
+#if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer's runtime makes system calls and has larger frames
 
 TEST_CASE("trust: a validation makes no system call") {
   const Identity ca = root("Root", 1), middle = issue(ca, {.subject = cn("Int"), .extensions = kCa}, key("P-256", 2));
@@ -48,11 +48,11 @@ TEST_CASE("trust: a validation makes no system call") {
   Validator devices = validator({ca}, {crl(ca), crl(middle)}, {.revocation = trust::Revocation::chain});
   const auto locked = [&](const auto& what) {
     return status_of_child([&] {
-      mallopt(M_TRIM_THRESHOLD, 64 << 20);  // memory is asked for before
+      mallopt(M_TRIM_THRESHOLD, 64 << 20);  // the memory is allocated beforehand
       mallopt(M_TOP_PAD, 16 << 20);
       mallopt(M_MMAP_THRESHOLD, 32 << 20);
       free(malloc(8 << 20));
-      // read, write, exit and sigreturn are what is left: seccomp(2).
+      // Only read, write, exit and sigreturn are left: seccomp(2).
       return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0 && what();
     });
   };

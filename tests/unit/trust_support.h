@@ -16,7 +16,7 @@ inline trust::Pem pem_of(const std::vector<pki::Identity>& identities, const std
   return pem;
 }
 
-// The CA of most tests.
+// The CA that most tests use.
 inline const pki::Identity& ca() {
   static const pki::Identity made = pki::root("Root", 1);
   return made;

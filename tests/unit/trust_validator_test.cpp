@@ -1,4 +1,4 @@
-// Whom the validator accepts, and what it says of those that it doesn't.
+// Which chains the validator accepts, and what it says about those that it refuses.
 #include "common/trust/validator.h"
 
 #include <openssl/x509_vfy.h>
@@ -194,7 +194,7 @@ TEST_CASE("trust: the remote's certificate must be for the name that was asked f
   REQUIRE(refused.refusal);
   CHECK(refused.refusal->problem == "is for DNS:localhost, not for \"broker.example\"");
   CHECK(judge(address, {server}).refusal->code == X509_V_ERR_IP_ADDRESS_MISMATCH);
-  CHECK(!accepts(right, {device(ca())}));  // and for servers
+  CHECK(!accepts(right, {device(ca())}));  // a device's certificate is not for servers
 }
 
 TEST_CASE("trust: a chain beyond the bounds, or with something that is no certificate, is refused before it costs") {
@@ -216,7 +216,7 @@ TEST_CASE("trust: a chain beyond the bounds, or with something that is no certif
 
 TEST_CASE("trust: a chain that is made to be costly costs little, within bounds that OpenSSL has too") {
   const auto cheaply = [](Validator& by, const std::vector<Identity>& chain, bool accepted) {
-    constexpr double kMost = 1.0;  // seconds of processor time; a fortieth of it was measured
+    constexpr double kMost = 1.0;  // seconds of processor time; 1/40 of it was measured
     const clock_t before = clock();
     CHECK(accepts(by, chain) == accepted);
     CHECK(static_cast<double>(clock() - before) / CLOCKS_PER_SEC < kMost);
@@ -239,7 +239,7 @@ TEST_CASE("trust: a chain that is made to be costly costs little, within bounds 
   std::reverse(deep.begin() + 1, deep.end());
   cheaply(devices, deep, true);
 
-  // The names are those that excluded subtrees are compared with, and match none.
+  // The names are compared with the excluded subtrees, and match none of them.
   std::string constraints = list(std::string(kCa) + "nameConstraints=critical,@nc\n[nc]\n", ".example", 1000);
   for (size_t at = 0; (at = constraints.find("\nDNS.", at)) != std::string::npos; at += 10)
     constraints.insert(at + 1, "excluded;");
