@@ -59,7 +59,7 @@ bool is_closed(const common::Fd& socket) {
 
 }  // namespace
 
-TEST_CASE("acceptor: takes from all its sockets, until it is stopped") {
+TEST_CASE("acceptor: it accepts from all its sockets until it is stopped") {
   Accepting a({}, 2);
   const auto first = a.knock(0), second = a.knock(1);
   while (a.taken.size() < 2) a.turn();
@@ -69,7 +69,7 @@ TEST_CASE("acceptor: takes from all its sockets, until it is stopped") {
   CHECK(connect(late.get(), a.places[0].get(), a.places[0].size) != 0);
 }
 
-TEST_CASE("acceptor: beyond max_connections a connection is closed at once, and when one has gone there is room") {
+TEST_CASE("acceptor: a connection over max_connections is closed at once, and one that ends makes room") {
   Accepting a;
   a.counters.max_connections = 2;
   std::vector<common::Fd> devices;
@@ -86,7 +86,7 @@ TEST_CASE("acceptor: beyond max_connections a connection is closed at once, and 
   CHECK(a.taken.size() == 3);
 }
 
-TEST_CASE("acceptor: beyond worker_max_memory new connections are closed, those that are there stay") {
+TEST_CASE("acceptor: over worker_max_memory new connections are closed and existing ones stay") {
   Accepting a({.max_memory = 1000});
   a.counters.memory = 1000;
   const auto old = a.knock();
@@ -100,7 +100,7 @@ TEST_CASE("acceptor: beyond worker_max_memory new connections are closed, those 
   CHECK(is_closed(late));
 }
 
-TEST_CASE("acceptor: beyond max_conn_rate connections wait in the queue, and none is refused") {
+TEST_CASE("acceptor: over max_conn_rate connections wait in the queue and are not refused") {
   Accepting a({.rate = {5, milliseconds(1000)}});
   std::vector<common::Fd> devices;
   for (int i = 0; i < 7; i++) devices.push_back(a.knock());
@@ -110,7 +110,8 @@ TEST_CASE("acceptor: beyond max_conn_rate connections wait in the queue, and non
   for (const auto& device : devices) CHECK_FALSE(is_closed(device));
 }
 
-TEST_CASE("acceptor: without a descriptor devices are turned away politely, and taken again when there is one") {
+TEST_CASE(
+    "acceptor: without a free descriptor devices are turned away politely, and accepted again once there is one") {
   Accepting a;
   const auto before = a.knock();
   while (a.taken.empty()) a.turn();

@@ -139,7 +139,7 @@ TEST_CASE("dialer: addresses that refuse give way at once, and are tried last af
   CHECK(book.order(loop_time()) == std::vector{listening.address, refusing.address});
 }
 
-TEST_CASE("dialer: behind a silent address the next one is tried, and the silent one is tried last afterwards") {
+TEST_CASE("dialer: after a silent address the next one is tried, and the silent one is tried last afterwards") {
   BlackHole silent;
   Listening listening;
   AddressBook book({silent.address, listening.address});
@@ -204,7 +204,7 @@ TEST_CASE("dialer: no address is a failure, from the loop") {
   CHECK(dial(book).failure.text == "no address is known");
 }
 
-TEST_CASE("dialer: a connection that is of no use gives way to the next address, and is tried last afterwards") {
+TEST_CASE("dialer: an unusable connection gives way to the next address, and its address is tried last afterwards") {
   Listening mute, other;
   AddressBook book({mute.address, other.address});
   Loop loop;
@@ -226,7 +226,7 @@ TEST_CASE("dialer: a connection that is of no use gives way to the next address,
   }
 }
 
-TEST_CASE("dialer: the only address is brought once more where another way of speaking to it is left") {
+TEST_CASE("dialer: the only address is tried once more if there is another way to speak to it") {
   Listening mute;
   AddressBook book({mute.address});
   Loop loop;
@@ -244,7 +244,7 @@ TEST_CASE("dialer: the only address is brought once more where another way of sp
   CHECK(result.failure.text == mute.address.text() + ": says nothing; " + mute.address.text() + ": says nothing still");
 }
 
-TEST_CASE("dialer: when no address is of use, the failure names each, and the budget is one for all of them") {
+TEST_CASE("dialer: when no address is usable, the failure names each, and they share one budget") {
   std::deque<Listening> places(Dialer::kMostConnections + 2);
   std::vector<SocketAddress> addresses;
   for (const auto& place : places) addresses.push_back(place.address);
@@ -305,7 +305,7 @@ struct Exhausted {
 
 }  // namespace
 
-TEST_CASE("dialer: with no local port left it is busy, and no address is tried last for it") {
+TEST_CASE("dialer: without a free local port the failure is busy, and no address is demoted for it") {
   CHECK(in_own_network([] {
     Exhausted place;
     AddressBook book({place.first.address, place.second.address});
@@ -316,7 +316,7 @@ TEST_CASE("dialer: with no local port left it is busy, and no address is tried l
   }));
 }
 
-TEST_CASE("dialer: one that is destroyed calls nobody") {
+TEST_CASE("dialer: a destroyed dialer makes no callback") {
   BlackHole silent;
   AddressBook book({silent.address});
   Loop loop;
@@ -332,7 +332,7 @@ TEST_CASE("address book: families take turns, beginning with the resolver's firs
                                                          "192.0.2.2:1", "[2001:db8::3]:1"});
 }
 
-TEST_CASE("address book: a demoted address comes last for its time, and none is left out") {
+TEST_CASE("address book: a demoted address comes last for its time, and no address is left out") {
   auto book = book_of({"192.0.2.1:1", "192.0.2.2:1"});
   book.demote(*SocketAddress::parse("192.0.2.1:1"), 1000);
   CHECK(texts(book.order(1000)) == std::vector<std::string>{"192.0.2.2:1", "192.0.2.1:1"});
@@ -341,7 +341,7 @@ TEST_CASE("address book: a demoted address comes last for its time, and none is 
   CHECK(texts(book.order(1000)) == std::vector<std::string>{"192.0.2.1:1", "192.0.2.2:1"});
 }
 
-TEST_CASE("address book: another order, or one address more or less, ends no other's demotion") {
+TEST_CASE("address book: a new order, or one address more or less, does not end another address's demotion") {
   auto book = book_of({"192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1"});
   const auto first = *SocketAddress::parse("192.0.2.1:1"), second = *SocketAddress::parse("192.0.2.2:1"),
              third = *SocketAddress::parse("192.0.2.3:1");

@@ -50,7 +50,7 @@ TEST_CASE("first bytes: HTTP, SSH and both versions of the PROXY protocol are na
   CHECK(named(Speaks::proxy, bytes(v2)).find("send-proxy") != std::string::npos);
 }
 
-TEST_CASE("first bytes: what nobody knows is shown in hex, and nothing of it is printed as it is") {
+TEST_CASE("first bytes: unknown bytes are shown in hex, never as they are") {
   CHECK(speaks("\x1b[2J") == Speaks::other);
   CHECK(named(Speaks::other, bytes("\x1b[2J")).find("the bytes 1b5b324a;") != std::string::npos);
   for (int byte = 0; byte < 256; byte++) {

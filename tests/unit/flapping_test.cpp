@@ -47,7 +47,7 @@ TEST_CASE("siphash: the reference vectors") {
   CHECK(hash(15, 9) == 0xa129ca6149be45e5);
 }
 
-TEST_CASE("flapping: so many ends in the window ban the device, for its time") {
+TEST_CASE("flapping: max_count ends in the window ban the device for ban_time") {
   Table t;
   CHECK_FALSE(t.ended("a", 100));
   CHECK_FALSE(t.ended("a", 105));
@@ -58,7 +58,7 @@ TEST_CASE("flapping: so many ends in the window ban the device, for its time") {
   CHECK_FALSE(t.banned("a", 169));
 }
 
-TEST_CASE("flapping: a window begins with its first end, and after it the count begins anew") {
+TEST_CASE("flapping: a window begins with its first end, and the next window counts from zero") {
   Table t;
   t.ended("a", 100);
   t.ended("a", 109);
@@ -67,7 +67,7 @@ TEST_CASE("flapping: a window begins with its first end, and after it the count 
   CHECK(t.ended("a", 119));
 }
 
-TEST_CASE("flapping: a ban is told once, and ends after the ban do not lengthen it") {
+TEST_CASE("flapping: a ban is reported once, and further ends do not lengthen it") {
   Table t;
   for (int i = 0; i < 2; i++) t.ended("a", 100);
   CHECK(t.ended("a", 100));
@@ -86,7 +86,7 @@ TEST_CASE("flapping: another client id, or the same one with another key, is ano
   CHECK_FALSE(t.table.banned(t.table.device("a", other), 100));
 }
 
-TEST_CASE("flapping: workers count together, and a ban outlives the one that gave it") {
+TEST_CASE("flapping: workers count together, and a ban outlives the worker that set it") {
   Table t;
   for (int i = 0; i < 3; i++) {
     const pid_t child = fork();
@@ -115,7 +115,7 @@ TEST_CASE("flapping: ends that come at the same time are all counted") {
   CHECK(bans == 1);
 }
 
-TEST_CASE("flapping: a full table forgets what is oldest, bans last") {
+TEST_CASE("flapping: a full table drops the oldest entries first and bans last") {
   Table t;
   for (int i = 0; i < 3; i++) t.ended("banned", 1000);
   t.ended("old", 1000);
@@ -126,7 +126,7 @@ TEST_CASE("flapping: a full table forgets what is oldest, bans last") {
   CHECK_FALSE(t.ended("old", 1002));  // otherwise this would be its third
 }
 
-TEST_CASE("flapping: what is no table is refused") {
+TEST_CASE("flapping: memory that is not a table is refused") {
   int ends[2];
   REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
   const common::Fd in(ends[0]), out(ends[1]);

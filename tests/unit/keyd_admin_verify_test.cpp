@@ -320,7 +320,7 @@ TEST_CASE("input that is no audit at all is not intact", "[keyd][keyd-admin]") {
   CHECK(verify({"{\"seq\":-1,\"prev\":\"\",\"time\":\"\",\"event\":\"start\"}\n"}).broken->kind == "not-a-line");
 }
 
-TEST_CASE("a_line_longer_than_256_KiB_is_an_error_and_memory_stays_bounded", "[keyd][keyd-admin]") {
+TEST_CASE("a line longer than 256 KiB is an error and memory stays bounded", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   AuditFile longest = AuditFile().run(3);
   std::string line = AuditFile::line(longest.seq, longest.previous, "sign", nlohmann::ordered_json::object());

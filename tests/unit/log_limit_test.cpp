@@ -10,7 +10,7 @@ TEST_CASE("log limit: the first line is written, and ten in one second") {
   CHECK_FALSE(limit.admit(60));
 }
 
-TEST_CASE("log limit: the next line says how many were left out, once") {
+TEST_CASE("log limit: the next line says once how many were suppressed") {
   LogLimit limit;
   for (uint32_t i = 0; i < LogLimit::kMostPerSecond + 7; i++) limit.admit(5000);
   CHECK_FALSE(limit.admit(5999));

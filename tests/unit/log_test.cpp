@@ -76,7 +76,7 @@ bool every_line_is_whole(const std::string& text, std::vector<nlohmann::json>& l
 
 }  // namespace
 
-TEST_CASE("logging never waits for a reader; what is dropped is counted, and said as soon as the log flows again") {
+TEST_CASE("logging never waits for a reader; dropped lines are counted and reported once the log flows again") {
   const auto kind = GENERATE(Kind::pipe, Kind::another_users_pipe, Kind::socket);
   CAPTURE(static_cast<int>(kind));
   if (kind == Kind::another_users_pipe && geteuid() != 0) return;
@@ -107,7 +107,7 @@ TEST_CASE("logging does not change the descriptor for the programs that share it
   CHECK((fcntl(channel.write_end.get(), F_GETFL) & O_NONBLOCK) == 0);
 }
 
-TEST_CASE("a process that ends with a log that nobody reads ends all the same") {
+TEST_CASE("a process whose log has no reader still ends") {
   const Channel channel(Kind::pipe);
   CHECK(in_child(channel, [] {
     write_many();

@@ -42,7 +42,7 @@ TEST_CASE("newest: a later claim supersedes earlier ones, whichever is made firs
   CHECK(t.table.is_newest(device, 200, kNow));
 }
 
-TEST_CASE("newest: nobody without the device's key, and no other client id, supersedes it") {
+TEST_CASE("newest: no client without the device's key, and no other client id, supersedes a connection") {
   Table t;
   const auto device = t.table.device("thermo", kKey);
   t.table.claim(device, 100, kNow);
@@ -77,7 +77,7 @@ TEST_CASE("newest: in a full table the oldest claims are forgotten, and the newe
   CHECK(t.table.is_newest(crowded(92), 1, kNow));
 }
 
-TEST_CASE("newest: a claim from the future supersedes nobody, and is the first that is forgotten") {
+TEST_CASE("newest: a claim from the future supersedes no connection, and is the first to be forgotten") {
   Table t;
   for (uint64_t i = 1; i <= NewestTable::kWays; i++) t.table.claim(crowded(i), UINT64_MAX - i, UINT64_MAX);
   CHECK(t.table.is_newest(crowded(1), 100, kNow));
@@ -106,7 +106,7 @@ TEST_CASE("newest: workers that claim at the same time never make the newest con
   CHECK(refused == 0);
 }
 
-TEST_CASE("newest: what is no table is refused") {
+TEST_CASE("newest: memory that is not a table is refused") {
   const common::Fd small(memfd_create("small", MFD_CLOEXEC));
   CHECK_THROWS_AS(NewestTable(small.get()), std::system_error);
 }

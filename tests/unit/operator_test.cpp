@@ -46,7 +46,7 @@ TEST_CASE("check's JSON is one object, in which each check names its daemon") {
   CHECK(all.at("checks")[2].at("daemon") == "relayd");
 }
 
-TEST_CASE("a half's checks reach the other half as they are, names of files that are not UTF-8 as well") {
+TEST_CASE("one half's checks reach the other half unchanged, file names that are not UTF-8 included") {
   const std::vector<Check> sent{{.result = Result::error,
                                  .found = "1 of \xff\xfe.pem",
                                  .fix = "rename it",
@@ -67,7 +67,7 @@ TEST_CASE("a half's checks reach the other half as they are, names of files that
   CHECK_THROWS(unpacked(""));
 }
 
-TEST_CASE("the nearest command is the one that takes the fewest edits, and none is near a strange word") {
+TEST_CASE("the nearest command takes the fewest edits, and a strange word has no near command") {
   const std::vector<std::string> commands{"init", "check", "verify", "status", "keys", "reload", "disconnect", "audit"};
   CHECK(nearest("chekc", commands) == "check");
   CHECK(nearest("statsu", commands) == "status");

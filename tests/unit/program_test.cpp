@@ -42,7 +42,7 @@ struct Ended {
 
 }  // namespace
 
-TEST_CASE("what was told to a program can't be changed", "[program]") {
+TEST_CASE("data handed to a program can't be changed", "[program]") {
   const common::Fd told = common::sealed(std::string("a\0b", 3));
   CHECK(common::read_sealed(told.get()) == std::string("a\0b", 3));
   CHECK(common::read_sealed(told.get()) == std::string("a\0b", 3));  // readable by every process that inherits it
@@ -53,7 +53,7 @@ TEST_CASE("what was told to a program can't be changed", "[program]") {
 
 #if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer's runtime needs more than this sandbox allows
 
-TEST_CASE("in the sandbox that is for it, a program is executed, and no other one", "[program]") {
+TEST_CASE("the sandbox for a program can execute that program and no other", "[program]") {
   const common::Fd yes = program("/bin/true"), other = program("/bin/false");
   REQUIRE((yes && other));
   CHECK(in_a_child([&] {
@@ -65,7 +65,7 @@ TEST_CASE("in the sandbox that is for it, a program is executed, and no other on
         }).status == 7);
 }
 
-TEST_CASE("in the sandbox for a program, nothing is executed by its path", "[program]") {
+TEST_CASE("the sandbox for a program can execute no file by its path", "[program]") {
   const common::Fd yes = program("/bin/true");
   const auto ended = in_a_child([&] {
     char* const arguments[] = {const_cast<char*>("true"), nullptr};
@@ -74,7 +74,7 @@ TEST_CASE("in the sandbox for a program, nothing is executed by its path", "[pro
   CHECK(ended.signal == SIGSYS);
 }
 
-TEST_CASE("in the sandbox for a program, no file is read but libraries", "[program]") {
+TEST_CASE("the sandbox for a program can read libraries only", "[program]") {
   const common::Fd yes = program("/bin/true");
   for (const char* path : {"/etc/passwd", "/proc/self/maps", "/bin/true", "/etc/ld.so.cache"}) {
     INFO(path);

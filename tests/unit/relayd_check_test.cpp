@@ -27,7 +27,7 @@ bool has(const std::vector<std::string>& details, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("check of relayd: a certificate's dates are told before they are over", "[relayd-check]") {
+TEST_CASE("check of relayd: a certificate that will expire soon is reported", "[relayd-check]") {
   Files files;
   const auto& [name, der, from, until] = files.facts;
   REQUIRE(from < until);

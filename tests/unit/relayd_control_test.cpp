@@ -102,7 +102,7 @@ std::string error_of(const std::function<void()>& attempt) {
 
 }  // namespace
 
-TEST_CASE("the status has what the supervisor knows of its workers and its monitor", "[control]") {
+TEST_CASE("the status has all that the supervisor knows of its workers and its monitor", "[control]") {
   Supervised test;
   Counters ended{};
   ended.accepted = 10;
@@ -199,7 +199,7 @@ TEST_CASE("disconnect takes every client id that a session can have", "[control]
   CHECK_THROWS_WITH(test.ask({{"command", "disconnect"}, {"client_id", "nobody"}}), "ended 2 sessions");
 }
 
-TEST_CASE("a request that is no command is answered with the commands there are", "[control]") {
+TEST_CASE("an unknown command is answered with the list of commands", "[control]") {
   Supervised test;
   for (const char* request : {"\n", "status\n", "{}\n", "[]\n", "{\"command\":7}\n", "{\"command\":\"stop\"}\n",
                               "{\"command\":\"disconnect\"}\n", "{\"command\":\"disconnect\",\"client_id\":7}\n",
@@ -233,7 +233,7 @@ TEST_CASE("only root and relayd's user may ask", "[control]") {
   CHECK(test.reloads == 0);
 }
 
-TEST_CASE("a dead relayd's socket file is replaced; a living one's is not, nor is a file that is no socket",
+TEST_CASE("a dead relayd's socket file is replaced; a living one's is not, nor is a file that is not a socket",
           "[control]") {
   Supervised test;
   const auto start = [&](const std::string& path) {

@@ -90,7 +90,7 @@ TEST_CASE("a plan that is cut anywhere, or has a byte too many, is refused") {
   CHECK_NOTHROW(Plan::from_memfd(memfd_with(whole).get()));
 }
 
-TEST_CASE("a count that the bytes can't hold makes nothing large") {
+TEST_CASE("a count larger than its bytes is refused without a large allocation") {
   const std::string huge("\xff\xff\xff\xff", 4);
   CHECK_THROWS_AS(relayd::from_archive<std::string>(huge), BadArchive);
   CHECK_THROWS_AS(relayd::from_archive<std::vector<uint64_t>>(huge), BadArchive);

@@ -68,7 +68,7 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("the shipped configurations lack nothing but remote_host", "[relayd-init]") {
+TEST_CASE("the shipped configurations lack only remote_host", "[relayd-init]") {
   const std::string text = slurp(kShipped);
   const Config config = parse_config(text, kShipped, {}, RemoteHost::may_be_missing);
   CHECK(config.remote_endpoint.host.empty());
@@ -197,7 +197,7 @@ TEST_CASE("init: on a terminal it asks, and asks again", "[relayd-init]") {
   CHECK(left.files().empty());
 }
 
-TEST_CASE("init: what an operator has set is not replaced, but by force, and then kept", "[relayd-init]") {
+TEST_CASE("init: an operator's settings are replaced only with --force, and then kept in a copy", "[relayd-init]") {
   Setup setup;
   std::filesystem::copy_file(kShipped, setup.options.config);
   setup.run();
@@ -225,7 +225,7 @@ TEST_CASE("init: what an operator has set is not replaced, but by force, and the
   has(slurp(setup.options.config + ".old"), "// mine");
 }
 
-TEST_CASE("init: another authority's file in the way is not replaced, but by force, and then kept", "[relayd-init]") {
+TEST_CASE("init: another authority's file is replaced only with --force, and then kept in a copy", "[relayd-init]") {
   Setup setup;
   setup.scratch.put("etc/device-ca.pem", setup.remote_ca);
   has(setup.error<common::ConfigError>(), "etc/device-ca.pem: there is another one; --force");

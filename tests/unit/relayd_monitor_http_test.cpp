@@ -69,7 +69,7 @@ TEST_CASE("a request that is not for metrics is refused by its name, and relayd 
   CHECK(served.asked == 0);
 }
 
-TEST_CASE("what is no HTTP is refused, whatever its bytes are", "[monitor]") {
+TEST_CASE("bytes that are not HTTP are refused", "[monitor]") {
   Served served;
   CHECK(served.answer("GET /metrics\r\n\r\n").ends_with("\r\n\r\nthis is no HTTP/1.1 request\n"));
   for (const std::string head :
@@ -81,7 +81,7 @@ TEST_CASE("what is no HTTP is refused, whatever its bytes are", "[monitor]") {
   CHECK(served.asked == 0);
 }
 
-TEST_CASE("a range is ignored, as the page is another one each time, and nobody waits for 100 Continue", "[monitor]") {
+TEST_CASE("a range is ignored because the page changes each time, and no client waits for 100 Continue", "[monitor]") {
   Served served;
   for (const char* header : {"Range: bytes=0-3", "Range: bytes=9999-", "Expect: 100-continue"}) {
     const std::string answer = served.answer(std::string("GET /metrics HTTP/1.1\r\n") + header + "\r\n\r\n");
@@ -115,7 +115,7 @@ TEST_CASE("the largest head is answered, and one that fills its room with header
   CHECK(served.status(path + " HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
 }
 
-TEST_CASE("a head of which only a part came is no reason to wait for more", "[monitor]") {
+TEST_CASE("an incomplete head gets an error or no answer, never the page", "[monitor]") {
   Served served;
   const std::string whole = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
   for (size_t size = 0; size < whole.size(); size++) {
@@ -125,7 +125,7 @@ TEST_CASE("a head of which only a part came is no reason to wait for more", "[mo
   CHECK(served.asked == 0);
 }
 
-TEST_CASE("while relayd is busy or memory is short, a scraper is told so", "[monitor]") {
+TEST_CASE("while relayd is busy or memory is short, a scraper gets an error", "[monitor]") {
   Served served;
   served.page.reset();
   const std::string answer = served.answer("GET /metrics HTTP/1.1\r\n\r\n");
@@ -137,7 +137,7 @@ TEST_CASE("while relayd is busy or memory is short, a scraper is told so", "[mon
   CHECK(failed.find("secret") == std::string::npos);
 }
 
-TEST_CASE("a head that is too long has an answer of its own", "[monitor]") {
+TEST_CASE("a head that is too long gets its own answer", "[monitor]") {
   const std::string answer = Http::too_long();
   CHECK(answer.starts_with("HTTP/1.1 431 "));
   CHECK(answer.size() - answer.find("at most") == 15);

@@ -107,7 +107,7 @@ TEST_CASE("connections that come and go leave nothing behind in the monitor", "[
   });
 }
 
-TEST_CASE("a monitor that dies has a successor at once, and a scraper that waits is served by it", "[monitor]") {
+TEST_CASE("a monitor that dies has a successor at once, which serves the waiting scraper", "[monitor]") {
   Served served;
   const int first = served.monitor->status().pid;
   REQUIRE(served.answer("GET /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 "));
@@ -126,7 +126,7 @@ TEST_CASE("a monitor that dies has a successor at once, and a scraper that waits
   CHECK(served.monitor->status().state == std::string("serving"));
 }
 
-TEST_CASE("a monitor that dies again and again is started again after longer and longer pauses", "[monitor]") {
+TEST_CASE("a monitor that keeps dying is restarted after longer and longer pauses", "[monitor]") {
   Served served;
   int pid = served.monitor->status().pid;
   kill(pid, SIGKILL);

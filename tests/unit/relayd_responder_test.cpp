@@ -37,7 +37,8 @@ struct SlowServer {
 
 }  // namespace
 
-TEST_CASE("a peer that asks nothing, or half a question, or gets no answer is closed at the deadline", "[responder]") {
+TEST_CASE("a peer that sends no question or half a question or gets no answer is closed at the deadline",
+          "[responder]") {
   SlowServer server({.deadline = common::Milliseconds(50), .answer = common::Milliseconds(50)});
   server.loop.serve([&] {
     Client silent = server.connect(), half = server.connect(), whole = server.connect();

@@ -87,7 +87,7 @@ TEST_CASE("the supervisor makes and removes its control socket") {
         }) == 0);
 }
 
-TEST_CASE("what the supervisor's starter left open is not its children's") {
+TEST_CASE("the supervisor's children do not inherit descriptors that its starter left open") {
   const common::Fd left_open(open("/dev/null", O_RDONLY));
   REQUIRE(left_open);
   CHECK(sandboxed([&] { return fcntl(left_open.get(), F_GETFD) == FD_CLOEXEC ? 0 : 1; }) == 0);

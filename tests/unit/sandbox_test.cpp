@@ -62,7 +62,7 @@ TEST_CASE("a sandboxed process can open and create no file") {
   CHECK(tried_after(no_files, make_file) == EACCES);
 }
 
-TEST_CASE("a sandboxed process can read what it was left and no more") {
+TEST_CASE("a sandboxed process can read only the files that it was left") {
   const auto but_proc = [] {
     common::harden_process();
     const common::Fd proc(open("/proc", O_PATH | O_CLOEXEC));
@@ -90,7 +90,7 @@ TEST_CASE("a sandboxed process that may append to a file can't read it") {
   std::filesystem::remove_all(name);
 }
 
-TEST_CASE("a sandboxed process signals nobody outside") {
+TEST_CASE("a sandboxed process can't signal a process outside") {
   const auto signal_parent = [] { return static_cast<long>(kill(getppid(), 0)); };
   CHECK(tried_after(nothing, signal_parent) == 0);
   CHECK(tried_after(no_files, signal_parent) == EPERM);

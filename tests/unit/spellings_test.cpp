@@ -37,7 +37,7 @@ TEST_CASE("spellings: both Unicode forms of a name lead to each other") {
   }
 }
 
-TEST_CASE("spellings: the order of marks and what has no single other case make no difference") {
+TEST_CASE("spellings: the order of marks, and characters without a single other case, make no difference") {
   CHECK(composed("a\u0302\u0323") == "\u1ead");
   CHECK(composed("a\u0323\u0302") == "\u1ead");
   CHECK(folded("a\u0302\u0323") == folded("\u1eac"));
@@ -60,7 +60,7 @@ TEST_CASE("spellings: lower case, upper case and a capital letter are tried") {
   CHECK(lower("Z\u00c4HLER \u017d\u0100\u0391\u0414\u0401") == "z\u00e4hler \u017e\u0101\u03b1\u0434\u0451");
 }
 
-TEST_CASE("spellings: what is not UTF-8 keeps its bytes") {
+TEST_CASE("spellings: bytes that are not UTF-8 are kept") {
   const std::string odd = "a\xff\xc3(\xe4\xb8";
   CHECK(composed(odd) == odd);
   CHECK(decomposed(odd) == odd);

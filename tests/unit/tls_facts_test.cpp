@@ -88,7 +88,7 @@ TEST_CASE("every signature scheme has a name, a family and a hash, and a number 
   CHECK(std::size(tls::kSchemes) == 10);
 }
 
-TEST_CASE("a PEM block is found whatever stands around it, and one that is cut off says so", "[tls]") {
+TEST_CASE("a PEM block is found whatever surrounds it, and a block that is cut off says so", "[tls]") {
   const std::string good = "-----BEGIN A-----\nAAAA\n-----END A-----\n", cut = "-----BEGIN B-----\nAAAA\n";
   const std::string text =
       "hello\n" + cut + good + "-----BEGIN " + std::string(65, 'x') + "-----\n" + good + "-----BEGIN";

@@ -5,7 +5,7 @@
 using relayd::TokenBucket;
 using std::chrono::milliseconds;
 
-TEST_CASE("token bucket: one period's worth may go at once, then its taker waits for each") {
+TEST_CASE("token bucket: one period's worth may go at once, then each token needs a wait") {
   TokenBucket bucket({10, milliseconds(1000)});
   for (int i = 0; i < 10; i++) {
     CHECK(bucket.wait_for_one(5000) == 0);

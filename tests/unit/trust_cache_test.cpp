@@ -18,7 +18,7 @@ Identity device(const Identity& by, int64_t from, int64_t until, const std::stri
 
 }  // namespace
 
-TEST_CASE("trust cache: the same chain is validated once, and what it answers is the same") {
+TEST_CASE("trust cache: the same chain is validated once, and the cached answer is the same") {
   Validator devices = validator({root("Root", 1)});
   const Identity leaf = device(root("Root", 1), kNow - kDay, kNow + kDay);
   const auto first = judge(devices, {leaf}), second = judge(devices, {leaf}, kNow + 5);
@@ -55,7 +55,7 @@ TEST_CASE("trust cache: a verdict ends when the first certificate of the chain, 
   CHECK(!accepts(of_long, {lasting, middle}, kNow - 10));  // a clock that went back
 }
 
-TEST_CASE("trust cache: a verdict ends at the next moment at which any CRL begins or ceases to count") {
+TEST_CASE("trust cache: a verdict ends at the next moment at which any CRL becomes valid or expires") {
   const Identity ca = root("Root", 1), other = root("Other", 2), leaf = device(ca, kNow - kDay, kNow + 90 * kDay);
   const Crl now = crl(ca, {.until = kNow + 30}), later = crl(ca, {.revoked = {leaf}, .from = kNow + 10, .number = 2});
   const Crl foreign = crl(other, {.from = kNow - 3, .until = kNow + 20});
@@ -94,7 +94,7 @@ TEST_CASE("trust cache: a refusal is not remembered") {
   CHECK(accepts(devices, {early}, kNow + 1));
 }
 
-TEST_CASE("trust cache: it is bounded, and whoever was not asked for longest leaves") {
+TEST_CASE("trust cache: it is bounded and drops the least recently used entry") {
   VerdictCache cache(3);
   const auto key_of = [](uint8_t number) {
     VerdictCache::Key key{};

@@ -46,7 +46,7 @@ bool says(const Validator& by, const std::string& words, int64_t now = kNow) {
 
 }  // namespace
 
-TEST_CASE("trust: a revoked device is refused and told so, another is not") {
+TEST_CASE("trust: a revoked device is refused with the alert that says so, and another is accepted") {
   Validator devices = validator({ca()}, {crl(ca(), {.revoked = {bad()}})});
   CHECK(accepts(devices, {good()}));
   const auto refused = judge(devices, {bad()});
@@ -56,7 +56,7 @@ TEST_CASE("trust: a revoked device is refused and told so, another is not") {
   CHECK(told(devices).empty());
 }
 
-TEST_CASE("trust: a CRL that has run out or has not begun refuses its CA's devices only, until the time is right") {
+TEST_CASE("trust: a CRL that expired or is not valid yet refuses only its own CA's devices, until the time is right") {
   const Identity foreign = device(other_ca(), "foreign");
   Validator devices =
       validator({ca(), other_ca()}, {crl(ca(), {.from = kNow - 9 * kDay, .until = kNow - 60}), crl(other_ca())});
@@ -82,7 +82,7 @@ TEST_CASE("trust: a CRL without nextUpdate counts") {
   says(devices, "has no nextUpdate");
 }
 
-TEST_CASE("trust: of two CRLs of a CA the newer one wins, wherever it stands, and the older one is named") {
+TEST_CASE("trust: of two CRLs of a CA the newer one is used, wherever it is in the file, and the older one is named") {
   const Crl old = crl(ca(), {.from = kNow - 9 * kDay, .number = 4}),
             current = crl(ca(), {.revoked = {bad()}, .number = 5});
   const Crl same_day = crl(ca(), {.revoked = {good()}, .number = 6});
@@ -99,7 +99,7 @@ TEST_CASE("trust: of two CRLs of a CA the newer one wins, wherever it stands, an
   }
 }
 
-TEST_CASE("trust: a CRL of a CA that has gone, or that devices send, stops nobody") {
+TEST_CASE("trust: a CRL of a CA that is gone, or that devices send, refuses no device") {
   const Identity sub = issue(ca(), {.subject = cn("Sub"), .extensions = kCa}, key("P-256", 3));
   const Identity below = device(sub, "below"), revoked = device(sub, "revoked");
   Validator devices = validator({ca()}, {crl(ca()), crl(other_ca()), crl(sub, {.revoked = {revoked}})});
@@ -109,7 +109,7 @@ TEST_CASE("trust: a CRL of a CA that has gone, or that devices send, stops nobod
   says(devices, "the CRL of \"CN=Other\" is of a CA that is not in /ca.pem");
 }
 
-TEST_CASE("trust: a CA without a CRL in the file has its devices refused, and both are said") {
+TEST_CASE("trust: the devices of a CA without a CRL in the file are refused, and a concern names the CA") {
   Validator devices = validator({ca(), other_ca()}, {crl(ca())});
   const auto refused = judge(devices, {device(other_ca(), "foreign")});
   REQUIRE(refused.refusal);
@@ -130,13 +130,13 @@ TEST_CASE(
   says(unknown, "has an unknown critical extension, 1.3.6.1.4.1.99999.1");
 }
 
-TEST_CASE("trust: a CRL that its CA did not sign refuses, and is named") {
+TEST_CASE("trust: a CRL that its CA did not sign causes refusals, and is named") {
   Validator devices = validator({ca()}, {crl(ca(), {.signing = {.broken = true}})});
   CHECK(!accepts(devices, {good()}));
   says(devices, "is not signed by the key of that CA");
 }
 
-TEST_CASE("trust: CRLs are asked about the leaf, or about the whole chain where that is set") {
+TEST_CASE("trust: CRLs are checked for the leaf, or for the whole chain if so configured") {
   const Identity sub = issue(ca(), {.subject = cn("Sub"), .extensions = kCa}, key("P-256", 3));
   const std::vector<Identity> chain{device(sub, "below"), sub};
   const std::vector<Crl> lists{crl(ca(), {.revoked = {sub}}), crl(sub)};
@@ -150,7 +150,8 @@ TEST_CASE("trust: CRLs are asked about the leaf, or about the whole chain where 
 }
 
 TEST_CASE(
-    "trust: CAs that have run out, have not begun, are too small or end nowhere are named, and the others serve") {
+    "trust: CAs that expired, are not valid yet, have too small a key or lead to no root are named, and the others are "
+    "used") {
   const auto at = [](const std::string& name, int number, int64_t from, int64_t until) {
     return self_signed({.subject = cn(name), .extensions = kCa, .from = from, .until = until}, key("P-256", number));
   };

@@ -80,7 +80,7 @@ std::string trusted_certificate() {
 
 }  // namespace
 
-TEST_CASE("trust pem: every layout that OpenSSL reads is read") {
+TEST_CASE("trust pem: every layout that OpenSSL reads is accepted") {
   const std::string text = ca().pem();
   const auto body = [](const std::string& prefix, const std::string& suffix) {
     return [=](const std::string& line, bool inside) { return inside ? prefix + line + suffix : line; };
@@ -111,7 +111,7 @@ TEST_CASE("trust pem: every layout that OpenSSL reads is read") {
   CHECK(trust::certificates_in({"f", trusted_certificate()}).front() == ca().der());
 }
 
-TEST_CASE("trust pem: what is no PEM is named for what it is") {
+TEST_CASE("trust pem: a file that is not PEM is named for what it is") {
   std::string utf16 = "\xff\xfe";
   for (const char c : ca().pem()) utf16 += {c, '\0'};
   const Der der = ca().der(), list = pki::der(pki::crl(ca()));
@@ -136,7 +136,8 @@ TEST_CASE("trust pem: what is no PEM is named for what it is") {
   OPENSSL_free(bytes);
 }
 
-TEST_CASE("trust pem: a cut, damaged or foreign block is named with its line, and a trust file's others serve") {
+TEST_CASE(
+    "trust pem: a cut, damaged or foreign block is named with its line, and a trust file's other blocks are used") {
   const std::string first = ca().pem(), last = pki::root("Last", 2).pem();
   const auto lines = static_cast<size_t>(std::count(first.begin(), first.end(), '\n'));
   const std::string cut = first.substr(0, first.size() / 2) + "\n";

@@ -61,7 +61,7 @@ TEST_CASE("trust: a validation makes no system call") {
   CHECK(locked([&] { return getppid() > 0; }) == 1000 + SIGKILL);
 }
 
-TEST_CASE("trust: a sandboxed worker makes a validator and validates with it") {
+TEST_CASE("trust: a sandboxed worker can make a validator and validate with it") {
   const Identity ca = root("Root", 1);
   const std::vector<Identity> chain{device(ca)};
   CHECK(status_of_child([&] {

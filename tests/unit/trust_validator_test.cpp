@@ -45,7 +45,7 @@ TEST_CASE("trust: a device that a CA of the trust file issued is accepted, anoth
         "certificate 0 (\"CN=dev1\") was issued by \"CN=Other\", which is not in /ca.pem and was not sent");
 }
 
-TEST_CASE("trust: the order of what is sent, extras and the root itself make no difference") {
+TEST_CASE("trust: the order of the sent certificates, extra ones and the root itself make no difference") {
   Validator devices = validator({ca()});
   const Identity first = sub(ca(), "First", 2), second = sub(first, "Second", 3), leaf = device(second);
   const Identity unrelated = root("Unrelated", 4);
@@ -59,7 +59,7 @@ TEST_CASE("trust: the order of what is sent, extras and the root itself make no 
   CHECK(!accepts(devices, {leaf, first}));
 }
 
-TEST_CASE("trust: cross-signatures of the root that nobody needs do no harm") {
+TEST_CASE("trust: unneeded cross-signatures of the root do no harm") {
   const Identity a = root("A", 1), b = root("B", 2);
   const Identity cross = issue(b, {.subject = cn("A"), .extensions = kCa}, a.key);
   const Identity middle = sub(a, "Int of A", 3), leaf = device(middle);
@@ -69,7 +69,7 @@ TEST_CASE("trust: cross-signatures of the root that nobody needs do no harm") {
   CHECK(!accepts(trusts_b, {leaf, middle}));
 }
 
-TEST_CASE("trust: nothing that one device sends is remembered for another") {
+TEST_CASE("trust: an intermediate that one device sends is not used for another") {
   Validator devices = validator({ca()});
   const Identity middle = sub(ca(), "Int", 2), leaf = device(middle);
   REQUIRE(accepts(devices, {leaf, middle}));
@@ -78,7 +78,7 @@ TEST_CASE("trust: nothing that one device sends is remembered for another") {
   CHECK(!accepts(devices, {device(middle, {.subject = cn("dev2")})}));
 }
 
-TEST_CASE("trust: an intermediate's extended key usage and name constraints hold for all below it") {
+TEST_CASE("trust: an intermediate's extended key usage and name constraints hold for every certificate below it") {
   Validator devices = validator({ca()});
   const Identity servers_only = sub(ca(), "Servers", 2, std::string(kCa) + "extendedKeyUsage=serverAuth\n");
   const auto wrong = judge(devices, {device(servers_only), servers_only});
@@ -151,7 +151,7 @@ TEST_CASE("trust: a leaf whose key TLS can't use here is refused by certificate,
     CHECK(accepts(devices, {issue(ca(), {.subject = cn("dev1")}, key(kind))}));
 }
 
-TEST_CASE("trust: depth counts what lies between leaf and root") {
+TEST_CASE("trust: depth counts the certificates between leaf and root") {
   std::vector<Identity> chain{ca()};
   for (int i = 1; i <= 11; i++) chain.push_back(sub(chain.back(), "Level " + std::to_string(i), 20 + i));
   const auto below = [&](int intermediates) {
@@ -182,7 +182,7 @@ TEST_CASE("trust: an intermediate in the trust file ends a chain only with parti
   CHECK(accepts(partial, {leaf}));
 }
 
-TEST_CASE("trust: the remote's certificate must be for the name that was asked for, and a mismatch names both") {
+TEST_CASE("trust: the remote's certificate must be for the configured name, and a mismatch names both") {
   const Identity server = issue(ca(), {.subject = cn("x"), .extensions = kServer}, key("P-256", 9));
   Validator right = validator({ca()}, {}, {.purpose = Purpose::remote, .name = "localhost"});
   Validator dotted = validator({ca()}, {}, {.purpose = Purpose::remote, .name = "LocalHost."});
@@ -197,7 +197,8 @@ TEST_CASE("trust: the remote's certificate must be for the name that was asked f
   CHECK(!accepts(right, {device(ca())}));  // a device's certificate is not for servers
 }
 
-TEST_CASE("trust: a chain beyond the bounds, or with something that is no certificate, is refused before it costs") {
+TEST_CASE(
+    "trust: a chain over the bounds, or with bytes that are not a certificate, is refused before any costly work") {
   Validator devices = validator({ca()});
   std::vector<Identity> many(33, device(ca()));
   CHECK(judge(devices, many).refusal->problem.find("33 certificates") != std::string::npos);
@@ -214,7 +215,7 @@ TEST_CASE("trust: a chain beyond the bounds, or with something that is no certif
   CHECK(judged({trailing}).refusal->position == 0);
 }
 
-TEST_CASE("trust: a chain that is made to be costly costs little, within bounds that OpenSSL has too") {
+TEST_CASE("trust: a chain built to be costly stays cheap within the same bounds as OpenSSL's") {
   const auto cheaply = [](Validator& by, const std::vector<Identity>& chain, bool accepted) {
     constexpr double kMost = 1.0;  // seconds of processor time; 1/40 of it was measured
     const clock_t before = clock();
