@@ -54,7 +54,7 @@ Program::Program(const std::string& name) {
     if (file_ && faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return;
     tried += (tried.empty() ? "" : "; ") + path + ": " + strerror(errno);
   }
-  throw std::runtime_error("can't execute " + name + ": " + tried + "; install mqtt-relay anew");
+  throw std::runtime_error("can't execute " + name + ": " + tried + "; reinstall mqtt-relay");
 }
 
 std::string Program::execute(int file, const char* name) {

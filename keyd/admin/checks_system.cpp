@@ -74,7 +74,7 @@ Check check_bind_remote(const CheckContext& context) {
             "put there the CAs that issue the certificate of " + bind->remote_host + ", PEM, readable to " +
                 service_user(context) + ": `chmod a+r " + quoted(file) + "`"};
   if (!context.notary_problem.empty())
-    return {Result::error, context.notary_problem, "`mqtt-keyd --version`, and install mqtt-relay anew"};
+    return {Result::error, context.notary_problem, "`mqtt-keyd --version`, and reinstall mqtt-relay"};
   return {Result::ok, "devices' keys sign for " + bind->remote_host + " only, by the authorities of " + file};
 }
 

@@ -96,7 +96,7 @@ void say(const std::string& problem) {
   try {
     die_with(guardian);
     const std::string why = common::Program::execute(kProgram, kNotaryProgram);
-    say("can't execute " + path + ": " + why + "; install mqtt-relay anew");
+    say("can't execute " + path + ": " + why + "; reinstall mqtt-relay");
   } catch (const std::exception& error) {
     log::error("keyd-notary fails", {{"cause", error.what()}});
   }
@@ -149,7 +149,7 @@ void wait_for_first_word(int socket, const std::string& path) {
   if (events <= 0) throw std::runtime_error(path + " says nothing for " + std::to_string(kFirstWordMs / 1000) + " s");
   if (recv(socket, &word, sizeof word, 0) != sizeof word) throw std::runtime_error(path + " can't be started");
   word.problem[sizeof word.problem - 1] = '\0';
-  if (word.job != 0) throw std::runtime_error(path + " is of another version; install mqtt-relay anew");
+  if (word.job != 0) throw std::runtime_error(path + " is of another version; reinstall mqtt-relay");
   if (word.transcript_hash != 0) throw common::ConfigError(word.problem);
   if (word.problem[0] != '\0') throw std::runtime_error(word.problem);
 }

@@ -62,8 +62,7 @@ void await(pid_t pid) {
 
 void become_keyd_half(const std::vector<std::string>& words) {
   const common::Program program(kProgram);
-  throw std::runtime_error("can't execute " + program.path() + ": " + program.become(words) +
-                           "; install mqtt-relay anew");
+  throw std::runtime_error("can't execute " + program.path() + ": " + program.become(words) + "; reinstall mqtt-relay");
 }
 
 std::vector<common::Check> checks_of_keyd(const std::string& config, const std::string& listener_certificate) try {
@@ -81,7 +80,7 @@ std::vector<common::Check> checks_of_keyd(const std::string& config, const std::
 } catch (const std::exception& error) {
   return {{.result = common::Result::error,
            .found = std::string(kProgram) + ", which checks keyd: " + error.what(),
-           .fix = "install mqtt-relay anew, if that does not say what to do",
+           .fix = "reinstall mqtt-relay, if that does not say what to do",
            .name = "program"}};
 }
 

@@ -234,7 +234,7 @@ TEST_CASE("if the part of check for one daemon is missing, check reports the rem
   CHECK(gateway.check({"--json"}).status.code == 1);
   const Json program = check_named(gateway.last, "program", "keyd");
   CHECK(has(program.at("found"), "can't execute mqtt-relay-keys"));
-  CHECK(has(program.at("fix"), "install mqtt-relay anew"));
+  CHECK(has(program.at("fix"), "reinstall mqtt-relay"));
   CHECK(check_named(gateway.last, "configuration", "relayd").at("result") == "ok");
   const auto keys = run(gateway.world.relay().operator_command({"keys"}));
   CHECK(keys.status.code == 1);

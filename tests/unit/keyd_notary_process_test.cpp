@@ -214,7 +214,7 @@ TEST_CASE("a program that is not there is an error that names where it should be
     FAIL("it is there");
   } catch (const std::runtime_error& error) {
     INFO(error.what());
-    for (const char* part : {"/../libexec/mqtt-relay/mqtt-keyd-nobody: No such file", "install mqtt-relay anew"})
+    for (const char* part : {"/../libexec/mqtt-relay/mqtt-keyd-nobody: No such file", "reinstall mqtt-relay"})
       CHECK(std::string(error.what()).find(part) != std::string::npos);
   }
 }
