@@ -1,5 +1,5 @@
-// For every shape, `openssl verify`, `mqtt-relay verify` and real handshakes in TLS 1.2 and 1.3 are of one opinion, but
-// for the differences in this file, each with its reason.
+// For every shape `openssl verify`, `mqtt-relay verify` and real handshakes in TLS 1.2 and 1.3 agree, except for the
+// differences listed in this file with their reasons.
 #include <algorithm>
 #include <ctime>
 #include <iomanip>
@@ -12,14 +12,14 @@
 namespace differential {
 namespace {
 
-// What `openssl verify` accepts, and in a handshake does not get through.
+// A shape that `openssl verify` accepts but with which a handshake fails.
 struct Difference {
   const char* group;
   const char* name;
   std::optional<Role> role;
   std::optional<Tls> version;
   const char* reason;
-  bool verify_accepts = true;  // `mqtt-relay verify`, too, says no only where no handshake can succeed
+  bool verify_accepts = true;  // `mqtt-relay verify` refuses, too, only if no handshake can succeed
 };
 constexpr char kNoScheme[] =
     "no signature scheme of ours for this key: P-256, P-384, P-521, Ed25519, RSA up to 4096 bits";
@@ -73,7 +73,7 @@ void compare(const Shape& shape, Role role, CommandLines& commands, Handshakes& 
     const Difference* listed = difference_of(shape, role, version);
     row.opinions++;
     if (listed) row.listed.emplace_back(shape.name + ", " + name(role) + ", " + name(version), listed->reason);
-    // The list is exact: what has come to agree must leave it.
+    // The list is exact: a shape on which all agree must not be in it.
     if (handshake.accepted != (field.accepted && !listed))
       FAIL_CHECK("openssl verify " << words(field) << (listed ? " (a listed difference)" : "") << "; a handshake in "
                                    << name(version) << " " << words(handshake));
@@ -96,7 +96,7 @@ void compare_all(const std::vector<Shape>& shapes) {
   for (const auto& [what, reason] : row.listed) std::cout << "    " << what << ": " << reason << "\n";
 }
 
-// Peers are other programs: their time is the real one.
+// The peers are other programs and use the real time.
 const bool set_time = [] { return (pki::base_time = time(nullptr)) != 0; }();
 
 }  // namespace

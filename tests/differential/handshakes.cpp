@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds kPatience{20'000};
 using Context = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 using Ssl = std::unique_ptr<SSL, decltype(&SSL_free)>;
 
-// OpenSSL with the shape's chain and key, willing to show anything. Null: it can't be made to show this one.
+// OpenSSL with the shape's chain and key and without checks of its own. Null if OpenSSL cannot send this chain.
 Context peer_context(const Shape& shape, Role role, Tls version) {
   Context context(SSL_CTX_new(role == Role::device ? TLS_client_method() : TLS_server_method()), SSL_CTX_free);
   SSL_CTX_set_security_level(context.get(), 0);
@@ -41,7 +41,7 @@ Context peer_context(const Shape& shape, Role role, Tls version) {
   return context;
 }
 
-// The peer's end, in a thread: the handshake, then it waits for ours to close.
+// The peer, in a thread: completes the handshake, then waits until the product's side closes.
 void play_peer(SSL_CTX* context, Role role, int fd) {
   const Ssl ssl(SSL_new(context), SSL_free);
   SSL_set_fd(ssl.get(), fd);
@@ -68,7 +68,7 @@ trust::Policy policy_of(const Shape& shape) {
           .revocation = shape.crl_check_chain ? trust::Revocation::chain : trust::Revocation::leaf};
 }
 
-// remote.groups as it is by default.
+// The default of remote.groups.
 std::vector<uint16_t> default_groups() {
   std::vector<uint16_t> groups;
   for (const char* name : {"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"})
@@ -76,7 +76,7 @@ std::vector<uint16_t> default_groups() {
   return groups;
 }
 
-// Our end.
+// The product's side.
 class Ours final : public tls::StreamHandler {
  public:
   explicit Ours(relayd::admin::Loop& loop)

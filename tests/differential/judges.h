@@ -1,4 +1,4 @@
-// Who is asked about a shape: the field's own validator, and the product's two doors.
+// The judges of a shape: OpenSSL's validator, the product's command, and the product's handshakes.
 #pragma once
 
 #include <memory>
@@ -14,25 +14,25 @@ enum class Tls { v1_2, v1_3 };
 
 struct Opinion {
   bool accepted = false;
-  std::string why;  // of a refusal
+  std::string why;  // reason for a refusal
 };
 
-// The shape's files, for the two command lines.
+// Writes a shape to files and asks both command lines.
 class CommandLines {
  public:
   CommandLines();
-  void put(const Shape& shape);  // for what is asked next
-  // `openssl verify`, as strict as the product says it is: -auth_level 2, and CRLs of every kind.
+  void put(const Shape& shape);  // for the calls that follow
+  // `openssl verify` with the strictness that the product documents: -auth_level 2, and CRLs of every kind.
   Opinion openssl(const Shape& shape, Role role);
-  // `mqtt-relay verify`, with a configuration.
+  // `mqtt-relay verify` with a configuration.
   Opinion relayd(const Shape& shape, Role role);
 
  private:
   harness::TempDir folder_;
 };
 
-// A handshake between the product's TLS code and OpenSSL, over a socket pair: as the listener, whose signature a real
-// keyd makes, and as a client of the remote broker.
+// Handshakes between the product's TLS code and OpenSSL over a socket pair, with the product as the listener (a real
+// keyd signs) and as a client of the remote broker.
 class Handshakes {
  public:
   Handshakes();

@@ -1,5 +1,5 @@
-// Chains, anchors and CRLs of every shape that the field has been seen to make, and of those that it must not accept.
-// What is to be said of each is nobody's opinion here: the judges are asked (judges.h).
+// Chains, anchors and CRLs of every shape seen in practice, and of shapes that must be refused. The expected verdict is
+// not written here: the judges decide (judges.h).
 #pragma once
 
 #include <functional>
@@ -17,11 +17,11 @@ struct Shape {
   std::vector<pki::Crl> crls = {};
   bool crl_check_chain = false, partial_chain = false;
   int depth = 10;
-  std::string host = "localhost";  // whom a client wants to reach
-  bool as_remote_only = false;     // about the host
+  std::string host = "localhost";  // the name that a client wants to reach
+  bool as_remote_only = false;     // the shape concerns the host name only
 };
 
-// A root, an intermediate and a leaf, to be changed in one place each.
+// A root, an intermediate and a leaf; each shape changes one part.
 struct Recipe {
   struct Level {
     pki::Template shape;
@@ -29,25 +29,25 @@ struct Recipe {
   };
   Recipe();
   Level root, middle, leaf;
-  // Between the leaf's issuer and the root instead of the one intermediate; the root's issue first.
+  // Replaces the one intermediate between root and leaf; the one that the root issued is first.
   std::vector<Level> middles = {};
 };
 
-// The certificates of a chain, by name: what is changed in one place is changed in each of them.
+// The certificates of a chain by name; a shape that changes one place exists for each of them.
 using Level = Recipe::Level Recipe::*;
 inline constexpr std::pair<const char*, Level> kLevels[] = {
     {"leaf", &Recipe::leaf}, {"intermediate", &Recipe::middle}, {"root", &Recipe::root}};
 
 struct Built {
   pki::Identity root, leaf;
-  std::vector<pki::Identity> middles;  // as sent: the leaf's issuer first
+  std::vector<pki::Identity> middles;  // in the order sent: the leaf's issuer first
   std::vector<pki::Identity> chain() const;
 };
 Built build(const Recipe& recipe);
 
-// "basicConstraints=CA:FALSE…": a leaf for both purposes and "localhost".
+// "basicConstraints=CA:FALSE…": a leaf for both purposes, named "localhost".
 extern const char kLeaf[];
-// kLeaf or pki::kCa with lines replaced: those that begin with the same name; "NAME=" takes it out.
+// kLeaf or pki::kCa in which each of `lines` replaces the line with the same name; "NAME=" removes that line.
 std::string with(const std::string& extensions, const std::vector<std::string>& lines);
 
 class Shapes {

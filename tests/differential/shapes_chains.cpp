@@ -1,4 +1,4 @@
-// What is sent, in which order, and who else has signed.
+// Which certificates are sent, in which order, and who else has signed them.
 #include <algorithm>
 
 #include "tests/differential/shapes.h"
@@ -11,7 +11,7 @@ namespace {
 
 Recipe::Level ca_level(const std::string& name) { return {{.subject = cn(name), .extensions = kCa}}; }
 
-// Root, three intermediates, leaf.
+// A chain of root, three intermediates and leaf.
 Built long_chain() {
   Recipe recipe;
   recipe.middles = {ca_level("Int 1"), ca_level("Int 2"), ca_level("Int 3")};
@@ -133,7 +133,7 @@ std::vector<Shape> cross_signatures() {
       chain.insert(chain.end(), extras.begin(), extras.end());
       shapes.add(std::string("sent: ") + what + "; trusted: " + whom, anchors, chain);
     }
-  // The same name with another key, as after a CA was made anew.
+  // The same name with another key, as after a CA was recreated.
   const Identity other_a = stranger("A", 65);
   shapes.add("the trust file holds a namesake of the root", {other_a}, {leaf, middle});
   shapes.add("the trust file holds the root behind its namesake", {other_a, a}, {leaf, middle});

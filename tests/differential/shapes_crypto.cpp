@@ -1,4 +1,4 @@
-// Kinds and sizes of keys, hashes and paddings, and signatures that are nobody's.
+// Kinds and sizes of keys, hashes, paddings, and invalid signatures.
 #include "tests/differential/shapes.h"
 
 namespace differential {
@@ -23,7 +23,7 @@ std::vector<Shape> signatures() {
   for (const auto& [where, level] : kLevels) {
     for (const char* hash : {"MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512", "SHA3-256"})
       for (const char* kind : {"RSA:2048", "P-256"}) {
-        if (std::string(hash) == "MD5" && std::string(kind) != "RSA:2048") continue;  // there is no such algorithm
+        if (std::string(hash) == "MD5" && std::string(kind) != "RSA:2048") continue;  // no such algorithm exists
         shapes.add(std::string(hash) + " with " + kind + " on the " + where, [&](Recipe& r) {
           r.root.key = r.middle.key = kind;
           (r.*level).shape.signing.hash = hash;

@@ -1,4 +1,4 @@
-// Versions, serial numbers, names and how they are encoded, and whom a client wants to reach.
+// Versions, serial numbers, names and their encodings, and the host that a client wants to reach.
 #include "tests/differential/shapes.h"
 
 namespace differential {
@@ -110,7 +110,7 @@ std::vector<Shape> hosts() {
 std::vector<Shape> name_constraints() {
   Shapes shapes("name constraints");
   struct Case {
-    std::string constraint, name;  // of the CA; subjectAltName or, with a "/", the subject's O
+    std::string constraint, name;  // constraint: of the CA; name: subjectAltName or, with a "/", the subject's O
   };
   const Case cases[] = {
       {"permitted;DNS:example.org", "DNS:a.example.org"},

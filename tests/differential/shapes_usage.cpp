@@ -1,4 +1,4 @@
-// What a certificate may be used for: usages, constraints, dates, and extensions that few know.
+// What a certificate may be used for: usages, constraints, dates, and uncommon extensions.
 #include "tests/differential/shapes.h"
 
 namespace differential {

@@ -1,4 +1,4 @@
-// Devices whose certificate is over, or was revoked, before they come and while they are up.
+// Devices whose certificate has expired or is revoked, before they connect and while they are connected.
 
 #include <signal.h>
 
@@ -10,11 +10,11 @@ using namespace harness;
 
 namespace {
 
-// RFC 8446 section 6. It has certificate_revoked, too, which wolfSSL only says together with its OpenSSL layer.
+// RFC 8446 section 6. It defines certificate_revoked, too, but wolfSSL sends that only with its OpenSSL layer.
 constexpr int alert_certificate_revoked = 44, alert_certificate_expired = 45;
 constexpr int reason_not_authorized = 0x87;
 
-// A CRL says nothing about who is not known: relayd is to know the device CA by itself, too.
+// A CRL counts only if its issuer is a known CA, so cacertfile also contains the device CA.
 struct Revocable {
   TempDir scratch;
   fs::path crl = scratch / "devices.crl";
@@ -25,7 +25,7 @@ struct Revocable {
     write_crl(crl, {});
     listener = {{"cacertfile", scratch / "cas.pem"}, {"crlfile", crl}};
   }
-  // Replaces the CRL and has relayd read it.
+  // Replaces the CRL and makes relayd reload it.
   void revoke(Relay& relay, const Identity& device) const {
     write_crl(crl, {device});
     const auto mark = relay.log().mark();

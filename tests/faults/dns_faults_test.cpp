@@ -1,4 +1,4 @@
-// The remote's name: its addresses change, can't be asked for, are dead.
+// The remote's name: its addresses change, cannot be resolved, or are dead.
 
 #include <sstream>
 
@@ -12,11 +12,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// The remote broker under its name, with a second address of this process's own.
+// The remote broker under its name, with a second address that belongs to this process.
 struct Named {
   TempDir scratch;
   DnsServer dns{own_address()};
-  // own_address() begins with 127.64 to 127.127.
+  // outside 127.64 to 127.127, with which own_address() begins
   std::string first = own_address(), second = "127.128" + own_address().substr(own_address().find('.', 4));
 
   StageOptions options() {
@@ -33,7 +33,7 @@ struct Named {
   }
 };
 
-// Established connections of this network to `address` at the remote's port, proc_net_tcp(5).
+// Counts this network's established connections to `address` at the remote's port, proc_net_tcp(5).
 size_t connections_to(const std::string& address) {
   unsigned part[4];
   std::sscanf(address.c_str(), "%u.%u.%u.%u", &part[0], &part[1], &part[2], &part[3]);
@@ -52,7 +52,7 @@ size_t connections_to(const std::string& address) {
   return count;
 }
 
-// The name server has been asked anew, and what it said was taken: relayd asks one question at a time.
+// Returns once relayd has asked the name server again and used the answer: it asks one question at a time.
 void wait_asked_again(DnsServer& dns, const Stage& stage) { dns.wait_questions(dns.questions() + 6, stage.patience()); }
 
 Device newcomer(Stage& stage, const std::string& id) {
@@ -75,7 +75,7 @@ TEST_CASE("when the remote's name gets another address, sessions continue and ne
   named.dns.answer({named.first});
   Stage stage(named.options());
   const auto at_first = connections_to(named.first);
-  REQUIRE(at_first > stage.fleet().size());  // and the witness's
+  REQUIRE(at_first > stage.fleet().size());  // and the witness's connection
   REQUIRE(connections_to(named.second) == 0);
 
   named.dns.answer({named.second});
@@ -149,7 +149,7 @@ TEST_CASE("if an address accepts but fails in TLS or stays silent, the session g
     const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
     CHECK(took < 4s);
     const auto tried = mute.accept_silently();
-    CHECK(join("two") == 0);  // and at once: the mute one is tried last
+    CHECK(join("two") == 0);  // at once, because the silent address is now tried last
     CHECK_FALSE(mute.anybody_there());
     print_figures("the session was up in " + seconds(took) + ", half of connect_timeout for the mute address");
   }
@@ -180,7 +180,7 @@ TEST_CASE("with four dead addresses before the good one, a session is up long be
   const TempDir scratch;
   ShapedLink link;
   DnsServer dns(own_address());
-  // Nobody listens at the first: it refuses at once. The others swallow what they are sent.
+  // Nothing listens at the first address, so it refuses at once. The others drop what they are sent.
   auto addresses = link.black_holes();
   addresses.insert(addresses.begin(), own_address());
   addresses.push_back(link.far_address());
@@ -204,7 +204,7 @@ TEST_CASE("with four dead addresses before the good one, a session is up long be
     first.join("first");
     const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
     CHECK(took < 5s * HARNESS_PATIENCE_FACTOR);
-    // They had their turn: what was sent to the black holes was dropped.
+    // They were tried: packets to the black holes were dropped.
     CHECK(link.figures().dropped >= link.black_holes().size());
     print_figures("up in " + seconds(took) + " behind one address that refuses and three that are silent");
   }

@@ -21,13 +21,13 @@ constexpr uint16_t kPort = 53;
 constexpr size_t kHeader = 12;
 // RFC 1035 section 4.1.1 and RFC 3596.
 constexpr uint16_t kTypeA = 1, kTypeAaaa = 28, kClassInternet = 1;
-constexpr uint16_t kResponse = 0x8180, kServerFailure = 0x8182;  // recursion was desired and is available
+constexpr uint16_t kResponse = 0x8180, kServerFailure = 0x8182;  // recursion desired, recursion available
 
 uint16_t number_at(const std::string& bytes, size_t at) {
   return static_cast<uint16_t>(static_cast<uint8_t>(bytes.at(at)) << 8 | static_cast<uint8_t>(bytes.at(at + 1)));
 }
 
-// What follows the one question of a query.
+// The part of a query after its one question.
 size_t end_of_question(const std::string& query) {
   size_t at = kHeader;
   while (const auto label = static_cast<uint8_t>(query.at(at))) at += 1 + label;
@@ -39,7 +39,7 @@ std::string records(const std::vector<Address>& addresses, uint16_t type) {
   std::string all;
   for (const auto& address : addresses) {
     const std::string bytes(reinterpret_cast<const char*>(&address), sizeof address);
-    // A pointer to the question's name, and nobody may keep the answer.
+    // A pointer to the question's name, with a TTL of 0, so that the answer is not cached.
     all += number(0xc000 | kHeader) + number(type) + number(kClassInternet) + number(0) + number(0) +
            number(static_cast<uint16_t>(bytes.size())) + bytes;
   }
@@ -104,7 +104,7 @@ void DnsServer::wait_questions(size_t count, harness::Deadline deadline) {
 void DnsServer::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     pollfd readable{fd_, POLLIN, 0};
-    // The limit is how often a stop is looked for.
+    // The timeout bounds the time until a stop is noticed.
     if (poll(&readable, 1, 20) <= 0) continue;
     std::string query(1500, '\0');
     sockaddr_in from{};

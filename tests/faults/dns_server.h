@@ -1,7 +1,6 @@
-// A name server of a test's own, and a resolv.conf that only the program it is meant for sees: what relayd's
-// getaddrinfo(3) is told changes when the test says so.
-//
-// It answers A and AAAA for every name alike, over UDP, on port 53 of a loopback address: root only.
+// A name server for tests, and a resolv.conf that only the program under test sees: the test controls what relayd's
+// getaddrinfo(3) returns. It gives the same A and AAAA answer for every name, over UDP, on port 53 of a loopback
+// address. Root only.
 #pragma once
 
 #include <netinet/in.h>
@@ -25,16 +24,16 @@ class DnsServer {
   DnsServer(const DnsServer&) = delete;
   DnsServer& operator=(const DnsServer&) = delete;
 
-  // IPv4 and IPv6 addresses, in the order in which they are given; none: the name exists, without an address.
+  // IPv4 and IPv6 addresses, answered in this order; empty: the name exists without an address.
   void answer(const std::vector<std::string>& addresses);
   void fail();       // SERVFAIL
   void be_silent();  // no answer at all
 
-  // Questions that came so far, and a wait for more of them: whoever asks has then seen what was set before.
+  // The number of questions so far, and a wait for more: once they came, relayd has seen the answer set before.
   size_t questions();
   void wait_questions(size_t count, harness::Deadline deadline = harness::patience());
 
-  // For ProcessOptions::before_exec: a mount namespace in which this server is the only one.
+  // For ProcessOptions::before_exec: enters a mount namespace in which this is the only name server.
   std::function<bool()> resolv_conf() const;
 
  private:
@@ -44,7 +43,7 @@ class DnsServer {
 
   harness::TempDir directory_;
   int fd_ = -1;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the members below
   std::condition_variable asked_;
   size_t questions_ = 0;
   Mood mood_ = Mood::answers;

@@ -71,7 +71,7 @@ void EventThread::run(const std::stop_token& stop) {
   }
   std::lock_guard lock(mutex_);
   failure_ = why;
-  // Whoever waits for them learns that nobody will answer.
+  // Clearing them breaks their promises, so their callers learn that no answer will come.
   tasks_.clear();
   waiters_.clear();
 }

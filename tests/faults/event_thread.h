@@ -1,5 +1,5 @@
-// A thread around epoll(7): it alone touches what it serves, and a test asks it or waits for it from outside. Nobody
-// needs a lock; what a test waits for is looked at with each tick.
+// A thread around epoll(7). Only this thread touches the objects it serves; a test asks it, or waits for it, from
+// outside, so no locks are needed. Conditions that a test waits for are checked at each tick.
 #pragma once
 
 #include <functional>
@@ -30,7 +30,7 @@ class EventThread {
     ~Ready() = default;
   };
 
-  // `on_tick` is called in the thread, at least every `tick`.
+  // The thread calls `on_tick` at least once every `tick`.
   EventThread(milliseconds tick, std::function<void(Clock::time_point)> on_tick);
   ~EventThread();  // ends the thread
   EventThread(const EventThread&) = delete;
@@ -49,7 +49,7 @@ class EventThread {
     post([task] { (*task)(); });
     return answer.get();
   }
-  // Until `holds`, which is called in the thread; false if it did not before the deadline.
+  // Waits until `holds` is true; the thread calls it. Returns false at the deadline.
   bool wait(std::function<bool()> holds, Deadline deadline);
 
  private:
@@ -70,7 +70,7 @@ class EventThread {
   int epoll_ = -1, wake_ = -1;
   std::mutex mutex_;
   std::vector<std::function<void()>> tasks_;  // guarded by mutex_
-  std::string failure_;                       // guarded by mutex_: what ended the thread before its time
+  std::string failure_;                       // guarded by mutex_: what ended the thread prematurely
   std::vector<std::shared_ptr<Waiter>> waiters_;
   std::jthread thread_;
 };

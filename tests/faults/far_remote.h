@@ -1,5 +1,5 @@
-// A stage whose remote broker is at the far end of a ShapedLink; the witness stands beside the broker and never sees
-// what the link does.
+// A stage whose remote broker is at the far end of a ShapedLink. The witness runs beside the broker, so the link does
+// not affect it.
 #pragma once
 
 #include "tests/faults/shaped_link.h"
@@ -7,10 +7,10 @@
 
 namespace faults {
 
-// Where a name server says that the remote is.
+// The name that the name server resolves to the remote.
 inline const std::string remote_name = "broker.faults.test";
 
-// `scratch` is for the remote's certificate, which bears its address and remote_name.
+// `scratch` holds the remote's certificate, which contains its address and remote_name.
 inline void put_remote_at(harness::WorldOptions& world, const std::string& address, const harness::fs::path& scratch) {
   world.remote_at = {address, harness::ports::remote};
   world.remote_server = harness::server_identity("remote", "p256", "IP:" + address + ",DNS:" + remote_name, scratch);

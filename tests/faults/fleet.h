@@ -1,5 +1,5 @@
-// Several hundred MQTT devices at relayd's door, or ten thousand, in one thread. A test does its faults meanwhile, and
-// then asks what the devices have seen.
+// Several hundred MQTT devices, or ten thousand, connected to relayd by one thread. Meanwhile a test injects its
+// faults, and then asks what the devices saw.
 #pragma once
 
 #include <set>
@@ -12,13 +12,13 @@ namespace faults {
 struct FleetOptions {
   size_t devices = harness::under_sanitizer ? 100 : 300;
   double messages_per_second = 3000;  // of all devices together
-  size_t window = 4;                  // messages of one device on their way
-  size_t identities = 16;             // certificates that the devices share; each client id has a key file of its own
-  std::string prefix = "device-";     // of client ids, any/fleet/PREFIXn of topics
-  Behaviour behaviour = {};           // `to`, `window` and `pause` are the fleet's to say
+  size_t window = 4;                  // unacknowledged messages of one device
+  size_t identities = 16;             // certificates that the devices share; each client id has its own key file
+  std::string prefix = "device-";     // of client ids; topics are any/fleet/PREFIXn
+  Behaviour behaviour = {};           // the fleet sets `to`, `window` and `pause`
 };
 
-// What the devices have seen since the last mark, added up.
+// The sum of what all devices have seen since the last mark.
 struct Figures {
   size_t devices = 0, up = 0;
   size_t disturbed = 0;                                 // devices whose session was lost at least once
@@ -28,7 +28,7 @@ struct Figures {
   std::string text() const;
 };
 
-// What a device was promised, for the witness.
+// The messages of one device that were acknowledged, for the witness.
 struct Ledger {
   std::string client_id;
   std::vector<bool> acknowledged;  // by message number; [0] is unused
@@ -36,27 +36,27 @@ struct Ledger {
 
 class Fleet {
  public:
-  // Gives keyd a key for each device. Nobody connects before start().
+  // Gives keyd a key for each device. No device connects before start().
   Fleet(harness::Relay& relay, const FleetOptions& options);
   ~Fleet() { thread_.stop(); }
 
   void start() { thread_.start(); }
-  // All sessions are up. A Failure with the figures at the deadline, as for all waits here.
+  // Waits until all sessions are up. At the deadline this and the other waits throw Failure with the figures.
   void wait_all_up(Deadline deadline);
-  // `messages` more than now are acknowledged.
+  // Waits until `messages` more have been acknowledged.
   void wait_progress(size_t messages, Deadline deadline);
-  // Until `holds` for the figures; `what` is what failures call it.
+  // Waits until `holds` is true for the figures; failures call the condition `what`.
   void wait_for(std::function<bool(const Figures&)> holds, const std::string& what, Deadline deadline);
-  // Publishes no more, and waits until all that is in flight has been acknowledged.
+  // Stops publishing, and waits until every message in flight has been acknowledged.
   void stop_publishing_and_settle(Deadline deadline);
   void resume_publishing();
 
-  // What is counted is counted from now on.
+  // Resets the figures.
   void mark();
   Figures figures();
   std::set<std::string> disturbed();  // client ids
   std::vector<Ledger> ledgers();
-  // All devices at once lose their connections, without a word.
+  // Closes the connections of all devices at once, without DISCONNECT or close_notify.
   void vanish();
   size_t size() const { return devices_.size(); }
   size_t size_of_version_5() const;  // two of three; the others speak 3.1.1

@@ -1,4 +1,4 @@
-// A flood at the listener's door of those who connect and never finish a handshake.
+// A flood of clients that connect to the listener and never complete a handshake.
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
@@ -31,7 +31,7 @@ std::string a_client_hello() {
   return {bytes, static_cast<size_t>(size)};
 }
 
-// A third each: says nothing, says half a ClientHello, says a byte of it each second.
+// A third of the clients sends nothing, a third half a ClientHello, and a third one byte of it each second.
 class Flood {
  public:
   explicit Flood(const Endpoint& door) : hello_(a_client_hello()) {
@@ -47,12 +47,12 @@ class Flood {
   Flood(const Flood&) = delete;
   Flood& operator=(const Flood&) = delete;
 
-  // Until the other side has ended all of them; how long the first and the last of them lasted.
+  // Waits until relayd has closed all of them; returns how long the first and the last one lasted.
   std::pair<milliseconds, milliseconds> wait_all_ended(Deadline deadline) {
     for (size_t left = sockets_.size(); left > 0;) {
       if (deadline.over()) throw Failure(std::to_string(left) + " idle connections are still open");
       std::vector<pollfd> open;
-      for (const auto& s : sockets_) open.push_back({s.fd, POLLIN, 0});  // poll(2) passes over those that are -1
+      for (const auto& s : sockets_) open.push_back({s.fd, POLLIN, 0});  // poll(2) ignores descriptors of -1
       poll(open.data(), open.size(), 100);
       for (size_t i = 0; i < open.size(); i++)
         if (open[i].revents && ended(sockets_[i])) left--;
@@ -119,7 +119,7 @@ TEST_CASE("a flood of idle connections, half ClientHellos and one-byte-a-second 
   const auto before = of_workers(stage);
   Flood flood(stage.relay().endpoint());
 
-  // keyd and the workers have time for who means it.
+  // keyd and the workers still have time for real devices.
   stage.world().give_key("newcomer", device_identity("p256", 1));
   const auto began = Clock::now();
   auto newcomer = stage.world().device(device_identity("p256", 1));
@@ -130,7 +130,7 @@ TEST_CASE("a flood of idle connections, half ClientHellos and one-byte-a-second 
   newcomer.tls().read_to_end();
 
   const auto [shortest, longest] = flood.wait_all_ended(stage.patience());
-  CHECK(shortest >= handshake_timeout - 100ms);  // of a loop's clock
+  CHECK(shortest >= handshake_timeout - 100ms);  // the loop's clock may be 100 ms behind
   CHECK(during.fibers <= kept_fibers);
   const auto figures = stage.finish();
   CHECK(figures.disturbed == 0);

@@ -12,8 +12,8 @@ namespace {
 
 using harness::read_file;
 
-// relayd/tls/fiber.h: a guard page, then the stack. What lies above a stack is the next one's guard, so that the kernel
-// does not join two; only the first may have grown together with what was above it, and is then not seen.
+// relayd/tls/fiber.h: a guard page, then the stack. The next stack's guard page lies above, so that the kernel does not
+// merge the mappings. Only the first stack may be merged with what lies above it; it is then not counted.
 constexpr uint64_t kGuard = 4096, kStack = 64 * 1024;
 
 size_t fibers_in(const std::string& maps) {

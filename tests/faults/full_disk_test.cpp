@@ -1,4 +1,4 @@
-// Logs on a disk that is full. Root only: the disk is a tmpfs in a mount namespace of the test's own.
+// Logs on a full disk. Root only: the disk is a tmpfs in the test's own mount namespace.
 
 #include <fcntl.h>
 #include <sched.h>
@@ -13,11 +13,11 @@ using namespace harness;
 
 namespace {
 
-// A small disk, and ballast that fills it.
+// A small disk, and ballast to fill it.
 class Disk {
  public:
   Disk() {
-    // Whatever happens to this process, its mounts go with it.
+    // Whatever ends this process, its mounts go with it.
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         mount("none", directory_.path().c_str(), "tmpfs", 0, "size=64m,mode=0755") != 0)
       fail_errno("mount a tmpfs");
@@ -73,11 +73,11 @@ TEST_CASE("with both logs' disk full, sessions continue, devices connect, and lo
   };
   Stage stage(options);
   disk.fill();
-  stage.fleet().vanish();  // each has much to be logged
+  stage.fleet().vanish();  // each one causes log lines
   stage.fleet().wait_all_up(stage.patience());
   stage.fleet().wait_progress(stage.fleet().size() * 2, stage.patience());
   join(stage, "unseen");
-  CHECK(complete_lines(relayd_log, "\"client_id\":\"unseen\"") == 0);  // it really was full
+  CHECK(complete_lines(relayd_log, "\"client_id\":\"unseen\"") == 0);  // the disk really was full
   disk.make_room();
   join(stage, "seen");
   CHECK(complete_lines(relayd_log, "\"client_id\":\"seen\"") > 0);

@@ -1,4 +1,4 @@
-// keyd that dies or hangs while a fleet publishes: sessions do not need it.
+// keyd dies or hangs while a fleet publishes; established sessions do not need it.
 
 #include <signal.h>
 
@@ -27,12 +27,12 @@ TEST_CASE("keyd stopped for longer than sign_timeout disturbs no session; new de
   Stage stage({.relayd = {{"sign_timeout", "1s"}}});
   const auto identity = harness::device_identity("p256", 1);
   for (const char* id : {"new-3", "new-5", "again"}) stage.world().give_key(id, identity);
-  // Their own handshakes are done; what they miss is their key.
+  // Their TLS handshakes are done; keyd has not looked up their keys.
   auto new_3 = stage.world().device(identity), new_5 = stage.world().device(identity);
   stage.relay().keyd().signal(SIGSTOP);
   CHECK(mqtt::connack_code(new_3.connect({.client_id = "new-3"})) == 3);
   CHECK(mqtt::connack_code(new_5.connect({.client_id = "new-5", .level = mqtt::v5})) == 0x88);
-  // A handshake with relayd itself ends, too, with no answer.
+  // A new handshake, which needs a signature, fails within the time limit, too.
   const auto context = harness::TlsContext::client(&identity, harness::authorities().root);
   harness::TlsStream::open(stage.relay().endpoint(), context).refused_handshake();
   stage.fleet().wait_progress(stage.fleet().size() * 4, stage.patience());

@@ -1,5 +1,5 @@
-// What many sessions leave behind: nothing. Neither the coming and going of devices nor what they say makes a process
-// of ours larger than it was once it had seen a little of each.
+// Sessions leave nothing behind: after a warm-up, neither devices that connect and leave nor their messages make any
+// process of the product larger.
 
 #include <iostream>
 #include <thread>
@@ -14,18 +14,18 @@ using faults::Footprint;
 
 namespace {
 
-// What the heap may be more ragged by than after the warm-up; a leak of 40 bytes a session is more.
+// Allows for heap fragmentation since the warm-up; a leak of 40 bytes a session exceeds it.
 constexpr size_t allowed_growth = 1 << 20;
 constexpr int threads = 8;
 
-// Its log is too quiet to name it.
+// The pid comes from /proc, because at this log level relayd does not log it.
 pid_t only_worker(World& world) {
   const auto workers = children_of(world.relay().relayd().pid());
   if (workers.size() != 1) throw Failure(std::to_string(workers.size()) + " workers");
   return workers.front();
 }
 
-// Every process of the product, and what it held.
+// The footprint of every process of the product.
 struct Snapshot {
   Footprint worker, supervisor, keyd;
 
@@ -35,12 +35,12 @@ struct Snapshot {
   }
 };
 
-// The quiet that the product comes to by itself once all devices are gone.
+// Waits until the product has released what its sessions used, once all devices are gone.
 Snapshot wait_quiet(World& world, size_t descriptors) {
   const Deadline deadline = patience();
   const auto worker = only_worker(world);
   while (open_descriptors(worker) != descriptors && !deadline.over())
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // nobody tells when the last one is gone
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // no event says when the last one is gone
   return Snapshot::of(world);
 }
 
@@ -48,7 +48,7 @@ void check_flat(const std::string& name, const Footprint& before, const Footprin
   CAPTURE(name, before.text(), after.text());
   CHECK(after.descriptors == before.descriptors);
   CHECK(after.threads == before.threads);
-  if (!under_sanitizer) {  // LeakSanitizer has its own say when the programs end
+  if (!under_sanitizer) {  // at exit LeakSanitizer checks instead
     CHECK(after.memory < before.memory + allowed_growth);
     CHECK(after.fibers <= before.fibers + threads);
   }
@@ -63,7 +63,7 @@ void check_flat(const std::string& what, const Snapshot& before, const Snapshot&
             << before.keyd.text() << " -> " << after.keyd.text() << std::endl;
 }
 
-// A test that makes a hundred thousand sessions can't keep what everybody has to say about each.
+// With 100,000 sessions a test cannot keep the programs' log lines about each.
 WorldOptions quiet_world(const TempDir& directory) {
   write_file(directory / "audit", "");
   return {.relayd = {{"log_level", "error"}},
@@ -73,7 +73,7 @@ WorldOptions quiet_world(const TempDir& directory) {
           .start = false};
 }
 
-// Runs `work` with the numbers from 0 side by side.
+// Runs `work` in parallel, with the numbers from 0.
 void on_threads(const std::function<void(int)>& work) {
   std::vector<std::string> failures(threads);
   {
@@ -122,7 +122,7 @@ void come_and_go(const Door& door, Way way, const std::string& id) {
   }
 }
 
-// Of a hundred that come: 40 and 20 through the remote, then local ones, and those who do not get in.
+// Of every 100 devices 60 are relayed (40 disconnect, 20 vanish), 15 are local, and 25 do not get in.
 Way way_of(int number) {
   const int i = number * 37 % 100;
   return i < 40   ? Way::disconnects
@@ -139,12 +139,12 @@ void run_cycles(const Door& door, int count) {
   });
 }
 
-// ---- an hour's worth of traffic
+// ---- an hour of traffic
 
 const int talkers_of_thread = under_sanitizer ? 5 : 25;
 
-// The devices of one thread: each says one message for each second of the hour, QoS 1 in the even ones and QoS 0 in the
-// odd ones, and pings once a minute; the first also hears what it says.
+// The devices of one thread. Each sends one message for each second of the hour, QoS 1 in even seconds and QoS 0 in odd
+// ones, and pings once a minute. The first one also subscribes to its own messages.
 class Talkers {
  public:
   Talkers(const Door& door, int thread) : topic_("any/talk/" + std::to_string(thread)) {
@@ -163,7 +163,7 @@ class Talkers {
       heard_ += devices_.front().waiting_messages();
       while (devices_.front().waiting_messages()) devices_.front().next_message();
     }
-    for (auto& device : devices_) device.ping();  // all before it has arrived
+    for (auto& device : devices_) device.ping();  // after this, everything before has arrived
   }
   size_t heard() { return heard_ + devices_.front().waiting_messages(); }
 

@@ -1,4 +1,4 @@
-// The line to the remote: long, lossy, and gone.
+// The line to the remote is long, lossy or cut.
 
 #include "tests/faults/far_remote.h"
 #include "tests/integration/harness/need.h"
@@ -64,7 +64,7 @@ TEST_CASE("over 200 ms of delay and 2 % loss to the remote, no session is distur
   const auto before = link.figures();
   stage.fleet().wait_progress(stage.fleet().size() * 20, stage.patience());
 
-  // The line is as long for who comes now.
+  // A new connection has the same delay.
   stage.world().give_key("newcomer", device_identity("p256", 1));
   const auto began = Clock::now();
   auto newcomer = stage.world().device(device_identity("p256", 1));
@@ -99,7 +99,7 @@ TEST_CASE("an outage shorter than 1.5 keep alives ends no session; with keep ali
   const auto message = mqtt::publish({.topic = "any/t", .payload = "x", .qos = 1, .packet_id = 7});
   lasting.tls().send(message);
   eternal.tls().send(message);
-  CHECK(eternal.tls().read_to_end().leftover.empty());  // so the outage has been longer than send_timeout
+  CHECK(eternal.tls().read_to_end().leftover.empty());  // so the outage has lasted longer than send_timeout
   const auto outage = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
   CHECK_FALSE(lasting.tls().readable());
   link.restore();
@@ -113,7 +113,7 @@ TEST_CASE("when the remote becomes a black hole, every device notices soon and r
   NEEDS_ROOT();
   const TempDir scratch;
   ShapedLink link;
-  // After the longer of send_timeout and 1.5 keep alives the relay says so, if the device has not noticed before.
+  // The relay closes after the longer of send_timeout and 1.5 keep alives, unless the device has noticed earlier.
   Stage stage(
       with_far_remote(link, scratch,
                       {.fleet = {.behaviour = {.keep_alive = 2}},
@@ -124,7 +124,7 @@ TEST_CASE("when the remote becomes a black hole, every device notices soon and r
   stage.fleet().wait_for([](const Figures& f) { return f.disturbed == f.devices; }, "all devices know",
                          stage.patience());
   const auto known_after = std::chrono::duration_cast<milliseconds>(Clock::now() - cut_at);
-  // Whoever comes back meanwhile hears "server unavailable", not silence.
+  // A device that returns during the outage gets server unavailable, not silence.
   stage.fleet().wait_for(
       [](const Figures& f) {
         size_t refused = 0;

@@ -115,7 +115,7 @@ void Link::write() {
   }
 }
 
-// True if the connection is over, and not only waits for its socket.
+// Returns true if the connection is over, not merely blocked.
 bool Link::failed(int result, const char* where) {
   const int saved_errno = errno, error = SSL_get_error(ssl_.get(), result);
   if (error == SSL_ERROR_WANT_READ) return false;

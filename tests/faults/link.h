@@ -1,4 +1,4 @@
-// One TLS 1.3 connection of a test's MQTT client, which never blocks: thousands of them are served by one thread.
+// One TLS 1.3 connection of a test's MQTT client. It never blocks, so that one thread can serve thousands.
 #pragma once
 
 #include <memory>
@@ -18,20 +18,21 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  // Begins to connect; `owner` is told when the socket is ready, and calls advance(). `context` outlives the link.
+  // Starts to connect. When the socket is ready, `owner` is notified and calls advance(). `context` must outlive the
+  // link.
   void connect(const harness::Endpoint& to, const harness::TlsContext& context, int epoll, EventThread::Ready* owner);
-  // Goes on with what can be done now: connecting, the handshake, reading, writing.
+  // Does everything that is possible now: connecting, the handshake, reading, writing.
   void advance();
   void close();
 
   bool idle() const { return fd_ < 0; }
   bool is_open() const { return stage_ == Stage::open; }
-  // Why it is over, in a few words that are the same for the same cause; empty while it is not.
+  // Why the connection is over, in a few words that are always the same for the same cause; empty while it is up.
   const std::string& ended() const { return ended_; }
 
-  // Kept until TLS takes it.
+  // Buffered until TLS accepts it.
   void send(std::string_view bytes);
-  // The next whole packet that has come.
+  // Returns the next whole packet received.
   std::optional<harness::mqtt::Packet> next_packet();
 
  private:
@@ -55,7 +56,7 @@ class Link {
   bool wants_write_ = false;
   uint32_t watched_ = 0;
   std::string in_, out_, ended_;
-  size_t taken_ = 0;  // of in_
+  size_t taken_ = 0;  // bytes of in_ already returned
 };
 
 }  // namespace faults

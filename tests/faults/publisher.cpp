@@ -13,7 +13,7 @@ namespace {
 // MQTT 5.0 section 3.1.2.11.2: a session that never expires.
 const std::string session_without_end = "\x11\xff\xff\xff\xff";
 
-// MQTT 5.0: the third byte of an acknowledgement, or success if it has none. 3.x has two bytes only.
+// The reason code is the third byte of a 5.0 acknowledgement, or success if absent. In 3.x there are only two bytes.
 int reason_of(const Packet& packet) { return packet.body.size() > 2 ? static_cast<uint8_t>(packet.body[2]) : 0; }
 
 milliseconds since(Clock::time_point then, Clock::time_point now) {
@@ -105,7 +105,7 @@ void Publisher::on_connack(const Packet& packet, Clock::time_point now) {
   if (lost_at_) seen_.recoveries.push_back(since(*lost_at_, now));
   lost_at_.reset();
   send_again();
-  // The first time anywhere in the pause, so that a fleet does not publish in step.
+  // The first publish is at a random point of the pause, so that a fleet does not publish in step.
   const auto pause = static_cast<uint32_t>(behaviour_.pause.count());
   publish_at_ = now + milliseconds(pause ? random_() % pause : 0);
 }
@@ -144,7 +144,7 @@ void Publisher::on_acknowledgement(const Packet& packet) {
   const int qos = at == in_flight_.end() ? 0 : qos_of(at->number);
   if (qos != (packet.type() == Type::puback ? 1 : 2) || (packet.type() == Type::pubcomp && !at->received))
     return complain("an acknowledgement of nothing: " + mqtt::describe(packet));
-  // 0x92 to PUBREL: the broker has already forgotten it (MQTT 5.0 section 4.3.3), which is as good.
+  // 0x92 in answer to PUBREL: the broker has already forgotten the message (MQTT 5.0 section 4.3.3), which is as good.
   if (reason_of(packet) >= 0x80 && packet.type() != Type::pubcomp)
     complain("message " + std::to_string(at->number) + " was refused, " + std::to_string(reason_of(packet)));
   else acknowledged_[at->number] = true;

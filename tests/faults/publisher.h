@@ -1,7 +1,7 @@
-// One device of a fleet: an MQTT client as a careful firmware has it. Its session is persistent; it publishes the
-// numbers 1, 2, 3, … to any/fleet/CLIENTID, odd ones with QoS 1 and even ones with QoS 2, keeps each until it is
-// acknowledged, comes back after every loss, and then sends again, with DUP and the same packet id, what was not
-// acknowledged (MQTT-4.4.0-1).
+// One device of a fleet: an MQTT client as careful firmware implements it. Its session is persistent. It publishes the
+// numbers 1, 2, 3, … to any/fleet/CLIENTID, odd ones with QoS 1 and even ones with QoS 2, and keeps each until it is
+// acknowledged. After every loss it reconnects and sends what was not acknowledged again, with DUP and the same packet
+// id (MQTT-4.4.0-1).
 #pragma once
 
 #include <cstdint>
@@ -18,26 +18,25 @@ namespace faults {
 
 struct Behaviour {
   harness::Endpoint to = {};
-  size_t window = 4;             // messages on their way
-  milliseconds pause{400};       // between two moments at which the window is filled
-  uint16_t keep_alive = 60;      // seconds; a PINGREQ after half of silence, a loss after all of it
-  milliseconds attempt{30'000};  // from TCP connect to CONNACK
-  milliseconds least_wait{20},
-      most_wait{1000};  // before it comes back: doubles from attempt to attempt, and is jittered
+  size_t window = 4;                             // unacknowledged messages
+  milliseconds pause{400};                       // between two times at which it fills the window
+  uint16_t keep_alive = 60;                      // seconds; PINGREQ after half of it in silence, a loss after all of it
+  milliseconds attempt{30'000};                  // from TCP connect to CONNACK
+  milliseconds least_wait{20}, most_wait{1000};  // before it reconnects: doubles with each attempt, with jitter
   bool publishing = true;
 };
 
-// What a device has seen, since the fleet's last mark.
+// What a device has seen since the fleet's last mark.
 struct Sightings {
-  size_t losses = 0;                            // of a session that was up
-  std::vector<milliseconds> recoveries = {};    // from a loss to the next CONNACK of success
+  size_t losses = 0;                            // of established sessions
+  std::vector<milliseconds> recoveries = {};    // from a loss to the next CONNACK that accepts
   std::map<std::string, size_t> causes = {};    // of losses, in a few words
   std::map<std::string, size_t> failures = {};  // of attempts that did not reach CONNACK
   std::map<int, size_t> connacks = {};          // by code, 0 included
-  std::map<int, size_t> disconnects = {};       // DISCONNECTs from the other side, by reason code
+  std::map<int, size_t> disconnects = {};       // DISCONNECTs received, by reason code
   size_t published = 0, acknowledged = 0, sent_again = 0;
-  size_t sessions_missing = 0;               // CONNACKs that denied a session which must have been there
-  std::vector<std::string> violations = {};  // of MQTT by the other side
+  size_t sessions_missing = 0;               // CONNACKs without session present although the session must exist
+  std::vector<std::string> violations = {};  // of MQTT, by the other side
 };
 
 class Publisher final : public EventThread::Ready {
@@ -45,7 +44,7 @@ class Publisher final : public EventThread::Ready {
   Publisher(std::string client_id, int level, harness::TlsContext context, const Behaviour& behaviour, int epoll,
             uint32_t seed);
 
-  // Time goes on: come back, publish, ping, give up.
+  // Lets time pass: reconnects, publishes, pings or gives up when due.
   void on_tick(Clock::time_point now);
   void on_ready(Clock::time_point now) override;
 
@@ -54,9 +53,9 @@ class Publisher final : public EventThread::Ready {
   bool settled() const { return in_flight_.empty(); }
   size_t in_flight() const { return in_flight_.size(); }
   Sightings& seen() { return seen_; }
-  // Whether somebody else has taken responsibility for message `number`: PUBACK, PUBREC (MQTT-4.3.3). [0] is unused.
+  // By message number, whether the other side has taken responsibility: PUBACK, PUBREC (MQTT-4.3.3). [0] is unused.
   const std::vector<bool>& acknowledged() const { return acknowledged_; }
-  // Ends the connection without a word, as who loses power.
+  // Closes the connection without DISCONNECT or close_notify, as if the device had lost power.
   void vanish(Clock::time_point now);
 
  private:
@@ -64,7 +63,7 @@ class Publisher final : public EventThread::Ready {
   struct Message {
     uint16_t packet_id;
     uint64_t number;
-    bool received = false;  // QoS 2: PUBREC came, PUBREL is sent
+    bool received = false;  // QoS 2: PUBREC received, PUBREL sent
   };
   static int qos_of(uint64_t number) { return number % 2 ? 1 : 2; }
 
@@ -88,7 +87,7 @@ class Publisher final : public EventThread::Ready {
   Link link_;
   Stage stage_ = Stage::away;
   bool said_connect_ = false, pinged_ = false;
-  bool has_session_ = false;  // the other side said yes once: it must know us from now on
+  bool has_session_ = false;  // once the other side has accepted, it must know the session
   int attempts_ = 0;
   Clock::time_point begin_at_{}, give_up_at_{}, publish_at_{}, heard_at_{};
   std::optional<Clock::time_point> lost_at_;

@@ -1,4 +1,4 @@
-// relayd reads its configuration and certificates again while a fleet publishes and new devices come all the time.
+// relayd reloads its configuration and certificates while a fleet publishes and new devices keep connecting.
 
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -15,7 +15,7 @@ namespace mqtt = harness::mqtt;
 
 namespace {
 
-// New devices, one after the other, each with its handshake, a message and a goodbye, until told to stop.
+// New devices, one after the other, each with a handshake, a message and a DISCONNECT, until stopped.
 class Newcomers {
  public:
   explicit Newcomers(Stage& stage)
@@ -23,7 +23,7 @@ class Newcomers {
           while (!stop.stop_requested()) come();
         }) {}
 
-  // Waits until `count` more have been served; the failures that there were come out.
+  // Waits until `count` more have been served; rethrows failures of the thread.
   void wait(size_t count) {
     const auto enough = served_ + count;
     stage_.fleet().wait_for([&](const Figures&) { return served_ >= enough || failed_; }, "newcomers were served",
@@ -75,8 +75,8 @@ using Certificate = std::unique_ptr<X509, Free<X509, X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY, EVP_PKEY_free>>;
 using File = std::unique_ptr<BIO, Free<BIO, BIO_free_all>>;
 
-// The same certificate with another serial number, signed again: what a renewal with the same key gives. keyd has one
-// listener's key, so that a new key can't come without a moment in which certificate and key do not fit.
+// The same certificate with another serial number, signed again, as a renewal with the same key gives. keyd has one
+// listener key, so a new key would mean a moment in which certificate and key do not match.
 void renew(const std::string& file) {
   const auto root_key = harness::authorities().root.parent_path() / "root.key";
   const File in(BIO_new_file(file.c_str(), "r")), key_file(BIO_new_file(root_key.c_str(), "r"));

@@ -1,4 +1,4 @@
-// A remote broker that goes away, says nothing, or takes back what it said, while a fleet publishes through it.
+// The remote broker stops, stays silent or resets accepted sessions while a fleet publishes through it.
 
 #include <signal.h>
 
@@ -12,7 +12,7 @@ namespace mqtt = harness::mqtt;
 
 namespace {
 
-// The server's "unavailable" in both versions, and nothing else but yes.
+// Checks that every CONNACK either accepts or says server unavailable, in both versions.
 void check_refusals(const Figures& figures) {
   INFO(figures.text());
   auto codes = figures.seen.connacks;
@@ -33,7 +33,7 @@ void stop_remote(Stage& stage, int signal) {
   remote.wait(stage.patience());
 }
 
-// Says yes to every CONNECT, session present, and takes it back by RST.
+// Accepts every CONNECT with session present, then resets the connection.
 class FickleRemote {
  public:
   explicit FickleRemote(Stage& stage)
@@ -49,11 +49,11 @@ class FickleRemote {
   void serve() {
     try {
       auto session = remote_.accept();
-      const auto level = session.read_packet().body.at(6);  // behind "MQTT" with its length
+      const auto level = session.read_packet().body.at(6);  // after "MQTT" and its length
       session.send(level == mqtt::v5 ? std::string("\x20\x03\x01\x00\x00", 5) : std::string("\x20\x02\x01\x00", 4));
       session.vanish();
     } catch (const harness::Failure&) {
-      // Who had waited for too long has gone.
+      // A device that had waited too long has left.
     }
   }
   harness::CapturingRemote remote_;
@@ -75,8 +75,8 @@ TEST_CASE("when the remote restarts under load, devices get server unavailable a
 
 TEST_CASE("after the remote is killed under load, every device comes back to it") {
   Stage stage;
-  // mosquitto writes its state down when it ends, not message by message: killed, it loses what it had acknowledged,
-  // and its sessions. So no account here: the relay can't keep what the broker forgets.
+  // mosquitto saves its state when it stops, not for each message. When killed, it loses its sessions and messages that
+  // it had acknowledged. The relay cannot keep what the broker forgets, so the test ends without the account.
   stop_remote(stage, SIGKILL);
   stage.fleet().wait_for([](const Figures& f) { return refusals(f) >= f.devices; }, "all devices were refused",
                          stage.patience());
@@ -101,7 +101,7 @@ TEST_CASE("while the remote accepts but is silent, devices are refused in time, 
         },
         "each device was refused three times or so", stage.patience());
   }
-  // A device that was refused and has not yet ended its side may linger beside its next attempt.
+  // A refused device that has not yet closed its side may linger beside its next attempt.
   CHECK(most_descriptors <= 2 * descriptors + 100);
   CHECK(stage.worker_peak_memory() < (harness::under_sanitizer ? 2000u : 100u) << 20);
   stage.world().remote->restart();

@@ -24,10 +24,10 @@ using harness::fail_errno;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMtu = 1500, kQueue = 10000;
-constexpr int kPacketsPerTurn = 64;  // of one direction, then it is the other's turn
+constexpr int kPacketsPerTurn = 64;  // of one direction, before the other has its turn
 constexpr size_t kDestination = 16, kIpHeader = 20;
 
-// 198.18.0.0/15 is for tests of networks (RFC 2544); eight addresses of it are this process's.
+// 198.18.0.0/15 is reserved for network tests (RFC 2544); this process uses eight of its addresses.
 constexpr uint32_t kTestNetwork = 0xc6120000, kOwnAddresses = 8, kShares = (1 << 17) / kOwnAddresses;
 
 uint32_t own_network() { return kTestNetwork + static_cast<uint32_t>(getpid()) % kShares * kOwnAddresses; }
@@ -78,7 +78,7 @@ class Interface {
   int socket_;
 };
 
-// A TUN device in the network namespace of the thread.
+// Creates a TUN device in the network namespace of the calling thread.
 int make_device(const std::string& address) {
   const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) fail_errno("open /dev/net/tun");
@@ -107,8 +107,8 @@ void on_a_thread(const std::function<void()>& work) {
 }  // namespace
 
 ShapedLink::ShapedLink() {
-  // getaddrinfo(3) sorts by how much of its address a host shares with ours (RFC 6724 rule 9). The ends are chosen so
-  // that the black holes share as much or more: they come first, as they would have to for a test of them.
+  // getaddrinfo(3) sorts by the length of the prefix that an address shares with ours (RFC 6724 rule 9). The ends are
+  // chosen so that the black holes share at least as much; they come first, as a test of them requires.
   const auto host = [](uint32_t number) { return text_of(own_network() + number); };
   near_address_ = host(5);
   far_address_ = host(2);
@@ -152,7 +152,7 @@ void ShapedLink::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     deliver_what_is_due();
     pollfd readable[] = {{near_, POLLIN, 0}, {far_, POLLIN, 0}};
-    auto wait = std::chrono::nanoseconds(std::chrono::milliseconds(20));  // how often a stop is looked for
+    auto wait = std::chrono::nanoseconds(std::chrono::milliseconds(20));  // bounds the time until a stop is noticed
     if (!under_way_.empty()) wait = std::clamp(std::chrono::nanoseconds(under_way_.top().due - Clock::now()), {}, wait);
     const timespec limit{0, wait.count()};
     if (ppoll(readable, 2, &limit, nullptr) <= 0) continue;
@@ -189,7 +189,7 @@ void ShapedLink::deliver_what_is_due() {
 }
 
 bool ShapedLink::is_lost(const std::string& packet) {
-  if (cut_ || packet.size() < kIpHeader || packet[0] >> 4 != 4) return true;  // IPv6 finds its neighbours, if it can
+  if (cut_ || packet.size() < kIpHeader || packet[0] >> 4 != 4) return true;  // drops IPv6 neighbour discovery, too
   uint32_t destination = 0;
   std::memcpy(&destination, packet.data() + kDestination, sizeof destination);
   if (destination != hosts_[0] && destination != hosts_[1]) return true;

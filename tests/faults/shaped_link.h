@@ -1,8 +1,7 @@
 // A network of two hosts with the faults of a long line: this process, and a network namespace that it reaches only
-// over a link with a delay, a loss and a switch. Two TUN devices, and a thread that passes every IP packet on between
-// them when it is due, or drops it. netem(8) without netem, which not every kernel has. Root only.
-//
-// What both ends send to an address that neither has is dropped: such an address is a black hole.
+// over a link with a delay, a loss rate and a switch. The link consists of two TUN devices and a thread that forwards
+// each IP packet when it is due, or drops it. It replaces netem(8), which not every kernel has. Root only. Packets to
+// an address that neither end has are dropped: such an address is a black hole.
 #pragma once
 
 #include <atomic>
@@ -20,7 +19,7 @@
 namespace faults {
 
 struct LinkFigures {
-  uint64_t passed = 0, dropped = 0;  // packets of both directions
+  uint64_t passed = 0, dropped = 0;  // in both directions
 };
 
 class ShapedLink {
@@ -32,29 +31,30 @@ class ShapedLink {
 
   std::string near_address() const { return near_address_; }
   std::string far_address() const { return far_address_; }
-  // In the network of both, and nobody's.
+  // Addresses in the common network that neither end has.
   const std::vector<std::string>& black_holes() const { return black_holes_; }
 
-  // For packets that are sent from now on, each way: half of what they are to a round trip.
+  // Applies to packets sent from now on, in each direction: half the delay and half the loss of a round trip.
   void shape(std::chrono::microseconds delay_each_way, double lost_of_hundred);
-  // How much passes each way; beyond it packets wait for each other. 0: no limit.
+  // Bandwidth in each direction; packets above it queue. 0: no limit.
   void limit(size_t bytes_a_second) { rate_ = bytes_a_second; }
-  void cut() { cut_ = true; }  // what is under way is lost, too
+  void cut() { cut_ = true; }  // packets on their way are lost, too
   void restore() { cut_ = false; }
   LinkFigures figures() const { return {passed_, dropped_}; }
 
-  // For ProcessOptions::before_exec: the program runs at the far end.
+  // For ProcessOptions::before_exec: runs the program at the far end.
   std::function<bool()> at_far_end() const;
-  // Runs `work` on a thread at the far end: sockets it makes are there, whoever uses them, and never see the link.
+  // Runs `work` on a thread at the far end. Its sockets belong there, whichever thread uses them, and bypass the link.
   void run_at_far_end(const std::function<void()>& work) const;
 
  private:
   struct Packet {
     std::chrono::steady_clock::time_point due;
-    uint64_t number;  // those that are due together keep their order
+    uint64_t number;  // packets due at the same time keep their order
     int to;
     std::string bytes;
-    bool operator<(const Packet& other) const {  // the earliest is a priority_queue's greatest
+    bool operator<(
+        const Packet& other) const {  // priority_queue returns the greatest, so the earliest must be greatest
       return due != other.due ? due > other.due : number > other.number;
     }
   };
@@ -74,10 +74,10 @@ class ShapedLink {
   std::atomic<size_t> rate_ = 0;
   std::atomic<bool> cut_ = false;
   std::atomic<uint64_t> passed_ = 0, dropped_ = 0;
-  // The rest is the thread's.
-  std::mt19937 random_{1};  // the same loss each time, as far as the packets are the same
+  // Used by the thread only.
+  std::mt19937 random_{1};  // a fixed seed: equal packets have equal losses
   uint64_t number_ = 0;
-  std::chrono::steady_clock::time_point free_[2];  // when what waits in each direction has passed
+  std::chrono::steady_clock::time_point free_[2];  // when each direction has sent what is queued
   std::priority_queue<Packet> under_way_;
   std::jthread thread_;
 };

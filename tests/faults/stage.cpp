@@ -12,7 +12,7 @@
 namespace faults {
 namespace {
 
-// mosquitto's own limits are not what is tested; its log of every packet would cost more than all the rest.
+// mosquitto's own limits are not under test, and logging every packet would cost more than everything else.
 harness::WorldOptions world_options(const StageOptions& options, const harness::TempDir& state) {
   harness::WorldOptions made{.keyd = options.keyd, .relayd = {{"workers", 2}}};
   made.relayd.merge_patch(options.relayd);
@@ -23,7 +23,7 @@ harness::WorldOptions world_options(const StageOptions& options, const harness::
   return made;
 }
 
-// A thread and its sockets are where the thread was made.
+// A thread's sockets belong to the network namespace in which the thread started.
 std::unique_ptr<Witness> make_witness(const StageOptions& options, const harness::Endpoint& remote) {
   std::unique_ptr<Witness> made;
   const auto make = [&] { made = std::make_unique<Witness>(remote); };
@@ -32,7 +32,7 @@ std::unique_ptr<Witness> make_witness(const StageOptions& options, const harness
   return made;
 }
 
-// How the fleet has fared, without the account.
+// What the fleet went through, without the account.
 std::string fortune(const Figures& figures) {
   size_t failures = 0;
   for (const auto& [why, count] : figures.seen.failures) failures += count;

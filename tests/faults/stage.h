@@ -1,4 +1,4 @@
-// What every scenario of faults stands on: the whole picture with two workers, a fleet that publishes, a witness at the
+// The basis of every fault scenario: the whole system with two workers, a fleet that publishes, a witness at the
 // remote, and a verdict at the end, with its figures in one line.
 #pragma once
 
@@ -13,16 +13,16 @@ using harness::Json;
 struct StageOptions {
   FleetOptions fleet = {};
   Json keyd = Json::object(), relayd = Json::object();  // merged into the configurations
-  // Another world than the usual one.
+  // Changes the usual world.
   std::function<void(harness::WorldOptions&)> world = {};
-  // Calls what it is given in the network in which the witness is to meet the remote, if not in this one.
+  // Runs its argument in the network from which the witness must reach the remote, if that is not this one.
   std::function<void(const std::function<void()>&)> near_remote = {};
 };
 
 class Stage {
  public:
-  // keyd, relayd with two workers, a remote mosquitto that keeps its state over SIGTERM, a local one; the witness is
-  // subscribed, all devices are up, and messages flow. Figures count from here.
+  // Starts keyd, relayd with two workers, a remote mosquitto that keeps its state across SIGTERM, and a local one. When
+  // it returns, the witness has subscribed, all devices are up, and messages flow. The figures count from here.
   explicit Stage(const StageOptions& options = {});
 
   harness::World& world() { return world_; }
@@ -30,20 +30,20 @@ class Stage {
   Fleet& fleet() { return fleet_; }
   Witness& witness() { return *witness_; }
 
-  // Which worker has whose session, by relayd's "session up" lines.
+  // Which worker serves which device, from relayd's "session up" lines.
   std::map<std::string, int> workers_of_devices();
-  // The client ids of the sessions that a worker has.
+  // The client ids of a worker's sessions.
   std::set<std::string> devices_of(int worker);
 
-  // Of the one that has had the most, in its life.
+  // The highest memory peak of any worker, over its lifetime.
   size_t worker_peak_memory();
 
-  // Waits until all devices are up, messages flow and, then, nothing is in flight any more; CHECKs that nothing
-  // acknowledged was lost, no QoS 2 message doubled, no session missing, no device local, and prints the figures.
+  // Waits until all devices are up, messages flow and then none is in flight. CHECKs that no acknowledged message was
+  // lost, no QoS 2 message duplicated, no session missing and no device local, and prints the figures.
   Figures finish();
-  // The same without the end-to-end account, after a remote that has lost its memory.
+  // The same without the end-to-end account, for a remote that has lost its state.
   Figures finish_without_account();
-  // Longer than a recovery of the fleet takes on a busy machine: only a failing test waits so long.
+  // Longer than the fleet takes to recover on a busy machine; only a failing test waits this long.
   Deadline patience() const;
 
  private:
@@ -54,10 +54,10 @@ class Stage {
   Fleet fleet_;
 };
 
-// What these workers hold together; 0 for a test that is not root and may not look.
+// Descriptors of these workers in total; 0 if the test does not run as root and so cannot count them.
 size_t descriptors_of(const std::vector<pid_t>& workers);
 
-// One line on standard output, "figures: …"; ctest -V and ctest's log show it under the test's name.
+// Prints "figures: …" in one line on standard output; ctest -V and ctest's log show it under the test's name.
 void print_figures(const std::string& text);
 std::string seconds(milliseconds duration);
 

@@ -1,4 +1,4 @@
-// The positive control of all that follows: the witness sees what it is there to see.
+// The positive control of all scenarios: the witness detects what it must.
 
 #include "tests/faults/stage.h"
 #include "tests/integration/harness/catch.h"
@@ -25,7 +25,7 @@ TEST_CASE("the witness reports a lost, a duplicated and an unknown message, and 
   const auto one_lost = witness.judge({{"thermo", {false, true, true, true, true, true}}}, harness::patience());
   CHECK(one_lost.lost == 1);
   CHECK(one_lost.offenders.find("thermo 5 never came") != std::string::npos);
-  // Not acknowledged: nobody promised anything.
+  // Not acknowledged, so nothing was promised.
   CHECK(witness.judge({{"thermo", {false, true, true, true, true, false}}}, harness::patience()).lost == 0);
 
   device.publish("any/fleet/stranger", "1", 1);

@@ -1,4 +1,4 @@
-// Everybody comes back at once.
+// All devices reconnect at once.
 
 #include <signal.h>
 
@@ -10,12 +10,13 @@ using namespace faults;
 namespace {
 
 constexpr size_t usual = harness::under_sanitizer ? 200 : 1000;
-// A process may open 20,000 descriptors where these tests run, and mosquitto wants some for itself.
+// A process can open 20,000 descriptors where these tests run, and mosquitto needs some for itself.
 constexpr size_t many = 9900;
 
 StageOptions crowd(size_t devices) { return {.fleet = {.devices = devices, .messages_per_second = 2000, .window = 2}}; }
 
-// Two handshakes and their sessions cost a worker so much for each device, by far; and itself.
+// An ample bound for a worker's memory: its own 64 MiB, and 100 KiB for the two handshakes and the session of each
+// device.
 size_t allowed_memory(size_t devices) {
   return (harness::under_sanitizer ? 50 : 1) * ((size_t{64} << 20) + devices * (size_t{100} << 10));
 }

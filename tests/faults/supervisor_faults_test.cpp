@@ -1,4 +1,4 @@
-// The supervisor that dies, or is told to stop, while a fleet publishes.
+// The supervisor dies or must stop while a fleet publishes.
 
 #include <signal.h>
 
@@ -10,7 +10,7 @@ using namespace faults;
 TEST_CASE("after the supervisor is killed under load, workers exit, a new relayd serves all devices, nothing is lost") {
   Stage stage;
   stage.relay().relayd().kill();
-  stage.relay().log().wait_end();  // the workers have left
+  stage.relay().log().wait_end();  // the workers have exited
   stage.fleet().wait_for([](const Figures& f) { return f.disturbed == f.devices; }, "all devices noticed",
                          stage.patience());
   stage.relay().start_relayd();

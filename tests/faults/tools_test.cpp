@@ -1,4 +1,5 @@
-// What the scenarios trust: the name server is asked by whom it should, and the link does what it is told.
+// What the scenarios rely on: only the intended program asks the name server, and the link does what it is configured
+// to.
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -24,7 +25,7 @@ std::string resolved(DnsServer& dns) {
   return std::to_string(got.status.code) + " " + got.out;
 }
 
-// A UDP socket that sends back what comes, as a host at the far end.
+// A UDP socket that echoes what it receives, as a host at the far end.
 class Echo {
  public:
   explicit Echo(const ShapedLink& link) {
@@ -69,7 +70,7 @@ class Pinger {
   }
   ~Pinger() { close(fd_); }
 
-  // How long an echo took; nullopt: longer than `limit`.
+  // Returns how long an echo took; nullopt: longer than `limit`.
   std::optional<Clock::duration> ping(std::chrono::milliseconds limit) {
     const timeval wait{limit.count() / 1000, limit.count() % 1000 * 1000};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);

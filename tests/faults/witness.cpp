@@ -76,9 +76,9 @@ void Witness::on_publish(const Packet& packet) {
   if (message.qos == 1) link_.send(mqtt::acknowledge(Type::puback, message.packet_id));
   if (message.qos == 2) {
     link_.send(mqtt::acknowledge(Type::pubrec, message.packet_id));
-    // The same delivery once more is not a second message: that would have come without DUP, under an id of its own.
-    // Not even if the first was complete: mosquitto 2.0.11 that restarts between PUBREL and PUBCOMP sends PUBLISH
-    // again.
+    // The same delivery again is not a second message: that would come without DUP and with a packet id of its own.
+    // This holds even after a complete delivery: a mosquitto 2.0.11 that restarts between PUBREL and PUBCOMP sends
+    // PUBLISH again.
     const auto delivery = message.topic + " " + message.payload;
     if (std::exchange(deliveries_[message.packet_id], delivery) == delivery && message.dup) return;
   }
@@ -98,7 +98,7 @@ size_t Witness::sessions_lost() {
 }
 
 Judgement Witness::judge(const std::vector<Ledger>& ledgers, Deadline deadline) {
-  // mosquitto delivers to one subscriber in the order in which it took: what it took before this has come before it.
+  // mosquitto delivers to one subscriber in order of arrival, so everything that it accepted earlier comes first.
   if (!thread_.wait([this] { return subscribed_; }, deadline))
     throw harness::Failure("the witness is not connected to the remote");
   thread_.ask([this] {

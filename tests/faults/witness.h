@@ -1,6 +1,6 @@
-// Who sees at the remote broker what really arrived: a subscriber of any/fleet/# with QoS 2, straight at the broker,
-// with a persistent session. It counts how often each number of each device came, and judges: what was acknowledged to
-// a device has come, and what was sent with QoS 2 has come once.
+// Sees at the remote broker which messages really arrived: a QoS 2 subscriber of any/fleet/# with a persistent session,
+// connected to the broker directly. It counts how often each number of each device arrived, and judges: every
+// acknowledged message has arrived, and every QoS 2 message has arrived once only.
 #pragma once
 
 #include <map>
@@ -12,24 +12,25 @@
 namespace faults {
 
 struct Judgement {
-  size_t acknowledged = 0;     // messages that the other side took responsibility for
-  size_t lost = 0;             // of them, those that never came
-  size_t doubled = 0;          // QoS 2 messages that came more than once
-  size_t repeated = 0;         // QoS 1 messages that came more than once, as they may
-  size_t unknown = 0;          // messages that nobody had sent
+  size_t acknowledged = 0;     // messages for which the other side took responsibility
+  size_t lost = 0;             // acknowledged messages that did not arrive
+  size_t doubled = 0;          // QoS 2 messages that arrived more than once
+  size_t repeated = 0;         // QoS 1 messages that arrived more than once, as is permitted
+  size_t unknown = 0;          // messages that no device had sent
   std::string offenders = {};  // the first few, for the failure's text
   bool good() const { return lost + doubled + unknown == 0; }
 };
 
 class Witness final : public EventThread::Ready {
  public:
-  // Connects and waits until it is subscribed.
+  // Connects and waits until the subscription is acknowledged.
   explicit Witness(const harness::Endpoint& remote);
   ~Witness() { thread_.stop(); }
 
-  // Waits until the broker has delivered all that it took before this call, then compares. The remote must be up.
+  // Waits until the broker has delivered everything that it accepted before this call, then compares. The remote must
+  // be up.
   Judgement judge(const std::vector<Ledger>& ledgers, Deadline deadline);
-  // After a remote that lost its memory: what came before no longer counts for anybody.
+  // Forgets all counts, after a remote has lost its state.
   size_t sessions_lost();
 
  private:
@@ -48,9 +49,9 @@ class Witness final : public EventThread::Ready {
   bool said_connect_ = false, subscribed_ = false, has_session_ = false;
   Clock::time_point begin_at_{};
   size_t sessions_lost_ = 0;
-  std::map<uint16_t, std::string> deliveries_;  // QoS 2: what each packet id last stood for
+  std::map<uint16_t, std::string> deliveries_;  // QoS 2: the last delivery under each packet id
   uint64_t barrier_ = 0, barrier_seen_ = 0;
-  std::map<std::string, std::vector<uint8_t>, std::less<>> came_;  // by client id, then by number: how often
+  std::map<std::string, std::vector<uint8_t>, std::less<>> came_;  // by client id, then by number: how often it arrived
   EventThread thread_;
 };
 

@@ -1,4 +1,4 @@
-// Workers that are killed while a fleet publishes.
+// Workers are killed while a fleet publishes.
 
 #include <signal.h>
 

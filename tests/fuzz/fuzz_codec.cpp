@@ -1,5 +1,5 @@
-// Any bytes as a datagram, in both directions: decoders accept exactly what the encoders make, so what was decoded
-// encodes to the same bytes.
+// Any bytes as a datagram, in both directions. The decoders accept exactly what the encoders produce, so a decoded
+// message encodes to the same bytes.
 #include <algorithm>
 
 #include "ipc/codec.h"

@@ -1,5 +1,5 @@
-// Any bytes as the head of a request: the monitor answers with one response of its own, in which no byte of the request
-// is, or with none, and gives away the page for GET and HEAD of /metrics alone.
+// Any bytes as the head of a request. The monitor gives one response of its own that contains no byte of the request,
+// or none at all. It sends the page only for GET and HEAD of /metrics.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,7 +28,7 @@ std::string_view line(std::string_view response, std::string_view name) {
   return rest.substr(0, rest.find("\r\n"));
 }
 
-// What may be in a response, whatever the request was.
+// What every response must look like, whatever the request was.
 void check(std::string_view response) {
   const size_t end = response.find("\r\n\r\n");
   REQUIRE(end != response.npos);

@@ -1,9 +1,8 @@
-// Any text as a key file, with and without a passphrase, in the memory that keyd gives its keys: what is parsed is a
-// key of an allowed kind, an elliptic-curve one can sign, and every slot comes back. (wolfCrypt takes an RSA key's
-// numbers as they stand; those that don't fit together must make no signature.)
-//
-// The first byte says how the rest is to be read: 'p', 's', 'r', 'e' as the DER inside a PEM block of that label, so
-// that libFuzzer needn't find its way through base64; anything else with the rest as the text itself.
+// Any text as a key file, with and without a passphrase, in keyd's locked key memory. A parsed key is of an allowed
+// kind, an elliptic-curve key can sign, and every slot is returned. (wolfCrypt does not check an RSA key's numbers; if
+// they do not fit together they must make no signature.) The first byte selects the form of the rest: 'p', 's', 'r' and
+// 'e' take it as the DER inside a PEM block of that label, so that libFuzzer need not discover base64; anything else
+// takes it as the text itself.
 #include <algorithm>
 #include <string>
 
@@ -17,7 +16,7 @@ using keyd::KeyType;
 
 constexpr size_t kSlots = 48;
 
-// As keyd has it, for as long as the program runs.
+// As in keyd, for the life of the program.
 struct Vault {
   keyd::SecureSlots slots{kSlots, sizeof(keyd::PrivateKey)};
   keyd::WolfcryptMemory memory{slots};
@@ -68,7 +67,7 @@ ipc::Scheme scheme_of(KeyType type) {
   return ipc::Scheme::ed25519;
 }
 
-// The public half is what LOOKUP compares: a signature must verify by it.
+// LOOKUP compares the public half, so a signature must verify with it.
 bool verifies(keyd::PrivateKey& key, Bytes message, Bytes signature) {
   const auto size = static_cast<word32>(signature.size());
   int good = 0;
@@ -76,7 +75,7 @@ bool verifies(keyd::PrivateKey& key, Bytes message, Bytes signature) {
     return wc_ed25519_verify_msg(signature.data(), size, message.data(), static_cast<word32>(message.size()), &good,
                                  &key.as<ed25519_key>()) == 0 &&
            good == 1;
-  if (key.info().type == KeyType::rsa) return true;  // Signer has done it
+  if (key.info().type == KeyType::rsa) return true;  // Signer has already verified it
   std::array<byte, WC_SHA512_DIGEST_SIZE> digest{};
   const auto scheme = scheme_of(key.info().type);
   const auto hash = scheme == ipc::Scheme::ecdsa_sha256   ? WC_HASH_TYPE_SHA256

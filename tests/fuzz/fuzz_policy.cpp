@@ -1,5 +1,5 @@
-// Any SIGN request against every type of key and every configuration: keyd signs exactly what the rule allows, as it is
-// written down here a second time, from the RFCs and by other means than policy.cpp.
+// Any SIGN request against every key type and every configuration. keyd signs exactly what the rule allows; the rule is
+// written here a second time, from the RFCs and independently of policy.cpp.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -18,7 +18,7 @@ using Bytes = std::span<const uint8_t>;
 
 constexpr std::array kTypes{KeyType::rsa, KeyType::p256, KeyType::p384, KeyType::p521, KeyType::ed25519};
 
-// Which schemes of TLS (RFC 8446 4.2.3) a key has: in 1.3 one for each curve, in 1.2 any hash.
+// The TLS schemes of a key (RFC 8446 4.2.3): in 1.3 one for each curve, in 1.2 any hash.
 bool scheme_of(KeyType type, uint16_t scheme, bool tls13) {
   const auto one_of = [&](std::initializer_list<uint16_t> schemes) {
     return std::find(schemes.begin(), schemes.end(), scheme) != schemes.end();
@@ -33,7 +33,7 @@ bool scheme_of(KeyType type, uint16_t scheme, bool tls13) {
   return false;
 }
 
-// Two randoms and an ephemeral ECDH key on one of four curves, to the byte (RFC 8422 5.4).
+// Two randoms and an ephemeral ECDH key on one of four curves, with nothing before or after (RFC 8422 5.4).
 bool server_key_exchange(Bytes content) {
   struct Curve {
     std::string_view head;  // named_curve, its number, the point's length, the point's format
@@ -50,7 +50,7 @@ bool server_key_exchange(Bytes content) {
   });
 }
 
-// Whole handshake messages, the first and the last of the right types (RFC 5246 7.4.8, RFC 8446 4.4.1).
+// Whole handshake messages, with the right types of the first and the last one (RFC 5246 7.4.8, RFC 8446 4.4.1).
 bool messages(Bytes content, std::initializer_list<uint8_t> first, uint8_t last) {
   if (content.empty() || std::find(first.begin(), first.end(), content[0]) == first.end()) return false;
   size_t at = 0, begin = 0;
@@ -97,7 +97,7 @@ bool rule(const ipc::Sign& sign, const keyd::Rules& rules, const keyd::KeyInfo& 
   return sign.key.spki == key.spki && scheme_of(key.type, scheme, tls13) && content_of(sign.kind, scheme, sign.content);
 }
 
-// What is signed as it stands must not read as TLS 1.3's content, of either role, whose form is keyd's alone to make.
+// Content that is signed unchanged must not read as TLS 1.3 content of either role, which keyd alone constructs.
 bool could_be_tls13(Bytes content) {
   return content.size() > 64 && std::all_of(content.begin(), content.begin() + 64, [](auto b) { return b == ' '; }) &&
          content[64] == 'T';
@@ -105,8 +105,8 @@ bool could_be_tls13(Bytes content) {
 
 }  // namespace
 
-// kind:1 scheme:2 role:1 client_id_len:1 content. Not a datagram, whose lengths libFuzzer would have to guess each time
-// that it changes the content; but nothing that a datagram can't carry.
+// kind:1 scheme:2 role:1 client_id_len:1 content. It is not a datagram, whose lengths libFuzzer would have to guess
+// again with each change of the content, but a datagram can carry all of it.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr size_t kHead = 5;
   if (size < kHead) return 0;

@@ -1,6 +1,6 @@
-// Any bytes as the messages of a handshake. What the notary says yes to has, byte for byte, what the broker of one of
-// the seeds signed: nobody else's handshake passes, whatever is changed in it. TRANSCRIPT_SEEDS names the seeds'
-// folder.
+// Any bytes as the messages of a handshake. Whatever the notary accepts is, byte for byte, what the broker of one of
+// the seeds signed: no other handshake passes, whatever is changed in it. TRANSCRIPT_SEEDS names the directory of the
+// seeds.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -26,7 +26,7 @@ Text read(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// What the server's signature is over: in TLS 1.2 the two randoms and the parameters.
+// What the server's signature covers: in TLS 1.2 the two randoms and the parameters.
 Text signed_part(const keyd::Transcript& transcript) {
   Text part;
   for (const Bytes bytes : {transcript.client_random, transcript.server_random, transcript.server_signed})

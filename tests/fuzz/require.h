@@ -1,4 +1,5 @@
-// What a fuzz target promises about every input: it stops there, and libFuzzer keeps the input.
+// REQUIRE states what a fuzz target promises for every input. If it is false the target aborts, and libFuzzer keeps the
+// input.
 #pragma once
 
 #include <cstdio>

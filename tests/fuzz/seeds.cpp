@@ -1,5 +1,5 @@
-// fuzz_seeds FOLDER: in messages/ one datagram of every kind, as the encoders make them; in policy/ the SIGN requests
-// as fuzz_policy reads them.
+// fuzz_seeds DIRECTORY: writes one datagram of every kind, made by the encoders, to messages/, and SIGN requests in the
+// form that fuzz_policy reads to policy/.
 #include <fstream>
 #include <string>
 #include <vector>
@@ -32,7 +32,7 @@ void encode(const std::string& name, const Message& message) {
 void request(const std::string& name, const ipc::Request& message) { encode<ipc::RequestBuffer>(name, message); }
 void response(const std::string& name, const ipc::Response& message) { encode<ipc::ResponseBuffer>(name, message); }
 
-// ServerECDHParams behind the two randoms.
+// ServerECDHParams after the two randoms.
 Content key_exchange(uint8_t curve, uint8_t size) {
   Content content(64, 0xab);
   content.insert(content.end(), {3, 0, curve, size, 4});

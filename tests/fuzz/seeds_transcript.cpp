@@ -1,5 +1,5 @@
-// fuzz_seeds_transcript FOLDER: handshakes with a broker as the notary is asked about them, in FOLDER/transcript/ (the
-// kind, then the messages), and what judges them in FOLDER: ca.pem and device.spki.
+// fuzz_seeds_transcript DIRECTORY: writes handshakes with a broker, as the notary gets them, to DIRECTORY/transcript/
+// (the kind, then the messages), and the certificates to judge them by to DIRECTORY: ca.pem and device.spki.
 #include <fstream>
 #include <string>
 
