@@ -1,16 +1,16 @@
-# A booted Debian: systemd as PID 1 in a container, over a root that nothing is written to, without a network but its own
-# loopback. Sourced, after promises.sh.
+# A booted Debian: systemd as PID 1 in a container, over a read-only root, with no network but its own loopback. Sourced
+# after promises.sh.
 #
-#   box_up bookworm [nspawn's options]     boots; what was made is gone when the test ends, whatever ends it
-#   box COMMAND...                         runs a command as root, in it
+#   box_up bookworm [nspawn's options]     boots; the box is removed when the test ends, however it ends
+#   box COMMAND...                         runs a command in it as root
 #   box_as USER COMMAND...
-#   box_down                               switches it off as an operator would; fails if that hangs
+#   box_down                               powers it off as an operator would; fails if that hangs
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 box_nspawn='' box_pid=''
 
-# The test runs in namespaces of its own: however it ends, its processes and its mounts end with it, and this process outside
-# of them puts away the rest.
+# The test runs in its own namespaces. However it ends, its processes and mounts end with it, and this process, which
+# stays outside, removes the rest.
 box_outside() {
   local inside='' status=0
   [[ $(id -u) == 0 ]] || skip "booting a system needs root"
@@ -20,7 +20,7 @@ box_outside() {
   box_work=$(mktemp -d "${TMPDIR:-/tmp}/mqtt-relay-box.XXXXXX")
   chmod 755 "$box_work"
   exec 8>"$box_work/lock"
-  flock 8  # as long as one of its processes lives
+  flock 8  # held as long as one of its processes lives
   trap '[[ -z $inside ]] || kill -KILL "$inside"' TERM INT HUP
   MQTT_RELAY_BOX=$box_work setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc \
     bash "$here/${0##*/}" "$@" &
@@ -30,10 +30,10 @@ box_outside() {
   exit "$status"
 }
 
-box_put_away() {  # FOLDER, and the control groups of its name
+box_put_away() {  # FOLDER, and its control groups
   local group
   for group in /sys/fs/cgroup{,/unified,/systemd}/"${1##*/}"; do
-    # Empty a moment after the last process has died.
+    # They are empty only a moment after the last process has died.
     for _ in {1..50}; do
       [[ -d $group ]] || break
       find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || sleep 0.1
@@ -42,7 +42,7 @@ box_put_away() {  # FOLDER, and the control groups of its name
   rm -rf "$1"
 }
 
-# What is left of tests that were killed together with the process outside: nobody holds its lock.
+# Removes what tests left that were killed together with their outer process: no process holds their lock.
 box_sweep() {
   local lock
   for lock in "${TMPDIR:-/tmp}"/mqtt-relay-box.*/lock; do
@@ -53,7 +53,7 @@ box_sweep() {
 }
 
 [[ -n ${MQTT_RELAY_BOX:-} ]] || box_outside "$@"
-box_work=$MQTT_RELAY_BOX  # a folder for what the test makes, gone when it ends
+box_work=$MQTT_RELAY_BOX  # for the test's files; removed when it ends
 box_name=${box_work##*/}
 
 box_up() {
@@ -63,13 +63,13 @@ box_up() {
   nspawn=$("$here/roots" nspawn)
   mkdir "$box_work"/{up,work,root}
   mount -t overlay overlay -o "lowerdir=$root,upperdir=$box_work/up,workdir=$box_work/work" "$box_work/root"
-  # A control group of its own in each hierarchy that nspawn uses, so that two boxes don't share one.
+  # Its own control group in each hierarchy that nspawn uses, so that two boxes do not share one.
   local hierarchy groups=()
   for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
     [[ ! -e $hierarchy/cgroup.procs ]] || groups+=("$hierarchy/$box_name")
   done
   mkdir -p "${groups[@]}"
-  # By default nspawn keeps from units what they ask for: locked memory, Landlock, BPF (IPAddressDeny=).
+  # By default nspawn denies what our units ask for: locked memory, Landlock, BPF (IPAddressDeny=).
   local flags=(--capability=all
                "--system-call-filter=@memlock @keyring bpf landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret"
                --register=no --keep-unit --boot --private-network --resolv-conf=off --timezone=off --link-journal=no

@@ -1,9 +1,9 @@
-# Devices that come and go all the time, and how long the unluckiest one waited. Sourced, after scene.sh.
+# Devices that keep connecting and leaving, and the longest time that one of them waited. Sourced after scene.sh.
 #
-#   while_devices_come COMMAND...     runs that meanwhile; no newcomer may wait for a second
+#   while_devices_come COMMAND...     runs COMMAND meanwhile; every newcomer must be served within a second
 
-# Each line: when a new device began, and when it had its acknowledgement, in seconds. MQTT 3.1.1, as mosquitto_pub 2.0.11
-# spins for ever if it is refused by MQTT 5 while it connects.
+# Each log line has two times in seconds: a new device's start and its acknowledgement. MQTT 3.1.1, because
+# mosquitto_pub 2.0.11 spins forever if an MQTT 5 CONNECT is refused.
 put_newcomers() {
   put /scene/newcomers <<END
 #!/bin/bash
@@ -16,10 +16,10 @@ END
   box chmod +x /scene/newcomers
 }
 
-# longest_wait: of a newcomer, from its first try to its acknowledgement; how many were refused (who was in its handshake as relayd
-# stopped is told "server unavailable"), how many were served.
+# longest_wait: prints a newcomer's longest wait from its first try to its acknowledgement, the number of refusals (a
+# device in its handshake when relayd stops gets server unavailable), and the number served.
 longest_wait() {
-  # shellcheck disable=SC2016 # awk's own
+  # awk's own variables
   box awk '/failed/ { if (!since) since = $1; failures++; next }
            { wait = $2 - (since ? since : $1); since = 0; if (wait > most) most = wait; served++ }
            END { printf "%.2f %d %d\n", most, failures, served }' /scene/newcomers.log

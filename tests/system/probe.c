@@ -1,9 +1,9 @@
-// Tries what a process in an attacker's hands would try, and prints a line for each: what it tried, and "allowed" or
-// the error. sandbox_test puts it where a daemon's program is, and systemd runs it in that unit's sandbox; run outside
-// of it, as root, everything must be allowed, or the line would prove nothing.
+// Tries what a compromised process would try, and prints one line for each attempt: its name, and "allowed" or the
+// error. sandbox_test puts it in place of a daemon's program, and systemd runs it in the unit's sandbox. Outside the
+// sandbox, as root, everything must be allowed, or a denial would prove nothing.
 //
-// Linked statically, as it runs on another Debian than it was compiled on. It leaves nothing changed where it is
-// allowed to.
+// Linked statically, because it runs on another Debian than the one it was compiled on. It changes nothing lasting
+// where it is allowed to.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -36,8 +36,8 @@ static void tried(const char* what, const char* argument, long result) {
   printf("%s%s%s: %s\n", what, *argument ? " " : "", argument, outcome);
 }
 
-// In a child, as it may change what the process is. Returns 0, or -1 and errno: the child's, through a pipe that a
-// program it executes does not have.
+// Runs the attempt in a child, because it may change the process. Returns 0, or -1 with the child's errno, which comes
+// through a close-on-exec pipe.
 static int in_child(int (*attempt)(void)) {
   int failure[2], error = 0;
   if (pipe2(failure, O_CLOEXEC) < 0) return -1;
@@ -85,7 +85,7 @@ static void socket_of(const char* family_name, int family, int type, int protoco
   if (fd >= 0) close(fd);
 }
 
-// Whether it is in the network namespace that the test has noted.
+// Whether this is the network namespace that the test recorded.
 static void network(void) {
   char noted[64] = "", own[64] = "";
   int file = open("/scene/network", O_RDONLY | O_CLOEXEC);
@@ -121,13 +121,13 @@ static int change_time_class(void) {
   return sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
 }
 static int change_personality(void) { return personality(ADDR_NO_RANDOMIZE); }
-static int change_host_name(void) {  // to what it is
+static int change_host_name(void) {  // to the current name
   char name[256];
   return gethostname(name, sizeof name) < 0 ? -1 : sethostname(name, strlen(name));
 }
 static int new_user_namespace(void) { return unshare(CLONE_NEWUSER); }
 static int new_mount_namespace(void) { return unshare(CLONE_NEWNS); }
-static int mount_tmpfs(void) {  // where nobody else sees it
+static int mount_tmpfs(void) {  // invisible to other processes
   if (unshare(CLONE_NEWNS) < 0 || mount("/", "/", "", MS_REC | MS_PRIVATE, "") < 0) return -1;
   return mount("probe", "/tmp", "tmpfs", 0, "");
 }

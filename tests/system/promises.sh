@@ -1,16 +1,16 @@
-# Promises, one after another, on something that lives on: sourced by the tests of this folder.
+# Promises to be kept one after another by a system that stays up. Sourced by the tests in this directory.
 #
 #   promise "keyd comes back after kill -9"
 #   box systemctl kill -s KILL mqtt-keyd
 #   eventually serves
 #
-# A promise is kept if every command until the next one succeeds. The first that does not ends the test: those after it
-# would only say the same again. `explain`, if the test defines it, adds what an operator would look at.
+# A promise is kept if every command up to the next promise succeeds. The first that fails ends the test, because later
+# ones would only fail for the same reason. `explain`, if the test defines it, adds what an operator would look at.
 set -Eeuo pipefail
 export LC_ALL=C.UTF-8
 
 current='' since=0 kept_promises=0
-exec {report}>&1 {silence}>/dev/null  # where promises are reported, also while a command's output goes elsewhere
+exec {report}>&1 {silence}>/dev/null  # where results are reported, even while a command's output goes elsewhere
 tell() {  # FORMAT ARGUMENT...
   # shellcheck disable=SC2059
   printf "$@" >&"$report"
@@ -29,16 +29,16 @@ finish_promise() {
 figure() { tell '       %s\n' "$*"; }
 
 broken() {
-  [[ $BASHPID == "$$" ]] || return 0  # a subshell's parent sees it, too
+  [[ $BASHPID == "$$" ]] || return 0  # its parent handles it, too
   trap - ERR
-  local line=${BASH_LINENO[-2]}  # of the test itself
+  local line=${BASH_LINENO[-2]}  # in the test itself
   tell 'BROKEN %s\n       line %s: %s\n' "$current" "$line" "$(sed -n "${line}s/^ *//p" "${0##*/}")"
   ! declare -F explain >/dev/null || explain 2>&1 | sed 's/^/       | /' >&"$report" || true
   exit 1
 }
 trap broken ERR
 
-# refuses COMMAND...: it must fail.
+# refuses COMMAND...: COMMAND must fail.
 refuses() {
   if "$@"; then
     figure "this succeeded, and must not: $*"
@@ -46,7 +46,7 @@ refuses() {
   fi
 }
 
-# eventually COMMAND...: succeeds within patience seconds; looks again and again, ten times a second.
+# eventually COMMAND...: repeats COMMAND ten times a second; it must succeed within $patience seconds.
 patience=${patience:-30}
 eventually() {
   local until=$((SECONDS + patience))

@@ -1,12 +1,12 @@
-# A gateway in a box, with all that is around it: the remote broker, real devices, their certificates. Sourced, after
+# A gateway in a box with its surroundings: the remote broker, real devices and their certificates. Sourced after
 # promises.sh and box.sh.
 #
 #   scene_up bookworm       boots a box with /packages (dist) and /pki, and starts the remote broker
-#   configure               as an operator would: mqtt-relay init, certificates, keys
-#   device ID TOPIC TEXT    a device publishes once, QoS 1, through relayd
-#   arrived TOPIC TEXT      whether the remote broker got that
+#   configure               configures it as an operator would: mqtt-relay init, certificates, keys
+#   device ID TOPIC TEXT    publishes one QoS 1 message as a device, through relayd
+#   arrived TOPIC TEXT      whether the remote broker received it
 #
-# The remote broker takes a client's name from its certificate, and lets it write below device/NAME/ only: what arrives
+# The remote broker takes a client's name from its certificate and lets it write only below device/NAME/, so a message
 # there was sent under that device's identity.
 
 packages=${MQTT_RELAY_PACKAGES:?"the folder with the packages: packaging/build deb --out FOLDER"}
@@ -50,10 +50,10 @@ END
   eventually logged watcher SUBACK
 }
 
-# put FILE: standard input, in the box.
+# put FILE: writes standard input to FILE in the box.
 put() { box sh -c "cat >'$1'"; }
-# service NAME COMMAND...: of the box, for as long as that lives.
-# Line by line, as what it says is waited for.
+# service NAME COMMAND...: runs COMMAND as a service of the box until the box ends. Its output is line-buffered, because
+# tests wait for lines.
 service() { box systemd-run --quiet --unit="$1" --collect -p Restart=on-failure -p RestartSec=200ms -- stdbuf -oL "${@:2}"; }
 logged() { grep -qF -- "$2" <(box journalctl --no-pager -o cat -u "$1"); }
 port_open() { box bash -c "exec 3<>/dev/tcp/127.0.0.1/$1" 2>/dev/null; }
@@ -81,13 +81,13 @@ device() {
 }
 arrived() { logged watcher "$1 $2"; }
 
-# works ID TEXT: a device's message arrives, under its name.
+# works ID TEXT: a device's message arrives under the device's name.
 works() {
   device "$1" "device/$1/says" "$2" && eventually arrived "device/$1/says" "$2"
 }
 
-# A session that stays: a device subscribes to its commands; `told` sends it one by the remote broker. MQTT 3.1.1, as
-# mosquitto_sub 2.0.11 spins after a DISCONNECT of MQTT 5.
+# A session that stays: a device subscribes to its commands; `told` sends it one through the remote broker. MQTT 3.1.1,
+# because mosquitto_sub 2.0.11 spins after an MQTT 5 DISCONNECT.
 stay() {
   # shellcheck disable=SC2046
   service "stay-$1" $(as_device mosquitto_sub "$1") -V mqttv311 -q 1 -d -t "device/$1/commands"
