@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2015
-# Finds one pinned file and prints its path. Explanations go to standard error. wolfssl/fetch and httplib/fetch source
-# this file: they say what to look for, and then call fetch_pinned.
+# Finds one pinned file and prints its path. Explanations go to standard error. wolfssl/fetch and httplib/fetch set the
+# variables below, source this file and call fetch_pinned.
 #
-# Promise: the printed file has the pinned SHA-256, checked in this very run, whatever its name and source. A file that
-# the caller names is taken or refused, never silently replaced by another source. Only the cache folder is written to,
-# and a file appears there whole or not at all.
+# Promise: the printed file has the pinned SHA-256, checked in this run, whatever its name and source. A file that the
+# caller names is used or refused, never silently replaced from another source. Only the cache directory is written to,
+# and files appear there complete or not at all.
 #
 # Sources, in this order:  cache     ${XDG_CACHE_HOME:-~/.cache}/mqtt-relay
 #                          upstream  the project's release, by curl or wget
@@ -15,13 +15,13 @@
 # MQTT_RELAY_SKIP_SOURCES="cache upstream" leaves sources out
 #
 # The caller sets:
-#   caller          what messages begin with
+#   caller          prefix of messages
 #   what            the file in words, such as "wolfSSL 5.9.2's release tarball"
-#   kind            what the caller's option names: --$kind FILE
+#   kind            the caller's option for a named file: --$kind FILE
 #   cmake_option    the CMake variable that names the file
-#   pin url name    the file's SHA-256, where upstream has it, its name in the cache
-#   cached          glob: files in the cache that may be the pinned one
-#   package suite   Debian's source package, and a suite that has it
+#   pin url name    the file's SHA-256, its upstream address, its name in the cache
+#   cached          glob: files in the cache that may be the pinned file
+#   package suite   Debian's source package, and a suite that contains it
 #   pool pool_pin   the original tarball's path in Debian's pool, and its SHA-256
 #   more_sources    further sources: each is a function from_NAME in the caller
 #   from_tarball    optional function: makes the pinned file $2 from the original tarball $1
@@ -30,7 +30,7 @@
 : "${package:?}" "${suite:?}" "${pool:?}" "${pool_pin:?}" "${more_sources=}"
 
 cache=${XDG_CACHE_HOME:-${HOME:-}/.cache}/mqtt-relay
-tmp= # a folder in the cache, so that the last step of a download is a rename within one file system
+tmp= # a directory in the cache, so that the last step of a download is a rename within one file system
 why= # why the last source did not have the file
 
 say() { echo "$caller: $*" >&2; }
@@ -39,10 +39,10 @@ sum_of() { sha256sum <"$1" | cut -d' ' -f1; }
 has_sum() { [ -f "$1" ] && [ "$(sum_of "$1")" = "$2" ]; }
 found() { say "$1 (SHA-256 as pinned)"; echo "$1"; exit 0; }
 
-# A source ends the program when it has the file. Otherwise it leaves its reason in $why.
+# A source exits with 0 when it has the file. Otherwise it leaves the reason in $why.
 fail() { why=$1; return 1; }
 
-# A download gets its final name only when its hash is right.
+# A download gets its final name only if its hash is right.
 keep() {
   has_sum "$1" "$pin" ||
     { fail "found another file: $(stat -c %s "$1") bytes with SHA-256 $(sum_of "$1"), expected $pin"; return; }
@@ -68,7 +68,7 @@ from_cache() {
     [ -e "$file" ] || continue
     has_sum "$file" "$pin" && found "$file"
     why="$file has the wrong SHA-256"
-    # Another name than ours may be there for a reason of its own, and is not called corrupt.
+    # A file with another name may be there for a reason of its own, and is not reported as corrupt.
     [ "$file" != "$cache/$name" ] || say "$file is corrupt: SHA-256 $(sum_of "$file"), pinned $pin. It will be replaced."
   done
 }
@@ -76,7 +76,7 @@ from_cache() {
 from_upstream() {
   local part=$tmp/$name log=$tmp/upstream.log
   say "trying upstream: $url"
-  # Bounded: 20 s to connect, given up when it stalls for 30 s.
+  # Bounded: 20 s to connect, and 30 s of stalling.
   if command -v curl >/dev/null; then
     curl -fsSL --connect-timeout 20 --speed-limit 1000 --speed-time 30 -o "$part" "$url" 2>"$log"
   elif command -v wget >/dev/null; then
@@ -87,27 +87,29 @@ from_upstream() {
   keep "$part"
 }
 
-# --- the Debian archive, by apt's own tools with private folders for their state: the system's configuration is read and
-# --- nothing of it is written, no "apt-get update" is needed first, and no host is named here
+# --- the Debian archive
+
+# apt's own tools, with private directories for their state: they read the system's configuration and write nothing
+# outside, no "apt-get update" is needed first, and no host is named here.
 
 apt_options=() apt_quick=(-o APT::Sandbox::User=root -o Acquire::Retries=2
                           -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20)
 archives=()
 
-# Fills apt_options and archives, the base addresses of the Debian archives in this machine's apt sources.
+# Sets apt_options, and archives: the base addresses of the Debian archives in this machine's apt sources.
 apt_setup() {
   command -v apt-get >/dev/null || { fail "this machine has no apt"; return; }
   mkdir -p "$tmp"/apt/{etc,state/lists/partial,cache/archives/partial}
   apt_options=("${apt_quick[@]}" -o Dir::State="$tmp/apt/state" -o Dir::State::lists="$tmp/apt/state/lists"
                -o Dir::Cache="$tmp/apt/cache")
-  # With an empty state, apt prints where it would fetch every index from. Another project's repository among them costs a
-  # "not found".
+  # With an empty state, apt prints the address of every index. If another project's repository is among them, it costs
+  # a "not found".
   mapfile -t archives < <(apt-get "${apt_options[@]}" update --print-uris 2>/dev/null |
                           sed -nE "s#^'([^']*)/dists/[a-z]+/InRelease'.*#\1#p" | sort -u)
   [ ${#archives[@]} -gt 0 ] || fail "this machine's apt has no Debian archive in its sources"
 }
 
-# apt_source SUITE OPTION…: downloads the package's source of SUITE into $tmp/SUITE, checked against the suite's signed
+# apt_source SUITE OPTION…: downloads the package's source of SUITE into $tmp/SUITE, verified with the suite's signed
 # index.
 apt_source() {
   local suite=$1 archive key options
@@ -126,13 +128,14 @@ from_apt() {
   local archive files
   say "trying the Debian archive of this machine's apt"
   apt_setup || return
-  # By its place in the pool: no index needed, and it may outlive its version in the suite.
+  # By its path in the pool: this needs no index, and the file may stay there longer than its version stays in the
+  # suite.
   for archive in "${archives[@]}"; do
     /usr/lib/apt/apt-helper "${apt_quick[@]}" download-file "$archive/pool/main/$pool" "$tmp/${pool##*/}" \
       "SHA256:$pool_pin" >"$tmp/apt.log" 2>&1 && keep_from_tarball "$tmp/${pool##*/}"
   done
   say "not in the archive's pool; trying the source index of $suite (some megabytes)"
-  # --tar-only, so that a .dsc that is gone does no harm.
+  # --tar-only, so that a missing .dsc does no harm.
   apt_source "$suite" --download-only --tar-only || return
   files=("$tmp/$suite/$package"_*.orig.tar.*)
   keep_from_tarball "${files[0]}" || why="$suite has ${files[0]##*/}: $why"

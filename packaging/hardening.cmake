@@ -1,5 +1,5 @@
-# How every target is compiled and linked so that a bug is harder to make use of, whoever builds: a distribution's own
-# flags come on top. And so that a build is the same, byte for byte, in whatever folder it was made.
+# Compiler and linker options for every target that make bugs harder to exploit, in every build; a distribution may add
+# its own. They also make builds reproducible: the same bytes, whatever the directory.
 
 if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT MQTT_RELAY_SANITIZE)
   set(MQTT_RELAY_HARDENED ON)
@@ -18,8 +18,9 @@ if(MQTT_RELAY_HARDENED)
   # variables costs 40 % of the compilers' time.
   add_compile_options(-g1)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
-    # The linker is told, as it takes the mark away if one object has none: Debian 12's crt1.o, which nothing branches
-    # to indirectly. Ours all have it (branch_targets.cmake), and the package tests look at each function.
+    # The linker must be told, because it drops the mark if one object lacks it: Debian 12's crt1.o, which is never an
+    # indirect branch target. All of our objects have it (branch_targets.cmake), and the package tests check every
+    # function.
     add_compile_options(-fcf-protection=full)
     add_link_options(LINKER:-z,ibt,-z,shstk)
   elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")

@@ -1,5 +1,6 @@
-# The software bill of materials, SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/): what is in the programs, wolfSSL and
-# cpp-httplib with the hashes of the very files that were compiled. The date is the build's, or SOURCE_DATE_EPOCH's.
+# The software bill of materials, SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/): what the programs contain, with
+# wolfSSL and cpp-httplib and the hashes of the files that were compiled. Its date is SOURCE_DATE_EPOCH, or the time of
+# the build.
 get_property(WOLFSSL_VERSION GLOBAL PROPERTY mqtt_relay_wolfssl_version)
 get_property(WOLFSSL_SHA256 GLOBAL PROPERTY mqtt_relay_wolfssl_sha256)
 get_property(HTTPLIB_VERSION GLOBAL PROPERTY mqtt_relay_httplib_version)
@@ -10,7 +11,7 @@ if(WOLFSSL_VERSION STREQUAL 5.9.2)
 else()
   set(sbom_wolfssl_location NOASSERTION)  # fetch's last resort, repacked from a distribution's source
 endif()
-# Debian 12's libutf8proc.pc names an older version than its header.
+# Debian 12's libutf8proc.pc gives an older version than the header.
 file(STRINGS ${UTF8PROC_INCLUDE_DIR}/utf8proc.h utf8proc_numbers REGEX "define UTF8PROC_VERSION_[A-Z]+ +[0-9]+")
 string(REGEX REPLACE "#define UTF8PROC_VERSION_[A-Z]+ +([0-9]+)[^;]*" "\\1" utf8proc_numbers "${utf8proc_numbers}")
 list(JOIN utf8proc_numbers "." UTF8PROC_VERSION)

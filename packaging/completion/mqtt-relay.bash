@@ -1,5 +1,5 @@
-# Completion of mqtt-relay(8) for bash: commands, options, files, and words where an option takes a few only.
-# tests/completion compares it with what the commands' --help says.
+# Completion of mqtt-relay(8) for bash: commands, options, files, and words for options with a fixed set of values.
+# tests/completion compares it with the commands' --help.
 
 _mqtt_relay() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' choices='' i
@@ -47,7 +47,7 @@ _mqtt_relay() {
   local choice
   for choice in $choices; do
     [[ $choice == "$word"* ]] || continue
-    [[ $choice != -* || $word == -* ]] || continue  # options only if a dash is there: they would hide the files
+    [[ $choice != -* || $word == -* ]] || continue  # options only after a dash: they would hide the files
     COMPREPLY+=("$choice")
   done
 }

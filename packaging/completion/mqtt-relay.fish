@@ -1,5 +1,5 @@
-# Completion of mqtt-relay(8) for fish: commands, options, files, and words where an option takes a few only.
-# tests/completion compares it with what the commands' --help says.
+# Completion of mqtt-relay(8) for fish: commands, options, files, and words for options with a fixed set of values.
+# tests/completion compares it with the commands' --help.
 
 set -l commands init check verify status keys reload disconnect audit help
 set -l no_command "not __fish_seen_subcommand_from $commands"
