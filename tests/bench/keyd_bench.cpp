@@ -192,7 +192,7 @@ void run(const Options& options) {
   // More than keyd accepts from one worker, so some requests are always refused and repeated at once. This is worse
   // than a worker that waits when it gets BUSY.
   const Load ecdsa{Question::sign, "P-256", 1}, flood{Question::sign, "RSA:4096", kMaxQueue + 22};
-  bench.compare("P-256, nobody else", subjects, {ecdsa}, 1);
+  bench.compare("P-256, no other load", subjects, {ecdsa}, 1);
   bench.compare("P-256, RSA-4096 flood", subjects, {ecdsa, flood}, 1);
   const Load rsa{Question::sign, "RSA:2048", 32};
   bench.compare("RSA:2048, 64 from 2", {&two, &one}, {rsa, rsa}, 2);

@@ -76,7 +76,7 @@ void DnsServer::answer(const std::vector<std::string>& addresses) {
     in6_addr v6{};
     if (inet_pton(AF_INET, text.c_str(), &v4) == 1) v4_.push_back(v4);
     else if (inet_pton(AF_INET6, text.c_str(), &v6) == 1) v6_.push_back(v6);
-    else throw harness::Failure(text + " is no address");
+    else throw harness::Failure(text + " is not an address");
   }
 }
 
@@ -98,7 +98,7 @@ size_t DnsServer::questions() {
 void DnsServer::wait_questions(size_t count, harness::Deadline deadline) {
   std::unique_lock lock(mutex_);
   if (!asked_.wait_until(lock, deadline.at(), [&] { return questions_ >= count; }))
-    throw harness::Failure("nobody asks the name server");
+    throw harness::Failure("no question came to the name server");
 }
 
 void DnsServer::run(const std::stop_token& stop) {

@@ -111,7 +111,7 @@ TEST_CASE("ten reloads under load disturb no session, and no new device is refus
   newcomers.wait(2);
   const auto served = newcomers.finish();
   CHECK(stage.finish().disturbed == 0);
-  print_figures("new devices served during ten reloads " + std::to_string(served) + ", turned away 0");
+  print_figures("new devices served during ten reloads " + std::to_string(served) + ", refused 0");
 }
 
 TEST_CASE("after a listener certificate is renewed under load, the next device sees it, and no connection is lost") {

@@ -48,7 +48,8 @@ bool turned_away(World& world) {
 // relayd logs only a few lines for each flood; the first is immediate.
 void check_cause(World& world, const std::string& cause) {
   const auto line = world.relay().log().wait_json(
-      [](const Json& j) { return j.value("msg", "") == "a new connection is turned away"; }, "who was turned away");
+      [](const Json& j) { return j.value("msg", "") == "a new connection was closed at once"; },
+      "a refused connection");
   CHECK(line.at("cause") == cause);
 }
 

@@ -38,6 +38,6 @@ while_devices_come() {
   eventually refuses active newcomers
   local most failures count
   read -r most failures count <<<"$(longest_wait)"
-  figure "newcomers served: $count, told to try again: $failures, the longest wait of one, all tries together: $most s"
+  figure "newcomers served: $count, refused attempts: $failures, longest wait of one over all its attempts: $most s"
   awk "BEGIN { exit !($most < 1) }"
 }

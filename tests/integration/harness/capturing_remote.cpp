@@ -40,7 +40,7 @@ bool CapturingRemote::anybody_there(std::chrono::milliseconds wait) {
 
 int CapturingRemote::accept_socket(Deadline deadline) {
   if (!anybody_there(std::chrono::milliseconds(deadline.poll_timeout())))
-    throw Failure("nobody connected to the remote " + listen_.text());
+    throw Failure("no client connected to the remote " + listen_.text());
   const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
   if (fd < 0) fail_errno("accept");
   return fd;
