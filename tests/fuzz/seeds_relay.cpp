@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "relayd/handover/archive.h"
+#include "common/program.h"
 #include "relayd/handover/findings.h"
 #include "relayd/handover/plan.h"
 #include "tests/fuzz/require.h"
@@ -71,10 +71,11 @@ void mqtt() {
 
 void handed_over() {
   relayd::Plan plan;
-  plan.config.remote_host = "broker.example";
+  plan.config.remote_endpoint.host = "broker.example";
   plan.pem.listener_certificate = {"a.pem", "text"};
-  write("plan/plan", "\0"s + relayd::archived(plan));
-  write("plan/revocations", "\1"s + relayd::archived(relayd::Revocations{{"a", "b"}, {"c", "d"}, {}}));
+  const relayd::Revocations revocations{{"a", "b"}, {"c", "d"}, {}};
+  write("plan/plan", "\0"s + common::read_sealed(plan.to_memfd().get()));
+  write("plan/revocations", "\1"s + common::read_sealed(revocations.to_memfd().get()));
   write("plan/disconnect", "\2"s + relayd::Order{relayd::Order::What::disconnect, {}, "d-1", 7}.encode());
   write("plan/findings", "\3"s + relayd::Findings{"a problem", {}, {{"f", "s", "p", "a", true, {}}}}.encode());
 }
