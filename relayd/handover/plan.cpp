@@ -75,7 +75,7 @@ void fields(Archive& archive, Of<Archive, SocketAddress>& address) {
     std::string text;
     archive(text);
     const auto parsed = SocketAddress::parse(text);
-    if (!parsed) throw BadArchive("\"" + text + "\" is not an address");
+    if (!parsed || parsed->text() != text) throw BadArchive("\"" + text + "\" is not an address");
     address = *parsed;
   }
 }

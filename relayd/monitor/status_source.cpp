@@ -7,6 +7,7 @@
 #include <cstring>
 #include <thread>
 
+#include "common/datagram.h"
 #include "common/fd.h"
 #include "common/program.h"
 #include "relayd/handover/monitor_question.h"
@@ -18,22 +19,12 @@ namespace {
 // An answer's number, and the memory file that came with it; otherwise errno says why there is none.
 std::optional<std::pair<uint32_t, common::Fd>> receive(int socket) {
   uint32_t number = 0;
-  iovec part{&number, sizeof number};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  common::Fd attached;
+  const ssize_t got = common::receive_datagram(socket, {reinterpret_cast<char*>(&number), sizeof number}, attached);
   if (got < 0) return std::nullopt;
   errno = EPROTO;  // also at the end of the supervisor, which main() sees
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (got != sizeof number || !header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-    return std::nullopt;
-  int fd = -1;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return std::pair(number, common::Fd(fd));
+  if (got != sizeof number || !attached) return std::nullopt;
+  return std::pair(number, std::move(attached));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "common/datagram.h"
 #include "common/not_yet.h"
 #include "relayd/handover/monitor_question.h"
 #include "relayd/handover/socket_address.h"
@@ -39,23 +40,6 @@ common::Fd listen_on(const Config::Endpoint& bind) {
     throw common::ConfigError(text);
   }
   return fd;
-}
-
-// A datagram with a descriptor attached. False: there is no room for it, or nobody to take it.
-bool send(int socket, uint32_t number, int attached) {
-  iovec part{&number, sizeof number};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof attached)] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof attached);
-  memcpy(CMSG_DATA(header), &attached, sizeof attached);
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
 }  // namespace
@@ -129,7 +113,8 @@ bool Monitor::asks_too_often() {
 void Monitor::answer(uint32_t number) {
   try {
     const common::Fd text = common::sealed(to_json(look_(owner_)));
-    if (send(socket_.get(), number, text.get())) return;
+    const std::string_view bytes(reinterpret_cast<const char*>(&number), sizeof number);
+    if (common::send_datagram(socket_.get(), bytes, text.get())) return;
     log::debug("the monitor did not take an answer", {{"cause", strerror(errno)}});
   } catch (const std::exception& error) {
     log::debug("the monitor's question could not be answered", {{"cause", error.what()}});

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include "common/datagram.h"
 #include "common/log.h"
 
 namespace relayd {
@@ -57,22 +58,7 @@ void WorkerProcess::on_control(int) {
 }
 
 bool WorkerProcess::send(const Order& order, int attached) {
-  std::string text = order.encode();
-  iovec part{text.data(), text.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof attached)] = {};
-  if (attached >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof attached);
-    memcpy(CMSG_DATA(header), &attached, sizeof attached);
-  }
-  if (::sendmsg(control_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return true;
+  if (common::send_datagram(control_.get(), order.encode(), attached)) return true;
   common::log::warning("could not send an order to a worker",
                        {{"worker", worker_}, {"pid", pid()}, {"cause", strerror(errno)}});
   return false;

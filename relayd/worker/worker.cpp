@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "common/crash_report.h"
+#include "common/datagram.h"
 #include "common/log.h"
 #include "relayd/handover/plan.h"
 #include "relayd/session/session.h"
@@ -145,7 +146,7 @@ class Worker {
   void on_control(int) {
     char text[kMaxOrder];
     common::Fd attached;
-    const ssize_t got = receive(text, attached);
+    const ssize_t got = common::receive_datagram(control_.get(), text, attached);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) {
       log::error("the supervisor is gone; this worker exits", {{"worker", plan_.worker}});
@@ -164,24 +165,6 @@ class Worker {
   void know(const Addresses& addresses) {
     remote_addresses_.replace(addresses.remote);
     local_addresses_.replace(addresses.local);
-  }
-
-  ssize_t receive(std::span<char> text, common::Fd& attached) {
-    iovec part{text.data(), text.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    const ssize_t got = ::recvmsg(control_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    const cmsghdr* header = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-      int fd = -1;
-      memcpy(&fd, CMSG_DATA(header), sizeof fd);
-      attached.reset(fd);
-    }
-    return got;
   }
 
   // Checks kChecksPerTurn sessions per turn of the loop, so that relaying goes on in between.

@@ -117,6 +117,15 @@ TEST_CASE("an order of an unknown kind is refused") {
   CHECK_THROWS_AS(Order::decode(order), BadArchive);
 }
 
+TEST_CASE("an address that is not written as relayd writes it is refused") {
+  std::string order = Order{
+      .what = Order::What::addresses,
+      .addresses = {{*relayd::SocketAddress::parse("192.0.2.1:8883")},
+                    {}}}.encode();
+  order.replace(order.find("8883"), 4, "0883");
+  CHECK_THROWS_AS(Order::decode(order), BadArchive);
+}
+
 TEST_CASE("the inspector's findings arrive as it wrote them") {
   relayd::Findings findings;
   findings.listener_spki[31] = 9;
