@@ -24,7 +24,9 @@ function(precompile_standard_headers)
       target_compile_options(${library} PRIVATE
         "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Winvalid-pch ${false_alarms} -include ${header}>")
       get_target_property(sources ${library} SOURCES)
+      get_target_property(source_folder ${library} SOURCE_DIR)
       list(FILTER sources INCLUDE REGEX "\\.cpp$")
+      list(TRANSFORM sources PREPEND ${source_folder}/ REGEX "^[^/]")  # a relative name would mean this folder's
       set_property(SOURCE ${sources} TARGET_DIRECTORY ${library} APPEND PROPERTY OBJECT_DEPENDS ${header}.gch)
     endforeach()
   endforeach()
