@@ -126,8 +126,11 @@ class ArchiveReader {
   void get(std::optional<T>& value) {
     bool has = false;
     get(has);
-    if (has) get(value.emplace());
-    else value.reset();
+    value.reset();
+    if (!has) return;
+    T item{};  // clang 14 finds no emplace() for a nested class whose members have initialisers
+    get(item);
+    value = std::move(item);
   }
   template <class T, size_t N>
   void get(std::array<T, N>& list) {

@@ -91,7 +91,7 @@ bool Dialer::begin(const SocketAddress& address) {
     failed(address, strerror(error), fault_of(error));
     return false;
   }
-  auto attempt = std::make_unique<Attempt>(*this, address, std::move(socket));
+  auto attempt = std::make_unique<Attempt>(Attempt{*this, address, std::move(socket)});
   attempt->poll = std::make_unique<common::Poll>(loop_, attempt->socket.get(), attempt.get(), [](void* self, int) {
     static_cast<Attempt*>(self)->dialer.on_ready(*static_cast<Attempt*>(self));
   });

@@ -18,7 +18,7 @@ constexpr uint64_t kBytesOfSmallMessage = 16;
 void Session::set_limits() {
   const auto& listener = services_.config.listener;
   if (listener.messages_rate.count == 0 && listener.bytes_rate.count == 0) return;
-  rates_ = std::make_unique<Rates>(TokenBucket(listener.messages_rate), TokenBucket(listener.bytes_rate));
+  rates_ = std::make_unique<Rates>(Rates{TokenBucket(listener.messages_rate), TokenBucket(listener.bytes_rate)});
   uint64_t most = tls::Runtime::kReceive;
   if (listener.bytes_rate.count > 0) most = std::min(most, listener.bytes_rate.count);
   if (listener.messages_rate.count > 0) most = std::min(most, listener.messages_rate.count * kBytesOfSmallMessage);

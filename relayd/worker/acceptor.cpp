@@ -32,7 +32,7 @@ Acceptor::Acceptor(uv_loop_t* loop, std::vector<common::Fd> listeners, const Opt
       accepted_(accepted),
       rate_(options.rate),
       again_(loop, this, common::call<&Acceptor::watch>) {
-  for (auto& socket : listeners) listeners_.push_back(std::make_unique<Listener>(*this, std::move(socket)));
+  for (auto& socket : listeners) listeners_.push_back(std::make_unique<Listener>(Listener{*this, std::move(socket)}));
   watch();
 }
 
