@@ -41,8 +41,8 @@ bool sd_notify_reloading() {
 std::optional<std::chrono::milliseconds> sd_watchdog_interval() {
   const char* interval = getenv("WATCHDOG_USEC");
   const char* whose = getenv("WATCHDOG_PID");
-  if (!interval || (whose && atoll(whose) != getpid())) return std::nullopt;
-  const long long us = atoll(interval);
+  if (!interval || (whose && strtoll(whose, nullptr, 10) != getpid())) return std::nullopt;
+  const long long us = strtoll(interval, nullptr, 10);
   if (us < 2000) return std::nullopt;  // below 2 ms: not a usable interval
   return std::chrono::milliseconds(us / 1000);
 }

@@ -86,7 +86,7 @@ void load_crls(Material& material, const Pem& pem) {
   }
   std::stable_sort(numbered.begin(), numbered.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   for (auto& [number, crl] : numbered)
-    if (sk_X509_CRL_push(material.crls.get(), crl.get()) > 0) crl.release();
+    if (sk_X509_CRL_push(material.crls.get(), crl.get()) > 0) (void)crl.release();
     else throw std::bad_alloc();
   for (const PemBlock& block : pem_blocks(pem.text))
     if (block.kind != BlockKind::crl)

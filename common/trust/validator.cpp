@@ -115,7 +115,7 @@ Verdict Validator::State::compute(Chain chain, int64_t now) {
     quiet.mark(X509_get0_notBefore(certificate.get()));
     quiet.mark(X509_get0_notAfter(certificate.get()));
     if (i == 0) leaf = std::move(certificate);
-    else if (sk_X509_push(sent.get(), certificate.get()) > 0) certificate.release();
+    else if (sk_X509_push(sent.get(), certificate.get()) > 0) (void)certificate.release();
     else throw std::bad_alloc();
   }
   const StoreContext context(made(StoreContext(X509_STORE_CTX_new())));
