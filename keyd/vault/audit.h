@@ -40,7 +40,7 @@ struct AuditEvent {
   const ipc::Lookup* key = nullptr;
   const ipc::Sign* sign = nullptr;
   ipc::Status result = ipc::Status::ok;
-  std::string_view reason = "";
+  std::string_view reason{};
   uint64_t wait_us = 0, spent_us = 0;  // from the request's arrival, and from when keyd took it up
 };
 

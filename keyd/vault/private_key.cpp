@@ -94,7 +94,7 @@ bool same_public(Bytes stated, Bytes computed, bool elliptic) {
 std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, std::string_view passphrase, SecureSlots& slots,
                                               std::string& problem) {
   const PemKey found = find_private_key(der::text_of(pem), problem);
-  if (found.body.empty()) return nullptr;
+  if (!found.body.data()) return nullptr;
   const auto fail = [&](std::string what) {
     problem = std::move(what);
     return nullptr;

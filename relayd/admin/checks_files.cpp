@@ -83,7 +83,7 @@ Check check_listener_certificate(const CheckContext& context) {
       "`install -m 644 NEW-CHAIN.pem " + quoted(file) + "`, its key for keyd, and `systemctl reload mqtt-relayd`";
   try {
     const tls::Pem pem = read_pem(context.config_file, "listener.certfile", file);
-    tls::ServerContext({.certificate = pem, .verify_peer = false});  // relayd's own verdict
+    const tls::ServerContext usable({.certificate = pem, .verify_peer = false});  // relayd's own verdict
     const auto chain = tls::facts_of(pem);
     std::vector<std::string> details;
     Age worst = Age::good;

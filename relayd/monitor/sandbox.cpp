@@ -55,7 +55,7 @@ std::string give_up_files() {
 #if defined(MQTT_RELAY_SANITIZED)
   return "files and memory have no limit: a sanitizer reads its own files and maps much memory";
 #else
-  const std::string lacking = common::forbid_files();
+  std::string lacking = common::forbid_files();
   // glibc reserves 64 MiB of addresses for each thread's own arena otherwise (mallopt(3)).
   mallopt(M_ARENA_MAX, 1);
   pthread_attr_t attributes;

@@ -1,5 +1,7 @@
 #include "relayd/mqtt/connect.h"
 
+#include <algorithm>
+
 #include "relayd/mqtt/fixed_header.h"
 #include "relayd/mqtt/properties.h"
 #include "relayd/mqtt/reader.h"
@@ -8,7 +10,8 @@
 namespace mqtt {
 namespace {
 
-constexpr std::uint8_t kBridgeBit = 0x80;  // of the protocol level
+constexpr std::uint8_t kBridgeBit = 0x80;              // of the protocol level
+constexpr std::uint32_t kLongestProtocol = 2 + 6 + 1;  // bytes: the length of "MQIsdp", the name, the level
 
 struct ConnectFlags {  // MQTT section 3.1.2.3
   std::uint8_t byte;
@@ -148,8 +151,11 @@ ConnectResult parse_connect(Bytes in, std::uint32_t max_connect_size) {
   if (status == FixedHeader::Status::malformed)
     return BadConnect{
         ConnectError::malformed, {}, "the remaining length has more than four bytes (MQTT section 2.1.4)"};
+  const std::uint32_t protocol_end =
+      std::min<std::uint32_t>(header.packet_size(), header.header_size() + kLongestProtocol);
+  if (in.size() < protocol_end) return NeedMore{header.packet_size()};
   if (header.packet_size() > max_connect_size) {
-    Reader body(in.subspan(header.header_size()));  // the version may have arrived already
+    Reader body(in.subspan(header.header_size()));
     return BadConnect{ConnectError::too_large, read_protocol(body).answer_as,
                       "CONNECT is larger than max_connect_size"};
   }

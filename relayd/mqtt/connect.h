@@ -59,8 +59,9 @@ struct BadConnect {
 using ConnectResult = std::variant<NeedMore, BadConnect, Connect>;
 
 // `in` holds all bytes received so far, from the first one on, and perhaps more than the CONNECT. Pure: call it again
-// when more bytes have come. It reports `not_connect` from the first byte and `too_large` from the fixed header (at
-// most five bytes), so the caller need not buffer such a packet; the other errors when the packet is complete.
+// when more bytes have come. A result other than NeedMore never depends on how many bytes have come. `not_connect` is
+// reported from the first byte and `too_large` from the protocol level (at most 14 bytes, so that a 5.0 device
+// gets the reason): the caller need not buffer such a packet. The other errors need the complete packet.
 ConnectResult parse_connect(Bytes in, std::uint32_t max_connect_size = kDefaultMaxConnectSize);
 
 }  // namespace mqtt

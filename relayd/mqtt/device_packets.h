@@ -27,8 +27,8 @@ struct Publish {
 using PublishResult = std::variant<NeedMore, Flaw, Publish>;
 
 // Parses PUBLISH (MQTT section 3.3) up to its payload, which is never read. `body` is the part of the body received so
-// far, from its first byte on; `remaining` is the remaining length. NeedMore::total never goes beyond the payload's
-// first byte.
+// far, from its first byte on; `flags` are valid; `remaining` is the remaining length. NeedMore::total never goes
+// beyond the payload's first byte.
 PublishResult parse_publish(Version version, std::uint8_t flags, Bytes body, std::uint32_t remaining);
 
 struct Subscription {

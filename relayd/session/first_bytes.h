@@ -1,7 +1,7 @@
 // Recognises the protocol that a peer speaks at the TLS port by its first bytes. A device without TLS, a browser, ssh
 // and a load balancer that sends a PROXY header each need a different remedy from a device whose handshake fails.
 //
-// Pure; reads at most kFirstBytes bytes, which a handshake keeps (relayd/tls/stream.h).
+// Pure. `first`: at most tls::Stream::kFirstBytes bytes, which a handshake keeps.
 #pragma once
 
 #include <cstdint>

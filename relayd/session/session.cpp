@@ -125,7 +125,7 @@ void Session::on_closed(tls::Stream&) {
 // ---- CONNECT -------------------------------------------------------------------------------------------------------
 
 void Session::read_connect(std::span<const uint8_t> bytes) {
-  // Bounded: the parser refuses a CONNECT larger than max_connect_size as soon as it has the fixed header.
+  // Bounded: the parser refuses a CONNECT larger than max_connect_size once it has the protocol level.
   connect_bytes_.insert(connect_bytes_.end(), bytes.begin(), bytes.end());
   const auto result = mqtt::parse_connect(connect_bytes_, services_.config.listener.max_connect_size);
   if (std::holds_alternative<mqtt::NeedMore>(result)) return;

@@ -9,8 +9,6 @@
 #include <system_error>
 #include <vector>
 
-extern char** environ;
-
 namespace relayd {
 namespace {
 

@@ -160,7 +160,7 @@ Config::Endpoint parse_endpoint(Section section) {
 }
 
 Config::Endpoint parse_metrics(Section section) {
-  const auto endpoint = parse_bind(section, "bind", "127.0.0.1:9464");
+  auto endpoint = parse_bind(section, "bind", "127.0.0.1:9464");
   section.finish();
   return endpoint;
 }

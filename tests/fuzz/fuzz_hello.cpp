@@ -4,6 +4,7 @@
 
 #include "relayd/session/first_bytes.h"
 #include "relayd/tls/client_hello.h"
+#include "relayd/tls/stream.h"
 #include "tests/fuzz/require.h"
 
 namespace {
@@ -16,7 +17,7 @@ bool is_for_a_log(const std::string& words, size_t most) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::span<const uint8_t> first(data, size);
+  const std::span<const uint8_t> first(data, std::min(size, relayd::tls::Stream::kFirstBytes));
   const auto speaks = relayd::what_speaks(first);
   REQUIRE((speaks == relayd::Speaks::nothing) == first.empty());
   if (speaks != relayd::Speaks::tls && speaks != relayd::Speaks::nothing) {
@@ -25,6 +26,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   (void)relayd::what_answers(first);
   REQUIRE(is_for_a_log(relayd::named_answer(first), 1000));
-  REQUIRE(is_for_a_log(relayd::tls::offered_by(first), 8 * relayd::tls::kKeptOfHello));
+  REQUIRE(is_for_a_log(relayd::tls::offered_by({data, size}), 8 * relayd::tls::kKeptOfHello));
   return 0;
 }

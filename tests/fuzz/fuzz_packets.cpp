@@ -1,5 +1,6 @@
 // Any bytes as the body of each packet that a device may send behind its CONNECT, and as properties in each place.
 #include "relayd/mqtt/device_packets.h"
+#include "relayd/mqtt/fixed_header.h"
 #include "relayd/mqtt/properties.h"
 #include "tests/fuzz/require.h"
 
@@ -24,6 +25,7 @@ void properties(mqtt::Bytes body) {
 }
 
 void publish(mqtt::Version version, uint8_t flags, mqtt::Bytes body) {
+  if (!mqtt::flags_are_valid(version, mqtt::PacketType::publish, flags)) return;  // the caller has checked them
   const auto remaining = static_cast<uint32_t>(body.size());
   const auto whole = mqtt::parse_publish(version, flags, body, remaining);
   REQUIRE(!std::holds_alternative<mqtt::NeedMore>(whole));

@@ -94,7 +94,8 @@ bool rule(const ipc::Sign& sign, const keyd::Rules& rules, const keyd::KeyInfo& 
   if (!server && bound != rules.bind_remote) return false;
   if (!server && !tls13 && !rules.allow_tls12_client) return false;
   const auto scheme = static_cast<uint16_t>(sign.scheme);
-  return sign.key.spki == key.spki && scheme_of(key.type, scheme, tls13) && content_of(sign.kind, scheme, sign.content);
+  const bool of_certificate = sign.key.spki == key.spki || sign.key.spki == key.compressed;
+  return of_certificate && scheme_of(key.type, scheme, tls13) && content_of(sign.kind, scheme, sign.content);
 }
 
 // Content that is signed unchanged must not read as TLS 1.3 content of either role, which keyd alone constructs.
@@ -120,10 +121,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto* sign = request ? std::get_if<ipc::Sign>(&request->body) : nullptr;
   if (!sign) return 0;
   for (const KeyType type : kTypes)
-    for (int bits = 0; bits < 8; bits++) {
+    for (int bits = 0; bits < 16; bits++) {
       const keyd::Rules rules{.allow_tls12_client = (bits & 1) != 0, .bind_remote = (bits & 2) != 0};
-      keyd::KeyInfo info{type, 0, sign->key.spki};
+      keyd::KeyInfo info{type, 0, sign->key.spki, sign->key.spki};
       if (bits & 4) info.spki[31] ^= 1;
+      if (bits & 8) info.compressed[31] ^= 1;
       const bool accepted = keyd::may_ask(*sign, rules) && keyd::may_sign(*sign, info);
       REQUIRE(accepted == rule(*sign, rules, info));
       if (accepted) REQUIRE(!could_be_tls13(sign->content));

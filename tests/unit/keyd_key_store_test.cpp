@@ -87,6 +87,7 @@ TEST_CASE("a file without a usable key is refused, and the refusal says what was
       {broken, "a P-256 key that is broken"},
       {not_base64, "base64"},
       {"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "base64"},
+      {"-----BEGIN PRIVATE KEY----------END PRIVATE KEY-----\n", "base64"},
       {"hello", "not PEM"},
       {std::string(40, '\0'), "not PEM"},
       {"", "empty"},

@@ -172,7 +172,7 @@ TEST_CASE("bytes that are not MQTT are refused at the first byte") {
   }
 }
 
-TEST_CASE("a CONNECT over the size limit is refused from its fixed header") {
+TEST_CASE("a CONNECT over the size limit is refused once its protocol level has come") {
   const auto refused = [](const Octets& bytes, std::uint32_t limit) {
     const auto result = mqtt::parse_connect(bytes, limit);
     REQUIRE(std::holds_alternative<BadConnect>(result));
@@ -183,10 +183,14 @@ TEST_CASE("a CONNECT over the size limit is refused from its fixed header") {
   const auto size = static_cast<std::uint32_t>(connect.size());
   CHECK(std::holds_alternative<Connect>(mqtt::parse_connect(connect, size)));
   CHECK(refused(connect, size - 1).answer_as == Version::v5_0);
-  CHECK_FALSE(refused({connect[0], connect[1]}, size - 1).answer_as);
+  constexpr size_t kDecided = 2 + 9;  // the fixed header, and room for the longest protocol name and its level
+  for (size_t came = 2; came < kDecided; ++came)
+    CHECK(std::holds_alternative<NeedMore>(mqtt::parse_connect(mqtt::Bytes(connect).first(came), size - 1)));
+  CHECK(refused(Octets(connect.begin(), connect.begin() + kDecided), size - 1).answer_as == Version::v5_0);
   CHECK(std::holds_alternative<NeedMore>(mqtt::parse_connect(Octets{0x10} + variable_int(256 * 1024 - 4))));
-  CHECK(bad(Octets{0x10} + variable_int(256 * 1024 - 3)).error == ConnectError::too_large);
-  CHECK(bad({0x10, 0xFF, 0xFF, 0xFF, 0x7F}).error == ConnectError::too_large);
+  const Octets no_protocol(9, 0);
+  CHECK(bad(Octets{0x10} + variable_int(256 * 1024 - 3) + no_protocol).error == ConnectError::too_large);
+  CHECK_FALSE(bad(Octets{0x10, 0xFF, 0xFF, 0xFF, 0x7F} + no_protocol).answer_as);
 }
 
 TEST_CASE("a remaining length of more than four bytes is refused at the fourth") {
