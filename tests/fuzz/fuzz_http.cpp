@@ -1,5 +1,6 @@
 // Any bytes as the head of a request. The monitor gives one response of its own that contains no byte of the request,
 // or none at all. It sends the page only for GET and HEAD of /metrics.
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -53,6 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   asked = false;
   const std::string response = http().answer(head);
   if (!response.empty()) check(response);
-  if (asked) REQUIRE(head.starts_with("GET") || head.starts_with("HEAD") || head.starts_with(" "));
+  const std::string_view method = head.substr(std::min(head.find_first_not_of(" \t"), size));  // the library trims
+  if (asked) REQUIRE(method.starts_with("GET") || method.starts_with("HEAD"));
   return 0;
 }
