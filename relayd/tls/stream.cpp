@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/tls/spki.h"
 #include "common/tls/wolf_shim.h"
 #include "relayd/tls/client_hello.h"
 #include "relayd/tls/error_words.h"
@@ -21,20 +20,13 @@
 namespace relayd::tls {
 namespace {
 
-constexpr unsigned kEd25519Oid[] = {0x06, 0x03, 0x2b, 0x65, 0x70};  // 1.3.101.112, RFC 8410 section 3
-
-bool is_ed25519(std::span<const uint8_t> public_key_der) {
-  return std::search(public_key_der.begin(), public_key_der.end(), std::begin(kEd25519Oid), std::end(kEd25519Oid)) !=
-         public_key_der.end();
-}
-
 // RFC 8446 section 6: the alerts with which a peer ends a handshake, and whether each one refuses our certificate.
 struct Alert {
   int code;
   const char* name;
   bool refuses_certificate;
 };
-constexpr int kHandshakeFailure = 40, kIllegalParameter = 47, kInternalError = 80;
+constexpr int kHandshakeFailure = 40, kIllegalParameter = 47;
 constexpr Alert kAlerts[] = {{10, "unexpected_message", false},     {20, "bad_record_mac", false},
                              {40, "handshake_failure", false},      {42, "bad_certificate", true},
                              {43, "unsupported_certificate", true}, {44, "certificate_revoked", true},
@@ -67,118 +59,9 @@ Stream::~Stream() {
   poll_.reset();
 }
 
-// ---- handshake -----------------------------------------------------------------------------------------------------
-
 void Stream::plain() {
   state_ = State::open;
   watch();
-}
-
-bool Stream::begin(WOLFSSL_CTX* context, SigningKey key, trust::Validator* validator) {
-  ssl_.reset(wolfSSL_new(context));
-  if (!ssl_) return false;
-  auto* owner = static_cast<HandshakeOwner*>(this);
-  wolfSSL_SetIOReadCtx(ssl_.get(), owner);
-  wolfSSL_SetIOWriteCtx(ssl_.get(), owner);
-  wolfSSL_SetCertCbCtx(ssl_.get(), owner);
-  handshake_ = std::make_unique<Handshake>(runtime_, ssl_.get(), std::move(key), validator,
-                                           [this](Handshake::Progress progress) { on_progress(progress); });
-  return true;
-}
-
-bool Stream::server_handshake(const ServerContext& context, SigningKey key) {
-  if (!begin(context.get(), std::move(key), context.validator())) return false;
-  wolf_shim_bound_sent_records(ssl_.get(), context.max_record());
-  watch();
-  return true;
-}
-
-bool Stream::client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key, Hello hello) {
-  if (!begin(context.get(), std::move(key), context.validator())) return false;
-  WOLFSSL* ssl = ssl_.get();
-  if (wolfSSL_use_certificate_chain_buffer_format(ssl, own.der.data(), static_cast<long>(own.der.size()),
-                                                  WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-    return false;
-  // Without any key, wolfSSL does not keep the messages that a TLS 1.2 Ed25519 signature covers. The public key, passed
-  // as the key, makes it keep them. It signs nothing: the callback does.
-  if (const auto public_key = common::tls::spki_in(own.leaf());
-      (kNeedsPublicKey || is_ed25519(public_key)) &&
-      wolfSSL_use_PrivateKey_buffer(ssl, public_key.data(), static_cast<long>(public_key.size()),
-                                    WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-    return false;
-  return begin_client(context, hello);
-}
-
-bool Stream::probe_handshake(const ClientContext& context, Hello hello, Handshake::OnVerified on_verified) {
-  if (!begin(context.get(), {ipc::Role::listener, "", {}, {}}, context.validator())) return false;  // signs nothing
-  handshake_->on_verified(std::move(on_verified));
-  return begin_client(context, hello);
-}
-
-bool Stream::begin_client(const ClientContext& context, Hello hello) {
-  WOLFSSL* ssl = ssl_.get();
-  const ClientOptions& options = context.options();
-  if (!context.named_by_address() &&
-      wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, options.name.data(),
-                     static_cast<unsigned short>(options.name.size())) != WOLFSSL_SUCCESS)
-    return false;
-  if (!options.alpn.empty()) {
-    std::string list;
-    for (const auto& protocol : options.alpn) list.append(list.empty() ? "" : ",").append(protocol);
-    if (wolfSSL_UseALPN(ssl, list.data(), static_cast<unsigned>(list.size()), WOLFSSL_ALPN_FAILED_ON_MISMATCH) !=
-        WOLFSSL_SUCCESS)
-      return false;
-  }
-  if (options.versions != Versions::tls12)
-    for (const uint16_t group : key_shares(options.groups, hello))
-      if (wolfSSL_UseKeyShare(ssl, group) != WOLFSSL_SUCCESS) return false;
-  received_ = true;  // a client speaks first
-  const auto progress = handshake_->advance();
-  if (progress == Handshake::Progress::failed) return false;
-  flush();
-  watch();
-  return true;
-}
-
-void Stream::on_progress(Handshake::Progress progress) {
-  flush();
-  keep_leftover();  // the callbacks below may reuse the scratch buffer that holds it
-  switch (progress) {
-    case Handshake::Progress::wants_io:
-    case Handshake::Progress::parked: return watch();
-    case Handshake::Progress::failed: return fail_handshake();
-    case Handshake::Progress::done: break;
-  }
-  peer_chain_ = std::move(handshake_->peer_chain());
-  handshake_.reset();
-  state_ = State::open;
-  // A server without session tickets sends nothing after the client's Finished. By default the kernel delays the bare
-  // ACK, and so a device without TCP_NODELAY delays its CONNECT, by 40 ms (tcp(7), measured).
-  const int on = 1;
-  if (wolf_shim_is_server(ssl_.get())) setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-  handler_.on_open(*this);
-  if (state_ == State::open) pump();  // data may have come with the handshake's last message
-}
-
-void Stream::fail_handshake() {
-  const bool our_fault = handshake_->refused() || handshake_->exhausted();
-  say_why(our_fault ? kInternalError : wolf_shim_alert_for(handshake_->wolf_error()));
-  if (const auto& refused = handshake_->refused()) {
-    const char* what = refused->status ? ipc::name(*refused->status) : "no answer in time";
-    end(End::Cause::signature, std::string("keyd did not sign: ") + what);
-    if (end_) end_->status = refused->status;
-  } else if (handshake_->exhausted()) {
-    end(End::Cause::exhausted, "no memory for a TLS handshake");
-  } else if (const auto& refusal = handshake_->refusal()) {
-    std::string text = "sent a certificate chain that was refused: " + refusal->text() + "; " + refusal->advice;
-    std::replace(text.begin(), text.end(), '"',
-                 '\'');  // the log is JSON, and escaped quotes are hard to grep
-    end(End::Cause::peer_certificate, std::move(text));
-    if (end_) end_->advice = refusal->advice;
-  } else {
-    end_tls(handshake_->wolf_error());
-  }
-  report_end();
 }
 
 // ---- events --------------------------------------------------------------------------------------------------------
