@@ -1,10 +1,10 @@
 # Reads the standard library's headers once instead of in every file: they are most of what the compiler reads.
 # Each file still includes what it uses: tests/lint compiles each without this.
 #
-# precompile_standard_headers(FOLDER...): for every library that these folders define.
+# precompile_standard_headers(FOLDER...): does so for every library that these folders define.
 function(precompile_standard_headers)
   if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-    return()  # the compiler of the fuzz targets: -include is GCC's way
+    return()  # builds the fuzz targets; only GCC finds a .gch by -include
   endif()
   # Not <iostream>: each file that includes it gets an initialiser.
   file(WRITE ${CMAKE_BINARY_DIR}/precompiled/empty.cpp "")
@@ -14,13 +14,13 @@ function(precompile_standard_headers)
     <algorithm> <array> <atomic> <charconv> <chrono> <cstdint> <cstring> <deque> <functional> <map> <memory> <mutex> <optional>
     <set> <span> <stdexcept> <string> <string_view> <system_error> <thread> <unordered_map> <utility> <variant> <vector>)
   set(header ${CMAKE_BINARY_DIR}/CMakeFiles/precompiled.dir/cmake_pch.hxx)  # the compiler finds the .gch beside it
-  # GCC 12 finds overruns in std::string's own operator+ (gcc.gnu.org/PR105329 and its kind), and says so once the header
-  # that has it is precompiled.
+  # GCC 12 wrongly finds overruns in std::string's own operator+ (gcc.gnu.org/PR105329 and similar), and reports them once
+  # that header is precompiled.
   set(false_alarms "-Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict")
   foreach(folder ${ARGN})
     libraries_below(libraries ${PROJECT_SOURCE_DIR}/${folder})
     foreach(library ${libraries})
-      # Not REUSE_FROM, which CMake 3.25 refuses to targets that have a C source as well.
+      # Not REUSE_FROM: CMake 3.25 refuses it for a target that also has C sources.
       target_compile_options(${library} PRIVATE
         "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Winvalid-pch ${false_alarms} -include ${header}>")
       get_target_property(sources ${library} SOURCES)
@@ -32,8 +32,8 @@ function(precompile_standard_headers)
   endforeach()
 endfunction()
 
-# The static libraries that a folder and those below it define. A program's own few files are compiled as -fPIE, and could
-# not use what was precompiled for -fPIC.
+# The static libraries that a folder and those below it define. A program's own few files are compiled with -fPIE and can't
+# use a header precompiled with -fPIC.
 function(libraries_below result folder)
   get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
   get_property(subfolders DIRECTORY ${folder} PROPERTY SUBDIRECTORIES)

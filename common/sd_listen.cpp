@@ -48,7 +48,7 @@ std::vector<std::string> split_names(std::string_view text) {
 std::vector<PassedSocket> take_passed_sockets() {
   const std::string pid = take_variable("LISTEN_PID"), count_text = take_variable("LISTEN_FDS"),
                     names_text = take_variable("LISTEN_FDNAMES");
-  unsetenv("LISTEN_PIDFDID");  // newer systemds name the process by this, too
+  unsetenv("LISTEN_PIDFDID");  // newer systemd also identifies the process by this
   if (pid.empty() || count_text.empty()) return {};
   // The sockets were meant for an ancestor that did not take them: descriptors with these numbers are not ours.
   if (number("LISTEN_PID", pid, 1, 1 << 30) != getpid()) return {};

@@ -66,7 +66,7 @@ void Client::greet() {
 }
 
 void Client::disconnect(const char* why) {
-  // The first cause, once; the reconnects that fail after it say nothing new.
+  // Logs the first cause only; later reconnects that fail add nothing.
   if (!reported_away_)
     common::log::warning("keyd is not reachable; new handshakes wait for it",
                          {{"socket", options_.socket_path}, {"cause", why}, {"worker", options_.worker}});
@@ -93,7 +93,7 @@ void Client::receive() {
     const auto response = static_cast<size_t>(got) <= buffer.size()
                               ? decode_response({buffer.data(), static_cast<size_t>(got)})
                               : std::nullopt;
-    if (!response) return disconnect("keyd sent what is not an answer of this protocol");
+    if (!response) return disconnect("keyd sent something that is not an answer of this protocol");
     if (state_ == State::ready) on_response(*response);
     else {
       const auto welcome = decode_welcome(response->payload);

@@ -1,8 +1,8 @@
-// A worker's side of the keyd protocol: asynchronous, bounded, and unmoved when keyd goes away.
+// A worker's side of the keyd protocol: asynchronous and bounded; it outlasts keyd's restarts.
 //
 // Requests are sent at once, or kept (up to max_pending) while keyd is away. After a reconnect all unanswered ones are
-// sent again: to sign twice does no harm. Each ends within `timeout`, whatever happens.
-// Reconnects wait 10 ms, doubling to 1 s. One thread: the loop's.
+// sent again: signing twice does no harm. Each ends within `timeout`, whatever happens. Reconnects wait 10 ms, doubling
+// to 1 s. One thread: the loop's.
 #pragma once
 
 #include <chrono>
@@ -52,7 +52,7 @@ class Client {
   void cancel(Ticket ticket) { pending_.erase(ticket); }
 
   bool connected() const { return state_ == State::ready; }
-  // What keyd said last: a device's handshake needs the bound kinds of signature.
+  // What keyd last said: whether a device's handshake needs the bound kinds of signature.
   bool bind_remote() const { return bind_remote_; }
 
  private:

@@ -1,4 +1,4 @@
-// The half of the codec that asks: requests are encoded here, keyd's answers decoded. keyd links the other half only.
+// The client's half of the codec: encodes requests and decodes keyd's answers. keyd links only the other half.
 #include <variant>
 
 #include "ipc/codec.h"

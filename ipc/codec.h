@@ -42,7 +42,7 @@ std::optional<Welcome> decode_welcome(std::span<const uint8_t> payload);
 std::array<uint8_t, kCountersSize> encode_counters(const Counters& counters);
 std::optional<Counters> decode_counters(std::span<const uint8_t> payload);
 
-// Bytes that the content of a SIGN may have: with handshake messages in it a request is longer than kMaxRequest.
+// The most bytes in the content of a SIGN. With handshake messages in it, a request is longer than kMaxRequest.
 constexpr size_t content_limit(Kind kind, Scheme scheme) {
   const bool messages = kind == Kind::tls13_client_bound || kind == Kind::tls12_client_bound ||
                         (kind == Kind::tls12_client && scheme == Scheme::ed25519);

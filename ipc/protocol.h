@@ -1,7 +1,7 @@
 // The keyd protocol, version 2: everything a worker can say to keyd, and everything keyd can answer.
 //
 // Transport: AF_UNIX, SOCK_SEQPACKET. One datagram is one message; a datagram with too few or too many bytes is
-// malformed. Integers are big-endian, fields have a fixed width but the last ones, whose length stands before them.
+// malformed. Integers are big-endian, fields have a fixed width, except the last ones, which follow their length.
 //
 //   request   op:1 reserved:1(0) id:4 body
 //     HELLO     version:2 worker:2 timeout_ms:4
@@ -32,8 +32,8 @@ inline constexpr uint16_t kVersion = 2;
 // A file name has at most 255 bytes (NAME_MAX), four of them are ".pem".
 inline constexpr size_t kMaxClientId = 251;
 inline constexpr size_t kMaxSpellings = 600;
-// Everything fits into 1 KiB but the handshake messages themselves, two certificate chains among them: a TLS 1.2 client
-// with Ed25519 signs those and not their hash (RFC 8422 section 5.10), and keyd wants to see them for `bind_remote`.
+// Everything fits into 1 KiB except the handshake messages themselves, which contain two certificate chains. A TLS 1.2
+// client with Ed25519 signs those instead of their hash (RFC 8422 section 5.10), and keyd needs them for `bind_remote`.
 inline constexpr size_t kMaxContent = 256;
 inline constexpr size_t kMaxTranscript = 32 * 1024;
 inline constexpr size_t kMaxRequest = 1024;
@@ -66,8 +66,8 @@ enum class Kind : uint8_t {
   tls13_client = 2,  // the same, with the client's context string
   tls12_server = 3,  // client_random ‖ server_random ‖ ServerECDHParams; keyd hashes (RFC 8422 section 5.4)
   tls12_client = 4,  // hash of the handshake messages (RFC 5246 section 7.4.8); for Ed25519 the messages themselves
-  // The same two with the handshake messages instead of their hash, so that keyd sees to which server they belong. In
-  // TLS 1.3 they begin with a ClientHello, or after a HelloRetryRequest with message_hash (RFC 8446 section 4.4.1).
+  // The same two with the handshake messages instead of their hash, so that keyd can tell which server they belong to.
+  // In TLS 1.3 they begin with a ClientHello, or after a HelloRetryRequest with message_hash (RFC 8446 section 4.4.1).
   tls13_client_bound = 5,
   tls12_client_bound = 6,
 };
@@ -119,7 +119,7 @@ struct Counters {
   uint64_t signatures = 0;
   uint64_t refusals = 0;
   uint64_t cached_keys = 0;
-  uint64_t given_up = 0;  // requests dropped, as their peer had gone or had stopped waiting
+  uint64_t given_up = 0;  // requests dropped because their peer had gone or had stopped waiting
   bool degraded = false;  // the audit can't be written: nothing leaves until it can
 };
 

@@ -22,9 +22,9 @@ struct Check {
   std::string name = {};
 };
 
-// From one half to the other: bytes, as names of files need not be UTF-8, which JSON text must be.
+// From one half to the other, as bytes: file names need not be UTF-8, and JSON text must be.
 std::string packed(const std::vector<Check>& checks);
-std::vector<Check> unpacked(const std::string& bytes);  // throws std::exception if they are none
+std::vector<Check> unpacked(const std::string& bytes);  // throws std::exception if `bytes` are not checks
 
 struct DaemonChecks {
   std::string daemon, config;  // "keyd", and the file
@@ -39,7 +39,7 @@ inline constexpr int kExitErrors = 1, kExitWarnings = 2;
 int report_checks(const std::vector<DaemonChecks>& all, const ReportOptions& options, std::ostream& out,
                   const Screen& screen);
 
-// What this kernel has to lock a process in.
+// What this kernel offers to confine a process.
 long landlock_abi();  // 0: no Landlock
 bool has_seccomp_filters();
 inline constexpr char kLandlockRemedy[] =
@@ -52,8 +52,8 @@ std::string octal(mode_t mode);                  // "0600"
 std::string user_name(uid_t uid);
 std::string day_of(int64_t unix_seconds);  // "2026-11-24 09:30 UTC"
 
-// Root sees what a service's user may not: becomes that user with its groups, for good. Throws std::system_error, which
-// names `whose` user it is: "keyd's".
+// Becomes a service's user with its groups, for good, because root sees what that user may not. Throws
+// std::system_error naming `whose` user it is: "keyd's".
 void become(uid_t user, const std::string& whose);
 
 }  // namespace common

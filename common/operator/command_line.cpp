@@ -79,7 +79,7 @@ class Help : public CLI::Formatter {
     }
     return text + " [OPTION...]\n";
   }
-  // The commands of the list that begin with the app's own words; all of them under their headings.
+  // The commands whose names begin with the app's own words; for mqtt-relay itself all of them, under their headings.
   static std::string commands(const CLI::App* app) {
     const std::string prefix = app->get_parent() ? app->get_name() + " " : "";
     std::vector<Line> lines;
@@ -140,7 +140,7 @@ std::vector<std::string> words_after(const CLI::App* app) {
   return words;
 }
 
-// A command is missing, or `remaining` begins with a word that is none.
+// No command was given, or the first word of `remaining` is not one.
 int no_command(const CLI::App* app, const std::vector<std::string>& remaining) {
   const std::string name = name_of(app);
   const auto words = words_after(app);
@@ -151,10 +151,11 @@ int no_command(const CLI::App* app, const std::vector<std::string>& remaining) {
     return complain(name, "found no command; allowed: " + list, hint);
   }
   const std::string& word = remaining.front();
-  if (word.starts_with("-")) return complain(name, "found \"" + word + "\", which is no option here", hint);
+  if (word.starts_with("-")) return complain(name, "found \"" + word + "\", which is not an option here", hint);
   const std::string near = nearest(word, words);
   return complain(
-      name, "found \"" + word + "\", which is no command" + (near.empty() ? "" : "; did you mean " + near + "?"), hint);
+      name, "found \"" + word + "\", which is not a command" + (near.empty() ? "" : "; did you mean " + near + "?"),
+      hint);
 }
 
 }  // namespace
@@ -190,7 +191,7 @@ std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> wo
   if (remaining.empty()) return complain(name, error.what(), hint);
   const std::string& word = remaining.front();
   return complain(
-      name, "found \"" + word + "\", " + (word.starts_with("-") ? "which is no option here" : "one word too many"),
+      name, "found \"" + word + "\", " + (word.starts_with("-") ? "which is not an option here" : "one word too many"),
       hint);
 }
 

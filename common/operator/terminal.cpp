@@ -10,7 +10,7 @@ namespace {
 
 struct Character {
   uint32_t code = 0;
-  size_t length = 0;  // 0: the first byte begins no character
+  size_t length = 0;  // 0: the text begins with a malformed sequence
 };
 
 // The first character of a text that is not empty (RFC 3629 section 4: no overlong forms, no surrogates).

@@ -1,7 +1,7 @@
 // What goes to an operator's screen: made harmless, then aligned and coloured.
 //
-// Client ids, file names and damaged audit files are other people's bytes. Nothing of them reaches a terminal but
-// through visible(): an escape sequence could retitle the window, hide a line or paste a command (CWE-150).
+// Client ids, file names and damaged audit files are untrusted bytes. They reach a terminal only through visible(): an
+// escape sequence could retitle the window, hide a line or paste a command (CWE-150).
 #pragma once
 
 #include <chrono>
@@ -13,16 +13,16 @@
 namespace common {
 
 // `text` with everything escaped that is not plainly printable: control characters, C1 included, as \n, \x1b, \u009b;
-// characters that reorder or hide text (bidi, zero width, line separators) as \u202e; bytes that are not UTF-8 as
-// \xff; a backslash as two. What stays has no effect on a terminal but to be seen.
+// characters that reorder or hide text (bidi, zero width, line separators) as \u202e; bytes that are not UTF-8 as \xff;
+// a backslash as two. A terminal does nothing with the result but show it.
 std::string visible(std::string_view text);
-// JSON text in which the same characters are \u escapes: the same values, harmless to look at.
+// JSON text in which the same characters are \u escapes: the same values, safe to print.
 std::string visible_json(std::string_view json);
 
-// Characters of a text that visible() made.
+// The number of characters in a text that visible() returned.
 size_t width_of(std::string_view text);
 std::string padded(std::string_view text, size_t width);
-// At most `width` characters; what is cut ends in "…".
+// At most `width` characters; a text that was cut ends in "…".
 std::string shortened(std::string_view text, size_t width);
 // 1234567 → "1,234,567"
 std::string grouped(uint64_t number);
@@ -31,15 +31,15 @@ std::string counted(uint64_t number, std::string_view noun);
 
 enum class Colour { none, red, yellow, green, dim, bold };
 
-// Where output goes. Colour on a terminal only, and not there if NO_COLOR is set (no-color.org).
+// Where output goes. Colour only on a terminal, unless NO_COLOR is set (no-color.org).
 struct Screen {
   bool terminal = false, colour = false;
   static Screen of(int fd);
   std::string paint(Colour with, std::string_view text) const;
 };
 
-// How far something long has come, on standard error if that is a terminal; gone when it ends. Ten times a second at
-// most, so callers need not count.
+// The progress of a long task, on standard error if that is a terminal; erased at the end. Drawn at most ten times a
+// second, so callers may report every step.
 class Progress {
  public:
   Progress(std::string what, uint64_t total);

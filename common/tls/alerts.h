@@ -1,5 +1,5 @@
-/* RFC 8446 section 6.2, RFC 5246 section 7.2.2: the fatal alert for an error of wolfSSL's. The one table: wolfSSL's own
- * (TranslateErrorToAlert, SendFatalAlertOnly) cover handshake messages only, and in part. */
+/* RFC 8446 section 6.2, RFC 5246 section 7.2.2: the fatal alert for a wolfSSL error. This is the only table: wolfSSL's
+ * own (TranslateErrorToAlert, SendFatalAlertOnly) cover handshake messages only, and not all of those. */
 #pragma once
 
 #ifdef __cplusplus

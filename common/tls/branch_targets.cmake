@@ -1,10 +1,10 @@
-# Intel CET for wolfSSL's assembly: every function begins with endbr64, so that an indirect branch may go there, and the
-# object says so. The compiler does that for C (-fcf-protection); wolfSSL 5.9.2 does not for its own .S files, and one such
-# object takes the protection from the whole program.
+# Intel CET for wolfSSL's assembly: every function begins with endbr64, which makes it a valid target of indirect branches,
+# and the object file is marked. The compiler does both for C (-fcf-protection). wolfSSL 5.9.2 does neither in its own .S
+# files, and one unmarked object turns the protection off for the whole program.
 
-# mark_branch_targets(LIST FOLDER) writes marked copies of the files in LIST into FOLDER, and puts them into LIST.
-# A function's entry is its label after .globl, and after .type and .align where a file has them. Labels inside
-# functions, and tables, are not entries.
+# mark_branch_targets(LIST FOLDER) writes marked copies of the files in LIST into FOLDER and replaces LIST with the copies.
+# A function's entry is the label after its .globl, and after .type and .align where the file has them. Labels of tables and
+# labels inside functions are not entries.
 function(mark_branch_targets list folder)
   set(marked)
   foreach(file IN LISTS ${list})

@@ -1,20 +1,22 @@
-# Changes to the pinned wolfSSL's own C sources, for what RFCs 8446 and 5246 demand and no setting, callback or renamed
-# function (as for handshake_tap.c) can give. Each has its reason here, or in record_rules.h if it calls that.
+# Changes to the pinned wolfSSL's own C sources, where RFC 8446 or RFC 5246 demands what no setting, callback or renamed
+# function (as for handshake_tap.c) can provide. The reason for each change is here, or in record_rules.h if the change
+# calls that.
 #
-# change_sources(LIST FOLDER) writes changed copies of internal.c, tls.c and tls13.c into FOLDER, and puts them into LIST.
+# change_sources(LIST FOLDER) writes changed copies of internal.c, tls.c and tls13.c into FOLDER and puts them into LIST in
+# place of the originals.
 
-# OLD must occur exactly once: another release's source has to be read before it is changed.
+# OLD must occur exactly once: read another release's source before you change it.
 function(replace_once variable old new)
   string(FIND "${${variable}}" "${old}" first)
   string(FIND "${${variable}}" "${old}" last REVERSE)
   if(first EQUAL -1 OR NOT first EQUAL last)
-    message(FATAL_ERROR "wolfSSL's source is not the one that changes.cmake was written for. Not there, or not once: ${old}")
+    message(FATAL_ERROR "changes.cmake was written for another wolfSSL. This text must occur exactly once in its source: ${old}")
   endif()
   string(REPLACE "${old}" "${new}" text "${${variable}}")
   set(${variable} "${text}" PARENT_SCOPE)
 endfunction()
 
-# Messages cut inside their header (record_rules.h), in both readers of handshake messages.
+# Handshake messages that are cut inside their header (record_rules.h). TLS 1.2 and TLS 1.3 each have a reader.
 function(gather_headers source)
   replace_once(${source} "    if (ssl->arrays->pendingMsgSz == 0) {"
                "    ret = mqtt_relay_gather_handshake_header(ssl, input, inOutIdx, totalSz);
@@ -28,18 +30,18 @@ endfunction()
 
 function(change_internal source)
   gather_headers(${source})
-  # RFC 5246 7.2.2: a signature that can't be verified is decrypt_error, in TLS 1.2's ServerKeyExchange too.
+  # RFC 5246 7.2.2: the alert for a wrong signature is decrypt_error, in TLS 1.2's ServerKeyExchange too.
   replace_once(${source} "    case WC_NO_ERR_TRACE(SIG_VERIFY_E):" "    case WC_NO_ERR_TRACE(SIG_VERIFY_E):
     case WC_NO_ERR_TRACE(VERIFY_SIGN_ERROR):")
-  # The same in CertificateVerify, where wolfSSL says bad_certificate of a certificate that nothing is wrong with; and a
-  # scheme that was not asked for, or is not for the key, is illegal_parameter.
+  # The same in CertificateVerify: wolfSSL sends bad_certificate, although nothing is wrong with the certificate. The alert
+  # for a scheme that was not offered or does not fit the key is illegal_parameter.
   replace_once(${source} "            SendAlert(ssl, alert_fatal, decrypt_error);
         else if (ret != 0)
             SendAlert(ssl, alert_fatal, bad_certificate);"
                "            SendAlert(ssl, alert_fatal, decrypt_error);
         else if (ret != 0)
             SendAlert(ssl, alert_fatal, mqtt_relay_alert_for(ret));")
-  # What wolfSSL's own table does not know is not all handshake_failure.
+  # wolfSSL's own table answers every error that it does not list with handshake_failure.
   replace_once(${source} "    case WC_NO_ERR_TRACE(VERSION_ERROR):
     default:
         why = handshake_failure;" "    case WC_NO_ERR_TRACE(VERSION_ERROR):
@@ -48,8 +50,8 @@ function(change_internal source)
   replace_once(${source} "if (*size > (ssl->max_fragment + MAX_MSG_EXTRA +" "if (*size > (mqtt_relay_largest_received(ssl) +")
   replace_once(${source} "                            ssl->peerRsaKeyPresent = 1;"
                "                            ssl->peerRsaKeyPresent = args->dCert->keyOID == RSAPSSk ? MQTT_RELAY_PSS_KEY : 1;")
-  # RFC 8446 4.2.3: rsa_pss_pss_* are for TLS 1.2 too, and wolfSSL offers them, yet takes no CertificateVerify by them. Each
-  # kind of RSA key has its own schemes. Releases before 5.8 take any.
+  # RFC 8446 4.2.3: rsa_pss_pss_* may be used in TLS 1.2 too. wolfSSL offers them, but then refuses a CertificateVerify that
+  # uses one. Each kind of RSA key has its own schemes. Releases before 5.8 accept any scheme.
   if("${${source}}" MATCHES "InServerCertReqHashSigAlgo")
     replace_once(${source} "                        if (ssl->options.peerSigAlgo != rsa_sa_algo
                         #ifdef WC_RSA_PSS
@@ -76,12 +78,13 @@ function(change_internal source)
                             SendAlert(ssl, alert_fatal, illegal_parameter);"
                "                        else if (!mqtt_relay_drops_change_cipher_spec(ssl)) {
                             SendAlert(ssl, alert_fatal, unexpected_message);")
-  # RFC 5246 7.1: it is a single byte. Another one is not a record too large for its kind.
+  # RFC 5246 7.1: a ChangeCipherSpec is a single byte, 1. The error for any other must not be that of a record that is too
+  # large.
   replace_once(${source} "                        WOLFSSL_MSG(\"Malicious or corrupted ChangeCipher msg\");"
                "                        return UNKNOWN_RECORD_TYPE;")
   replace_once(${source} "                        WOLFSSL_MSG(\"ChangeCipher msg wrong value\");"
                "                        return UNKNOWN_RECORD_TYPE;")
-  # RFC 5246 E.1: a client that has a higher version than ours is served with ours, 4.1 too.
+  # RFC 5246 E.1: a client that offers a higher version than ours is served with ours, even if it offers 4.1.
   replace_once(${source} "        if (pv.major == SSLv3_MAJOR && pv.minor >= TLSv1_3_MINOR)
             pv.minor = TLSv1_2_MINOR;"
                "        if (pv.major > SSLv3_MAJOR || pv.minor >= TLSv1_3_MINOR) {
@@ -98,7 +101,7 @@ function(change_internal source)
                "        i += mqtt_relay_keep_suites(ssl, input + i);")
   replace_once(${source} "        i += ssl->clSuites->suiteSz;
         ssl->clSuites->hashSigAlgoSz = 0;" "        ssl->clSuites->hashSigAlgoSz = 0;")
-  # An error of its own, so that the log can name it (error_words.cpp).
+  # A distinct error, so that the log can name it (error_words.cpp).
   replace_once(${source} "                SendAlert(ssl, alert_fatal, inappropriate_fallback);
                 ret = VERSION_ERROR;" "                SendAlert(ssl, alert_fatal, inappropriate_fallback);
                 ret = UNSUPPORTED_PROTO_VERSION;")
@@ -111,24 +114,24 @@ function(change_internal source)
     }
     /* sanity check msg received */
     if ( (ret = SanityCheckMsgReceived(ssl, type)) != 0) {")
-  # A close_notify does not count as one alert too many.
+  # A close_notify does not count towards the limit on alerts.
   replace_once(${source} "    if (++ssl->options.alertCount >= WOLFSSL_ALERT_COUNT_MAX) {"
                "    if (code != close_notify && ++ssl->options.alertCount >= WOLFSSL_ALERT_COUNT_MAX) {")
-  # A client that can't use the ServerHello has no keys: its alert comes in plaintext (RFC 8446 6).
+  # A client that can't use the ServerHello has no keys, so its alert comes in plaintext (RFC 8446 6).
   replace_once(${source} "    if (IsAtLeastTLSv1_3(ssl->version) && IsEncryptionOn(ssl, 0) &&
                                                       !ssl->keys.decryptedCur)
     {" "    if (IsAtLeastTLSv1_3(ssl->version) && IsEncryptionOn(ssl, 0) &&
                  !ssl->keys.decryptedCur && !mqtt_relay_may_alert_in_plaintext(ssl))
     {")
-  # An empty record of application data before there are keys: not a message that ends too early.
+  # The error for an empty record of application data before there are keys must not be that of a truncated message.
   replace_once(${source} "                    >= ssl->buffers.inputBuffer.length) {
                 return BUFFER_ERROR;"
                "                    >= ssl->buffers.inputBuffer.length) {
                 if (ssl->curSize == 0 && !IsEncryptionOn(ssl, 0))
                     return OUT_OF_ORDER_E;
                 return BUFFER_ERROR;")
-  # RFC 8446 4.2.10: early data for another server's ticket is skipped, encrypted (by a key that is not ours) or, behind a
-  # HelloRetryRequest, where there are no keys yet.
+  # RFC 8446 4.2.10: early data for another server's ticket is skipped. It is encrypted with a key that is not ours, or
+  # comes after a HelloRetryRequest, when there are no keys yet.
   replace_once(${source} "                    WOLFSSL_MSG(\"Decrypt failed\");"
                "                    if (mqtt_relay_skips_early_data(ssl)) {
                         ssl->options.processReply = doProcessInit;
@@ -137,8 +140,8 @@ function(change_internal source)
   replace_once(${source} "        WOLFSSL_MSG(\"Received App data before a handshake completed\");"
                "        if (mqtt_relay_skips_early_data(ssl))
             return 0;")
-  # A peer's key share is tried before anything is answered: a bad one is refused in place of a ServerHello. wolfSSL does it
-  # behind the ServerHello, where the alert is encrypted by a peer that has no key yet.
+  # A client's key share is tried before the ServerHello is sent, so a bad one is refused by a plaintext alert. wolfSSL
+  # tries it after the ServerHello and encrypts the alert, which the client has no key to read.
   replace_once(${source} "            ret = TLSX_KeyShare_Setup(ssl, cs.clientKSE);"
                "            ret = TLSX_KeyShare_Setup(ssl, cs.clientKSE);
             if (ret == 0)
@@ -147,8 +150,8 @@ function(change_internal source)
 endfunction()
 
 function(change_tls source)
-  # RFC 8446 4.1.1: no group in common is handshake_failure. wolfSSL asks for one that the client has not, or calls it a
-  # key share's bad data.
+  # RFC 8446 4.1.1: without a common group the alert is handshake_failure. wolfSSL asks for a group that the client lacks,
+  # or reports a bad key share.
   replace_once(${source} "        byte i;
         /* Fallback to user selected group */" "        byte i;
         return MATCH_SUITE_ERROR;")
@@ -156,13 +159,13 @@ function(change_tls source)
   replace_once(${source} "                    /* already in error state */
                     WOLFSSL_MSG(\"SCR client verify data present\");"
                "                    ret = SECURE_RENEGOTIATION_E;")
-  # What early data is announced by, to the same end.
+  # The extension that announces early data, which is then skipped.
   replace_once(${source} "            default:
                 WOLFSSL_MSG(\"Unknown TLS extension type\");"
                "            default:
                 if (type == TLSXT_EARLY_DATA && msgType == client_hello)
                     mqtt_relay_expect_early_data(ssl);")
-  # connection_id is DTLS's (RFC 9146): not known here, and so ignored whatever is in it.
+  # connection_id belongs to DTLS (RFC 9146), so it is ignored here, whatever it contains.
   replace_once(${source} "            return WOLFSSL_CID_MIN_SIZE_CLIENT;" "            return 0;")
   # RFC 8446 4.2.3: unknown signature schemes are ignored, too.
   replace_once(${source} "    if (suites->hashSigAlgoSz > WOLFSSL_MAX_SIGALGO) {
@@ -189,7 +192,7 @@ function(change_tls13 source)
 
             /* Signature length. */")
   replace_once(${source} "                ssl->error = TLSX_KeyShare_DeriveSecret(ssl);" "                ssl->error = 0; /* done: MatchSuite */")
-  # RFC 8446 4.1.2: of the cipher suites those that are not known MUST be ignored, however many they are.
+  # RFC 8446 4.1.2: unknown cipher suites MUST be ignored, however many there are.
   replace_once(${source} "    if (ssl->clSuites->suiteSz > WOLFSSL_MAX_SUITE_SZ)
         ERROR_OUT(BUFFER_ERROR, exit_dch);
     XMEMCPY(ssl->clSuites->suites, input + args->idx, ssl->clSuites->suiteSz);

@@ -1,7 +1,7 @@
-// The signature in a TLS handshake: by which scheme (RFC 8446 section 4.2.3), and what it covers in TLS 1.3 (4.4.3).
+// The signature in a TLS handshake: its scheme (RFC 8446 section 4.2.3), and what it covers in TLS 1.3 (4.4.3).
 //
-// The one place for both: the vault signs by them, the worker compares them with what wolfSSL wants signed, the notary
-// checks a broker's signature by them. It needs no TLS library.
+// Both are defined only here: the vault signs with them, the worker compares them with what wolfSSL wants signed, and
+// the notary checks a broker's signature with them. Needs no TLS library.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace common::tls {
 
-// Those that this product speaks.
+// The schemes that this product uses.
 enum class Scheme : uint16_t {
   rsa_pkcs1_sha256 = 0x0401,
   rsa_pkcs1_sha384 = 0x0501,
@@ -33,7 +33,7 @@ struct SchemeFacts {
   const char* name = "?";
   Family family = Family::none;
   size_t hash_size = 0;  // of its SHA-2, in bytes; 0: Ed25519 signs the message itself
-  KeyType key{};         // in TLS 1.3; in TLS 1.2 a key on any curve signs by any ECDSA scheme
+  KeyType key{};         // in TLS 1.3; in TLS 1.2 a key on any curve may use any ECDSA scheme
 };
 inline constexpr SchemeFacts kSchemes[] = {
     {Scheme::rsa_pkcs1_sha256, "rsa_pkcs1_sha256", Family::rsa_pkcs1, 32, KeyType::rsa},
@@ -48,14 +48,14 @@ inline constexpr SchemeFacts kSchemes[] = {
     {Scheme::ed25519, "ed25519", Family::ed25519, 0, KeyType::ed25519},
 };
 
-// Family::none: it is not one of them.
+// Family::none: an unknown scheme.
 constexpr SchemeFacts facts_of(Scheme scheme) {
   const auto* found = std::ranges::find(kSchemes, scheme, &SchemeFacts::scheme);
   return found == std::end(kSchemes) ? SchemeFacts{} : *found;
 }
 constexpr const char* name(Scheme scheme) { return facts_of(scheme).name; }
 
-// Whether a key of this type may sign a handshake by it. PKCS#1 v1.5 signs none in TLS 1.3 (RFC 8446 section 4.2.3).
+// Whether a key of this type may sign a handshake with it: never with PKCS#1 v1.5 in TLS 1.3 (RFC 8446 section 4.2.3).
 constexpr bool fits(const SchemeFacts& scheme, KeyType key, bool tls13) {
   if (scheme.family == Family::none || (tls13 && scheme.family == Family::rsa_pkcs1)) return false;
   if (tls13 || scheme.family != Family::ecdsa) return key == scheme.key;
@@ -67,7 +67,7 @@ constexpr bool fits(const SchemeFacts& scheme, KeyType key, bool tls13) {
 enum class Side : uint8_t { server, client };
 class CertificateVerifyContent {
  public:
-  static constexpr size_t kMostHash = 48;  // of a longer one the rest is left out; no cipher suite has one
+  static constexpr size_t kMostHash = 48;  // a longer hash would be cut; no cipher suite has one
   constexpr CertificateVerifyContent(Side signer, std::span<const uint8_t> transcript_hash) {
     const std::string_view words = signer == Side::server ? kServer : kClient;
     auto at = std::fill_n(bytes_.begin(), 64, uint8_t{0x20});

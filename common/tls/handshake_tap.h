@@ -1,6 +1,6 @@
 /* The handshake messages of a connection as wolfSSL hashes them: the input of the transcript hash (RFC 8446 section
  * 4.4.1), which no public function gives. Only HashRaw in internal.c is tapped. Other hashing, and threads without a
- * tap, pay for one look at a thread's variable for each message. */
+ * tap, pay for one read of a thread-local variable per message. */
 #pragma once
 
 #include <stddef.h>

@@ -1,12 +1,12 @@
-/* wolfSSL reads of a peer's chain what the handshake needs, the leaf's public key, and judges none of it.
+/* From a peer's chain, wolfSSL reads only what the handshake needs, the leaf's public key, and judges nothing.
  *
- * relayd's validator (common/trust) decides about the chain, in the verify callback. In internal.c, and there alone, the
- * build gives ParseCertRelative this function's name: ProcessPeerCertParse is its only caller there in our profile
- * (the other two belong to OCSP and session tickets). Compared with verifyNone, which also skips the parser's checks, every
- * other duty of a handshake stays: a required certificate, CertificateVerify, the least key sizes.
+ * relayd's validator (common/trust) decides about the chain, in the verify callback. In internal.c, and there alone,
+ * the build gives ParseCertRelative this function's name: ProcessPeerCertParse is its only caller there in our profile
+ * (the other two belong to OCSP and session tickets). verifyNone would also skip the parser's checks. Here, every other
+ * duty of a handshake stays: a required certificate, CertificateVerify, the least key sizes.
  *
- * Certificates behind the leaf are not looked at. `cert` stays as initialised, so isCA is 0, and wolfSSL adds none of
- * them to the store that all connections share. */
+ * Certificates behind the leaf are not looked at. `cert` stays as initialised, so isCA is 0, and wolfSSL adds nothing
+ * to the store that all connections share. */
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/error-ssl.h>
@@ -16,7 +16,7 @@
 _Static_assert(LIBWOLFSSL_VERSION_HEX == 0x05009002 || LIBWOLFSSL_VERSION_HEX == 0x05007002,
                "read this file against this wolfSSL's ProcessPeerCerts, then allow it");
 #if defined(HAVE_OCSP) || defined(HAVE_SESSION_TICKET)
-#error "internal.c then calls ParseCertRelative for other things than a peer's chain"
+#error "internal.c would call ParseCertRelative for more than a peer's chain"
 #endif
 
 static int parse_peer_certificate(DecodedCert* cert, int type)
@@ -24,7 +24,7 @@ static int parse_peer_certificate(DecodedCert* cert, int type)
     if (type == CHAIN_CERT_TYPE) {
         return 0;
     }
-    /* Up to the key, and no extension: as wolfSSL reads a certificate that it is to show itself. */
+    /* Reads up to the key and no extension, as wolfSSL does for a certificate of its own. */
     if (DecodeToKey(cert, NO_VERIFY) != 0) {
         return PEER_KEY_ERROR; /* for this error, unlike a parser's, the callback is called: it says why, and sends the alert */
     }

@@ -1,6 +1,7 @@
-// Where the blocks of a PEM text stand (RFC 7468): of certificates, CRLs and private keys alike.
+// Finds the blocks in a PEM text (RFC 7468), whether certificates, CRLs or private keys.
 //
-// Views into the text and no copy, as it may hold a private key. Text around the blocks counts for nothing.
+// Returns views into the text and copies nothing, because the text may hold a private key. Ignores text around the
+// blocks.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,7 @@ struct PemSpan {
   std::string_view body;   // base64; data() is null: it has no END line of its own
 };
 
-// The first one at or behind `at`, which moves behind what was found; nullopt: there is no other.
+// The first block at or after `at`; moves `at` past it. nullopt: there is none.
 inline std::optional<PemSpan> next_pem_block(std::string_view text, size_t& at) {
   constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "-----END ", kDashes = "-----";
   PemSpan found{text.find(kBegin, at), {}, {}};

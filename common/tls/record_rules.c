@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* While only a part of a header is there, the pending message is a header's size, which no unfinished message has. */
+/* While only a part of a header has come, the pending message has the size of a header, which no unfinished message
+ * has. */
 int mqtt_relay_gather_handshake_header(WOLFSSL* ssl, const byte* input, word32* inOutIdx, word32 totalSz) {
     Arrays* arrays = ssl->arrays;
     word32 left = totalSz - *inOutIdx, missing, size;
@@ -87,7 +88,7 @@ int mqtt_relay_signature_fits_rsa_key(const WOLFSSL* ssl) {
     return ssl->options.peerSigAlgo == rsa_sa_algo || ssl->options.peerSigAlgo == rsa_pss_sa_algo;
 }
 
-/* wolfSSL counts empty records of application data by it, which starts anew once there is any. */
+/* wolfSSL counts empty records of application data with it, and sets it to 0 once a record has data. */
 int mqtt_relay_drops_change_cipher_spec(WOLFSSL* ssl) { return ++ssl->options.emptyRecordCount < WOLFSSL_MAX_EMPTY_RECORDS; }
 
 static int is_among(const byte* pair, const byte* list, word32 size) {
@@ -141,19 +142,19 @@ int mqtt_relay_may_alert_in_plaintext(const WOLFSSL* ssl) {
     return !ssl->options.handShakeDone && ssl->keys.peer_sequence_number_hi == 0 && ssl->keys.peer_sequence_number_lo == 0;
 }
 
-/* How much is yet to be skipped stands in the flags for wolfSSL's own recv(), which is not in use here: there are I/O
- * callbacks. */
+/* The number of bytes left to skip is kept in the flags for wolfSSL's own recv(), which I/O callbacks replace here. */
 void mqtt_relay_expect_early_data(WOLFSSL* ssl) {
     if (ssl->options.side == WOLFSSL_SERVER_END && IsAtLeastTLSv1_3(ssl->version))
         ssl->rflags = 16 * 1024;
 }
 
 int mqtt_relay_skips_early_data(WOLFSSL* ssl) {
-    const int cost = ssl->curSize == 0 ? 1 : (int)ssl->curSize; /* empty records have an end too */
+    const int cost = ssl->curSize == 0 ? 1 : (int)ssl->curSize; /* so that empty records also reach the bound */
     if (ssl->options.handShakeDone || ssl->rflags < cost)
         return 0;
     if (IsEncryptionOn(ssl, 0)) {
-        /* Counted before the record was tried. Behind the first record that can be decrypted there is no early data. */
+        /* wolfSSL counts a record before it tries to decrypt it. No early data comes after the first one that can be
+         * decrypted. */
         if (ssl->keys.decryptedCur || ssl->keys.peer_sequence_number_hi != 0 || ssl->keys.peer_sequence_number_lo != 1)
             return 0;
         ssl->keys.peer_sequence_number_lo = 0;

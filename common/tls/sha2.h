@@ -1,4 +1,4 @@
-// SHA-2, computed by wolfCrypt. This header includes none of wolfSSL's, which can't be read beside OpenSSL's.
+// SHA-2, computed by wolfCrypt. This header includes no wolfSSL header, because those clash with OpenSSL's.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace common::tls {
 
-// SHA-256, 384 or 512 by the room in `hash`: 32, 48 or 64 bytes. False: it can't be computed, for another size or for
-// want of memory.
+// SHA-256, 384 or 512, chosen by the size of `hash`: 32, 48 or 64 bytes. False for any other size, or if memory runs
+// out.
 [[nodiscard]] bool sha2(std::span<const uint8_t> bytes, std::span<uint8_t> hash);
 
 // Lower-case, 64 characters.

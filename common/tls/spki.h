@@ -1,7 +1,7 @@
-// The SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1): what a certificate and its private key have in
-// common, and what keyd knows a key by.
+// The SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1): what it has in common with its private key, and how
+// keyd identifies a key.
 //
-// Finds it, and says nothing else about the certificate: common/trust decides who is trusted.
+// This code only finds it; common/trust decides which certificates are trusted.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace common::tls {
 
-// All of its DER, a view into `certificate`; empty if it is not where a certificate has it.
+// Its DER as a view into `certificate`; empty if it is not in its place.
 inline der::Bytes spki_in(der::Bytes certificate) {
   der::Bytes content = der::take(certificate, der::kSequence), tbs = der::take(content, der::kSequence);
   der::take(tbs, der::constructed(0));                         // the version, unless it is 1

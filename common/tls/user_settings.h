@@ -138,10 +138,11 @@
 #define WOLFSSL_TLS13_MIDDLEBOX_COMPAT
 /* RFC 7507: a device that says it fell back from TLS 1.3 gets the alert inappropriate_fallback. */
 #define HAVE_FALLBACK_SCSV
-/* Key shares in a ClientHello; RFC 8446 section 4.2.8 has no limit, and the default's 24 is fewer than a scanner's. */
+/* Key shares in a ClientHello; RFC 8446 section 4.2.8 sets no limit, and a scanner sends more than the default of 24.
+ */
 #define MAX_KEYSHARE_NAMED_GROUPS 512
 /* legacy_version 0x0304 or more without supported_versions is served with TLS 1.2 (RFC 8446 section 4.2.1), as OpenSSL
- * does, and RFC 5246 appendix E demanded of all that existed then. */
+ * does and RFC 5246 appendix E demands. */
 #define WOLFSSL_ALLOW_BAD_TLS_LEGACY_VERSION
 /* The alerts of TLS 1.2 handshakes too. Where it has none, stream.cpp sends one. */
 #define WOLFSSL_EXTRA_ALERTS
@@ -160,11 +161,11 @@
 /* Never: SESSION_CERTS (+36 KiB a pair of connections), KEEP_PEER_CERT (+4 KiB), OPENSSL_EXTRA (a second library),
  * HAVE_SECRET_CALLBACK (hands session secrets out), HAVE_SESSION_TICKET, WOLFSSL_ASYNC_CRYPT (use-after-free when a
  * peer leaves while its signature is made, measured in 5.9.2), WOLFSSL_EARLY_DATA (replays), WOLFSSL_CHECK_SIG_FAULTS
- * (covers ECDSA in TLS only, and reads the private key that keyd has and the worker has not). */
+ * (covers ECDSA in TLS only, and reads the private key, which only keyd has). */
 
 /* ---- Certificates and private keys --------------------------------------------------------------------------------
  */
-/* What the field has and the validator accepts, the parser must read. */
+/* The parser must read what devices in the field have and the validator accepts. */
 #define WOLFSSL_ASN_ALLOW_0_SERIAL
 #define WOLFSSL_ASN_TEMPLATE
 #define WOLFSSL_PEM_TO_DER

@@ -1,2 +1,2 @@
-/* wolfSSL's .S files include this name, and expect the preprocessor lines of user_settings.h; ours has no others. */
+/* wolfSSL's .S files include this name, and expect the preprocessor lines of user_settings.h; ours has nothing else. */
 #include "user_settings.h"

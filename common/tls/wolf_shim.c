@@ -41,8 +41,8 @@ const void* wolf_shim_handshake_hash(const WOLFSSL* ssl) {
 
 int wolf_shim_is_server(const WOLFSSL* ssl) { return ssl->options.side == WOLFSSL_SERVER_END; }
 
-/* One variable has our bound and, once negotiated, the peer's, which holds for what is received too (record_rules.c). A
- * power of two is a peer's. */
+/* One variable holds our bound and, once negotiated, the peer's, which also applies to what is received
+ * (record_rules.c). A power of two is the peer's. */
 void wolf_shim_bound_sent_records(WOLFSSL* ssl, size_t bytes) {
     if (bytes < MAX_RECORD_SIZE)
         ssl->max_fragment = (word16)((bytes & (bytes - 1)) == 0 ? bytes - 1 : bytes);

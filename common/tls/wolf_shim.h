@@ -1,5 +1,5 @@
-/* The only door into wolfSSL's internals: what its public API does not tell. Valid for the pinned
- * release only, which wolf_shim.c asserts. */
+/* The only door into wolfSSL's internals: for what its public API does not offer. Valid for the pinned release only,
+ * which wolf_shim.c asserts. */
 #pragma once
 
 #include <stddef.h>
@@ -10,26 +10,26 @@ extern "C" {
 
 struct WOLFSSL;
 
-/* TLS 1.3, inside a signature callback: Transcript-Hash(ClientHello .. Certificate), RFC 8446 section 4.4.1.
- * Writes 32 or 48 bytes, by the cipher suite's hash; returns how many, or -1. */
+/* TLS 1.3, inside a signature callback: Transcript-Hash(ClientHello .. Certificate), RFC 8446 section 4.4.1. Writes 32
+ * or 48 bytes, as the cipher suite's hash has, and returns that number, or -1. */
 int wolf_shim_tls13_transcript_hash(struct WOLFSSL* ssl, unsigned char out[64]);
 
 /* TLS 1.2 server, inside a signature callback: client_random, server_random and ServerECDHParams, RFC 8422
  * section 5.4. Points into `ssl`, valid until the callback returns. Returns 0, or -1. */
 int wolf_shim_tls12_server_key_exchange(struct WOLFSSL* ssl, const unsigned char** data, size_t* size);
 
-/* The running hash that the tap (handshake_tap.h) names this connection by; NULL: there is none yet, or none any more.
- * It is another one after a HelloRetryRequest. */
+/* The running hash by which the tap (handshake_tap.h) identifies this connection; NULL before and after the handshake.
+ * A HelloRetryRequest replaces it. */
 const void* wolf_shim_handshake_hash(const struct WOLFSSL* ssl);
 
 /* 1 for a server's connection, 0 for a client's. */
 int wolf_shim_is_server(const struct WOLFSSL* ssl);
 
-/* Records that are sent have at most that many bytes of plaintext, or one less, unless the peer asks for less by
- * max_fragment_length. Before the handshake. With 16384 there is no bound; at least 512. */
+/* Limits sent records to `bytes` of plaintext, or one less; the peer can ask for less by max_fragment_length. At least
+ * 512; 16384 means no limit. Call before the handshake. */
 void wolf_shim_bound_sent_records(struct WOLFSSL* ssl, size_t bytes);
 
-/* RFC 8446 section 6: the alert for an error of wolfSSL's. */
+/* RFC 8446 section 6: the alert for a wolfSSL error. */
 int wolf_shim_alert_for(int wolf_error);
 
 /* Sends it, unless the connection is over: either side has sent a fatal alert, or the connection is reset. */

@@ -89,7 +89,7 @@ TEST_CASE("a wrong command line exits with 64, says what is wrong on standard er
 }
 
 TEST_CASE("for an unknown command, mqtt-relay and its help suggest the nearest one", "[mqtt-relay]") {
-  CHECK(has(ask({"chekc"}).err, "found \"chekc\", which is no command; did you mean check?"));
+  CHECK(has(ask({"chekc"}).err, "found \"chekc\", which is not a command; did you mean check?"));
   CHECK(has(ask({"help", "relaod"}).err, "did you mean reload?"));
   CHECK(has(ask({"stats", "--help"}).err, "did you mean status?"));
   CHECK(has(ask({"audit", "veryfy"}).err, "did you mean verify?"));
