@@ -27,7 +27,7 @@ bool is_hash(std::string_view text) {
   return text.size() == kHash && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
-// A torn line may still say which line it follows: keyd writes "prev" third.
+// A torn line may still hold its "prev", which keyd writes third.
 std::string legible_prev(std::string_view text) {
   constexpr std::string_view kKey = "\"prev\":\"";
   const size_t at = text.find(kKey);
@@ -35,8 +35,9 @@ std::string legible_prev(std::string_view text) {
   return std::string(text.substr(at + kKey.size(), kHash));
 }
 
-// What `journalctl -o cat` shows of the unit beside the audit: keyd's log (objects with "program" and "msg"), and the
-// service manager's own words. What begins as an object and is none stays: it may be an audit line that was damaged.
+// True for the other lines that `journalctl -o cat` shows for the unit: keyd's log (objects with "program" and "msg")
+// and the service manager's messages. A line that begins with '{' but is not JSON may be a damaged audit line, so it is
+// not noise.
 bool is_journal_noise(std::string_view text, const AuditLine& line) {
   if (line.kind == AuditLine::Kind::not_json) return text.empty() || text[0] != '{';
   if (line.kind != AuditLine::Kind::not_audit) return false;
@@ -151,7 +152,8 @@ std::optional<AuditLine> AuditLines::next() {
       continue;
     }
     number_++;
-    // In a file that another one follows, a line without its newline counts as if it had it: the next line can tell.
+    // If another file follows, a last line without its newline is read as if it had one: the next line's "prev" shows
+    // whether that is right.
     std::string completed;
     if (!text->finished) completed = std::string(text->text) + "\n";
     AuditLine line = text->too_long ? AuditLine{} : parse_audit_line(text->finished ? text->text : completed);

@@ -13,15 +13,15 @@
 
 namespace keyd::admin {
 
-// Something can't be read. Its text names the file and the cause.
+// An input can't be read. The text names the file and the cause.
 struct InputError : common::CommandFailed {
   explicit InputError(const std::string& what) : CommandFailed(what, common::kExitNoInput) {}
 };
 
-// keyd's own lines have at most some 2 KiB. A longer line than this is not the audit's.
+// keyd's own lines have at most about 2 KiB. A line longer than this is not an audit line.
 inline constexpr size_t kMaxAuditLine = 256 * 1024;
 
-// Lines of one file, "-" being standard input.
+// The lines of one file; "-" is standard input.
 class LineReader {
  public:
   explicit LineReader(const std::string& file);  // throws InputError
@@ -31,7 +31,7 @@ class LineReader {
     bool too_long = false;
   };
   std::optional<Line> next();  // throws InputError
-  // Whether next() would have to wait for somebody to write.
+  // Whether next() would wait for more input.
   bool would_wait() const;
   uint64_t bytes_read() const { return bytes_read_; }
   uint64_t size() const { return size_; }  // 0: not known
@@ -46,15 +46,15 @@ class LineReader {
   uint64_t bytes_read_ = 0, size_ = 0;
 };
 
-// One line, as far as the chain is concerned.
+// What the chain needs of one line.
 struct AuditLine {
   enum class Kind { audit, not_json, not_audit, too_long };
   Kind kind = Kind::not_json;
   size_t file = 0;      // which of the files, from 0
   uint64_t number = 0;  // in its file, from 1
   uint64_t seq = 0;
-  std::string prev;  // what it says; of a line that is not JSON, what can still be read of it ("": nothing)
-  std::string hash;  // its own, with its newline
+  std::string prev;  // as the line says; if it is not JSON, as far as it can be read ("": not at all)
+  std::string hash;  // of the line with its newline
   bool start = false;
 };
 
@@ -64,14 +64,14 @@ AuditLine parse_audit_line(std::string_view text);
 // All lines of several files, one after the other.
 class AuditLines {
  public:
-  // Journal: lines that are not the audit's but the log's or the service manager's are passed over and counted.
+  // In a journal, lines of the log and of the service manager are skipped and counted.
   AuditLines(std::vector<std::string> files, bool journal);
   std::optional<AuditLine> next();
 
   std::string name(size_t file) const { return files_.at(file) == "-" ? "standard input" : files_.at(file); }
   size_t files() const { return files_.size(); }
   uint64_t passed_over() const { return passed_over_; }
-  // The very last line, if it has no newline: it is not given by next().
+  // The very last line, if it has no newline; next() does not return it.
   const std::optional<AuditLine>& unfinished() const { return unfinished_; }
   uint64_t bytes_read() const { return bytes_before_ + (reader_ ? reader_->bytes_read() : 0); }
   uint64_t size() const { return size_; }

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 constexpr int64_t kSecond = 1'000'000;
-// Columns are as wide as what a block of rows needs; they only grow.
+// Columns are as wide as a block of rows needs, and never get narrower.
 constexpr size_t kBlock = 500, kWidestColumn = 40;
 
 std::optional<int> digits(std::string_view& text, size_t count, int least, int most) {
@@ -44,7 +44,7 @@ std::optional<int64_t> fraction_us(std::string_view& text) {
   return count > 0 ? std::optional(us) : std::nullopt;
 }
 
-// "Z" or "+02:00", in seconds to be taken off.
+// "Z" or "+02:00", in seconds to subtract.
 std::optional<int64_t> offset(std::string_view text) {
   if (text == "Z" || text == "z") return 0;
   const bool west = !text.empty() && text[0] == '-';
@@ -114,7 +114,7 @@ bool matches(const Json& line, const ShowOptions& options) {
 enum Column : size_t { time_, worker_, device_, client_, event_, scheme_, result_, reason_, us_, columns_ };
 using Row = std::array<std::string, columns_>;
 const Row kHead{"TIME", "WORKER", "DEVICE", "CLIENT ID", "EVENT", "SCHEME", "RESULT", "REASON", "US"};
-// The last column is not padded, so the one that may be long stands there.
+// The last column is not padded, so the column that may be long comes last.
 constexpr Column kOrder[] = {time_, worker_, device_, client_, event_, scheme_, result_, us_, reason_};
 
 Row row_of(const Json& line) {
@@ -172,7 +172,7 @@ class Table {
   bool head_printed_ = false;
 };
 
-// What was chosen, to be printed: at once, or the last few at the end.
+// Prints the chosen lines: each one immediately, or with a limit the last ones at the end.
 class Chosen {
  public:
   Chosen(const ShowOptions& options, std::ostream& out, const Screen& screen)

@@ -1,7 +1,6 @@
 // `mqtt-relay audit show`: the audit for human eyes, filtered.
 //
-// Shows, and judges nothing: whether the lines are keyd's own is `audit verify`'s question. Their text is anybody's,
-// and reaches no terminal unescaped.
+// Does not verify the lines; `audit verify` does. Their text is untrusted and is escaped for a terminal.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +28,7 @@ struct ShowOptions {
 std::optional<int64_t> parse_time(std::string_view text, int64_t now_us);
 int64_t now_us();
 
-// Returns how many lines were no audit lines. Throws InputError.
+// Returns how many lines were not audit lines. Throws InputError.
 uint64_t audit_show(const ShowOptions& options, std::ostream& out, const Screen& screen);
 
 }  // namespace keyd::admin

@@ -36,7 +36,7 @@ void print_warnings(const ChainReport& report, std::ostream& out, const Screen& 
     out << screen.paint(Colour::yellow, padded(warning.kind, 9)) << " " << place(warning) << ", seq " << warning.seq
         << ": " << warning.reason << "\n";
   if (report.torn > report.warnings.size())
-    out << "          and more of this kind: " << counted(report.torn, "torn line") << " in all\n";
+    out << "          and more of these: " << counted(report.torn, "torn line") << " in all\n";
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ void print_text(const ChainReport& report, size_t files, std::ostream& out, cons
         << "): the lines before it are not in this input; if no rotated file has them, they were removed\n";
   if (report.passed_over > 0)
     out << "note      " << counted(report.passed_over, "line")
-        << " of the log and the service manager passed over; they are no part of the audit\n";
+        << " of the log and the service manager passed over; they are not part of the audit\n";
   if (report.broken) {
     const Finding& broken = *report.broken;
     out << screen.paint(Colour::red, "BROKEN   ") << " " << place(broken);

@@ -9,9 +9,9 @@ namespace keyd::admin {
 namespace {
 
 using Kind = AuditLine::Kind;
-// How far a line that was moved or copied is looked for, forwards and back.
+// How many lines forwards and back a moved or copied line is searched for.
 constexpr size_t kWindow = 1000;
-// Starts that were torn themselves, one after the other: a full disk and a service manager that tries again.
+// Consecutive torn lines: on a full disk, each restart by the service manager may leave one.
 constexpr size_t kMostTorn = 100;
 
 const std::string kZeros(64, '0');
@@ -83,7 +83,7 @@ const AuditLine* Walk::peek(size_t i) {
 bool Walk::fits(const AuditLine& line) const {
   if (line.kind != Kind::audit) return false;
   if (journal_ && is_first(line)) return true;
-  // Nothing before it: the first of a chain, or of a file that goes on with an earlier one.
+  // The first line of the input begins a chain, or continues an earlier file's.
   if (behind_.empty()) return is_first(line) || (line.seq > 0 && line.prev != kZeros);
   return line.seq == expected() && line.prev == behind_.back().hash;
 }
@@ -92,8 +92,8 @@ void Walk::warn(const AuditLine& line, const char* kind, std::string reason) {
   if (report_.warnings.size() < kMostWarnings) report_.warnings.push_back(found(line, kind, std::move(reason)));
 }
 
-// How many lines from here on were torn by keyd's death: no JSON, and the start behind them vouches for the last, each
-// for the one before. 0: ahead_[0] is none of these.
+// How many lines from here on were torn when keyd died: they are not JSON, and each is vouched for by the next, the
+// last by a start. 0: ahead_[0] is not torn.
 size_t Walk::torn_lines() {
   size_t count = 0;
   while (count < kMostTorn && peek(count) && peek(count)->kind == Kind::not_json) count++;
@@ -101,7 +101,7 @@ size_t Walk::torn_lines() {
   if (!start || !start->start || start->seq < count) return 0;
   for (size_t i = count; i > 0; i--)
     if (ahead_[i].prev != ahead_[i - 1].hash) return 0;
-  // A torn line has taken its number; and if it can still be read, it names the line before it.
+  // A torn line has used up its number. If its "prev" can still be read, it names the line before it.
   const uint64_t first = start->seq - count;
   if (behind_.empty()) return count;
   if (first != expected() || (!ahead_[0].prev.empty() && ahead_[0].prev != behind_.back().hash)) return 0;
@@ -113,7 +113,7 @@ void Walk::accept_torn(size_t count) {
   for (size_t i = 0; i < count; i++) {
     AuditLine& line = ahead_[0];
     line.seq = first + i;
-    std::string reason = "keyd was stopped hard in the middle of this line, and its next start says so";
+    std::string reason = "keyd was killed in the middle of this line, as its next start confirms";
     if (line.prev.empty() && !behind_.empty())
       reason += "; too little of it is left to vouch for the content of the line before";
     warn(line, "torn", std::move(reason));
@@ -160,9 +160,8 @@ void Walk::finish() {
   if (report_.broken) return;
   if (const auto& line = lines_.unfinished())
     warn(*line, "unfinished",
-         "the last line has no end: keyd is writing it just now, or was killed; it was not judged");
-  if (report_.lines == 0)
-    report_.broken = Finding{lines_.name(0), 0, 0, "empty", "there is not one whole line of an audit in it"};
+         "the last line is incomplete: keyd is still writing it, or was killed; it was not judged");
+  if (report_.lines == 0) report_.broken = Finding{lines_.name(0), 0, 0, "empty", "it holds no complete audit line"};
 }
 
 // In the order of certainty: what the hashes prove comes before what the numbers suggest.
@@ -187,8 +186,8 @@ Finding Walk::broken() {
                      " instead of " + std::to_string(expected()));
   if (is_first(line))
     return found(line, "restarted",
-                 "a new chain begins here, behind " + seq_text(behind_.back().seq) +
-                     ": history before it was removed, or another chain was appended. An audit file goes on over "
+                 "a new chain begins here, after " + seq_text(behind_.back().seq) +
+                     ": history before it was removed, or another chain was appended. An audit file continues across "
                      "restarts of keyd; for a journal, where each run may begin a chain, use -");
   if (line.seq == expected()) return same_number();
   Finding finding = line.seq > expected() ? gap() : number_used_before();
@@ -198,7 +197,7 @@ Finding Walk::broken() {
 
 Finding Walk::not_a_line() {
   const AuditLine& line = ahead_[0];
-  const std::string what = line.kind == Kind::too_long   ? "it is longer than 256 KiB, and no line of keyd's is"
+  const std::string what = line.kind == Kind::too_long   ? "it is longer than 256 KiB, and keyd writes no such line"
                            : line.kind == Kind::not_json ? "it is not JSON"
                                                          : "it is JSON, but lacks what each audit line has: time, "
                                                            "seq, prev, event";
@@ -208,11 +207,11 @@ Finding Walk::not_a_line() {
   const AuditLine* next = ahead_with([](const AuditLine& other) { return other.kind == Kind::audit; });
   if (!next) return found(at, "changed", what + ", and no line of the audit follows: it was changed, or appended");
   if (next->seq == expected() && next->prev == behind_.back().hash)
-    return found(at, "inserted", what + ", and the line that belongs here follows unharmed: " + where(*next));
+    return found(at, "inserted", what + ", and the line that belongs here follows intact: " + where(*next));
   if (next->seq <= expected()) return found(at, "inserted", what + ", and the numbers leave no room for it");
   const bool torn = line.kind == Kind::not_json && next->start;
   return found(at, "changed",
-               what + (torn ? "; it was not torn by a crash: the start behind it was written after another line (its "
+               what + (torn ? "; it was not torn by a crash: the start after it follows another line (its "
                               "prev is not this line's hash, or its number is wrong)"
                             : "; it stands where " + seq_text(expected()) + " should"));
 }
@@ -225,16 +224,16 @@ Finding Walk::wrong_beginning() {
                    (line.start ? ", a start" : ", another event"));
 }
 
-// The line that belongs here comes later; what are those before it?
+// The line that belongs here comes later. What are the lines before it?
 Finding Walk::foreign(const AuditLine& successor) {
   const AuditLine& line = ahead_[0];
   const auto names_it = [&](const AuditLine& other) { return other.prev == line.hash && &other != &ahead_[1]; };
   const auto is_named = [&](const AuditLine& other) { return other.hash == line.prev; };
   if (line.seq > expected() && (ahead_with(is_named) || ahead_with(names_it)))
-    return found(line, "reordered",
-                 "here stands " + number(line) + ", and " + seq_text(expected()) + ", which belongs here, stands in " +
-                     where(successor));
-  std::string reason = "the line that belongs here, " + seq_text(expected()) + ", follows unharmed in " +
+    return found(
+        line, "reordered",
+        "found " + number(line) + ", and " + seq_text(expected()) + ", which belongs here, is in " + where(successor));
+  std::string reason = "the line that belongs here, " + seq_text(expected()) + ", follows intact in " +
                        where(successor) + "; this one is not part of the chain";
   if (line.seq > expected()) reason += ", or was moved here from more than " + grouped(kWindow) + " lines further on";
   return found(line, "inserted", std::move(reason));
@@ -245,11 +244,11 @@ Finding Walk::same_number() {
   const AuditLine &line = ahead_[0], &before = behind_.back();
   if (ahead_.size() < 2)
     return found(before, "changed",
-                 "its hash is not the one that the next line names; as nothing follows that one, it may also be that "
-                 "the next line's prev was changed");
+                 "its hash is not the one that the next line names; or that line's prev was changed, which can't be "
+                 "told because nothing follows it");
   if (ahead_[1].prev == line.hash)
     return found(before, "changed",
-                 "its hash is not the one that the next line names, and the chain goes on behind it");
+                 "its hash is not the one that the next line names, and the chain continues after it");
   return found(line, "changed",
                "its prev is not the hash of the line before, and its own hash is not the one that the next line names; "
                "the line before may have been changed as well");
@@ -267,18 +266,18 @@ Finding Walk::gap() {
   });
   if (later)
     return found(line, "reordered",
-                 "here stands " + number(line) + ", and the earlier " + number(*later) + " comes in " + where(*later));
+                 "found " + number(line) + ", and the earlier " + number(*later) + " comes later, in " + where(*later));
   AuditLine at = line;
   at.seq = expected();
   std::string reason = counted(missing, "line") + (missing == 1 ? " is" : " are") +
-                       " missing in front of this one: " + seq_text(expected()) +
+                       " missing before this one: " + seq_text(expected()) +
                        (missing == 1 ? "" : " to " + std::to_string(line.seq - 1)) + ", after " + where(behind_.back());
   if (journal_ && line.start && missing == 1)
-    reason += "; if keyd was killed in the middle of a line, that line lies in audit_file alone: verify that file";
+    reason += "; if keyd was killed in the middle of a line, only audit_file has that line: verify that file";
   return found(at, "removed", std::move(reason));
 }
 
-// Its number was there already.
+// Its number occurred before.
 Finding Walk::number_used_before() {
   const AuditLine& line = ahead_[0];
   for (size_t i = 0; i + 1 < behind_.size(); i++)
@@ -291,7 +290,7 @@ Finding Walk::number_used_before() {
     }
   return found(line, "inserted",
                "its number, " + std::to_string(line.seq) +
-                   ", was there before, and its prev is not the hash of the "
+                   ", occurred before, and its prev is not the hash of the "
                    "line before: it was inserted, or another chain was appended");
 }
 

@@ -1,8 +1,8 @@
 // Follows the audit's chain of hashes and names the first place where it does not hold.
 //
-// A line vouches for the one before it ("prev", the SHA-256 of the whole line with its newline) and counts ("seq"). Of
-// itself a chain can't show two things: lines cut off its end, and a history that was rewritten from some line to the
-// end. Both show in the last line's number and hash, if those are known from elsewhere.
+// Each line vouches for the one before it ("prev", the SHA-256 of that whole line with its newline) and has a number
+// ("seq"). A chain by itself can't show two things: lines that were cut off its end, and a history that was rewritten
+// from some line to the end. Comparing the last line's number and hash with an earlier note shows both.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,7 @@ namespace keyd::admin {
 struct Finding {
   std::string file;
   uint64_t line = 0;  // from 1
-  uint64_t seq = 0;   // that stands there, or should
+  uint64_t seq = 0;   // of that line, or of the one that belongs there
   // Broken: "changed", "removed", "inserted", "reordered", "restarted", "not-a-line", "empty".
   // Warnings: "torn", "unfinished".
   std::string kind;
@@ -26,14 +26,14 @@ struct Finding {
 
 struct ChainReport {
   uint64_t lines = 0;        // audit lines that are intact, torn ones included
-  uint64_t passed_over = 0;  // journal only: lines that are not the audit's
+  uint64_t passed_over = 0;  // journal only: lines of the log and the service manager
   uint64_t starts = 0;       // of keyd
   uint64_t torn = 0;
   bool continues = false;  // the first line belongs to a chain that began before this input
   std::optional<uint64_t> first_seq, last_seq;
   std::string last_hash;
   std::vector<Finding> warnings;  // the first kMostWarnings of them
-  std::optional<Finding> broken;  // the first place; what follows it was not judged
+  std::optional<Finding> broken;  // the first broken place; nothing after it was judged
 };
 inline constexpr size_t kMostWarnings = 20;
 

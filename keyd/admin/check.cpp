@@ -32,8 +32,8 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
                                   {"seccomp", check_seccomp},
                                   {"memfd-secret", check_memfd_secret}};
 
-// The notary itself judges the authorities, as libcrypto, which validates chains, is in its program only. It is asked
-// before a key is read: its guardian is a copy of this process.
+// The notary itself judges the authorities, because only its program contains libcrypto, which validates chains. Ask
+// before any key is read: the notary's guardian is a fork of this process.
 void ask_notary(CheckContext& context) {
   try {
     notary_for(context.settings.bind_remote, common::log::Level::error);
@@ -63,7 +63,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   context.listener_certificate = options.listener_certificate;
   context.kernel = look_at_kernel();
   context.now_ns = now_us() * 1000;
-  // Relayd's file, which keyd's user need not be able to read.
+  // relayd's file, which keyd's user need not be able to read.
   try {
     if (!options.listener_certificate.empty())
       context.certificate_pem = common::read_file(options.listener_certificate, kMaxCertificate);
@@ -84,7 +84,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   context.self = geteuid();
   ask_notary(context);
   try {
-    // As much as serving takes, before this process locks anything itself.
+    // Locks as much as serving needs, before this process locks memory for itself.
     { const SecureSlots as_when_serving(locked_slots(settings), sizeof(PrivateKey)); }
     KeyRoom room(settings);
     context.keys = count_keys(settings.private_keys_dir, room.reader);

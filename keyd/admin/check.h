@@ -1,8 +1,7 @@
-// keyd's half of `mqtt-relay check`: would keyd start and serve with this configuration, and if not, what is to be
-// done?
+// keyd's half of `mqtt-relay check`: would keyd start and serve with this configuration, and if not, what must be done?
 //
-// Each check is one function with a name. Where keyd itself judges, its own code is asked, so that the verdict can't
-// differ from the daemon's. Looks, and changes nothing; to see whether a keyd answers it knocks at the socket.
+// Each check is one function with a name. It calls keyd's own code wherever keyd itself judges, so that the verdict
+// can't differ from the daemon's. Changes nothing; connects to the socket to see whether a keyd answers.
 #pragma once
 
 #include <map>
@@ -26,19 +25,19 @@ struct CheckOptions {
   bool as_service_user = false;      // root becomes keyd's user first, for good
 };
 
-// What one pass over the key directory found. Bounded, however many files there are.
+// What one pass over the key directory found. Bounded in size, however many files there are.
 struct KeyCounts {
   std::string failure;  // why there was no pass
   uint64_t usable = 0, unusable = 0, unnamed = 0;
   std::map<std::string, uint64_t> by_type;           // "rsa 2048" → how many
   std::vector<std::string> problems, unnamed_files;  // the first few
-  uint64_t decomposed = 0, twins = 0;                // names in Unicode's NFD; that differ in case or form from another
+  uint64_t decomposed = 0, twins = 0;  // names in NFD; names that differ from another only in case or form
   std::vector<std::string> decomposed_files, twin_files;
   int64_t newest_ns = 0;
   std::string newest_file;
 };
 
-// What this kernel can do to lock keyd in.
+// What this kernel offers to confine keyd.
 struct Kernel {
   long landlock_abi = 0;  // 0: none
   bool seccomp = false, memfd_secret = false;
@@ -50,9 +49,9 @@ struct CheckContext {
   Settings settings;
   std::string config, listener_certificate;
   std::string certificate_pem, certificate_problem;
-  std::string notary_problem;         // why no handshake could be checked for bind_remote; "": they can
+  std::string notary_problem;         // why the notary can't check handshakes for bind_remote; "": it can
   bool authorities_unusable = false;  // the problem is bind_remote.cacertfile
-  std::string locked_memory;          // why it can't be locked; "": it can
+  std::string locked_memory;          // why memory can't be locked; "": it can
   KeyCounts keys;
   std::optional<KeyInfo> listener;
   std::string listener_problem;  // why there is none
@@ -61,7 +60,7 @@ struct CheckContext {
   Kernel kernel;
   int64_t now_ns = 0;
   uid_t self = 0;          // the user that checks
-  bool from_root = false;  // was root before
+  bool from_root = false;  // it was root before
 };
 
 // Loads the settings, if they can be.
@@ -87,7 +86,7 @@ Check check_memfd_secret(const CheckContext& context);
 KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader);
 CheckContext look_around(const Settings& settings, const CheckOptions& options);
 
-// All of them, in the order in which an operator would repair things.
+// Runs all checks, in the order in which an operator would repair things.
 std::vector<Check> run_checks(const CheckOptions& options);
 
 }  // namespace keyd::admin

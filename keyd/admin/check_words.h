@@ -11,9 +11,9 @@ namespace keyd::admin {
 
 using common::day_of, common::octal, common::parent_of, common::quoted, common::user_name;
 
-// keyd's user, as far as this process can find out; nullopt: it can't.
+// keyd's user; nullopt if this process can't find it out.
 std::optional<uid_t> service_uid(const CheckContext& context);
-// The same for a command: a name, a number, or "mqtt-keyd" if nothing tells.
+// The same for a command: a name, a number, or "mqtt-keyd" if it is unknown.
 std::string service_user(const CheckContext& context);
 
 }  // namespace keyd::admin

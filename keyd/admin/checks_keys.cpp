@@ -1,4 +1,4 @@
-// The checks of what keyd reads keys from.
+// The checks of the places that keyd reads keys from.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ namespace keyd::admin {
 namespace {
 
 constexpr size_t kMostListed = 10;
-constexpr size_t kMostCompared = 100'000;  // names that are kept to find those that differ in case only
+constexpr size_t kMostCompared = 100'000;  // names kept to find those that differ only in case
 
 void keep_first(std::vector<std::string>& list, std::string text) {
   if (list.size() < kMostListed) list.push_back(std::move(text));
@@ -28,7 +28,7 @@ std::vector<std::string> with_rest(std::vector<std::string> list, uint64_t total
   return list;
 }
 
-// The SHA-256 of a PEM certificate's SubjectPublicKeyInfo, the first one's if there is a chain.
+// The SHA-256 of the SubjectPublicKeyInfo of the first PEM certificate.
 std::optional<ipc::Spki> spki_of_certificate(const std::string& pem) {
   std::vector<uint8_t> der(pem.size());
   const int size = wc_CertPemToDer(reinterpret_cast<const byte*>(pem.data()), static_cast<int>(pem.size()), der.data(),
@@ -37,7 +37,7 @@ std::optional<ipc::Spki> spki_of_certificate(const std::string& pem) {
   return common::tls::spki_hash(std::span(der).first(static_cast<size_t>(size)));
 }
 
-// Its directory is there, so that keyd starts and waits for it.
+// Its directory exists, so keyd starts and waits for the file.
 bool is_just_missing(const std::string& path) {
   struct stat info {};
   return lstat(path.c_str(), &info) != 0 && errno == ENOENT && stat(parent_of(path).c_str(), &info) == 0;
@@ -100,7 +100,7 @@ Check check_keys_directory(const CheckContext& context) {
   // Root's own directory may let keyd in by its group.
   const bool by_group = info.st_uid == 0 && service.value_or(0) != 0;
   if (info.st_mode & (by_group ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO))
-    return {Result::warning, found + ": others can see which devices there are, or change it",
+    return {Result::warning, found + ": others can see which devices exist, or change the directory",
             std::string("`chmod ") + (by_group ? "g-w,o= " : "700 ") + path + "`"};
   return {Result::ok, found};
 }
@@ -112,7 +112,7 @@ Check check_key_files(const CheckContext& context) {
   const std::string found = grouped(keys.usable) + " usable, " + grouped(keys.unusable) + " not";
   if (keys.unusable > 0)
     return {Result::error, found + "; their devices are refused",
-            "each line above says what; `mqtt-relay keys --config " + quoted(context.config) + "` lists all",
+            "each line above says what is wrong; `mqtt-relay keys --config " + quoted(context.config) + "` lists all",
             with_rest(keys.problems, keys.unusable)};
   if (keys.usable == 0)
     return {Result::warning,
@@ -134,19 +134,18 @@ Check check_key_names(const CheckContext& context) {
   const KeyCounts& keys = context.keys;
   if (!context.locked_memory.empty() || !keys.failure.empty()) return {Result::skipped, "the directory was not read"};
   if (keys.unnamed == 0 && keys.decomposed > 0)
-    return {
-        Result::warning,
-        counted(keys.decomposed, "name") +
-            " in decomposed Unicode form (NFD), as macOS writes them: a device that says the composed one (NFC), as "
-            "most do, has no key and stays local",
-        "rename each to its NFC form, e.g. by `convmv -f utf8 -t utf8 --nfc --notest FILE`",
-        with_rest(keys.decomposed_files, keys.decomposed)};
+    return {Result::warning,
+            counted(keys.decomposed, "name") +
+                " in decomposed Unicode form (NFD), as macOS writes them: a device that sends the composed form (NFC), "
+                "as most do, has no key and stays local",
+            "rename each to its NFC form, e.g. by `convmv -f utf8 -t utf8 --nfc --notest FILE`",
+            with_rest(keys.decomposed_files, keys.decomposed)};
   if (keys.unnamed == 0 && keys.twins > 0)
     return {Result::warning,
             counted(keys.twins, "name") +
                 " that differ from another one in case or Unicode form only: each is the key of exactly its own client "
                 "id, and of no other spelling",
-            "remove the one that no device says: `mqtt-relay keys --config " + quoted(context.config) +
+            "remove the one that no device sends: `mqtt-relay keys --config " + quoted(context.config) +
                 " CLIENT_ID` lists a name's spellings",
             with_rest(keys.twin_files, keys.twins)};
   if (keys.unnamed == 0) return {Result::ok, "every file is named CLIENTID.pem"};
@@ -184,7 +183,7 @@ Check check_listener_certificate(const CheckContext& context) {
             "`openssl x509 -in " + quoted(file) + " -noout -subject` must show it"};
   if (!context.listener->is_of(*spki))
     return {Result::error,
-            file + ": it is the certificate of another key, SPKI " + common::hex(spki->data(), spki->size()) +
+            file + ": it is for another key, SPKI " + common::hex(spki->data(), spki->size()) +
                 "; the listener's key has " + common::hex(context.listener->spki.data(), context.listener->spki.size()),
             "the two must be equal: `openssl x509 -in " + quoted(file) + " -noout -pubkey`, `openssl pkey -in " +
                 quoted(context.settings.listener_keyfile.path) + " -pubout`; install the pair that belongs together"};
@@ -206,7 +205,7 @@ Check check_key_passphrase_file(const CheckContext& context) {
   if (info.st_uid != 0 && service && info.st_uid != *service)
     return error("its owner is " + user_name(info.st_uid) + ", neither root nor keyd's user",
                  "`chown " + user + " " + quoted(path) + "`");
-  // 0440 is how systemd gives credentials, as for key files.
+  // systemd passes credentials with mode 0440, as for key files.
   if (info.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO))
     return error("its mode " + octal(info.st_mode) + " opens it to others", "`chmod 600 " + quoted(path) + "`");
   if (faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)

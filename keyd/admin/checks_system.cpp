@@ -1,4 +1,4 @@
-// The checks of the machine around keyd: users, socket, audit, clock, kernel.
+// The checks of keyd's surroundings: users, socket, audit, clock, kernel.
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@ namespace keyd::admin {
 namespace {
 
 constexpr int64_t kSecondNs = 1'000'000'000, kDayNs = 86'400 * kSecondNs;
-// 2025-01-01: this program is younger.
+// 2025-01-01, before this program was written.
 constexpr int64_t kEarliestNs = 1'735'689'600 * kSecondNs;
 
 // Why this user can't create files there; "" if it can.
@@ -51,16 +51,16 @@ Check check_user(const CheckContext& context) {
   const std::string as = user_name(context.self);
   if (context.running && context.running->uid != context.self && context.self != 0)
     return {Result::warning,
-            "this is " + as + ", but keyd runs as " + user_name(context.running->uid) + ": it may see other things",
+            "this is " + as + ", but keyd runs as " + user_name(context.running->uid) +
+                ": it may see other files than keyd does",
             "run this command as " + user_name(context.running->uid) + ", or as root"};
   if (context.self != 0)
-    return {Result::ok, context.from_root
-                            ? "note: started by root; what follows is what " + as + " sees, whom keyd runs as"
-                            : "this is " + as};
+    return {Result::ok, context.from_root ? "note: started by root; what follows is what keyd's user, " + as + ", sees"
+                                          : "this is " + as};
   if (context.running && context.running->uid == 0)
-    return {Result::ok, "this is root, and so is keyd; it needs not be"};
+    return {Result::ok, "this is root, and keyd runs as root; it need not"};
   const std::string user = service_user(context);
-  return {Result::ok, "note: this is root, and if keyd runs as another user, that one may not see all that root sees",
+  return {Result::ok, "note: this is root; if keyd runs as another user, that user may see less than root",
           "`setpriv --reuid " + user + " --regid " + user + " --clear-groups mqtt-relay check keyd --config " +
               quoted(context.config) + "`"};
 }
@@ -115,7 +115,7 @@ Check check_allowed_users(const CheckContext& context) {
               user_name(uid) + " is keyd's own user: a worker that runs as it could read the keys themselves",
               "`adduser --system --group --no-create-home mqtt-relay`, and name mqtt-relay in allowed_users"};
     if (!getpwuid(uid))
-      return {Result::warning, "there is no user with the number " + std::to_string(uid) + " on this machine",
+      return {Result::warning, "no user on this machine has the number " + std::to_string(uid),
               "name a user of `getent passwd` in allowed_users"};
     found += (found.empty() ? "" : ", ") + user_name(uid);
   }
@@ -134,7 +134,7 @@ Check check_socket(const CheckContext& context) {
     return {Result::error, "directory " + directory + ": " + problem + "; keyd can't create " + path,
             "`chown " + user + " " + quoted(directory) + "`"};
   if ((info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX))
-    return {Result::warning, "directory " + directory + ": everybody may put another socket there",
+    return {Result::warning, "directory " + directory + ": any user can put another socket there",
             "`chmod 755 " + quoted(directory) + "`"};
   if (!(info.st_mode & S_IXOTH))
     return {Result::warning, "directory " + directory + ": mode " + octal(info.st_mode) + " may keep the workers out",
@@ -163,9 +163,9 @@ Check check_locked_memory(const CheckContext& context) {
     return {Result::error, context.locked_memory, "LimitMEMLOCK= in the unit, `ulimit -l`, or a lower key_cache"};
   const size_t kib = locked_slots(context.settings) * sizeof(PrivateKey) / 1024;
   const std::string note =
-      context.self == 0 ? "; note: no limit holds for root, but RLIMIT_MEMLOCK does for keyd's user" : "";
+      context.self == 0 ? "; note: root has no limit, but RLIMIT_MEMLOCK applies to keyd's user" : "";
   return {Result::ok, "key_cache " + std::to_string(context.settings.key_cache) + " needs " + grouped(kib) +
-                          " KiB, and they can be locked" + note};
+                          " KiB, which can be locked" + note};
 }
 
 Kernel look_at_kernel() {
@@ -186,10 +186,11 @@ Check check_seccomp(const CheckContext& context) {
   return missing(context, "this kernel has no seccomp filters", common::kSeccompRemedy);
 }
 
-// Better than locked memory, not needed: the kernel itself can't read it. No warning, as many kernels have it off.
+// Better than locked memory, because the kernel itself can't read it, but not needed. Many kernels have it off, so its
+// absence is not a warning.
 Check check_memfd_secret(const CheckContext& context) {
   if (context.kernel.memfd_secret) return {Result::ok, "available"};
-  return {Result::ok, "note: not available; keys are in locked memory all the same",
+  return {Result::ok, "note: not available; keys are in locked memory instead",
           "Linux 6.5 or later, or boot with secretmem.enable=1"};
 }
 

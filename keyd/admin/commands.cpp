@@ -52,7 +52,7 @@ struct CommandLine {
   ShowOptions show;
 };
 
-// The audit file that is meant when none is named. Throws common::ConfigError.
+// The audit file to read when none is named. Throws common::ConfigError.
 std::string configured_audit_file(const CommandLine& line) {
   const auto settings = load_settings(line.config, line.overrides);
   if (!settings.audit_file)
@@ -102,7 +102,7 @@ int run_verify(CommandLine& line) {
 int run_show(CommandLine& line) {
   if (line.show.file.empty()) line.show.file = configured_audit_file(line);
   const uint64_t others = audit_show(line.show, std::cout, Screen::of(STDOUT_FILENO));
-  // A journal has other lines as well.
+  // A journal also has other lines.
   if (others > 0 && line.show.file != "-")
     std::cerr << counted(others, "line") << " not shown: not audit lines; see mqtt-relay audit verify\n";
   return 0;

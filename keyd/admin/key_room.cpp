@@ -8,7 +8,7 @@
 namespace keyd::admin {
 namespace {
 
-constexpr size_t kSlots = 32;  // one key at a time, and what wolfCrypt needs to work
+constexpr size_t kSlots = 32;  // for one key at a time, and for wolfCrypt's own work
 
 }  // namespace
 

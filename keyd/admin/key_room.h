@@ -1,4 +1,4 @@
-// What must stand before an operator's command reads a private key: the same locked memory that serving has, but small.
+// What an operator's command needs before it reads a private key: locked memory as when serving, but less of it.
 #pragma once
 
 #include <optional>
@@ -7,17 +7,17 @@
 
 namespace keyd::admin {
 
-// Closes the process to others, for good: not dumpable, no core, no new privileges. Once, in the program, before the
-// first KeyRoom.
+// Closes the process to others, for good: not dumpable, no core, no new privileges. Call once, before the first
+// KeyRoom.
 void close_process();
 
-// keyd's user: that of the keyd that runs, else "mqtt-keyd", else the owner of the keys. 0: unknown.
+// keyd's user: that of the running keyd, otherwise "mqtt-keyd", otherwise the owner of the keys. 0: unknown.
 uid_t service_uid(const Settings& settings, std::optional<uid_t> running);
 
-// Where keys are read, by the very code that reads them when keyd serves; locks the thread's stack too. One at a time.
+// Reads keys with the same code as keyd when it serves. Locks the thread's stack too. One at a time.
 struct KeyRoom {
-  // Throws std::runtime_error if the memory can't be locked. A passphrase file that can't be used is none: it has a
-  // check of its own.
+  // Throws std::runtime_error if the memory can't be locked. Ignores a passphrase file that can't be used, which has
+  // its own check.
   explicit KeyRoom(const Settings& settings);
   SecureSlots slots;
   WolfcryptMemory wolfcrypt;

@@ -22,7 +22,7 @@ struct CloseDirectory {
 class Names {
  public:
   explicit Names(const KeyStore::Place& place) : path_(place.path) {
-    // The place is O_PATH, which can't be listed.
+    // An O_PATH descriptor can't be listed.
     const int fd = openat(place.directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     directory_.reset(fd < 0 ? nullptr : fdopendir(fd));
     if (!directory_) fail();

@@ -1,4 +1,4 @@
-// One pass over the directory of keys, a file at a time: a million names in the memory of one.
+// One pass over the directory of keys, a file at a time: a million files take no more memory than one.
 #pragma once
 
 #include <functional>
@@ -18,12 +18,12 @@ struct ScannedFile {
   int64_t modified_ns = 0;
 };
 
-// The client id that the file answers for, "" if none can.
+// The client id whose key this file is; "" if no client id can name it.
 std::string client_id_of(std::string_view file_name);
 
-// Calls `each` for every name but "." and "..", in the directory's own order; with `wanted`, only for those whose
-// client id it wants, and reads no other file. Shows its progress on a terminal. Throws std::runtime_error as
-// open_keys_dir, and if the directory can't be listed.
+// Calls `each` for every name except "." and "..", in the directory's own order. With `wanted`, reads and reports only
+// files whose client id it accepts. Shows its progress on a terminal. Throws std::runtime_error as open_keys_dir, and
+// if the directory can't be listed.
 void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::function<void(const ScannedFile&)>& each,
                const std::function<bool(const std::string& client_id)>& wanted = {});
 

@@ -122,12 +122,11 @@ KeysSummary list_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const K
 std::string verdict_on(const std::string& client_id, const KeysSummary& summary) {
   const std::string shown = "\"" + visible(client_id) + "\"";
   if (summary.found) return shown + " has a key: it goes to the remote broker";
-  const std::string local = shown + " has no key that can be used: ";
+  const std::string local = shown + " has no usable key: ";
   if (const char* why = common::why_no_file_name(client_id); *why)
-    return local + "no file can have that name, as " + why + "; the device stays local until it has another client id";
+    return local + "no file can have that name (" + why + "); the device stays local until it has another client id";
   if (summary.keys == 0) return local + "there is no " + visible(client_id) + ".pem; the device stays local";
-  return local +
-         "see above; a file is the key of exactly its own name, byte by byte: where only case or Unicode form " +
+  return local + "see above; a file's name must be the client id byte for byte: where only case or Unicode form " +
          "(NFC, NFD) differ, rename the file, or change the device's client id";
 }
 

@@ -1,4 +1,4 @@
-// `mqtt-relay keys`: which keys there are, and what keyd thinks of each. Never a byte of a private half.
+// `mqtt-relay keys`: lists the keys and says whether keyd can use each. Never shows a byte of a private half.
 #pragma once
 
 #include <iosfwd>
@@ -13,7 +13,7 @@ namespace keyd::admin {
 struct KeysOptions {
   bool json = false;  // a line of JSON for each key
   bool wide = false;  // whole hashes on a terminal too
-  // Only its key, and files that would be if case or Unicode form (NFC, NFD) did not count.
+  // Only this client id's key, and files whose names differ from it only in case or Unicode form (NFC, NFD).
   std::optional<std::string> client_id = {};
 };
 
@@ -26,7 +26,7 @@ struct KeysSummary {
   bool found = false;   // with client_id: its key is there and can be used
 };
 
-// Whether a client id goes to the remote broker, in words: for one that was asked for.
+// Says in words whether the device with this client id goes to the remote broker.
 std::string verdict_on(const std::string& client_id, const KeysSummary& summary);
 
 // Throws std::runtime_error if the directory can't be read.

@@ -1,4 +1,4 @@
-// The screen's words, as keyd's commands use them.
+// Brings the names of common/operator/terminal.h into keyd's commands.
 #pragma once
 
 #include "common/operator/terminal.h"

@@ -32,12 +32,13 @@ constexpr int kProgram = 5;  // behind kNotarySocket and kNotarySettings
 constexpr timespec kBetweenBirths{0, 100'000'000};
 constexpr int kFirstWordMs = 30'000;
 
-// Besides the calls of a birth. The notary inherits this filter and adds its own, so what it needs is here as well.
+// Added to the calls that executing a program needs. The notary inherits this filter and adds its own, so its calls are
+// listed here too.
 // clang-format off
 constexpr const char* kGuardianCalls[] = {
-    "clone", "clone3", "getppid", "wait4",  // a child: its birth, that it dies with its parent, its end
+    "clone", "clone3", "getppid", "wait4",  // a child: its start, dying with its parent, its end
     "clock_nanosleep", "nanosleep",         // the pause before the next one
-    "sendto", "recvfrom",                   // word to keyd when no notary can be had; the notary's questions and answers
+    "sendto", "recvfrom",                   // the guardian's word to keyd if no notary can be started; the notary's questions and answers
     "pwritev2", "fcntl", "ioctl",           // the log, which never waits
     "tgkill",                               // abort(3)
 };
@@ -49,23 +50,23 @@ void missing(const std::string& feature) {
   if (!feature.empty()) log::warning("keyd-guardian runs without a part of its sandbox", {{"missing", feature}});
 }
 
-// Dies with the process that forked it; `parent` is that one's pid, in case it is gone already.
+// Makes this process die with the one that forked it. `parent` is that one's pid, in case it is already gone.
 void die_with(pid_t parent) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail("prctl(PR_SET_PDEATHSIG)");
   if (getppid() != parent) _exit(0);
 }
 
-// As in a fresh process, but ignores the signals that go to keyd's whole group (a terminal's ^C, systemd's stop): keyd
-// needs answers while it stops. The notary leaves with keyd.
+// Resets signals as in a fresh process, but ignores those sent to keyd's whole group (a terminal's ^C, systemd's stop):
+// keyd needs answers while it stops. The notary exits when keyd does.
 void reset_signals() {
-  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);  // some can't be: they have no other
+  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);  // fails for those that have no other
   for (const int number : {SIGINT, SIGTERM, SIGPIPE}) signal(number, SIG_IGN);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Standard error, and these in these places; the program is not inherited by itself.
+// The notary inherits standard error and these, with these numbers, but not the program's own descriptor.
 void keep_only(int socket, int settings, int program) {
   constexpr int kOutOfTheWay = 16;
   std::array<int, 3> kept{socket, settings, program};
@@ -85,7 +86,7 @@ void confine() {
   missing(common::allow_system_calls(calls, {}, common::Executes::programs));
 }
 
-// In place of the notary's first word. Later, keyd takes it for the answer to no question and drops it.
+// Sent in place of the notary's first word. Later, it answers no question, and keyd drops it.
 void say(const std::string& problem) {
   NotaryAnswer word;
   strncpy(word.problem, problem.c_str(), sizeof word.problem - 1);
@@ -103,7 +104,7 @@ void say(const std::string& problem) {
   _exit(127);
 }
 
-// "" if it left because keyd has.
+// "" if it exited because keyd has.
 std::string death_of(pid_t child) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0)
@@ -122,8 +123,8 @@ std::string death_of(pid_t child) {
     confine();
     const pid_t self = getpid();
     for (;;) {
-      // Not fork(2), which calls what libraries have asked for: libuv makes a pipe in each child of a process that had
-      // a loop, which the sandbox forbids, and aborts.
+      // Not fork(2), which runs the handlers that libraries registered: in each child of a process that had a loop,
+      // libuv's makes a pipe, which the sandbox forbids, and aborts.
       const pid_t notary = _Fork();
       if (notary == 0) become_notary(program.path(), self);
       const std::string death = notary < 0 ? strerror(errno) : death_of(notary);
@@ -139,14 +140,15 @@ std::string death_of(pid_t child) {
   _exit(1);
 }
 
-// Until the notary can answer.
+// Waits until the notary can answer.
 void wait_for_first_word(int socket, const std::string& path) {
   pollfd ready{socket, POLLIN, 0};
   NotaryAnswer word;
   int events;
   while ((events = poll(&ready, 1, kFirstWordMs)) < 0 && errno == EINTR) {
   }
-  if (events <= 0) throw std::runtime_error(path + " says nothing for " + std::to_string(kFirstWordMs / 1000) + " s");
+  if (events <= 0)
+    throw std::runtime_error(path + " did not answer within " + std::to_string(kFirstWordMs / 1000) + " s");
   if (recv(socket, &word, sizeof word, 0) != sizeof word) throw std::runtime_error(path + " can't be started");
   word.problem[sizeof word.problem - 1] = '\0';
   if (word.job != 0) throw std::runtime_error(path + " is of another version; reinstall mqtt-relay");
@@ -172,7 +174,7 @@ common::Fd start_notary(const NotarySettings& settings) {
   try {
     wait_for_first_word(ours.get(), program.path());
   } catch (...) {
-    kill(guardian, SIGKILL);  // and with it the notary
+    kill(guardian, SIGKILL);  // the notary dies with it
     waitpid(guardian, nullptr, 0);
     throw;
   }

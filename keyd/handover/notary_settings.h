@@ -1,4 +1,4 @@
-// What keyd hands to its notary at birth: the program's name, two descriptors, and the settings of bind_remote.
+// What keyd hands to its notary at the start: the program's name, two descriptors, and the settings of bind_remote.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ inline constexpr int kNotarySocket = 3;    // to the vault (question.h)
 inline constexpr int kNotarySettings = 4;  // NotarySettings, packed, in a sealed memfd (common::sealed())
 
 struct NotarySettings {
-  std::string remote_host, ca_file, ca_pem;  // ca_file: what problems call it
+  std::string remote_host, ca_file, ca_pem;  // ca_file: its name in error texts
   common::log::Level log_level = common::log::Level::info;
   std::string packed() const;
   // Throws std::runtime_error.

@@ -1,9 +1,9 @@
 // What the vault and its notary say to each other: one datagram each way on a socket pair that they inherited.
 //
-// The notary is a process of keyd without keys. It parses bytes from the network, so that the process with the keys
-// need not: is this transcript a handshake of the named device with the configured remote broker? The vault takes only
-// the answer from it and hashes the transcript itself: an attacker in the notary can loosen `bind_remote`, but gets no
-// key, and has nothing signed but a transcript.
+// The notary is a keyd process without keys. It parses bytes from the network, so that the process with the keys need
+// not, and answers one question: is this transcript a handshake of the named device with the configured remote broker?
+// The vault uses only the answer and hashes the transcript itself. An attacker in the notary can therefore loosen
+// `bind_remote`, but can't get a key, and can't have anything but a transcript signed.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +12,19 @@
 
 namespace keyd {
 
-// Followed by the transcript, at most ipc::kMaxTranscript bytes. Both ends are of one build: no byte order, no version.
+// Followed by the transcript, at most ipc::kMaxTranscript bytes. Both ends come from one build, so there is no byte
+// order and no version.
 struct Question {
-  uint64_t job = 0;  // the vault's number of it; the answer carries it back
+  uint64_t job = 0;  // numbered by the vault; the answer repeats it
   ipc::Kind kind{};  // tls13_client_bound or tls12_client_bound
   ipc::Spki device{};
 };
 
 struct NotaryAnswer {
-  uint64_t job = 0;  // 0: no answer, but that it can answer, or why not (then transcript_hash 1: a setting's fault)
+  uint64_t job = 0;  // 0: the notary's first word: it can answer, or `problem` says why not (transcript_hash 1: because
+                     // of a setting)
   uint16_t transcript_hash = 0;  // TLS 1.3: bytes of the cipher suite's hash, 32 or 48; otherwise 0
-  char problem[1014]{};          // empty: it is such a handshake. NUL-terminated, for the audit
+  char problem[1014]{};          // empty: yes. NUL-terminated, for the audit
 };
 
 }  // namespace keyd

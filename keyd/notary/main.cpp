@@ -1,8 +1,8 @@
-// mqtt-keyd-notary: reads for keyd what comes from the network, and has no key.
+// mqtt-keyd-notary: reads bytes from the network for keyd, and has no key.
 //
-// Its guardian (keyd/guardian) executes it, with the socket pair to keyd and its settings; it is of no use to anybody
-// else. Before it says that it can answer, it gives up all files, all descriptors but these and standard error, and
-// nearly all system calls.
+// Its guardian (keyd/guardian) executes it, with the socket pair to keyd and its settings; it has no other use. Before
+// it says that it can answer, it gives up all files, all other descriptors except standard error, and nearly all system
+// calls.
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sysexits.h>
@@ -27,7 +27,7 @@ namespace {
 using namespace keyd;
 namespace log = common::log;
 
-// All that answering takes.
+// All system calls that answering needs.
 // clang-format off
 constexpr const char* kCalls[] = {
     "recvfrom", "sendto",                                         // questions and answers
@@ -63,13 +63,13 @@ int refuse(int status, const std::string& problem) {
 void confine() {
   common::harden_process();
 #if defined(MQTT_RELAY_SANITIZED)
-  return;  // its runtime reads files of its own
+  return;  // a sanitizer's runtime reads files of its own
 #endif
   missing(common::forbid_files());
   missing(common::allow_system_calls(kCalls, {}));
 }
 
-// Until keyd closes its end.
+// Answers until keyd closes its end.
 void serve(Verifier& verifier) {
   static struct {
     Question question;
@@ -113,5 +113,5 @@ int main() {
     log::error("keyd-notary fails", {{"cause", error.what()}});
     status = refuse(EX_SOFTWARE, std::string("keyd-notary fails: ") + error.what());
   }
-  _exit(status);  // nothing is left to tidy up, and destructors have no system calls any more
+  _exit(status);  // there is nothing to tidy up, and the sandbox forbids the system calls of destructors
 }

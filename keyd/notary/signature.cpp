@@ -16,7 +16,7 @@ using common::tls::SchemeFacts;
 
 constexpr int kLeastRsaBits = 2048;
 constexpr const char* kMisfit = "the server's signature scheme does not fit its key";
-constexpr const char* kWrong = "the server's signature is not of this handshake";
+constexpr const char* kWrong = "the server's signature is not for this handshake";
 
 word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
 
@@ -55,7 +55,7 @@ const char* rsa(const SchemeFacts& scheme, Bytes spki, Bytes digest, Bytes signa
   if (wc_RsaEncryptSize(key.get()) * 8 < kLeastRsaBits) return "the server's RSA key has less than 2048 bits";
   const wc_HashType hash = common::tls::hash_type(scheme.hash_size);
   std::array<uint8_t, 1024> opened;
-  // wolfCrypt writes to no input of these.
+  // wolfCrypt does not write to these inputs.
   auto* in = const_cast<byte*>(signature.data());
   if (scheme.family == Family::rsa_pss)
     return wc_RsaPSS_VerifyCheck(in, size32(signature), opened.data(), static_cast<word32>(opened.size()),
@@ -111,7 +111,7 @@ const char* ed25519(Bytes spki, Bytes message, Bytes signature) {
 const char* check_signature(bool tls13, ipc::Scheme scheme, Bytes spki, Bytes message, Bytes signature) {
   const SchemeFacts facts = facts_of(scheme);
   if (facts.family == Family::none) return "the server's signature has an unknown scheme";
-  if (!fits(facts, facts.key, tls13)) return kMisfit;  // a scheme that TLS 1.3 has for no key
+  if (!fits(facts, facts.key, tls13)) return kMisfit;  // a scheme that TLS 1.3 allows for no key
   if (facts.family == Family::ed25519) return ed25519(spki, message, signature);
   std::array<uint8_t, WC_MAX_DIGEST_SIZE> buffer;
   const auto digest = std::span(buffer).first(facts.hash_size);

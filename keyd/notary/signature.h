@@ -1,5 +1,5 @@
-// A server's handshake signature, checked with the key of its certificate. Keys of the wrong kind, too small, or on
-// another curve than the scheme's never fit (RFC 8446 section 4.2.3).
+// A server's handshake signature, checked with the key of its certificate. A key of the wrong kind, too small, or on
+// another curve than the scheme's is refused (RFC 8446 section 4.2.3).
 #pragma once
 
 #include "keyd/notary/transcript.h"

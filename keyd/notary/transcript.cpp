@@ -7,7 +7,7 @@ namespace {
 
 constexpr uint16_t kTls12 = 0x0303, kTls13 = 0x0304;
 
-// Reads big-endian fields from the front. What is not there makes it fail for good.
+// Reads big-endian fields from the front. After the first missing field, every read fails.
 class Reader {
  public:
   explicit Reader(Bytes bytes) : rest_(bytes) {}
@@ -116,7 +116,7 @@ bool server_hello(Bytes body, Bytes& random, ServerHello& hello) {
   return in.empty() ? in.done() : extensions(in.vector(2), extension) && in.done();
 }
 
-// What both sides' Certificate messages are made of; in TLS 1.3 each certificate has extensions behind it.
+// The certificate list of either side's Certificate message; in TLS 1.3 extensions follow each certificate.
 bool certificates(Bytes list, bool tls13, std::span<Bytes> out, size_t& count) {
   Reader in(list);
   for (count = 0; !in.empty(); count++) {
@@ -148,14 +148,14 @@ class Parser {
   const char* tls12();
 
  private:
-  // The next message's body must be this one, and good to `check`.
+  // The next message must have this type, and `check` must accept its body.
   template <class Check>
   bool message(const Message& expected, Check check) {
     problem_ = expected.misplaced;
     if (in_.integer(1) != expected.type) return false;
     const Bytes body = in_.vector(3);
     problem_ = expected.malformed;
-    // No other may be empty, and one that is cut off looks so.
+    // No other message may be empty; a message that is cut off has an empty body here.
     if (body.empty() && expected.type != kServerHelloDone.type) return false;
     return check(body);
   }

@@ -1,12 +1,12 @@
-// A client's handshake messages before its CertificateVerify, taken apart. Strict and pure: views into the caller's
-// bytes, nothing allocated, every length checked, each message at its one place, nothing behind the last.
+// A client's handshake messages before its CertificateVerify, parsed. Strict and pure: views into the caller's bytes,
+// nothing allocated, every length checked, each message at its one place, nothing after the last.
 //
 //   TLS 1.3  ClientHello | message_hash HelloRetryRequest ClientHello, ServerHello EncryptedExtensions
 //            CertificateRequest Certificate CertificateVerify Finished, Certificate         (RFC 8446 section 4.4)
 //   TLS 1.2  ClientHello, ServerHello Certificate [CertificateStatus] ServerKeyExchange CertificateRequest
 //            ServerHelloDone, Certificate ClientKeyExchange                                  (RFC 5246 section 7.3)
 //
-// What can't stand there is resumption (no server's Certificate) and a compressed certificate: relayd offers neither.
+// Resumption (no server's Certificate) and compressed certificates are refused: relayd offers neither.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ struct Transcript {
   Bytes client_random, server_random;
   // What the server signed: TLS 1.3, the messages up to its Certificate; TLS 1.2, ServerECDHParams.
   Bytes server_signed;
-  ipc::Scheme server_scheme{};  // as sent: any number
+  ipc::Scheme server_scheme{};  // as sent; may be any number
   Bytes server_signature;
 
   std::span<const Bytes> chain() const { return std::span(server_chain).first(server_certificates); }

@@ -1,12 +1,13 @@
-// Whether a transcript is a handshake of the device whose certificate is named, with the remote broker that is
-// configured: its certificate chains to the configured authorities and is for the configured name (trust::Validator, as
-// in a worker); the server's signature is over this very handshake; the client's certificate is the device's.
+// Decides whether a transcript is a handshake of the named device with the configured remote broker: the broker's
+// certificate chains to the configured authorities and is for the configured name (trust::Validator, as in a worker);
+// its signature covers this very handshake; the client's certificate is the device's.
 //
-// What the peer sends never becomes an authority for anyone else. A chain that was good is remembered for as long as
-// that can't change, so that a handshake usually costs a hash and one signature's check.
+// What the peer sends never becomes an authority for anyone else. An accepted chain is remembered for as long as the
+// verdict can't change, so a handshake usually costs one hash and one signature check.
 //
-// What this can't see: a server's signature covers its Certificate and all before it in TLS 1.3, both randoms and the
-// key share in TLS 1.2. The rest is for the broker to judge, whose own transcript the device's signature must fit.
+// What this can't see: the server's signature covers only its Certificate and everything before it in TLS 1.3, both
+// randoms and the key share in TLS 1.2. The broker judges the rest, because the device's signature must fit the
+// broker's own transcript.
 #pragma once
 
 #include <string>
@@ -25,11 +26,11 @@ class Verifier {
 
   NotaryAnswer answer(const Question& question, Bytes transcript);
   trust::Validator::Counts counts() const { return validator_.counts(); }
-  // What an operator must know of the authorities.
+  // What an operator must know about the authorities.
   std::vector<trust::Concern> concerns(int64_t now) const { return validator_.concerns(now); }
 
  private:
-  // Empty, or what is wrong, for the audit.
+  // Returns "", or what is wrong, for the audit.
   std::string judge(const Question& question, Bytes transcript, Transcript& parsed);
 
   trust::Validator validator_;

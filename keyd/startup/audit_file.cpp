@@ -73,7 +73,7 @@ AuditTail read_audit_tail(const AuditFile& file, const ConfiguredPath& from) {
   tail.torn = line.back() != '\n';
   if (tail.torn) line += '\n';
   tail.previous = common::tls::sha256_hex(line.data(), line.size());
-  // Each line that a crash or a full disk cut off has taken a number; the last whole line says where they began.
+  // Each line that a crash or a full disk cut off has used up a number; they count from the last whole line.
   uint64_t cut_off = 0;
   std::optional<uint64_t> whole;
   while (!(whole = sequence_of(line)) && line.starts_with("{") && !text.empty()) {

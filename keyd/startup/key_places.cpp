@@ -28,7 +28,7 @@ common::Fd open_directory(const std::string& path, const ConfiguredPath& from, i
     fail(std::string(strerror(errno)) + " for keyd's user (uid " + std::to_string(geteuid()) + "); let it in");
   struct stat info {};
   if (fstat(fd.get(), &info) == 0 && (info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX))
-    fail("everybody may write there: `chmod o-w '" + path + "'`");
+    fail("any user can write there: `chmod o-w '" + path + "'`");
   return fd;
 }
 
@@ -52,9 +52,9 @@ void expect_listener_key(KeyStore& keys, const ConfiguredPath& file) {
     throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + found.reason);
   if (found.status != ipc::Status::not_found) return;
   const std::string credential = common::about_missing_credential(file.path);
-  // By number: the sandbox keeps the user database out.
+  // By number, because the sandbox hides the user database.
   const std::string install = "install -o " + std::to_string(geteuid()) + " -m 600 LISTENER.key '" + file.path +
-                              "'; it counts at once, without a restart";
+                              "'; it is used at once, without a restart";
   common::log::warning(
       "there is no listener key: devices can't connect until it is there",
       {{"setting", file.origin}, {"file", file.path}, {"do", credential.empty() ? install : credential.substr(2)}});

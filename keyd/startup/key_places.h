@@ -6,17 +6,17 @@
 
 namespace keyd {
 
-// Both throw std::runtime_error naming the setting, the path, the cause and the remedy: if the directory is not there,
-// keyd's user can't use it, or everybody may write there.
+// Both throw std::runtime_error naming the setting, the path, the cause and the remedy: if the directory is missing,
+// keyd's user can't use it, or any user can write there.
 KeyStore::Place open_keys_dir(const ConfiguredPath& keys_dir);
 KeyStore::Place open_listener_dir(const ConfiguredPath& listener_keyfile);
 
-// Throws std::runtime_error of the same kind if the listener's key is there and can't be used. If it is not there, the
-// log warns: the key may come later, as devices' keys do, and counts from then on.
+// Throws std::runtime_error of the same kind if the listener's key exists and can't be used. If it is missing, logs a
+// warning: like a device's key, it may come later, and is used from then on.
 void expect_listener_key(KeyStore& keys, const ConfiguredPath& listener_keyfile);
 
-// The passphrase of encrypted keys: the file's first line, in locked memory. Throws as above, also if others than root
-// and keyd may read the file (but for its group, as systemd's credentials are).
+// The passphrase of encrypted keys: the file's first line, in locked memory. Throws as above, and also if a user other
+// than root and keyd may read the file (its group may, as with systemd's credentials).
 class Passphrase {
  public:
   explicit Passphrase(const std::optional<ConfiguredPath>& file);

@@ -10,7 +10,7 @@
 namespace keyd {
 namespace {
 
-// All that serving takes. Where two names mean one thing a processor has one of them; the other is skipped.
+// All system calls that serving needs. Of two names for one call, a processor has only one; the other is skipped.
 // clang-format off
 constexpr const char* kServing[] = {
     "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll",              // the loop
@@ -21,7 +21,7 @@ constexpr const char* kServing[] = {
     "brk", "munmap", "mremap", "madvise",                                   // memory
     "futex", "sched_yield", "gettid",                                       // threads that exist
     "getrandom", "getpid", "geteuid", "clock_gettime", "gettimeofday",      // randomness, names, time
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",  // signals, and going on
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",  // signals, and resuming after them
     "tgkill", "exit", "exit_group",                                         // the end, and abort(3)
 };
 // clang-format on

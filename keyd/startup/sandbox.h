@@ -1,4 +1,4 @@
-// What keyd gives up for good before it serves. The program does so itself, whatever the unit says.
+// What keyd gives up for good before it serves. keyd does this itself, whatever its unit says.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace keyd {
 
-// For all threads: every system call that serving does not need. Returns "" or what the kernel lacks. Files are
-// forbidden before, by common::forbid_files().
+// Forbids, for all threads, every system call that serving does not need. Returns "" or what the kernel lacks. Call
+// common::forbid_files() first.
 std::string confine_system_calls();
 
 // Logs each of `missing` that is not empty. Throws std::runtime_error for the first one if the sandbox is required.

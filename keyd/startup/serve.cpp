@@ -29,7 +29,8 @@ constexpr size_t kWorkSlotsOfThread = 16;
 constexpr std::chrono::milliseconds kBeat{1000};
 constexpr size_t kMostAuthorities = 1024 * 1024;
 
-// Tells the service manager every second that the loop turns, and what was done; writes what the log had no room for.
+// Every second, tells the service manager that the loop runs and what it has done, and writes log lines that had no
+// room.
 class Heartbeat {
  public:
   Heartbeat(uv_loop_t& loop, const Service& service, Audit& audit) : service_(service), audit_(audit) {
@@ -44,7 +45,7 @@ class Heartbeat {
  private:
   void beat() {
     log::flush();
-    audit_.ready();  // when degraded: whether it still is
+    audit_.ready();  // when degraded, tries to recover
     const ipc::Counters done = service_.counters();
     std::string status = "WATCHDOG=1\nSTATUS=" + std::to_string(done.signatures) + " signed, " +
                          std::to_string(done.refusals) + " refused, " + std::to_string(done.cached_keys) +
@@ -116,17 +117,17 @@ common::Fd notary_for(const std::optional<BindRemote>& bind, log::Level level) {
 
 size_t locked_slots(const Settings& settings) {
   const size_t threads = settings.signers + 2;  // with the loop's and the quick one
-  // The listener's copies: of its key, of the one that this has replaced, and of one that replaces it. Of the devices'
-  // keys there is one more than is cached, until one is pushed out.
+  // The listener has copies of its key, of the key before it, and of a key that replaces it. When a device's key enters
+  // a full cache, there is one more until another is dropped.
   return settings.key_cache + 1 + 3 * settings.signers + threads * kWorkSlotsOfThread;
 }
 
 void serve(const Settings& settings) {
-  // What must be opened while anything can be; no key byte is read here.
+  // Opens everything before the sandbox forbids opening; reads no key byte.
   signal(SIGPIPE, SIG_IGN);
   std::vector<common::PassedSocket> passed = common::take_passed_sockets();
   common::Fd notary =
-      notary_for(settings.bind_remote, settings.log_level);  // early: its guardian has what is in memory now
+      notary_for(settings.bind_remote, settings.log_level);  // early: its guardian is a copy of what is in memory now
   KeyStore::Place keys_dir = common::wait_for([&] { return open_keys_dir(settings.private_keys_dir); });
   KeyStore::Place listener = common::wait_for([&] { return open_listener_dir(settings.listener_keyfile); });
   std::optional<AuditFile> audit_file;
@@ -139,7 +140,7 @@ void serve(const Settings& settings) {
   const auto socket =
       common::wait_for([&] { return std::make_unique<ListeningSocket>(settings.socket, std::exchange(passed, {})); });
 
-  // Closed to others, and secrets in locked memory only.
+  // From here on the process is closed to others, and secrets are in locked memory only.
   common::harden_process();
   std::vector<std::string> missing{no_secret_memory()};
   const Passphrase passphrase(settings.key_passphrase_file);
@@ -147,7 +148,8 @@ void serve(const Settings& settings) {
   lock_stack();
   WolfcryptMemory wolfcrypt(slots);
 
-  // Landlock is for this thread and those it starts, so it comes first; seccomp forbids starting any, so it comes last.
+  // Landlock applies to this thread and those that it starts, so it comes first. seccomp forbids starting threads, so
+  // it comes last.
   missing.push_back(common::forbid_files(what_stays_allowed(keys_dir, listener, audit_file)));
   Audit audit(std::move(audit_out), std::move(audit_file), std::move(tail));
   KeyStore keys(std::move(keys_dir), std::move(listener), slots,

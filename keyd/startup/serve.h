@@ -6,16 +6,16 @@
 
 namespace keyd {
 
-// Slots of locked memory that serving takes: the cached keys, the listener's copies, and what wolfCrypt needs to work
-// on each thread.
+// Slots of locked memory that serving needs: for the cached keys, the listener's copies, and wolfCrypt's work on each
+// thread.
 size_t locked_slots(const Settings& settings);
 
-// keyd's end of the socket pair with its notary (guardian/guardian.h); empty without bind_remote. common::ConfigError
-// if its file of authorities can't be read, and whatever start_notary throws.
+// keyd's end of the socket pair with its notary (guardian/guardian.h); empty without bind_remote. Throws
+// common::ConfigError if its file of authorities can't be read, and whatever start_notary throws.
 common::Fd notary_for(const std::optional<BindRemote>& bind, common::log::Level level);
 
-// Serves until SIGTERM or SIGINT; SIGHUP opens the audit file again. Throws std::exception with what the operator
-// should do if it can't start.
+// Serves until SIGTERM or SIGINT; SIGHUP opens the audit file again. If keyd can't start, throws std::exception saying
+// what the operator should do.
 void serve(const Settings& settings);
 
 }  // namespace keyd

@@ -9,7 +9,7 @@
 namespace keyd {
 namespace {
 
-// Locked memory is what bounds key_cache, some 10 KiB a key; the arena says so at start. Descriptors bound
+// Locked memory limits key_cache, at about 10 KiB a key; a start that can't lock enough says so. Descriptors limit
 // connections: a service has 1024 by default.
 constexpr int64_t kMostCachedKeys = 100'000, kMostConnections = 1000, kMostSigners = 256, kMostQueued = 65536;
 

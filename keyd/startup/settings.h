@@ -1,4 +1,4 @@
-// keyd's configuration, read and checked. Looks into the file and the user database, nowhere else.
+// keyd's configuration, read and checked. Reads only the file and the user database.
 #pragma once
 
 #include <sys/types.h>
@@ -19,7 +19,7 @@ struct ConfiguredPath {
 
 // The one remote broker that device keys may sign for.
 struct BindRemote {
-  std::string remote_host;  // the name, or the address, that its certificate must carry
+  std::string remote_host;  // the name or address that its certificate must be for
   ConfiguredPath cacertfile;
 };
 
@@ -32,7 +32,7 @@ struct Settings {
   size_t key_cache = 256;  // parsed keys held in locked memory
   size_t max_connections = 256;
   size_t signers = 1;        // threads that sign; by default one a core
-  size_t max_queue = 1024;   // requests of one worker that wait for a signer
+  size_t max_queue = 1024;   // requests of one worker that may wait for a signer
   common::Rate worker_rate;  // requests of one worker
   common::Rate key_rate;     // signatures with one device's key
   common::log::Level log_level = common::log::Level::info;

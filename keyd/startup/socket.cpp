@@ -22,7 +22,7 @@ const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<co
   throw common::ConfigError(path.origin + ": found \"" + path.path + "\": " + cause);
 }
 
-// As fail(), for a problem that may pass by itself.
+// Like fail(), for a problem that may go away by itself.
 [[noreturn]] void fail_for_now(const ConfiguredPath& path, const std::string& cause) {
   throw common::NotYet(path.origin + ": found \"" + path.path + "\": " + cause);
 }
@@ -46,8 +46,8 @@ int option(int fd, int which) {
 // What the descriptor is instead of a listening SOCK_SEQPACKET socket; empty if it is one.
 std::string why_not_ours(int fd) {
   const int family = option(fd, SO_DOMAIN), type = option(fd, SO_TYPE);
-  if (family < 0) return "it is no socket";
-  if (family != AF_UNIX) return "it is a socket of the network (family " + std::to_string(family) + ")";
+  if (family < 0) return "it is not a socket";
+  if (family != AF_UNIX) return "it is a network socket (family " + std::to_string(family) + ")";
   if (type != SOCK_SEQPACKET)
     return type == SOCK_STREAM  ? "it is a stream socket (ListenStream=)"
            : type == SOCK_DGRAM ? "it is a datagram socket (ListenDatagram=)"
@@ -77,7 +77,7 @@ common::Fd take_over(const ConfiguredPath& path, std::vector<common::PassedSocke
   if (const std::string bound = path_of(fd.get()); bound != path.path)
     common::log::warning("the socket that was passed is not the one of the configuration; workers must ask at its path",
                          {{"passed", bound}, {"configured", path.path}, {"setting", path.origin}});
-  // Listening once more: from now on SO_PEERCRED shows who connects this process, not the service manager.
+  // Listens again, so that SO_PEERCRED shows workers this process instead of the service manager.
   if (fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0 || listen(fd.get(), SOMAXCONN) != 0) refuse(strerror(errno));
   return fd;
 }
@@ -116,8 +116,8 @@ void ListeningSocket::make(const ConfiguredPath& path) {
   if (!fd_) fail_for_now(path, strerror(errno));
   if (who_listens(path)) fail_for_now(path, "another keyd answers on it; stop that one, or choose another path");
   unlink(path.path.c_str());
-  // Every user may connect, so that keyd sees those that it refuses: the peer's uid (SO_PEERCRED) decides at accept,
-  // and a refusal is audited. A file mode can't name a list of users, and what it refuses leaves no trace.
+  // Every user may connect; keyd decides by the peer's uid (SO_PEERCRED) when it accepts, and audits each refusal. A
+  // file mode can't name a list of users, and its refusals leave no trace.
   umask(0111);
   const int bound = bind(fd_.get(), generic(address), sizeof address);
   const int error = errno;

@@ -120,7 +120,7 @@ bool Audit::write(const AuditEvent& event) {
 void Audit::lost() {
   if (lost_++ == 0)
     common::log::error("the audit can't be written: keyd signs nothing until it can",
-                       {{"cause", cause_ == EAGAIN ? "its reader takes no more" : strerror(cause_)}});
+                       {{"cause", cause_ == EAGAIN ? "its reader has stopped reading" : strerror(cause_)}});
 }
 
 bool Audit::stalled() const { return degraded_ && (cause_ != EAGAIN || Clock::now() - degraded_since_ > kSlow); }
@@ -130,7 +130,7 @@ Audit::Written Audit::failed(Written how) {
   return cause_ == EAGAIN ? how : Written::no;
 }
 
-// A line of which any part is out belongs to the chain; of one that is not out at all nothing remains.
+// A line that was written even in part belongs to the chain; a line that was not written at all is forgotten.
 Audit::Written Audit::append(std::string line) {
   line_ = std::move(line);
   for (Sink& sink : sinks_) sink.unwritten = line_.size();
@@ -164,7 +164,7 @@ bool Audit::flush(Sink& sink) {
   return true;
 }
 
-// A line that the old file has in part stands whole at the new one's beginning.
+// A line that the old file holds in part is written whole at the start of the new one.
 void Audit::reopen() {
   struct stat now {
   }, named{};

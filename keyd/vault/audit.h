@@ -1,12 +1,12 @@
 // The audit: one JSON line for every question, written before its answer leaves, to standard output and, if there is
-// one, to a file. Written means that the kernel has all of it, for each of the two.
+// one, to a file. A line is written once the kernel has all of it, for both.
 //
-// Each line carries the SHA-256 of the line before it ("prev"), so that a line that was removed, changed or moved
-// shows. With a file the chain goes on over restarts and rotations; without one, each run begins its own (zeros). Lines
-// are always whole: if one could be written only in part, its rest goes first as soon as writing works again. From a
-// failure, or from a reader that takes no more, until then the audit is degraded. It never waits: an answer that has no
-// line yet is the caller's to hold back. Client ids come from the network and are escaped; no line holds a key or a
-// signature. One thread.
+// Each line carries the SHA-256 of the line before it ("prev"), so removing, changing or moving a line shows. With a
+// file, the chain continues across restarts and rotations; without one, each run begins its own (zeros). Lines are
+// always whole: the rest of a line that was written in part goes first once writing works again. Until then, after a
+// failure or while its reader does not read, the audit is degraded. It never waits; the caller holds back an answer
+// whose line is not yet written. Client ids come from the network and are escaped; no line holds a key or a signature.
+// One thread.
 #pragma once
 
 #include <sys/types.h>
@@ -41,54 +41,54 @@ struct AuditEvent {
   const ipc::Sign* sign = nullptr;
   ipc::Status result = ipc::Status::ok;
   std::string_view reason{};
-  uint64_t wait_us = 0, spent_us = 0;  // from the request's arrival, and from when keyd took it up
+  uint64_t wait_us = 0, spent_us = 0;  // from the request's arrival to when keyd took it up, and from then on
 };
 
-// A file that lines are only ever added to: opened in its directory, so that it can be opened again after a rotation.
+// A file that lines are only appended to, opened in its directory so that it can be opened again after a rotation.
 struct AuditFile {
   common::Fd directory;
   std::string name, path;  // beneath the directory; for the log
-  // A new descriptor, locked for this process (flock(2)); empty if it can't be had, and errno says why.
+  // A new descriptor, locked for this process (flock(2)); empty on failure, and errno says why.
   common::Fd open() const;
 };
 
-// Where a chain goes on: what its last line was.
+// The end of a chain, which the next line continues.
 struct AuditTail {
   uint64_t next_sequence = 0;
   std::string previous = std::string(64, '0');  // hash of the last line, hexadecimal
-  bool torn = false;  // the last line lacks its end, and `previous` is its hash with the newline that it is to get
+  bool torn = false;  // the last line is incomplete, and `previous` is its hash with the newline that will be added
 };
 
 class Audit {
  public:
-  // How far a line has come.
+  // How much of a line is written.
   enum class Written {
     yes,
-    begun,  // a part of it is out: it is written once ready() is true
-    later,  // nothing of it is out: the reader takes no more for now
-    no,     // nothing, or a part only, and not for want of a reader: a full disk
+    begun,  // a part; the rest is written once ready() is true
+    later,  // nothing, because the reader is slow
+    no,     // nothing, or a part, for another reason, such as a full disk
   };
-  // Without a read for longer than this, the reader counts as gone and no longer as slow.
+  // A reader that does not read for longer than this counts as gone instead of slow.
   static constexpr std::chrono::seconds kSlow{5};
 
-  // Writes the run's first line ("start") to `out` and to the file, if there is one. Throws std::runtime_error if it
-  // can't; where only the reader is slow, the line goes before all others.
+  // Writes the run's first line ("start") to `out` and to the file, if there is one. Throws std::runtime_error on
+  // failure; if only the reader is slow, writes the line later, before all others.
   explicit Audit(common::Output out, std::optional<AuditFile> file = {}, AuditTail tail = {});
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
 
-  // Whether a line can be written as far as is known; when degraded, tries.
+  // Whether a line can be written, as far as is known; tries when degraded.
   bool ready();
-  // Anything but yes: the answer must not leave now.
+  // Unless it returns yes, the answer must not leave now.
   Written try_write(const AuditEvent& event);
-  // The same for what is not tried again: false, and lost(), unless it is written.
+  // The same for a line that is not retried: if it is not written, calls lost() and returns false.
   bool write(const AuditEvent& event);
-  // A request's line was not written and will not be. The next line says how many there were.
+  // Counts a request's line that will never be written. The next line reports how many there were.
   void lost();
-  // After a rotation: goes on in a new file of the same name. If there can't be one, the old stays in use.
+  // After a rotation, continues in a new file of the same name; keeps the old one if that fails.
   void reopen();
   bool degraded() const { return degraded_; }
-  // Degraded by a failure, or for longer than kSlow: nothing is to be signed.
+  // Degraded by a failure, or for longer than kSlow: nothing may be signed.
   bool stalled() const;
 
  private:
@@ -110,7 +110,7 @@ class Audit {
   bool started_ = false, degraded_ = false;
   int cause_ = 0;  // errno of the last failure
   Clock::time_point degraded_since_{};
-  uint64_t lost_ = 0;  // lines that could not be written since it is degraded
+  uint64_t lost_ = 0;  // lines lost since it became degraded
 };
 
 }  // namespace keyd

@@ -17,11 +17,11 @@ using der::text_of;
 
 constexpr unsigned kLeastRsaBits = 2048, kMostRsaBits = 4096;
 
-// What the key says that it is.
+// What an AlgorithmIdentifier names.
 struct Algorithm {
   std::string_view oid;  // DER, RFC 5280 and its kin
   const char* name;
-  std::optional<KeyType> type;  // none: not allowed
+  std::optional<KeyType> type;  // nullopt: not allowed
 };
 constexpr std::string_view kElliptic = "\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"sv;  // the curve is its parameter
 constexpr Algorithm kAlgorithms[] = {
@@ -35,7 +35,7 @@ constexpr Algorithm kAlgorithms[] = {
     {"\x06\x03\x2b\x65\x6e"sv, "an X25519 key", {}},
     {"\x06\x03\x2b\x65\x71"sv, "an Ed448 key", {}},
 };
-// Of an AlgorithmIdentifier's content, or of what names a curve alone.
+// Looks up the content of an AlgorithmIdentifier.
 Algorithm algorithm_of(std::string_view identifier, bool curve) {
   if (identifier.starts_with(kElliptic)) {
     identifier.remove_prefix(kElliptic.size());
@@ -44,10 +44,10 @@ Algorithm algorithm_of(std::string_view identifier, bool curve) {
   for (const Algorithm& algorithm : kAlgorithms)
     if (identifier.starts_with(algorithm.oid)) return algorithm;
   if (!curve) return {"", "a key of an unknown algorithm", {}};
-  if (identifier.empty()) return {"", "an elliptic-curve key that does not say its curve", {}};
+  if (identifier.empty()) return {"", "an elliptic-curve key that does not name its curve", {}};
   if (identifier[0] != der::kSequence) return {"", "an elliptic-curve key of another curve", {}};
   return {"",
-          "an elliptic-curve key whose curve is spelled out, which no certificate may (RFC 5480); name it: "
+          "an elliptic-curve key with explicit parameters, which no certificate may have (RFC 5480); name the curve: "
           "`openssl ec -in FILE -param_enc named_curve -out NEW`",
           {}};
 }
@@ -56,7 +56,7 @@ Algorithm algorithm_of(std::string_view identifier, bool curve) {
 Bytes take_public(Bytes& in) {
   Bytes bits = take(in, 0x81), wrapped = bits.empty() ? take(in, der::constructed(1)) : Bytes();
   if (bits.empty()) bits = take(wrapped, der::kBits);
-  return bits.empty() ? bits : bits.subspan(1);  // behind the number of bits that do not count
+  return bits.empty() ? bits : bits.subspan(1);  // after the number of unused bits
 }
 
 unsigned bits_of(Bytes number) {
@@ -75,7 +75,7 @@ std::string_view take_elliptic(Bytes der, KeyParts& parts) {
   return text_of(curve);
 }
 
-// What PBES2 needs.
+// The parameters of PBES2.
 struct Encryption {
   wc_HashType hash{};
   int rounds = 0;
@@ -85,7 +85,7 @@ struct Encryption {
 
 constexpr int kMostRounds = 1'000'000;  // wolfCrypt's limit in our profile; half a second
 
-// Nothing if it is encrypted in another way.
+// nullopt if it is encrypted in another way.
 std::optional<Encryption> encryption_of(Bytes der) {
   constexpr auto kPbes2 = "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"sv, kPbkdf2 = "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c"sv,
                  kHmac = "\x2a\x86\x48\x86\xf7\x0d\x02"sv, kAes = "\x60\x86\x48\x01\x65\x03\x04\x01"sv;
@@ -99,7 +99,7 @@ std::optional<Encryption> encryption_of(Bytes der) {
   found.salt = take(derivation, der::kOctets);
   for (const uint8_t byte : take(derivation, der::kInteger))
     found.rounds = std::min(found.rounds << 8 | byte, kMostRounds + 1);
-  take(derivation, der::kInteger);  // the key's length, which the cipher says too
+  take(derivation, der::kInteger);  // the key's length, which the cipher implies
   Bytes prf = take(derivation, der::kSequence);
   const std::string_view hmac = prf.empty() ? "\x2a\x86\x48\x86\xf7\x0d\x02\x07"sv : text_of(take(prf, der::kOid));
   const std::string_view aes = text_of(take(cipher, der::kOid));
@@ -109,7 +109,7 @@ std::optional<Encryption> encryption_of(Bytes der) {
                                      WC_HASH_TYPE_SHA512};
   const size_t hash = hmac.starts_with(kHmac) ? hmac.back() - size_t{7} : std::size(kHashes);
   const int mode = aes.starts_with(kAes) ? aes.back() : 0;
-  found.key_size = mode == 2 ? 16 : mode == 22 ? 24 : mode == 42 ? 32 : 0;  // AES-CBC; else it is GCM or the like
+  found.key_size = mode == 2 ? 16 : mode == 22 ? 24 : mode == 42 ? 32 : 0;  // AES-CBC; others are GCM and the like
   if (hash >= std::size(kHashes) || found.key_size == 0 || found.iv.size() != AES_BLOCK_SIZE) return {};
   found.hash = kHashes[hash];
   return found;
@@ -139,7 +139,7 @@ size_t decrypt_in_place(const Encryption& how, std::span<uint8_t> data, std::str
 std::optional<KeyParts> take_apart(Bytes der, std::string& problem) {
   KeyParts parts;
   Bytes in = der, key = take(in, der::kSequence);
-  take(key, der::kInteger);  // the version, which says nothing that the rest does not
+  take(key, der::kInteger);  // the version, which the rest implies
   Algorithm algorithm = kAlgorithms[0];
   if (const Bytes info = take(key, der::kSequence); !info.empty()) {
     Bytes inner = take(key, der::kOctets);

@@ -1,8 +1,8 @@
-// A private key's DER taken apart: PKCS#8 (RFC 5208, RFC 5958), SEC1 (RFC 5915), PKCS#1 (RFC 8017), by what it is and
-// not by its label. wolfCrypt does not decide what a key is: it takes a secp256k1 key for P-256 and X25519 for Ed25519,
-// and refuses Ed25519 keys with attributes.
+// Parses a private key's DER: PKCS#8 (RFC 5208, RFC 5958), SEC1 (RFC 5915) or PKCS#1 (RFC 8017), recognised by its
+// content, not by its label. wolfCrypt can't be trusted to recognise keys: it takes a secp256k1 key for P-256 and
+// X25519 for Ed25519, and refuses Ed25519 keys with attributes.
 //
-// Views into the caller's bytes; decryption is in place.
+// Returns views into the caller's bytes and decrypts in place.
 #pragma once
 
 #include <array>
@@ -21,16 +21,16 @@ struct KeyParts {
   const char* name = "";  // with its article, for problems
   unsigned rsa_bits = 0;
   der::Bytes secret;  // RSA: RSAPrivateKey; ECDSA: the private number, big-endian; Ed25519: the 32 bytes of RFC 8032
-  // What the file says is the public key, as in a SubjectPublicKeyInfo; empty where it says nothing. PKCS#8 has a place
-  // for it, and so has the SEC1 in it.
+  // The public key that the file states, as in a SubjectPublicKeyInfo; empty if it states none. PKCS#8 and the SEC1
+  // inside it can both state one.
   std::array<der::Bytes, 2> stated;
 };
 
-// Nothing, and `problem`, if it is no key that is allowed.
+// Returns nullopt and sets `problem` if it is not an allowed key.
 std::optional<KeyParts> take_apart(der::Bytes der, std::string& problem);
 
-// The PKCS#8 in an EncryptedPrivateKeyInfo: PBES2 with PBKDF2 and AES-CBC (RFC 8018). Empty, and `problem`, if it can't
-// be had.
+// The PKCS#8 in an EncryptedPrivateKeyInfo: PBES2 with PBKDF2 and AES-CBC (RFC 8018). Returns an empty span and sets
+// `problem` on failure.
 std::span<uint8_t> decrypt_pkcs8(std::span<uint8_t> der, std::string_view passphrase, std::string& problem);
 
 }  // namespace keyd

@@ -17,12 +17,12 @@ constexpr size_t kMaxKeyFile = 64 * 1024;
 int64_t nanoseconds(const timespec& time) { return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec; }
 
 // Not openat2(2) with RESOLVE_BENEATH: systemd's RestrictSUIDSGID=, which can't look into its arguments, forbids it.
-// For a name without a slash, O_NOFOLLOW says the same.
+// For a name without a slash, O_NOFOLLOW is equivalent.
 common::Fd open_beneath(int directory, const std::string& file) {
   errno = ENOENT;
   if (file.find('/') != file.npos || file == "..") return {};
   constexpr int kFlags =
-      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;  // O_NONBLOCK: a FIFO must not hold us
+      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;  // O_NONBLOCK: a FIFO must not block
   return common::Fd(openat(directory, file.c_str(), kFlags));
 }
 
@@ -42,7 +42,7 @@ std::string why_unsafe(const struct stat& info, const std::string& path) {
   if (info.st_uid != 0 && info.st_uid != geteuid())
     return "its owner is uid " + std::to_string(info.st_uid) + ", neither root nor " + who() + ": `chown " +
            std::to_string(geteuid()) + " '" + path + "'`";
-  // Reading by the group is how systemd gives credentials (0440); everything else is for the owner alone.
+  // systemd passes credentials with mode 0440, so the group may read; everything else is for the owner alone.
   if (info.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) {
     char mode[8];
     snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(info.st_mode & 07777));
@@ -82,7 +82,7 @@ KeyFile KeyReader::read(int directory, const std::string& name, const std::strin
   if (!result.problem.empty()) result.keys.clear();
   file_.wipe();
   wipe_stack();
-  // A program that rewrites the file in place may be halfway through: such a key does not count.
+  // Refuses a key that a program may be rewriting in place.
   if (fstat(fd.get(), &info) != 0 || FileState::of(info) != result.state) {
     result.keys.clear();
     result.state = {};

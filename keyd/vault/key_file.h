@@ -1,8 +1,8 @@
-// Reads one file that should hold a private key; if it holds none, says exactly why.
+// Reads one file that should hold a private key; if it can't, says exactly why.
 //
-// Never leaves the directory (a name is one component), follows no link, opens no device, waits for no FIFO. A file
-// counts only if root or keyd owns it and nobody else can write or (but for its group, as systemd's credentials are)
-// read it.
+// Never leaves the directory (a name is one component), follows no link, opens no device, waits for no FIFO. Root or
+// keyd must own the file. No other user may write to it or read it, but its group may read, as with systemd's
+// credentials.
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +17,7 @@ struct stat;
 
 namespace keyd {
 
-// What tells one state of a file from another.
+// The attributes that show whether a file has changed.
 struct FileState {
   uint64_t device = 0, inode = 0, size = 0;
   int64_t modified_ns = 0, changed_ns = 0;
@@ -29,26 +29,26 @@ struct FileState {
 std::string why_unsafe(const struct stat& info, const std::string& path);
 
 struct KeyFile {
-  // The key, as often as was asked for, so that as many threads can sign with it. Empty: `problem` says why, and what
-  // to do.
+  // As many copies of the key as were asked for, so that as many threads can sign with it. Empty: `problem` says why,
+  // and what to do.
   std::vector<std::shared_ptr<PrivateKey>> keys;
   std::string problem;
-  bool forbidden = false;  // its kind, owner or mode forbid its use, whatever is in it
+  bool forbidden = false;  // its type, owner or mode forbids its use, whatever it contains
   FileState state;
   mode_t mode = 0;
 };
 
 class KeyReader {
  public:
-  // `passphrase` for encrypted keys, empty for none, must outlive the reader.
+  // `passphrase` is for encrypted keys, may be empty, and must outlive the reader.
   explicit KeyReader(SecureSlots& slots, std::string_view passphrase = {});
-  // `name` beneath `directory` (O_PATH will do); `path` is what problems call it. One thread.
+  // Reads `name` in `directory` (O_PATH is enough); `path` is its name in problems. One thread.
   KeyFile read(int directory, const std::string& name, const std::string& path, size_t copies = 1);
 
  private:
   SecureSlots& slots_;
   std::string_view passphrase_;
-  LockedMemory file_;  // what is being read; wiped at once
+  LockedMemory file_;  // the file being read; wiped after each use
 };
 
 }  // namespace keyd

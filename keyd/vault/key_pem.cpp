@@ -17,7 +17,7 @@ using namespace std::string_view_literals;
 
 constexpr char kUtf16[] = "it is UTF-16 text; convert it: `iconv -f UTF-16 -t UTF-8 FILE >NEW`",
                kSsh[] = "found an OpenSSH public key; the private key is the file beside it without .pub";
-// What a file without a PEM block may be, by how it begins.
+// What a file without a PEM block probably is, judged by its first bytes.
 constexpr std::pair<std::string_view, const char*> kOther[] = {{"\xff\xfe"sv, kUtf16}, {"\xfe\xff"sv, kUtf16},
                                                                {"-\0-\0"sv, kUtf16},   {"\0-\0-"sv, kUtf16},
                                                                {"ssh-"sv, kSsh},       {"ecdsa-sha2-"sv, kSsh}};
@@ -30,7 +30,7 @@ std::string what_it_is(std::string_view text) {
   if (der::Bytes content = der::take(in, der::kSequence); !content.empty()) {
     if (der::text_of(content).starts_with("\x02\x01\x03"sv))  // PFX, version 3 (RFC 7292)
       return "it is PKCS#12; take the key out: `openssl pkcs12 -in FILE -nocerts -nodes -out NEW`";
-    if (content[0] == der::kSequence) return "it is binary (DER), and a certificate or a request, no private key";
+    if (content[0] == der::kSequence) return "it is binary (DER), a certificate or a request, not a private key";
     return "it is binary (DER); convert it to PEM: `openssl pkey -inform DER -in FILE -out NEW`";
   }
   if (text.find("PRIVATE KEY") != text.npos)
@@ -75,7 +75,7 @@ PemKey find_private_key(std::string_view text, std::string& problem) {
   }
   if (found.empty() && other.empty()) return fail(what_it_is(text));
   if (found.empty())
-    return fail("found " + name_of(other) + ", no private key; the key that belongs to it must be here");
+    return fail("found " + name_of(other) + ", not a private key; the key that belongs to it must be here");
   if (found != kKey && found != "ENCRYPTED PRIVATE KEY" && found != "EC PRIVATE KEY" && found != "RSA PRIVATE KEY")
     return fail(why_not_read(found));
   if (key.body.find("DEK-Info") != text.npos)
@@ -93,18 +93,18 @@ size_t decode_base64(std::string_view text, std::string_view body, std::span<uin
     const bool good = isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '/' || c == '=';
     if (!good || (padding > 0 && c != '=')) {
       const auto line = 1 + std::count(text.data(), &c, '\n');
-      problem = kWords +
-                (isgraph(static_cast<unsigned char>(c)) ? std::string("found '") + c + "'"
-                                                        : "found a byte that is no letter") +
-                " in line " + std::to_string(line);
+      problem =
+          kWords +
+          (isgraph(static_cast<unsigned char>(c)) ? std::string("found '") + c + "'" : "found an unprintable byte") +
+          " in line " + std::to_string(line);
       if (c == '\\') problem += "; its line ends were written as \"\\n\": `printf '%b' \"$(cat FILE)\" >NEW`";
       return 0;
     }
-    if (size == out.size()) return problem = "it is longer than any key that is allowed", 0;
+    if (size == out.size()) return problem = "it is longer than any allowed key", 0;
     padding += c == '=';
     out[size++] = static_cast<uint8_t>(c);
   }
-  // In place: what is written is never longer than what was read.
+  // In place: never writes past what was read.
   auto decoded = static_cast<word32>(size);
   if (size == 0 || size % 4 != 0 || padding > 2 ||
       Base64_Decode(out.data(), static_cast<word32>(size), out.data(), &decoded) != 0 || decoded == 0)

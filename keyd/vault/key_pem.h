@@ -1,7 +1,7 @@
 // Finds the one private key in a file's text (PEM, RFC 7468); if there is none, says what the file is instead.
 //
-// White space counts for nothing, and text or other blocks beside the key do no harm: what OpenSSL reads is read. The
-// only copy of a key is the one that decode_base64() writes where its caller says.
+// Accepts what OpenSSL accepts: ignores white space, and text or other blocks beside the key. The only copy of a key is
+// the one that decode_base64() writes into the caller's buffer.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@
 namespace keyd {
 
 struct PemKey {
-  std::string_view body;  // base64, a part of the text; empty: none, and `problem` says why
+  std::string_view body;  // base64, a part of the text; empty: no key, and `problem` says why
   bool encrypted = false;
 };
 
-// `problem`: what was found, and the command that makes a key of it if there is one.
+// `problem`: what was found, and a command that converts it to a key, if there is one.
 PemKey find_private_key(std::string_view text, std::string& problem);
 
 // Returns the size; 0 and `problem` if `body`, a part of `text`, is not base64 or longer than `out`.

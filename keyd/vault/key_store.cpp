@@ -49,7 +49,7 @@ KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const
     by_file_.emplace(entries_.front().file, entries_.begin());
   }
   Found found = look(keys_fd_.get(), entries_.front(), 1);
-  // A name that has no file pushes no key out of the cache.
+  // A name without a file must not push a key out of the cache.
   const auto out = found.status == Status::not_found       ? entries_.begin()
                    : entries_.size() > options_.cache_size ? std::prev(entries_.end())
                                                            : entries_.end();
@@ -92,8 +92,8 @@ KeyStore::Found KeyStore::look(int directory, Entry& entry, size_t copies) {
   return {Status::ok, entry.keys[entry.turn++ % entry.keys.size()], ""};
 }
 
-// Replaces what the entry holds by what the file holds now, and logs a new problem. A file that is allowed but broken
-// leaves the old key in use: half an update must not cut a device off.
+// Replaces the entry's keys by the file's, and logs a new problem. A file that is allowed but broken leaves the old key
+// in use, so half an update does not cut a device off.
 void KeyStore::load(int directory, Entry& entry, size_t copies) {
   KeyFile file = reader_.read(directory, entry.file, entry.path, copies);
   const bool news = !file.problem.empty() && (file.problem != entry.problem || file.state != entry.seen);

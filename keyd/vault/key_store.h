@@ -1,14 +1,13 @@
-// Which private key answers for a client id: `${clientid}.pem` in one directory, and the listener's key beside
-// them.
+// Finds the private key for a client id, `${clientid}.pem` in one directory, and the listener's key.
 //
-// Parsed keys are cached; the least recently used goes first. Each use costs one fstatat(2), so that a file that was
-// added, replaced, removed or given other rights counts at once, and a million files cost nothing until asked for. A
-// replacement with broken content leaves the old key in use, as long as it is cached; one with wrong rights does not. A
-// file that can't be used is logged once per change of it, with the remedy. One thread.
+// Parsed keys are cached; the least recently used is dropped first. Each use costs one fstatat(2), so a file that was
+// added, replaced, removed or given another owner or mode takes effect at once, and a million files cost nothing until
+// asked for. A replacement with broken content leaves the old key in use while it is cached; one with a wrong owner or
+// mode does not. A file that can't be used is logged once per change, with the remedy. One thread.
 //
-// A listener's new key comes with a new certificate, which relayd shows once it was told to. Until then the key that
-// was replaced goes on signing, for kPreviousFor at most; where the file is removed or gets wrong rights both keys are
-// gone.
+// A listener's new key comes with a new certificate, which relayd shows only after a reload. Until then the replaced
+// key goes on signing, for kPreviousFor at most. If the file is removed or gets a wrong owner or mode, neither key is
+// used.
 #pragma once
 
 #include <chrono>
@@ -25,25 +24,25 @@ namespace keyd {
 
 class KeyStore {
  public:
-  // An open directory (O_PATH will do), and the path of what is meant: the directory of the keys; the listener's file.
+  // An open directory (O_PATH is enough), and a path: that of the keys' directory, or of the listener's file.
   struct Place {
     common::Fd directory;
     std::string path;
   };
-  // Reads no key.
-  //
   // Time stamps of files advance in steps (a kernel tick; 2 s on some file systems), so a file that was changed again
-  // within the step it was read in looks the same afterwards. Until it is `settled_after` old it is read at each use.
+  // within the step in which it was read looks the same afterwards. A file younger than `settled_after` is read at each
+  // use.
   struct Options {
     size_t cache_size = 256;
-    size_t listener_copies = 1;     // see KeyFile: devices sign one handshake at a time, the listener all of them
+    size_t listener_copies = 1;     // see KeyFile: a device's key signs one handshake at a time, the listener's many
     std::string_view passphrase{};  // must outlive the store
     std::chrono::nanoseconds settled_after = std::chrono::seconds(2);
-    std::chrono::steady_clock::time_point (*now)() = std::chrono::steady_clock::now;  // of what is replaced
+    std::chrono::steady_clock::time_point (*now)() = std::chrono::steady_clock::now;  // times the previous key
   };
-  // Time for a renewal's hook to put certificate and key in place, one after the other, and to reload relayd. No more:
-  // a key may be replaced because it is no secret any more.
+  // Enough for a renewal hook to install the certificate and the key and to reload relayd. No longer, because a key may
+  // be replaced because it leaked.
   static constexpr std::chrono::seconds kPreviousFor{60};
+  // Reads no key yet.
   KeyStore(Place keys, Place listener, SecureSlots& slots, const Options& options);
 
   struct Found {
@@ -51,8 +50,8 @@ class KeyStore {
     std::shared_ptr<PrivateKey> key;              // stays valid when the cache drops it
     std::string reason;
   };
-  // `client_id` is for devices; the listener has one key, and a while after its replacement the one before as well, if
-  // that is the key of `certificate`.
+  // `client_id` is for devices. The listener has one key; for a while after its replacement, the previous one is found
+  // if it is the key of `certificate`.
   Found find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate = nullptr);
 
   // The first of the spellings (ipc::Lookup) that has a file, of whatever kind; "": none. At most 8 are looked for.
@@ -64,9 +63,9 @@ class KeyStore {
   struct Entry {
     std::string file, path;  // name in its directory; whole path, for the log
     FileState seen;
-    bool settled = false;  // false: `seen` is too young to be sure that a later change would show in it
-    std::vector<std::shared_ptr<PrivateKey>> keys;  // copies of one
-    size_t turn = 0;                                // of those
+    bool settled = false;  // false: `seen` is so young that a later change might not show in it
+    std::vector<std::shared_ptr<PrivateKey>> keys;  // copies of one key
+    size_t turn = 0;                                // the copy to use next
     std::string problem;                            // why there is none
   };
   using Entries = std::list<Entry>;
@@ -80,7 +79,7 @@ class KeyStore {
   KeyReader reader_;
   Options options_;
   Entry listener_;
-  std::vector<std::shared_ptr<PrivateKey>> previous_;  // the listener's; dropped at the first use after its time
+  std::vector<std::shared_ptr<PrivateKey>> previous_;  // the listener's; dropped at the first use after previous_until_
   std::chrono::steady_clock::time_point previous_until_;
   Entries entries_;  // most recently used first
   std::unordered_map<std::string_view, Entries::iterator> by_file_;

@@ -19,7 +19,7 @@ using ipc::Kind;
 using ipc::Status;
 constexpr uint64_t kDeadlineMs = 2000, kTickMs = 250;
 
-// Puts the hash that a CertificateVerify is made of in the transcript's place: in TLS 1.3 the cipher suite's (RFC 8446
+// Replaces the transcript by the hash that a CertificateVerify is made from: in TLS 1.3 the cipher suite's (RFC 8446
 // section 4.4.3), in TLS 1.2 the scheme's, and for Ed25519 the messages themselves (RFC 8422 section 5.10).
 bool resolve(Job& job, size_t suite_hash) {
   ipc::Sign& sign = job.to_sign;
@@ -65,7 +65,7 @@ void NotaryClient::ask(JobPtr job) {
   send_waiting();
 }
 
-// Its socket holds some questions; the others wait for room, within their deadline.
+// The socket has room for some questions; the others wait, within their deadline.
 void NotaryClient::send_waiting() {
   for (auto it = waiting_.upper_bound(sent_up_to_); it != waiting_.end(); ++it) {
     const Question question{it->first, it->second.job->asked.kind, it->second.job->asked.key.spki};
@@ -77,7 +77,7 @@ void NotaryClient::send_waiting() {
     message.msg_iovlen = 2;
     if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN)
       return watch(UV_READABLE | UV_WRITABLE);
-    sent_up_to_ = it->first;  // also if the notary is gone: then it ends with its deadline
+    sent_up_to_ = it->first;  // even if the notary is gone: the question then ends at its deadline
   }
   if (watched_ != 0) watch(UV_READABLE);
 }
@@ -97,7 +97,7 @@ void NotaryClient::receive() {
   answer.problem[sizeof answer.problem - 1] = '\0';
   JobPtr job = std::move(node.mapped().job);
   if (answer.problem[0] != '\0') done_(std::move(job), Status::denied, answer.problem);
-  else if (!resolve(*job, answer.transcript_hash)) done_(std::move(job), Status::internal, "the notary names no hash");
+  else if (!resolve(*job, answer.transcript_hash)) done_(std::move(job), Status::internal, "the notary named no hash");
   else done_(std::move(job), Status::ok, "");
 }
 

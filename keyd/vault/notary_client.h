@@ -1,7 +1,7 @@
 // Asks the notary (keyd/notary) whether a transcript is a handshake with the configured remote broker.
 //
-// It believes yes or no, and which of two hashes; nothing else. Every question ends within kDeadlineMs, even if the
-// notary dies over it. One thread, the loop's.
+// Of an answer, it uses only yes or no, and which of two hashes. Every question ends within kDeadlineMs, even if it
+// kills the notary. One thread, the loop's.
 #pragma once
 
 #include <uv.h>
@@ -22,7 +22,7 @@ class NotaryClient {
 
   // `notary`: a non-blocking SOCK_SEQPACKET.
   NotaryClient(uv_loop_t& loop, common::Fd notary, Done done);
-  void stop();  // what waits is dropped; the loop must run once more before this object dies
+  void stop();  // drops waiting questions; the loop must run once more before this object dies
   NotaryClient(const NotaryClient&) = delete;
   NotaryClient& operator=(const NotaryClient&) = delete;
 

@@ -26,8 +26,8 @@ Verdict scheme_fits(Scheme scheme, Kind kind, KeyType key) {
                                                   : "the key is not RSA");
 }
 
-// client_random ‖ server_random ‖ ServerECDHParams (RFC 8422 5.4): curve_type, named curve, point, nothing behind.
-// The 3 at byte 64 is what keeps this apart from TLS 1.3, whose content has a letter there (RFC 8446 4.4.3).
+// client_random ‖ server_random ‖ ServerECDHParams (RFC 8422 5.4): curve_type, named curve, point, and nothing else.
+// The 3 at byte 64 distinguishes this from TLS 1.3, whose content has a letter there (RFC 8446 4.4.3).
 Verdict is_server_key_exchange(Bytes content) {
   constexpr size_t kRandoms = 64, kHead = 4;
   if (content.size() < kRandoms + kHead) return denied("too short for a ServerKeyExchange");
@@ -45,9 +45,9 @@ Verdict is_server_key_exchange(Bytes content) {
   return point == 32 || params[kHead] == 4 ? kOk : denied("the point is not an uncompressed one");
 }
 
-// A client's handshake messages before its CertificateVerify, whole, nothing behind: from ClientHello to
-// ClientKeyExchange (RFC 5246 7.4.8), or to its Certificate (RFC 8446 4.4.3). Their first byte keeps them apart from
-// TLS 1.3 content, which begins with 0x20. What the messages say is the notary's.
+// A client's whole handshake messages before its CertificateVerify: from ClientHello to ClientKeyExchange (RFC 5246
+// 7.4.8), or to its Certificate (RFC 8446 4.4.3). Their first byte distinguishes them from TLS 1.3 content, which
+// begins with 0x20. The notary judges what the messages say.
 Verdict is_client_transcript(Kind kind, Bytes content) {
   constexpr uint8_t kClientHello = 1, kCertificate = 11, kClientKeyExchange = 16, kMessageHash = 254;
   const bool tls13 = kind == Kind::tls13_client_bound;

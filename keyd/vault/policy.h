@@ -1,8 +1,9 @@
-// What may be signed with which key: pure functions, no I/O, no key bytes. Every "no" but the peer's uid is here.
+// What may be signed with which key: pure functions, no I/O, no key bytes. Every reason to refuse is here, except the
+// peer's uid.
 //
-// The rule behind the rows: whatever a worker asks for, the result is usable as a TLS handshake signature of the
-// key's own role and for nothing else. The one exception is the hash of a TLS 1.2 client, which is opaque (RFC 5246
-// section 7.4.8): `allow_tls12_client` can forbid it.
+// The rule: whatever a worker asks for, the result is usable only as a TLS handshake signature of the key's own role.
+// The one exception is the hash of a TLS 1.2 client, which is opaque (RFC 5246 section 7.4.8): `allow_tls12_client` can
+// forbid it.
 #pragma once
 
 #include "ipc/protocol.h"
@@ -12,7 +13,7 @@ namespace keyd {
 using common::tls::KeyType;
 const char* name(KeyType type);
 
-// What is public about a key.
+// The public facts about a key.
 struct KeyInfo {
   KeyType type{};
   unsigned bits = 0;
@@ -28,13 +29,13 @@ struct Verdict {
   explicit operator bool() const { return status == ipc::Status::ok; }
 };
 
-// What the operator allows.
+// The rules that the operator configures.
 struct Rules {
   bool allow_tls12_client = true;
   bool bind_remote = false;  // devices sign the bound kinds, and only those
 };
 
-// Before any key is looked at: does the role fit the kind, is the kind allowed at all?
+// Before any key is read: does the role fit the kind, and is the kind allowed at all?
 Verdict may_ask(const ipc::Sign& sign, const Rules& rules);
 Verdict may_ask(const ipc::Lookup& lookup);
 // With the key: is it the certificate's, does the scheme fit it, is the content exactly what the kind demands?

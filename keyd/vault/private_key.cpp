@@ -26,7 +26,7 @@ struct Scratch {
 constexpr word32 kSpkiRoom = 1024;  // RSA-4096 has 550
 using SpkiDer = std::array<byte, kSpkiRoom>;
 // Each loads the secret into an empty key, computes its public half, and returns the size of the SubjectPublicKeyInfo
-// that it wrote to `spki`; 0 or less if it is no key of this type.
+// that it wrote to `spki`; 0 or less if it is not a key of this type.
 int load(ecc_key& key, const KeyParts& parts, SpkiDer& spki) {
   const int curve = parts.type == KeyType::p256   ? ECC_SECP256R1
                     : parts.type == KeyType::p384 ? ECC_SECP384R1
@@ -55,7 +55,7 @@ int load(ed25519_key& key, const KeyParts& parts, SpkiDer& spki) {
   return wc_Ed25519PublicKeyToDer(&key, spki.data(), kSpkiRoom, 1);
 }
 
-// Whether the numbers of a key belong together. wolfCrypt does not look, and one wrong number of an RSA key makes it
+// Whether the numbers of a key belong together. wolfCrypt does not check, and one wrong number of an RSA key makes it
 // sign wrongly or leak a factor (Boneh, DeMillo, Lipton 1997).
 bool fits(RsaKey& key) {
   mp_int a, b;
@@ -73,7 +73,7 @@ bool fits(RsaKey& key) {
   return good;
 }
 
-// The hash that a certificate with a compressed point has; only elliptic keys have two.
+// The SPKI hash if the certificate compresses the point; only elliptic-curve keys have this second one.
 bool spki_of_compressed(ecc_key& key, ipc::Spki& hash) {
   SpkiDer spki;
   const int size = wc_EccPublicKeyToDer_ex(&key, spki.data(), kSpkiRoom, 1, 1);
@@ -133,16 +133,16 @@ const char* PrivateKey::decode_as(const KeyParts& parts) {
   Key& key = key_.emplace<Key>();
   const int size = load(key, parts, spki);
   if (size <= 0 || wc_Sha256Hash(spki.data(), static_cast<word32>(size), info_.spki.data()) != 0)
-    return "that is broken: `openssl pkey -in FILE -check -noout` must like it";
+    return "that is broken: `openssl pkey -in FILE -check -noout` must accept it";
   info_.compressed = info_.spki;
   if constexpr (std::is_same_v<Key, RsaKey>)
-    if (!fits(key)) return "whose numbers do not belong together: `openssl pkey -in FILE -check -noout` must like it";
+    if (!fits(key)) return "whose numbers do not belong together: `openssl pkey -in FILE -check -noout` must accept it";
   Bytes in(spki.data(), static_cast<size_t>(size)), info = der::take(in, der::kSequence);
   der::take(info, der::kSequence);
   const Bytes computed = der::take(info, der::kBits).subspan(1);
   for (const Bytes stated : parts.stated)
     if (!stated.empty() && !same_public(stated, computed, std::is_same_v<Key, ecc_key>))
-      return "whose public half is another key's; take it out, or get the right one from who made the key";
+      return "whose public half is another key's; take it out, or get the right one from whoever made the key";
   if constexpr (std::is_same_v<Key, ecc_key>)
     if (!spki_of_compressed(key, info_.compressed)) return "that is broken";
   return "";

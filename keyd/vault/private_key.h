@@ -2,8 +2,8 @@
 //
 // Accepts PEM: PKCS#8, also encrypted (PBES2 with PBKDF2 and AES-CBC, RFC 8018), SEC1 ("EC PRIVATE KEY") and PKCS#1
 // ("RSA PRIVATE KEY"), exactly one private key in the text; certificates and EC parameters beside it are ignored. RSA
-// of 2048 to 4096 bits, ECDSA on P-256, P-384, P-521, Ed25519. The public half is computed from the private one, never
-// believed. Key bytes live in secure slots only, and in no error.
+// of 2048 to 4096 bits, ECDSA on P-256, P-384, P-521, Ed25519. The public half is computed from the private one,
+// whatever the file states. Key bytes exist only in secure slots, and never in an error.
 #pragma once
 
 #include <memory>
@@ -24,8 +24,7 @@ struct KeyParts;
 class PrivateKey {
  public:
   // nullptr if `pem` is not such a key, or no slot is left: `problem` then says what was found and what to do.
-  // wolfCrypt must allocate from the same slots (WolfcryptMemory).
-  // `passphrase` is for encrypted keys, empty for none.
+  // wolfCrypt must allocate from the same slots (WolfcryptMemory). `passphrase` is for encrypted keys; may be empty.
   static std::shared_ptr<PrivateKey> parse(std::span<const uint8_t> pem, std::string_view passphrase,
                                            SecureSlots& slots, std::string& problem);
 
@@ -34,7 +33,7 @@ class PrivateKey {
   PrivateKey& operator=(const PrivateKey&) = delete;
 
   const KeyInfo& info() const { return info_; }
-  // wolfCrypt changes fields of a key while it signs: one thread at a time, which holds this.
+  // Held while signing, because wolfCrypt changes fields of the key: one thread at a time.
   std::mutex& in_use() { return in_use_; }
   template <typename Key>
   Key& as() {

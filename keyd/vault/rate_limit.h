@@ -1,7 +1,7 @@
-// Limits how often each name may act: a token bucket a name, with room for one period's worth at once.
+// Limits how often each name may act: one token bucket per name, which holds one period's worth.
 //
-// A full bucket says the same as no bucket, so full ones are dropped. There are never more of them than actions allowed
-// in two periods. One thread.
+// A full bucket is equivalent to none, so full ones are dropped. There are never more buckets than actions allowed in
+// two periods. One thread.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace keyd {
 class RateLimit {
  public:
   explicit RateLimit(const common::Rate& rate);
-  // 0: it may, and is counted. Otherwise: milliseconds until it may again.
+  // 0: allowed, and counted. Otherwise the milliseconds until `name` is allowed again.
   uint32_t take(std::string_view name, uint64_t now_ns);
   size_t buckets() const { return full_at_.size(); }
 

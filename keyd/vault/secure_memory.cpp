@@ -26,7 +26,7 @@ SecureSlots* g_slots = nullptr;  // wolfCrypt's; see WolfcryptMemory
 
 size_t round_up(size_t size, size_t unit) { return (size + unit - 1) / unit * unit; }
 
-// memfd_secret(2): pages that not even the kernel maps, so that nobody reads them, root and hibernation included.
+// memfd_secret(2): pages that not even the kernel maps, so that neither root nor hibernation can read them.
 common::Fd secret_file(size_t size) {
   common::Fd fd(static_cast<int>(syscall(SYS_memfd_secret, O_CLOEXEC)));
   if (fd && ftruncate(fd.get(), static_cast<off_t>(size)) != 0) fd.reset();
@@ -45,7 +45,7 @@ std::runtime_error cant_lock(size_t size) {
 void* wolfcrypt_malloc(size_t size) { return g_slots->take(size); }
 
 void wolfcrypt_free(void* memory) {
-  if (memory && !g_slots->owns(memory)) return free(memory);  // allocated before the slots were given
+  if (memory && !g_slots->owns(memory)) return free(memory);  // allocated before the slots were set
   g_slots->release(memory);
 }
 
@@ -122,7 +122,7 @@ std::string no_secret_memory() { return secret_file(kPage) ? "" : std::string("m
 
 void lock_stack() {
   volatile uint8_t stack[kStack];
-  for (size_t i = 0; i < kStack; i += kPage) stack[i] = 0;  // the kernel must have given the pages
+  for (size_t i = 0; i < kStack; i += kPage) stack[i] = 0;  // makes the kernel allocate the pages
   if (mlock(const_cast<uint8_t*>(stack), kStack) != 0) throw cant_lock(kStack);
 }
 

@@ -1,5 +1,5 @@
-// Memory for secrets: locked (never swapped), left out of core dumps, not inherited by a fork, wiped on release; and
-// where the kernel has memfd_secret(2), readable by no other process at all.
+// Memory for secrets: locked (never swapped), left out of core dumps, not inherited by a fork, wiped on release; if the
+// kernel has memfd_secret(2), no other process at all can read it.
 //
 // Everything secret lives here: parsed keys, the bytes of a key file while it is read, all that wolfCrypt allocates
 // (decoded PEM, the state of its random generator). It never grows and never falls back to ordinary memory.
@@ -15,7 +15,7 @@ namespace keyd {
 
 class LockedMemory {
  public:
-  // Throws std::runtime_error if that much can't be locked; the text names the limit and what to set.
+  // Throws std::runtime_error if the memory can't be locked; the text names the limit and what to set.
   explicit LockedMemory(size_t size);
   ~LockedMemory();
   LockedMemory(const LockedMemory&) = delete;
@@ -27,11 +27,11 @@ class LockedMemory {
   std::span<uint8_t> bytes_;
 };
 
-// Slots of one size, so that nothing ever fragments: `count` things fit, whatever came and went before.
+// Slots of one size, so memory never fragments: `count` allocations always fit, whatever was allocated before.
 class SecureSlots {
  public:
   SecureSlots(size_t count, size_t slot_size);  // throws as LockedMemory
-  // 64-byte aligned; nullptr if no slot is free or `size` is more than a slot. Any thread.
+  // 64-byte aligned; nullptr if no slot is free or `size` exceeds a slot. Any thread.
   void* take(size_t size) noexcept;
   void release(void* slot) noexcept;  // wipes; nullptr is fine. Any thread
   bool owns(const void* memory) const noexcept;
@@ -56,12 +56,12 @@ class WolfcryptMemory {
   WolfcryptMemory& operator=(const WolfcryptMemory&) = delete;
 };
 
-// Empty if this kernel has memfd_secret(2), else why it has not: keys then lie in memory that root can read.
+// "" if this kernel has memfd_secret(2), otherwise why not; keys are then in memory that root can read.
 std::string no_secret_memory();
 
 // Locks the part of the calling thread's stack that signing uses: wolfCrypt keeps intermediate values there.
 void lock_stack();
-// Wipes what calls before this one have left there.
+// Wipes what earlier calls left there.
 void wipe_stack();
 
 }  // namespace keyd

@@ -16,7 +16,7 @@ namespace {
 
 using ipc::Status;
 constexpr uint64_t kAcceptPauseMs = 100;
-constexpr common::Rate kRefusalsShown{10, common::Milliseconds(1000)};  // of one user's connections
+constexpr common::Rate kRefusalsShown{10, common::Milliseconds(1000)};  // per user
 
 void must(int result, const char* what) {
   if (result < 0) throw std::runtime_error(std::string(what) + ": " + uv_strerror(result));
@@ -113,7 +113,7 @@ void Server::start(common::Fd fd, const Peer& peer) {
   connection.since_ms = uv_now(accept_poll_.loop);
   connection.peer = peer;
   connection.peer.gone = connection.gone;
-  // A process outside keyd's PID namespace has no number here (pid_namespaces(7)): as in a container of its own.
+  // A process outside keyd's PID namespace, such as in another container, has no number here (pid_namespaces(7)).
   connection.peer.lane = peer.pid != 0 ? static_cast<uint64_t>(peer.pid) : connection.number << 32;
   connection.fd = std::move(fd);
   connection.poll.data = &connection;
@@ -128,7 +128,7 @@ void Server::start(common::Fd fd, const Peer& peer) {
   watch(connection);
 }
 
-// Closes the connections that have sent no HELLO in time; the timer then runs for the next one that may be late.
+// Closes connections that sent no HELLO in time, and sets the timer for the next one that may be late.
 void Server::close_silent() {
   const uint64_t now = uv_now(accept_poll_.loop), timeout = static_cast<uint64_t>(limits_.hello_timeout.count());
   uint64_t next = 0;
@@ -161,7 +161,7 @@ void Server::close(Connection& connection) {
     auto& c = *static_cast<Connection*>(handle->data);
     c.server->closing_.erase(c.number);
   });
-  connection.fd.reset();  // libuv has let go of it
+  connection.fd.reset();  // libuv has closed the handle
 }
 
 void Server::read_one(Connection& connection) {
@@ -200,21 +200,21 @@ void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello)
   connection.peer.worker = hello.worker;
   connection.peer.timeout = std::chrono::milliseconds(std::min(hello.timeout_ms, ipc::kMaxTimeoutMs));
   if (hello.version != ipc::kVersion) return refuse(connection, id, Status::denied, "another version of the protocol");
-  audit_.write({"connect", connection.peer});  // if it can't be written: nothing is signed on it either
+  audit_.write({"connect", connection.peer});  // if this can't be written, nothing is signed either
   connection.greeted = true;
   const auto welcome = ipc::encode_welcome({ipc::kVersion, service_.bind_remote()});
   ipc::ResponseBuffer out;
   send(connection, std::span(out).first(ipc::encode(ipc::Response{id, Status::ok, 0, welcome}, out)));
 }
 
-// The last answer of a connection: why it ends, and keyd's version, for a peer that speaks another.
+// The last answer of a connection says why it ends, and keyd's version, for a peer with another one.
 void Server::refuse(Connection& connection, uint32_t id, Status status, const char* reason) {
   audit_.write(
       {status == Status::malformed ? "malformed" : "connect", connection.peer, nullptr, nullptr, status, reason});
   const auto welcome = ipc::encode_welcome({});
   ipc::ResponseBuffer out;
   const size_t size = ipc::encode(ipc::Response{id, status, 0, welcome}, out);
-  // A peer that does not read its answers gets none.
+  // A peer that does not read its answers gets no further ones.
   ::send(connection.fd.get(), out.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT);
   close(connection);
 }

@@ -1,10 +1,10 @@
-// Accepts workers, knows them by SO_PEERCRED, reads one request at a time from each and sends the answer.
+// Accepts workers, identifies them by SO_PEERCRED, reads one request at a time from each and sends the answer.
 //
-// A bad message costs its sender the connection and costs nobody else anything. The server reads nothing from a peer
-// that does not take its answers, closes a connection that sends no HELLO in time, and bounds the connections of one
+// A bad message costs its sender the connection and affects no other peer. The server does not read from a peer that
+// does not read its answers, closes a connection that sends no HELLO in time, and limits the connections of one
 // process. Each wake-up of the loop takes one request from each connection, so that workers take turns however much one
-// of them asks. A refused connection is audited; beyond a rate, refusals are only counted, or any local user could fill
-// the disk. One thread, the loop's.
+// of them asks. A refused connection is audited; above a rate, refusals are only counted, because otherwise any local
+// user could fill the disk. One thread, the loop's.
 #pragma once
 
 #include <uv.h>
@@ -25,11 +25,11 @@ class Server {
     size_t max_connections;
     std::chrono::milliseconds hello_timeout{5000};  // from a connection's start to its HELLO
   };
-  // Of one process. A worker needs one, and one more while it reconnects.
+  // Per process. A worker needs one connection, and one more while it reconnects.
   static constexpr size_t kMostOfOneProcess = 8;
   // `listening` is a listening SOCK_SEQPACKET, non-blocking; it and the others must outlive the server.
   Server(uv_loop_t& loop, int listening, Limits limits, Service& service, Audit& audit);
-  // Closes everything. The loop must run once more to let go of the handles, before this object dies.
+  // Closes everything. The loop must run once more, which frees the handles, before this object dies.
   void stop();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -44,10 +44,10 @@ class Server {
     common::Fd fd;
     uv_poll_t poll{};
     Peer peer;
-    std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // what peer.gone shows
+    std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // shared with peer.gone
     bool greeted = false;                                                                  // HELLO was answered
     int watched = 0;                                                                       // uv_poll events
-    std::deque<std::vector<uint8_t>> waiting;  // answers that the peer's buffer had no room for
+    std::deque<std::vector<uint8_t>> waiting;  // answers for which the peer's buffer had no room
   };
 
   void resume_accepting();
@@ -58,7 +58,7 @@ class Server {
   void close_silent();
   void start(common::Fd fd, const Peer& peer);
   void watch(Connection& connection);
-  void close(Connection& connection);  // the connection is gone when it returns to the loop
+  void close(Connection& connection);  // destroyed once the loop runs again
   void read_one(Connection& connection);
   void handle(Connection& connection, std::vector<uint8_t> datagram, uint64_t wait_us);
   void greet(Connection& connection, uint32_t id, const ipc::Hello& hello);

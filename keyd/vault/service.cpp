@@ -12,11 +12,11 @@ namespace {
 using ipc::Status;
 constexpr size_t kQueues = 4;
 constexpr uint32_t kQueueRetryMs = 100;
-constexpr uint64_t kFirstLookMs = 2, kLastLookMs = 50;    // at an audit whose reader is slow
-constexpr std::chrono::milliseconds kBeforeTimeout{250};  // a refusal has to arrive, too
+constexpr uint64_t kFirstLookMs = 2, kLastLookMs = 50;    // between looks at an audit whose reader is slow
+constexpr std::chrono::milliseconds kBeforeTimeout{250};  // time for the refusal to arrive
 
-// Which of several waiting answers gets its line first: the device's signature ends a handshake, its lookup is in the
-// middle, the listener's signature begins one.
+// Ranks waiting answers for their audit line, furthest handshake first: the device's signature ends one, its lookup is
+// in the middle, the listener's signature begins one.
 int rank_of(const Job& job) {
   if (job.op == ipc::Op::lookup) return 1;
   return job.asked.key.role == ipc::Role::device ? 0 : 2;
@@ -70,7 +70,7 @@ void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& re
   job->peer = peer;
   job->id = request.id;
   job->op = request.op();
-  job->datagram = std::move(datagram);  // its bytes stay where they are: what was decoded goes on looking at them
+  job->datagram = std::move(datagram);  // moving keeps its bytes in place: the decoded request is a view of them
   if (const auto* sign = std::get_if<ipc::Sign>(&request.body)) job->asked = job->to_sign = *sign;
   else job->asked.key = std::get<ipc::Lookup>(request.body);
   job->accepted_ns = uv_hrtime();
@@ -86,10 +86,10 @@ void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& re
 }
 
 Service::Outcome Service::decide(Job& job) {
-  if (job.given_up()) return {Status::internal, "too late", 0, {}};  // and is not answered
+  if (job.given_up()) return {Status::internal, "too late", 0, {}};  // recorded, not answered
   Outcome outcome = admit(job.peer);
   if (outcome.status != Status::ok) return outcome;
-  // A lookup waits for its line only.
+  // A lookup waits only for its audit line.
   if ((job.op == ipc::Op::sign || audit_.degraded()) &&
       (queued_[job.peer.lane] > options_.max_queue || all_queued_ > kQueues * options_.max_queue))
     return {Status::busy, "max_queue", kQueueRetryMs, {}};
@@ -160,7 +160,7 @@ void Service::give_up() {
   if (audit_.degraded()) audit_.lost();
 }
 
-// Until its line is written, or its peer's timeout is near. Answers to requests beyond max_queue do not wait.
+// Keeps an answer until its line is written or its peer's timeout is near. Refusals beyond max_queue do not wait.
 void Service::hold(Audit::Written how, JobPtr job, Outcome outcome) {
   if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&again_))) again_ms_ = kFirstLookMs, look_again();
   if (how == Audit::Written::no || audit_.stalled() || outcome.status == Status::busy) return refuse(std::move(job));

@@ -1,13 +1,13 @@
-// Answers requests: the order in which keyd says no, then signs, records and answers. No sockets here.
+// Answers requests: decides in a fixed order, signs, records and answers. No sockets here.
 //
 //   SIGN   role fits kind → worker's rate and queue → key found → SPKI equal → scheme fits key, content exact →
 //          key's rate → (bind_remote: the notary) → sign → audit line → answer
 //
-// The line is written after the signature is made, so that it can say whether and how fast it was, and before the
-// answer leaves. While the audit's reader is slow, answers wait for their line: those of handshakes that are furthest
-// first, as what was signed for them is lost otherwise. A signature whose line can't be written before its peer's
-// timeout is wiped, and the answer is "internal". Once the audit is stalled nothing is signed at all. keyd does no work
-// for a peer that has gone or given up. One thread, the loop's; the signer pool has its own.
+// The line is written after the signature is made, so that it can record the outcome and the time taken, and before the
+// answer leaves. While the audit's reader is slow, answers wait for their line, those of the furthest handshakes first,
+// because more work would be lost with them. A signature whose line can't be written before its peer's timeout is
+// wiped, and the answer is "internal". Once the audit is stalled nothing is signed at all. keyd does no work for a peer
+// that has gone or given up. One thread, the loop's; the signer pool has its own.
 #pragma once
 
 #include <map>
@@ -26,22 +26,22 @@ class Service {
   struct Options {
     Rules rules{};
     size_t signers = 1;
-    size_t max_queue = 1024;                 // of one worker's requests; of all together, kQueues times as many
+    size_t max_queue = 1024;                 // of one worker's requests; of all workers', kQueues times as many
     common::Rate worker_rate{}, key_rate{};  // requests of a worker; signatures with a device's key
   };
-  // The answer to a request, for the connection that it came from, which may be gone.
+  // Sends the answer to a request on the connection that it came from, which may be gone.
   using Reply = std::function<void(uint64_t connection, std::span<const uint8_t> datagram)>;
 
-  // What it is given must outlive it. `notary` is empty unless the rules say bind_remote.
+  // Everything passed by reference must outlive it. `notary` is empty unless the rules say bind_remote.
   Service(uv_loop_t& loop, KeyStore& keys, Audit& audit, const Options& options, common::Fd notary = {});
   void on_reply(Reply reply) { reply_ = std::move(reply); }
-  // What is unanswered stays so. The loop must run once more before this object dies.
+  // Leaves pending requests unanswered. The loop must run once more before this object dies.
   void stop();
   bool bind_remote() const { return options_.rules.bind_remote; }
   ipc::Counters counters() const;
   size_t waiting() const { return waiting_.size() + begun_.has_value(); }  // answers, for their audit line
 
-  // Answers LOOKUP, SIGN and STATS at once or later; HELLO is the server's. `request` looks into `datagram`.
+  // Answers LOOKUP, SIGN and STATS at once or later; the server answers HELLO. `request` is a view of `datagram`.
   void take(uint64_t connection, const Peer& peer, const ipc::Request& request, std::vector<uint8_t> datagram,
             uint64_t wait_us);
 
@@ -50,7 +50,7 @@ class Service {
     ipc::Status status = ipc::Status::ok;
     std::string reason;
     uint32_t retry_after_ms = 0;
-    std::span<const uint8_t> payload;  // looks into the request, or at a signature
+    std::span<const uint8_t> payload;  // a view of the request, or of a signature
   };
   struct Waiting {
     JobPtr job;
@@ -81,8 +81,8 @@ class Service {
   std::unique_ptr<NotaryClient> notary_;
   std::map<uint64_t, size_t> queued_;  // unanswered requests of each lane
   size_t all_queued_ = 0;
-  std::optional<Waiting> begun_;                         // a part of its line is out
-  std::map<std::pair<int, uint64_t>, Waiting> waiting_;  // for their line: by rank, and in order of arrival
+  std::optional<Waiting> begun_;                         // a part of its line is written
+  std::map<std::pair<int, uint64_t>, Waiting> waiting_;  // for their line, by rank, then in order of arrival
   uint64_t last_waiting_ = 0;
   uv_timer_t again_{};  // runs while an answer waits
   uint64_t again_ms_ = 0;

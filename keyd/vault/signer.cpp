@@ -45,7 +45,7 @@ std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, Si
     std::array<uint8_t, 64> buffer;
     const auto computed = std::span(buffer).first(scheme.hash_size);
     Bytes digest = computed;
-    if (request.kind == ipc::Kind::tls12_client) digest = message;  // the one content that comes hashed
+    if (request.kind == ipc::Kind::tls12_client) digest = message;  // the only content that comes hashed
     else if (!common::tls::sha2(message, computed)) return std::nullopt;
     if (scheme.family == Family::ecdsa) size = ecdsa(key.as<ecc_key>(), digest, out);
     else if (scheme.family == Family::rsa_pkcs1) size = rsa_pkcs1(key.as<RsaKey>(), hash, digest, out);
@@ -57,7 +57,7 @@ std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, Si
 }
 
 std::optional<size_t> Signer::ecdsa(ecc_key& key, Bytes digest, SignatureBuffer& out) {
-  wc_ecc_set_rng(&key, &random_);  // masks the scalar multiplication where the curve's code does so
+  wc_ecc_set_rng(&key, &random_);  // masks the scalar multiplication, for curves whose code can
   word32 length = static_cast<word32>(out.size());
   const bool ok = wc_ecc_sign_hash(digest.data(), size32(digest), out.data(), &length, &random_, &key) == 0;
   return ok ? std::optional<size_t>(length) : std::nullopt;

@@ -1,9 +1,8 @@
-// Makes the signature: composes what is signed, hashes it, signs it. Says yes to everything: policy.h has said no
-// before.
+// Makes the signature: composes the content, hashes it and signs it. Refuses nothing: policy.h has decided before.
 //
-// RSA signatures are verified before they leave: one faulty CRT computation would give the key away (Boneh,
-// DeMillo, Lipton 1997), and wolfCrypt does not check them itself. One Signer a thread, as each has its own random
-// generator; a key that another thread signs with is waited for.
+// RSA signatures are verified before they leave: one faulty CRT computation would give the key away (Boneh, DeMillo,
+// Lipton 1997), and wolfCrypt does not check them itself. Each thread has its own Signer with its own random generator,
+// and waits for a key that another thread is using.
 #pragma once
 
 #include <optional>

@@ -73,7 +73,8 @@ void SignerPool::submit(JobPtr job) {
   else work_.notify_one();
 }
 
-// The next job for a thread. The others take quick and slow ones in turn, so that neither kind can hold up the other.
+// The next job for a thread. Ordinary threads take quick and slow jobs in turn, so that neither kind holds up the
+// other.
 JobPtr SignerPool::next(bool only_quick, bool& quick_turn) {
   std::unique_lock lock(mutex_);
   auto& wake = only_quick ? quick_work_ : work_;
@@ -82,7 +83,7 @@ JobPtr SignerPool::next(bool only_quick, bool& quick_turn) {
   quick_turn = !quick_turn;
   const bool take_quick = slow_.empty() || only_quick || (quick_turn && !quick_.empty());
   JobPtr job = (take_quick ? quick_ : slow_).pop();
-  // One more than this thread can do: wake another for it.
+  // There is another job: wake another thread for it.
   if (!quick_.empty() || !slow_.empty()) work_.notify_one();
   return job;
 }

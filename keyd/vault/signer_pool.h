@@ -1,5 +1,5 @@
 // The threads that sign, and the order of their work: each worker's requests wait in a lane of their own, lanes take
-// turns, and one extra thread takes quick jobs only, so that a flood of RSA delays no ECDSA.
+// turns, and one extra thread takes quick jobs only, so that a flood of RSA does not delay ECDSA.
 //
 // Threads: submit(), stop() and the callback belong to the loop's thread. A job is owned by exactly one side at a time.
 #pragma once
@@ -27,16 +27,16 @@ struct Job {
   Peer peer;
   uint32_t id = 0;
   ipc::Op op{};                    // lookup, sign
-  std::vector<uint8_t> datagram;   // what `asked` looks into
-  ipc::Sign asked;                 // as the worker says it; for the audit. Of a lookup only the key
-  ipc::Sign to_sign;               // bound kinds: with the hash of the transcript in their place
-  std::array<uint8_t, 64> hash{};  // what to_sign's content looks into then
+  std::vector<uint8_t> datagram;   // `asked` is a view of it
+  ipc::Sign asked;                 // as the worker sent it, for the audit; for a lookup, only its key
+  ipc::Sign to_sign;               // for bound kinds, with the transcript's hash as content
+  std::array<uint8_t, 64> hash{};  // then to_sign's content is a view of it
   std::shared_ptr<PrivateKey> key;
   uint64_t accepted_ns = 0, deadline_ns = UINT64_MAX, wait_us = 0, spent_us = 0;  // of uv_hrtime()
   SignatureBuffer signature{};
-  std::optional<size_t> size;  // of the signature; nullopt: it could not be made
+  std::optional<size_t> size;  // of the signature; nullopt: signing failed
 
-  // Nobody waits for the answer any more.
+  // The peer no longer waits for the answer.
   bool given_up() const { return uv_hrtime() >= deadline_ns || (peer.gone && *peer.gone); }
 };
 using JobPtr = std::unique_ptr<Job>;
@@ -45,22 +45,22 @@ class SignerPool {
  public:
   using Done = std::function<void(JobPtr)>;
 
-  // Starts `threads` and the quick one. Throws std::runtime_error if there is no randomness, or no locked memory for
-  // their stacks.
+  // Starts `threads` threads and the quick one. Throws std::runtime_error if there is no randomness, or no locked
+  // memory for their stacks.
   SignerPool(uv_loop_t& loop, size_t threads, Done done);
   ~SignerPool();
-  // Ends the threads; what was not signed is dropped. The loop must run once more before this object dies.
+  // Ends the threads and drops unsigned jobs. The loop must run once more before this object dies.
   void stop();
   SignerPool(const SignerPool&) = delete;
   SignerPool& operator=(const SignerPool&) = delete;
 
-  void submit(JobPtr job);  // the caller bounds how many there are
+  void submit(JobPtr job);  // the caller limits the number of jobs
 
  private:
   class Lanes {
    public:
     void push(JobPtr job);
-    JobPtr pop();  // of the lane whose turn it is
+    JobPtr pop();  // from the lane whose turn it is
     bool empty() const { return lanes_.empty(); }
 
    private:
@@ -76,7 +76,7 @@ class SignerPool {
   uv_async_t wake_{};
   std::mutex mutex_;  // guards what follows
   std::condition_variable work_, quick_work_;
-  Lanes quick_, slow_;  // by what the key costs: elliptic curves, RSA
+  Lanes quick_, slow_;  // elliptic curves, RSA
   std::vector<JobPtr> finished_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

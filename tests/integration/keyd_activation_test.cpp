@@ -99,10 +99,10 @@ TEST_CASE("keyd accepts only a single listening SEQPACKET socket; otherwise it s
   refused({good.fd, good.fd}, "found 2 sockets");
   refused({silent.fd}, "does not listen");
   refused({stream.fd}, "a stream socket");
-  refused({network.fd}, "a socket of the network");
+  refused({network.fd}, "a network socket");
   int ends[2];
   REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-  refused({ends[0]}, "it is no socket");
+  refused({ends[0]}, "it is not a socket");
   close(ends[0]);
   close(ends[1]);
 }

@@ -98,7 +98,7 @@ TEST_CASE("check: the directory of keys", "[keyd][keyd-admin]") {
   chmod(keys.c_str(), 0755);
   expect(machine.check("keys-directory"), Result::warning, "mode 0755", "chmod 700 '" + keys + "'");
   chmod(keys.c_str(), 0777);
-  expect(machine.check("keys-directory"), Result::error, "everybody may write there", "install -d -o ");
+  expect(machine.check("keys-directory"), Result::error, "any user can write there", "install -d -o ");
   if (geteuid() == 0) {
     chmod(keys.c_str(), 0700);
     REQUIRE(chown(keys.c_str(), kUnknown, 0) == 0);
@@ -193,7 +193,7 @@ TEST_CASE("check: the listener's certificate and its key", "[keyd][keyd-admin]")
       machine.scratch.put("chain.pem", witness::certificate(machine.listener) + witness::certificate(machine.key));
   expect(machine.check("listener-certificate"), Result::ok, "is the listener key's");
   machine.certificate = machine.scratch.put("other.pem", witness::certificate(machine.key));
-  expect(machine.check("listener-certificate"), Result::error, "of another key", "openssl x509 -in");
+  expect(machine.check("listener-certificate"), Result::error, "it is for another key", "openssl x509 -in");
   machine.certificate = machine.scratch.put("none.pem", "no certificate");
   expect(machine.check("listener-certificate"), Result::error, "no certificate found", "openssl x509");
   machine.certificate = machine.scratch / "missing.pem";
@@ -260,13 +260,13 @@ TEST_CASE("check: the user who checks", "[keyd][keyd-admin]") {
   context.self = kNobody;
   expect(check_user(context), Result::ok, "this is nobody");
   context.from_root = true;
-  expect(check_user(context), Result::ok, "note: started by root; what follows is what nobody sees");
+  expect(check_user(context), Result::ok, "note: started by root; what follows is what keyd's user, nobody, sees");
   context.running = ucred{1, kUnknown, kUnknown};
   expect(check_user(context), Result::warning, "keyd runs as 64999", "run this command as 64999");
   context.self = 0;
   expect(check_user(context), Result::ok, "note: this is root", "setpriv --reuid 64999");
   context.running = ucred{1, 0, 0};
-  expect(check_user(context), Result::ok, "so is keyd");
+  expect(check_user(context), Result::ok, "keyd runs as root");
 }
 
 TEST_CASE("keyd's user is that of the running keyd, or the owner of the keys", "[keyd][keyd-admin]") {

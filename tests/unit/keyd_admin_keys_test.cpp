@@ -157,10 +157,10 @@ TEST_CASE("keys CLIENT_ID shows its key and the files whose names come close, an
   const std::string near = ask("DEV7");
   CHECK(near.find("\"client_id\":\"dev7\"") != std::string::npos);
   CHECK(near.find("other") == std::string::npos);
-  CHECK(near.find("\"DEV7\" has no key that can be used") != std::string::npos);
+  CHECK(near.find("\"DEV7\" has no usable key") != std::string::npos);
   CHECK(near.find("rename the file") != std::string::npos);
   CHECK(ask("z\u00e4hler").find("Za\u0308hler") != std::string::npos);
   CHECK(ask("nobody").find("there is no nobody.pem; the device stays local") != std::string::npos);
-  CHECK(ask("dev1/mod1").find("no file can have that name, as it has a /") != std::string::npos);
+  CHECK(ask("dev1/mod1").find("no file can have that name (it has a /)") != std::string::npos);
   CHECK_FALSE(keys.summary.found);
 }

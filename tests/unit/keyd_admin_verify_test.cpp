@@ -102,7 +102,7 @@ TEST_CASE("a change of the first line or of the last but one is found as well", 
   first.replace(first.find("\"pid\":7"), 7, "\"pid\":8");
   check_broken(with(audit, 0, first), 1, 0, "changed");
   late.replace(late.find("\"ok\""), 4, "\"no\"");
-  check_broken(with(audit, 8, late), 9, 8, "changed", "it may also be that the next line's prev was changed");
+  check_broken(with(audit, 8, late), 9, 8, "changed", "or that line's prev was changed");
   // Each of the three fields that mark a first line.
   for (const auto& [from, to] : {std::pair("\"seq\":0", "\"seq\":1"), std::pair("\"start\"", "\"stArt\""),
                                  std::pair("\"prev\":\"0", "\"prev\":\"1")}) {
@@ -119,9 +119,8 @@ TEST_CASE("a change of the first line or of the last but one is found as well", 
 TEST_CASE("removed lines are counted and placed", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   check_broken(audit.text(0, 4) + audit.text(5), 5, 4, "removed",
-               "1 line is missing in front of this one: seq 4, after line 4");
-  check_broken(audit.text(0, 2) + audit.text(7), 3, 2, "removed",
-               "5 lines are missing in front of this one: seq 2 to 6");
+               "1 line is missing before this one: seq 4, after line 4");
+  check_broken(audit.text(0, 2) + audit.text(7), 3, 2, "removed", "5 lines are missing before this one: seq 2 to 6");
   check_broken(audit.text(0, 1) + audit.text(9), 2, 1, "removed");
 }
 
@@ -166,7 +165,7 @@ TEST_CASE("a forged line is found whatever its number and hash", "[keyd][keyd-ad
       check_broken(audit.text(0, 5) + AuditFile::line(seq, prev, "sign", {{"result", "ok"}}) + audit.text(5), 6, seq,
                    "inserted");
     }
-  check_broken(audit.text(0, 5) + "not a line\n" + audit.text(5), 6, 5, "inserted", "follows unharmed: line 7");
+  check_broken(audit.text(0, 5) + "not a line\n" + audit.text(5), 6, 5, "inserted", "follows intact: line 7");
   check_broken(audit.text(0, 5) + "{\"a\":1}\n" + audit.text(5), 6, 5, "inserted");
   check_broken(audit.text(0, 5) + "\n" + audit.text(5), 6, 5, "inserted");
 }
@@ -184,7 +183,7 @@ TEST_CASE("forged lines that are chained among themselves are found", "[keyd][ke
 TEST_CASE("lines in another order are found", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   check_broken(audit.text(0, 4) + audit.lines[5] + audit.lines[4] + audit.text(6), 5, 5, "reordered",
-               "seq 4, which belongs here, stands in line 6");
+               "seq 4, which belongs here, is in line 6");
   // A block moved forward, a line moved back, and a line moved to the end.
   check_broken(audit.text(0, 2) + audit.text(6, 8) + audit.text(2, 6) + audit.text(8), 3, 6, "reordered");
   check_broken(audit.text(0, 2) + audit.text(3, 8) + audit.lines[2] + audit.text(8), 3, 3, "reordered");
@@ -263,7 +262,7 @@ TEST_CASE("a last line without its end is a warning", "[keyd][keyd-admin]") {
   }
 }
 
-TEST_CASE("the chain goes on over restarts in one file", "[keyd][keyd-admin]") {
+TEST_CASE("the chain continues across restarts in one file", "[keyd][keyd-admin]") {
   const AuditFile audit = AuditFile().run(3).run(0).run(5);
   const ChainReport report = verify({audit.text()});
   CHECK_FALSE(report.broken);

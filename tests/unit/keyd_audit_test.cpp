@@ -270,7 +270,7 @@ TEST_CASE("the file has every line that standard output has", "[keyd][audit]") {
   CHECK((info.st_mode & 07777) == 0600);
 }
 
-TEST_CASE("with a file the chain goes on over restarts", "[keyd][audit]") {
+TEST_CASE("with a file the chain continues across restarts", "[keyd][audit]") {
   Filed filed;
   for (int i = 0; i < 3; i++) filed.run(2);
   const auto lines = lines_of(filed.path);

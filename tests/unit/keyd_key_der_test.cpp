@@ -134,7 +134,7 @@ TEST_CASE("an elliptic key is read with any form of its point or none, and refus
       compare(type + " PKCS#8, " + what, pem("PRIVATE KEY", pkcs8(kElliptic + curve, der)), key.spki(), expected);
     }
     const Bytes bare = sec1(full, with(point));
-    compare("no curve", pem("EC PRIVATE KEY", bare), key.spki(), {false, "does not say its curve"});
+    compare("no curve", pem("EC PRIVATE KEY", bare), key.spki(), {false, "does not name its curve"});
     compare("curve outside only", pem("PRIVATE KEY", pkcs8(kElliptic + curve, bare)), key.spki(), {true, ""});
     compare("attributes", pem("PRIVATE KEY", pkcs8(kElliptic + curve, bare, kKeyUsage)), key.spki(), {true, ""});
     // As for Ed25519: OpenSSL 3.0 knows no version 2.

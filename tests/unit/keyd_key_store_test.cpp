@@ -64,8 +64,8 @@ TEST_CASE("a file without a usable key is refused, and the refusal says what was
   std::string not_base64 = pem;
   not_base64.replace(60, 4, "!!!!");
   const std::pair<std::string, std::string> kRefused[] = {
-      {witness::certificate(p256), "found a certificate, no private key"},
-      {p256.text(Form::public_key), "found a public key, no private key"},
+      {witness::certificate(p256), "found a certificate, not a private key"},
+      {p256.text(Form::public_key), "found a public key, not a private key"},
       {p256.text(Form::encrypted_pkcs8), "encrypted"},
       {p256.text(Form::encrypted_traditional), "encrypted"},
       {p256.text(Form::der), "binary (DER)"},

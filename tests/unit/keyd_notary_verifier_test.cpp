@@ -53,7 +53,7 @@ bool has(const std::string& text, const std::string& part) {
 constexpr const char* kNoIssuer = "which is not in /etc/ca.pem and was not sent";
 constexpr const char* kStrangeRoot = "is the root of the chain that the remote sent, and is not in /etc/ca.pem";
 constexpr const char* kNoAuthority = "is not a CA, but another certificate of the chain names it as its issuer";
-constexpr const char* kNotSigned = "the server's signature is not of this handshake";
+constexpr const char* kNotSigned = "the server's signature is not for this handshake";
 
 // The end of the messages that the server's signature covers, and the message with that signature.
 size_t end_of_type(const Recorded& recorded, uint8_t type) {
