@@ -50,7 +50,7 @@ std::optional<ucred> who_listens(const std::string& path) {
   return listener;
 }
 
-// relayd's user: that of the relayd that runs, else the package's. 0: unknown.
+// relayd's user: that of the running relayd, otherwise the package's. 0: unknown.
 uid_t service_uid(const std::optional<ucred>& running) {
   if (running) return running->uid;
   const passwd* packaged = getpwnam("mqtt-relay");

@@ -1,9 +1,9 @@
-// relayd's half of `mqtt-relay check`: would relayd start and relay with this configuration, and if not, what is to be
+// relayd's half of `mqtt-relay check`: would relayd start and relay with this configuration, and if not, what must be
 // done?
 //
-// Each check is one function with a name. Where relayd itself judges, its own code is asked, so that the verdict can't
-// differ from the daemon's. Looks, and changes nothing. It knocks at keyd, at the control socket and at the remote
-// broker, without a certificate; each wait has a deadline.
+// Each check is one function with a name. It calls relayd's own code wherever relayd itself judges, so that the verdict
+// can't differ from the daemon's. Changes nothing. Connects to keyd, to the control socket and, without a certificate,
+// to the remote broker; each wait has a deadline.
 #pragma once
 
 #include <sys/resource.h>
@@ -32,16 +32,16 @@ struct CheckContext {
   std::string config_file;
   Config config;                                          // its remote_host may be missing
   std::optional<ucred> running;                           // the process that listens on the control socket
-  rlimit open_files{};                                    // of the relayd that runs, else of this process
+  rlimit open_files{};                                    // of the running relayd, otherwise of this process
   std::string keyd_problem, keyd_fix;                     // why keyd does not serve this user; "": it does
-  std::optional<ListenerKeyCheck::Verdict> listener_key;  // if there is a certificate, and keyd
+  std::optional<ListenerKeyCheck::Verdict> listener_key;  // if there are a certificate and a keyd
   std::vector<SocketAddress> addresses;                   // of the remote broker
   std::string addresses_problem;
   long landlock_abi = 0;
   bool seccomp = false;
   int64_t now = 0;  // unix time, in seconds
   uid_t self = 0;
-  bool from_root = false;  // was root before
+  bool from_root = false;  // it was root before
 };
 
 Check check_user(const CheckContext& context);
@@ -62,7 +62,7 @@ Check check_seccomp(const CheckContext& context);
 // Whether keyd answers, and whether it has the key of the listener's certificate.
 void ask_keyd(CheckContext& context);
 
-// All of them, in the order in which an operator would repair things.
+// Runs all checks, in the order in which an operator would repair things.
 std::vector<Check> run_checks(const CheckOptions& options);
 
 }  // namespace relayd::admin

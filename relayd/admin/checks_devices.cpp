@@ -1,5 +1,5 @@
-// The check of what the relayd that runs has seen of devices: those that stay local by mistake, those that the remote
-// broker refuses, those that speak no TLS. The configuration of this machine is not at fault, so all are warnings.
+// Checks what the running relayd has seen: devices that stay local by mistake, devices that the remote broker refuses,
+// peers that do not speak TLS. This machine's configuration is not at fault, so all are warnings.
 #include "common/operator/terminal.h"
 #include "relayd/admin/check.h"
 #include "relayd/admin/client.h"
@@ -33,11 +33,11 @@ uint64_t number(const Json& totals, const char* name, const char* value) {
 
 void add_local(const Json& totals, Findings& found) {
   if (const uint64_t times = number(totals, "suspicious_local", "impossible_file_name"))
-    found.add(counted(times, "session") + " stayed local, as no key file can have the client id as its name",
+    found.add(counted(times, "session") + " stayed local because no key file can be named after the client id",
               "give such a device another client id: at most 251 bytes, no / and no control characters");
   if (const uint64_t times = number(totals, "suspicious_local", "other_spelling"))
     found.add(counted(times, "session") +
-                  " stayed local, as the key file differs from the client id in case or "
+                  " stayed local because the key file differs from the client id in case or "
                   "Unicode form",
               "`mqtt-relay keys CLIENT_ID` shows which file comes close: rename it, or change the client id");
 }
@@ -53,8 +53,8 @@ void add_refused(const Json& totals, Findings& found) {
 void add_strangers(const Json& totals, Findings& found) {
   for (const char* protocol : kNotTls)
     if (const uint64_t times = number(totals, "not_tls", protocol))
-      found.add(counted(times, "connection") + " to the TLS port that spoke no TLS: " + protocol,
-                std::string("what each must change stands in the log"));
+      found.add(counted(times, "connection") + " to the TLS port did not speak TLS: " + protocol,
+                std::string("the log says what each must change"));
 }
 
 }  // namespace
@@ -69,11 +69,11 @@ Check check_devices(const CheckContext& context) {
     add_refused(totals, found);
     add_strangers(totals, found);
   } catch (const std::exception& error) {
-    return {Result::skipped, std::string("relayd did not tell: ") + error.what()};
+    return {Result::skipped, std::string("relayd did not answer: ") + error.what()};
   }
   if (found.details.empty())
-    return {Result::ok, "since relayd's start none stayed local by mistake, and the remote broker refused none"};
-  return {Result::warning, "since relayd's start some did not get through, or not to the remote broker",
+    return {Result::ok, "since relayd's start, no device stayed local by mistake, and the remote broker refused none"};
+  return {Result::warning, "since relayd's start, some devices did not get through, or not to the remote broker",
           found.fix + "; " + kLog, found.details};
 }
 

@@ -1,4 +1,4 @@
-// The checks of the certificates that the configuration names: read as relayd reads them, judged by its own code.
+// The checks of the certificates that the configuration names, by relayd's own code.
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,10 +16,10 @@ using common::quoted;
 constexpr int64_t kSoon = 30 * 86'400;  // seconds
 constexpr size_t kMostListed = 10;
 
-// How a file that can't be read gets there.
+// The command that makes an unreadable or missing file readable.
 std::string install(const std::string& file) {
   if (access(file.c_str(), F_OK) == 0 && access(file.c_str(), R_OK) != 0)
-    return "`chmod 644 " + quoted(file) + "`, and let everybody enter its folders";
+    return "`chmod 644 " + quoted(file) + "`, and let relayd's user enter its folders";
   return "`install -m 644 CERTIFICATES.pem " + quoted(file) + "`";
 }
 
@@ -53,7 +53,8 @@ bool list(const std::vector<trust::Concern>& concerns, std::vector<std::string>&
   return any;
 }
 
-// Trusted certificates. If relayd can't use one of them, it refuses only the peers that this one issued.
+// Checks trusted certificates. If relayd can't use one of them, it refuses only the peers for which that one issued
+// certificates.
 Check check_authorities(const CheckContext& context, const std::string& setting, const std::string& file,
                         const trust::Policy& policy, const std::string& whose) {
   try {
@@ -67,11 +68,12 @@ Check check_authorities(const CheckContext& context, const std::string& setting,
         good = age_of(facts, context.now, details) == Age::good && good;
     const std::string found = file + ": " + common::counted(all.size(), "certificate");
     if (good) return {Result::ok, found};
-    return {Result::warning, found + ", not all of them good for long",
-            "put the current certificates of who issues " + whose + " there, then `systemctl reload mqtt-relayd`",
+    return {Result::warning, found + ", not all of them usable, or not for long",
+            "install the current certificates of the CAs that issue " + whose + ", then `systemctl reload mqtt-relayd`",
             details};
   } catch (const ConfigError& error) {
-    return {Result::error, error.what(), "of who issues " + whose + ": " + install(file)};
+    return {Result::error, error.what(),
+            "install the certificates of the CAs that issue " + whose + ": " + install(file)};
   }
 }
 
@@ -93,7 +95,7 @@ Check check_listener_certificate(const CheckContext& context) {
       if (!tls::has_issued(chain[i], chain[i - 1]))
         return {
             Result::error,
-            file + ": it is no chain: " + called(chain[i - 1]) + " was not issued by " + called(chain[i]) +
+            file + ": it is not a chain: " + called(chain[i - 1]) + " was not issued by " + called(chain[i]) +
                 ", which follows it",
             "the listener's certificate comes first, then its issuer's, and so on: `cat LISTENER.pem ISSUER.pem > " +
                 quoted(file) + "`"};
@@ -102,14 +104,15 @@ Check check_listener_certificate(const CheckContext& context) {
     if (worst == Age::soon) return {Result::warning, found, renew, details};
     return {Result::ok, found};
   } catch (const ConfigError& error) {
-    return {Result::error, error.what(), "the chain that devices are shown, the listener's first: " + install(file)};
+    return {Result::error, error.what(),
+            "install the chain that devices get, the listener's certificate first: " + install(file)};
   }
 }
 
 Check check_device_authorities(const CheckContext& context) {
   const auto& listener = context.config.listener;
   if (!listener.verify_peer)
-    return {Result::warning, "listener.verify is verify_none: any certificate is taken for a device's",
+    return {Result::warning, "listener.verify is verify_none: any certificate is accepted as a device's",
             "set listener.verify to \"verify_peer\", and listener.cacertfile"};
   return check_authorities(context, "listener.cacertfile", listener.cacertfile, listener.policy, "device certificates");
 }
@@ -126,7 +129,7 @@ Check check_revocation_lists(const CheckContext& context) {
     return {Result::skipped, "needs the certificates of the CAs that issued them: see device-authorities"};
   }
   const std::string get = "get the current ones from the device CA: `openssl crl -noout -issuer -nextupdate -in " +
-                          quoted(listener.crlfile) + "` shows whose the first is and until when it counts";
+                          quoted(listener.crlfile) + "` shows who issued the first one and until when it is valid";
   try {
     const tls::Pem revoked = read_pem(context.config_file, "listener.crlfile", listener.crlfile);
     const trust::Validator validator(trusted, revoked, listener.policy);
@@ -134,7 +137,7 @@ Check check_revocation_lists(const CheckContext& context) {
     const std::string found = listener.crlfile + ": " + common::counted(validator.crls(), "CRL");
     auto concerns = validator.concerns(context.now);
     std::erase_if(concerns, [&](const trust::Concern& concern) { return concern.file != revoked.file; });
-    if (list(concerns, details)) return {Result::error, found + "; devices are refused on account of it", get, details};
+    if (list(concerns, details)) return {Result::error, found + "; devices are refused because of them", get, details};
     return {Result::ok, found};
   } catch (const ConfigError& error) {
     return {Result::error, error.what(), get};
@@ -144,7 +147,7 @@ Check check_revocation_lists(const CheckContext& context) {
 Check check_remote_authorities(const CheckContext& context) {
   const auto& remote = context.config.remote;
   if (!remote.verify_peer)
-    return {Result::warning, "remote.verify is verify_none: any server is taken for the remote broker",
+    return {Result::warning, "remote.verify is verify_none: any server is accepted as the remote broker",
             "set remote.verify to \"verify_peer\", and remote.cacertfile"};
   return check_authorities(context, "remote.cacertfile", remote.cacertfile, remote.policy,
                            "the remote broker's certificate");

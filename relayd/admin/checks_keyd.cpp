@@ -1,4 +1,4 @@
-// The checks of keyd, as a worker meets it: does it answer, does it serve this user, has it the listener's key?
+// The checks of keyd, as a worker sees it: does it answer, does it serve this user, does it have the listener's key?
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -30,7 +30,7 @@ void say_hello(CheckContext& context) {
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
     return no_keyd(context, "a socket's path has at most 107 bytes",
-                   "set keyd_socket to what socket of keyd.json says");
+                   "set keyd_socket to the value of socket in keyd.json");
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   const common::Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO})
@@ -39,10 +39,9 @@ void say_hello(CheckContext& context) {
     const int error = errno;
     if (error == EACCES)
       return no_keyd(context, strerror(error), "`chmod 755 " + quoted(common::parent_of(path)) + "`");
-    return no_keyd(
-        context, std::string(strerror(error)) + "; no keyd serves there",
-        "`systemctl start mqtt-keyd`; `mqtt-relay check keyd` says why it does not, and socket of keyd.json where "
-        "it does");
+    return no_keyd(context, std::string(strerror(error)) + "; no keyd serves there",
+                   "`systemctl start mqtt-keyd`; `mqtt-relay check keyd` says why it does not serve, and socket in "
+                   "keyd.json where it does");
   }
   ipc::RequestBuffer request;
   ipc::ResponseBuffer answer;
@@ -54,15 +53,16 @@ void say_hello(CheckContext& context) {
     return no_keyd(context, "keyd does not answer", "`systemctl restart mqtt-keyd`, and see its log");
   if (got <= 0) {
     const std::string user = common::user_name(context.self);
-    return no_keyd(context, "keyd turns " + user + " away",
-                   context.self == 0 ? "run this as relayd's user: root is not allowed unless allowed_users says so"
+    return no_keyd(context, "keyd refuses " + user,
+                   context.self == 0 ? "run this as relayd's user: root is refused unless allowed_users names it"
                                      : "name \"" + user + "\" in allowed_users of keyd.json, then `systemctl restart " +
                                            "mqtt-keyd`; its audit says why: `mqtt-relay audit show --denied`");
   }
   const auto response = ipc::decode_response({answer.data(), static_cast<size_t>(got)});
   const auto welcome = response ? ipc::decode_welcome(response->payload) : std::nullopt;
   if (!response || response->status != ipc::Status::ok || !welcome || welcome->version != ipc::kVersion)
-    return no_keyd(context, "what answers there is no keyd of this version", "install both programs of one version");
+    return no_keyd(context, "the program that answers there is not a keyd of this version",
+                   "install both programs of one version");
 }
 
 }  // namespace
@@ -76,7 +76,7 @@ void ask_keyd(CheckContext& context) {
     pem = read_pem(context.config_file, "listener.certfile", context.config.listener.certfile);
     spki = tls::ServerContext({.certificate = pem, .verify_peer = false}).certificate().spki;
   } catch (const common::ConfigError&) {
-    return;  // check_listener_certificate says it
+    return;  // check_listener_certificate reports it
   }
   struct Answer {
     Loop loop;

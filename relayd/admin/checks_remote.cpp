@@ -11,19 +11,19 @@ using common::quoted;
 
 constexpr int64_t kSoon = 30 * 86'400;  // seconds
 
-// A broker that ends the handshake as it was shown no certificate says so in 1.3; in 1.2 by handshake_failure.
+// The alerts of a broker that ends the handshake because it got no certificate; in TLS 1.2, handshake_failure too.
 bool wants_certificate(int alert) { return alert == 116 || alert == 40 || (alert >= 42 && alert <= 49); }
 
-// relayd copes, with one more try each hour and worker. The device in the way may do worse later.
+// relayd copes, with one more try per hour and worker. The firewall or proxy on the way may get worse.
 Check with_small_hello(Check check, const std::string& config_file) {
   check.found +=
-      "; its answer comes only to a small first TLS message: with X25519MLKEM768's key it has over 1,400 bytes, and so "
-      "relayd "
-      "offers that exchange without its key";
+      "; it answers only a small first TLS message. With X25519MLKEM768's key, that message has over 1,400 bytes, so "
+      "relayd offers that exchange without its key";
   if (check.result == Result::error) return check;
   check.result = Result::warning;
   check.fix =
-      "a firewall or proxy on the way wants it in one packet: mend that one, or set remote.groups to [\"X25519\", "
+      "a firewall or proxy on the way wants the message in one packet: repair that one, or set remote.groups to "
+      "[\"X25519\", "
       "\"P-256\", \"P-384\"] in " +
       config_file + ", which gives up the key exchange that quantum computers can't break";
   return check;
@@ -74,7 +74,7 @@ Check check_remote(const CheckContext& context) {
     const Check check = judge(context, found);
     return found.wants_small_hello ? with_small_hello(check, context.config_file) : check;
   } catch (const common::ConfigError&) {
-    return {Result::skipped, "it could not be verified: see remote-authorities"};
+    return {Result::skipped, "its certificate can't be verified: see remote-authorities"};
   }
 }
 

@@ -1,4 +1,4 @@
-// The checks of the machine around relayd: user, address, descriptors, kernel.
+// The checks of relayd's surroundings: user, address, descriptors, kernel.
 #include <unistd.h>
 
 #include "relayd/admin/check.h"
@@ -16,15 +16,16 @@ Check check_user(const CheckContext& context) {
   const auto& running = context.running;
   if (running && running->uid != context.self)
     return {Result::warning,
-            "this is " + as + ", but relayd runs as " + common::user_name(running->uid) + ": it may see other things",
+            "this is " + as + ", but relayd runs as " + common::user_name(running->uid) +
+                ": it may see other files than relayd does",
             "run this command as " + common::user_name(running->uid) + ", or as root"};
   if (context.self != 0)
     return {Result::ok, context.from_root
-                            ? "note: started by root; what follows is what " + as + " sees, whom relayd runs as"
+                            ? "note: started by root; what follows is what relayd's user, " + as + ", sees"
                             : "this is " + as};
-  if (running) return {Result::warning, "this is root, and so is relayd; it needs not be", "run relayd as mqtt-relay"};
-  return {Result::warning,
-          "this is root, and there is no user mqtt-relay: relayd's user may not see all that root sees",
+  if (running)
+    return {Result::warning, "this is root, and relayd runs as root; it need not", "run relayd as mqtt-relay"};
+  return {Result::warning, "this is root, and there is no user mqtt-relay: relayd's user may see less than root",
           "`adduser --system --group --no-create-home mqtt-relay`"};
 }
 
@@ -34,7 +35,8 @@ Check check_listener_address(const CheckContext& context) {
       (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
   const std::string who = "`ss -ltnp 'sport = :" + std::to_string(port) + "'` shows who listens there";
   if (context.running)
-    return {Result::ok, "relayd runs, pid " + std::to_string(context.running->pid) + "; " + where + " was not tried"};
+    return {Result::ok,
+            "relayd is running, pid " + std::to_string(context.running->pid) + "; " + where + " was not tried"};
   try {
     require_address(context.config.listener);
     return {Result::ok, where + " is free"};
@@ -46,7 +48,7 @@ Check check_listener_address(const CheckContext& context) {
   }
 }
 
-// One that came, one that goes on, for each device.
+// Each device needs two descriptors: for its connection and for the one to the broker.
 Check check_open_files(const CheckContext& context) {
   const rlim_t limit = context.open_files.rlim_cur;
   const std::string whose = context.running ? " of relayd" : " of this shell (a unit has LimitNOFILE=)";
@@ -63,7 +65,7 @@ Check check_open_files(const CheckContext& context) {
           "LimitNOFILE=" + needed + " by `systemctl edit mqtt-relayd`; without systemd `ulimit -n " + needed + "`"};
 }
 
-// Without them relayd says so in its log, and goes on.
+// Without Landlock or seccomp, relayd logs a warning and continues.
 Check check_landlock(const CheckContext& context) {
   if (context.landlock_abi > 0) return {Result::ok, "ABI " + std::to_string(context.landlock_abi)};
   return {Result::warning, "this kernel has no Landlock, or it is off: a worker could open files",

@@ -16,7 +16,7 @@ constexpr size_t kMostAnswer = 64 * 1024 * 1024;  // 256 workers of 16 generatio
 std::string remedy(int error) {
   switch (error) {
     case ENOENT:
-    case ECONNREFUSED: return "; does relayd run, with this control_socket?";
+    case ECONNREFUSED: return "; is relayd running with this control_socket?";
     case EACCES: return "; only root and relayd's user may ask";
     default: return "";
   }
@@ -42,7 +42,7 @@ Json ask(const std::string& path, const Json& request, common::Milliseconds pati
   const std::string line = request.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
   for (size_t sent = 0; sent < line.size();) {
     const ssize_t now = ::send(fd.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
-    if (now < 0 && errno == EPIPE) break;  // it was told no before it had read all
+    if (now < 0 && errno == EPIPE) break;  // relayd refused before it had read the whole request
     if (now < 0) fail(errno);
     sent += static_cast<size_t>(now);
   }
@@ -56,8 +56,8 @@ Json ask(const std::string& path, const Json& request, common::Milliseconds pati
   Json answer = Json::parse(text, nullptr, false);
   if (!answer.is_object() || !answer.contains("ok"))
     throw Unavailable(path + (text.empty() ? ": relayd closed the connection without an answer; it may be stopping"
-                                           : ": what answers there is no relayd of this version"));
-  if (answer["ok"] != true) throw std::runtime_error(answer.value("error", "relayd says no"));
+                                           : ": the program that answers there is not a relayd of this version"));
+  if (answer["ok"] != true) throw std::runtime_error(answer.value("error", "relayd refused"));
   return answer;
 }
 

@@ -1,4 +1,4 @@
-// Asks the relayd that runs, by its control socket (relayd/supervisor/control.h). Blocks.
+// Asks the running relayd through its control socket (relayd/supervisor/control.h). Blocks.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,13 +12,13 @@ namespace relayd::admin {
 
 using Json = nlohmann::ordered_json;
 
-// Nobody answers there, or may not be asked by this user.
+// No relayd answers there, or this user may not ask it.
 struct Unavailable : common::CommandFailed {
   explicit Unavailable(const std::string& what) : CommandFailed(what, common::kExitUnavailable) {}
 };
 
 // The answer to `request`. Throws Unavailable naming the path, the cause and the remedy; std::runtime_error with
-// relayd's own words if it says no.
+// relayd's own words if it refuses.
 Json ask(const std::string& socket, const Json& request, common::Milliseconds patience);
 
 }  // namespace relayd::admin

@@ -22,7 +22,7 @@ using common::add_command, common::CommandFailed;
 constexpr common::Milliseconds kPatience{10'000}, kReloadPatience{125'000};  // the supervisor's own is 120 s
 constexpr char kKeydConfig[] = "/etc/mqtt-relay/keyd.json", kRelaydConfig[] = "/etc/mqtt-relay/relayd.json";
 
-// `check`: of which daemon ("": both), by which files.
+// `check`: which daemon ("": both), and which files.
 struct CheckLine {
   std::string daemon;
   std::optional<std::string> keyd_config, relayd_config;
@@ -42,7 +42,7 @@ struct CommandLine {
   std::string relayd_config() const { return config.value_or(kRelaydConfig); }
 };
 
-// ---- what they do
+// ---- the commands' actions
 
 // Where to ask. Throws common::ConfigError.
 std::string control_socket(const CommandLine& line) {
@@ -56,12 +56,13 @@ std::string control_socket(const CommandLine& line) {
   return config.control_socket;
 }
 
-// The files of both daemons, "" for one that is not checked.
+// The configuration files of both daemons; "" for one that is not checked.
 std::pair<std::string, std::string> files_to_check(const CommandLine& line) {
   const CheckLine& check = line.check;
   const auto usage = [](const std::string& what) { return CommandFailed(what, common::kExitUsage); };
   if (line.config && check.daemon.empty())
-    throw usage("--config is one daemon's: say check keyd or check relayd, or --keyd-config and --relayd-config");
+    throw usage(
+        "--config names one daemon's file: use check keyd or check relayd, or --keyd-config and --relayd-config");
   if (check.daemon == "keyd" && check.relayd_config) throw usage("found --relayd-config, but only keyd is checked");
   if (check.daemon == "relayd" && check.keyd_config) throw usage("found --keyd-config, but only relayd is checked");
   std::pair<std::string, std::string> files;
@@ -72,7 +73,8 @@ std::pair<std::string, std::string> files_to_check(const CommandLine& line) {
   return files;
 }
 
-// For keyd's half, which compares it with the key. "": the configuration does not say; relayd's half says why.
+// The listener's certificate, which keyd's half compares with the key. "": the configuration can't be read; relayd's
+// half reports that.
 std::string listener_certificate(const std::string& config, const Overrides& overrides) try {
   return parse_config(common::read_file(config, kMaxConfigFile), config, overrides, RemoteHost::may_be_missing)
       .listener.certfile;
@@ -87,7 +89,7 @@ int run_check(const CommandLine& line) {
   if (!keyd.empty())
     all.push_back(
         {"keyd", keyd, checks_of_keyd(keyd, relayd.empty() ? "" : listener_certificate(relayd, line.overrides))});
-  if (!relayd.empty())  // last, as this process becomes relayd's user
+  if (!relayd.empty())  // last, because this process becomes relayd's user
     all.push_back(
         {"relayd", relayd, run_checks({.config = relayd, .overrides = line.overrides, .as_service_user = true})});
   return common::report_checks(all, line.check.report, std::cout, common::Screen::of(STDOUT_FILENO));
@@ -108,7 +110,7 @@ int run_verify(CommandLine& line) {
   return verify(line.verify, std::cin, std::cout);
 }
 
-// Asks the relayd that runs.
+// Asks the running relayd.
 int run_request(const std::string& command, const CommandLine& line) {
   Json request = {{"command", command}};
   if (command == "disconnect") request["client_id"] = line.client_id;
@@ -121,7 +123,7 @@ int run_request(const std::string& command, const CommandLine& line) {
   return 0;
 }
 
-// ---- what may stand on the command line
+// ---- the command line
 
 void add_config(CLI::App& command, CommandLine& line) {
   command.add_option("--config", line.config, std::string("relayd's configuration; default ") + kRelaydConfig)
@@ -193,7 +195,7 @@ void define_requests(CLI::App& app, CommandLine& line) {
   add_config(disconnect, line);
 }
 
-// The place of the command: the first word that is neither an option nor its value.
+// The index of the command: the first word that is neither an option nor its value.
 size_t command_in(const std::vector<std::string>& words) {
   size_t at = 0;
   while (at < words.size() && words[at].starts_with("-")) at += words[at] == "--config" ? 2 : 1;
@@ -212,7 +214,7 @@ int command_line(std::vector<std::string> words) {
   if (at < words.size() && (words[at] == "keys" || words[at] == "audit"))
     return common::run_command(words[at], [&]() -> int { become_keyd_half(words); });
 
-  common::log::open("mqtt-relay", common::log::Level::error);  // checks say what relayd's own code would warn of
+  common::log::open("mqtt-relay", common::log::Level::error);  // the checks report what relayd's own code would log
   CLI::App app;
   CommandLine line;
   common::set_up(app);

@@ -1,8 +1,8 @@
-// The command line of mqtt-relay. It has relayd's commands, and both halves of `check`; `keys` and `audit` it passes on
-// to keyd's half.
+// The command line of mqtt-relay. It runs relayd's commands and both halves of `check`, and passes `keys` and `audit`
+// on to keyd's half.
 //
-// status, reload and disconnect ask the relayd that runs by its control socket, which they find in the configuration
-// that relayd was started with.
+// status, reload and disconnect ask the running relayd through its control socket, whose path is in relayd's
+// configuration.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace relayd::admin {
 
-// Does what the words behind the program's name say, and returns the exit status.
+// Runs the command given by the words after the program's name; returns the exit status.
 int command_line(std::vector<std::string> words);
 
 }  // namespace relayd::admin

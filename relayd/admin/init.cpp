@@ -24,7 +24,7 @@ using common::ConfigError;
 using common::quoted;
 constexpr size_t kMostCertificates = 16 * 1024 * 1024;
 
-// ---- what may be answered
+// ---- the answers
 
 bool is_host(const std::string& text) {
   if (SocketAddress::parse(text, 1)) return true;
@@ -50,19 +50,19 @@ Config::Endpoint read_endpoint(const std::string& text, uint16_t port) {
   return {host, port};
 }
 
-// A file of certificates, and where relayd finds it.
+// A file of certificates, and the path under which relayd reads it.
 struct Certificates {
   std::string given, path, text;
   bool copied = false;
 };
 
-// The service can't look into /home and /root (ProtectHome= of its unit), and what lies in /tmp goes away.
+// The service can't read /home and /root (ProtectHome= in its unit), and files in /tmp do not last.
 bool stays_readable(const std::filesystem::path& file) {
   const auto below = [](const std::string& path) { return path.starts_with("/etc/") || path.starts_with("/usr/"); };
   return below(std::filesystem::absolute(file).lexically_normal()) && below(std::filesystem::canonical(file));
 }
 
-// What relayd itself would say of them.
+// Judged by relayd's own code.
 void judge_authorities(const tls::Pem& pem) { trust::Validator(pem, {}, {}); }
 void judge_listener(const tls::Pem& pem) { tls::ServerContext({.certificate = pem, .verify_peer = false}); }
 
@@ -80,14 +80,14 @@ Certificates read_certificates(const std::string& file, const std::string& besid
   return found;
 }
 
-// ---- asking
+// ---- the questions
 
 class Questions {
  public:
   Questions(const InitOptions& options, std::istream& in, std::ostream& out)
       : terminal_(options.terminal), in_(in), out_(out) {}
 
-  // What `read` makes of the flag's value, or of the first good answer.
+  // Applies `read` to the flag's value, or to answers until one is good.
   template <typename Read>
   auto ask(const std::string& flag, const std::optional<std::string>& value, const std::string& question, Read read) {
     if (value) return read_flag(flag, *value, read);
@@ -132,7 +132,7 @@ void fill_in(std::string& text, const std::string& name, const std::string& valu
   text.replace(text.find(mark), mark.size(), value);
 }
 
-// An operator's own settings are not lost. One that can't be read may have some.
+// Keeps an operator's own settings; a file that can't be read may have some.
 void refuse_to_replace(const std::string& file) {
   if (access(file.c_str(), F_OK) != 0) return;
   std::string remote;
@@ -176,7 +176,7 @@ void tell_next_steps(const Answers& answers, const std::string& directory, std::
   const std::string key = directory + "/listener.key", &certificate = answers.listener_certificate;
   out << "\nNext:\n";
   if (!is_there(certificate))
-    out << "    install -m 644 LISTENER-CHAIN.pem " << quoted(certificate) << "  # that devices are shown\n";
+    out << "    install -m 644 LISTENER-CHAIN.pem " << quoted(certificate) << "  # what devices get\n";
   if (!is_there(key)) out << "    install -o mqtt-keyd -m 600 LISTENER.key " << quoted(key) << "  # its private key\n";
   out << "    install -o mqtt-keyd -m 600 DEVICE.key " << quoted(directory + "/keys/CLIENTID.pem")
       << "  # the key of each device\n"
@@ -219,20 +219,20 @@ void init(const InitOptions& options, std::istream& in, std::ostream& out) {
   if (options.local) answers.local = Questions::read_flag("--local", *options.local, endpoint(1883));
 
   const std::string text = configuration_of(answers);
-  parse_config(text, config, {});  // of what was given, --bind is judged here
+  parse_config(text, config, {});  // checks --bind
   std::vector<NewFile> files;
   for (const Certificates& one : all)
     if (one.copied) files.push_back({one.path, one.text});
   for (const NewFile& file : files)
     if (!options.force && replaces(file))
-      throw ConfigError(file.path + ": there is another one; --force replaces it, and keeps it as " + file.path +
-                        ".old");
-  // The configuration comes last: what it names is there. The shipped one is not worth keeping.
+      throw ConfigError(file.path + ": the file exists with other content; --force replaces it, and keeps it as " +
+                        file.path + ".old");
+  // The configuration is written last, when the files that it names exist. The shipped one is not worth keeping.
   const NewFile shipped{config, kRelaydJsonShipped};
   files.push_back({config, text, replaces(shipped)});
   for (const NewFile& file : files) {
     const bool kept = write_new(file);
-    out << "written: " << file.path << (kept ? ", and the one before is " + file.path + ".old" : "") << "\n";
+    out << "written: " << file.path << (kept ? ", and the old one is now " + file.path + ".old" : "") << "\n";
   }
   tell_next_steps(answers, directory, out);
 }

@@ -1,8 +1,9 @@
-// `mqtt-relay init`: a relayd.json that works, by three answers.
+// `mqtt-relay init`: a working relayd.json from three answers.
 //
-// Asks on a terminal for what no flag says, and checks each answer at once. Writes the configuration, and beside it
-// copies of certificates that the service could not read where they are; whole or not at all, and never over something
-// else unless told to. It never touches a private key: it says which commands put them where only keyd reads them.
+// On a terminal, asks for what no flag gives, and checks each answer at once. Writes the configuration, and beside it
+// copies of certificates that the service could not read where they are. Writes each file whole or not at all, and
+// replaces another one only with --force. It never touches a private key: it prints the commands that install them
+// where only keyd can read them.
 #pragma once
 
 #include <iosfwd>
@@ -18,16 +19,16 @@ struct InitOptions {
   std::optional<std::string> remote, remote_ca, device_ca;       // asked for if not given
   std::optional<std::string> listener_certificate, bind, local;  // not asked for
   bool force = false;
-  bool terminal = false;  // somebody is there to be asked
+  bool terminal = false;  // questions can be asked
 };
 
-// An answer is missing, and nobody can be asked.
+// An answer is missing, and there is no terminal to ask on.
 struct MissingAnswer : common::CommandFailed {
   explicit MissingAnswer(const std::string& what) : CommandFailed(what, common::kExitUsage) {}
 };
 
-// Throws MissingAnswer naming the flag; common::ConfigError naming an answer that is wrong, or a file that is in the
-// way; std::system_error if a file can't be written.
+// Throws MissingAnswer naming the flag; common::ConfigError naming a wrong answer, or a file that is in the way;
+// std::system_error if a file can't be written.
 void init(const InitOptions& options, std::istream& in, std::ostream& out);
 
 }  // namespace relayd::admin

@@ -19,7 +19,7 @@ namespace {
 constexpr char kProgram[] = "mqtt-relay-keys";
 constexpr size_t kMostAnswer = 1024 * 1024;  // a check lists ten files at most
 
-// Its standard output goes to `out`; all else is as in this process.
+// Runs it with standard output to `out`; everything else is as in this process.
 pid_t start(const common::Program& program, std::vector<std::string> words, int out) {
   words.insert(words.begin(), program.path());
   std::vector<char*> argv;
@@ -46,15 +46,15 @@ std::string read_all(int fd) {
   }
 }
 
-// Throws std::runtime_error unless it ended with 0.
+// Throws std::runtime_error unless its exit status is 0.
 void await(pid_t pid) {
   int status = 0;
   while (waitpid(pid, &status, 0) < 0)
     if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "waitpid");
   if (WIFSIGNALED(status))
-    throw std::runtime_error(std::string("it was ended by a signal: ") + strsignal(WTERMSIG(status)));
+    throw std::runtime_error(std::string("it was killed by a signal: ") + strsignal(WTERMSIG(status)));
   if (WEXITSTATUS(status) != 0)
-    throw std::runtime_error("it ended with status " + std::to_string(WEXITSTATUS(status)) +
+    throw std::runtime_error("it exited with status " + std::to_string(WEXITSTATUS(status)) +
                              "; its standard error says why");
 }
 
@@ -80,7 +80,7 @@ std::vector<common::Check> checks_of_keyd(const std::string& config, const std::
 } catch (const std::exception& error) {
   return {{.result = common::Result::error,
            .found = std::string(kProgram) + ", which checks keyd: " + error.what(),
-           .fix = "reinstall mqtt-relay, if that does not say what to do",
+           .fix = "if that does not say what to do, reinstall mqtt-relay",
            .name = "program"}};
 }
 

@@ -1,7 +1,7 @@
 // The commands that keyd's half of mqtt-relay has: libexec/mqtt-relay/mqtt-relay-keys, executed in the manner of git.
 //
-// Keys are read by keyd's own code, in a program without libcrypto; and each half of `check` becomes its daemon's user
-// for good, which takes two processes.
+// Keys are read by keyd's own code, in a program without libcrypto. Each half of `check` becomes its daemon's user for
+// good, which takes two processes.
 #pragma once
 
 #include <string>
@@ -11,11 +11,12 @@
 
 namespace relayd::admin {
 
-// Becomes that program, which reads the same command line. Throws std::runtime_error if it can't be executed.
+// Replaces this process with that program, which reads the same command line. Throws std::runtime_error if it can't be
+// executed.
 [[noreturn]] void become_keyd_half(const std::vector<std::string>& words);
 
-// What it says of keyd with that configuration, and of the listener's certificate ("": there is none to compare). Waits
-// for as long as reading each key takes. If it can't be asked, that is the one check.
+// Its checks of keyd with that configuration, and of the listener's certificate ("": none to compare). Waits until
+// every key is read. If the program can't be run, the only check says so.
 std::vector<common::Check> checks_of_keyd(const std::string& config, const std::string& listener_certificate);
 
 }  // namespace relayd::admin

@@ -1,4 +1,4 @@
-// An event loop for a command that does one thing and waits for it: relayd's own code runs on loops only.
+// An event loop for a command that does one thing and waits for it: relayd's own code runs only on loops.
 #pragma once
 
 #include <uv.h>
@@ -8,7 +8,7 @@ namespace relayd::admin {
 class Loop {
  public:
   Loop() { uv_loop_init(&loop_); }
-  ~Loop() {  // what lived on it has gone before
+  ~Loop() {  // everything that lived on it is already gone
     uv_run(&loop_, UV_RUN_DEFAULT);
     uv_loop_close(&loop_);
   }
@@ -16,7 +16,7 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   uv_loop_t* get() { return &loop_; }
-  void run() { uv_run(&loop_, UV_RUN_DEFAULT); }  // until somebody calls stop()
+  void run() { uv_run(&loop_, UV_RUN_DEFAULT); }  // until stop() is called
   void stop() { uv_stop(&loop_); }
 
  private:

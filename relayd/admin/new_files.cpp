@@ -49,12 +49,12 @@ bool write_new(const NewFile& file) {
   const bool old = replaces(file);
   if (!old && is_there(file.path)) return false;
   const std::string directory = common::parent_of(file.path), fresh = file.path + ".new", kept = file.path + ".old";
-  unlink(fresh.c_str());  // of an init that was killed
+  unlink(fresh.c_str());  // left by an init that was killed
   const common::Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) fail(file.path);
   write_all(fd.get(), file.text, fresh);
   if (fchmod(fd.get(), 0644) != 0 || fsync(fd.get()) != 0) fail(fresh);
-  if (old && file.keep_old) {  // a second name for it, so that there is one under the first at any time
+  if (old && file.keep_old) {  // a second name for it, so that the first always exists
     unlink(kept.c_str());
     if (link(file.path.c_str(), kept.c_str()) != 0) fail(kept);
   }

@@ -1,4 +1,4 @@
-// Files that a command writes: checked together first, then each is there whole or not at all.
+// Files that a command writes: first all are checked, then each is written whole or not at all.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@ namespace relayd::admin {
 
 struct NewFile {
   std::string path, text;
-  bool keep_old = true;  // what is replaced stays as PATH.old
+  bool keep_old = true;  // the replaced file stays as PATH.old
 };
 
-// Whether there is something else on that path now: a file with another text, or one that can't be read.
+// Whether that path holds something else now: other text, or a file that can't be read.
 bool replaces(const NewFile& file);
-// By a temporary file beside it, mode 0644, flushed to the disk, and a rename. Nothing if the file is just that
-// already. Throws std::system_error naming the path. Returns whether an old one was kept.
+// Writes a temporary file beside it, mode 0644, flushes it to the disk, and renames it. Does nothing if the file
+// already has that text. Throws std::system_error naming the path. Returns whether an old file was kept.
 bool write_new(const NewFile& file);
 
 }  // namespace relayd::admin

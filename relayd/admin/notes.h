@@ -1,4 +1,4 @@
-// What the help of each of relayd's commands says under its options: examples and exit statuses. Lines of at most 80
+// The text under the options in the help of each of relayd's commands: examples and exit statuses. Lines of at most 80
 // characters; with the options they fit a screen of 24 lines.
 #pragma once
 
@@ -25,7 +25,7 @@ inline constexpr char kCheckNotes[] =
     "64 wrong command line.";
 
 inline constexpr char kVerifyNotes[] =
-    "The code that judges is the handshake's own.\n"
+    "Judged by the code that judges in a handshake.\n"
     "\n"
     "Example: mqtt-relay verify sensor-17.pem --as device\n"
     "\n"
@@ -33,8 +33,8 @@ inline constexpr char kVerifyNotes[] =
     "or a file can't be used.";
 
 inline constexpr char kRequestNotes[] =
-    "It asks the relayd that runs, by control_socket of the configuration. Only root\n"
-    "and relayd's user may.\n"
+    "Asks the running relayd through control_socket of the configuration. Only root\n"
+    "and relayd's user may ask.\n"
     "\n"
     "Example: mqtt-relay status --json\n"
     "\n"

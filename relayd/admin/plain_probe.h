@@ -1,4 +1,4 @@
-// Does a port that answers no ClientHello speak MQTT without TLS? For `check` only. Blocks.
+// Finds out whether a port that does not answer a ClientHello speaks MQTT without TLS. For `check` only. Blocks.
 #pragma once
 
 #include "common/config.h"
@@ -6,8 +6,8 @@
 
 namespace relayd::admin {
 
-// Says CONNECT (3.1.1, no client id, no user) and, should the broker take it, DISCONNECT. True if a CONNACK comes
-// within `patience`, whatever its code. Nothing secret is sent.
+// Sends CONNECT (3.1.1, no client id, no user) and, if the broker accepts it, DISCONNECT. True if a CONNACK comes
+// within `patience`, whatever its code. Sends nothing secret.
 bool speaks_plain_mqtt(const SocketAddress& address, common::Milliseconds patience);
 
 }  // namespace relayd::admin

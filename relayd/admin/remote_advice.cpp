@@ -12,7 +12,7 @@ namespace {
 
 using common::quoted;
 
-// The same by other means, to be run by hand.
+// The command with which an operator can try the same connection.
 std::string by_hand(const Config& config, const std::string& more = "") {
   const auto& [host, port] = config.remote_endpoint;
   const std::string where = host.find(':') == std::string::npos ? host : "[" + host + "]";
@@ -24,7 +24,7 @@ std::string set(const char* setting, const std::string& config_file) {
   return std::string(setting) + " in " + config_file;
 }
 
-// No address accepted a connection. They may have failed for different causes: each has its remedy.
+// No address accepted a connection. Each may have failed for another cause, with its own remedy.
 std::string unreached(const ProbeResult& probe, const Config& config) {
   const std::string port = std::to_string(config.remote_endpoint.port);
   const auto failed_by = [&](const char* cause) { return probe.problem.find(cause) != std::string::npos; };
@@ -33,18 +33,18 @@ std::string unreached(const ProbeResult& probe, const Config& config) {
   if (failed_by(strerror(ECONNREFUSED)))
     add("nothing listens on port " + port + " there: is the broker up, and is its port for MQTT over TLS another one?");
   if (failed_by("no answer within"))
-    add("not even a refusal comes back: a firewall on the way drops packets to port " + port +
-        ", or nobody has that address; open it, there and here");
+    add("not even a refusal comes back: a firewall drops packets to port " + port +
+        ", which you must open there and here, or no machine has that address");
   if (failed_by(strerror(EHOSTUNREACH)) || failed_by(strerror(ENETUNREACH)))
-    add("this machine has no way there: `ip route get ADDRESS` must show one");
-  if (fix.empty()) add("is the broker up, and may this machine reach its port?");
+    add("this machine has no route there: `ip route get ADDRESS` must show one");
+  if (fix.empty()) add("is the broker up, and can this machine reach its port?");
   return fix + (fix.back() == '?' ? " " : "; ") + by_hand(config) + " must connect";
 }
 
-// Not a byte came back: what could make a port so?
+// Advice on a port that sent not a single byte.
 Advice mute(const ProbeResult& probe, const Config& config, const std::string& config_file) {
   if (probe.plain_mqtt)
-    return {"MQTT without TLS is spoken there",
+    return {"it speaks MQTT without TLS",
             set("remote_port", config_file) +
                 " must be the broker's port for MQTT over TLS, usually 8883; relayd never " +
                 "sends a device's session without TLS"};
@@ -74,14 +74,14 @@ Advice advice_on(const ProbeResult& probe, const Config& config, const std::stri
     const std::string chain =
         probe.problem.substr(0, probe.problem.size() - std::min(probe.problem.size(), probe.advice.size() + 2));
     return at({chain, probe.advice + "; " + by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
-                          " shows the chain, which is judged by remote.cacertfile and remote.server_name_indication; "
-                          "`mqtt-relay verify CHAIN.pem --as remote` judges it as relayd does"});
+                          " shows the chain; `mqtt-relay verify CHAIN.pem --as remote` judges it as relayd does, by "
+                          "remote.cacertfile and remote.server_name_indication"});
   }
   if (const auto advice = advice_on_remote_alert(probe.alert); !advice.empty())
     return at({probe.problem, std::string(advice)});
   return at({probe.problem, by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
-                                " shows its certificates: remote.cacertfile must have who issued them, and "
-                                "remote.server_name_indication be a name in the first one, if remote_host is not"});
+                                " shows its certificates: remote.cacertfile must hold the CA that issued them, and "
+                                "remote_host or remote.server_name_indication must be a name in the first one"});
 }
 
 }  // namespace relayd::admin

@@ -1,4 +1,4 @@
-// What to do about a remote broker that a probe did not get through to: by the cause, in `check`'s words. Pure.
+// Advice for `check` on a remote broker that a probe did not reach. Pure.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@ struct Advice {
   std::string found, fix;
 };
 
-// Of a probe that reached no address, or whose TLS did not come up, but for a wish for a device's certificate.
-// `config_file` is where settings are to be changed.
+// For a probe that reached no address, or whose TLS did not come up for another reason than a missing device
+// certificate. `config_file` is the file in which to change settings.
 Advice advice_on(const ProbeResult& probe, const Config& config, const std::string& config_file);
 
 }  // namespace relayd::admin

@@ -92,7 +92,7 @@ class Probe final : private tls::StreamHandler {
   common::Timer deadline_;
   Dialer dialer_;
   std::unique_ptr<tls::Stream> stream_;
-  std::vector<uint8_t> leaf_;  // set if it is verified and for the right name
+  std::vector<uint8_t> leaf_;  // set once it is verified and has the right name
   bool trusted_ = false;
   ProbeResult result_;
 };
@@ -127,7 +127,7 @@ std::vector<SocketAddress> resolve(const std::string& host, uint16_t port, commo
     int status = 0;
     std::vector<SocketAddress> addresses;
   };
-  // getaddrinfo(3) has no deadline. A thread that is still in it when the command ends, ends with it.
+  // getaddrinfo(3) has no deadline. A thread that is still in it when the command exits dies with the process.
   auto promise = std::make_shared<std::promise<Answer>>();
   auto answer = promise->get_future();
   std::thread([promise, host, port] {

@@ -1,4 +1,4 @@
-// One connection to the remote broker, as a worker would make it, but without a certificate: does its own one verify?
+// Connects once to the remote broker, as a worker would, but without a device's certificate, to verify the broker's.
 #pragma once
 
 #include <optional>
@@ -13,25 +13,25 @@
 namespace relayd::admin {
 
 struct ProbeResult {
-  std::string address;                               // that was reached; "": none
+  std::string address;                               // the one that was reached; "": none
   std::optional<tls::CertificateFacts> certificate;  // the broker's, if it was verified
   bool tls = false;                                  // TLS came up
   std::string problem;                               // why it did not, or why nothing was reached
   bool wants_small_hello = false;                    // the usual ClientHello was not answered (tls::Hello)
 
-  // More of why TLS did not come up.
+  // More about why TLS did not come up.
   tls::End::Cause cause = tls::End::Cause::closed;
-  std::string advice;       // what mends a chain that relayd refuses
+  std::string advice;       // how to repair a chain that relayd refuses
   int alert = 0;            // the broker's alert (RFC 8446 section 6), if it sent one
-  std::string answered;     // what came back, in words, if that was no TLS
-  bool mute = false;        // nothing came back, and then:
-  bool silent = false;      // it did not even close
+  std::string answered;     // what came back, in words, if it was not TLS
+  bool mute = false;        // nothing came back; then also:
+  bool silent = false;      // it did not even close the connection
   bool plain_mqtt = false;  // it speaks MQTT without TLS
 };
 
-// To the first address that accepts. Takes at most `patience` to connect, and once more for the handshake. A broker
-// that ends it because it was shown no certificate has shown its own before: then `certificate` is set and `tls` is
-// not. A port that answers nothing is tried once more, by plain MQTT, for 3 s at most, and by a small ClientHello.
+// Connects to the first address that accepts. Takes at most `patience` to connect, and again for the handshake. A
+// broker that refuses because it got no certificate has already shown its own: then `certificate` is set and `tls` is
+// not. A port that answers nothing is tried again with plain MQTT, for 3 s at most, and with a small ClientHello.
 ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
                   common::Milliseconds patience);
 

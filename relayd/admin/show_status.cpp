@@ -25,7 +25,7 @@ std::string in_bytes(uint64_t bytes) {
   return bytes < 10 * kMega ? grouped(bytes / 1024) + " KB" : grouped(bytes / kMega) + " MB";
 }
 
-// "3", or of several "up 2, down 1", without those that are 0.
+// "3", or for a family "up 2, down 1", without zeros.
 std::string value_of(const Json& value) {
   if (!value.is_object()) return value.is_number_unsigned() ? grouped(value.get<uint64_t>()) : "0";
   std::string text;

@@ -8,8 +8,8 @@
 
 namespace relayd::admin {
 
-// What it serves, its monitor, the sums, and a table of the workers. A number that `status` does not have is shown as
-// 0.
+// Prints the configuration that it serves, its monitor, the sums, and a table of the workers. A number missing in
+// `status` is shown as 0.
 void show_status(const Json& status, std::ostream& out, const common::Screen& screen);
 
 }  // namespace relayd::admin

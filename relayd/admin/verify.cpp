@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxChainFile = 1024 * 1024;
 
-// What judges, and what of it the answer names.
+// The anchors, CRLs and policy to judge by.
 struct Judge {
   trust::Pem anchors, crls;
   trust::Policy policy;
@@ -29,14 +29,13 @@ trust::Pem given(const char* flag, const std::string& file) {
   return {std::string(flag) + ": " + file, common::read_file(file, kMaxChainFile * 16)};
 }
 
-// By the configuration: as relayd judges. Its settings for chains count in every case.
+// As relayd judges, by the configuration.
 Judge configured(const VerifyOptions& options, bool device) {
   const Config config = parse_config(common::read_file(options.config, kMaxConfigFile), options.config,
                                      options.overrides, RemoteHost::may_be_missing);
   if (!(device ? config.listener.verify_peer : config.remote.verify_peer))
-    throw ConfigError(
-        options.config + ": " + (device ? "listener" : "remote") +
-        ".verify is verify_none, so that any certificate is accepted; --cafile says by which CAs to judge");
+    throw ConfigError(options.config + ": " + (device ? "listener" : "remote") +
+                      ".verify is verify_none, which accepts any certificate; name the CAs to judge by with --cafile");
   Judge judge;
   if (device) {
     judge.anchors = read_pem(options.config, "listener.cacertfile", config.listener.cacertfile);
@@ -112,11 +111,11 @@ std::string as_text(const VerifyOptions& options, const trust::Policy& policy, c
                     const trust::Verdict& verdict) {
   const std::string role = options.as == "device" ? "a device" : "the remote broker";
   if (!verdict.accepted())
-    return "refused as " + role + ": " + verdict.refusal->text() + ". To mend it: " + verdict.refusal->advice + ".";
+    return "refused as " + role + ": " + verdict.refusal->text() + ". To fix it: " + verdict.refusal->advice + ".";
   const std::string name = !policy.name.empty()     ? ", for \"" + policy.name + "\""
-                           : options.as == "remote" ? " (its name was not checked: --name)"
+                           : options.as == "remote" ? " (its name was not checked; --name checks it)"
                                                     : "";
-  return "accepted as " + role + name + ": \"" + leaf + "\". This holds until " + common::day_of(verdict.until) +
+  return "accepted as " + role + name + ": \"" + leaf + "\". Valid until " + common::day_of(verdict.until) +
          ", as long as the anchors and CRLs stay the same.";
 }
 

@@ -1,5 +1,5 @@
-// `mqtt-relay verify`: would this chain be accepted, and if not, why not? Judged by what judges in a handshake, with
-// the configuration's anchors, CRLs and depth, or with given ones.
+// `mqtt-relay verify`: would this chain be accepted, and if not, why not? The code that judges in a handshake decides,
+// with the configuration's anchors, CRLs and depth, or with given ones.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct VerifyOptions {
   std::optional<std::string> name;             // of the remote; nullopt: the configuration's
   std::optional<int64_t> at;                   // unix seconds; nullopt: now
   std::optional<std::string> cafile, crlfile;  // instead of the configuration's; with cafile none is read
-  // Instead of the configuration's, or of the defaults where none is read.
+  // These replace the configuration's, or the defaults if none is read.
   std::optional<unsigned> depth;
   bool partial_chain = false;            // true: whatever the configuration says
   std::optional<std::string> crl_check;  // "leaf" or "chain"
@@ -27,7 +27,7 @@ struct VerifyOptions {
 };
 
 // Prints the verdict. Exit status: 0 accepted, 1 refused. Throws common::ConfigError if the configuration, an anchor or
-// a CRL can't be used, or if there is no such chain.
+// a CRL can't be used, or if CHAIN can't be read.
 int verify(const VerifyOptions& options, std::istream& in, std::ostream& out);
 
 // "2027-01-15T08:00:00Z", "2027-01-15 08:00", "2027-01-15", each UTC or with "+02:00"; "1800000000". nullopt: neither.

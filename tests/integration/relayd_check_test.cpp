@@ -127,7 +127,8 @@ TEST_CASE("check of relayd: it finds a bad listener certificate", "[relayd-check
   };
   const auto device = read_file(device_identity("p256", 1).certificate);  // with its issuer
   expect(check(device), "ok", {"\"p256-1\", valid until", "with 1 issuer"});
-  expect(check(good + device), "error", {"no chain", "\"listener\" was not issued by \"p256-1\""}, "cat LISTENER.pem");
+  expect(check(good + device), "error", {"it is not a chain", "\"listener\" was not issued by \"p256-1\""},
+         "cat LISTENER.pem");
   expect(check(read_file(expired_device("p256").certificate)), "error", {"has expired on"}, "NEW-CHAIN.pem");
   expect(check("garbage"), "error", {"listener.certfile", "BEGIN CERTIFICATE"});
   if (geteuid() != 0) return;
@@ -178,7 +179,7 @@ TEST_CASE("check of relayd: it asks keyd as a worker does, and reports what fail
   SECTION("keyd does not allow this user") {
     machine.relay().patch_keyd({{"allowed_users", {"64999"}}});
     machine.relay().start_keyd();
-    expect(machine.check("keyd"), "error", {"turns ", " away"}, "allowed_users");
+    expect(machine.check("keyd"), "error", {"keyd refuses "}, "allowed_users");
     expect(machine.check("listener-key"), "skipped", {"see keyd"});
   }
 }
@@ -246,7 +247,7 @@ TEST_CASE("check of relayd: it works beside a running relayd, as relayd's user",
   fs::permissions(directory.path(), fs::perms::all);
   Machine machine({.relayd = {{"control_socket", directory / "control.sock"}}, .local = false});
   const auto pid = std::to_string(machine.relay().relayd().pid());
-  expect(machine.check("listener-address"), "ok", {"relayd runs, pid " + pid});
+  expect(machine.check("listener-address"), "ok", {"relayd is running, pid " + pid});
   expect(machine.check("open-files"), "ok", {"limit of relayd"});
   if (geteuid() != 0) return;
   const auto as_root = machine.run_check({"--json"}, /*as_relay_user=*/false);

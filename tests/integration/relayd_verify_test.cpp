@@ -66,7 +66,7 @@ TEST_CASE("verify: it exits with 0 for an accepted chain, and with 1, the cause 
          "refused as the remote broker: certificate 0 (\"CN=dev1\") is not for TLS servers: its extendedKeyUsage lacks "
          "serverAuth");
   expect(desk.verify(desk.chain({desk.leaf}), {"--as", "device"}, false, "2037-01-01"), 1,
-         "expired on 2028-01-15 08:00:00 UTC. To mend it: renew it");
+         "expired on 2028-01-15 08:00:00 UTC. To fix it: renew it");
   expect(desk.verify(desk.chain({desk.server}), {"--as", "remote", "--name", "localhost"}), 0, "for \"localhost\"");
   expect(desk.verify(desk.chain({desk.server}), {"--as", "remote", "--name", "broker.example"}), 1,
          "is for DNS:localhost, not for \"broker.example\"");
@@ -129,13 +129,13 @@ TEST_CASE("verify: with --at it does not blame the gateway's clock") {
     CHECK(done.out.find("this gateway's clock") == std::string::npos);
   };
   refused_at("2037-01-01", {"--as", "device"}, "renew it; the time asked about is 2037-01-01 00:00:00 UTC");
-  refused_at("2020-01-01", {"--as", "device"}, "and the time asked about is 2020-01-01 00:00:00 UTC. To mend it: ask");
+  refused_at("2020-01-01", {"--as", "device"}, "and the time asked about is 2020-01-01 00:00:00 UTC. To fix it: ask");
   write_file(desk.folder / "old.crl", pem(crl(desk.ca, {.until = kNow + 1})));
   refused_at("2027-02-01", {"--as", "device", "--crlfile", desk.folder / "old.crl"},
              "the time asked about is 2027-02-01");
   write_file(desk.folder / "new.crl", pem(crl(desk.ca, {.from = kNow + 60})));
   refused_at(std::to_string(kNow), {"--as", "device", "--crlfile", desk.folder / "new.crl"},
-             "and the time asked about is 2027-01-15 08:00:00 UTC. To mend it: ask");
+             "and the time asked about is 2027-01-15 08:00:00 UTC. To fix it: ask");
 }
 
 TEST_CASE("verify: --at refuses a day that does not exist, and one that no certificate can express") {

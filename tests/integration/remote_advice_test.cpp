@@ -99,7 +99,7 @@ TEST_CASE("check distinguishes a closed port from one behind a firewall") {
   Port hidden(0);
   hidden.fill();
   test.world.relay().patch_relayd({{"remote", {{"connect_timeout", "400ms"}}}});
-  test.expect("no answer within connect_timeout", "a firewall on the way drops packets to port 18883");
+  test.expect("no answer within connect_timeout", "a firewall drops packets to port 18883");
 }
 
 TEST_CASE("check recognises a broker's plain MQTT port, whether or not the broker would accept the check") {
@@ -108,9 +108,8 @@ TEST_CASE("check recognises a broker's plain MQTT port, whether or not the broke
   const Mosquitto plain({.listen = {own_address(), ports::remote},
                          .more = anonymous ? "" : "password_file /dev/null\nallow_anonymous false\n"},
                         test.world.directory / "plain");
-  test.expect("MQTT without TLS is spoken there", "remote_port in " +
-                                                      test.world.relay().relayd_configuration().string() +
-                                                      " must be the broker's port for MQTT over TLS, usually 8883");
+  test.expect("it speaks MQTT without TLS", "remote_port in " + test.world.relay().relayd_configuration().string() +
+                                                " must be the broker's port for MQTT over TLS, usually 8883");
 }
 
 TEST_CASE("check recognises a web server, a proxy and ssh in place of a broker") {

@@ -107,8 +107,9 @@ TEST_CASE("check warns, with the remedy, of devices that stayed local by mistake
   INFO(found.dump(2));
   CHECK(found.at("result") == "warning");
   const auto details = found.at("details").dump(), fix = found.at("fix").get<std::string>();
-  CHECK(details.find("1 session stayed local, as no key file can have the client id") != std::string::npos);
-  CHECK(details.find("1 session stayed local, as the key file differs") != std::string::npos);
+  CHECK(details.find("1 session stayed local because no key file can be named after the client id") !=
+        std::string::npos);
+  CHECK(details.find("1 session stayed local because the key file differs") != std::string::npos);
   CHECK(details.find("refused 1 CONNECT: 0x87, Not authorized") != std::string::npos);
   CHECK(fix.find("mqtt-relay keys CLIENT_ID") != std::string::npos);
 }

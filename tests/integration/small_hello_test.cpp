@@ -149,6 +149,6 @@ TEST_CASE("check warns of a middlebox that needs the ClientHello in one segment,
   const Json check = check_named(world.relay().ask_relayd({"check", "relayd", "--json"}), "remote");
   INFO(check.dump(2));
   CHECK(check.at("result") == "warning");
-  CHECK(check.at("found").get<std::string>().find("only to a small first TLS message") != std::string::npos);
+  CHECK(check.at("found").get<std::string>().find("it answers only a small first TLS message") != std::string::npos);
   CHECK(check.at("fix").get<std::string>().find("remote.groups") != std::string::npos);
 }

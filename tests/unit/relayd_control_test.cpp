@@ -270,12 +270,12 @@ TEST_CASE("a command that gets no answer says what to look at", "[control]") {
     return error_of<admin::Unavailable>([&] { admin::ask(path, {{"command", "status"}}, Milliseconds(1000)); });
   };
   CHECK(error(scratch / "none") == scratch / "none" +
-                                       ": No such file or directory; does relayd run, with this "
+                                       ": No such file or directory; is relayd running with this "
                                        "control_socket?");
   const common::Fd silent(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const auto address = address_of(scratch / "silent");
   REQUIRE(bind(silent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-  CHECK(error(scratch / "silent").find("does relayd run") != std::string::npos);
+  CHECK(error(scratch / "silent").find("is relayd running") != std::string::npos);
   REQUIRE(listen(silent.get(), 4) == 0);
   CHECK(error(scratch / "silent") == scratch / "silent" + ": no answer in 1 s");
 }

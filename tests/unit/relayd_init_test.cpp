@@ -228,7 +228,7 @@ TEST_CASE("init: an operator's settings are replaced only with --force, and then
 TEST_CASE("init: another authority's file is replaced only with --force, and then kept in a copy", "[relayd-init]") {
   Setup setup;
   setup.scratch.put("etc/device-ca.pem", setup.remote_ca);
-  has(setup.error<common::ConfigError>(), "etc/device-ca.pem: there is another one; --force");
+  has(setup.error<common::ConfigError>(), "etc/device-ca.pem: the file exists with other content; --force");
   CHECK(setup.files() == Names{"device-ca.pem"});
   setup.options.force = true;
   setup.run();
