@@ -46,7 +46,8 @@ bool send(int client, std::string_view text, Connections::Clock::time_point dead
   return true;
 }
 
-// A close with bytes unread is a reset, which can overtake the response (RFC 9112 9.6): the client closes first.
+// Waits for the client to close first: closing with bytes unread sends a reset, which can overtake the response (RFC
+// 9112 9.6).
 void finish(int client, Connections::Clock::time_point deadline) {
   ::shutdown(client, SHUT_WR);
   std::array<char, 4096> unread;
@@ -60,7 +61,7 @@ void finish(int client, Connections::Clock::time_point deadline) {
 
 Connections::Connections(int listener, const Http& http) : listener_(listener), http_(http) {
   for (int i = 0; i < kMost; i++) std::thread([this] { serve(); }).detach();
-  // glibc ends a process whose thread can't register itself (rseq(2)), which a sandbox may forbid by then.
+  // Waits until each thread runs: glibc aborts if a new thread can't call rseq(2), which the sandbox forbids later.
   born_.wait();
 }
 
@@ -71,7 +72,7 @@ void Connections::serve() {
     const common::Fd client = accept();
     try {
       serve_one(client.get());
-    } catch (const std::exception&) {  // no memory, beyond the limit of this process: this client goes without
+    } catch (const std::exception&) {  // the memory limit is reached: this client gets no response
     }
   }
 }

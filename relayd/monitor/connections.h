@@ -1,8 +1,8 @@
 // The monitor's connections: a fixed number of threads, each with one client at a time. Further clients wait in the
 // listening socket's backlog.
 //
-// A client gets one response to one request. Every wait for it has a deadline, so a silent or slow client has a thread
-// for kReading and kWriting at most, beside the time that the answer takes.
+// A client gets one response to one request. Every wait for it has a deadline, so a silent or slow client occupies a
+// thread for kReading plus kWriting at most, besides the time to get the answer.
 #pragma once
 
 #include <chrono>
@@ -18,10 +18,11 @@ class Connections {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr int kMost = 16;
-  static constexpr std::chrono::seconds kReading{5}, kWriting{5};  // of the whole head; of the whole response
+  static constexpr std::chrono::seconds kReading{5}, kWriting{5};  // for the whole head; for the whole response
 
-  // `listener` is listening and non-blocking. Starts the threads, which serve from go() on and live as long as the
-  // process: so must this object and `http`. They all run when it returns, and need no system call of a birth any more.
+  // `listener` is listening and non-blocking. Starts the threads, which serve once go() is called and live as long as
+  // the process, as this object and `http` must. When the constructor returns, all threads run, and none needs a system
+  // call of a thread's start any more.
   Connections(int listener, const Http& http);
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
@@ -36,7 +37,7 @@ class Connections {
   const int listener_;
   const Http& http_;
   std::latch born_{kMost}, gone_{1};
-  std::mutex turn_;  // to accept
+  std::mutex turn_;  // held by the thread that accepts
 };
 
 }  // namespace relayd::monitor

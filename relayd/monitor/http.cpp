@@ -12,7 +12,7 @@ using httplib::Response;
 constexpr char kPlain[] = "text/plain; charset=utf-8";
 constexpr char kPrometheus[] = "text/plain; version=0.0.4; charset=utf-8";
 
-// A head to read, and a response to write. After the head there is nothing, so no body can be read.
+// Lets the library read a head and write a response. Nothing follows the head, so no body can be read.
 class Memory final : public httplib::Stream {
  public:
   explicit Memory(std::string_view head) : head_(head) {}
@@ -49,8 +49,8 @@ bool announces_body(const Request& request) {
          (request.has_header("Content-Length") && request.get_header_value("Content-Length") != "0");
 }
 
-// Ranges of a page that changes with each request make no sense, and RFC 9110 14.2 lets a server ignore them. Expect is
-// for a body (RFC 9110 10.1.1), and no request with a body is answered but by a refusal.
+// Ignores Range, as RFC 9110 14.2 allows: the page changes with each request. Ignores Expect, which announces a body
+// (RFC 9110 10.1.1): a request with a body is refused anyway.
 void ignore_what_is_not_served(Request& request) {
   request.ranges.clear();
   request.headers.erase("Expect");
@@ -61,14 +61,14 @@ void ignore_what_is_not_served(Request& request) {
 class Http::Server final : public httplib::Server {
  public:
   explicit Server(Metrics metrics) : metrics_(std::move(metrics)) {
-    // Before anything is looked for in files, in routes or in a body: it handles every request.
+    // Handles every request before the library looks for files, routes or a body.
     set_pre_routing_handler([this](const Request& request, Response& response) {
       route(request, response);
       return HandlerResponse::Handled;
     });
-    // Errors of the library's own come without a text.
+    // The library's own errors have no text.
     set_error_handler([](const Request&, Response& response) {
-      if (response.body.empty()) say(response, response.status, "this is no HTTP/1.1 request");
+      if (response.body.empty()) say(response, response.status, "this is not an HTTP/1.1 request");
     });
     set_exception_handler([](const Request&, Response& response, const std::exception_ptr&) {
       say(response, 500, "the monitor could not answer");

@@ -1,9 +1,9 @@
-// HTTP as the monitor speaks it: the head of a request in, a whole response out. cpp-httplib does the parsing.
+// The monitor's HTTP: takes the head of a request, returns a whole response. cpp-httplib does the parsing.
 //
-// Only this file uses the library, and only its Server's request parser and response writer. It gets at most kMostHead
-// bytes from memory, of one request and no body, and writes into memory. Sockets, deadlines and connections are ours
-// (connections.h). Hence the weaknesses published for 0.18.7 up to August 2026 are out of reach. They need what is
-// absent here:
+// Only http.cpp uses the library, and only its Server's request parser and response writer. The library gets at most
+// kMostHead bytes from memory, of one request without a body, and writes into memory. Sockets, deadlines and
+// connections are ours (connections.h). So the weaknesses published for 0.18.7 up to August 2026 are out of reach,
+// because they need what is absent here:
 //
 //   a request's body          CVE-2025-46728, CVE-2025-53629, CVE-2026-22776, CVE-2026-28435, CVE-2026-29076,
 //                             CVE-2026-45352
@@ -17,7 +17,7 @@
 //   the library's client      CVE-2026-21428, CVE-2026-31870, CVE-2026-32627, CVE-2026-33745
 //
 // Debian's patches of 0.18.7-1+deb13u1 are for the first two groups. CVE-2026-54919 is listed for this release as well;
-// its record was not to be had when this was written.
+// its record was not available when this was written.
 #pragma once
 
 #include <functional>
@@ -32,7 +32,7 @@ inline constexpr size_t kMostHead = 4096;  // bytes, up to and including the emp
 
 class Http {
  public:
-  // The page for Prometheus; nullopt: it can't be had now. Called by any thread.
+  // The page for Prometheus; nullopt if it is not available now. Called by any thread.
   using Metrics = std::function<std::optional<std::string>()>;
 
   explicit Http(Metrics metrics);
@@ -40,8 +40,8 @@ class Http {
   Http(const Http&) = delete;
   Http& operator=(const Http&) = delete;
 
-  // The response to a request whose head is `head`, up to and including the empty line: to be sent whole, then the
-  // connection ends. Any text is a legal argument. Any thread.
+  // The response to a request whose head, up to and including the empty line, is `head`. Send it whole, then end the
+  // connection. `head` may be any text. Any thread.
   std::string answer(std::string_view head) const;
   // The response to a head that is longer than kMostHead.
   static std::string too_long();

@@ -1,8 +1,9 @@
-// mqtt-relayd-monitor: answers HTTP on metrics.bind, so that the supervisor parses no byte from outside. The supervisor
-// executes it; it serves no other purpose.
+// mqtt-relayd-monitor: answers HTTP on metrics.bind, so that the supervisor parses no byte from outside. Only the
+// supervisor executes it.
 //
-// It is born with a listening socket and a socket to the supervisor, and can get no other descriptor but clients. It
-// knows what the supervisor tells it when a client asks. It leaves with the supervisor.
+// It starts with a listening socket and a socket to the supervisor, and can get no other descriptors than clients' and
+// the answers' memory files. It knows only what the supervisor answers when a client asks. It exits when the supervisor
+// does.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -31,7 +32,7 @@ namespace log = common::log;
 
 constexpr int kFlushMs = 1000;
 
-// It ends on the supervisor's death alone, not when a terminal or a service manager signals the whole group.
+// It exits only when the supervisor does, not when a terminal or a service manager signals the whole group.
 void die_with_the_supervisor() {
   prctl(PR_SET_NAME, kMonitorName);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -46,7 +47,7 @@ MonitorSettings inherited_settings() {
   return settings;
 }
 
-// Events are none but the end of the socket pair, which poll(2) always reports.
+// The only event is the end of the socket pair, which poll(2) always reports.
 void wait_for_the_supervisors_end() {
   pollfd end{kMonitorSocket, 0, 0};
   while (poll(&end, 1, log::flush() ? -1 : kFlushMs) == 0 || (end.revents & POLLHUP) == 0) {
@@ -69,14 +70,14 @@ void run() {
   monitor::give_up_system_calls(lacking);
   connections.go();
   wait_for_the_supervisors_end();
-  _exit(0);  // with its threads, which use what this function owns
+  _exit(0);  // without destructors: the threads still use what this function owns
 }
 
 }  // namespace
 
 int main() {
   common::keep_standard_numbers();
-  closefrom(kMonitorSocket + 1);  // what relayd's own starter left open, relayd and this process have inherited
+  closefrom(kMonitorSocket + 1);  // descriptors that relayd's own parent left open
   log::open(kMonitorName, log::Level::info);
   try {
     run();

@@ -13,7 +13,7 @@ using Json = nlohmann::json;
 
 uint64_t number(const Json& value) { return value.get<uint64_t>(); }
 
-// Labels' values are words of ours, names and addresses from the configuration: the last may have any byte in them.
+// Label values are our own words, or names and addresses from the configuration, which may contain any byte.
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -48,7 +48,7 @@ class Page {
 
 std::string label(const Json& worker, const char* name) { return std::to_string(number(worker.at(name))); }
 
-// Of all processes together.
+// Series summed over all processes.
 void add_total(Page& page, const Json& status, const Series& series) {
   const Json& value = status.at("total").at(series.name);
   if (!series.label) return page.sample(number(value));
@@ -57,7 +57,7 @@ void add_total(Page& page, const Json& status, const Series& series) {
   else page.sample(count, {{series.label, series.value}});
 }
 
-// Of each process that there is.
+// Series of each running process.
 void add_now(Page& page, const Json& status, const Series& series) {
   for (const Json& worker : status.at("workers"))
     if (worker.contains(series.name))
@@ -77,7 +77,8 @@ void add_series(Page& page, const Json& status) {
   }
 }
 
-// Zeros too: an alert is then a comparison, and no absent series needs an answer. The operator's status has the lines.
+// Includes zeros, so that an alert is a comparison and need not handle an absent series. The operator's status has the
+// texts.
 void add_trust(Page& page, const Json& status) {
   page.family("trust_concerns", "CAs and CRLs in use for which peers are refused", "gauge");
   for (const auto& [problem, count] : status.at("trust_concerns").items())
@@ -90,7 +91,7 @@ void add_workers(Page& page, const Json& status) {
     page.sample(1, {{"worker", label(worker, "worker")},
                     {"generation", label(worker, "generation")},
                     {"state", worker.at("state").get<std::string>()}});
-  page.family("worker_restarts_total", "Times that a worker was started again", "counter");
+  page.family("worker_restarts_total", "Times that a worker was restarted", "counter");
   for (const Json& worker : status.at("workers"))
     page.sample(number(worker.at("restarts")),
                 {{"worker", label(worker, "worker")}, {"generation", label(worker, "generation")}});

@@ -1,6 +1,6 @@
 // The page of /metrics: the supervisor's status as Prometheus's text format 0.0.4.
 //
-// Totals count all worker processes there have been, so they never go back. Numbers of now are given for each worker.
+// Totals include the worker processes that have ended, so they never go back. Current numbers are given per worker.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace relayd::monitor {
 
-// `status` is to_json() of the supervisor (relayd/supervisor/status.h). Throws what nlohmann's library throws if it is
-// anything else.
+// `status` is to_json() of the supervisor (relayd/supervisor/status.h). For anything else, throws nlohmann's
+// exceptions.
 std::string metrics_text(std::string_view status);
 
 }  // namespace relayd::monitor

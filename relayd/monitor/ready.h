@@ -1,4 +1,4 @@
-// Waiting for a descriptor, but no longer than until a deadline.
+// Waits for a descriptor, until a deadline at most.
 #pragma once
 
 #include <poll.h>

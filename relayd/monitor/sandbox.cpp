@@ -24,8 +24,8 @@ namespace log = common::log;
 
 [[maybe_unused]] constexpr rlim_t kMostMemory =
     rlim_t{256} << 20;  // addresses; 30 MiB are the program, its libraries and its stacks
-[[maybe_unused]] constexpr rlim_t kMostDescriptors = 32;  // 16 clients, one answer, and those that it was born with
-[[maybe_unused]] constexpr size_t kStack = 256 * 1024;  // of a thread; it has no recursion whose depth a client decides
+[[maybe_unused]] constexpr rlim_t kMostDescriptors = 32;  // 16 clients, one answer, and those that it started with
+[[maybe_unused]] constexpr size_t kStack = 256 * 1024;    // of a thread; no recursion depends on a client
 
 // clang-format off
 constexpr const char* kServing[] = {
@@ -56,7 +56,7 @@ std::string give_up_files() {
   return "files and memory have no limit: a sanitizer reads its own files and maps much memory";
 #else
   std::string lacking = common::forbid_files();
-  // glibc reserves 64 MiB of addresses for each thread's own arena otherwise (mallopt(3)).
+  // Otherwise glibc reserves 64 MiB of addresses for each thread's own arena (mallopt(3)).
   mallopt(M_ARENA_MAX, 1);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);

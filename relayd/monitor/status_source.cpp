@@ -16,13 +16,13 @@
 namespace relayd::monitor {
 namespace {
 
-// An answer's number, and the memory file that came with it; otherwise errno says why there is none.
+// An answer's number, and the memory file that came with it; if there is none, errno says why.
 std::optional<std::pair<uint32_t, common::Fd>> receive(int socket) {
   uint32_t number = 0;
   common::Fd attached;
   const ssize_t got = common::receive_datagram(socket, {reinterpret_cast<char*>(&number), sizeof number}, attached);
   if (got < 0) return std::nullopt;
-  errno = EPROTO;  // also at the end of the supervisor, which main() sees
+  errno = EPROTO;  // also when the supervisor has exited, which main() notices
   if (got != sizeof number || !attached) return std::nullopt;
   return std::pair(number, std::move(attached));
 }
@@ -32,7 +32,7 @@ std::optional<std::pair<uint32_t, common::Fd>> receive(int socket) {
 std::optional<std::string> StatusSource::get() {
   const auto deadline = Clock::now() + kPatience;
   std::unique_lock lock(mutex_);
-  const uint64_t wanted = begun_ + 1;  // a question that begins from now on
+  const uint64_t wanted = begun_ + 1;  // the next question to begin
   while (ended_ < wanted) {
     if (begun_ > ended_) {
       if (changed_.wait_until(lock, deadline) == std::cv_status::timeout) return std::nullopt;
@@ -56,12 +56,12 @@ std::optional<std::string> StatusSource::ask(uint32_t number, Clock::time_point 
   if (!send_question(number, deadline)) return std::nullopt;
   while (ready(socket_, POLLIN, deadline)) {
     const auto answer = receive(socket_);
-    // Another number: the answer to an earlier question, which came too late.
+    // Another number is a late answer to an earlier question.
     if (answer && answer->first == number) return common::read_sealed(answer->second.get());
     if (!answer && errno != EAGAIN && errno != EINTR) return std::nullopt;
   }
   return std::nullopt;
-} catch (const std::exception&) {  // no memory: the client is told that there is no status now
+} catch (const std::exception&) {  // no memory: there is no status now, and the client gets 503
   return std::nullopt;
 }
 

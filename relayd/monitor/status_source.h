@@ -1,7 +1,7 @@
-// The monitor's only source: asks the supervisor for its status, for any number of threads at once.
+// The monitor's only source of data: asks the supervisor for its status, for any number of threads at once.
 //
 // get() returns the answer to a question that was asked after the call, so a client sees what happened before its
-// request. Callers that wait at the same time share one question, and there are at most 40 questions a second: the
+// request. Callers that wait at the same time share one question, and there are at most 40 questions a second, so the
 // clients can't keep the supervisor busy.
 #pragma once
 

@@ -33,7 +33,8 @@ class Control final : private Responder::Owner {
     ~Owner() = default;
   };
 
-  // common::NotYet if the path can't be had now, common::ConfigError if it never can. `user` may ask, beside root.
+  // Throws common::NotYet if the path is not available now, common::ConfigError if it never can be. `user` may ask,
+  // besides root.
   Control(uv_loop_t* loop, const std::string& path, Owner& owner, uid_t user);
   ~Control();
 

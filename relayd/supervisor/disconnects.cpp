@@ -48,8 +48,9 @@ void Disconnects::arm() {
 void Disconnects::end(uint32_t request) {
   const Pending pending = std::move(pending_.extract(request).mapped());
   const std::string whose = "of \"" + pending.client_id + "\"";
-  std::string outcome = pending.sessions == 0 ? "no session " + whose + " is here; client ids are compared byte by byte"
-                                              : "ended " + counted(pending.sessions, "session") + " " + whose;
+  std::string outcome = pending.sessions == 0
+                            ? "there is no session " + whose + "; client ids are compared byte by byte"
+                            : "ended " + counted(pending.sessions, "session") + " " + whose;
   if (pending.silent > 0)
     outcome += "; " + counted(pending.silent, "worker") + " did not answer in " +
                std::to_string(kPatience.count() / 1000) + " s";

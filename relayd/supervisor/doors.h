@@ -17,7 +17,7 @@ namespace relayd {
 
 class Doors {
  public:
-  // common::ConfigError if one can never be opened.
+  // Throws common::ConfigError if one can never be opened.
   Doors(uv_loop_t* loop, const common::Program& monitor, const Config& config, Control::Owner& owner);
 
   void reload_ended(bool ok, const std::string& message) {

@@ -28,14 +28,15 @@ constexpr int kBacklog = 64;  // clients that wait for one of the monitor's 16 t
 common::Fd listen_on(const Config::Endpoint& bind) {
   const std::string name = bind.host + ":" + std::to_string(bind.port);
   const auto address = SocketAddress::parse(bind.host, bind.port);
-  if (!address) throw common::ConfigError("metrics.bind: \"" + bind.host + "\" is no numeric IPv4 or IPv6 address");
+  if (!address) throw common::ConfigError("metrics.bind: \"" + bind.host + "\" is not a numeric IPv4 or IPv6 address");
   common::Fd fd(::socket(address->family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   const int on = 1;
   if (!fd || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       ::bind(fd.get(), address->get(), address->size) != 0 || ::listen(fd.get(), kBacklog) != 0) {
     const int error = errno;
-    const std::string text = "metrics.bind: can't listen on " + name + ": " + strerror(error) +
-                             (error == EADDRINUSE ? "; find who does with \"ss -ltnp\", or choose another port" : "");
+    const std::string text =
+        "metrics.bind: can't listen on " + name + ": " + strerror(error) +
+        (error == EADDRINUSE ? "; find the program that does with \"ss -ltnp\", or choose another port" : "");
     if (common::passes(error)) throw common::NotYet(text);
     throw common::ConfigError(text);
   }
@@ -95,9 +96,9 @@ void Monitor::on_message(int) {
   char message[sizeof(MonitorQuestion) + 1];
   const ssize_t got = ::recv(socket_.get(), message, sizeof message, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return poll_.reset();  // its exit is reported by itself
+  if (got <= 0) return poll_.reset();  // Child reports the exit
   MonitorQuestion question;
-  if (got != sizeof question) return end_process("it sent something else than a question");
+  if (got != sizeof question) return end_process("it sent something other than a question");
   if (asks_too_often()) return end_process("it asked too often");
   memcpy(&question, message, sizeof question);
   answer(question.number);
@@ -109,7 +110,7 @@ bool Monitor::asks_too_often() {
   return ++questions_ > kMostQuestionsPerSecond;
 }
 
-// An answer that can't be made or sent now is left out: the monitor has a deadline, and says 503.
+// If an answer can't be made or sent now, none is sent: the monitor has a deadline and responds with 503.
 void Monitor::answer(uint32_t number) {
   try {
     const common::Fd text = common::sealed(to_json(look_(owner_)));
@@ -128,7 +129,7 @@ void Monitor::end_process(const char* why) {
 }
 
 void Monitor::on_exit(const Child::Death& death) {
-  const std::string cause = misbehaviour_.empty() ? death.text() : "ended by relayd, as " + misbehaviour_;
+  const std::string cause = misbehaviour_.empty() ? death.text() : "killed by relayd because " + misbehaviour_;
   poll_.reset();
   process_.reset();
   socket_.reset();
@@ -140,7 +141,7 @@ void Monitor::died(const std::string& cause) {
   const bool series = restarts_ > 0 && now - last_death_ < pause_ + kCalm;
   pause_ = !series ? std::chrono::seconds(0) : std::clamp(pause_ * 2, kFirst, kLast);
   last_death_ = now;
-  // Once for a series of deaths; the operator's status counts them.
+  // Logged once per series of deaths; the operator's status counts them.
   if (!series)
     log::warning("the monitor died and is started again; /metrics waits meanwhile, devices do not", {{"cause", cause}});
   again_.start(pause_);

@@ -1,10 +1,9 @@
 // The supervisor's side of the monitor: binds metrics.bind, keeps a monitor process (relayd/monitor) alive on it, and
-// answers its one question. No byte of a client comes here.
+// answers its one question. It gets no byte from a client.
 //
-// Nothing that the monitor does or leaves undone holds up the supervisor, and nothing it says is believed: another
-// message than a question, or too many questions, end that process. A dead one has a successor at once; if that dies
-// within kCalm, too, the next comes after 1 s, doubled up to 60 s. Clients wait in the socket's queue meanwhile. Loop
-// thread only.
+// The monitor can't hold up the supervisor, and nothing it sends is trusted: a message other than a question, or too
+// many questions, and the supervisor kills it. A dead monitor is replaced at once; if the new one also dies within
+// kCalm, the next starts after 1 s, doubling to 60 s. Clients wait in the socket's queue meanwhile. Loop thread only.
 #pragma once
 
 #include <uv.h>
@@ -29,7 +28,8 @@ class Monitor {
   using Look = Status (*)(void* owner);
   static constexpr std::chrono::seconds kFirst{1}, kLast{60}, kCalm{60};
 
-  // common::NotYet or common::ConfigError if `bind` can't be had, std::system_error if `program` can't be executed.
+  // Throws common::NotYet or common::ConfigError if `bind` is not available, std::system_error if `program` can't be
+  // executed.
   Monitor(uv_loop_t* loop, const common::Program& program, const Config::Endpoint& bind, common::log::Level log_level,
           void* owner, Look look);
   ~Monitor();
@@ -59,7 +59,7 @@ class Monitor {
   common::Fd socket_;
   std::unique_ptr<common::Poll> poll_;
   common::Timer again_;
-  std::string misbehaviour_;  // why the process was ended; "": it was not
+  std::string misbehaviour_;  // why the process was killed; "": it was not
   uint64_t restarts_ = 0;
   std::chrono::steady_clock::time_point last_death_{}, second_{};
   std::chrono::seconds pause_{0};

@@ -36,7 +36,7 @@ void check(std::string_view response) {
   const std::string_view body = response.substr(end + 4);
   REQUIRE(line(response, "Connection") == "close");
   REQUIRE(response.find("HTTP/", 1) == response.npos ||
-          body.find("HTTP/") != body.npos);  // "this is no HTTP/1.1 request"
+          body.find("HTTP/") != body.npos);  // "this is not an HTTP/1.1 request"
   for (const char c : response) REQUIRE(c == '\r' || c == '\n' || (c >= ' ' && c <= '~'));
   const std::string_view status = response.substr(0, 12);
   if (status == "HTTP/1.1 200") REQUIRE(body.empty() || body == kPage);

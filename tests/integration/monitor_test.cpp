@@ -207,9 +207,9 @@ TEST_CASE("a compromised monitor gains nothing but its own death: relayd trusts 
   Monitored test;
   auto device = test.join("device");
   const auto [message, times, cause] =
-      GENERATE(std::tuple(std::string("quest"), 1, "it sent something else than a question"),
-               std::tuple(std::string("abc"), 1, "it sent something else than a question"),
-               std::tuple(std::string(4096, 'x'), 1, "it sent something else than a question"),
+      GENERATE(std::tuple(std::string("quest"), 1, "it sent something other than a question"),
+               std::tuple(std::string("abc"), 1, "it sent something other than a question"),
+               std::tuple(std::string(4096, 'x'), 1, "it sent something other than a question"),
                std::tuple(std::string("0123"), 150, "it asked too often"));
   const pid_t pid = test.pid();
   const auto mark = test.world.relay().log().mark();
@@ -226,7 +226,7 @@ TEST_CASE("a compromised monitor gains nothing but its own death: relayd trusts 
             .log()
             .wait_json([](const Json& line) { return line.value("msg", "").starts_with("the monitor died"); }, "why",
                        mark)
-            .at("cause") == std::string("ended by relayd, as ") + cause);
+            .at("cause") == std::string("killed by relayd because ") + cause);
   device.ping();
   CHECK(test.scrape().starts_with("HTTP/1.1 200 OK\r\n"));
 }

@@ -9,7 +9,7 @@ using namespace harness;
 
 namespace {
 
-// A world with a control socket, and an operator who uses it.
+// A world with a control socket, and an operator's commands.
 struct Office {
   explicit Office(int workers) : world({.relayd = {{"workers", workers}, {"control_socket", socket()}}}) {}
 
@@ -86,7 +86,7 @@ TEST_CASE("disconnect exits with 1 and says so if no such device is connected") 
   const auto asked = office.ask({"disconnect", "Device"});
   CAPTURE(asked.out, asked.err);
   CHECK(asked.status.code == 1);
-  CHECK(asked.err.find("no session of \"Device\" is here") != std::string::npos);
+  CHECK(asked.err.find("there is no session of \"Device\"") != std::string::npos);
   device.ping();
 }
 

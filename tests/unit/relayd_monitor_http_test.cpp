@@ -71,7 +71,7 @@ TEST_CASE("a request that is not for metrics is refused by its name, and relayd 
 
 TEST_CASE("bytes that are not HTTP are refused", "[monitor]") {
   Served served;
-  CHECK(served.answer("GET /metrics\r\n\r\n").ends_with("\r\n\r\nthis is no HTTP/1.1 request\n"));
+  CHECK(served.answer("GET /metrics\r\n\r\n").ends_with("\r\n\r\nthis is not an HTTP/1.1 request\n"));
   for (const std::string head :
        {"GET /metrics\r\n\r\n", "\x16\x03\x01 hello\r\n\r\n", "GET /metrics HTTP/2.0\r\n\r\n",
         "get /metrics HTTP/1.1\r\n\r\n", "\r\n\r\n", "BREW /metrics HTTP/1.1\r\n\r\n",

@@ -153,5 +153,5 @@ TEST_CASE("an address that metrics.bind can't have is named", "[monitor]") {
     }
   };
   CHECK(start("127.0.0.1").starts_with("metrics.bind: can't listen on 127.0.0.1:" + std::to_string(port)));
-  CHECK(start("localhost").find("no numeric") != std::string::npos);
+  CHECK(start("localhost").find("not a numeric") != std::string::npos);
 }
