@@ -14,8 +14,8 @@ if(MQTT_RELAY_HARDENED)
   add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-clash-protection
                       $<$<COMPILE_LANGUAGE:CXX>:-D_GLIBCXX_ASSERTIONS>
                       -ffile-prefix-map=${PROJECT_SOURCE_DIR}=. -ffile-prefix-map=${PROJECT_BINARY_DIR}=build)
-  # Names and lines, for a backtrace. These processes leave no core whose variables a debugger could show, and to describe
-  # variables costs 40 % of the compilers' time.
+  # Names and lines, for a backtrace. No variables: these processes leave no core in which a debugger could show them, and
+  # describing variables takes 40 % of the compilers' time.
   add_compile_options(-g1)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
     # The linker must be told, because it drops the mark if one object lacks it: Debian 12's crt1.o, which is never an
