@@ -89,7 +89,7 @@ ipc::Request ask_for(Question question, uint32_t id, const std::string& type) {
   return question == Question::lookup ? lookup_request(id, key_of(type), name) : sign_request(id, key_of(type), name);
 }
 
-// Keeps `outstanding` requests in flight until told to stop; repeats a BUSY request at once.
+// Keeps `outstanding` requests in flight until stopped; repeats a BUSY request at once.
 void client(const std::string& socket, Question question, const std::string& type, uint32_t outstanding, Tally& tally) {
   KeydClient connection(socket);
   std::vector<Clock::time_point> sent(outstanding);

@@ -38,7 +38,7 @@ std::string fortune(const Figures& figures) {
   for (const auto& [why, count] : figures.seen.failures) failures += count;
   return "sessions disturbed " + std::to_string(figures.disturbed) + " of " + std::to_string(figures.devices) +
          ", recovered in " + seconds(figures.usual_recovery) + " (median), " + seconds(figures.slowest_recovery) +
-         " (max), attempts in vain " + std::to_string(failures) + ", messages sent again " +
+         " (max), failed attempts " + std::to_string(failures) + ", messages sent again " +
          std::to_string(figures.seen.sent_again);
 }
 

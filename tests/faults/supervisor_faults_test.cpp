@@ -23,9 +23,9 @@ TEST_CASE("a drain under load sends 0x8B to 5.0 devices, relayd exits with 0, an
   CHECK(stage.relay().relayd().wait(stage.patience()).code == 0);
   stage.fleet().wait_for([](const Figures& f) { return f.disturbed == f.devices; }, "all devices noticed",
                          stage.patience());
-  const auto told = stage.fleet().figures().seen.disconnects;
+  const auto disconnects = stage.fleet().figures().seen.disconnects;
   INFO(stage.fleet().figures().text());
-  CHECK(told == std::map<int, size_t>{{0x8b, stage.fleet().size_of_version_5()}});
+  CHECK(disconnects == std::map<int, size_t>{{0x8b, stage.fleet().size_of_version_5()}});
   stage.relay().start_relayd();
   CHECK(stage.finish().seen.losses == stage.fleet().size());
 }

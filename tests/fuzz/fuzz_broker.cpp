@@ -1,5 +1,5 @@
-// A device's whole session with the built-in broker, in any pieces: the broker answers the same as to the whole, and
-// never more than its header promises.
+// Input: a device's whole session with the built-in broker, in any pieces. The broker's answer is the same as to the
+// whole, and never larger than its header promises.
 #include <algorithm>
 
 #include "relayd/mqtt/connect.h"

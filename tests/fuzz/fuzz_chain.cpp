@@ -1,8 +1,7 @@
-// Any bytes as the chain that a device showed, and as the text of a PEM file: judged or refused in words, never
-// believed.
+// Any bytes as a device's chain, and as the text of a PEM file: each is judged or refused in words, never accepted.
 //
-// As a chain, each certificate stands behind its length, two bytes. It is judged against a CA whose key no input has,
-// so nothing but what `seeds_chain` issued can be accepted.
+// In a chain, each certificate follows its length in two bytes. The CA's key is in no input, so only what `seeds_chain`
+// issued can be accepted.
 #include <algorithm>
 
 #include "common/config.h"
@@ -24,7 +23,7 @@ Chain chain_in(std::span<const uint8_t> input) {
   return chain;
 }
 
-// A root and a CRL of its own; the leaf it issued is what a mutation begins with.
+// A root, its CRL, and the leaf that it issued, from which mutations start.
 struct World {
   pki::Identity root = pki::root("Fuzz Root", 0);
   pki::Identity leaf = pki::issue(root, {.subject = pki::cn("device")}, pki::key("P-256", 1));
@@ -46,7 +45,7 @@ void judge(trust::Validator& validator, const Chain& chain) {
   } else {
     REQUIRE(!verdict.refusal->problem.empty() && verdict.refusal->text().size() <= 2000);
   }
-  // The cache says what the computation said.
+  // The cached verdict equals the computed one.
   REQUIRE(validator.validate(chain, pki::kNow).accepted() == verdict.accepted());
 }
 
@@ -68,7 +67,7 @@ void read_text(std::string_view text) {
 
 }  // namespace
 
-// Mutations begin with a good chain: libFuzzer has no other way to one.
+// Mutations start from a good chain, because libFuzzer can't find one by itself.
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned int seed) {
   if (seed % 64 == 0 && max_size > 2000) {

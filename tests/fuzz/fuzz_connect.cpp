@@ -1,5 +1,5 @@
-// Any bytes as the first packet of a device. The answer is the same however much of the input has come: no verdict but
-// "more" is ever taken back, and what a view points to lies in the packet.
+// Any bytes as the first packet of a device. No verdict except "more" changes as more of the input arrives, and every
+// view points into the packet.
 #include "relayd/mqtt/connect.h"
 #include "relayd/mqtt/packets.h"
 #include "tests/fuzz/require.h"

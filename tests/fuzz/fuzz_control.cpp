@@ -35,7 +35,7 @@ struct Socket {
   ~Socket() { unlink(path.c_str()); }
 };
 
-// All that the server says until it closes; `request` is sent, then the end of the stream.
+// Sends `request` and the end of the stream; returns everything that the server sends until it closes.
 std::string answered(Socket& server, std::string_view request) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   REQUIRE(fd >= 0);
@@ -49,7 +49,7 @@ std::string answered(Socket& server, std::string_view request) {
     if (!request.empty()) {
       const ssize_t sent = send(fd, request.data(), request.size(), MSG_NOSIGNAL);
       if (sent > 0) request.remove_prefix(static_cast<size_t>(sent));
-      else if (errno != EAGAIN) request = {};  // refused before it was all said
+      else if (errno != EAGAIN) request = {};  // refused before all of it was sent
     }
     if (request.empty() && !said_all) {
       shutdown(fd, SHUT_WR);

@@ -1,5 +1,5 @@
-// A stream of packets in any pieces: the framer says the same of it as of the whole, and so does the reader of a
-// broker's CONNACK.
+// Input: a stream of packets in any pieces. The framer's result is the same as for the whole, and so is the CONNACK
+// reader's.
 #include "relayd/mqtt/connack.h"
 #include "relayd/mqtt/framer.h"
 #include "tests/fuzz/pieces.h"

@@ -1,5 +1,5 @@
-// The first bytes of a connection, in words: what a stranger speaks, what a server answers, and what a ClientHello
-// offers. They go into the log, so the words are bounded, and text.
+// Any bytes as the first of a connection, described in words: a stranger's protocol, a server's answer, a ClientHello's
+// offers. The words go into the log, so they must be bounded and be text.
 #include <algorithm>
 
 #include "relayd/session/first_bytes.h"

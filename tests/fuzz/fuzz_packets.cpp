@@ -1,4 +1,4 @@
-// Any bytes as the body of each packet that a device may send behind its CONNECT, and as properties in each place.
+// Any bytes as the body of each packet that a device may send after its CONNECT, and as properties in each place.
 #include "relayd/mqtt/device_packets.h"
 #include "relayd/mqtt/fixed_header.h"
 #include "relayd/mqtt/properties.h"
@@ -19,7 +19,7 @@ void properties(mqtt::Bytes body) {
     size_t found = 0;
     while (reader.next(property)) {
       REQUIRE(within(property.text, body));
-      REQUIRE(++found <= body.size());  // each takes a byte at least
+      REQUIRE(++found <= body.size());  // each has at least one byte
     }
   }
 }
@@ -31,7 +31,7 @@ void publish(mqtt::Version version, uint8_t flags, mqtt::Bytes body) {
   REQUIRE(!std::holds_alternative<mqtt::NeedMore>(whole));
   const auto* good = std::get_if<mqtt::Publish>(&whole);
   if (good) REQUIRE(within(good->topic, body) && good->qos <= 2 && good->payload_at <= body.size());
-  // As it arrives: asked again with what the last answer wanted, it comes to the same.
+  // Parsed again each time the requested number of bytes has arrived, it gives the same result.
   size_t had = 0;
   for (int turn = 0; turn < 8; turn++) {
     const auto part = mqtt::parse_publish(version, flags, body.first(had), remaining);

@@ -1,5 +1,5 @@
 // Any bytes as what crosses between supervisor, worker and inspector: a plan, an order, an inspector's findings,
-// revocations. Decoders accept exactly what the encoders make, so what was decoded encodes to the same bytes.
+// revocations. Decoders accept exactly what the encoders produce, so a decoded message encodes to the same bytes.
 #include "common/program.h"
 #include "relayd/handover/archive.h"
 #include "relayd/handover/findings.h"
@@ -16,7 +16,7 @@ void round_trip(std::string_view bytes, Decode decode, Encode encode) {
   }
 }
 
-// What reads from a memory file gets one.
+// A memory file with the input, for decoders that read from one.
 template <typename Handed>
 void handed_over(std::string_view bytes) {
   round_trip(

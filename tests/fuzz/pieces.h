@@ -1,12 +1,12 @@
-// Cuts an input into a stream's pieces, as a network may, by the input's own first bytes.
+// Cuts an input into pieces, as a network may. The input's own first bytes say where.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <span>
 
-// The first byte says how many bytes behind it are sizes (at most 15); those sizes are used in turn, again and again.
-// A size of 0 is an empty piece at first, and ends the cutting in the second turn.
+// The first byte gives the number of sizes that follow it (at most 15), one byte each. They are used in turn,
+// repeatedly. A size of 0 is an empty piece in the first turn, and ends the cutting in the second.
 class Pieces {
  public:
   explicit Pieces(std::span<const uint8_t> input) {
@@ -18,7 +18,7 @@ class Pieces {
 
   std::span<const uint8_t> whole() const { return stream_; }
 
-  // take(piece) for each; stops once it returns false.
+  // Calls take(piece) for each; stops once it returns false.
   template <typename Take>
   void each(Take&& take) const {
     auto rest = stream_;

@@ -34,7 +34,7 @@ struct Gateway {
     return true;
   }
   // Waits for the log line that contains all of `parts`, of which the first is the file's name.
-  Json told(const std::vector<std::string>& parts, size_t mark = 0) {
+  Json logged(const std::vector<std::string>& parts, size_t mark = 0) {
     return world->relay().log().wait_json(
         [&](const Json& line) {
           const std::string text = line.value("msg", "");
@@ -99,7 +99,7 @@ TEST_CASE("CRLs: an expired CRL refuses only its issuer's devices, and log, stat
   Gateway gateway;
   gateway.start({root, other}, {list(root, {}, -7200, -3600), list(other, {})});
   auto& relay = gateway.world->relay();
-  const auto line = gateway.told({gateway.file(), "CRL of \"CN=Root\"", "expired on ", "get that CA's current CRL"});
+  const auto line = gateway.logged({gateway.file(), "CRL of \"CN=Root\"", "expired on ", "get that CA's current CRL"});
   CHECK(line["level"] == "warning");
   CHECK_FALSE(gateway.lets_in({device}));
   relay.log().wait_text("can't be checked for revocation: the CRL of its issuer 'CN=Root' expired on ");
@@ -111,7 +111,7 @@ TEST_CASE("CRLs: an expired CRL refuses only its issuer's devices, and log, stat
   const auto mark = relay.log().mark();
   field::save_crls(gateway.file(), {list(root, {}), list(other, {})});
   CHECK(relay.reload()["msg"] == "relayd reloaded");
-  gateway.told({"CRL of \"CN=Root\": the problem is over"}, mark);
+  gateway.logged({"CRL of \"CN=Root\": the problem is over"}, mark);
   CHECK(gateway.lets_in({device}));
   CHECK(trust().empty());
 }
@@ -132,7 +132,7 @@ TEST_CASE("CRLs: an unknown critical extension refuses that issuer's devices, an
   const auto root = field::root("Root"), other = field::root("Other");
   Gateway gateway;
   gateway.start({root, other}, {list(root, {}, -3600, 86'400, 1, "1.2.3.4.5=critical,ASN1:NULL\n"), list(other, {})});
-  gateway.told({gateway.file(), "CRL of \"CN=Root\"", "critical extension", "1.2.3.4.5"});
+  gateway.logged({gateway.file(), "CRL of \"CN=Root\"", "critical extension", "1.2.3.4.5"});
   CHECK_FALSE(gateway.lets_in({field::device(root)}));
   CHECK(gateway.lets_in({field::device(other)}));
 }
@@ -145,7 +145,7 @@ TEST_CASE("CRLs: relayd starts with a CA that is not yet valid, suspects the clo
   const auto device = field::device(young);
   Gateway gateway;
   gateway.start({young}, {});
-  gateway.told({"devices.pem", "the CA \"CN=Young\" is not valid before ", "set the clock"});
+  gateway.logged({"devices.pem", "the CA \"CN=Young\" is not valid before ", "set the clock"});
   CHECK_FALSE(gateway.lets_in({device}));
   gateway.world->relay().log().wait_text("('CN=Young') is not valid before ");
   while (field::now() < begins)

@@ -49,8 +49,8 @@ TEST_CASE("with an unusable key file, a device gets server unavailable and is ne
   auto& relay = world.relay();
   std::string id;
   SECTION("keyd may not read it") { relay.give_file((id = "mode-0000") + ".pem", good, 0); }
-  SECTION("everybody may read it") { relay.give_file((id = "mode-0644") + ".pem", good, 0644); }
-  SECTION("everybody may write it") { relay.give_file((id = "mode-0622") + ".pem", good, 0622); }
+  SECTION("any user may read it") { relay.give_file((id = "mode-0644") + ".pem", good, 0644); }
+  SECTION("any user may write it") { relay.give_file((id = "mode-0622") + ".pem", good, 0622); }
   SECTION("it is not PEM") { relay.give_file((id = "garbage") + ".pem", "this is no key\n"); }
   SECTION("it is truncated") { relay.give_file((id = "cut") + ".pem", good.substr(0, good.size() / 2)); }
   SECTION("it is empty") { relay.give_file((id = "empty") + ".pem", ""); }

@@ -41,7 +41,7 @@ struct Pair {
 };
 
 // Checks the DISCONNECT that a 5.0 device gets; 3.x has none.
-void check_told(const std::string& last, int level, char reason) {
+void check_disconnect(const std::string& last, int level, char reason) {
   if (level != mqtt::v5) {
     CHECK(last.empty());
     return;
@@ -68,14 +68,14 @@ TEST_CASE("keep alive: a silent device gets DISCONNECT and is closed; the remote
   const int level = GENERATE(mqtt::v311, mqtt::v5);
   Pair pair(Json{{"keepalive_multiplier", 1.5}}, level, 1);
   const auto begun = Clock::now();
-  check_told(pair.device.tls().read_to_end().leftover, level, '\x8d');
+  check_disconnect(pair.device.tls().read_to_end().leftover, level, '\x8d');
   CHECK(Clock::now() - begun > milliseconds(1000));
   CHECK(pair.remote.read_to_end().leftover.empty());
 }
 
 TEST_CASE("keep alive: in MQTT 5.0 the broker's server keep alive overrides the device's") {
   Pair pair(Json::object(), mqtt::v5, 600, connack_with_keep_alive(1));
-  check_told(pair.device.tls().read_to_end().leftover, mqtt::v5, '\x8d');
+  check_disconnect(pair.device.tls().read_to_end().leftover, mqtt::v5, '\x8d');
 }
 
 TEST_CASE("keep alive: the broker may set a longer keep alive than the device asked for, or none") {
@@ -100,7 +100,7 @@ TEST_CASE("keep alive: the built-in broker enforces it too") {
   World world({.relayd = {{"listener", {{"keepalive_multiplier", 1.0}}}}, .local = false});
   auto device = world.device(device_identity("p256", 1));
   CHECK(mqtt::connack_code(device.connect({.client_id = "keyless", .level = mqtt::v5, .keep_alive = 1})) == 0);
-  check_told(device.tls().read_to_end().leftover, mqtt::v5, '\x8d');
+  check_disconnect(device.tls().read_to_end().leftover, mqtt::v5, '\x8d');
 }
 
 TEST_CASE("keep alive: a worker that was stopped does not count a device as silent that sent data meanwhile") {
@@ -135,7 +135,7 @@ TEST_CASE("send_timeout: if the remote reads nothing, the device is closed, in 5
     pair.device.tls().send_until_blocked(all, milliseconds(3000));
   } catch (const Failure&) {
   }
-  check_told(pair.device.tls().read_to_end().leftover, level, '\x80');
+  check_disconnect(pair.device.tls().read_to_end().leftover, level, '\x80');
 }
 
 TEST_CASE("send_timeout: a peer that reads a little now and then keeps its session") {
@@ -232,7 +232,7 @@ TEST_CASE("a drain sends each device what fits its state: 0x8B, 0x88 or nothing"
   remote.send(last);
   CHECK(up.tls().read_packet().bytes == last);
   world.relay().relayd().signal(SIGTERM);
-  check_told(up.tls().read_to_end().leftover, mqtt::v5, '\x8b');
+  check_disconnect(up.tls().read_to_end().leftover, mqtt::v5, '\x8b');
   CHECK(mqtt::connack_code(waiting.tls().read_packet()) == 0x88);
   CHECK(mute.tls().read_to_end().leftover.empty());
   CHECK(remote.read_to_end().leftover.empty());

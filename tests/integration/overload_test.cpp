@@ -38,7 +38,7 @@ Device join_when_there_is_room(World& world, const std::string& id) {
 }
 
 // The connection is closed before any TLS byte, so that a refusal does not cost a handshake.
-bool turned_away(World& world) {
+bool closed_before_tls(World& world) {
   const auto identity = device_identity("p256", 1);
   auto stream = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
   const auto ending = stream.read_to_end();
@@ -81,7 +81,7 @@ TEST_CASE("max_connections: a connection over the limit is closed before TLS; on
   World world({.relayd = {{"listener", {{"max_connections", 3}}}}});
   std::vector<Device> devices;
   for (int i = 0; i < 3; i++) devices.push_back(join(world, "device-" + std::to_string(i)));
-  REQUIRE(turned_away(world));
+  REQUIRE(closed_before_tls(world));
   check_cause(world, "max_connections");
   for (auto& device : devices) device.ping();
   leave(devices.back());
@@ -98,9 +98,9 @@ TEST_CASE("max_connections: all workers share the limit, and a reload does not d
     }
     REQUIRE(i < 200);
   }
-  REQUIRE(turned_away(world));
+  REQUIRE(closed_before_tls(world));
   CHECK(world.relay().reload().at("msg") == "relayd reloaded");
-  for (int i = 0; i < 20; i++) REQUIRE(turned_away(world));
+  for (int i = 0; i < 20; i++) REQUIRE(closed_before_tls(world));
   for (auto& device : devices) device.ping();
 }
 
@@ -110,7 +110,7 @@ TEST_CASE("worker_max_memory: over the limit new connections are refused, and se
   // Less than any worker needs: the new generation accepts no connection, and the old one keeps its device.
   world.relay().patch_relayd({{"worker_max_memory", "1MB"}});
   CHECK(world.relay().reload().at("msg") == "relayd reloaded");
-  REQUIRE(turned_away(world));
+  REQUIRE(closed_before_tls(world));
   check_cause(world, "worker_max_memory");
   device.ping();
   world.relay().patch_relayd({{"worker_max_memory", "1GB"}});
@@ -137,7 +137,7 @@ TEST_CASE("without a free descriptor the worker refuses new devices, does not sp
   const auto context = TlsContext::client(&identity, authorities().root);
   for (int i = 0; i < 4; i++) fillers.push_back(TlsStream::open(world.relay().endpoint(), context));
   check_cause(world, "no file descriptor is left (LimitNOFILE)");
-  for (int i = 0; i < 20; i++) REQUIRE(turned_away(world));
+  for (int i = 0; i < 20; i++) REQUIRE(closed_before_tls(world));
   for (auto& device : devices) device.ping();
   const auto before = processor_ticks(worker);
   CHECK_FALSE(devices.front().tls().readable(std::chrono::seconds(1)));

@@ -1,5 +1,5 @@
-// Losses that nobody would notice are reported: devices that stay local although a key may have been meant for them,
-// and devices that the remote broker refuses.
+// Losses that would go unnoticed are reported: devices that stay local although a key may have been meant for them, and
+// devices that the remote broker refuses.
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/world.h"

@@ -1,4 +1,4 @@
-# Promises to be kept one after another by a system that stays up. Sourced by the tests in this directory.
+# Checks promises one after another on a system that stays up. Sourced by the tests in this directory.
 #
 #   promise "keyd comes back after kill -9"
 #   box systemctl kill -s KILL mqtt-keyd

@@ -86,15 +86,15 @@ works() {
   device "$1" "device/$1/says" "$2" && eventually arrived "device/$1/says" "$2"
 }
 
-# A session that stays: a device subscribes to its commands; `told` sends it one through the remote broker. MQTT 3.1.1,
-# because mosquitto_sub 2.0.11 spins after an MQTT 5 DISCONNECT.
+# stay ID: an established session, in which the device subscribes to its commands. commanded ID TEXT: a command sent through
+# the remote broker reaches it. MQTT 3.1.1, because mosquitto_sub 2.0.11 spins after an MQTT 5 DISCONNECT.
 stay() {
   # shellcheck disable=SC2046
   service "stay-$1" $(as_device mosquitto_sub "$1") -V mqttv311 -q 1 -d -t "device/$1/commands"
   eventually logged "stay-$1" SUBACK
 }
-told() { eventually told_now "$@"; }
-told_now() {
+commanded() { eventually commanded_now "$@"; }
+commanded_now() {
   box mosquitto_pub -h localhost -p 8884 --cafile /pki/root.pem --cert "/pki/$1.pem" --key "/pki/$1.key" -i "$1-console" \
     -q 1 -t "device/$1/commands" -m "$2"
   logged "stay-$1" "$2"

@@ -69,7 +69,7 @@ TEST_CASE("acceptor: it accepts from all its sockets until it is stopped") {
   CHECK(connect(late.get(), a.places[0].get(), a.places[0].size) != 0);
 }
 
-TEST_CASE("acceptor: a connection over max_connections is closed at once, and one that ends makes room") {
+TEST_CASE("acceptor: a connection over max_connections is closed at once, and a connection that ends makes room") {
   Accepting a;
   a.counters.max_connections = 2;
   std::vector<common::Fd> devices;
@@ -111,7 +111,7 @@ TEST_CASE("acceptor: over max_conn_rate connections wait in the queue and are no
 }
 
 TEST_CASE(
-    "acceptor: without a free descriptor devices are turned away politely, and accepted again once there is one") {
+    "acceptor: without a free descriptor new connections are closed at once, and served again once there is one") {
   Accepting a;
   const auto before = a.knock();
   while (a.taken.empty()) a.turn();

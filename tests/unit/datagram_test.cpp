@@ -38,7 +38,7 @@ TEST_CASE("a descriptor arrives with its datagram, close-on-exec, and the sender
   CHECK(fcntl(sent.get(), F_GETFD) == FD_CLOEXEC);
 }
 
-TEST_CASE("a datagram without a descriptor leaves none of an earlier one behind") {
+TEST_CASE("after a datagram without a descriptor, the receiver has none left from an earlier one") {
   Pair pair;
   REQUIRE(common::send_datagram(pair.here.get(), "x"));
   common::Fd attached(open("/dev/null", O_RDONLY | O_CLOEXEC));

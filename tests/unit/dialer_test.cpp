@@ -149,7 +149,7 @@ TEST_CASE("dialer: after a silent address the next one is tried, and the silent 
   CHECK(book.order(loop_time()) == std::vector{listening.address, silent.address});
 }
 
-TEST_CASE("dialer: an attempt that has had its head start goes on, and may win") {
+TEST_CASE("dialer: an attempt continues after its head start, and may win") {
   // Both are black holes; the first one opens while the dialer tries the second.
   BlackHole first, second;
   AddressBook book({first.address, second.address});
@@ -169,7 +169,7 @@ TEST_CASE("dialer: an attempt that has had its head start goes on, and may win")
   CHECK(result.peer() == first.address);
 }
 
-TEST_CASE("dialer: four dead addresses and a good one") {
+TEST_CASE("dialer: a good address after four dead ones is reached") {
   Refusing refusing[2];
   BlackHole silent[2];
   Listening listening;
@@ -226,7 +226,7 @@ TEST_CASE("dialer: an unusable connection gives way to the next address, and its
   }
 }
 
-TEST_CASE("dialer: the only address is tried once more if there is another way to speak to it") {
+TEST_CASE("dialer: the only address is tried again if there is another way to use it") {
   Listening mute;
   AddressBook book({mute.address});
   Loop loop;

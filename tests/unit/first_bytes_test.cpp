@@ -1,4 +1,4 @@
-// Which protocol a client speaks at the TLS port, by its first bytes.
+// The protocol that a client speaks at the TLS port is recognised by its first bytes.
 #include "relayd/session/first_bytes.h"
 
 #include "tests/unit/catch.h"

@@ -123,7 +123,7 @@ TEST_CASE("keyd's client delivers answers to their requests in any order") {
   CHECK(answers == "ba");
 }
 
-TEST_CASE("keyd's client asks again after keyd came back") {
+TEST_CASE("keyd's client repeats its requests once keyd is back") {
   Connected connected;
   auto& [keyd, loop, client] = connected;
   bool arrived = false;
@@ -187,7 +187,7 @@ TEST_CASE("keyd's client forgets a cancelled request") {
   CHECK_FALSE(called);
 }
 
-TEST_CASE("keyd's client leaves a keyd that speaks another protocol") {
+TEST_CASE("keyd's client disconnects from a keyd that speaks another protocol") {
   Connected connected;
   auto& [keyd, loop, client] = connected;
   keyd.say("HTTP/1.1 400 Bad Request\r\n\r\n");

@@ -152,7 +152,7 @@ TEST_CASE("only an Ed25519 client of TLS 1.2 may send a whole transcript", "[ipc
   CHECK_FALSE(decode_request(forged));
 }
 
-TEST_CASE("what does not fit is not encoded", "[ipc][codec]") {
+TEST_CASE("a message that does not fit is not encoded", "[ipc][codec]") {
   const std::string id(kMaxClientId + 1, 'x');
   CHECK(encoded(Request{1, some_lookup(id)}).empty());
   const std::string spellings(kMaxSpellings + 1, 'x');

@@ -45,7 +45,7 @@ struct Machine {
       if (found.name == name) return found;
     throw std::runtime_error("there is no check named " + name);
   }
-  // The facts that the checks read, for facts that a test can't bring about.
+  // The facts that the checks read, so that a test can set those that it can't bring about.
   CheckContext context() const { return look_around(load_settings(options().config, {}), options()); }
 
   ScratchDir scratch;
@@ -133,7 +133,7 @@ TEST_CASE("check: the authorities of bind_remote are judged by the notary, in it
   expect(machine.check("bind-remote"), Result::ok, "devices' keys sign for broker.example only");
 }
 
-TEST_CASE("check: the key files, by the daemon's own reader", "[keyd][keyd-admin]") {
+TEST_CASE("check: the key files are read by the daemon's own reader", "[keyd][keyd-admin]") {
   Machine machine;
   expect(machine.check("key-files"), Result::ok, "1 usable, 0 not");
   machine.scratch.put("keys/open.pem", machine.key.text(witness::Form::pkcs8), 0644);
@@ -156,7 +156,7 @@ TEST_CASE("check: the algorithms are a table", "[keyd][keyd-admin]") {
   expect(machine.check("key-algorithms"), Result::ok, "2 P-256, 1 RSA 2048");
 }
 
-TEST_CASE("check: names that no client id has", "[keyd][keyd-admin]") {
+TEST_CASE("check: file names that no client id can have", "[keyd][keyd-admin]") {
   Machine machine;
   expect(machine.check("key-names"), Result::ok, "every file");
   for (const char* name : {"dev.key", "dev.PEM", ".pem", "a\x1b.pem", "README"})
@@ -254,7 +254,7 @@ TEST_CASE("check: the audit file", "[keyd][keyd-admin]") {
   expect(machine.check("audit-file"), Result::error, "No such file", "install -d -o ");
 }
 
-TEST_CASE("check: the user who checks", "[keyd][keyd-admin]") {
+TEST_CASE("check: the user that runs it", "[keyd][keyd-admin]") {
   Machine machine;
   CheckContext context = machine.context();
   context.self = kNobody;
@@ -280,7 +280,7 @@ TEST_CASE("keyd's user is that of the running keyd, or the owner of the keys", "
   }
 }
 
-TEST_CASE("check: who may ask for signatures", "[keyd][keyd-admin]") {
+TEST_CASE("check: the users that may ask for signatures", "[keyd][keyd-admin]") {
   Machine machine;
   CheckContext context = machine.context();
   context.self = kUnknown;
@@ -339,7 +339,7 @@ TEST_CASE("check: the clock", "[keyd][keyd-admin]") {
   expect(check_clock(context), Result::warning, "it is 1970-01-01 00:00 UTC, before", "timedatectl");
 }
 
-TEST_CASE("check: locked memory, by what serving would lock", "[keyd][keyd-admin]") {
+TEST_CASE("check: locked memory is tested with the amount that serving locks", "[keyd][keyd-admin]") {
   Machine machine;
   CheckContext context = machine.context();
   expect(check_locked_memory(context), Result::ok, "key_cache 256 needs");
@@ -368,7 +368,7 @@ TEST_CASE("check: what the kernel has for the sandbox", "[keyd][keyd-admin]") {
   expect(check_seccomp(context), Result::error, "keyd does not start");
 }
 
-TEST_CASE("key names in another Unicode form than devices say, or in another case only, are warned of with the remedy",
+TEST_CASE("check: key names that differ from client ids in Unicode form or case get a warning with the remedy",
           "[keyd][keyd-admin]") {
   Machine machine;
   const auto text = machine.key.text(witness::Form::pkcs8);

@@ -85,7 +85,7 @@ TEST_CASE("a change of any byte of a line is found", "[keyd][keyd-admin]") {
   }
 }
 
-TEST_CASE("a changed field name or blank is found", "[keyd][keyd-admin]") {
+TEST_CASE("a changed field name or added space is found", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   std::string changed = audit.lines[4];
   changed.insert(1, " ");
@@ -313,7 +313,7 @@ TEST_CASE("a journal with other lines and several runs is intact", "[keyd][keyd-
   CHECK(verify({log}, true).broken);
 }
 
-TEST_CASE("input that is no audit at all is not intact", "[keyd][keyd-admin]") {
+TEST_CASE("input that is not an audit is not intact", "[keyd][keyd-admin]") {
   CHECK(verify({""}).broken->kind == "empty");
   CHECK(verify({"hello\n"}).broken->kind == "not-a-line");
   CHECK(verify({"{\"seq\":-1,\"prev\":\"\",\"time\":\"\",\"event\":\"start\"}\n"}).broken->kind == "not-a-line");

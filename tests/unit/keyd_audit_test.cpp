@@ -60,7 +60,7 @@ struct Request {
 
 }  // namespace
 
-TEST_CASE("a signature leaves an audit line with all that keyd knows of it", "[keyd][audit]") {
+TEST_CASE("a signature leaves an audit line with everything that keyd knows about it", "[keyd][audit]") {
   Output out;
   Audit audit(out.fd.get());
   Request request;
@@ -194,7 +194,7 @@ TEST_CASE("a line written in part is completed before any other", "[keyd][audit]
   CHECK(json::parse(lines[3]).at("lost") == 1);
 }
 
-// Waits as the server does before it answers: until the line is written.
+// Waits until the line is written, as the server does before it answers.
 void record(Audit& audit, const AuditEvent& event) {
   auto written = audit.try_write(event);
   for (; written == Audit::Written::later; written = audit.try_write(event)) poll(nullptr, 0, 1);
@@ -316,7 +316,7 @@ TEST_CASE("two keyds do not write one audit file", "[keyd][audit]") {
   CHECK_THROWS_AS(Audit(filed.out.fd.get(), filed.place()), std::runtime_error);
 }
 
-TEST_CASE("after a rotation the chain goes on in the new file", "[keyd][audit]") {
+TEST_CASE("after a rotation the chain continues in the new file", "[keyd][audit]") {
   Filed filed;
   Audit audit(filed.out.fd.get(), filed.place());
   REQUIRE(audit.write(Request().event()));
@@ -333,7 +333,7 @@ TEST_CASE("after a rotation the chain goes on in the new file", "[keyd][audit]")
   check_chain(lines);
 }
 
-TEST_CASE("when the new file can't be made the old one goes on", "[keyd][audit]") {
+TEST_CASE("when the new file can't be made, the old one stays in use", "[keyd][audit]") {
   Filed filed;
   Audit audit(filed.out.fd.get(), filed.place());
   std::filesystem::rename(filed.path, filed.path + ".1");
@@ -358,7 +358,7 @@ TEST_CASE("one output that can't be written is enough to sign nothing", "[keyd][
   CHECK(lines_of(filed.path) == filed.out.lines());
 }
 
-TEST_CASE("a line that the old file has in part stands whole in the new one", "[keyd][audit]") {
+TEST_CASE("a line that the old file holds in part is whole in the new one", "[keyd][audit]") {
   Filed filed;
   const common::Fd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
   Audit audit(nowhere.get(), filed.place());

@@ -1,4 +1,4 @@
-// Tests the witness of handshakes itself.
+// Tests the handshake witness itself.
 #include "keyd_handshakes.h"
 
 #include "catch.h"

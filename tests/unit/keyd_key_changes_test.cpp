@@ -1,4 +1,5 @@
-// A change of a key file acts at once; which keys stay cached; a file swapped meanwhile fools no reader.
+// A change of a key file takes effect at once; which keys stay cached; a file that is swapped meanwhile fools no
+// reader.
 #include "keyd_key_store_support.h"
 
 using namespace keyd_test;
@@ -31,12 +32,12 @@ void change_a_file(std::chrono::nanoseconds settled_after) {
 
 }  // namespace
 
-TEST_CASE("a key file that is added, replaced, removed or chmodded counts at once", "[keyd][key_store]") {
+TEST_CASE("a key file that is added, replaced, removed or chmodded takes effect at once", "[keyd][key_store]") {
   SECTION("while a file is young and read at each use") { change_a_file(std::chrono::seconds(2)); }
-  SECTION("when what is seen is seen by the file's identity alone") { change_a_file(kSettledAtOnce); }
+  SECTION("when only the file's identity shows the change") { change_a_file(kSettledAtOnce); }
 }
 
-TEST_CASE("a key overwritten in place within one clock tick counts at once", "[keyd][key_store]") {
+TEST_CASE("a key overwritten in place within one clock tick takes effect at once", "[keyd][key_store]") {
   Store store;
   const Key first = Key::generate("P-256"), second = Key::generate("P-256");
   const std::string file = store.put("d.pem", first.text(Form::pkcs8));
@@ -81,7 +82,7 @@ TEST_CASE("the cache is bounded and drops the least recently used", "[keyd][key_
   CHECK(dropped.expired());
 }
 
-TEST_CASE("names without a file push no key out", "[keyd][key_store]") {
+TEST_CASE("names without a file push no key out of the cache", "[keyd][key_store]") {
   Store store(1, kSettledAtOnce);
   store.put("d.pem", Key::generate("P-256").text(Form::pkcs8));
   const auto key = store.find("d").key;
@@ -137,7 +138,7 @@ TEST_CASE("a broken replacement leaves the old key in use", "[keyd][key_store]")
   CHECK(store.find("d").key->info().spki == next.spki());
 }
 
-TEST_CASE("a replacement with wrong rights is not used and neither is the old key", "[keyd][key_store]") {
+TEST_CASE("a replacement with a wrong owner or mode is not used, and neither is the old key", "[keyd][key_store]") {
   Store store(8, kSettledAtOnce);
   const Key key = Key::generate("P-256");
   const std::string file = store.put("d.pem", key.text(Form::pkcs8));

@@ -1,4 +1,5 @@
-// What tools write inside a private key's PEM, built byte by byte: keyd and OpenSSL read the same key, or both refuse.
+// The DER that tools write into a private key's PEM, built byte by byte: keyd and OpenSSL read the same key, or both
+// refuse.
 #include <map>
 
 #include "keyd_key_store_support.h"
@@ -144,7 +145,7 @@ TEST_CASE("an elliptic key is read with any form of its point or none, and refus
             pem("PRIVATE KEY", pkcs8(kElliptic + curve, bare, item(0x81, '\0' + other.number("pub")), 1)), key.spki(),
             {false, wrong});
     // OpenSSL reads it, and refuses every certificate of it (X509_V_ERR_EC_KEY_EXPLICIT_PARAMS).
-    compare("curve spelled out", key.spelled_out(), key.spki(), {false, "-param_enc named_curve", false});
+    compare("explicit curve parameters", key.spelled_out(), key.spki(), {false, "-param_enc named_curve", false});
   }
 }
 

@@ -131,7 +131,7 @@ const Shape kShapes[] = {
        const Lines l(pem);
        return l.head + "\n" + in_columns(l.joined().substr(64), 64) + l.tail + "\n";
      }},
-    {"a character that base64 has not",
+    {"a character that is not base64",
      [](const Text& pem) {
        Text t = pem;
        t[t.find('\n') + 10] = '!';
@@ -199,7 +199,7 @@ TEST_CASE("a key is read in every layout in which OpenSSL reads it, and as the s
   CHECK(layouts >= 200);
 }
 
-TEST_CASE("a key is encrypted in any way of PBES2 with AES-CBC, and opens", "[keyd][key_layouts]") {
+TEST_CASE("a key that is encrypted in any variant of PBES2 with AES-CBC opens", "[keyd][key_layouts]") {
   Vault vault;
   const Key key = Key::generate("P-384");
   for (const char* cipher : {"AES-128-CBC", "AES-192-CBC", "AES-256-CBC"})
@@ -217,7 +217,7 @@ TEST_CASE("a key is encrypted in any way of PBES2 with AES-CBC, and opens", "[ke
     }
 }
 
-TEST_CASE("a file that holds no key is named for what it is, with the command that mends it", "[keyd][key_layouts]") {
+TEST_CASE("a file without a key is named for what it is, with the command that converts it", "[keyd][key_layouts]") {
   Vault vault;
   const Key key = Key::generate("P-256");
   const Text pem = key.text(Form::pkcs8), certificate = witness::certificate(key);

@@ -209,7 +209,7 @@ TEST_CASE("a key of another owner is refused, also through a hard link", "[keyd]
   check_contains(found.reason, {"owner is uid 1234", "chown 0 "});
 }
 
-TEST_CASE("a key that keyd may not read is unusable, and the reason says how to mend it", "[keyd][key_store]") {
+TEST_CASE("a key that keyd may not read is unusable, and the reason says how to fix it", "[keyd][key_store]") {
   if (geteuid() != 0) {
     WARN("needs root");
     return;
@@ -242,7 +242,7 @@ TEST_CASE("errors at start name the setting, the value and the remedy", "[keyd][
     const AsNobody nobody;
     check_contains(start_error(store), {"private_keys_dir", "Permission denied", "uid 65534"});
   }
-  SECTION("everybody may write into the keys directory") {
+  SECTION("any user may write into the keys directory") {
     chmod((store.scratch / "keys").c_str(), 0777);
     check_contains(start_error(store), {"private_keys_dir", "chmod o-w"});
   }
@@ -254,7 +254,7 @@ TEST_CASE("errors at start name the setting, the value and the remedy", "[keyd][
     store.scratch.put("listener.key", "hello");
     check_contains(start_error(store), {"listener_keyfile", "not PEM"});
   }
-  SECTION("everybody may read the listener's key") {
+  SECTION("any user may read the listener's key") {
     chmod((store.scratch / "listener.key").c_str(), 0644);
     check_contains(start_error(store), {"listener_keyfile", "0644", "chmod 600"});
   }

@@ -33,7 +33,7 @@ bool is_wiped(const void* slot) {
 
 }  // namespace
 
-TEST_CASE("the listener's replaced key signs for its own certificate a minute longer", "[keyd][key_store]") {
+TEST_CASE("the listener's replaced key signs for its own certificate for another minute", "[keyd][key_store]") {
   Rotation test;
   const void* slot = test.key_for(test.old).get();
   test.replace(test.next);
@@ -49,14 +49,14 @@ TEST_CASE("the listener's replaced key signs for its own certificate a minute lo
   CHECK(is_wiped(slot));
 }
 
-TEST_CASE("a question for the listener's key gets the one in the file", "[keyd][key_store]") {
+TEST_CASE("a lookup of the listener's key gets the one in the file", "[keyd][key_store]") {
   Rotation test;
   test.replace(test.next);
   CHECK(test.store().find(Role::listener, "").key->info().spki == test.next.spki());
   CHECK(test.signs_for(test.old));
 }
 
-TEST_CASE("a listener's file that is removed or open to others takes both keys along", "[keyd][key_store]") {
+TEST_CASE("a listener's file that is removed or open to others makes both keys unusable", "[keyd][key_store]") {
   Rotation test;
   const void* slot = test.key_for(test.old).get();
   test.replace(test.next);
@@ -77,7 +77,7 @@ TEST_CASE("a listener's file that is removed or open to others takes both keys a
   CHECK_FALSE(test.signs_for(test.old));
 }
 
-TEST_CASE("a broken file of the listener's changes neither key", "[keyd][key_store]") {
+TEST_CASE("a broken listener file changes neither key", "[keyd][key_store]") {
   Rotation test;
   test.replace(test.next);
   REQUIRE(test.signs_for(test.old));

@@ -1,4 +1,4 @@
-// The notary as a process: it answers, restarts after a death, has no privileges, and ends with keyd.
+// The notary as a process: it answers, is restarted when it dies, has no privileges, and exits with keyd.
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -118,7 +118,7 @@ TEST_CASE("the notary answers each question with its job", "[keyd][notary]") {
   CHECK(running.answer().job == 3);
 }
 
-TEST_CASE("a notary that dies is born again and answers", "[keyd][notary]") {
+TEST_CASE("a notary that dies is restarted and answers", "[keyd][notary]") {
   Running running;
   for (uint64_t life = 1; life <= 2; life++) {
     const pid_t notary = running.notary();
@@ -133,7 +133,7 @@ TEST_CASE("a notary that dies is born again and answers", "[keyd][notary]") {
   }
 }
 
-TEST_CASE("a notary is born and born again for a process that has an event loop", "[keyd][notary]") {
+TEST_CASE("a notary starts and restarts for a process that has an event loop", "[keyd][notary]") {
   uv_loop_t loop;
   REQUIRE(uv_loop_init(&loop) == 0);
   {
@@ -159,7 +159,7 @@ TEST_CASE("the notary has no descriptor but its socket and standard error", "[ke
     std::string open_ones;
     DIR* directory = opendir(folder.c_str());
     REQUIRE(directory);
-    // Standard error may be open once more, in a description that does not block (common/output.h).
+    // Standard error may be open a second time, through a description that does not block (common/output.h).
     while (const dirent* entry = readdir(directory))
       if (entry->d_name[0] != '.' && std::filesystem::read_symlink(folder + entry->d_name) != standard_error)
         open_ones += std::string(entry->d_name) + " ";
@@ -208,7 +208,7 @@ TEST_CASE("authorities that the notary can't use are an error of the configurati
   }
 }
 
-TEST_CASE("a program that is not there is an error that names where it should be", "[keyd][notary]") {
+TEST_CASE("a missing program is an error that names its path", "[keyd][notary]") {
   try {
     common::Program program("mqtt-keyd-nobody");
     FAIL("it is there");
@@ -231,14 +231,14 @@ TEST_CASE("the notary stays when a stop signal goes to keyd's process group", "[
   CHECK(running.notary() == notary);
 }
 
-TEST_CASE("both processes leave when keyd closes its end", "[keyd][notary]") {
+TEST_CASE("both processes exit when keyd closes its end", "[keyd][notary]") {
   Running running;
   const pid_t notary = running.notary();
   running.socket.reset();
   CHECK(comes_true([&] { return is_gone(running.guardian) && is_gone(notary); }));
 }
 
-TEST_CASE("both processes leave when keyd is killed", "[keyd][notary]") {
+TEST_CASE("both processes exit when keyd is killed", "[keyd][notary]") {
   const auto root = witness::authority("root");
   const pid_t keyd = fork();
   REQUIRE(keyd >= 0);
@@ -254,7 +254,7 @@ TEST_CASE("both processes leave when keyd is killed", "[keyd][notary]") {
   CHECK(comes_true([&] { return is_gone(guardian) && is_gone(notary); }));
 }
 
-TEST_CASE("the notary leaves with its guardian", "[keyd][notary]") {
+TEST_CASE("the notary exits with its guardian", "[keyd][notary]") {
   Running running;
   const pid_t notary = running.notary();
   kill(running.guardian, SIGKILL);

@@ -90,7 +90,7 @@ TEST_CASE("a handshake with the configured broker is accepted with its hash size
   }
 }
 
-TEST_CASE("every signature scheme that relayd offers is accepted of a server", "[keyd][notary]") {
+TEST_CASE("every signature scheme that relayd offers is accepted from a server", "[keyd][notary]") {
   World world;
   const auto rsa = witness::issue({.key = "RSA:2048"}, &world.root),
              p384 = witness::issue({.key = "P-384"}, &world.root);
@@ -133,7 +133,7 @@ TEST_CASE("a chain with intermediate authorities is accepted", "[keyd][notary]")
   CHECK(world.problem_with({server, lower, upper, world.root}) == "");
 }
 
-TEST_CASE("what a peer sends is no authority for anybody else", "[keyd][notary]") {
+TEST_CASE("what a peer sends is not an authority for any other peer", "[keyd][notary]") {
   World world;
   const auto middle = witness::authority("middle", &world.root);
   const auto server = witness::issue({}, &middle);
@@ -147,7 +147,7 @@ TEST_CASE("what a peer sends is no authority for anybody else", "[keyd][notary]"
   CHECK(world.problem_with({by_namesake, namesake}) != "");
 }
 
-TEST_CASE("a server or device certificate is no authority", "[keyd][notary]") {
+TEST_CASE("a server or device certificate is not an authority", "[keyd][notary]") {
   World world;
   has(world.problem_with({witness::issue({}, &world.device), world.device}), kNoAuthority);
   has(world.problem_with({witness::issue({}, &world.server), world.server}), kNoAuthority);
@@ -258,7 +258,7 @@ TEST_CASE("the client's certificate must be the device's", "[keyd][notary]") {
   }
 }
 
-TEST_CASE("handshake messages are there once, in order and whole", "[keyd][notary]") {
+TEST_CASE("each handshake message occurs once, in order and whole", "[keyd][notary]") {
   World world;
   for (const bool tls13 : {true, false}) {
     const auto good = world.shake(tls13, {world.server});

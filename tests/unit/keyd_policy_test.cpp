@@ -153,7 +153,7 @@ TEST_CASE("a TLS 1.2 client's hash has exactly the scheme's size", "[keyd][polic
     }
 }
 
-TEST_CASE("a TLS 1.2 server signs the parameters of a known curve and nothing behind them", "[keyd][policy]") {
+TEST_CASE("a TLS 1.2 server signs the parameters of a known curve and nothing after them", "[keyd][policy]") {
   const auto judged = [](const std::vector<uint8_t>& content) {
     return judge(Kind::tls12_server, Scheme::ecdsa_sha256, KeyType::p256, content);
   };
@@ -185,7 +185,7 @@ TEST_CASE("TLS 1.3 content is never signed as TLS 1.2", "[keyd][policy]") {
     }
 }
 
-TEST_CASE("an Ed25519 client of TLS 1.2 signs whole handshake messages only", "[keyd][policy]") {
+TEST_CASE("an Ed25519 client of TLS 1.2 signs only whole handshake messages", "[keyd][policy]") {
   const auto judged = [](const std::vector<uint8_t>& content) {
     return judge(Kind::tls12_client, Scheme::ed25519, KeyType::ed25519, content);
   };
@@ -202,7 +202,8 @@ TEST_CASE("an Ed25519 client of TLS 1.2 signs whole handshake messages only", "[
     CHECK(judged(std::vector<uint8_t>(good.begin(), good.begin() + static_cast<long>(cut))) == Status::denied);
 }
 
-TEST_CASE("with bind_remote a device signs handshake messages only, and the listener as ever", "[keyd][policy]") {
+TEST_CASE("with bind_remote a device signs only handshake messages, and the listener signs as before",
+          "[keyd][policy]") {
   constexpr Kind kBound[] = {Kind::tls13_client_bound, Kind::tls12_client_bound};
   for (const bool bind_remote : {true, false}) {
     const auto asked = [&](Kind kind, Role role) {

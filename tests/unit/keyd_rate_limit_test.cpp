@@ -23,7 +23,7 @@ TEST_CASE("one period's worth goes at once, and the rest as the rate allows", "[
   CHECK(limit.take("a", kStart + wait_ms * kMs) != 0);
 }
 
-TEST_CASE("a caller that waits as long as the answer says is let in", "[keyd][rate]") {
+TEST_CASE("a caller that waits as long as the answer says is allowed", "[keyd][rate]") {
   RateLimit limit({7, 1min});
   uint64_t now = kStart;
   for (int i = 0; i < 100; i++) {
@@ -34,7 +34,7 @@ TEST_CASE("a caller that waits as long as the answer says is let in", "[keyd][ra
   }
 }
 
-TEST_CASE("one name takes nothing from another", "[keyd][rate]") {
+TEST_CASE("one name does not use up another's rate", "[keyd][rate]") {
   RateLimit limit({2, 1s});
   CHECK(limit.take("a", kStart) == 0);
   CHECK(limit.take("a", kStart) == 0);
@@ -42,7 +42,7 @@ TEST_CASE("one name takes nothing from another", "[keyd][rate]") {
   CHECK(limit.take("b", kStart) == 0);
 }
 
-TEST_CASE("a rate of infinity limits nobody and remembers nobody", "[keyd][rate]") {
+TEST_CASE("an infinite rate limits no name and remembers none", "[keyd][rate]") {
   RateLimit limit({});
   for (int i = 0; i < 100'000; i++) REQUIRE(limit.take("a", kStart) == 0);
   CHECK(limit.buckets() == 0);

@@ -55,7 +55,7 @@ long map(int protection) {
 
 }  // namespace
 
-TEST_CASE("keyd is ended at once if it runs a program, forks or traces", "[keyd][sandbox]") {
+TEST_CASE("keyd is killed at once if it executes a program, forks or traces", "[keyd][sandbox]") {
   CHECK(tried_inside(run_true) == kKilled);
   CHECK(tried_inside([] { return syscall(SYS_execveat, AT_FDCWD, "/bin/true", nullptr, nullptr, 0); }) == kKilled);
   CHECK(tried_inside([] { return ptrace(PTRACE_ATTACH, getppid(), nullptr, nullptr); }) == kKilled);
@@ -65,7 +65,7 @@ TEST_CASE("keyd is ended at once if it runs a program, forks or traces", "[keyd]
 #endif
 }
 
-TEST_CASE("keyd has no network, no new process and no code of its own making", "[keyd][sandbox]") {
+TEST_CASE("keyd can use no network, start no process and make no executable memory", "[keyd][sandbox]") {
   CHECK(tried_inside([] { return socket_of(AF_UNIX); }) == 0);
   for (const int family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK})
     CHECK(tried_inside([=] { return socket_of(family); }) == EPERM);
@@ -74,7 +74,7 @@ TEST_CASE("keyd has no network, no new process and no code of its own making", "
   CHECK(tried_inside([] { return map(PROT_READ | PROT_EXEC); }) == EPERM);
 }
 
-TEST_CASE("keyd changes no file but by appending, and signals nobody", "[keyd][sandbox]") {
+TEST_CASE("keyd changes no file except by appending, and signals no process", "[keyd][sandbox]") {
   CHECK(tried_inside([] { return unlink("/tmp/keyd-sandbox-test"); }) == EPERM);
   CHECK(tried_inside([] { return rename("/tmp/keyd-sandbox-test", "/tmp/keyd-sandbox-test-2"); }) == EPERM);
   CHECK(tried_inside([] { return chmod("/tmp", 01777); }) == EPERM);

@@ -14,17 +14,17 @@ TEST_CASE("a worker that floods does not starve another", "[keyd][server]") {
   for (int i = 0; i < 100; i++) REQUIRE(flood.send(encoded(sign.request)));
   const size_t before = keyd.audit_lines().size();
   REQUIRE(other.ask({5, lookup_of(keyd.device_key, "device")})->status == Status::ok);
-  CHECK(keyd.audit_lines().size() - before <= 4);  // and not 101
+  CHECK(keyd.audit_lines().size() - before <= 4);  // not 101
 }
 
-TEST_CASE("keyd reads no further from a peer that reads nothing, which loses no answer", "[keyd][server]") {
+TEST_CASE("keyd stops reading from a peer that does not read, and the peer loses no answer", "[keyd][server]") {
   Keyd keyd;
   Client slow(keyd), other(keyd);
   slow.hello();
   other.hello();
   uint32_t sent = 0;
   const auto stats = [&] { return encoded({1000 + sent, std::monostate{}}); };
-  // Until neither side accepts more bytes.
+  // Sends until neither side accepts more bytes.
   for (int idle = 0; idle < 3;) {
     idle++;
     while (slow.send(stats())) sent++, idle = 0;
@@ -41,7 +41,7 @@ TEST_CASE("keyd reads no further from a peer that reads nothing, which loses no 
   CHECK(slow.ask({8, std::monostate{}})->status == Status::ok);
 }
 
-TEST_CASE("connections are bounded, and the one too many is in the audit", "[keyd][server]") {
+TEST_CASE("connections are limited, and the first one over the limit is in the audit", "[keyd][server]") {
   Keyd keyd({geteuid()}, 2);
   Client one(keyd);
   one.hello();
@@ -78,7 +78,7 @@ TEST_CASE("without a free descriptor keyd waits and does not spin", "[keyd][serv
   second.hello();
 }
 
-TEST_CASE("a connection that sends nothing is closed and makes room", "[keyd][server]") {
+TEST_CASE("a connection that sends nothing is closed, which makes room", "[keyd][server]") {
   Keyd keyd({geteuid()}, 2, {}, std::chrono::milliseconds(20));
   Client silent(keyd), second(keyd);
   CHECK(silent.receive()->status == Status::denied);
@@ -93,7 +93,7 @@ TEST_CASE("a connection that sends nothing is closed and makes room", "[keyd][se
   CHECK(good.ask({2, lookup_of(keyd.device_key, "device")})->status == Status::ok);
 }
 
-TEST_CASE("one process has few connections", "[keyd][server]") {
+TEST_CASE("one process can have only a few connections", "[keyd][server]") {
   Keyd keyd({geteuid()}, 100);
   std::list<Client> clients;
   for (size_t i = 0; i < Server::kMostOfOneProcess; i++) clients.emplace_back(keyd).hello();
@@ -172,7 +172,7 @@ TEST_CASE("a request beyond the queue is answered busy and does not wait", "[key
   CHECK(done + busy == 20);
 }
 
-TEST_CASE("a worker that leaves while its signatures are made harms nobody", "[keyd][server]") {
+TEST_CASE("a worker that leaves while its signatures are made harms no other", "[keyd][server]") {
   Keyd keyd;
   Client other(keyd);
   other.hello();

@@ -106,7 +106,7 @@ TEST_CASE("a user that is not allowed is refused unread, and the refusal is audi
   CHECK(line.at("peer_pid") == getpid());
 }
 
-TEST_CASE("a bad message costs its sender the connection and nobody else anything", "[keyd][server]") {
+TEST_CASE("a bad message costs its sender the connection and affects no other peer", "[keyd][server]") {
   Keyd keyd;
   Client good(keyd);
   good.hello();
@@ -178,7 +178,7 @@ TEST_CASE("an empty datagram and a hang up end the connection", "[keyd][server]"
   keyd.work_until([&] { return keyd.server->connections() == 0; });
 }
 
-TEST_CASE("descriptors that a peer sends along are not taken", "[keyd][server]") {
+TEST_CASE("descriptors that a peer attaches are not accepted", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);
   client.hello();
@@ -250,7 +250,7 @@ TEST_CASE("when the audit can't be written nothing is signed", "[keyd][server]")
   CHECK(counters->cached_keys == 1);
 }
 
-TEST_CASE("a key that is removed signs no more", "[keyd][server]") {
+TEST_CASE("a key that is removed no longer signs", "[keyd][server]") {
   Keyd keyd;
   Client client(keyd);
   client.hello();

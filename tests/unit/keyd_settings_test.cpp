@@ -71,7 +71,7 @@ TEST_CASE("allowed users are names or numbers", "[keyd][settings]") {
         std::vector<uid_t>{0, geteuid()});
 }
 
-TEST_CASE("the command line goes before the file", "[keyd][settings]") {
+TEST_CASE("the command line overrides the file", "[keyd][settings]") {
   const Settings settings = load(config(R"(, "log_level": "error")"), {"/elsewhere", "debug"});
   CHECK(settings.private_keys_dir.path == "/elsewhere");
   CHECK(settings.private_keys_dir.origin.find("--private-keys-dir") != std::string::npos);
@@ -80,7 +80,7 @@ TEST_CASE("the command line goes before the file", "[keyd][settings]") {
             .private_keys_dir.path == "/keys");
 }
 
-TEST_CASE("a wrong keyd configuration is refused by the name of the key in it", "[keyd][settings]") {
+TEST_CASE("a wrong keyd configuration is refused, and the error names the key", "[keyd][settings]") {
   const std::pair<std::string, std::string> kWrong[] = {
       {config("", "[]"), "allowed_users"},
       {config("", R"([""])"), "allowed_users"},

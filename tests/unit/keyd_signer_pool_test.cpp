@@ -77,7 +77,8 @@ TEST_CASE("a worker with one job waits for one turn, not for another's queue", "
   for (int i = 0; i < 30; i++) pool.submit(kFlooder, key, ipc::Scheme::rsa_pss_rsae_sha256);
   pool.submit(kOther, key, ipc::Scheme::rsa_pss_rsae_sha256);
   pool.run_until(31);
-  // After the job that the thread had begun and one more turn, however far it got before the last submission.
+  // It comes after the job that the thread had begun and one more turn, however far the thread got before the last
+  // submission.
   CHECK(pool.position_of(kOther) < 25);
 }
 
@@ -92,7 +93,7 @@ TEST_CASE("ECDSA does not wait behind a flood of RSA", "[keyd][pool]") {
   CHECK(pool.done.rend() - last < 40);
 }
 
-TEST_CASE("threads that sign with one key at once make right signatures", "[keyd][pool]") {
+TEST_CASE("threads that sign with one key at the same time make correct signatures", "[keyd][pool]") {
   Pool pool(4);
   const auto key = pool.key("P-384");
   for (uint64_t i = 0; i < 200; i++) pool.submit(i, key, ipc::Scheme::ecdsa_sha384);

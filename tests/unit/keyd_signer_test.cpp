@@ -49,7 +49,7 @@ std::vector<uint8_t> sign(PrivateKey& key, Kind kind, Scheme scheme, const std::
   return {out.begin(), out.begin() + static_cast<long>(*size)};
 }
 
-// By hand, from the words of RFC 8446 section 4.4.3.
+// Composed by hand, from the text of RFC 8446 section 4.4.3.
 std::vector<uint8_t> certificate_verify(bool server, const std::vector<uint8_t>& hash) {
   std::string content(64, ' ');
   content += server ? "TLS 1.3, server CertificateVerify" : "TLS 1.3, client CertificateVerify";
@@ -60,7 +60,7 @@ std::vector<uint8_t> certificate_verify(bool server, const std::vector<uint8_t>&
 
 }  // namespace
 
-TEST_CASE("a TLS 1.3 signature is over the role's words and the hash", "[keyd][signer]") {
+TEST_CASE("a TLS 1.3 signature covers the role's context string and the hash", "[keyd][signer]") {
   Vault vault;
   for (const auto& [type, scheme] : kTls13)
     for (const size_t hash_size : {32, 48})
@@ -77,7 +77,7 @@ TEST_CASE("a TLS 1.3 signature is over the role's words and the hash", "[keyd][s
       }
 }
 
-TEST_CASE("a TLS 1.2 server's signature is over the parameters themselves", "[keyd][signer]") {
+TEST_CASE("a TLS 1.2 server's signature covers the parameters themselves", "[keyd][signer]") {
   Vault vault;
   for (const auto& [type, scheme] : kTls12) {
     INFO(type << " " << ipc::name(scheme));
@@ -88,7 +88,7 @@ TEST_CASE("a TLS 1.2 server's signature is over the parameters themselves", "[ke
   }
 }
 
-TEST_CASE("a TLS 1.2 client's signature is over the hash that came", "[keyd][signer]") {
+TEST_CASE("a TLS 1.2 client's signature covers the hash in the request", "[keyd][signer]") {
   Vault vault;
   for (const auto& [type, scheme] : kTls12) {
     INFO(type << " " << ipc::name(scheme));

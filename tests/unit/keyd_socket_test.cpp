@@ -25,7 +25,7 @@ void check_refused(const ConfiguredPath& path, const std::vector<std::string>& p
 
 }  // namespace
 
-TEST_CASE("the socket is open to all users, so that a refused one is seen", "[keyd][socket]") {
+TEST_CASE("the socket is open to all users, so keyd sees the ones that it refuses", "[keyd][socket]") {
   const ScratchDir scratch;
   const std::string path = scratch / "s.sock";
   const ListeningSocket socket({path, "keyd.json: socket"});
@@ -62,7 +62,7 @@ TEST_CASE("a file at the socket's path is never removed", "[keyd][socket]") {
   check_refused({"/" + std::string(120, 'x'), "socket"}, {"too long"});
 }
 
-TEST_CASE("a socket that somebody else put in its place is left alone", "[keyd][socket]") {
+TEST_CASE("a socket that another program put in its place is left alone", "[keyd][socket]") {
   const ScratchDir scratch;
   {
     const ListeningSocket socket({scratch / "s.sock", "socket"});

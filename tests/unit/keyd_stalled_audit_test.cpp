@@ -1,4 +1,4 @@
-// The audit's reader is slow or missing: keyd goes on, and no signature leaves without its audit line.
+// The audit's reader is slow or missing: keyd keeps running, and no signature leaves without its audit line.
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -47,7 +47,7 @@ ipc::Counters counters_of(Client& client) {
 
 }  // namespace
 
-TEST_CASE("answers wait for their audit lines, and the handshake that is furthest comes first", "[keyd][server]") {
+TEST_CASE("answers wait for their audit lines, and the furthest handshake comes first", "[keyd][server]") {
   PipedKeyd keyd;
   Client client(keyd);
   client.hello();
@@ -80,7 +80,7 @@ TEST_CASE("answers wait for their audit lines, and the handshake that is furthes
   CHECK_FALSE(counters_of(client).degraded);
 }
 
-TEST_CASE("nobody reads the audit: a request is refused before its peer's timeout, and with a reader all is well again",
+TEST_CASE("without a reader of the audit, a request is refused before its peer's timeout; with one, keyd signs again",
           "[keyd][server]") {
   PipedKeyd keyd;
   Client client(keyd);
@@ -108,7 +108,7 @@ TEST_CASE("nobody reads the audit: a request is refused before its peer's timeou
   CHECK_FALSE(counters_of(client).degraded);
 }
 
-TEST_CASE("for a peer that has gone nothing is signed, and no audit line is spent", "[keyd][server]") {
+TEST_CASE("nothing is signed for a peer that has gone, and no audit line is written", "[keyd][server]") {
   PipedKeyd keyd;
   Client stays(keyd);
   stays.hello();
@@ -130,7 +130,7 @@ TEST_CASE("for a peer that has gone nothing is signed, and no audit line is spen
   CHECK(counters_of(stays).signatures == 0);
 }
 
-TEST_CASE("a request that comes later than its peer waits is dropped", "[keyd][server]") {
+TEST_CASE("a request that arrives after its peer's timeout is dropped", "[keyd][server]") {
   PipedKeyd keyd;
   Client client(keyd);
   client.hello(1);

@@ -56,12 +56,12 @@ TEST_CASE("connack: without the property the device's keep alive stays") {
   check(packet(0x20, {0, 0}), std::nullopt);  // the form of 3.1.1
 }
 
-TEST_CASE("connack: AUTH in front of it is passed over") {
+TEST_CASE("connack: an AUTH before it is skipped") {
   const Octets auth = packet(0xF0, Octets{0x18} + properties(Octets{0x15} + text("\x20\x13") + keep_alive(9)));
   check(auth + packet(0xF0, {}) + connack(keep_alive(7)), 7);
 }
 
-TEST_CASE("connack: nothing behind it is looked at") {
+TEST_CASE("connack: nothing after it is read") {
   check(connack({}) + connack(keep_alive(7)), std::nullopt);
   check(connack(keep_alive(7)) + connack(keep_alive(8)), 7);
 }

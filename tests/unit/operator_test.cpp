@@ -21,7 +21,7 @@ int report(const std::vector<Check>& keyd, const std::vector<Check>& relayd, con
 
 }  // namespace
 
-TEST_CASE("an error of either daemon ends check with 1, a warning with 2 if it is to count as an error") {
+TEST_CASE("check exits with 1 for an error of either daemon, and with 2 for a warning with --warnings-as-errors") {
   const ReportOptions plain, strict{.warnings_as_errors = true};
   std::ostringstream out;
   CHECK(report({kOk}, {kOk}, strict, out) == 0);
@@ -67,7 +67,7 @@ TEST_CASE("one half's checks reach the other half unchanged, file names that are
   CHECK_THROWS(unpacked(""));
 }
 
-TEST_CASE("the nearest command takes the fewest edits, and a strange word has no near command") {
+TEST_CASE("the suggested command is the one with the fewest edits, and a strange word gets no suggestion") {
   const std::vector<std::string> commands{"init", "check", "verify", "status", "keys", "reload", "disconnect", "audit"};
   CHECK(nearest("chekc", commands) == "check");
   CHECK(nearest("statsu", commands) == "status");

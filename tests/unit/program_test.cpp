@@ -43,12 +43,12 @@ struct Ended {
 }  // namespace
 
 TEST_CASE("data handed to a program can't be changed", "[program]") {
-  const common::Fd told = common::sealed(std::string("a\0b", 3));
-  CHECK(common::read_sealed(told.get()) == std::string("a\0b", 3));
-  CHECK(common::read_sealed(told.get()) == std::string("a\0b", 3));  // readable by every process that inherits it
-  CHECK(pwrite(told.get(), "x", 1, 0) == -1);
-  CHECK(ftruncate(told.get(), 0) == -1);
-  CHECK((fcntl(told.get(), F_GETFD) & FD_CLOEXEC) != 0);
+  const common::Fd data = common::sealed(std::string("a\0b", 3));
+  CHECK(common::read_sealed(data.get()) == std::string("a\0b", 3));
+  CHECK(common::read_sealed(data.get()) == std::string("a\0b", 3));  // readable by every process that inherits it
+  CHECK(pwrite(data.get(), "x", 1, 0) == -1);
+  CHECK(ftruncate(data.get(), 0) == -1);
+  CHECK((fcntl(data.get(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 
 #if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer's runtime needs more than this sandbox allows

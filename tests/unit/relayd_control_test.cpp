@@ -102,7 +102,7 @@ std::string error_of(const std::function<void()>& attempt) {
 
 }  // namespace
 
-TEST_CASE("the status has all that the supervisor knows of its workers and its monitor", "[control]") {
+TEST_CASE("the status has everything that the supervisor knows about its workers and its monitor", "[control]") {
   Supervised test;
   Counters ended{};
   ended.accepted = 10;
@@ -213,7 +213,7 @@ TEST_CASE("an unknown command is answered with the list of commands", "[control]
 
 TEST_CASE("only root and relayd's user may ask", "[control]") {
   if (geteuid() != 0) {
-    WARN("needs root to be somebody else");
+    WARN("needs root to become another user");
     return;
   }
   Supervised test;

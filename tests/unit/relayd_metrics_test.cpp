@@ -88,7 +88,7 @@ TEST_CASE("the metrics are in Prometheus's format and have every counter", "[met
   for (const Series& series : all_series()) CHECK(page(sample.status).find(series.name) != std::string::npos);
 }
 
-TEST_CASE("the metrics count what is wrong with CAs and CRLs, by kind", "[metrics]") {
+TEST_CASE("the metrics count problems with CAs and CRLs by kind", "[metrics]") {
   using Kind = trust::Concern::Kind;
   Sample sample;
   auto sound = parsed(page(sample.status));

@@ -52,7 +52,7 @@ TEST_CASE("HEAD gets the head of the answer without the page", "[monitor]") {
   CHECK(answer.ends_with("\r\n\r\n"));
 }
 
-TEST_CASE("a request that is not for metrics is refused by its name, and relayd is not asked", "[monitor]") {
+TEST_CASE("a request that is not for metrics is refused with the reason, and relayd is not asked", "[monitor]") {
   Served served;
   CHECK(served.answer("GET / HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nthere is only /metrics\n"));
   CHECK(served.status("GET / HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
@@ -102,7 +102,7 @@ TEST_CASE("no byte of a request comes back in the answer", "[monitor]") {
     CHECK(served.answer(head).find("evil") == std::string::npos);
 }
 
-TEST_CASE("the largest head is answered, and one that fills its room with headers as well", "[monitor]") {
+TEST_CASE("the largest head is answered, even one full of headers", "[monitor]") {
   Served served;
   std::string head = "GET /metrics HTTP/1.1\r\n";
   while (head.size() + 6 <= kMostHead) head += "a:\r\n";

@@ -74,7 +74,7 @@ TEST_CASE("a status of any size reaches the scraper", "[monitor]") {
   CHECK(answer.find(served.status.bind) != std::string::npos);
 }
 
-TEST_CASE("over TCP, too, a body and a long head are refused with an answer that arrives", "[monitor]") {
+TEST_CASE("over TCP, a body and a long head are refused with an answer that arrives", "[monitor]") {
   Served served;
   CHECK(served.answer("POST /metrics HTTP/1.1\r\nContent-Length: 9\r\n\r\nsome body").starts_with("HTTP/1.1 405 "));
   CHECK(served.answer("GET /metrics HTTP/1.1\r\nX: " + std::string(100'000, 'x')).starts_with("HTTP/1.1 431 "));
@@ -83,7 +83,7 @@ TEST_CASE("over TCP, too, a body and a long head are refused with an answer that
   CHECK(served.looked == 0);
 }
 
-TEST_CASE("many clients at once share the supervisor's work, and each sees what was true before it asked",
+TEST_CASE("many clients at once share the supervisor's work, and each sees the state from after its request",
           "[monitor]") {
   Served served;
   served.loop.serve([&] {
@@ -107,7 +107,7 @@ TEST_CASE("connections that come and go leave nothing behind in the monitor", "[
   });
 }
 
-TEST_CASE("a monitor that dies has a successor at once, which serves the waiting scraper", "[monitor]") {
+TEST_CASE("a monitor that dies is replaced at once, and the new one serves the waiting scraper", "[monitor]") {
   Served served;
   const int first = served.monitor->status().pid;
   REQUIRE(served.answer("GET /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 "));
@@ -140,14 +140,14 @@ TEST_CASE("a monitor that keeps dying is restarted after longer and longer pause
   CHECK(served.monitor->status().restarts == 2);
 }
 
-TEST_CASE("an address that metrics.bind can't have is named", "[monitor]") {
+TEST_CASE("an address that is not available for metrics.bind is named", "[monitor]") {
   Served served;
   const auto taken = SocketAddress::parse(served.monitor->text());
   const uint16_t port = ntohs(reinterpret_cast<const sockaddr_in*>(taken->get())->sin_port);
   const auto start = [&](const std::string& host) {
     try {
       Monitor(served.loop.get(), served.program, {host, port}, common::log::Level::warning, nullptr, nullptr);
-      return std::string("it could be had");
+      return std::string("it was available");
     } catch (const common::ConfigError& error) {
       return std::string(error.what());
     }

@@ -37,7 +37,7 @@ struct SlowServer {
 
 }  // namespace
 
-TEST_CASE("a peer that sends no question or half a question or gets no answer is closed at the deadline",
+TEST_CASE("a peer that sends no question, or half a question, or gets no answer, is closed at the deadline",
           "[responder]") {
   SlowServer server({.deadline = common::Milliseconds(50), .answer = common::Milliseconds(50)});
   server.loop.serve([&] {

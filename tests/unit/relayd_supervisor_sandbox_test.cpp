@@ -44,7 +44,7 @@ bool has_landlock() { return common::landlock_abi() > 0; }
 
 }  // namespace
 
-TEST_CASE("the supervisor can't execute another program than its own") {
+TEST_CASE("the supervisor can execute only its own programs") {
   if (!has_landlock()) return;
   for (const char* path : {"/bin/true", "/bin/sh", "/proc/self/exe"}) {
     CAPTURE(path);
@@ -52,7 +52,7 @@ TEST_CASE("the supervisor can't execute another program than its own") {
   }
 }
 
-TEST_CASE("the supervisor can execute its own programs") {
+TEST_CASE("the supervisor can execute each of its own programs") {
   const relayd::Programs programs;
   for (const auto* program : {&programs.worker, &programs.inspector, &programs.monitor}) {
     CAPTURE(program->path());
@@ -87,7 +87,7 @@ TEST_CASE("the supervisor makes and removes its control socket") {
         }) == 0);
 }
 
-TEST_CASE("the supervisor's children do not inherit descriptors that its starter left open") {
+TEST_CASE("the supervisor's children do not inherit descriptors that its own parent left open") {
   const common::Fd left_open(open("/dev/null", O_RDONLY));
   REQUIRE(left_open);
   CHECK(sandboxed([&] { return fcntl(left_open.get(), F_GETFD) == FD_CLOEXEC ? 0 : 1; }) == 0);

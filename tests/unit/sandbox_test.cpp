@@ -144,7 +144,7 @@ TEST_CASE("a worker sees, traces and signals no other process and leaves no name
   CHECK(tried_after(as_worker, [] { return syscall(SYS_io_uring_setup, 1, nullptr); }) == EPERM);
 }
 
-TEST_CASE("a worker has no executable memory of its own making") {
+TEST_CASE("a worker can't make executable memory") {
   CHECK(tried_after(nothing, [] { return map(PROT_READ | PROT_WRITE | PROT_EXEC); }) == 0);
   CHECK(tried_after(as_worker, [] { return map(PROT_READ | PROT_WRITE | PROT_EXEC); }) == EPERM);
   CHECK(tried_after(as_worker, [] { return map(PROT_READ | PROT_EXEC); }) == EPERM);

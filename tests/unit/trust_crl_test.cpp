@@ -32,14 +32,14 @@ const Identity& bad() {
 }
 
 // The validator's concerns, one line each.
-std::string told(const Validator& by, int64_t now = kNow) {
+std::string concerns_of(const Validator& by, int64_t now = kNow) {
   std::string text;
   for (const auto& concern : by.concerns(now)) text += concern.text() + "\n";
   return text;
 }
 bool says(const Validator& by, const std::string& words, int64_t now = kNow) {
-  INFO(told(by, now));
-  const bool found = told(by, now).find(words) != std::string::npos;
+  INFO(concerns_of(by, now));
+  const bool found = concerns_of(by, now).find(words) != std::string::npos;
   CHECK(found);
   return found;
 }
@@ -53,7 +53,7 @@ TEST_CASE("trust: a revoked device is refused with the alert that says so, and a
   REQUIRE(refused.refusal);
   CHECK(refused.refusal->text() == "certificate 0 (\"CN=bad\") was revoked on 2027-01-14 08:00:00 UTC by \"CN=Root\"");
   CHECK(refused.refusal->alert == 44);
-  CHECK(told(devices).empty());
+  CHECK(concerns_of(devices).empty());
 }
 
 TEST_CASE("trust: a CRL that expired or is not valid yet refuses only its own CA's devices, until the time is right") {

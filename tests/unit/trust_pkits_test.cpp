@@ -1,6 +1,6 @@
 // NIST's Public Key Interoperability Test Suite, as far as it concerns a TLS peer: all sections but those on policies
-// (4.8 to 4.12), and without the three on DSA (4.1.4 to 4.1.6). Each test's certificates and CRLs are taken from the
-// message that it signed; Debian's python3-cryptography-vectors has them. All are valid until 2030-12-31.
+// (4.8 to 4.12), and without the three on DSA (4.1.4 to 4.1.6). Each test's certificates and CRLs come from the message
+// signed with them; Debian's python3-cryptography-vectors has these messages. All are valid until 2030-12-31.
 #include <openssl/cms.h>
 
 #include <algorithm>
