@@ -30,7 +30,7 @@ struct {
   Output output;
   std::deque<std::string> waiting;  // whole lines, except the first, which may be partly written
   size_t waiting_bytes = 0;
-  uint64_t dropped = 0, unsaid = 0;  // lines dropped in all; those not yet reported in the log
+  uint64_t dropped = 0, unreported = 0;  // lines dropped in all; those not yet reported in the log
 } g_log;
 
 const LevelStyle& style(Level level) { return kStyles[static_cast<size_t>(level)]; }
@@ -64,12 +64,12 @@ void wait_for_room(std::string line) {
 }
 
 // Call before queueing a line that was logged after the dropped ones.
-void tell_of_dropped() {
-  if (g_log.unsaid == 0) return;
+void report_dropped() {
+  if (g_log.unreported == 0) return;
   wait_for_room(line_of(Level::warning,
-                        std::to_string(g_log.unsaid) + " lines were dropped because nobody read standard error",
-                        {{"dropped", g_log.unsaid}}));
-  g_log.unsaid = 0;
+                        std::to_string(g_log.unreported) + " lines were dropped because standard error was not read",
+                        {{"dropped", g_log.unreported}}));
+  g_log.unreported = 0;
 }
 
 // Writes line by line: a line that a pipe takes in one write does not mix with other processes' lines.
@@ -117,17 +117,17 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
   flush();
   if (g_log.waiting_bytes + line.size() > kMostWaiting) {
     g_log.dropped++;
-    g_log.unsaid++;
+    g_log.unreported++;
     return;
   }
-  tell_of_dropped();
+  report_dropped();
   wait_for_room(std::move(line));
   send_waiting();
 }
 
 bool flush() {
   if (!send_waiting()) return false;
-  tell_of_dropped();
+  report_dropped();
   return send_waiting();
 }
 
@@ -139,7 +139,7 @@ uint64_t dropped() { return g_log.dropped; }
 
 void begin_in_child() {
   g_log.waiting.clear();
-  g_log.waiting_bytes = g_log.dropped = g_log.unsaid = 0;
+  g_log.waiting_bytes = g_log.dropped = g_log.unreported = 0;
   g_log.output.settle();
 }
 

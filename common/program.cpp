@@ -114,7 +114,7 @@ void LoaderFiles::add(const std::string& path, FileRule::Right right) {
   files_.push_back(std::move(file));
 }
 
-std::vector<const char*> calls_of_birth() {
+std::vector<const char*> calls_of_start() {
   // clang-format off
   return {
       "execveat",                                                                         // the start itself

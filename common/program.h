@@ -56,6 +56,6 @@ class LoaderFiles {
 };
 
 // The system calls from execveat(2) to main() and into the program's own sandbox, with glibc. For allow_system_calls().
-std::vector<const char*> calls_of_birth();
+std::vector<const char*> calls_of_start();
 
 }  // namespace common

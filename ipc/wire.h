@@ -17,7 +17,7 @@ class Writer {
  public:
   explicit Writer(std::span<uint8_t> out) : out_(out) {}
 
-  // Of an integer's or a closed enum's own width.
+  // Writes an integer or a closed enum in its own width.
   template <typename Value>
   Writer& integer(Value value) {
     uint8_t bytes[sizeof value];

@@ -22,7 +22,7 @@ struct Check {
   std::string name = {};
 };
 
-// From one half to the other, as bytes: file names need not be UTF-8, and JSON text must be.
+// One half passes its checks to the other as bytes, because file names need not be UTF-8, and JSON text must be.
 std::string packed(const std::vector<Check>& checks);
 std::vector<Check> unpacked(const std::string& bytes);  // throws std::exception if `bytes` are not checks
 

@@ -123,8 +123,8 @@ const CLI::App* deepest(const CLI::App& app) {
   return found;
 }
 
-int complain(const std::string& who, const std::string& what, const std::string& hint) {
-  std::cerr << who << ": " << visible(what) << "\n" << hint << "\n";
+int complain(const std::string& program, const std::string& what, const std::string& hint) {
+  std::cerr << program << ": " << visible(what) << "\n" << hint << "\n";
   return kExitUsage;
 }
 
@@ -173,7 +173,7 @@ void set_up(CLI::App& app) {
 CLI::App* add_command(CLI::App& to, const std::string& name, const std::string& notes) {
   CLI::App* command = to.add_subcommand(name.substr(name.find(' ') + 1), std::string(what_does(name)));
   command->footer(notes);
-  command->fallthrough();  // --config may stand before the command or behind it
+  command->fallthrough();  // --config may come before or after the command
   return command;
 }
 

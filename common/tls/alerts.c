@@ -17,7 +17,7 @@ int mqtt_relay_alert_for(int wolf_error) {
     case DUPLICATE_MSG_E:
     case SANITY_MSG_E:
     case NO_CHANGE_CIPHER_E:
-    case NO_PEER_VERIFY: /* a certificate, but no CertificateVerify behind it: RFC 5246 section 7.4.8 */
+    case NO_PEER_VERIFY: /* a certificate without a CertificateVerify: RFC 5246 section 7.4.8 */
 #ifndef MQTT_RELAY_WOLFSSL_5_7
     case EMPTY_RECORD_LIMIT_E:
 #endif
@@ -39,7 +39,7 @@ int mqtt_relay_alert_for(int wolf_error) {
     case VERIFY_FINISHED_ERROR:
     case SIG_VERIFY_E:
     case VERIFY_SIGN_ERROR:
-    case VERIFY_CERT_ERROR: /* not of a chain: of a CertificateVerify's signature */
+    case VERIFY_CERT_ERROR: /* about a CertificateVerify's signature, not about a chain */
         return decrypt_error;
     case INVALID_PARAMETER:
     case PEER_KEY_ERROR:

@@ -12,7 +12,7 @@ extern "C" {
 /* Gets what is hashed next: a message, or a part of one. `hash` is the connection's wc_Sha256. */
 typedef void (*mqtt_relay_handshake_tap)(void* context, const void* hash, const unsigned char* data, size_t size);
 
-/* For this thread, until the next call. NULL: none. */
+/* Sets this thread's tap, until the next call. NULL: none. */
 void mqtt_relay_tap_handshakes(mqtt_relay_handshake_tap tap, void* context);
 
 #ifdef __cplusplus

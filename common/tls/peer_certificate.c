@@ -5,8 +5,8 @@
  * (the other two belong to OCSP and session tickets). verifyNone would also skip the parser's checks. Here, every other
  * duty of a handshake stays: a required certificate, CertificateVerify, the least key sizes.
  *
- * Certificates behind the leaf are not looked at. `cert` stays as initialised, so isCA is 0, and wolfSSL adds nothing
- * to the store that all connections share. */
+ * Certificates after the leaf are not read. `cert` stays as initialised, so isCA is 0, and wolfSSL adds nothing to the
+ * store that all connections share. */
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/error-ssl.h>

@@ -99,7 +99,7 @@ static int is_among(const byte* pair, const byte* list, word32 size) {
     return 0;
 }
 
-/* At most `known_size` bytes. `offered` is of an even size, or empty. */
+/* Keeps at most `known_size` bytes. `size` is even. */
 static word16 keep_known(byte* kept, const byte* offered, word32 size, const byte* known, word32 known_size) {
     word16 kept_size = 0;
     word32 i;

@@ -8,7 +8,8 @@
 #include <wolfssl/internal.h>
 #include <wolfssl/version.h>
 
-/* The pinned release, and the one of the last resort (packaging/wolfssl/fetch), whose sources agree in all this uses. */
+/* The pinned release and the last resort (packaging/wolfssl/fetch). Their sources agree in everything that this file
+ * uses. */
 _Static_assert(LIBWOLFSSL_VERSION_HEX == 0x05009002 || LIBWOLFSSL_VERSION_HEX == 0x05007002,
                "read wolf_shim.c against this wolfSSL's sources, then allow it");
 

@@ -10,8 +10,8 @@ extern "C" {
 
 struct WOLFSSL;
 
-/* TLS 1.3, inside a signature callback: Transcript-Hash(ClientHello .. Certificate), RFC 8446 section 4.4.1. Writes 32
- * or 48 bytes, as the cipher suite's hash has, and returns that number, or -1. */
+/* TLS 1.3, inside a signature callback: Transcript-Hash(ClientHello .. Certificate), RFC 8446 section 4.4.1. Writes the
+ * 32 or 48 bytes of the cipher suite's hash and returns their number, or -1. */
 int wolf_shim_tls13_transcript_hash(struct WOLFSSL* ssl, unsigned char out[64]);
 
 /* TLS 1.2 server, inside a signature callback: client_random, server_random and ServerECDHParams, RFC 8422
@@ -37,7 +37,7 @@ void wolf_shim_send_fatal_alert(struct WOLFSSL* ssl, int alert);
 int wolf_shim_is_over(const struct WOLFSSL* ssl);
 int wolf_shim_has_sent_fatal_alert(const struct WOLFSSL* ssl);
 int wolf_shim_has_declined_renegotiation(const struct WOLFSSL* ssl);
-/* Whether an error means that nothing of what the peer offers can be used. */
+/* Whether an error means that nothing in the peer's offer can be used. */
 int wolf_shim_is_about_offers(int wolf_error);
 
 #ifdef __cplusplus

@@ -131,7 +131,7 @@ void look_at_crl(const Material& material, int i, int64_t now, std::vector<Conce
          "have the CA issue its CRL without it"});
   if (retired)
     concerns.push_back({file, subject,
-                        "is of a CA that is not in " + path_of(material.anchor_file) +
+                        "belongs to a CA that is not in " + path_of(material.anchor_file) +
                             ": it is used only if a peer sends that CA's certificate",
                         "remove it if the CA no longer exists", true});
   else if (EVP_PKEY* key = X509_get0_pubkey(issuer); key && X509_CRL_verify(crl, key) != 1)

@@ -30,7 +30,7 @@ struct Failure {
   std::string clock() const {
     return (policy.asked_time ? "the time asked about is " : "this gateway's clock says ") + time_text(now);
   }
-  std::string mend_clock() const {
+  std::string fix_clock() const {
     return policy.asked_time ? "ask about a later time" : "set this gateway's clock (`timedatectl`)";
   }
   // Appended to the advice for what has expired.
@@ -88,7 +88,7 @@ Words time_of_certificate(const Failure& f) {
       return {"expired on " + at(X509_get0_notAfter(f.certificate)), "renew it" + f.or_clock()};
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return {"is not valid before " + at(X509_get0_notBefore(f.certificate)) + ", and " + f.clock(),
-              f.mend_clock() + ", or set the clock of the CA that issued it"};
+              f.fix_clock() + ", or set the clock of the CA that issued it"};
     default: return {"has a date that can't be read", "have it issued again"};
   }
 }
@@ -237,7 +237,7 @@ Words revocation(const Failure& f) {
     case X509_V_ERR_CRL_NOT_YET_VALID:
       return {"can't be checked for revocation: " + whose + " is not valid before " +
                   at(f.crl ? X509_CRL_get0_lastUpdate(f.crl) : nullptr) + ", and " + f.clock(),
-              f.mend_clock() + ", or " + renew};
+              f.fix_clock() + ", or " + renew};
     case X509_V_ERR_UNABLE_TO_GET_CRL:
     case X509_V_ERR_DIFFERENT_CRL_SCOPE:
       return {"can't be checked for revocation: " + f.crls() + " holds no CRL of its issuer " + f.issuer() +

@@ -149,7 +149,9 @@ void define_show(CLI::App& audit, CommandLine& line) {
       into = parse_time(text, now_us());
       if (!into)
         throw CLI::ValidationError(
-            flag, "found \"" + text + "\"; allowed: a time as 2026-11-23T16:20:00Z or 2026-11-23, or 15m, 2h, 1d ago");
+            flag,
+            "found \"" + text +
+                "\"; allowed: a time such as 2026-11-23T16:20:00Z or 2026-11-23, or an age such as 15m, 2h or 1d");
     };
     show.add_option_function<std::string>(flag, parse, what)->type_name("TIME");
   };

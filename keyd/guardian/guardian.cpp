@@ -28,8 +28,8 @@ namespace {
 
 namespace log = common::log;
 
-constexpr int kProgram = 5;  // behind kNotarySocket and kNotarySettings
-constexpr timespec kBetweenBirths{0, 100'000'000};
+constexpr int kProgram = 5;  // after kNotarySocket and kNotarySettings
+constexpr timespec kBetweenStarts{0, 100'000'000};
 constexpr int kFirstWordMs = 30'000;
 
 // Added to the calls that executing a program needs. The notary inherits this filter and adds its own, so its calls are
@@ -38,7 +38,7 @@ constexpr int kFirstWordMs = 30'000;
 constexpr const char* kGuardianCalls[] = {
     "clone", "clone3", "getppid", "wait4",  // a child: its start, dying with its parent, its end
     "clock_nanosleep", "nanosleep",         // the pause before the next one
-    "sendto", "recvfrom",                   // the guardian's word to keyd if no notary can be started; the notary's questions and answers
+    "sendto", "recvfrom",                   // a word to keyd if no notary starts; questions and answers
     "pwritev2", "fcntl", "ioctl",           // the log, which never waits
     "tgkill",                               // abort(3)
 };
@@ -81,12 +81,12 @@ void keep_only(int socket, int settings, int program) {
 void confine() {
   common::harden_process();
   missing(common::forbid_files(common::LoaderFiles(kProgram).rules()));
-  std::vector<const char*> calls = common::calls_of_birth();
+  std::vector<const char*> calls = common::calls_of_start();
   calls.insert(calls.end(), std::begin(kGuardianCalls), std::end(kGuardianCalls));
   missing(common::allow_system_calls(calls, {}, common::Executes::programs));
 }
 
-// Sent in place of the notary's first word. Later, it answers no question, and keyd drops it.
+// Tells keyd, in place of the notary's first word. Sent later, it matches no question, and keyd drops it.
 void say(const std::string& problem) {
   NotaryAnswer word;
   strncpy(word.problem, problem.c_str(), sizeof word.problem - 1);
@@ -130,8 +130,8 @@ std::string death_of(pid_t child) {
       const std::string death = notary < 0 ? strerror(errno) : death_of(notary);
       if (death.empty()) _exit(0);
       say(program.path() + " ended before it could answer: " + death);
-      log::warning("keyd-notary died and is started again; the question it had is lost", {{"cause", death}});
-      nanosleep(&kBetweenBirths, nullptr);
+      log::warning("keyd-notary died and is restarted; the question that it was answering is lost", {{"cause", death}});
+      nanosleep(&kBetweenStarts, nullptr);
       log::flush();
     }
   } catch (const std::exception& error) {
@@ -151,7 +151,7 @@ void wait_for_first_word(int socket, const std::string& path) {
     throw std::runtime_error(path + " did not answer within " + std::to_string(kFirstWordMs / 1000) + " s");
   if (recv(socket, &word, sizeof word, 0) != sizeof word) throw std::runtime_error(path + " can't be started");
   word.problem[sizeof word.problem - 1] = '\0';
-  if (word.job != 0) throw std::runtime_error(path + " is of another version; reinstall mqtt-relay");
+  if (word.job != 0) throw std::runtime_error(path + " is another version; reinstall mqtt-relay");
   if (word.transcript_hash != 0) throw common::ConfigError(word.problem);
   if (word.problem[0] != '\0') throw std::runtime_error(word.problem);
 }

@@ -55,7 +55,7 @@ AuditFile open_audit_file(const ConfiguredPath& file) {
     if (error == ENOENT) throw common::NotYet(file.origin + ": found \"" + file.path + "\": " + cause);
     fail(file, cause);
   }
-  if (result.name.empty()) fail(file, "it names a directory; name a file, as \"/var/log/mqtt-keyd/audit.log\"");
+  if (result.name.empty()) fail(file, "it names a directory; name a file, such as \"/var/log/mqtt-keyd/audit.log\"");
   return result;
 }
 

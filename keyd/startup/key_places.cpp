@@ -56,7 +56,7 @@ void expect_listener_key(KeyStore& keys, const ConfiguredPath& file) {
   const std::string install = "install -o " + std::to_string(geteuid()) + " -m 600 LISTENER.key '" + file.path +
                               "'; it is used at once, without a restart";
   common::log::warning(
-      "there is no listener key: devices can't connect until it is there",
+      "there is no listener key: devices can't connect until it is installed",
       {{"setting", file.origin}, {"file", file.path}, {"do", credential.empty() ? install : credential.substr(2)}});
 }
 

@@ -24,8 +24,9 @@ std::optional<uid_t> uid_of(const std::string& user) {
 std::vector<uid_t> allowed_uids(common::Section& section) {
   const auto users = section.strings("allowed_users", {});
   if (users.empty())
-    section.fail("allowed_users",
-                 "missing or empty: list who may ask for signatures, as [\"mqtt-relay\"]; root is not implied");
+    section.fail(
+        "allowed_users",
+        "missing or empty: list the users that may ask for signatures, such as [\"mqtt-relay\"]; root is not implied");
   std::vector<uid_t> uids;
   for (const std::string& user : users) {
     const auto uid = uid_of(user);
@@ -54,8 +55,8 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
                  "missing: set it to the directory that holds each device's private key as CLIENTID.pem");
   settings.listener_keyfile =
       path("listener_keyfile", section.required_string("listener_keyfile", "the PEM file of relayd's own private key"));
-  settings.socket =
-      path("socket", section.required_string("socket", "the socket to listen on, as \"/run/mqtt-keyd/sign.sock\""));
+  settings.socket = path(
+      "socket", section.required_string("socket", "the socket to listen on, such as \"/run/mqtt-keyd/sign.sock\""));
   settings.allowed_uids = allowed_uids(section);
   settings.allow_tls12_client = section.boolean("allow_tls12_client", true);
   settings.require_sandbox = section.boolean("require_sandbox", false);

@@ -75,8 +75,9 @@ common::Fd take_over(const ConfiguredPath& path, std::vector<common::PassedSocke
   if (const std::string problem = why_not_ours(fd.get()); !problem.empty())
     refuse("found descriptor " + std::to_string(fd.get()) + " (\"" + passed.front().name + "\"): " + problem);
   if (const std::string bound = path_of(fd.get()); bound != path.path)
-    common::log::warning("the socket that was passed is not the one of the configuration; workers must ask at its path",
-                         {{"passed", bound}, {"configured", path.path}, {"setting", path.origin}});
+    common::log::warning(
+        "the service manager passed a socket with another path than the configured one; workers must use its path",
+        {{"passed", bound}, {"configured", path.path}, {"setting", path.origin}});
   // Listens again, so that SO_PEERCRED shows workers this process instead of the service manager.
   if (fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0 || listen(fd.get(), SOMAXCONN) != 0) refuse(strerror(errno));
   return fd;

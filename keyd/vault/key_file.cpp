@@ -26,11 +26,11 @@ common::Fd open_beneath(int directory, const std::string& file) {
   return common::Fd(openat(directory, file.c_str(), kFlags));
 }
 
-std::string who() { return "keyd's user (uid " + std::to_string(geteuid()) + ")"; }
+std::string user() { return "keyd's user (uid " + std::to_string(geteuid()) + ")"; }
 
 std::string why_not_opened(int error, const std::string& path) {
   if (error == ELOOP) return "it is a symbolic link, and links are not followed; put the file itself there";
-  if (error == EACCES) return who() + " may not read it: `chown " + std::to_string(geteuid()) + " '" + path + "'`";
+  if (error == EACCES) return user() + " may not read it: `chown " + std::to_string(geteuid()) + " '" + path + "'`";
   if (error == ENXIO) return "it is a socket or a device";
   return strerror(error);
 }
@@ -40,7 +40,7 @@ std::string why_not_opened(int error, const std::string& path) {
 std::string why_unsafe(const struct stat& info, const std::string& path) {
   if (!S_ISREG(info.st_mode)) return S_ISDIR(info.st_mode) ? "it is a directory" : "it is not a regular file";
   if (info.st_uid != 0 && info.st_uid != geteuid())
-    return "its owner is uid " + std::to_string(info.st_uid) + ", neither root nor " + who() + ": `chown " +
+    return "its owner is uid " + std::to_string(info.st_uid) + ", neither root nor " + user() + ": `chown " +
            std::to_string(geteuid()) + " '" + path + "'`";
   // systemd passes credentials with mode 0440, so the group may read; everything else is for the owner alone.
   if (info.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) {

@@ -1,7 +1,7 @@
 // Asks the notary (keyd/notary) whether a transcript is a handshake with the configured remote broker.
 //
-// Of an answer, it uses only yes or no, and which of two hashes. Every question ends within kDeadlineMs, even if it
-// kills the notary. One thread, the loop's.
+// It uses only two facts in an answer: yes or no, and which of two hashes. Every question ends within kDeadlineMs, even
+// if it kills the notary. One thread, the loop's.
 #pragma once
 
 #include <uv.h>

@@ -28,7 +28,7 @@ complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l device-ca -rF -d
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l listener-certificate -rF -d 'The chain that relayd shows'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l bind -x -d 'Where devices connect'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l local -x -d 'The broker of devices without a key here'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l force -d 'Replace what is there'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l force -d 'Replace existing files'
 
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -a 'keyd relayd' -d 'Check this daemon only'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l keyd-config -rF -d 'The configuration of keyd'

@@ -33,7 +33,7 @@ Check check_listener_address(const CheckContext& context) {
   const auto& [host, port] = context.config.listener.bind;
   const std::string where =
       (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
-  const std::string who = "`ss -ltnp 'sport = :" + std::to_string(port) + "'` shows who listens there";
+  const std::string find = "`ss -ltnp 'sport = :" + std::to_string(port) + "'` shows who listens there";
   if (context.running)
     return {Result::ok,
             "relayd is running, pid " + std::to_string(context.running->pid) + "; " + where + " was not tried"};
@@ -42,7 +42,7 @@ Check check_listener_address(const CheckContext& context) {
     return {Result::ok, where + " is free"};
   } catch (const AddressInUse&) {
     return {Result::skipped,
-            where + " is in use: by mqtt-relayd.socket or a relayd that can't be asked, or by another program", who};
+            where + " is in use: by mqtt-relayd.socket or a relayd that can't be asked, or by another program", find};
   } catch (const common::ConfigError& error) {
     return {Result::error, error.what(), "set listener.bind in " + context.config_file};
   }

@@ -140,7 +140,7 @@ void define_init(CLI::App& app, CommandLine& line) {
       ->type_name("FILE");
   init.add_option("--bind", line.init.bind, "Where devices connect; default 0.0.0.0:8883")->type_name("ADDRESS:PORT");
   init.add_option("--local", line.init.local, "The broker of devices without a key here")->type_name("HOST[:PORT]");
-  init.add_flag("--force", line.init.force, "Replace what is there, and keep it as FILE.old");
+  init.add_flag("--force", line.init.force, "Replace existing files, and keep each as FILE.old");
   add_config(init, line);
 }
 
@@ -169,8 +169,9 @@ void define_verify(CLI::App& app, CommandLine& line) {
   verify.add_option("--at", line.verify_at, "2027-01-15T08:00:00Z, 2027-01-15, or Unix seconds")
       ->type_name("TIME")
       ->check([](const std::string& text) {
-        return parse_time(text) ? ""
-                                : "found \"" + text + "\"; allowed: a time as 2027-01-15T08:00:00Z, or Unix seconds";
+        return parse_time(text)
+                   ? ""
+                   : "found \"" + text + "\"; allowed: a time such as 2027-01-15T08:00:00Z, or Unix seconds";
       });
   verify.add_option("--cafile", options.cafile, "CAs, PEM; no configuration is read")->type_name("FILE");
   verify.add_option("--crlfile", options.crlfile, "CRLs, PEM, instead of the configuration's")->type_name("FILE");

@@ -46,7 +46,8 @@ Config::Endpoint read_endpoint(const std::string& text, uint16_t port) {
   }
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   else if (host.find(':') != std::string::npos) host.clear();  // an IPv6 address needs its brackets
-  if (!is_host(host)) throw ConfigError("found \"" + text + "\"; expected HOST or HOST:PORT, as broker.example:8883");
+  if (!is_host(host))
+    throw ConfigError("found \"" + text + "\"; expected HOST or HOST:PORT, such as broker.example:8883");
   return {host, port};
 }
 
@@ -72,7 +73,7 @@ Certificates read_certificates(const std::string& file, const std::string& besid
                      common::read_file(file, kMostCertificates)};
   if (found.text.find("PRIVATE KEY-----") != std::string::npos)
     throw ConfigError(file +
-                      ": there is a private key in it, which only keyd may read; name a file of certificates only");
+                      ": it contains a private key, which only keyd may read; name a file with certificates only");
   judge({file, found.text});
   if (stays_readable(file)) return found;
   found.copied = found.path != beside;

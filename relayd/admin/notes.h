@@ -25,7 +25,7 @@ inline constexpr char kCheckNotes[] =
     "64 wrong command line.";
 
 inline constexpr char kVerifyNotes[] =
-    "Judged by the code that judges in a handshake.\n"
+    "The same code judges as in a handshake.\n"
     "\n"
     "Example: mqtt-relay verify sensor-17.pem --as device\n"
     "\n"

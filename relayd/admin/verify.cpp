@@ -29,7 +29,7 @@ trust::Pem given(const char* flag, const std::string& file) {
   return {std::string(flag) + ": " + file, common::read_file(file, kMaxChainFile * 16)};
 }
 
-// As relayd judges, by the configuration.
+// The configuration's, as relayd judges.
 Judge configured(const VerifyOptions& options, bool device) {
   const Config config = parse_config(common::read_file(options.config, kMaxConfigFile), options.config,
                                      options.overrides, RemoteHost::may_be_missing);

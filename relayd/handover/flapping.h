@@ -2,8 +2,8 @@
 // and that outlives each worker.
 //
 // The table has a fixed number of entries of two words, changed without locks. A device is a keyed hash (SipHash-2-4)
-// of its client id and its public key: nobody can choose ids that evict others, and nobody can ban another device's id.
-// When the table is full, the oldest entry is dropped, bans last. A worker that writes nonsense can ban or unban
+// of its client id and its public key, so an attacker can neither choose ids that evict others nor ban another device's
+// id. When the table is full, the oldest entry is dropped, bans last. A worker that writes nonsense can ban or unban
 // devices, nothing more. Time is in seconds of CLOCK_MONOTONIC, the same for all workers.
 #pragma once
 

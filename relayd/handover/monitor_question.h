@@ -1,6 +1,6 @@
 // The protocol between the supervisor and its monitor process (relayd/monitor): one question, one answer.
 //
-// At its birth the monitor gets one MonitorSettings. Then it asks for the supervisor's status, in a datagram of exactly
+// At its start the monitor gets one MonitorSettings. Then it asks for the supervisor's status, in a datagram of exactly
 // one MonitorQuestion. The supervisor answers with the question's number and, attached, a sealed memory file
 // (common::sealed) with to_json() of its Status, so it can send an answer of any size without waiting. It trusts
 // nothing that comes from the monitor. Both programs are of one build.

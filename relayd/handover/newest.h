@@ -6,8 +6,8 @@
 // connection with the same key can supersede another.
 //
 // The table errs on one side only. A claim supersedes no connection if it was dropped (its group was full, and the
-// oldest claim goes first), torn by two workers writing at once, or lies in the future. So the newest connection is
-// never refused, even if the worker that claimed has died; an older one may slip through.
+// oldest claim goes first), torn by two workers writing at once, or is in the future. So the newest connection is never
+// refused, even if the worker that claimed has died; an older one may slip through.
 #pragma once
 
 #include <array>

@@ -34,7 +34,7 @@ constexpr Series kSeries[] = {
      &C::keep_alive_timeouts},
     {"send_timeouts", "Sessions ended because a peer took no data", kTotal, nullptr, nullptr, &C::send_timeouts},
     {"throttled", "Times that a device was read more slowly", kTotal, nullptr, nullptr, &C::throttled},
-    {"log_lines_dropped", "Log lines dropped because nobody read standard error", kTotal, nullptr, nullptr,
+    {"log_lines_dropped", "Log lines dropped because standard error was not read", kTotal, nullptr, nullptr,
      &C::log_dropped},
     {"bytes", "MQTT bytes relayed; up is from the device", kTotal, "direction", "up", &C::bytes_up},
     {"bytes", "", kTotal, "direction", "down", &C::bytes_down},

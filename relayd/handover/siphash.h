@@ -1,4 +1,4 @@
-// SipHash-2-4: a keyed hash. Without the key, nobody can find collisions. Aumasson and Bernstein, "SipHash: a fast
+// SipHash-2-4: a keyed hash. Without the key, collisions can't be found. Aumasson and Bernstein, "SipHash: a fast
 // short-input PRF", 2012.
 #pragma once
 

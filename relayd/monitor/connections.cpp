@@ -12,7 +12,7 @@
 namespace relayd::monitor {
 namespace {
 
-constexpr std::chrono::milliseconds kAcceptPause{100};  // after accept(2) failed for want of descriptors or memory
+constexpr std::chrono::milliseconds kAcceptPause{100};  // after accept(2) failed for lack of descriptors or memory
 constexpr std::string_view kEmptyLine = "\r\n\r\n";     // RFC 9112 2.1
 
 bool passes(int error) { return error == EAGAIN || error == EINTR; }
@@ -62,12 +62,12 @@ void finish(int client, Connections::Clock::time_point deadline) {
 Connections::Connections(int listener, const Http& http) : listener_(listener), http_(http) {
   for (int i = 0; i < kMost; i++) std::thread([this] { serve(); }).detach();
   // Waits until each thread runs: glibc aborts if a new thread can't call rseq(2), which the sandbox forbids later.
-  born_.wait();
+  running_.wait();
 }
 
 void Connections::serve() {
-  born_.count_down();
-  gone_.wait();
+  running_.count_down();
+  released_.wait();
   for (;;) {
     const common::Fd client = accept();
     try {

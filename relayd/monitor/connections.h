@@ -27,7 +27,7 @@ class Connections {
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
 
-  void go() { gone_.count_down(); }
+  void go() { released_.count_down(); }
 
  private:
   [[noreturn]] void serve();
@@ -36,7 +36,7 @@ class Connections {
 
   const int listener_;
   const Http& http_;
-  std::latch born_{kMost}, gone_{1};
+  std::latch running_{kMost}, released_{1};
   std::mutex turn_;  // held by the thread that accepts
 };
 

@@ -13,7 +13,7 @@
 //   its value in an answer
 //   a second request          CVE-2026-34441
 //   an exception's text       CVE-2026-28434: the exception handler below
-//   a route that is a regex   the stack overflow that 0.53.1 mends: paths are compared, no route is registered
+//   a route that is a regex   the stack overflow that 0.53.1 fixes: paths are compared, no route is registered
 //   the library's client      CVE-2026-21428, CVE-2026-31870, CVE-2026-32627, CVE-2026-33745
 //
 // Debian's patches of 0.18.7-1+deb13u1 are for the first two groups. CVE-2026-54919 is listed for this release as well;

@@ -143,7 +143,7 @@ void Dialer::failed(const SocketAddress& address, std::string_view cause, Fault 
   address_failed_ |= fault == Fault::address;
   if (fault == Fault::address) book_.demote(address, uv_now(loop_));
   if (++causes_ > kMaxCauses) {
-    unsaid_++;
+    omitted_++;
     return;
   }
   if (!failure_.text.empty()) failure_.text += "; ";
@@ -161,7 +161,7 @@ void Dialer::give_up() {
   Failure failure = std::move(failure_);  // the owner may destroy this dialer
   failure.busy |= ports_failed_ && !address_failed_;
   if (causes_ == 0) failure.text = "no address is known";
-  if (unsaid_ > 0) failure.text += "; and " + std::to_string(unsaid_) + " more";
+  if (omitted_ > 0) failure.text += "; and " + std::to_string(omitted_) + " more";
   done_(owner_, common::Fd(), failure);
 }
 

@@ -34,7 +34,7 @@ class Dialer {
   Dialer(uv_loop_t* loop, AddressBook& book, std::chrono::milliseconds budget, void* owner, Done done);
   ~Dialer();
 
-  // `again`: if no other address is left, the same one is tried once more, in another way.
+  // `again`: if no other address is left, the same one is tried again in another way.
   enum class Last : uint8_t { final, again };
 
   // share(): how long the latest connection may take to prove useful, so that each remaining try gets an equal share of
@@ -70,7 +70,7 @@ class Dialer {
   void* owner_;
   Done done_;
   Failure failure_;
-  size_t causes_ = 0, unsaid_ = 0;
+  size_t causes_ = 0, omitted_ = 0;
   bool address_failed_ = false, ports_failed_ = false;
   std::vector<std::unique_ptr<Attempt>> attempts_;  // running, the oldest first
   common::Timer head_start_, deadline_;

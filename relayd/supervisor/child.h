@@ -1,5 +1,5 @@
-// Starts one process and reports its death: a program of ours, with the descriptors that it needs and nothing else. The
-// owner decides what the death means.
+// Starts one process and reports its death: one of our programs, with only the descriptors that it needs. The owner
+// decides what the death means.
 //
 // The program is executed through the descriptor that common::Program holds, so replacing the package meanwhile changes
 // nothing. It gets no arguments and an empty environment. Destroying the Child kills it. Loop thread only.

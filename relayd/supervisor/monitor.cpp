@@ -36,7 +36,8 @@ common::Fd listen_on(const Config::Endpoint& bind) {
     const int error = errno;
     const std::string text =
         "metrics.bind: can't listen on " + name + ": " + strerror(error) +
-        (error == EADDRINUSE ? "; find the program that does with \"ss -ltnp\", or choose another port" : "");
+        (error == EADDRINUSE ? "; another program listens there; find it with \"ss -ltnp\", or choose another port"
+                             : "");
     if (common::passes(error)) throw common::NotYet(text);
     throw common::ConfigError(text);
   }
@@ -143,7 +144,8 @@ void Monitor::died(const std::string& cause) {
   last_death_ = now;
   // Logged once per series of deaths; the operator's status counts them.
   if (!series)
-    log::warning("the monitor died and is started again; /metrics waits meanwhile, devices do not", {{"cause", cause}});
+    log::warning("the monitor died and is restarted; /metrics waits meanwhile, devices are not affected",
+                 {{"cause", cause}});
   again_.start(pause_);
 }
 

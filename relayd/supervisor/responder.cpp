@@ -7,7 +7,7 @@
 namespace relayd {
 
 namespace {
-constexpr common::Milliseconds kAcceptPause{100};  // after accept(2) failed for want of descriptors or memory
+constexpr common::Milliseconds kAcceptPause{100};  // after accept(2) failed for lack of descriptors or memory
 }
 
 //   reading → waiting (for the owner) → writing → finishing (until the peer has read) → closed

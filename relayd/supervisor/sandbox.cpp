@@ -17,7 +17,7 @@
 namespace relayd {
 namespace {
 
-// The system calls that supervising needs in addition to a program's start (common::calls_of_birth). Children inherit
+// The system calls that supervising needs in addition to a program's start (common::calls_of_start). Children inherit
 // the filter, so the list also has every call that the workers and the other programs need; each of them gives up most.
 // clang-format off
 constexpr const char* kCalls[] = {
@@ -52,7 +52,7 @@ void enter_supervisor_sandbox(const Programs& programs) {
   rules.insert(rules.end(), loader.rules().begin(), loader.rules().end());
   for (const auto* program : {&programs.inspector, &programs.monitor})
     rules.push_back({program->file(), common::FileRule::run});
-  std::vector<const char*> calls = common::calls_of_birth();
+  std::vector<const char*> calls = common::calls_of_start();
   calls.insert(calls.end(), std::begin(kCalls), std::end(kCalls));
   for (const std::string& lacking :
        {common::forbid_writing(rules), common::allow_system_calls(calls, kFamilies, common::Executes::programs)})

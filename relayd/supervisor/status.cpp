@@ -15,7 +15,7 @@ void put(Json& object, const Series& series, uint64_t value) {
   else object[series.name] = value;
 }
 
-// By kind, zeros too.
+// The numbers by kind, zeros included.
 Json counts_of(const std::vector<trust::Concern>& concerns) {
   using Kind = trust::Concern::Kind;
   Json counts;

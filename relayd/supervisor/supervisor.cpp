@@ -40,12 +40,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       : loop_(loop),
         config_file_(std::move(config_file)),
         overrides_(std::move(overrides)),
-        prepare_(loop, this, common::call<&Supervisor::take_too_long>),
+        prepare_(loop, this, common::call<&Supervisor::prepare_timed_out>),
         tick_(loop, this, common::call<&Supervisor::tick>),
         look_(loop, this, common::call<&Supervisor::look_at_trust>),
         watchdog_(loop, this, common::call<&Supervisor::feed_watchdog>),
         kill_(loop, this, common::call<&Supervisor::kill_workers>),
-        bury_(loop, this, common::call<&Supervisor::bury>),
+        destroy_(loop, this, common::call<&Supervisor::destroy_ended>),
         disconnects_(loop, this, common::call<&Supervisor::on_disconnected>) {
     log::open("relayd", common::log::Level::info);
     enter_supervisor_sandbox(programs_);
@@ -119,8 +119,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void on_ended(const Ended& ended) override { disconnects_.answered(ended.request, ended.sessions); }
 
-  void tell_operator(bool ok, const std::string& how_the_reload_ended) {
-    if (doors_) doors_->reload_ended(ok, how_the_reload_ended);
+  void answer_operator(bool ok, const std::string& outcome) {
+    if (doors_) doors_->reload_ended(ok, outcome);
   }
 
   void on_death(const Counters& counters) override { add_ended(ended_, counters); }
@@ -128,7 +128,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   // ---- a new generation, at start and at a reload: load → inspect → ask keyd → resolve → start workers → serve
 
   void reload() override {
-    if (stopping_) return tell_operator(false, "relayd is stopping");
+    if (stopping_) return answer_operator(false, "relayd is stopping");
     if (next_ || !current_) {
       reload_again_ = true;  // the running reload may have read the files before they changed
       return;
@@ -203,12 +203,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (!first) {
       apply_to_old();
       reloads_++;
-      tell_operator(true, "reloaded generation " + std::to_string(current_->number()));
+      answer_operator(true, "reloaded generation " + std::to_string(current_->number()));
     }
     share_connections();
     common::sd_notify("READY=1");
     status_.clear();
-    bury_.start(Milliseconds(0));
+    destroy_.start(Milliseconds(0));
   }
 
   // Applies a reload to the sessions of older generations.
@@ -234,7 +234,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     reload_failed(cause);
   }
 
-  void take_too_long() { abandon("it took too long"); }
+  void prepare_timed_out() { abandon("it took too long"); }
 
   void retire_failed_next() {
     inspection_.reset();
@@ -242,15 +242,15 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (next_listeners_ == listeners_) listeners_->discard_added();
     next_listeners_.reset();
     old_.push_back(std::move(next_));
-    bury_.start(Milliseconds(0));
+    destroy_.start(Milliseconds(0));
   }
 
   void reload_failed(const std::string& cause) {
     log::error("reload failed; nothing has changed", {{"cause", cause}});
     failed_reloads_++;
-    tell_operator(false, cause);
+    answer_operator(false, cause);
     common::sd_notify("READY=1");
-    bury_.start(Milliseconds(0));
+    destroy_.start(Milliseconds(0));
   }
 
   // ---- workers that die
@@ -260,10 +260,10 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     fail(cause, Failure::worker);
   }
 
-  void on_gone(Generation&) override { bury_.start(Milliseconds(0)); }
+  void on_gone(Generation&) override { destroy_.start(Milliseconds(0)); }
 
   // Objects that end inside their own callbacks are destroyed here, after these have returned.
-  void bury() {
+  void destroy_ended() {
     if (!next_) key_check_.reset();
     std::erase_if(old_, [](const auto& generation) {
       if (generation->gone()) log::info("generation has ended", {{"generation", generation->number()}});
@@ -353,12 +353,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     inspection_.reset();
     look_inspection_.reset();
     for (int waiting = 0; waiting < 2; waiting++)
-      tell_operator(false, "relayd is stopping");  // running and next reload
+      answer_operator(false, "relayd is stopping");  // running and next reload
     listeners_.reset();
     next_listeners_.reset();
     for_each([](Generation& generation) { generation.drain(); });
     kill_.start(timeout + kBeyondShutdown);
-    bury_.start(Milliseconds(0));
+    destroy_.start(Milliseconds(0));
   }
 
   void kill_workers() {
@@ -376,7 +376,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   const Programs programs_;
   const std::string config_file_;
   const Overrides overrides_;
-  common::Timer prepare_, tick_, look_, watchdog_, kill_, bury_;
+  common::Timer prepare_, tick_, look_, watchdog_, kill_, destroy_;
   Disconnects disconnects_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
   std::shared_ptr<Listeners> listeners_, next_listeners_;

@@ -19,7 +19,7 @@ struct WOLFSSL;
 
 namespace relayd::tls {
 
-// Which key signs this handshake, and for whom (for keyd's audit).
+// Which key signs this handshake, and for which session (for keyd's audit).
 struct SigningKey {
   ipc::Role role;
   std::string client_id;  // empty for the listener's key
@@ -70,7 +70,7 @@ class Handshake {
   // `chain`: leaf first, as sent. `key_usable`: whether wolfSSL can verify signatures with the leaf's key. Returns
   // false after sending the alert.
   bool accepts_peer(Chain chain, bool key_usable);
-  // Returns 0, or -1, upon which wolfSSL fails the handshake.
+  // Returns 0, or -1, after which wolfSSL fails the handshake.
   int sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature, uint32_t& size);
 
  private:

@@ -180,7 +180,7 @@ int Stream::receive_callback(WOLFSSL*, char* out, int size, void* context) {
 
 // The window continues in the kept bytes: a parked handshake reads on when keyd answers, outside the stream's events.
 void Stream::keep_leftover() {
-  std::vector<uint8_t> rest(window_.begin(), window_.end());  // may lie in leftover_ itself
+  std::vector<uint8_t> rest(window_.begin(), window_.end());  // window_ may be in leftover_ itself
   leftover_.swap(rest);
   window_ = leftover_;
 }
@@ -346,7 +346,7 @@ void Stream::say_why(int alert) {
 }
 
 // The owner abandons a handshake that has not failed: it timed out, or the other leg is gone. The broker gets
-// user_canceled, which blames nobody (RFC 8446 section 6.1). A device does not: OpenSSL ignores that alert.
+// user_canceled, which blames neither side (RFC 8446 section 6.1). A device does not: OpenSSL ignores that alert.
 void Stream::give_up() {
   if (!ssl_ || broken_ || peer_closed_ || error_ != 0 || wolf_shim_is_over(ssl_.get())) return;
   if (wolf_shim_is_server(ssl_.get())) wolf_shim_send_fatal_alert(ssl_.get(), kHandshakeFailure);

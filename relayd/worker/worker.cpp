@@ -67,7 +67,7 @@ class Worker {
                   common::call<&Worker::retire>},
         control_(kControlFd),
         memory_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)),
-        bury_(loop, this, common::call<&Worker::bury>),
+        destroy_(loop, this, common::call<&Worker::destroy_retired>),
         beat_(loop, this, common::call<&Worker::beat>),
         revoke_(loop, this, common::call<&Worker::check_some>),
         shutdown_(loop, this, common::call<&Worker::leave>) {
@@ -105,10 +105,10 @@ class Worker {
   // A session ends inside its own callbacks, so it is destroyed after they return.
   void retire(uint64_t id) {
     retired_.push_back(id);
-    if (!bury_.running()) bury_.start(Milliseconds(0));
+    if (!destroy_.running()) destroy_.start(Milliseconds(0));
   }
 
-  void bury() {
+  void destroy_retired() {
     for (const uint64_t id : retired_) sessions_.erase(id);
     retired_.clear();
     if (leaving_ && sessions_.empty()) uv_stop(loop_);
@@ -200,7 +200,7 @@ class Worker {
   void retire_generation() {
     leaving_ = true;
     acceptor_->stop();
-    bury_.start(Milliseconds(0));
+    destroy_.start(Milliseconds(0));
   }
 
   void drain() {
@@ -231,7 +231,7 @@ class Worker {
   std::unique_ptr<common::Poll> control_poll_;
   std::optional<tls::RevocationCheck> revocations_;  // while there are sessions to_check_
   std::vector<uint64_t> to_check_;
-  common::Timer bury_, beat_, revoke_, shutdown_;
+  common::Timer destroy_, beat_, revoke_, shutdown_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> retired_;
   uint64_t last_session_ = 0;

@@ -22,7 +22,7 @@ struct Difference {
   bool verify_accepts = true;  // `mqtt-relay verify` refuses, too, only if no handshake can succeed
 };
 constexpr char kNoScheme[] =
-    "no signature scheme of ours for this key: P-256, P-384, P-521, Ed25519, RSA up to 4096 bits";
+    "our TLS has no signature scheme for this key: P-256, P-384, P-521, Ed25519, RSA up to 4096 bits";
 constexpr char kCompressed[] =
     "a server shows it only to clients that offer compressed points, which RFC 8422 5.1.2 deprecates";
 constexpr char kCantSign[] =
@@ -91,8 +91,8 @@ void compare_all(const std::vector<Shape>& shapes) {
   }
   std::cout << std::left << std::setw(30) << shapes.front().group << std::right << std::setw(4) << shapes.size()
             << " shapes; openssl verify accepts " << std::setw(4) << row.accepted << " and refuses " << std::setw(4)
-            << row.refused << "; of " << std::setw(4) << row.opinions << " opinions of ours " << row.listed.size()
-            << " differ by the list\n";
+            << row.refused << "; of " << std::setw(4) << row.opinions << " verdicts of ours, " << row.listed.size()
+            << " differ as listed\n";
   for (const auto& [what, reason] : row.listed) std::cout << "    " << what << ": " << reason << "\n";
 }
 

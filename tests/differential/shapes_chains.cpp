@@ -1,4 +1,4 @@
-// Which certificates are sent, in which order, and who else has signed them.
+// Which certificates are sent, in which order, and which other CAs have signed them.
 #include <algorithm>
 
 #include "tests/differential/shapes.h"
@@ -76,12 +76,12 @@ std::vector<Shape> orders_and_extras() {
       {"a CA with Ed448", {self_signed({.subject = cn("E"), .extensions = kCa}, key("ED448", 50))}},
   };
   for (const auto& [name, what] : extras) {
-    shapes.add(std::string("behind the chain ") + name, roots, sent(what));
-    shapes.add(std::string("behind the leaf ") + name, roots, sent(what, true));
+    shapes.add(std::string("after the chain ") + name, roots, sent(what));
+    shapes.add(std::string("after the leaf ") + name, roots, sent(what, true));
   }
   std::vector<Identity> many;
   for (int i = 0; i < 20; i++) many.push_back(stranger("Extra " + std::to_string(i), 51));
-  shapes.add("behind the chain 20 unrelated CAs", roots, sent(many));
+  shapes.add("after the chain 20 unrelated CAs", roots, sent(many));
   const std::vector<Identity> more{stranger("Unrelated", 42), expired, built.root};
   shapes.add("the trust file holds others, too", more, built.chain());
   shapes.add("the trust file holds the leaf only", {built.leaf}, built.chain());
@@ -136,7 +136,7 @@ std::vector<Shape> cross_signatures() {
   // The same name with another key, as after a CA was recreated.
   const Identity other_a = stranger("A", 65);
   shapes.add("the trust file holds a namesake of the root", {other_a}, {leaf, middle});
-  shapes.add("the trust file holds the root behind its namesake", {other_a, a}, {leaf, middle});
+  shapes.add("the trust file holds the root after its namesake", {other_a, a}, {leaf, middle});
   const Identity bare = self_signed({.subject = cn("A"), .extensions = with(kCa, {"subjectKeyIdentifier="})}, a.key);
   const Identity bare_other =
       self_signed({.subject = cn("A"), .extensions = with(kCa, {"subjectKeyIdentifier="})}, other_a.key);

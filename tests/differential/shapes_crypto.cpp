@@ -54,7 +54,7 @@ std::vector<Shape> revocation_lists() {
     return "issuingDistributionPoint=critical,@idp\n[idp]\n" + what + "\n";
   };
   const std::pair<const char*, std::vector<Crl>> files[] = {
-      {"of all CAs, nobody revoked", {roots, middles}},
+      {"of all CAs, nothing revoked", {roots, middles}},
       {"that revoke the leaf", {roots, crl(middle, {.revoked = {leaf}})}},
       {"that revoke the intermediate", {crl(root, {.revoked = {middle}}), middles}},
       {"of the intermediate only", {middles}},

@@ -143,7 +143,7 @@ void Publisher::on_acknowledgement(const Packet& packet) {
   const auto at = std::find_if(in_flight_.begin(), in_flight_.end(), [&](const auto& m) { return m.packet_id == id; });
   const int qos = at == in_flight_.end() ? 0 : qos_of(at->number);
   if (qos != (packet.type() == Type::puback ? 1 : 2) || (packet.type() == Type::pubcomp && !at->received))
-    return complain("an acknowledgement of nothing: " + mqtt::describe(packet));
+    return complain("an acknowledgement for no message: " + mqtt::describe(packet));
   // 0x92 in answer to PUBREL: the broker has already forgotten the message (MQTT 5.0 section 4.3.3), which is as good.
   if (reason_of(packet) >= 0x80 && packet.type() != Type::pubcomp)
     complain("message " + std::to_string(at->number) + " was refused, " + std::to_string(reason_of(packet)));

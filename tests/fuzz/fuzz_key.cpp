@@ -16,7 +16,7 @@ using keyd::KeyType;
 
 constexpr size_t kSlots = 48;
 
-// As in keyd, for the life of the program.
+// Set up as in keyd, for the life of the program.
 struct Vault {
   keyd::SecureSlots slots{kSlots, sizeof(keyd::PrivateKey)};
   keyd::WolfcryptMemory memory{slots};

@@ -82,7 +82,7 @@ TEST_CASE("mosquitto's answer to an invalid DISCONNECT reaches the device, as it
   CHECK(answers[1] == answers[0]);
 }
 
-TEST_CASE("if the remote ignores a DISCONNECT, the relay closes the device's connection all the same") {
+TEST_CASE("if the remote ignores a DISCONNECT, the relay closes the device's connection anyway") {
   Pair pair({.client_id = "thermo"});
   pair.remote.send(connack_accepted);
   pair.device.tls().read_packet();

@@ -144,8 +144,8 @@ TEST_CASE("send_timeout: a peer that reads a little now and then keeps its sessi
   std::jthread sender([&] { pair.remote.send(message); });
   std::string got;
   for (int i = 0; i < 6; ++i) {  // three times send_timeout in all, more than the kernel's buffers alone could absorb
-    pollfd nobody{-1, 0, 0};
-    poll(&nobody, 1, 500);
+    pollfd none{-1, 0, 0};
+    poll(&none, 1, 500);
     got += pair.device.tls().read_exactly(200'000);
   }
   got += pair.device.tls().read_exactly(message.size() - got.size());

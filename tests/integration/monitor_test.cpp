@@ -1,4 +1,4 @@
-// A separate process, the monitor, serves /metrics. It holds nothing else and may do nothing else: whatever happens to
+// A separate process, the monitor, serves /metrics. It holds nothing else and can do nothing else. Whatever happens to
 // it or its clients, devices and the operator's commands are unaffected.
 
 #include <signal.h>

@@ -59,13 +59,13 @@ Started relayd_of(World& world) { return {world, "relayd", world.relay().relayd_
 
 constexpr char kBegins[] = "not ready; retrying until it works", kEnds[] = "ready after waiting";
 
-// Checks that the status contains `words` while the daemon waits; then calls `mend` and waits for READY.
-void waits_until(Started& started, const std::string& words, const std::function<void()>& mend) {
+// Checks that the status contains `words` while the daemon waits; then calls `repair` and waits for READY.
+void waits_until(Started& started, const std::string& words, const std::function<void()>& repair) {
   const auto status = started.wait_line("STATUS=waits: ");
   INFO(status);
   CHECK(status.find(words) != std::string::npos);
   started.wait_line("STATUS=waits: ");  // it has tried again
-  mend();
+  repair();
   started.wait_line("READY=1");
   CHECK(started.said(kBegins) == 1);
   CHECK(started.said(kEnds) == 1);

@@ -60,7 +60,7 @@ TEST_CASE("rule 2: the key's file name is exactly the client id and .pem") {
   }
 }
 
-TEST_CASE("rule 3: a device without a key is allowed in, and no remote connection is made for it") {
+TEST_CASE("rule 3: a device without a key is admitted, and no remote connection is made for it") {
   World world;
   const auto before = world.remote_connections();
   auto local = world.local_listener();
@@ -181,12 +181,12 @@ TEST_CASE(
   };
   SECTION("in the file") {}
   SECTION("as flags, which win over the file") {
-    file(empty, "192.0.2.1", ports::nobody);
+    file(empty, "192.0.2.1", ports::unused);
     relay.options().keyd_arguments = {"--private-keys-dir", keys};
     relay.options().relayd_arguments = {"--remote-host", own_address(), "--remote-port", port};
   }
   SECTION("in the environment, which wins over the file") {
-    file(empty, "192.0.2.1", ports::nobody);
+    file(empty, "192.0.2.1", ports::unused);
     relay.options().environment = {"MQTT_RELAY_PRIVATE_KEYS_DIR=" + keys, "MQTT_RELAY_REMOTE_HOST=" + own_address(),
                                    "MQTT_RELAY_REMOTE_PORT=" + port};
   }

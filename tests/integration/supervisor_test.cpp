@@ -51,7 +51,7 @@ TEST_CASE("a hung worker is killed after worker_watchdog and replaced; other wor
   join(world, "new").ping();
 }
 
-TEST_CASE("a relayd that was stopped as a whole, like a frozen container, does not take its workers for hung") {
+TEST_CASE("a relayd that was stopped as a whole, like a frozen container, does not mistake its workers for hung ones") {
   World world({.relayd = {{"worker_watchdog", "2s"}}});
   auto& relay = world.relay();
   auto device = join(world, "device");

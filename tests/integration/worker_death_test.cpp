@@ -95,7 +95,7 @@ TEST_CASE("connections that arrive after a worker's SIGKILL wait in its queue, a
   const auto identity = device_identity("p256", 1);
   const auto mark = world.relay().log().mark();
   for (const auto pid : world.relay().workers()) REQUIRE(kill(pid, SIGKILL) == 0);
-  // There is no worker now; the supervisor holds the sockets.
+  // No worker runs now; the supervisor holds the sockets.
   const auto context = TlsContext::client(&identity, authorities().root);
   std::vector<TlsStream> waiting;
   for (int i = 0; i < 20; ++i) waiting.push_back(TlsStream::open(world.relay().endpoint(), context));

@@ -42,7 +42,7 @@ box_put_away() {  # FOLDER, and its control groups
   rm -rf "$1"
 }
 
-# Removes what tests left that were killed together with their outer process: no process holds their lock.
+# Removes the leftovers of tests that were killed together with their outer process: no process holds their lock.
 box_sweep() {
   local lock
   for lock in "${TMPDIR:-/tmp}"/mqtt-relay-box.*/lock; do

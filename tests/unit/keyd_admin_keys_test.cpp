@@ -1,4 +1,4 @@
-// `mqtt-relay keys` shows each key as OpenSSL sees it, and nothing of its private half.
+// `mqtt-relay keys` shows each key as OpenSSL sees it, and never its private half.
 #include "keyd/admin/keys.h"
 
 #include "common/json_line.h"

@@ -24,7 +24,7 @@ struct Output {
   std::vector<std::string> lines() const { return lines_of(file); }
   // The disk is full from here on, as far as writers of `fd` can tell.
   void fill() { REQUIRE(dup2(common::Fd(open("/dev/full", O_WRONLY | O_CLOEXEC)).get(), fd.get()) == fd.get()); }
-  void mend() {
+  void repair() {
     REQUIRE(dup2(common::Fd(open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC)).get(), fd.get()) == fd.get());
   }
 };
@@ -151,7 +151,7 @@ TEST_CASE("a full disk degrades the audit until it has room again", "[keyd][audi
   for (int i = 0; i < 3; i++) CHECK_FALSE(audit.write(request.event()));
   CHECK(audit.degraded());
   CHECK_FALSE(audit.ready());
-  out.mend();
+  out.repair();
   CHECK(audit.ready());
   CHECK_FALSE(audit.degraded());
   REQUIRE(audit.write(request.event()));
@@ -162,7 +162,7 @@ TEST_CASE("a full disk degrades the audit until it has room again", "[keyd][audi
   CHECK(json::parse(lines[2]).at("lost") == 3);
   out.fill();
   CHECK_FALSE(audit.write(request.event()));
-  out.mend();
+  out.repair();
   REQUIRE(audit.write(request.event()));
   check_chain(out.lines());
   CHECK(json::parse(out.lines().at(4)).at("lost") == 1);
@@ -350,7 +350,7 @@ TEST_CASE("one output that can't be written is enough to sign nothing", "[keyd][
   CHECK_FALSE(audit.write(Request().event()));
   CHECK(audit.degraded());
   CHECK_FALSE(audit.ready());
-  filed.out.mend();
+  filed.out.repair();
   CHECK(audit.ready());
   REQUIRE(audit.write(Request().event()));
   // The file has the line that standard output had to wait for, and both continue with the same lines.

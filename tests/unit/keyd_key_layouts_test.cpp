@@ -113,8 +113,8 @@ const Shape kShapes[] = {
     {"a JSON string", [](const Text& pem) { return "\"" + replaced(pem, "\n", "\\n") + "\""; }},
     {"explanatory text",
      [](const Text& pem) { return "Bag Attributes\n    friendlyName: x\nKey Attributes: <No Attributes>\n" + pem; }},
-    {"text behind", [](const Text& pem) { return pem + "this key was made on a Monday\n"; }},
-    {"a comment behind the hyphens", [](const Text& pem) { return replaced(pem, "KEY-----\n", "KEY----- # mine\n"); }},
+    {"text after", [](const Text& pem) { return pem + "this key was made on a Monday\n"; }},
+    {"a comment after the hyphens", [](const Text& pem) { return replaced(pem, "KEY-----\n", "KEY----- # mine\n"); }},
     {"a hyphen less", [](const Text& pem) { return pem.substr(1); }},
     {"en dashes for hyphens", [](const Text& pem) { return replaced(pem, "-----", "\u2013\u2013-"); }},
     {"NUL at the end", [](const Text& pem) { return pem + Text(1, '\0'); }},
@@ -138,13 +138,13 @@ const Shape kShapes[] = {
        return t;
      }},
     {"EC PARAMETERS before", [](const Text& pem) { return kParameters + pem; }},
-    {"a request before and behind", [](const Text& pem) { return kRequest + pem + kRequest; }},
-    {"a certificate before and behind",
+    {"a request before and after", [](const Text& pem) { return kRequest + pem + kRequest; }},
+    {"a certificate before and after",
      [](const Text& pem) {
        const Text c = witness::certificate(Key::generate("P-256"));
        return c + pem + c;
      }},
-    {"a certificate that is cut off behind", [](const Text& pem) { return pem + "-----BEGIN CERTIFICATE-----\nMAA"; }},
+    {"a certificate that is cut off after", [](const Text& pem) { return pem + "-----BEGIN CERTIFICATE-----\nMAA"; }},
     {"twice", [](const Text& pem) { return pem + pem; }},
 };
 

@@ -34,7 +34,7 @@ std::string flags_of(const void* address) {
 
 }  // namespace
 
-TEST_CASE("keys lie in memory that is locked, not dumped and not inherited", "[keyd][secure_memory]") {
+TEST_CASE("keys are in memory that is locked, not dumped and not inherited", "[keyd][secure_memory]") {
   Vault vault;
   std::string problem;
   const auto key = parse(witness::Key::generate("RSA:2048").text(witness::Form::pkcs8), vault, problem);

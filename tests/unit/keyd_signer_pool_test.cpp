@@ -85,7 +85,7 @@ TEST_CASE("a worker with one job waits for one turn, not for another's queue", "
 TEST_CASE("ECDSA does not wait behind a flood of RSA", "[keyd][pool]") {
   Pool pool(2);
   const auto slow = pool.key("RSA:4096"), quick = pool.key("P-256");
-  // From many workers: if they only took turns, the other worker's last job would come at the end.
+  // The flood comes from many workers: if they only took turns, the other worker's last job would come at the end.
   for (uint64_t i = 0; i < 40; i++) pool.submit(kOther + 1 + i % 20, slow, ipc::Scheme::rsa_pss_rsae_sha256);
   for (int i = 0; i < 10; i++) pool.submit(kOther, quick, ipc::Scheme::ecdsa_sha256);
   pool.run_until(50);

@@ -30,7 +30,7 @@ struct Channel {
     // Only root can reopen it; its owner can't.
     if (kind == Kind::another_users_pipe) REQUIRE(fchmod(ends[1], 0) == 0);
   }
-  // Reads what is there now.
+  // Reads what has been written so far.
   std::string read() const {
     std::string text;
     char bytes[65536];
@@ -94,7 +94,7 @@ TEST_CASE("logging never waits for a reader; dropped lines are counted and repor
     const auto& notice = lines.at(lines.size() - 2);
     return lines.size() == kLines - dropped + 2 && lines.back().at("msg") == "the last line" &&
            notice.at("dropped") == dropped &&
-           notice.at("msg") == std::to_string(dropped) + " lines were dropped because nobody read standard error";
+           notice.at("msg") == std::to_string(dropped) + " lines were dropped because standard error was not read";
   }));
 }
 

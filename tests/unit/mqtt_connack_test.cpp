@@ -66,7 +66,7 @@ TEST_CASE("connack: nothing after it is read") {
   check(connack(keep_alive(7)) + connack(keep_alive(8)), 7);
 }
 
-TEST_CASE("connack: one that can't be followed has no keep alive") {
+TEST_CASE("connack: a CONNACK that can't be followed has no keep alive") {
   check(packet(0x30, keep_alive(7)), std::nullopt);                                    // not a CONNACK
   check(packet(0x20, {}), std::nullopt);                                               // no code
   check(connack(Octets{0x7E} + keep_alive(7)), std::nullopt);                          // unknown property

@@ -35,7 +35,7 @@ struct Ended {
 [[maybe_unused]] bool sandboxed_for(int program) {
   common::harden_process();
   return common::forbid_files(common::LoaderFiles(program).rules()).empty() &&
-         common::allow_system_calls(common::calls_of_birth(), {}, common::Executes::programs).empty();
+         common::allow_system_calls(common::calls_of_start(), {}, common::Executes::programs).empty();
 }
 
 [[maybe_unused]] common::Fd program(const char* path) { return common::Fd(open(path, O_PATH | O_CLOEXEC)); }

@@ -164,7 +164,7 @@ TEST_CASE("init: a wrong answer is named by its flag, and nothing is written", "
     setup.options.listener_certificate =
         setup.scratch.put("home/both.pem", setup.remote_ca + setup.key.text(witness::Form::pkcs8));
     has(setup.error<common::ConfigError>(), "--listener-certificate: ");
-    has(setup.error<common::ConfigError>(), "both.pem: there is a private key in it");
+    has(setup.error<common::ConfigError>(), "both.pem: it contains a private key");
   }
   SECTION("no address") {
     setup.options.bind = "8883";

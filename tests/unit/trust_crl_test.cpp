@@ -106,7 +106,7 @@ TEST_CASE("trust: a CRL of a CA that is gone, or that devices send, refuses no d
   CHECK(accepts(devices, {good()}));
   CHECK(accepts(devices, {below, sub}));
   CHECK(judge(devices, {revoked, sub}).refusal->code == X509_V_ERR_CERT_REVOKED);
-  says(devices, "the CRL of \"CN=Other\" is of a CA that is not in /ca.pem");
+  says(devices, "the CRL of \"CN=Other\" belongs to a CA that is not in /ca.pem");
 }
 
 TEST_CASE("trust: the devices of a CA without a CRL in the file are refused, and a concern names the CA") {

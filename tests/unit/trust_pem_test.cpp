@@ -90,7 +90,7 @@ TEST_CASE("trust pem: every layout that OpenSSL reads is accepted") {
       {"CRLF", replaced(text, "\n", "\r\n")},
       {"CRCRLF", replaced(text, "\n", "\r\r\n")},
       {"no newline at the end", text.substr(0, text.size() - 1)},
-      {"blank line behind BEGIN", replaced(text, "CERTIFICATE-----\nMI", "CERTIFICATE-----\n\nMI")},
+      {"blank line after BEGIN", replaced(text, "CERTIFICATE-----\nMI", "CERTIFICATE-----\n\nMI")},
       {"trailing spaces", replaced(text, "\n", "  \n")},
       {"trailing tabs", replaced(text, "\n", "\t\n")},
       {"body indented by spaces", by_line(text, body("    ", ""))},

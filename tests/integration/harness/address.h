@@ -21,7 +21,7 @@ inline constexpr uint16_t relay = 8883;
 inline constexpr uint16_t remote = 18883;
 inline constexpr uint16_t direct = 18884;  // a second remote: the same scenario without the relay
 inline constexpr uint16_t local = 11883;
-inline constexpr uint16_t nobody = 19999;  // nothing ever listens here
+inline constexpr uint16_t unused = 19999;  // nothing ever listens here
 }  // namespace ports
 
 }  // namespace harness

@@ -10,7 +10,7 @@
 #include <catch2/generators/catch_generators_all.hpp>
 #endif
 
-// Catch2 takes every JSON value for a range, and a number for a range of itself, without end.
+// Catch2 treats every JSON value as a range, and a number as a range of itself, without end.
 template <>
 struct Catch::StringMaker<nlohmann::json> {
   static std::string convert(const nlohmann::json& value) { return value.dump(); }

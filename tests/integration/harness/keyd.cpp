@@ -116,7 +116,7 @@ ipc::Response KeydClient::receive() {
   const ssize_t got = recv(fd_, buffer_.data(), buffer_.size(), 0);
   if (got < 0) fail_errno("receive from keyd");
   const auto response = ipc::decode_response(std::span(buffer_).first(static_cast<size_t>(got)));
-  if (!response) throw Failure(got == 0 ? "keyd closed the connection" : "keyd's answer is none");
+  if (!response) throw Failure(got == 0 ? "keyd closed the connection" : "keyd's answer is malformed");
   return *response;
 }
 

@@ -83,7 +83,7 @@ std::string LineLog::wait(const LinePredicate& fits, const std::string& what, si
 void LineLog::wait_end(Deadline deadline) {
   std::unique_lock lock(mutex_);
   if (!changed_.wait_until(lock, deadline.at(), [this] { return ended_; }))
-    throw Failure(name_ + " is still held by somebody");
+    throw Failure(name_ + " is still open in another process");
 }
 
 std::string LineLog::wait_text(std::string_view part, size_t mark, Deadline deadline) {

@@ -20,7 +20,7 @@ void own(const fs::path& path, uid_t user, unsigned mode) {
   if (chmod(path.c_str(), mode) != 0) fail_errno("chmod " + path.string());
 }
 
-// Copies the programs to where both users can reach them, wherever the build directory lies. The layout is kept: the
+// Copies the programs to where both users can reach them, wherever the build directory is. The layout is kept: the
 // programs execute others in ../libexec.
 void install_programs(const fs::path& directory) {
   const fs::path build = fs::path(MQTT_RELAY_PROGRAMS).parent_path(), libexec = directory.parent_path() / "libexec";
@@ -40,8 +40,8 @@ void end_politely(Process* process) {
   process->signal(SIGTERM);
   const auto status = process->wait();
   if (status.code != 0)
-    FAIL_CHECK(process->name() << " left with " << status.code << ", signal " << status.signal
-                               << " upon SIGTERM; its standard error:\n"
+    FAIL_CHECK(process->name() << " exited with " << status.code << ", signal " << status.signal
+                               << " after SIGTERM; its standard error:\n"
                                << process->err().text());
 }
 

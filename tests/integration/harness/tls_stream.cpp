@@ -102,7 +102,7 @@ TlsStream TlsStream::open(const Endpoint& to, const TlsContext& context, Deadlin
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(to.port);
-  check(inet_pton(AF_INET, to.host.c_str(), &address.sin_addr) == 1, to.host + " is no IPv4 address");
+  check(inet_pton(AF_INET, to.host.c_str(), &address.sin_addr) == 1, to.host + " is not an IPv4 address");
   Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
     if (errno != EINPROGRESS) fail_errno("connect to " + to.text());
