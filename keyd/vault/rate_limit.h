@@ -9,7 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "common/config.h"
+#include "common/units.h"
 
 namespace keyd {
 

@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "common/config.h"
 #include "common/operator/command_failed.h"
+#include "common/units.h"
 
 namespace relayd::admin {
 

@@ -1,7 +1,7 @@
 // Finds out whether a port that does not answer a ClientHello speaks MQTT without TLS. For `check` only. Blocks.
 #pragma once
 
-#include "common/config.h"
+#include "common/units.h"
 #include "relayd/handover/socket_address.h"
 
 namespace relayd::admin {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/config.h"
+#include "common/units.h"
 #include "relayd/handover/socket_address.h"
 #include "relayd/tls/inspect.h"
 #include "relayd/tls/stream.h"

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "common/config.h"
+#include "common/units.h"
 
 namespace relayd {
 

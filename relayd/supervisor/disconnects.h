@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "common/config.h"
+#include "common/units.h"
 #include "common/uv.h"
 
 namespace relayd {

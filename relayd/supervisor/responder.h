@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/config.h"
 #include "common/fd.h"
+#include "common/units.h"
 #include "common/uv.h"
 
 namespace relayd {

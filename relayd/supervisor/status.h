@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/trust/validator.h"
+#include "common/trust/concern.h"
 #include "relayd/handover/scoreboard.h"
 #include "relayd/handover/series.h"
 

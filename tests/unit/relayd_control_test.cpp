@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "common/config_error.h"
 #include "relayd/admin/client.h"
 #include "relayd/admin/show_status.h"
 #include "tests/unit/relayd_loop_support.h"
