@@ -1,7 +1,9 @@
 // The ordinary log, to standard error: JSON lines to a pipe or the journal, coloured text to a terminal.
 //
-// The log is the only global state in the code base. Each line is one write(2), so that lines from several processes on
-// one descriptor do not mix. Never log a secret: no logged value may come from a private key.
+// The log is one of four pieces of global state: the others are the crash report (crash_report.h), what wolfCrypt
+// allocates from in the vault (secure_memory.h), and the fiber that runs (fiber.h). Each line is one write(2), so that
+// lines from several processes on one descriptor do not mix. Never log a secret: no logged value may come from a
+// private key.
 //
 // The log never waits for its reader (output.h). It keeps up to 256 KiB of lines that standard error has no room for,
 // then drops and counts further lines. Once writing works again, one line reports the count. One thread.

@@ -15,7 +15,7 @@
 
 namespace common {
 
-// An app called mqtt-relay, with --version and the help's layout. `footer` is printed as it is.
+// Makes `app` the command mqtt-relay: its name, --version and the help's layout.
 void set_up(CLI::App& app);
 
 // The command `name` of kCommands, below `to`: "audit verify" becomes "verify" below "audit". It gets --config. Its

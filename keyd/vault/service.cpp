@@ -45,11 +45,11 @@ Service::Service(uv_loop_t& loop, KeyStore& keys, Audit& audit, const Options& o
   uv_timer_init(&loop, &again_);
   again_.data = this;
   if (!options.rules.bind_remote) return;
-  notary_ = std::make_unique<NotaryClient>(
-      loop, std::move(notary), [this](JobPtr job, Status status, std::string_view problem) {
-        if (status == Status::ok) pool_.submit(std::move(job));
-        else end(std::move(job), {status, std::string(problem), status == Status::busy ? kQueueRetryMs : 0, {}});
-      });
+  notary_ = std::make_unique<NotaryClient>(loop, std::move(notary),
+                                           [this](JobPtr job, Status status, std::string_view problem) {
+                                             if (status == Status::ok) pool_.submit(std::move(job));
+                                             else end(std::move(job), {status, std::string(problem), 0, {}});
+                                           });
 }
 
 void Service::stop() {

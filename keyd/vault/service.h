@@ -1,7 +1,7 @@
 // Answers requests: decides in a fixed order, signs, records and answers. No sockets here.
 //
-//   SIGN   role fits kind → worker's rate and queue → key found → SPKI equal → scheme fits key, content exact →
-//          key's rate → (bind_remote: the notary) → sign → audit line → answer
+//   SIGN   peer still waits → audit not stalled → worker's rate and queue → role fits kind → key found → SPKI equal →
+//          scheme fits key, content exact → key's rate → (bind_remote: the notary) → sign → audit line → answer
 //
 // The line is written after the signature is made, so that it can record the outcome and the time taken, and before the
 // answer leaves. While the audit's reader is slow, answers wait for their line, those of the furthest handshakes first,

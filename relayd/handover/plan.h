@@ -2,7 +2,8 @@
 //
 // The plan is one archive (archive.h) in a sealed memfd: the configuration, the PEM texts, the addresses. The control
 // socket (SOCK_SEQPACKET) carries the supervisor's orders one way; kReady, answers and last words the other way. The
-// worker trusts its supervisor. The supervisor believes a worker only that it is ready, and logs its last words.
+// worker trusts its supervisor. The supervisor believes a worker that it is ready and how many sessions it ended, and
+// logs its last words.
 #pragma once
 
 #include <string>
@@ -79,8 +80,8 @@ struct Revocations {
   trust::Pem trusted, revoked;
   trust::Policy policy{};  // the listener's
 
-  common::Fd to_memfd() const;
-  static Revocations from_memfd(int fd);
+  common::Fd to_memfd() const;            // errors: as Plan's
+  static Revocations from_memfd(int fd);  // errors: as Plan's
 };
 
 }  // namespace relayd
