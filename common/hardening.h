@@ -17,8 +17,8 @@ void harden_process();
 
 // What stays allowed beneath an open directory, or for one open file (O_PATH is enough).
 struct FileRule {
-  // append also allows creating files; run allows execute and read. Only read_file and run apply to a file that is not
-  // a directory.
+  // append allows creating and writing: the caller opens with O_APPEND, as Landlock can't ask for it; run allows
+  // execute and read. Only read_file and run apply to a file that is not a directory.
   enum Right { read, append, read_file, run };
   int directory;
   Right right;

@@ -74,7 +74,7 @@ TEST_CASE("keyd can use no network, start no process and make no executable memo
   CHECK(tried_inside([] { return map(PROT_READ | PROT_EXEC); }) == EPERM);
 }
 
-TEST_CASE("keyd changes no file except by appending, and signals no process", "[keyd][sandbox]") {
+TEST_CASE("keyd removes, renames and chmods no file, kills no process, and keeps its user", "[keyd][sandbox]") {
   CHECK(tried_inside([] { return unlink("/tmp/keyd-sandbox-test"); }) == EPERM);
   CHECK(tried_inside([] { return rename("/tmp/keyd-sandbox-test", "/tmp/keyd-sandbox-test-2"); }) == EPERM);
   CHECK(tried_inside([] { return chmod("/tmp", 01777); }) == EPERM);
