@@ -132,7 +132,7 @@ TEST_CASE("audit file: while its disk is full keyd signs nothing; once there is 
   World world({.start = false});
   const auto folder = audit_folder(world);
   if (mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=64k,mode=0700") != 0) {
-    WARN("skipped: no tmpfs can be mounted here");
+    WARN("SKIPPED: no tmpfs can be mounted here");
     return;
   }
   struct Unmount {

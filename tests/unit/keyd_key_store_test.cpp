@@ -197,7 +197,7 @@ TEST_CASE("a key that others may read or write is refused with the remedy", "[ke
 
 TEST_CASE("a key of another owner is refused, also through a hard link", "[keyd][key_store]") {
   if (geteuid() != 0) {
-    WARN("needs root to make files of another owner");
+    WARN("SKIPPED: needs root to make files of another owner");
     return;
   }
   Store store;
@@ -211,7 +211,7 @@ TEST_CASE("a key of another owner is refused, also through a hard link", "[keyd]
 
 TEST_CASE("a key that keyd may not read is unusable, and the reason says how to fix it", "[keyd][key_store]") {
   if (geteuid() != 0) {
-    WARN("needs root");
+    WARN("SKIPPED: needs root");
     return;
   }
   Store store;
@@ -237,7 +237,10 @@ TEST_CASE("errors at start name the setting, the value and the remedy", "[keyd][
     check_contains(start_error(store), {"private_keys_dir", "Not a directory"});
   }
   SECTION("the keys directory can't be entered") {
-    if (geteuid() != 0) return;
+    if (geteuid() != 0) {
+      WARN("SKIPPED: needs root to be somebody else");
+      return;
+    }
     REQUIRE(chmod(store.scratch.path().c_str(), 0755) == 0);
     const AsNobody nobody;
     check_contains(start_error(store), {"private_keys_dir", "Permission denied", "uid 65534"});

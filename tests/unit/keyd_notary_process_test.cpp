@@ -151,8 +151,11 @@ TEST_CASE("the notary has no descriptor but its socket and standard error", "[ke
   const common::Fd secret(open("/proc/self/status", O_RDONLY));
   Running running;
   REQUIRE(running.ask(1, running.recorded.transcript()));
-  running.answer();            // it has confined itself by now
-  if (geteuid() != 0) return;  // not dumpable: only root can look
+  running.answer();  // it has confined itself by now
+  if (geteuid() != 0) {
+    WARN("SKIPPED: a process that is not dumpable shows itself to root only");
+    return;
+  }
   for (const pid_t pid : {running.guardian, running.notary()}) {
     const std::string folder = "/proc/" + std::to_string(pid) + "/fd/";
     const auto standard_error = std::filesystem::read_symlink(folder + "2");
@@ -177,7 +180,10 @@ TEST_CASE("the notary has no descriptor but its socket and standard error", "[ke
 }
 
 TEST_CASE("each notary has an address layout of its own", "[keyd][notary]") {
-  if (geteuid() != 0) return;  // not dumpable: only root can look
+  if (geteuid() != 0) {
+    WARN("SKIPPED: a process that is not dumpable shows itself to root only");
+    return;
+  }
   Running running;
   const auto layout = [&] {
     std::istringstream maps(slurp("/proc/" + std::to_string(running.notary()) + "/maps"));

@@ -214,7 +214,7 @@ TEST_CASE("an unknown command is answered with the list of commands", "[control]
 
 TEST_CASE("only root and relayd's user may ask", "[control]") {
   if (geteuid() != 0) {
-    WARN("needs root to become another user");
+    WARN("SKIPPED: needs root to become another user");
     return;
   }
   Supervised test;
