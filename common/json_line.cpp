@@ -59,8 +59,6 @@ JsonLine& JsonLine::add(std::string_view key, std::string_view value) {
   return *this;
 }
 
-JsonLine& JsonLine::add(std::string_view key, bool value) { return add_raw(key, value ? "true" : "false"); }
-
 JsonLine& JsonLine::add_raw(std::string_view key, std::string_view value) {
   append_key(key);
   text_ += value;

@@ -18,7 +18,6 @@ class JsonLine {
 
   JsonLine& add(std::string_view key, std::string_view value);
   JsonLine& add(std::string_view key, const char* value) { return add(key, std::string_view(value)); }
-  JsonLine& add(std::string_view key, bool value);
   template <std::integral T>
   requires(!std::same_as<T, bool>) JsonLine& add(std::string_view key, T value) {
     char digits[24];

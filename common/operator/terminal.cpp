@@ -101,17 +101,6 @@ std::string padded(std::string_view text, size_t width) {
   return std::string(text) + std::string(has < width ? width - has : 0, ' ');
 }
 
-std::string shortened(std::string_view text, size_t width) {
-  if (width_of(text) <= width) return std::string(text);
-  size_t end = 0, seen = 0;
-  while (end < text.size()) {
-    seen += (static_cast<uint8_t>(text[end]) & 0xc0) != 0x80;
-    if (seen == width) break;
-    end++;
-  }
-  return std::string(text.substr(0, end)) + "…";
-}
-
 std::string grouped(uint64_t number) {
   std::string text = std::to_string(number);
   for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");

@@ -22,8 +22,6 @@ std::string visible_json(std::string_view json);
 // The number of characters in a text that visible() returned.
 size_t width_of(std::string_view text);
 std::string padded(std::string_view text, size_t width);
-// At most `width` characters; a text that was cut ends in "…".
-std::string shortened(std::string_view text, size_t width);
 // 1234567 → "1,234,567"
 std::string grouped(uint64_t number);
 // 1, "line" → "1 line"; 2, "line" → "2 lines"

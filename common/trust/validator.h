@@ -65,7 +65,6 @@ class Validator {
   // At most 32 concerns, the worst first.
   std::vector<Concern> concerns(int64_t now) const;
 
-  const Policy& policy() const;
   size_t anchors() const;  // usable ones
   size_t crls() const;
 

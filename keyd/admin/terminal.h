@@ -6,7 +6,6 @@
 namespace keyd::admin {
 
 using common::Colour, common::Progress, common::Screen;
-using common::counted, common::grouped, common::padded, common::shortened, common::visible, common::visible_json,
-    common::width_of;
+using common::counted, common::grouped, common::padded, common::visible, common::visible_json, common::width_of;
 
 }  // namespace keyd::admin

@@ -54,22 +54,6 @@ static_assert(2 + 2 + 1 + 1 + 2 + kMaxReason <= Packet::kCapacity);
 
 }  // namespace
 
-std::string_view name(DisconnectReason reason) {
-  switch (reason) {
-    case DisconnectReason::unspecified_error: return "unspecified_error";
-    case DisconnectReason::malformed: return "malformed";
-    case DisconnectReason::protocol_error: return "protocol_error";
-    case DisconnectReason::not_authorized: return "not_authorized";
-    case DisconnectReason::server_busy: return "server_busy";
-    case DisconnectReason::server_shutting_down: return "server_shutting_down";
-    case DisconnectReason::keep_alive_timeout: return "keep_alive_timeout";
-    case DisconnectReason::topic_alias_invalid: return "topic_alias_invalid";
-    case DisconnectReason::packet_too_large: return "packet_too_large";
-    case DisconnectReason::administrative_action: return "administrative_action";
-  }
-  return "unknown";
-}
-
 Packet encode_connack(Version version, Refusal refusal, std::string_view reason, std::uint32_t maximum_packet_size) {
   constexpr std::uint8_t kNoSession = 0;
   const RefusalCodes& code = codes(refusal);

@@ -67,8 +67,6 @@ enum class DisconnectReason : std::uint8_t {
   administrative_action = 0x98,  // closed by the operator
 };
 
-std::string_view name(DisconnectReason reason);  // as in the enum, for logs and metrics
-
 // One encoded packet, by value. Empty: send nothing, just close.
 class Packet {
  public:

@@ -49,7 +49,6 @@ class Generation final : private WorkerSlot::Owner {
   // Sets how many connections its workers together may have now.
   void allow_connections(uint64_t most);
 
-  bool serving() const { return served_; }
   bool gone() const;
   int number() const { return number_; }
   const Config& config() const { return plan_.config; }

@@ -24,13 +24,8 @@ std::string value_of(const std::string& line) { return json::parse(line).at("key
 
 TEST_CASE("a JSON line has its fields in order and one newline", "[common][json_line]") {
   JsonLine line;
-  line.add("text", "a")
-      .add("number", uint64_t{18446744073709551615u})
-      .add("negative", -5)
-      .add("yes", true)
-      .add("no", false);
-  CHECK(std::move(line).finish() ==
-        "{\"text\":\"a\",\"number\":18446744073709551615,\"negative\":-5,\"yes\":true,\"no\":false}\n");
+  line.add("text", "a").add("number", uint64_t{18446744073709551615u}).add("negative", -5);
+  CHECK(std::move(line).finish() == "{\"text\":\"a\",\"number\":18446744073709551615,\"negative\":-5}\n");
   CHECK(JsonLine().finish() == "{}\n");
 }
 
