@@ -30,8 +30,8 @@ template <auto Method>
 struct CallOf;
 template <typename T, typename Result, typename... Arguments, Result (T::*Method)(Arguments...)>
 struct CallOf<Method> {
-  static void call(void* self, Arguments... arguments) {
-    (static_cast<T*>(self)->*Method)(std::forward<Arguments>(arguments)...);
+  static Result call(void* self, Arguments... arguments) {
+    return (static_cast<T*>(self)->*Method)(std::forward<Arguments>(arguments)...);
   }
   // The same for libuv's own callbacks, which get the handle; its `data` is the owner.
   template <typename Handle>

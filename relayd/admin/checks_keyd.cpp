@@ -81,12 +81,13 @@ void ask_keyd(CheckContext& context) {
   struct Answer {
     Loop loop;
     CheckContext& context;
+    void heard(const ListenerKeyCheck::Verdict& verdict) {
+      context.listener_key = verdict;
+      loop.stop();
+    }
   } answer{{}, context};
   const ListenerKeyCheck asked(answer.loop.get(), pem.file, spki, context.config.keyd_socket, &answer,
-                               [](void* self, const ListenerKeyCheck::Verdict& verdict) {
-                                 static_cast<Answer*>(self)->context.listener_key = verdict;
-                                 static_cast<Answer*>(self)->loop.stop();
-                               });
+                               common::call<&Answer::heard>);
   answer.loop.run();
 }
 

@@ -28,10 +28,8 @@ class Probe final : private tls::StreamHandler {
         patience_(patience),
         book_(addresses),
         runtime_(std::make_unique<tls::Runtime>(loop.get(), nullptr)),
-        deadline_(loop.get(), this, [](void* self) { static_cast<Probe*>(self)->too_late(); }),
-        dialer_(loop.get(), book_, patience, this, [](void* self, common::Fd socket, const Dialer::Failure& failure) {
-          static_cast<Probe*>(self)->dialed(std::move(socket), failure);
-        }) {}
+        deadline_(loop.get(), this, common::call<&Probe::too_late>),
+        dialer_(loop.get(), book_, patience, this, common::call<&Probe::dialed>) {}
 
   ProbeResult take_result() {
     if (trusted_ && !leaf_.empty()) result_.certificate = tls::facts_of(leaf_, "the remote broker's certificate");

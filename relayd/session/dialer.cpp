@@ -29,6 +29,7 @@ struct Dialer::Attempt {
   SocketAddress address;
   common::Fd socket;
   std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it
+  void ready(int) { dialer.on_ready(*this); }
 };
 
 Dialer::Dialer(uv_loop_t* loop, AddressBook& book, std::chrono::milliseconds budget, void* owner, Done done)
@@ -92,9 +93,8 @@ bool Dialer::begin(const SocketAddress& address) {
     return false;
   }
   auto attempt = std::make_unique<Attempt>(Attempt{*this, address, std::move(socket)});
-  attempt->poll = std::make_unique<common::Poll>(loop_, attempt->socket.get(), attempt.get(), [](void* self, int) {
-    static_cast<Attempt*>(self)->dialer.on_ready(*static_cast<Attempt*>(self));
-  });
+  attempt->poll =
+      std::make_unique<common::Poll>(loop_, attempt->socket.get(), attempt.get(), common::call<&Attempt::ready>);
   attempt->poll->watch(UV_WRITABLE);
   attempts_.push_back(std::move(attempt));
   return true;

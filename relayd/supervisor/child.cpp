@@ -51,10 +51,7 @@ Child::Child(uv_loop_t* loop, const common::Program& program, const char* name, 
 #endif
   options.stdio_count = static_cast<int>(stdio.size());
   options.stdio = stdio.data();
-  options.exit_cb = [](uv_process_t* process, int64_t status, int signal) {
-    auto* self = static_cast<Child*>(process->data);
-    self->died_(self->owner_, {status, signal});
-  };
+  options.exit_cb = common::call_handle<uv_process_t, &Child::on_exit>;
   process_.reset(new uv_process_t);
   process_->data = this;
   if (const int status = uv_spawn(loop, process_.get(), &options); status != 0)

@@ -38,6 +38,8 @@ class Child {
   void kill(int signal);  // does nothing if the process is dead
 
  private:
+  void on_exit(int64_t status, int signal) { died_(owner_, {status, signal}); }
+
   void* owner_;
   Died died_;
   common::UvPtr<uv_process_t> process_;

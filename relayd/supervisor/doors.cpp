@@ -15,13 +15,7 @@ Doors::Doors(uv_loop_t* loop, const common::Program& monitor, const Config& conf
       metrics_bind_(config.metrics),
       log_level_(config.log_level),
       owner_(owner),
-      again_(loop, this, [](void* self) {
-        try {
-          static_cast<Doors*>(self)->open();
-        } catch (const std::exception& error) {  // at the start it would have ended relayd; now devices are served
-          common::log::error("relayd goes on without it until it is restarted", {{"cause", error.what()}});
-        }
-      }) {
+      again_(loop, this, common::call<&Doors::open_again>) {
   open();
 }
 
@@ -42,8 +36,16 @@ void Doors::open() {
            [this] { control_ = std::make_unique<Control>(loop_, control_socket_, owner_, geteuid()); });
   open_one(!monitor_ && metrics_bind_, metrics_wait_, [this] {
     monitor_ = std::make_unique<Monitor>(loop_, monitor_program_, *metrics_bind_, log_level_, &owner_,
-                                         [](void* owner) { return static_cast<Control::Owner*>(owner)->status(); });
+                                         common::call<&Control::Owner::status>);
   });
+}
+
+void Doors::open_again() {
+  try {
+    open();
+  } catch (const std::exception& error) {  // at the start it would have ended relayd; now devices are served
+    common::log::error("relayd goes on without it until it is restarted", {{"cause", error.what()}});
+  }
 }
 
 }  // namespace relayd

@@ -38,6 +38,7 @@ class Doors {
 
  private:
   void open();
+  void open_again();
   template <typename Make>
   void open_one(bool missing, common::Wait& wait, Make make);
 

@@ -21,6 +21,7 @@ struct Acceptor::Listener {
   Acceptor& acceptor;
   common::Fd socket;
   std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it
+  void ready(int) { acceptor.on_ready(*this); }
 };
 
 Acceptor::Acceptor(uv_loop_t* loop, std::vector<common::Fd> listeners, const Options& options, Counters& counters,
@@ -48,9 +49,8 @@ void Acceptor::watch() {
   for (auto& listener : listeners_) {
     // The sandbox forbids opening files, but it allows duplicating a descriptor.
     if (!spare_) spare_.reset(fcntl(listener->socket.get(), F_DUPFD_CLOEXEC, 0));
-    listener->poll = std::make_unique<common::Poll>(loop_, listener->socket.get(), listener.get(), [](void* self, int) {
-      static_cast<Listener*>(self)->acceptor.on_ready(*static_cast<Listener*>(self));
-    });
+    listener->poll =
+        std::make_unique<common::Poll>(loop_, listener->socket.get(), listener.get(), common::call<&Listener::ready>);
     listener->poll->watch(UV_READABLE);
   }
 }
