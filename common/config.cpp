@@ -16,7 +16,6 @@ namespace common {
 namespace {
 
 using Json = nlohmann::json;
-constexpr size_t kMaxConfigFile = 1024 * 1024;
 
 std::string position(std::string_view text, size_t offset) {
   const std::string_view before = text.substr(0, std::min(offset, text.size()));

@@ -64,6 +64,8 @@ class Section {
   std::unique_ptr<Node> node_;
 };
 
+inline constexpr size_t kMaxConfigFile = 1024 * 1024;  // bytes
+
 // Reads a whole regular file of at most `limit` bytes; a ConfigError names `file` and the cause.
 std::string read_file(const std::string& file, size_t limit);
 

@@ -59,8 +59,7 @@ uid_t service_uid(const std::optional<ucred>& running) {
 
 Check check_configuration(const CheckOptions& options, std::optional<Config>& config) {
   try {
-    config = parse_config(common::read_file(options.config, kMaxConfigFile), options.config, options.overrides,
-                          RemoteHost::may_be_missing);
+    config = read_config(options.config, options.overrides);
   } catch (const common::ConfigError& error) {
     return {Result::error, error.what(), "correct it there: `editor " + options.config + "`"};
   }

@@ -47,8 +47,7 @@ struct CommandLine {
 // Where to ask. Throws common::ConfigError.
 std::string control_socket(const CommandLine& line) {
   const std::string file = line.relayd_config();
-  const Config config =
-      parse_config(common::read_file(file, kMaxConfigFile), file, line.overrides, RemoteHost::may_be_missing);
+  const Config config = read_config(file, line.overrides);
   if (config.control_socket.empty())
     throw common::ConfigError(file +
                               ": control_socket is not set, so relayd can't be asked; set it to a path as "
@@ -76,8 +75,7 @@ std::pair<std::string, std::string> files_to_check(const CommandLine& line) {
 // The listener's certificate, which keyd's half compares with the key. "": the configuration can't be read; relayd's
 // half reports that.
 std::string listener_certificate(const std::string& config, const Overrides& overrides) try {
-  return parse_config(common::read_file(config, kMaxConfigFile), config, overrides, RemoteHost::may_be_missing)
-      .listener.certfile;
+  return read_config(config, overrides).listener.certfile;
 } catch (const common::ConfigError&) {
   return "";
 }

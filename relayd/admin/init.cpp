@@ -9,11 +9,12 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "common/config.h"
 #include "common/operator/checks.h"
 #include "relayd/admin/new_files.h"
 #include "relayd/handover/config.h"
 #include "relayd/handover/socket_address.h"
-#include "relayd/supervisor/load.h"
+#include "relayd/supervisor/config_file.h"
 #include "relayd/tls/context.h"
 #include "relayd_json.h"
 
@@ -138,8 +139,7 @@ void refuse_to_replace(const std::string& file) {
   if (access(file.c_str(), F_OK) != 0) return;
   std::string remote;
   try {
-    remote = parse_config(common::read_file(file, kMaxConfigFile), file, {}, RemoteHost::may_be_missing)
-                 .remote_endpoint.host;
+    remote = read_config(file, {}).remote_endpoint.host;
   } catch (const ConfigError& error) {
     throw ConfigError(std::string(error.what()) + "; --force replaces it, and keeps it as " + file + ".old");
   }

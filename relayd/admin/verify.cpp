@@ -31,8 +31,7 @@ trust::Pem given(const char* flag, const std::string& file) {
 
 // The configuration's, as relayd judges.
 Judge configured(const VerifyOptions& options, bool device) {
-  const Config config = parse_config(common::read_file(options.config, kMaxConfigFile), options.config,
-                                     options.overrides, RemoteHost::may_be_missing);
+  const Config config = read_config(options.config, options.overrides);
   if (!(device ? config.listener.verify_peer : config.remote.verify_peer))
     throw ConfigError(options.config + ": " + (device ? "listener" : "remote") +
                       ".verify is verify_none, which accepts any certificate; name the CAs to judge by with --cafile");

@@ -213,4 +213,8 @@ Config parse_config(const std::string& text, const std::string& name, const Over
   return config;
 }
 
+Config read_config(const std::string& file, const Overrides& overrides) {
+  return parse_config(common::read_file(file, common::kMaxConfigFile), file, overrides, RemoteHost::may_be_missing);
+}
+
 }  // namespace relayd

@@ -24,4 +24,7 @@ enum class RemoteHost { required, may_be_missing };
 Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides,
                     RemoteHost remote_host = RemoteHost::required);
 
+// Reads the file and parses it; remote_host may be missing. ConfigError also if the file can't be read.
+Config read_config(const std::string& file, const Overrides& overrides);
+
 }  // namespace relayd

@@ -52,8 +52,7 @@ trust::Pem read_pem(const std::string& config_file, const std::string& setting, 
 
 Plan load(const std::string& config_file, const Overrides& overrides) {
   Plan plan;
-  plan.config =
-      parse_config(common::read_file(config_file, kMaxConfigFile), config_file, overrides, RemoteHost::may_be_missing);
+  plan.config = read_config(config_file, overrides);
   const Config& config = plan.config;
   require_set_up(config_file, config);
   plan.pem.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);

@@ -10,8 +10,6 @@
 
 namespace relayd {
 
-inline constexpr size_t kMaxConfigFile = 1024 * 1024;
-
 // Reads a PEM file; an empty Pem if `file` is "". Errors about it, here or where it is parsed, start with its setting.
 trust::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file);
 
