@@ -33,13 +33,23 @@ std::vector<std::string> lines_of(const std::vector<trust::Concern>& concerns) {
 
 }  // namespace
 
-const char* keyd_state(const Status& status) {
+KeydState keyd_state(const Status& status) {
   const auto any = [&](Counters::Number Counters::*number) {
     return std::any_of(status.workers.begin(), status.workers.end(), [&](const WorkerStatus& worker) {
       return worker.counters && (worker.counters->*number).load(std::memory_order_relaxed) != 0;
     });
   };
-  return any(&C::keyd_degraded) ? "degraded" : any(&C::keyd_away) ? "away" : "serving";
+  if (any(&C::keyd_degraded)) return KeydState::degraded;
+  return any(&C::keyd_away) ? KeydState::away : KeydState::serving;
+}
+
+const char* name(KeydState state) {
+  switch (state) {
+    case KeydState::serving: return "serving";
+    case KeydState::degraded: return "degraded";
+    case KeydState::away: return "away";
+  }
+  return "?";
 }
 
 uint64_t sum(const Status& status, const Series& series) {
@@ -59,7 +69,7 @@ std::string to_json(const Status& status) {
               {"pid", getpid()},
               {"bind", status.bind},
               {"remote", status.remote},
-              {"keyd", keyd_state(status)},
+              {"keyd", name(keyd_state(status))},
               {"generation", status.generation},
               {"reloads", status.reloads},
               {"failed_reloads", status.failed_reloads},

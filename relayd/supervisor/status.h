@@ -36,8 +36,10 @@ struct Status {
   const Counters* ended = nullptr;    // the totals of processes that have ended (add_ended); may be null
 };
 
-// keyd as the workers see it: "serving", "degraded" (it can't write its audit, so it signs nothing), "away".
-const char* keyd_state(const Status& status);
+// keyd as the workers see it; degraded: it can't write its audit, so it signs nothing.
+enum class KeydState : uint8_t { serving, degraded, away };
+KeydState keyd_state(const Status& status);
+const char* name(KeydState state);  // as in the enum
 
 // The sum over all processes; a total includes those that have ended.
 uint64_t sum(const Status& status, const Series& series);

@@ -318,8 +318,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     std::string status = "STATUS=" + std::to_string(current_->slots().size()) + " workers, " +
                          std::to_string(connections) + " connections, generation " + std::to_string(current_->number());
     if (!old_.empty()) status += " (" + std::to_string(old_.size()) + " older still have sessions)";
-    if (const std::string_view keyd = keyd_state(this->status()); keyd != "serving")
-      status.append("; keyd is ").append(keyd);
+    if (const KeydState keyd = keyd_state(this->status()); keyd != KeydState::serving)
+      status.append("; keyd is ").append(name(keyd));
     if (const std::string_view waits_for = doors_->waits_for(); !waits_for.empty())
       status.append("; waits: ").append(waits_for);
     if (status == status_) return;
