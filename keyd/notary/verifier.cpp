@@ -17,6 +17,8 @@ namespace {
 using common::tls::sha2;
 using common::tls::spki_in;
 
+static_assert(kMaxChain == trust::Validator::kMaxChain);
+
 std::string refusal_text(const trust::Refusal& refusal) {
   const bool other_name =
       refusal.code == X509_V_ERR_HOSTNAME_MISMATCH || refusal.code == X509_V_ERR_IP_ADDRESS_MISMATCH;

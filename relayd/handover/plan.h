@@ -58,6 +58,7 @@ struct Plan {
 void require_supervisor(int fd);
 
 struct Order {
+  // decode() takes them up to the last one.
   enum class What : uint8_t {
     addresses,   // the brokers' addresses from now on
     retire,      // stop accepting; exit when the last session ends

@@ -7,10 +7,12 @@
 
 namespace relayd {
 
+// The order counts: those of kNotTls first, in its order.
 enum class Speaks : uint8_t { mqtt, http, ssh, proxy, other, tls, nothing };
 
 // The protocols with a counter each: neither TLS nor silence.
 inline constexpr std::array<const char*, 5> kNotTls{"mqtt", "http", "ssh", "proxy", "other"};
+static_assert(static_cast<size_t>(Speaks::tls) == kNotTls.size());
 
 constexpr bool is_not_tls(Speaks speaks) { return static_cast<size_t>(speaks) < kNotTls.size(); }
 
