@@ -10,8 +10,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kLimits =
     "What a chain can't show: lines that were cut off its end, and a history that was rewritten from some line up to "
-    "the "
-    "end. Compare the last line's number and hash with what you noted earlier, or with the same line in the journal.";
+    "the end. Compare the last line's number and hash with what you noted earlier, or with the same line in the "
+    "journal.";
 
 std::string place(const Finding& finding) {
   return visible(finding.file) + (finding.line > 0 ? " line " + std::to_string(finding.line) : "");

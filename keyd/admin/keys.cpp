@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/json_line.h"
+#include "common/operator/checks.h"
 #include "common/spellings.h"
 #include "keyd/admin/key_scan.h"
 
@@ -17,17 +18,11 @@ constexpr size_t kShortHash = 16, kWidestId = 40;
 
 std::string spki_of(const KeyInfo& key) { return common::hex(key.spki.data(), key.spki.size()); }
 
-std::string octal(mode_t mode) {
-  char text[8];
-  snprintf(text, sizeof text, "%04o", static_cast<unsigned>(mode & 07777));
-  return text;
-}
-
 std::string json_of(const ScannedFile& file) {
   common::JsonLine line;
   line.add("client_id", file.client_id);
   if (file.key) line.add("type", name(file.key->type)).add("bits", file.key->bits).add("spki", spki_of(*file.key));
-  line.add("mode", octal(file.mode)).add("problem", file.problem);
+  line.add("mode", common::octal(file.mode)).add("problem", file.problem);
   return std::move(line).finish();
 }
 
@@ -67,9 +62,9 @@ class Table {
       return;
     }
     const bool usable = file.key.has_value();
-    const std::string line = line_of({visible(file.client_id), usable ? name(file.key->type) : "-",
-                                      usable ? std::to_string(file.key->bits) : "-",
-                                      usable ? shown_hash(*file.key) : "-", octal(file.mode), visible(file.problem)});
+    const std::string line = line_of(
+        {visible(file.client_id), usable ? name(file.key->type) : "-", usable ? std::to_string(file.key->bits) : "-",
+         usable ? shown_hash(*file.key) : "-", common::octal(file.mode), visible(file.problem)});
     out_ << screen_.paint(usable ? Colour::none : Colour::red, line) << "\n";
   }
   bool short_hashes() const { return screen_.terminal && !options_.wide; }
