@@ -36,18 +36,14 @@ void Framer::begin(std::uint32_t remaining) {
   left_ = remaining;
   ++packets_[static_cast<std::size_t>(type_)];
   if (!first_type_) first_type_ = type_;
-  code_in_ = kNothing;
-  if (type_ == PacketType::connack && !connack_code_) code_in_ = 1;  // after the acknowledge flags (MQTT section 3.2.2)
-  if (type_ == PacketType::disconnect) {  // MQTT section 3.14.2.1: the code may be absent, which means 0
-    if (remaining == 0) disconnect_code_ = std::uint8_t{0};
-    code_in_ = 0;
-  }
+  // After the acknowledge flags (MQTT section 3.2.2).
+  code_in_ = type_ == PacketType::connack && !connack_code_ ? 1 : kNothing;
 }
 
 std::size_t Framer::skip(Bytes rest) {
   const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(left_, rest.size()));
   if (code_in_ < count) {
-    (type_ == PacketType::connack ? connack_code_ : disconnect_code_) = rest[code_in_];
+    connack_code_ = rest[code_in_];
     code_in_ = kNothing;
   } else if (code_in_ != kNothing) {
     code_in_ -= count;

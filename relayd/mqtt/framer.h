@@ -56,8 +56,6 @@ class Framer {
   std::optional<PacketType> first_type() const { return first_type_; }
   // The first CONNACK's reason code (3.x: return code); 0 is success.
   std::optional<std::uint8_t> connack_code() const { return connack_code_; }
-  // The DISCONNECT's reason code, 0 if it has none; known by State::disconnected at the latest.
-  std::optional<std::uint8_t> disconnect_code() const { return disconnect_code_; }
 
  private:
   static constexpr std::uint32_t kNothing = 0xFFFF'FFFF;
@@ -75,14 +73,13 @@ class Framer {
   std::uint32_t max_packet_size_;
   std::uint32_t largest_packet_ = 0;
   std::uint32_t left_ = 0;                  // body bytes of the current packet that have not come yet
-  std::uint32_t code_in_ = kNothing;        // body bytes before the reason code that is to be kept
+  std::uint32_t code_in_ = kNothing;        // body bytes before the CONNACK's code
   FixedHeader header_{};                    // started() while part of a fixed header has come
   PacketType type_ = PacketType::reserved;  // of the current packet
   Version version_;
   State state_ = State::running;
   std::optional<PacketType> first_type_{};
   std::optional<std::uint8_t> connack_code_{};
-  std::optional<std::uint8_t> disconnect_code_{};
 };
 
 }  // namespace mqtt
