@@ -2,6 +2,7 @@
 #include "keyd/startup/serve.h"
 
 #include "keyd/admin/audit_show.h"
+#include "keyd/startup/audit_file.h"
 #include "keyd/startup/key_places.h"
 
 namespace keyd::admin {
@@ -84,9 +85,15 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   context.self = geteuid();
   ask_notary(context);
   try {
+    if (settings.audit_file) read_audit_tail(open_audit_file(*settings.audit_file), *settings.audit_file);
+  } catch (const std::runtime_error& error) {
+    context.audit_problem = error.what();
+  }
+  try {
     // Locks as much as serving needs, before this process locks memory for itself.
     { const SecureSlots as_when_serving(locked_slots(settings), sizeof(PrivateKey)); }
     KeyRoom room(settings);
+    context.passphrase_problem = room.passphrase_problem;
     context.keys = count_keys(settings.private_keys_dir, room.reader);
     try {
       const KeyStore::Place place = open_listener_dir(settings.listener_keyfile);

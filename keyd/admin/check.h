@@ -49,9 +49,10 @@ struct CheckContext {
   Settings settings;
   std::string config, listener_certificate;
   std::string certificate_pem, certificate_problem;
-  std::string notary_problem;         // why the notary can't check handshakes for bind_remote; "": it can
-  bool authorities_unusable = false;  // the problem is bind_remote.cacertfile
-  std::string locked_memory;          // why memory can't be locked; "": it can
+  std::string notary_problem;                     // why the notary can't check handshakes for bind_remote; "": it can
+  bool authorities_unusable = false;              // the problem is bind_remote.cacertfile
+  std::string locked_memory;                      // why memory can't be locked; "": it can
+  std::string passphrase_problem, audit_problem;  // what keyd would report of these files at its start; "": nothing
   KeyCounts keys;
   std::optional<KeyInfo> listener;
   std::string listener_problem;  // why there is none

@@ -211,6 +211,8 @@ Check check_key_passphrase_file(const CheckContext& context) {
   if (faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
     return error(strerror(errno), "`chown " + user + " " + quoted(path) + "`");
   if (info.st_size == 0) return error("it is empty", "put the passphrase into it");
+  if (!context.passphrase_problem.empty())
+    return {Result::error, context.passphrase_problem, "put the passphrase into its first line"};
   return {Result::ok, path + ": mode " + octal(info.st_mode) + ", owner " + user_name(info.st_uid)};
 }
 

@@ -97,6 +97,8 @@ Check check_audit_file(const CheckContext& context) {
   if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0)
     return {Result::error, path + ": " + strerror(errno) + "; without its audit keyd signs nothing",
             "`chown " + user + " " + quoted(path) + "`"};
+  if (!context.audit_problem.empty())
+    return {Result::error, context.audit_problem, "`mv " + quoted(path) + " " + quoted(path + ".old") + "`"};
   if (info.st_mode & (S_IWGRP | S_IWOTH))
     return {Result::warning, path + ": mode " + octal(info.st_mode) + " lets others write into the audit",
             "`chmod go-w " + quoted(path) + "`"};

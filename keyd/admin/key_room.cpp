@@ -28,7 +28,8 @@ KeyRoom::KeyRoom(const Settings& settings)
 
 std::string_view KeyRoom::open_passphrase(const Settings& settings) try {
   return passphrase.emplace(settings.key_passphrase_file).text();
-} catch (const std::runtime_error&) {
+} catch (const std::runtime_error& error) {
+  passphrase_problem = error.what();
   return {};
 }
 

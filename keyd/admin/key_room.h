@@ -16,9 +16,10 @@ uid_t service_uid(const Settings& settings, std::optional<uid_t> running);
 
 // Reads keys with the same code as keyd when it serves. Locks the thread's stack too. One at a time.
 struct KeyRoom {
-  // Throws std::runtime_error if the memory can't be locked. Ignores a passphrase file that can't be used, which has
-  // its own check.
+  // Throws std::runtime_error if the memory can't be locked. With a passphrase file that can't be used, keyd would not
+  // start; here it counts as none.
   explicit KeyRoom(const Settings& settings);
+  std::string passphrase_problem;  // what keyd would report of that file; "": nothing
   SecureSlots slots;
   WolfcryptMemory wolfcrypt;
   std::optional<Passphrase> passphrase;

@@ -221,6 +221,9 @@ TEST_CASE("check: the passphrase file", "[keyd][keyd-admin]") {
   expect(check(), Result::ok, "mode 0600");
   machine.scratch.put("passphrase", "secret\n", 0440);
   expect(check(), Result::ok, "mode 0440");
+  expect(machine.check("key-passphrase-file"), Result::ok, "mode 0440");
+  machine.scratch.put("passphrase", "\nsecret\n", 0600);
+  expect(machine.check("key-passphrase-file"), Result::error, "first line is empty", "first line");
   machine.scratch.put("passphrase", "secret\n", 0644);
   expect(check(), Result::error, "opens it to others", "chmod 600 '" + file + "'");
   machine.scratch.put("passphrase", "", 0600);
@@ -245,6 +248,8 @@ TEST_CASE("check: the audit file", "[keyd][keyd-admin]") {
   CHECK_FALSE(std::filesystem::exists(machine.scratch / "audit"));
   machine.scratch.put("audit", "", 0640);
   expect(machine.check("audit-file"), Result::ok, "mode 0640");
+  machine.scratch.put("audit", "something else\n", 0640);
+  expect(machine.check("audit-file"), Result::error, "not a line of keyd's audit", "mv '");
   machine.scratch.put("audit", "", 0662);
   expect(machine.check("audit-file"), Result::warning, "mode 0662", "chmod go-w '");
   std::filesystem::remove(machine.scratch / "audit");
