@@ -1,8 +1,6 @@
 #include "relayd/admin/remote_advice.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "common/operator/checks.h"
 #include "relayd/session/alert_advice.h"
@@ -27,16 +25,14 @@ std::string set(const char* setting, const std::string& config_file) {
 // No address accepted a connection. Each may have failed for another cause, with its own remedy.
 std::string unreached(const ProbeResult& probe, const Config& config) {
   const std::string port = std::to_string(config.remote_endpoint.port);
-  const auto failed_by = [&](const char* cause) { return probe.problem.find(cause) != std::string::npos; };
   std::string fix;
   const auto add = [&](const std::string& remedy) { fix += (fix.empty() ? "" : "; ") + remedy; };
-  if (failed_by(strerror(ECONNREFUSED)))
+  if (probe.causes.refused)
     add("nothing listens on port " + port + " there: is the broker up, and is its port for MQTT over TLS another one?");
-  if (failed_by("no answer within"))
+  if (probe.causes.silent)
     add("not even a refusal comes back: a firewall drops packets to port " + port +
         ", which you must open there and here, or no machine has that address");
-  if (failed_by(strerror(EHOSTUNREACH)) || failed_by(strerror(ENETUNREACH)))
-    add("this machine has no route there: `ip route get ADDRESS` must show one");
+  if (probe.causes.no_route) add("this machine has no route there: `ip route get ADDRESS` must show one");
   if (fix.empty()) add("is the broker up, and can this machine reach its port?");
   return fix + (fix.back() == '?' ? " " : "; ") + by_hand(config) + " must connect";
 }

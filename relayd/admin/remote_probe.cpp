@@ -8,7 +8,6 @@
 
 #include "relayd/admin/loop.h"
 #include "relayd/admin/plain_probe.h"
-#include "relayd/session/dialer.h"
 #include "relayd/session/first_bytes.h"
 #include "relayd/supervisor/resolver.h"
 #include "relayd/tls/stream.h"
@@ -38,6 +37,7 @@ class Probe final : private tls::StreamHandler {
 
  private:
   void dialed(common::Fd socket, const Dialer::Failure& failure) {
+    result_.causes = failure.causes;
     if (!socket) return end(failure.text);
     SocketAddress peer;
     peer.size = sizeof peer.storage;

@@ -89,7 +89,7 @@ bool Dialer::begin(const SocketAddress& address) {
   if (socket) set_tcp_options(socket.get());
   if (!socket || (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)) {
     const int error = errno;
-    failed(address, strerror(error), fault_of(error));
+    failed_by(error, address, fault_of(error));
     return false;
   }
   auto attempt = std::make_unique<Attempt>(Attempt{*this, address, std::move(socket)});
@@ -108,7 +108,7 @@ void Dialer::on_ready(Attempt& attempt) {
   const auto mine = std::move(*it);
   attempts_.erase(it);
   if (error != 0) {
-    failed(mine->address, strerror(error));
+    failed_by(error, mine->address, Fault::address);
     return next();
   }
   // An attempt that lost despite its head start is demoted; a younger one may be as good. All of them are tried again
@@ -150,7 +150,14 @@ void Dialer::failed(const SocketAddress& address, std::string_view cause, Fault 
   failure_.text.append(address.text()).append(": ").append(cause);
 }
 
+void Dialer::failed_by(int error, const SocketAddress& address, Fault fault) {
+  failure_.causes.refused |= error == ECONNREFUSED;
+  failure_.causes.no_route |= error == EHOSTUNREACH || error == ENETUNREACH;
+  failed(address, strerror(error), fault);
+}
+
 void Dialer::on_deadline() {
+  failure_.causes.silent |= !attempts_.empty();
   for (const auto& attempt : attempts_) failed(attempt->address, "no answer within connect_timeout");
   attempts_.clear();
   head_start_.stop();

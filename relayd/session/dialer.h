@@ -22,8 +22,15 @@ class Dialer {
   static constexpr std::chrono::milliseconds kHeadStart{250};  // RFC 8305 section 5, "Connection Attempt Delay"
   static constexpr size_t kMostConnections = 3;                // connections per dialer: each may cost a signature
 
+  // Causes that an operator can act on; an address has at most one, several addresses may have several.
+  struct Causes {
+    bool refused = false;  // nothing listens there
+    bool silent = false;   // no answer within the budget
+    bool no_route = false;   // this machine has no route
+  };
   struct Failure {
-    std::string text;   // each address tried, with its cause; bounded (kMaxCauses)
+    std::string text;  // each address tried, with its cause; bounded (kMaxCauses)
+    Causes causes;
     bool busy = false;  // this machine is out of descriptors, memory or local ports; the broker is not to blame
   };
   // Called from the loop, never from the constructor or try_next(). Passes a connected non-blocking socket, or none and
@@ -57,6 +64,7 @@ class Dialer {
   bool begin(const SocketAddress& address);
   void on_ready(Attempt& attempt);
   void failed(const SocketAddress& address, std::string_view cause, Fault fault = Fault::address);
+  void failed_by(int error, const SocketAddress& address, Fault fault);
   void on_deadline();
   void give_up();
 

@@ -186,6 +186,9 @@ TEST_CASE("dialer: a failure names each address with its cause") {
   CHECK_FALSE(result.failure.busy);
   CHECK(result.failure.text == refusing.address.text() + ": Connection refused; " + silent.address.text() +
                                    ": no answer within connect_timeout");
+  CHECK(result.failure.causes.refused);
+  CHECK(result.failure.causes.silent);
+  CHECK_FALSE(result.failure.causes.no_way);
 }
 
 TEST_CASE("dialer: a failure's text is bounded") {
