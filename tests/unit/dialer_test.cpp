@@ -188,7 +188,7 @@ TEST_CASE("dialer: a failure names each address with its cause") {
                                    ": no answer within connect_timeout");
   CHECK(result.failure.causes.refused);
   CHECK(result.failure.causes.silent);
-  CHECK_FALSE(result.failure.causes.no_way);
+  CHECK_FALSE(result.failure.causes.no_route);
 }
 
 TEST_CASE("dialer: a failure's text is bounded") {
