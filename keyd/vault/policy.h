@@ -1,5 +1,6 @@
-// What may be signed with which key: pure functions, no I/O, no key bytes. Every reason to refuse that is in the request
-// itself is here. Server refuses users, Service refuses requests that come too often, KeyReader refuses unsafe files.
+// What may be signed with which key: pure functions, no I/O, no key bytes. Every reason to refuse that is in the
+// request itself is here. Server refuses users, Service refuses requests that come too often, KeyReader refuses unsafe
+// files.
 //
 // The rule: whatever a worker asks for, the result is usable only as a TLS handshake signature of the key's own role.
 // The one exception is the hash of a TLS 1.2 client, which is opaque (RFC 5246 section 7.4.8): `allow_tls12_client` can

@@ -24,9 +24,9 @@ class Dialer {
 
   // Causes that an operator can act on; an address has at most one, several addresses may have several.
   struct Causes {
-    bool refused = false;  // nothing listens there
-    bool silent = false;   // no answer within the budget
-    bool no_route = false;   // this machine has no route
+    bool refused = false;   // nothing listens there
+    bool silent = false;    // no answer within the budget
+    bool no_route = false;  // this machine has no route
   };
   struct Failure {
     std::string text;  // each address tried, with its cause; bounded (kMaxCauses)
