@@ -1,7 +1,5 @@
 #include "relayd/admin/remote_advice.h"
 
-#include <algorithm>
-
 #include "common/operator/checks.h"
 #include "relayd/session/alert_advice.h"
 
@@ -65,14 +63,11 @@ Advice advice_on(const ProbeResult& probe, const Config& config, const std::stri
   };
   if (!probe.answered.empty()) return at({probe.answered, "correct remote_host and remote_port in " + config_file});
   if (probe.mute) return at(mute(probe, config, config_file));
-  if (!probe.advice.empty()) {
-    // The advice ends the problem as well (tls::End).
-    const std::string chain =
-        probe.problem.substr(0, probe.problem.size() - std::min(probe.problem.size(), probe.advice.size() + 2));
-    return at({chain, probe.advice + "; " + by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
-                          " shows the chain; `mqtt-relay verify CHAIN.pem --as remote` judges it as relayd does, by "
-                          "remote.cacertfile and remote.server_name_indication"});
-  }
+  if (!probe.advice.empty())
+    return at({probe.problem,
+               probe.advice + "; " + by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
+                   " shows the chain; `mqtt-relay verify CHAIN.pem --as remote` judges it as relayd does, by "
+                   "remote.cacertfile and remote.server_name_indication"});
   if (const auto advice = advice_on_remote_alert(probe.alert); !advice.empty())
     return at({probe.problem, std::string(advice)});
   return at({probe.problem, by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +

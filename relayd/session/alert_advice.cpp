@@ -50,9 +50,9 @@ std::string_view advice_on_remote_alert(int code) {
   }
 }
 
-std::string with_advice(std::string text, std::string_view advice) {
-  if (!advice.empty()) text.append("; ").append(advice);
-  return text;
+std::string with_advice(const tls::End& end, std::string_view (*advice_on_alert)(int code)) {
+  const std::string_view advice = end.alert ? advice_on_alert(end.alert_code) : std::string_view(end.advice);
+  return advice.empty() ? end.text : end.text + "; " + std::string(advice);
 }
 
 }  // namespace relayd

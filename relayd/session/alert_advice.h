@@ -1,8 +1,10 @@
-// Tells the operator what to do when a peer ends a handshake with a TLS alert (RFC 8446 section 6). Pure.
+// Tells the operator what to do when a handshake fails, above all by a peer's TLS alert (RFC 8446 section 6). Pure.
 #pragma once
 
 #include <string>
 #include <string_view>
+
+#include "relayd/tls/stream.h"
 
 namespace relayd {
 
@@ -11,7 +13,7 @@ namespace relayd {
 std::string_view advice_on_device_alert(int code);
 std::string_view advice_on_remote_alert(int code);
 
-// "TEXT; ADVICE", or the text alone.
-std::string with_advice(std::string text, std::string_view advice);
+// "TEXT; ADVICE", or the text alone. The advice is the end's own, or that on the alert with which the peer ended it.
+std::string with_advice(const tls::End& end, std::string_view (*advice_on_alert)(int code));
 
 }  // namespace relayd

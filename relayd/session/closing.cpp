@@ -55,15 +55,14 @@ void Session::upstream_ended(const tls::End& end) {
       to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
   switch (end.cause) {
     case tls::End::Cause::peer_certificate:
-      return refuse(Refusal::server_unavailable, "the remote broker's certificate was refused", end.text);
+      return refuse(Refusal::server_unavailable, "the remote broker's certificate was refused",
+                    with_advice(end, advice_on_remote_alert));
     case tls::End::Cause::own_certificate:
       return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate",
-                    with_advice(end.text, advice_on_remote_alert(end.alert_code)));
+                    with_advice(end, advice_on_remote_alert));
     case tls::End::Cause::signature: return refuse(refusal_of(end.status), "no signature for the device", end.text);
     case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
-    default:
-      return refuse(Refusal::server_unavailable, why,
-                    with_advice(end.text, end.alert ? advice_on_remote_alert(end.alert_code) : ""));
+    default: return refuse(Refusal::server_unavailable, why, with_advice(end, advice_on_remote_alert));
   }
 }
 

@@ -21,8 +21,7 @@ void Session::left_before_tls(const tls::End& end) {
   if (end.cause == Cause::closed || end.cause == Cause::lost)
     return device_left("device: left during the TLS handshake (" + end.text +
                        ") without an alert to say why; often it does not trust the listener's certificate");
-  device_left("device: " + with_advice(end.text, end.alert ? advice_on_device_alert(end.alert_code) : ""),
-              end.is_ordinary() ? Level::info : Level::warning);
+  device_left("device: " + with_advice(end, advice_on_device_alert), end.is_ordinary() ? Level::info : Level::warning);
 }
 
 void Session::spoke_no_tls(Speaks speaks) {

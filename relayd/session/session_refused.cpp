@@ -31,7 +31,7 @@ void Session::refused_by_broker() {
 std::string Session::why_no_tls(const tls::End& end) const {
   std::string answer = named_answer(upstream_->first_bytes());
   if (!answer.empty()) return answer;
-  return with_advice(end.text, end.alert ? advice_on_remote_alert(end.alert_code) : "");
+  return with_advice(end, advice_on_remote_alert);
 }
 
 }  // namespace relayd

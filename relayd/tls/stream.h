@@ -42,11 +42,11 @@ struct End {
     tls,               // any other TLS failure
   };
   Cause cause = Cause::closed;
-  std::string text;                   // for the log
+  std::string text;                   // for the log; how to fix it is not in it
   std::optional<ipc::Status> status;  // signature: keyd's answer; nullopt: no answer in time
   bool alert = false;                 // the peer ended it with a TLS alert
   int alert_code = 0;                 // that alert (RFC 8446 section 6)
-  std::string advice = {};            // peer_certificate: the fix; also at the end of `text`
+  std::string advice = {};            // peer_certificate: the fix
 
   // An everyday end, by the network or the peer; anything else is a failure.
   bool is_ordinary() const { return cause == Cause::closed || cause == Cause::lost || cause == Cause::timed_out; }

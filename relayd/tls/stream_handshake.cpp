@@ -23,6 +23,12 @@ bool is_ed25519(std::span<const uint8_t> public_key_der) {
          public_key_der.end();
 }
 
+// The log is JSON, and escaped quotes are hard to grep.
+std::string single_quoted(std::string text) {
+  std::replace(text.begin(), text.end(), '"', '\'');
+  return text;
+}
+
 }  // namespace
 
 bool Stream::begin(WOLFSSL_CTX* context, SigningKey key, trust::Validator* validator) {
@@ -121,11 +127,8 @@ void Stream::fail_handshake() {
   } else if (handshake_->exhausted()) {
     end(End::Cause::exhausted, "no memory for a TLS handshake");
   } else if (const auto& refusal = handshake_->refusal()) {
-    std::string text = "sent a certificate chain that was refused: " + refusal->text() + "; " + refusal->advice;
-    std::replace(text.begin(), text.end(), '"',
-                 '\'');  // the log is JSON, and escaped quotes are hard to grep
-    end(End::Cause::peer_certificate, std::move(text));
-    if (end_) end_->advice = refusal->advice;
+    end(End::Cause::peer_certificate, single_quoted("sent a certificate chain that was refused: " + refusal->text()));
+    if (end_) end_->advice = single_quoted(refusal->advice);
   } else {
     end_tls(handshake_->wolf_error());
   }

@@ -267,7 +267,7 @@ TEST_CASE("chains: a refused remote gets an alert that fits the cause; the log n
       {{revoked}, 44, "certificate 0 ('CN=revoked') was revoked on "},
       {{field::server(root, here, {.subject = pki::cn("large")}, "RSA:8192")},
        43,
-       "certificate 0 ('CN=large') has an RSA key of 8192 bits, which TLS can't use here"},
+       "certificate 0 ('CN=large') has an RSA key of 8192 bits, which TLS can't use here; have it issued for a P-256"},
   };
   const auto crl = pki::crl(root, {.revoked = {revoked}, .from = field::now() - 60, .until = field::now() + 3600});
   for (const auto& [chain, alert, words] : cases)
