@@ -10,6 +10,8 @@
 namespace trust {
 namespace {
 
+using Kind = Concern::Kind;
+
 constexpr size_t kMostConcerns = 32;
 constexpr int kLeastSecurityBits = 112;  // of security level 2
 
@@ -20,18 +22,15 @@ struct Period {
 };
 
 Concern ended(std::string file, std::string subject, const Period& period, std::string advice) {
-  return {std::move(file), std::move(subject),    "expired on " + time_text(*period.until), std::move(advice),
-          false,           Concern::Kind::expired};
+  return {Kind::expired, std::move(file), std::move(subject), "expired on " + time_text(*period.until),
+          std::move(advice)};
 }
 
 // On a gateway whose clock does not run without power, the clock is the likelier cause.
 Concern not_begun(std::string file, std::string subject, const Period& period, int64_t now) {
-  return {std::move(file),
-          std::move(subject),
+  return {Kind::not_yet_valid, std::move(file), std::move(subject),
           "is not valid before " + time_text(*period.from) + ", and this gateway's clock says " + time_text(now),
-          "set the clock (`timedatectl`); no restart is needed",
-          false,
-          Concern::Kind::not_yet_valid};
+          "set the clock (`timedatectl`); no restart is needed"};
 }
 
 void look_at_anchor(const Material& material, const Policy& policy, X509* anchor, int64_t now,
@@ -44,17 +43,19 @@ void look_at_anchor(const Material& material, const Policy& policy, X509* anchor
   else if (period.from && now < *period.from) concerns.push_back(not_begun(file, subject, period, now));
   const EVP_PKEY* key = X509_get0_pubkey(anchor);
   if (key && EVP_PKEY_get_security_bits(key) < kLeastSecurityBits)
-    concerns.push_back({file, subject, "has a key that is too small: every certificate that it issued is refused",
+    concerns.push_back({Kind::small_key, file, subject,
+                        "has a key that is too small: every certificate that it issued is refused",
                         "replace it with a CA that has an RSA-2048 or P-256 key"});
   const bool root = (X509_get_extension_flags(anchor) & EXFLAG_SS) != 0;
   if (!root && !policy.partial_chain && !material.anchor_named(X509_get_issuer_name(anchor)))
-    concerns.push_back({file, subject,
+    concerns.push_back({Kind::no_root, file, subject,
                         "is not a root, and its issuer " + quoted_name(X509_get_issuer_name(anchor)) +
                             " is not there: every certificate that it issued is refused, unless the peer sends the "
                             "rest of the chain",
                         "add the root's certificate, or set partial_chain"});
   if (X509_check_ca(anchor) == 0)
-    concerns.push_back({file, subject, "is not a CA's certificate: it is trusted itself, but can't issue others",
+    concerns.push_back({Kind::no_ca, file, subject,
+                        "is not a CA's certificate: it is trusted itself, but can't issue others",
                         "if you meant to trust its issuer, put the issuer's certificate there", true});
 }
 
@@ -106,7 +107,7 @@ void look_at_crl(const Material& material, int i, int64_t now, std::vector<Conce
   const std::string subject = "the CRL of " + quoted_name(X509_CRL_get_issuer(crl));
   const Period period{unix_time(X509_CRL_get0_lastUpdate(crl)), unix_time(X509_CRL_get0_nextUpdate(crl))};
   if (superseded(material, i, now)) {
-    concerns.push_back({file, subject + " of " + time_text(period.from.value_or(0)),
+    concerns.push_back({Kind::old_crl, file, subject + " of " + time_text(period.from.value_or(0)),
                         "is not used: the file holds a newer one", "remove the old one", true});
     return;
   }
@@ -122,20 +123,20 @@ void look_at_crl(const Material& material, int i, int64_t now, std::vector<Conce
     concerns.push_back(not_begun(file, subject, period, now));
   }
   if (!period.until)
-    concerns.push_back({file, subject, "has no nextUpdate: it never expires, however old it gets",
+    concerns.push_back({Kind::unlimited_crl, file, subject, "has no nextUpdate: it never expires, however old it gets",
                         "make sure that a new one replaces it in time", true});
   if (const std::string unknown = unknown_critical_extension(crl); !unknown.empty())
     concerns.push_back(
-        {file, subject,
+        {Kind::unknown_extension, file, subject,
          "has an unknown critical extension, " + unknown + ": every certificate that this CA issued is refused",
          "have the CA issue its CRL without it"});
   if (retired)
-    concerns.push_back({file, subject,
+    concerns.push_back({Kind::unknown_issuer, file, subject,
                         "belongs to a CA that is not in " + path_of(material.anchor_file) +
                             ": it is used only if a peer sends that CA's certificate",
                         "remove it if the CA no longer exists", true});
   else if (EVP_PKEY* key = X509_get0_pubkey(issuer); key && X509_CRL_verify(crl, key) != 1)
-    concerns.push_back({file, subject,
+    concerns.push_back({Kind::wrong_signature, file, subject,
                         "is not signed by the key of that CA in " + path_of(material.anchor_file) +
                             ": every certificate that this CA issued is refused",
                         "get the CA's current CRL"});
@@ -157,7 +158,7 @@ void look_for_missing_crls(const Material& material, const Policy& policy, std::
     for (int i = 0; i < material.crl_count() && !found; i++)
       found = X509_NAME_cmp(X509_CRL_get_issuer(material.crl(i)), name) == 0;
     if (!found)
-      concerns.push_back({material.crl_file, "no CRL of " + quoted_name(name),
+      concerns.push_back({Kind::missing_crl, material.crl_file, "no CRL of " + quoted_name(name),
                           "is in the file: certificates that this CA issued directly are refused",
                           "add its CRL, if it issues any directly",
                           policy.revocation == Revocation::leaf && issues_an_anchor(material, name)});
@@ -175,7 +176,7 @@ std::vector<Concern> concerns_of(const Material& material, const Policy& policy,
   if (concerns.size() > kMostConcerns) {
     const size_t more = concerns.size() - (kMostConcerns - 1);
     concerns.resize(kMostConcerns - 1);
-    concerns.push_back({material.anchor_file, std::to_string(more) + " more entries", "have problems too",
+    concerns.push_back({Kind::more, material.anchor_file, std::to_string(more) + " more entries", "have problems too",
                         "fix those above first", true});
   }
   return concerns;

@@ -37,7 +37,7 @@ Certificate parse_certificate(const PemBlock& block) {
 void load_anchors(Material& material, const Pem& pem) {
   const auto blocks = pem_blocks(pem.text);
   for (const PemBlock& block : blocks) {
-    Concern unused{pem.file, block_name(block), "", "remove it from the file"};
+    Concern unused{Concern::Kind::damaged, pem.file, block_name(block), "", "remove it from the file"};
     if (!block.problem.empty()) {
       unused.problem = block.problem;
       unused.advice = "replace the file with a whole one; its other certificates are used";
@@ -52,6 +52,7 @@ void load_anchors(Material& material, const Pem& pem) {
       unused.problem = "can't be read: its content is not an X.509 certificate";
       unused.advice = "replace it; the file's other certificates serve";
     } else {
+      unused.kind = Concern::Kind::not_used;
       unused.problem = "is " + what_is_labelled(block.label) + ", and is not used";
       unused.harmless = true;
     }
@@ -90,7 +91,7 @@ void load_crls(Material& material, const Pem& pem) {
     else throw std::bad_alloc();
   for (const PemBlock& block : pem_blocks(pem.text))
     if (block.kind != BlockKind::crl)
-      material.unused.push_back({pem.file, block_name(block),
+      material.unused.push_back({Concern::Kind::not_used, pem.file, block_name(block),
                                  "is " + what_is_labelled(block.label) + ", and is not used", "remove it from the file",
                                  true});
 }

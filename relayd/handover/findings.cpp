@@ -6,7 +6,7 @@ namespace trust {
 
 template <class Archive>
 void fields(Archive& archive, relayd::Of<Archive, Concern>& c) {
-  archive(c.file, c.subject, c.problem, c.advice, c.harmless, c.kind);
+  archive(c.kind, c.file, c.subject, c.problem, c.advice, c.harmless);
 }
 
 }  // namespace trust

@@ -18,11 +18,9 @@ void put(Json& object, const Series& series, uint64_t value) {
 // The numbers by kind, zeros included.
 Json counts_of(const std::vector<trust::Concern>& concerns) {
   using Kind = trust::Concern::Kind;
-  Json counts;
-  for (const auto& [kind, name] :
-       {std::pair(Kind::expired, "expired"), {Kind::not_yet_valid, "not_yet_valid"}, {Kind::other, "other"}})
-    counts[name] = std::ranges::count(concerns, kind, &trust::Concern::kind);
-  return counts;
+  const auto expired = std::ranges::count(concerns, Kind::expired, &trust::Concern::kind);
+  const auto early = std::ranges::count(concerns, Kind::not_yet_valid, &trust::Concern::kind);
+  return {{"expired", expired}, {"not_yet_valid", early}, {"other", std::ssize(concerns) - expired - early}};
 }
 
 std::vector<std::string> lines_of(const std::vector<trust::Concern>& concerns) {

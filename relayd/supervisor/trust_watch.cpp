@@ -12,7 +12,7 @@ using trust::Concern;
 
 // Ignores the problem's text: it may name the time of day, which differs at each check.
 bool same(const Concern& a, const Concern& b) {
-  return a.file == b.file && a.subject == b.subject && a.advice == b.advice;
+  return a.kind == b.kind && a.file == b.file && a.subject == b.subject && a.harmless == b.harmless;
 }
 
 bool has(const std::vector<Concern>& concerns, const Concern& one) {

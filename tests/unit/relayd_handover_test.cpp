@@ -129,13 +129,13 @@ TEST_CASE("an address that is not written as relayd writes it is refused") {
 TEST_CASE("the inspector's findings arrive as it wrote them") {
   relayd::Findings findings;
   findings.listener_spki[31] = 9;
-  findings.concerns.push_back({"f", "s", "p", "a", true, trust::Concern::Kind::expired});
+  findings.concerns.push_back({trust::Concern::Kind::more, "f", "s", "p", "a", true});
   const auto arrived = relayd::Findings::decode(findings.encode());
   CHECK(arrived.problem.empty());
   CHECK(arrived.listener_spki == findings.listener_spki);
   REQUIRE(arrived.concerns.size() == 1);
   CHECK(arrived.concerns[0].text() == "f: s p; a");
   CHECK(arrived.concerns[0].harmless);
-  CHECK(arrived.concerns[0].kind == trust::Concern::Kind::expired);
+  CHECK(arrived.concerns[0].kind == trust::Concern::Kind::more);
   CHECK_THROWS_AS(relayd::Findings::decode(""), BadArchive);
 }

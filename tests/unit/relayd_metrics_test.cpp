@@ -94,12 +94,12 @@ TEST_CASE("the metrics count problems with CAs and CRLs by kind", "[metrics]") {
   auto sound = parsed(page(sample.status));
   for (const char* problem : {"expired", "not_yet_valid", "other"})
     CHECK(sound["mqtt_relay_trust_concerns{problem=\"" + std::string(problem) + "\"}"] == "0");
-  for (const Kind kind : {Kind::expired, Kind::expired, Kind::not_yet_valid})
-    sample.status.trust.push_back({"devices.crl", "the CRL of \"CN=Root\"", "", "", false, kind});
+  for (const Kind kind : {Kind::expired, Kind::expired, Kind::not_yet_valid, Kind::small_key, Kind::missing_crl})
+    sample.status.trust.push_back({kind, "devices.crl", "the CRL of \"CN=Root\"", "", ""});
   auto troubled = parsed(page(sample.status));
   CHECK(troubled["mqtt_relay_trust_concerns{problem=\"expired\"}"] == "2");
   CHECK(troubled["mqtt_relay_trust_concerns{problem=\"not_yet_valid\"}"] == "1");
-  CHECK(troubled["mqtt_relay_trust_concerns{problem=\"other\"}"] == "0");
+  CHECK(troubled["mqtt_relay_trust_concerns{problem=\"other\"}"] == "2");
 }
 
 TEST_CASE("totals do not go back when a worker ends", "[metrics]") {

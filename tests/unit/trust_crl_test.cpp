@@ -165,10 +165,12 @@ TEST_CASE(
   says(devices, "the CA \"CN=Int\" is not a root, and its issuer \"CN=Other\" is not there");
   says(devices, "the CA \"CN=Small\" has a key that is too small");
   const auto concerns = devices.concerns(kNow);
+  using Kind = trust::Concern::Kind;
   REQUIRE(concerns.size() == 4);
-  CHECK(concerns[0].kind == trust::Concern::Kind::expired);
-  CHECK(concerns[1].kind == trust::Concern::Kind::not_yet_valid);
-  CHECK(concerns[2].kind == trust::Concern::Kind::other);
+  CHECK(concerns[0].kind == Kind::expired);
+  CHECK(concerns[1].kind == Kind::not_yet_valid);
+  CHECK(concerns[2].kind == Kind::no_root);
+  CHECK(concerns[3].kind == Kind::small_key);
   CHECK(devices.concerns(kNow + 10).size() == 3);
   CHECK(validator({ca()}).concerns(kNow).empty());
 }
