@@ -25,7 +25,7 @@ struct Concern {
     more,  // concerns that are not listed
   };
   Kind kind{};
-  std::string file;     // as Pem::file
+  std::string file;     // as Pem::name()
   std::string subject;  // a CA's subject, a CRL's issuer, or "block 3, line 40"
   std::string problem;  // "expired on …"
   std::string advice;

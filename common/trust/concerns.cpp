@@ -35,7 +35,7 @@ Concern not_begun(std::string file, std::string subject, const Period& period, i
 
 void look_at_anchor(const Material& material, const Policy& policy, X509* anchor, int64_t now,
                     std::vector<Concern>& concerns) {
-  const std::string& file = material.anchor_file;
+  const std::string& file = material.anchor_name;
   const std::string subject = "the CA \"" + subject_text(anchor) + "\"";
   const Period period{unix_time(X509_get0_notBefore(anchor)), unix_time(X509_get0_notAfter(anchor))};
   if (period.until && now >= *period.until)
@@ -103,7 +103,7 @@ std::string unknown_critical_extension(X509_CRL* crl) {
 
 void look_at_crl(const Material& material, int i, int64_t now, std::vector<Concern>& concerns) {
   X509_CRL* crl = material.crl(i);
-  const std::string& file = material.crl_file;
+  const std::string& file = material.crl_name;
   const std::string subject = "the CRL of " + quoted_name(X509_CRL_get_issuer(crl));
   const Period period{unix_time(X509_CRL_get0_lastUpdate(crl)), unix_time(X509_CRL_get0_nextUpdate(crl))};
   if (superseded(material, i, now)) {
@@ -132,12 +132,12 @@ void look_at_crl(const Material& material, int i, int64_t now, std::vector<Conce
          "have the CA issue its CRL without it"});
   if (retired)
     concerns.push_back({Kind::unknown_issuer, file, subject,
-                        "belongs to a CA that is not in " + path_of(material.anchor_file) +
+                        "belongs to a CA that is not in " + material.anchor_path +
                             ": it is used only if a peer sends that CA's certificate",
                         "remove it if the CA no longer exists", true});
   else if (EVP_PKEY* key = X509_get0_pubkey(issuer); key && X509_CRL_verify(crl, key) != 1)
     concerns.push_back({Kind::wrong_signature, file, subject,
-                        "is not signed by the key of that CA in " + path_of(material.anchor_file) +
+                        "is not signed by the key of that CA in " + material.anchor_path +
                             ": every certificate that this CA issued is refused",
                         "get the CA's current CRL"});
   ERR_clear_error();
@@ -158,7 +158,7 @@ void look_for_missing_crls(const Material& material, const Policy& policy, std::
     for (int i = 0; i < material.crl_count() && !found; i++)
       found = X509_NAME_cmp(X509_CRL_get_issuer(material.crl(i)), name) == 0;
     if (!found)
-      concerns.push_back({Kind::missing_crl, material.crl_file, "no CRL of " + quoted_name(name),
+      concerns.push_back({Kind::missing_crl, material.crl_name, "no CRL of " + quoted_name(name),
                           "is in the file: certificates that this CA issued directly are refused",
                           "add its CRL, if it issues any directly",
                           policy.revocation == Revocation::leaf && issues_an_anchor(material, name)});
@@ -176,7 +176,7 @@ std::vector<Concern> concerns_of(const Material& material, const Policy& policy,
   if (concerns.size() > kMostConcerns) {
     const size_t more = concerns.size() - (kMostConcerns - 1);
     concerns.resize(kMostConcerns - 1);
-    concerns.push_back({Kind::more, material.anchor_file, std::to_string(more) + " more entries", "have problems too",
+    concerns.push_back({Kind::more, material.anchor_name, std::to_string(more) + " more entries", "have problems too",
                         "fix those above first", true});
   }
   return concerns;

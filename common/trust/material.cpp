@@ -37,7 +37,7 @@ Certificate parse_certificate(const PemBlock& block) {
 void load_anchors(Material& material, const Pem& pem) {
   const auto blocks = pem_blocks(pem.text);
   for (const PemBlock& block : blocks) {
-    Concern unused{Concern::Kind::damaged, pem.file, block_name(block), "", "remove it from the file"};
+    Concern unused{Concern::Kind::damaged, pem.name(), block_name(block), "", "remove it from the file"};
     if (!block.problem.empty()) {
       unused.problem = block.problem;
       unused.advice = "replace the file with a whole one; its other certificates are used";
@@ -60,7 +60,7 @@ void load_anchors(Material& material, const Pem& pem) {
   }
   if (!material.anchors.empty()) return;
   certificates_in(pem);  // throws, naming the cause
-  throw ConfigError(pem.file + ": none of its certificates can be read");
+  throw ConfigError(pem.name() + ": none of its certificates can be read");
 }
 
 // The CRL number, RFC 5280 5.2.3; -1: none.
@@ -75,7 +75,7 @@ int64_t number_of(X509_CRL* crl) {
 // OpenSSL takes the CRL with the later thisUpdate, and the first of equal ones: sort the higher number first.
 void load_crls(Material& material, const Pem& pem) {
   material.crls = made(CrlStack(sk_X509_CRL_new_null()));
-  if (pem.file.empty() && pem.text.empty()) return;
+  if (pem.path.empty() && pem.text.empty()) return;
   std::vector<std::pair<int64_t, Crl>> numbered;
   for (const Der& der : crls_in(pem)) {
     const unsigned char* at = der.data();
@@ -91,7 +91,7 @@ void load_crls(Material& material, const Pem& pem) {
     else throw std::bad_alloc();
   for (const PemBlock& block : pem_blocks(pem.text))
     if (block.kind != BlockKind::crl)
-      material.unused.push_back({Concern::Kind::not_used, pem.file, block_name(block),
+      material.unused.push_back({Concern::Kind::not_used, pem.name(), block_name(block),
                                  "is " + what_is_labelled(block.label) + ", and is not used", "remove it from the file",
                                  true});
 }
@@ -125,7 +125,10 @@ void set_parameters(const Material& material, const Policy& policy) {
 }  // namespace
 
 Material::Material(const Pem& anchors_pem, const Pem& crls_pem, const Policy& policy)
-    : anchor_file(anchors_pem.file), crl_file(crls_pem.file) {
+    : anchor_name(anchors_pem.name()),
+      crl_name(crls_pem.name()),
+      anchor_path(anchors_pem.path),
+      crl_path(crls_pem.path) {
   // No openssl.cnf: a worker can't open files, and a machine-wide setting must not change which chains are accepted.
   if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1) throw std::bad_alloc();
   store = made(Store(X509_STORE_new()));
@@ -139,11 +142,6 @@ X509* Material::anchor_named(const X509_NAME* name) const {
   for (const Certificate& anchor : anchors)
     if (X509_NAME_cmp(X509_get_subject_name(anchor.get()), name) == 0) return anchor.get();
   return nullptr;
-}
-
-std::string path_of(const std::string& file) {
-  const size_t colon = file.rfind(": ");
-  return colon == std::string::npos ? file : file.substr(colon + 2);
 }
 
 }  // namespace trust

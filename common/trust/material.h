@@ -11,12 +11,13 @@
 namespace trust {
 
 struct Material {
-  std::string anchor_file, crl_file;  // their names in errors; crl_file is empty without CRLs
-  std::vector<Certificate> anchors;   // in the file's order
-  Store store;                        // the same anchors, and no CRL
-  CrlStack crls;                      // of two that OpenSSL ranks equal, the one to use comes first
-  std::vector<int64_t> boundaries;    // unix seconds, sorted: notBefore, notAfter, thisUpdate, nextUpdate
-  std::vector<Concern> unused;        // the files' other entries, which are not used
+  std::string anchor_name, crl_name;  // as Pem::name(); crl_name is empty without CRLs
+  std::string anchor_path, crl_path;
+  std::vector<Certificate> anchors;  // in the file's order
+  Store store;                       // the same anchors, and no CRL
+  CrlStack crls;                     // of two that OpenSSL ranks equal, the one to use comes first
+  std::vector<int64_t> boundaries;   // unix seconds, sorted: notBefore, notAfter, thisUpdate, nextUpdate
+  std::vector<Concern> unused;       // the files' other entries, which are not used
 
   Material(const Pem& anchors, const Pem& crls, const Policy& policy);
 
@@ -29,8 +30,5 @@ struct Material {
 
 // Implements Validator::concerns().
 std::vector<Concern> concerns_of(const Material& material, const Policy& policy, int64_t now);
-
-// Returns "/etc/ca.pem" for "relayd.json: listener.cacertfile: /etc/ca.pem".
-std::string path_of(const std::string& file);
 
 }  // namespace trust

@@ -57,7 +57,7 @@ size_t size_of(const Der& der) {
 }
 
 std::string where(const Pem& pem, const PemBlock& block) {
-  return pem.file + ": line " + std::to_string(block.line) + ": \"" + block.label + "\" ";
+  return pem.name() + ": line " + std::to_string(block.line) + ": \"" + block.label + "\" ";
 }
 
 std::string contents(const std::vector<PemBlock>& blocks) {
@@ -73,8 +73,8 @@ std::string contents(const std::vector<PemBlock>& blocks) {
 
 [[noreturn]] void fail_none(const Pem& pem, const std::vector<PemBlock>& blocks, std::string_view wanted) {
   const std::string expected = "; expected PEM text with \"-----BEGIN " + std::string(wanted) + "-----\"";
-  if (blocks.empty()) throw ConfigError(pem.file + ": " + what_is(pem.text) + expected);
-  throw ConfigError(pem.file + ": it holds only " + contents(blocks) + expected);
+  if (blocks.empty()) throw ConfigError(pem.name() + ": " + what_is(pem.text) + expected);
+  throw ConfigError(pem.name() + ": it holds only " + contents(blocks) + expected);
 }
 
 template <auto d2i, auto release>

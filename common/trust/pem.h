@@ -14,9 +14,13 @@
 
 namespace trust {
 
-// PEM text, and for errors the file that it came from (with the setting that names it). Both empty: no file.
+// PEM text, and the file that it came from. All empty: no file.
 struct Pem {
-  std::string file, text;
+  std::string path, text;
+  std::string setting = {};  // that names the file, "relayd.json: listener.cacertfile"; "": none does
+
+  // In errors: "relayd.json: listener.cacertfile: /etc/ca.pem".
+  std::string name() const { return setting.empty() ? path : setting + ": " + path; }
 };
 
 using Der = std::vector<uint8_t>;

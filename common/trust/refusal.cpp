@@ -21,8 +21,8 @@ struct Failure {
   X509* certificate;
   X509_CRL* crl;  // may be null
 
-  std::string anchors() const { return path_of(material.anchor_file); }
-  std::string crls() const { return path_of(material.crl_file); }
+  const std::string& anchors() const { return material.anchor_path; }
+  const std::string& crls() const { return material.crl_path; }
   std::string peer() const { return policy.purpose == Purpose::device ? "the device" : "the remote"; }
   std::string issuer() const { return "\"" + name_text(X509_get_issuer_name(certificate)) + "\""; }
 

@@ -5,14 +5,22 @@
 namespace keyd {
 
 std::string NotarySettings::packed() const {
-  return remote_host + '\0' + ca_file + '\0' + static_cast<char>('0' + static_cast<int>(log_level)) + ca_pem;
+  return remote_host + '\0' + ca_path + '\0' + ca_setting + '\0' +
+         static_cast<char>('0' + static_cast<int>(log_level)) + ca_pem;
 }
 
 NotarySettings NotarySettings::unpacked(const std::string& bytes) {
-  const size_t host = bytes.find('\0'), file = host == bytes.npos ? host : bytes.find('\0', host + 1);
-  if (file == bytes.npos || file + 1 == bytes.size()) throw std::runtime_error("these are not settings of the notary");
-  return {bytes.substr(0, host), bytes.substr(host + 1, file - host - 1), bytes.substr(file + 2),
-          static_cast<common::log::Level>(bytes[file + 1] - '0')};
+  NotarySettings settings;
+  size_t at = 0;
+  for (std::string* text : {&settings.remote_host, &settings.ca_path, &settings.ca_setting}) {
+    const size_t end = bytes.find('\0', at);
+    if (end == bytes.npos || end + 1 == bytes.size()) throw std::runtime_error("these are not settings of the notary");
+    *text = bytes.substr(at, end - at);
+    at = end + 1;
+  }
+  settings.log_level = static_cast<common::log::Level>(bytes[at] - '0');
+  settings.ca_pem = bytes.substr(at + 1);
+  return settings;
 }
 
 }  // namespace keyd

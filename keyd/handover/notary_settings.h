@@ -12,7 +12,8 @@ inline constexpr int kNotarySocket = 3;    // to the vault (question.h)
 inline constexpr int kNotarySettings = 4;  // NotarySettings, packed, in a sealed memfd (common::sealed())
 
 struct NotarySettings {
-  std::string remote_host, ca_file, ca_pem;  // ca_file: its name in error texts
+  std::string remote_host;
+  std::string ca_path, ca_setting, ca_pem;  // as trust::Pem
   common::log::Level log_level = common::log::Level::info;
   std::string packed() const;
   // Throws std::runtime_error.

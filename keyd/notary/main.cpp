@@ -91,7 +91,7 @@ int run() {
   const NotarySettings settings = NotarySettings::unpacked(common::read_sealed(kNotarySettings));
   close(kNotarySettings);
   log::open("keyd-notary", settings.log_level);
-  Verifier verifier(settings.remote_host, {settings.ca_file, settings.ca_pem});
+  Verifier verifier(settings.remote_host, {settings.ca_path, settings.ca_pem, settings.ca_setting});
   for (const trust::Concern& concern : verifier.concerns(time(nullptr))) log::warning(concern.text());
   confine();
   if (send_answer({})) serve(verifier);

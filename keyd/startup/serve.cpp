@@ -112,7 +112,7 @@ common::Fd notary_for(const std::optional<BindRemote>& bind, log::Level level) {
   } catch (const std::runtime_error& error) {
     throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + error.what());
   }
-  return start_notary({bind->remote_host, file.origin + ": " + file.path, std::move(pem), level});
+  return start_notary({bind->remote_host, file.path, file.origin, std::move(pem), level});
 }
 
 size_t locked_slots(const Settings& settings) {

@@ -136,7 +136,7 @@ Check check_revocation_lists(const CheckContext& context) {
     std::vector<std::string> details;
     const std::string found = listener.crlfile + ": " + common::counted(validator.crls(), "CRL");
     auto concerns = validator.concerns(context.now);
-    std::erase_if(concerns, [&](const trust::Concern& concern) { return concern.file != revoked.file; });
+    std::erase_if(concerns, [&](const trust::Concern& concern) { return concern.file != revoked.name(); });
     if (list(concerns, details)) return {Result::error, found + "; devices are refused because of them", get, details};
     return {Result::ok, found};
   } catch (const ConfigError& error) {

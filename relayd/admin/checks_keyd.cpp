@@ -86,7 +86,7 @@ void ask_keyd(CheckContext& context) {
       loop.stop();
     }
   } answer{{}, context};
-  const ListenerKeyCheck asked(answer.loop.get(), pem.file, spki, context.config.keyd_socket, &answer,
+  const ListenerKeyCheck asked(answer.loop.get(), pem.name(), spki, context.config.keyd_socket, &answer,
                                common::call<&Answer::heard>);
   answer.loop.run();
 }

@@ -26,7 +26,7 @@ struct Judge {
 };
 
 trust::Pem given(const char* flag, const std::string& file) {
-  return {std::string(flag) + ": " + file, common::read_file(file, kMaxChainFile * 16)};
+  return {file, common::read_file(file, kMaxChainFile * 16), flag};
 }
 
 // The configuration's, as relayd judges.

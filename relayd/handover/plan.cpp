@@ -10,7 +10,7 @@ namespace trust {
 
 template <class Archive>
 void fields(Archive& archive, relayd::Of<Archive, Pem>& pem) {
-  archive(pem.file, pem.text);
+  archive(pem.path, pem.text, pem.setting);
 }
 
 template <class Archive>

@@ -42,11 +42,11 @@ trust::Pem read_crls(const std::string& config_file, const std::string& setting,
 
 trust::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
   if (file.empty()) return {};
-  const std::string origin = config_file + ": " + setting + ": ";
+  const std::string named = config_file + ": " + setting;
   try {
-    return {origin + file, common::read_file(file, kMaxPemFile)};
+    return {file, common::read_file(file, kMaxPemFile), named};
   } catch (const ConfigError& error) {
-    throw ConfigError(origin + error.what());
+    throw ConfigError(named + ": " + error.what());
   }
 }
 

@@ -163,7 +163,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (!result.failure.empty()) return abandon(result.failure, Failure::worker);
     if (!result.findings.problem.empty()) return abandon(result.findings.problem);
     next_concerns_ = result.findings.concerns;
-    key_check_ = std::make_unique<ListenerKeyCheck>(loop_, next_->plan().pem.listener_certificate.file,
+    key_check_ = std::make_unique<ListenerKeyCheck>(loop_, next_->plan().pem.listener_certificate.name(),
                                                     result.findings.listener_spki, next_->config().keyd_socket, this,
                                                     common::call<&Supervisor::on_key_checked>);
   }

@@ -99,18 +99,18 @@ ServerContext::ServerContext(const ServerOptions& options)
   certificate_.der = certificates.front();
   certificate_.leaf_size = certificate_.der.size();
   const auto spki = common::tls::spki_hash(certificate_.leaf());
-  if (!spki) throw ConfigError(pem.file + ": the first certificate can't be read: it has no public key");
+  if (!spki) throw ConfigError(pem.name() + ": the first certificate can't be read: it has no public key");
   certificate_.spki = *spki;
   const int result = wolfSSL_CTX_use_certificate_chain_buffer_format(
       context_.get(), chain.data(), static_cast<long>(chain.size()), WOLFSSL_FILETYPE_ASN1);
   if (result != WOLFSSL_SUCCESS)
-    throw ConfigError(pem.file + ": the certificate chain can't be used: " + reason(result));
+    throw ConfigError(pem.name() + ": the certificate chain can't be used: " + reason(result));
 
   if (kNeedsPublicKey) {
     const auto key = common::tls::spki_in(certificate_.leaf());
     if (wolfSSL_CTX_use_PrivateKey_buffer(context_.get(), key.data(), static_cast<long>(key.size()),
                                           WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-      throw ConfigError(pem.file + ": its public key can't be used");
+      throw ConfigError(pem.name() + ": its public key can't be used");
   }
   // Best first: wolfSSL takes the first one that the device supports. Cheap groups come before long ones, which wolfSSL
   // would prefer by itself.

@@ -56,7 +56,7 @@ CertificateFacts facts_of(std::span<const uint8_t> certificate_der, const std::s
 
 std::vector<CertificateFacts> facts_of(const Pem& pem) {
   std::vector<CertificateFacts> all;
-  for (const trust::Der& der : trust::certificates_in(pem)) all.push_back(facts_of(der, pem.file));
+  for (const trust::Der& der : trust::certificates_in(pem)) all.push_back(facts_of(der, pem.name()));
   return all;
 }
 

@@ -58,7 +58,7 @@ trust::Pem pem_of(const std::vector<pki::Identity>& identities) {
 trust::Pem pem_of(const std::vector<pki::Crl>& crls) {
   trust::Pem pem;
   for (const auto& crl : crls) pem.text += pki::pem(crl);
-  if (!crls.empty()) pem.file = "crl.pem";
+  if (!crls.empty()) pem.path = "crl.pem";
   return pem;
 }
 

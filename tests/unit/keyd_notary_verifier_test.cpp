@@ -19,7 +19,7 @@ namespace {
 using Transcript = std::vector<uint8_t>;
 
 Verifier knowing(const std::string& remote_host, const std::string& authorities) {
-  return Verifier(remote_host, {"keyd.json: bind_remote.cacertfile: /etc/ca.pem", authorities});
+  return Verifier(remote_host, {"/etc/ca.pem", authorities, "keyd.json: bind_remote.cacertfile"});
 }
 
 struct World {

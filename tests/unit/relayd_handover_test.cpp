@@ -36,7 +36,7 @@ Plan full_plan() {
   plan.generation = 8;
   plan.listeners = 9;
   plan.config = relayd::parse_config(kEverySetting, "relayd.json", {});
-  plan.pem = {{"1", "a"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}};
+  plan.pem = {{"1", "a", "s"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}};
   plan.addresses.remote = {*relayd::SocketAddress::parse("192.0.2.1", 8883),
                            *relayd::SocketAddress::parse("2001:db8::1", 8883)};
   plan.addresses.local = {*relayd::SocketAddress::parse("127.0.0.2", 1884)};
@@ -66,7 +66,7 @@ TEST_CASE("every setting of relayd.json reaches the worker") {
   CHECK(arrived.worker == 7);
   CHECK(arrived.generation == 8);
   CHECK(arrived.listeners == 9);
-  CHECK(arrived.pem.listener_certificate.file == "1");
+  CHECK(arrived.pem.listener_certificate.name() == "s: 1");
   CHECK(arrived.pem.remote_revoked.text == "e");
   REQUIRE(arrived.addresses.remote.size() == 2);
   CHECK(arrived.addresses.remote[0].text() == "192.0.2.1:8883");

@@ -177,8 +177,8 @@ TEST_CASE(
 
 TEST_CASE("trust: a CRL file that can't be read is an error, and so is a trust file without a CA") {
   const std::string whole = pki::pem(crl(ca()));
-  const trust::Pem anchors{"listener.cacertfile: /ca.pem", ca().pem()};
-  const trust::Pem cut{"listener.crlfile: /crl.pem", whole + whole.substr(0, whole.size() - 30)};
+  const trust::Pem anchors{"/ca.pem", ca().pem(), "listener.cacertfile"};
+  const trust::Pem cut{"/crl.pem", whole + whole.substr(0, whole.size() - 30), "listener.crlfile"};
   CHECK_THROWS_AS((Validator{anchors, cut, {}}), common::ConfigError);
   CHECK_THROWS_AS((Validator{{"f", whole}, {}, {}}), common::ConfigError);
 }

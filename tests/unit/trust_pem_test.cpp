@@ -61,7 +61,7 @@ int we_count(const std::string& text) {
 
 std::string error_of(const std::string& text) {
   try {
-    trust::certificates_in({"cacertfile: /ca.pem", text});
+    trust::certificates_in({"/ca.pem", text, "cacertfile"});
   } catch (const common::ConfigError& error) {
     return error.what();
   }
@@ -148,7 +148,7 @@ TEST_CASE(
         std::string::npos);
 
   for (const std::string& middle : {cut, replaced(first, "\nMI", "\n!!"), ca().key_pem()}) {
-    const trust::Validator all({"cacertfile: /ca.pem", first + middle + last}, {}, {});
+    const trust::Validator all({"/ca.pem", first + middle + last, "cacertfile"}, {}, {});
     CHECK(all.anchors() == 2);
     const auto concerns = all.concerns(pki::kNow);
     REQUIRE(concerns.size() == 1);

@@ -10,8 +10,8 @@
 
 namespace trust_support {
 
-inline trust::Pem pem_of(const std::vector<pki::Identity>& identities, const std::string& file) {
-  trust::Pem pem{file, ""};
+inline trust::Pem pem_of(const std::vector<pki::Identity>& identities, const std::string& path) {
+  trust::Pem pem{path, ""};
   for (const auto& identity : identities) pem.text += identity.pem();
   return pem;
 }
@@ -26,8 +26,10 @@ inline trust::Validator validator(const std::vector<pki::Identity>& anchors, con
                                   trust::Policy policy = {}) {
   trust::Pem lists;
   for (const auto& crl : crls) lists.text += pki::pem(crl);
-  if (!crls.empty()) lists.file = "relayd.json: listener.crlfile: /crl.pem";
-  return {pem_of(anchors, "relayd.json: listener.cacertfile: /ca.pem"), lists, std::move(policy)};
+  if (!crls.empty()) lists.path = "/crl.pem", lists.setting = "relayd.json: listener.crlfile";
+  trust::Pem trusted = pem_of(anchors, "/ca.pem");
+  trusted.setting = "relayd.json: listener.cacertfile";
+  return {trusted, lists, std::move(policy)};
 }
 
 inline trust::Verdict judge(trust::Validator& by, const std::vector<pki::Identity>& chain, int64_t now = pki::kNow) {
