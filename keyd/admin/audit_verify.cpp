@@ -21,7 +21,7 @@ Json json_of(const Finding& finding) {
   return {{"file", finding.file},
           {"line", finding.line},
           {"seq", finding.seq},
-          {"kind", finding.kind},
+          {"kind", name(finding.kind)},
           {"reason", finding.reason}};
 }
 
@@ -33,8 +33,8 @@ void print_last(const ChainReport& report, std::ostream& out) {
 
 void print_warnings(const ChainReport& report, std::ostream& out, const Screen& screen) {
   for (const Finding& warning : report.warnings)
-    out << screen.paint(Colour::yellow, padded(warning.kind, 9)) << " " << place(warning) << ", seq " << warning.seq
-        << ": " << warning.reason << "\n";
+    out << screen.paint(Colour::yellow, padded(name(warning.kind), 9)) << " " << place(warning) << ", seq "
+        << warning.seq << ": " << warning.reason << "\n";
   if (report.torn > report.warnings.size())
     out << "          and more of these: " << counted(report.torn, "torn line") << " in all\n";
 }
@@ -52,7 +52,7 @@ void print_text(const ChainReport& report, size_t files, std::ostream& out, cons
   if (report.broken) {
     const Finding& broken = *report.broken;
     out << screen.paint(Colour::red, "BROKEN   ") << " " << place(broken);
-    if (broken.kind != "empty") out << ", seq " << broken.seq << ": " << broken.kind;
+    if (broken.kind != Finding::Kind::empty) out << ", seq " << broken.seq << ": " << name(broken.kind);
     out << "\n          " << broken.reason << "\n          before it " << counted(report.lines, "line")
         << " intact; what follows was not judged\n";
     print_last(report, out);

@@ -9,6 +9,7 @@ namespace keyd::admin {
 namespace {
 
 using Kind = AuditLine::Kind;
+using Found = Finding::Kind;
 // How many lines forwards and back a moved or copied line is searched for.
 constexpr size_t kWindow = 1000;
 // Consecutive torn lines: on a full disk, each restart by the service manager may leave one.
@@ -32,7 +33,7 @@ class Walk {
   void accept_torn(size_t count);
   void accept();
   void finish();
-  void warn(const AuditLine& line, const char* kind, std::string reason);
+  void warn(const AuditLine& line, Found kind, std::string reason);
 
   // Why ahead_[0] does not fit.
   Finding broken();
@@ -43,7 +44,7 @@ class Walk {
   Finding gap();
   Finding number_used_before();
 
-  Finding found(const AuditLine& at, const char* kind, std::string reason) const {
+  Finding found(const AuditLine& at, Found kind, std::string reason) const {
     return {lines_.name(at.file), at.number, at.seq, kind, std::move(reason)};
   }
   std::string where(const AuditLine& line) const {
@@ -88,7 +89,7 @@ bool Walk::fits(const AuditLine& line) const {
   return line.seq == expected() && line.prev == behind_.back().hash;
 }
 
-void Walk::warn(const AuditLine& line, const char* kind, std::string reason) {
+void Walk::warn(const AuditLine& line, Found kind, std::string reason) {
   if (report_.warnings.size() < kMostWarnings) report_.warnings.push_back(found(line, kind, std::move(reason)));
 }
 
@@ -116,7 +117,7 @@ void Walk::accept_torn(size_t count) {
     std::string reason = "keyd was killed in the middle of this line, as its next start confirms";
     if (line.prev.empty() && !behind_.empty())
       reason += "; too little of it is left to vouch for the content of the line before";
-    warn(line, "torn", std::move(reason));
+    warn(line, Found::torn, std::move(reason));
     report_.torn++;
     accept();
   }
@@ -159,9 +160,10 @@ void Walk::finish() {
   report_.passed_over = lines_.passed_over();
   if (report_.broken) return;
   if (const auto& line = lines_.unfinished())
-    warn(*line, "unfinished",
+    warn(*line, Found::unfinished,
          "the last line is incomplete: keyd is still writing it, or was killed; it was not judged");
-  if (report_.lines == 0) report_.broken = Finding{lines_.name(0), 0, 0, "empty", "it holds no complete audit line"};
+  if (report_.lines == 0)
+    report_.broken = Finding{lines_.name(0), 0, 0, Found::empty, "it holds no complete audit line"};
 }
 
 // In the order of certainty: what the hashes prove comes before what the numbers suggest.
@@ -173,7 +175,7 @@ Finding Walk::broken() {
   const AuditLine* copy = behind_with(same);
   if (!copy) copy = ahead_with(same);
   if (copy)
-    return found(line, "inserted",
+    return found(line, Found::inserted,
                  "it is an exact copy of " + where(*copy) + ", " + number(line) + ", and " + seq_text(expected()) +
                      " belongs here");
   const AuditLine* successor = ahead_with([&](const AuditLine& other) {
@@ -181,11 +183,11 @@ Finding Walk::broken() {
   });
   if (successor) return foreign(*successor);
   if (line.prev == behind_.back().hash)
-    return found(line, "changed",
+    return found(line, Found::changed,
                  "it follows the line before, as its prev says, but its number is " + std::to_string(line.seq) +
                      " instead of " + std::to_string(expected()));
   if (is_first(line))
-    return found(line, "restarted",
+    return found(line, Found::restarted,
                  "a new chain begins here, after " + seq_text(behind_.back().seq) +
                      ": history before it was removed, or another chain was appended. An audit file continues across "
                      "restarts of keyd; for a journal, where each run may begin a chain, use -");
@@ -201,16 +203,16 @@ Finding Walk::not_a_line() {
                            : line.kind == Kind::not_json ? "it is not JSON"
                                                          : "it is JSON, but lacks what each audit line has: time, "
                                                            "seq, prev, event";
-  if (behind_.empty()) return found(line, "not-a-line", what + "; is this an audit of keyd's?");
+  if (behind_.empty()) return found(line, Found::not_a_line, what + "; is this an audit of keyd's?");
   AuditLine at = line;
   at.seq = expected();
   const AuditLine* next = ahead_with([](const AuditLine& other) { return other.kind == Kind::audit; });
-  if (!next) return found(at, "changed", what + ", and no line of the audit follows: it was changed, or appended");
+  if (!next) return found(at, Found::changed, what + ", and no line of the audit follows: it was changed, or appended");
   if (next->seq == expected() && next->prev == behind_.back().hash)
-    return found(at, "inserted", what + ", and the line that belongs here follows intact: " + where(*next));
-  if (next->seq <= expected()) return found(at, "inserted", what + ", and the numbers leave no room for it");
+    return found(at, Found::inserted, what + ", and the line that belongs here follows intact: " + where(*next));
+  if (next->seq <= expected()) return found(at, Found::inserted, what + ", and the numbers leave no room for it");
   const bool torn = line.kind == Kind::not_json && next->start;
-  return found(at, "changed",
+  return found(at, Found::changed,
                what + (torn ? "; it was not torn by a crash: the start after it follows another line (its "
                               "prev is not this line's hash, or its number is wrong)"
                             : "; it stands where " + seq_text(expected()) + " should"));
@@ -218,7 +220,7 @@ Finding Walk::not_a_line() {
 
 Finding Walk::wrong_beginning() {
   const AuditLine& line = ahead_[0];
-  return found(line, "changed",
+  return found(line, Found::changed,
                "a chain begins with seq 0, zeros as prev and the event \"start\", all three; this line has " +
                    number(line) + ", prev " + (line.prev == kZeros ? "zeros" : "not zeros") +
                    (line.start ? ", a start" : ", another event"));
@@ -231,25 +233,25 @@ Finding Walk::foreign(const AuditLine& successor) {
   const auto is_named = [&](const AuditLine& other) { return other.hash == line.prev; };
   if (line.seq > expected() && (ahead_with(is_named) || ahead_with(names_it)))
     return found(
-        line, "reordered",
+        line, Found::reordered,
         "found " + number(line) + ", and " + seq_text(expected()) + ", which belongs here, is in " + where(successor));
   std::string reason = "the line that belongs here, " + seq_text(expected()) + ", follows intact in " +
                        where(successor) + "; this one is not part of the chain";
   if (line.seq > expected()) reason += ", or was moved here from more than " + grouped(kWindow) + " lines further on";
-  return found(line, "inserted", std::move(reason));
+  return found(line, Found::inserted, std::move(reason));
 }
 
 // The numbers are right, the hash is not: this line or the one before was changed.
 Finding Walk::same_number() {
   const AuditLine &line = ahead_[0], &before = behind_.back();
   if (ahead_.size() < 2)
-    return found(before, "changed",
+    return found(before, Found::changed,
                  "its hash is not the one that the next line names; or that line's prev was changed, which can't be "
                  "told because nothing follows it");
   if (ahead_[1].prev == line.hash)
-    return found(before, "changed",
+    return found(before, Found::changed,
                  "its hash is not the one that the next line names, and the chain continues after it");
-  return found(line, "changed",
+  return found(line, Found::changed,
                "its prev is not the hash of the line before, and its own hash is not the one that the next line names; "
                "the line before may have been changed as well");
 }
@@ -258,14 +260,14 @@ Finding Walk::gap() {
   const AuditLine& line = ahead_[0];
   const uint64_t missing = line.seq - expected();
   if (ahead_.size() > 1 && ahead_[1].kind == Kind::audit && ahead_[1].seq == expected() + 1)
-    return found(line, "changed",
+    return found(line, Found::changed,
                  "its number is " + std::to_string(line.seq) + ", but it stands where " + seq_text(expected()) +
                      " should, and neither hash fits");
   const AuditLine* later = ahead_with([&](const AuditLine& other) {
     return other.kind == Kind::audit && other.seq >= expected() && other.seq < line.seq;
   });
   if (later)
-    return found(line, "reordered",
+    return found(line, Found::reordered,
                  "found " + number(line) + ", and the earlier " + number(*later) + " comes later, in " + where(*later));
   AuditLine at = line;
   at.seq = expected();
@@ -274,7 +276,7 @@ Finding Walk::gap() {
                        (missing == 1 ? "" : " to " + std::to_string(line.seq - 1)) + ", after " + where(behind_.back());
   if (journal_ && line.start && missing == 1)
     reason += "; if keyd was killed in the middle of a line, only audit_file has that line: verify that file";
-  return found(at, "removed", std::move(reason));
+  return found(at, Found::removed, std::move(reason));
 }
 
 // Its number occurred before.
@@ -283,18 +285,33 @@ Finding Walk::number_used_before() {
   for (size_t i = 0; i + 1 < behind_.size(); i++)
     if (behind_[i].hash == line.prev && behind_[i].seq + 1 == line.seq) {
       const uint64_t many = behind_.size() - 1 - i;
-      return found(behind_[i + 1], "inserted",
+      return found(behind_[i + 1], Found::inserted,
                    where(line) + ", " + number(line) + ", follows " + where(behind_[i]) + " by number and hash; " +
                        (many == 1 ? "the line" : "the " + counted(many, "line")) + " in between " +
                        (many == 1 ? "does" : "do") + " not belong there");
     }
-  return found(line, "inserted",
+  return found(line, Found::inserted,
                "its number, " + std::to_string(line.seq) +
                    ", occurred before, and its prev is not the hash of the "
                    "line before: it was inserted, or another chain was appended");
 }
 
 }  // namespace
+
+const char* name(Finding::Kind kind) {
+  switch (kind) {
+    case Found::changed: return "changed";
+    case Found::removed: return "removed";
+    case Found::inserted: return "inserted";
+    case Found::reordered: return "reordered";
+    case Found::restarted: return "restarted";
+    case Found::not_a_line: return "not-a-line";
+    case Found::empty: return "empty";
+    case Found::torn: return "torn";
+    case Found::unfinished: break;
+  }
+  return "unfinished";
+}
 
 ChainReport verify_chain(AuditLines& lines, bool journal, Progress* progress) {
   return Walk(lines, journal).run(progress);

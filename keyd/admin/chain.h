@@ -18,11 +18,14 @@ struct Finding {
   std::string file;
   uint64_t line = 0;  // from 1
   uint64_t seq = 0;   // of that line, or of the one that belongs there
-  // Broken: "changed", "removed", "inserted", "reordered", "restarted", "not-a-line", "empty".
-  // Warnings: "torn", "unfinished".
-  std::string kind;
+  // The last two are warnings.
+  enum class Kind : uint8_t { changed, removed, inserted, reordered, restarted, not_a_line, empty, torn, unfinished };
+  Kind kind{};
   std::string reason;
 };
+
+// As the operator reads it: "changed", "not-a-line".
+const char* name(Finding::Kind kind);
 
 struct ChainReport {
   uint64_t lines = 0;        // audit lines that are intact, torn ones included

@@ -37,7 +37,8 @@ struct CommandLine {
   CheckLine check;
   InitOptions init;
   VerifyOptions verify;
-  std::optional<std::string> verify_at;
+  std::string verify_as;
+  std::optional<std::string> verify_at, verify_crl_check;
 
   std::string relayd_config() const { return config.value_or(kRelaydConfig); }
 };
@@ -104,6 +105,9 @@ int run_verify(CommandLine& line) {
   line.verify.config = line.relayd_config();
   line.verify.overrides = line.overrides;
   line.verify.json = line.json;
+  line.verify.as = line.verify_as == "device" ? trust::Purpose::device : trust::Purpose::remote;
+  if (line.verify_crl_check)
+    line.verify.crl_check = *line.verify_crl_check == "chain" ? trust::Revocation::chain : trust::Revocation::leaf;
   if (line.verify_at) line.verify.at = parse_time(*line.verify_at);
   return verify(line.verify, std::cin, std::cout);
 }
@@ -158,7 +162,7 @@ void define_verify(CLI::App& app, CommandLine& line) {
   CLI::App& verify = *add_command(app, "verify", kVerifyNotes);
   VerifyOptions& options = line.verify;
   verify.add_option("CHAIN", options.chain, "PEM file, leaf first; - for standard input")->required();
-  verify.add_option("--as", options.as, "Whose chain it is: device or remote")
+  verify.add_option("--as", line.verify_as, "Whose chain it is: device or remote")
       ->type_name("ROLE")
       ->required()
       ->check(CLI::IsMember({"device", "remote"}).description(""));
@@ -177,7 +181,7 @@ void define_verify(CLI::App& app, CommandLine& line) {
       ->type_name("N")
       ->check(CLI::Range(0, kMostDepth).description(""));
   verify.add_flag("--partial-chain", options.partial_chain, "The chain may end at any of the CAs, not only a root");
-  verify.add_option("--crl-check", options.crl_check, "Check CRLs for the leaf, or for the whole chain")
+  verify.add_option("--crl-check", line.verify_crl_check, "Check CRLs for the leaf, or for the whole chain")
       ->type_name("leaf|chain")
       ->check(CLI::IsMember({"leaf", "chain"}).description(""));
   verify.add_flag("--json", line.json, "One JSON object");

@@ -15,9 +15,18 @@ namespace relayd::admin {
 namespace {
 
 using common::ConfigError;
+using trust::Purpose;
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxChainFile = 1024 * 1024;
+
+const char* name(Purpose purpose) {
+  switch (purpose) {
+    case Purpose::device: return "device";
+    case Purpose::remote: break;
+  }
+  return "remote";
+}
 
 // The anchors, CRLs and policy to judge by.
 struct Judge {
@@ -50,15 +59,14 @@ Judge configured(const VerifyOptions& options, bool device) {
 }
 
 Judge judge_of(const VerifyOptions& options) {
-  const bool device = options.as == "device";
+  const bool device = options.as == Purpose::device;
   Judge judge = options.cafile ? Judge{given("--cafile", *options.cafile), {}, {}} : configured(options, device);
   if (options.crlfile) judge.crls = given("--crlfile", *options.crlfile);
-  judge.policy.purpose = device ? trust::Purpose::device : trust::Purpose::remote;
+  judge.policy.purpose = options.as;
   if (options.name) judge.policy.name = *options.name;
   if (options.depth) judge.policy.depth = *options.depth;
   if (options.partial_chain) judge.policy.partial_chain = true;
-  if (options.crl_check)
-    judge.policy.revocation = *options.crl_check == "chain" ? trust::Revocation::chain : trust::Revocation::leaf;
+  if (options.crl_check) judge.policy.revocation = *options.crl_check;
   judge.policy.asked_time = options.at.has_value();
   return judge;
 }
@@ -89,7 +97,7 @@ std::string iso_time(int64_t unix_seconds) {
 }
 
 Json as_json(const VerifyOptions& options, const trust::Policy& policy, int64_t now, const trust::Verdict& verdict) {
-  Json json = {{"accepted", verdict.accepted()}, {"chain", options.chain}, {"as", options.as}};
+  Json json = {{"accepted", verdict.accepted()}, {"chain", options.chain}, {"as", name(options.as)}};
   if (!policy.name.empty()) json["name"] = policy.name;
   json["at"] = iso_time(now);
   if (verdict.accepted()) {
@@ -108,12 +116,12 @@ Json as_json(const VerifyOptions& options, const trust::Policy& policy, int64_t 
 
 std::string as_text(const VerifyOptions& options, const trust::Policy& policy, const std::string& leaf,
                     const trust::Verdict& verdict) {
-  const std::string role = options.as == "device" ? "a device" : "the remote broker";
+  const std::string role = options.as == Purpose::device ? "a device" : "the remote broker";
   if (!verdict.accepted())
     return "refused as " + role + ": " + verdict.refusal->text() + ". To fix it: " + verdict.refusal->advice + ".";
-  const std::string name = !policy.name.empty()     ? ", for \"" + policy.name + "\""
-                           : options.as == "remote" ? " (its name was not checked; --name checks it)"
-                                                    : "";
+  const std::string name = !policy.name.empty()            ? ", for \"" + policy.name + "\""
+                           : options.as == Purpose::remote ? " (its name was not checked; --name checks it)"
+                                                           : "";
   return "accepted as " + role + name + ": \"" + leaf + "\". Valid until " + common::day_of(verdict.until) +
          ", as long as the anchors and CRLs stay the same.";
 }

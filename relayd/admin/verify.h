@@ -7,20 +7,21 @@
 #include <optional>
 #include <string>
 
+#include "common/trust/policy.h"
 #include "relayd/supervisor/config_file.h"
 
 namespace relayd::admin {
 
 struct VerifyOptions {
-  std::string chain;                           // PEM file, leaf first; "-": standard input
-  std::string as;                              // "device" or "remote"
+  std::string chain;  // PEM file, leaf first; "-": standard input
+  trust::Purpose as{};
   std::optional<std::string> name;             // of the remote; nullopt: the configuration's
   std::optional<int64_t> at;                   // unix seconds; nullopt: now
   std::optional<std::string> cafile, crlfile;  // instead of the configuration's; with cafile none is read
   // These replace the configuration's, or the defaults if none is read.
   std::optional<unsigned> depth;
-  bool partial_chain = false;            // true: whatever the configuration says
-  std::optional<std::string> crl_check;  // "leaf" or "chain"
+  bool partial_chain = false;  // true: whatever the configuration says
+  std::optional<trust::Revocation> crl_check;
   bool json = false;
   std::string config;  // the file
   Overrides overrides;

@@ -4,6 +4,7 @@
 
 using namespace keyd::admin;
 using namespace keyd_test;
+using Found = Finding::Kind;
 using nlohmann::json;
 
 namespace {
@@ -20,8 +21,7 @@ ChainReport verify(const std::vector<std::string>& texts, bool journal = false) 
 }
 
 // Checks that there is a break, and the line, the number and the kind of the first one.
-void check_broken(const std::string& text, uint64_t line, uint64_t seq, const std::string& kind,
-                  const std::string& reason = "") {
+void check_broken(const std::string& text, uint64_t line, uint64_t seq, Found kind, const std::string& reason = "") {
   const ChainReport report = verify({text});
   REQUIRE(report.broken);
   INFO(report.broken->reason);
@@ -67,7 +67,7 @@ TEST_CASE("a byte changed in any field of a line is found in that line", "[keyd]
     else changed[at + 1] = changed[at + 1] == '1' ? '2' : '1';
     INFO(key);
     REQUIRE(changed != line);
-    check_broken(with(audit, index, changed), index + 1, key == "seq" ? 9 : 4, "changed");
+    check_broken(with(audit, index, changed), index + 1, key == "seq" ? 9 : 4, Found::changed);
   }
 }
 
@@ -81,7 +81,7 @@ TEST_CASE("a change of any byte of a line is found", "[keyd][keyd-admin]") {
     INFO(changed);
     REQUIRE(report.broken);
     CHECK(report.broken->line == 5);
-    CHECK(report.broken->kind == "changed");
+    CHECK(report.broken->kind == Found::changed);
   }
 }
 
@@ -89,20 +89,20 @@ TEST_CASE("a changed field name or added space is found", "[keyd][keyd-admin]") 
   const AuditFile audit = ten();
   std::string changed = audit.lines[4];
   changed.insert(1, " ");
-  check_broken(with(audit, 4, changed), 5, 4, "changed");
+  check_broken(with(audit, 4, changed), 5, 4, Found::changed);
   changed = audit.lines[4];
   changed.replace(changed.find("\"event\""), 7, "\"evenT\"");
-  check_broken(with(audit, 4, changed), 5, 4, "changed", "lacks what each audit line has");
-  check_broken(with(audit, 4, "\n"), 5, 4, "changed", "not JSON");
+  check_broken(with(audit, 4, changed), 5, 4, Found::changed, "lacks what each audit line has");
+  check_broken(with(audit, 4, "\n"), 5, 4, Found::changed, "not JSON");
 }
 
 TEST_CASE("a change of the first line or of the last but one is found as well", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   std::string first = audit.lines[0], late = audit.lines[8];
   first.replace(first.find("\"pid\":7"), 7, "\"pid\":8");
-  check_broken(with(audit, 0, first), 1, 0, "changed");
+  check_broken(with(audit, 0, first), 1, 0, Found::changed);
   late.replace(late.find("\"ok\""), 4, "\"no\"");
-  check_broken(with(audit, 8, late), 9, 8, "changed", "or that line's prev was changed");
+  check_broken(with(audit, 8, late), 9, 8, Found::changed, "or that line's prev was changed");
   // Each of the three fields that mark a first line.
   for (const auto& [from, to] : {std::pair("\"seq\":0", "\"seq\":1"), std::pair("\"start\"", "\"stArt\""),
                                  std::pair("\"prev\":\"0", "\"prev\":\"1")}) {
@@ -111,17 +111,18 @@ TEST_CASE("a change of the first line or of the last but one is found as well", 
     INFO(first);
     const ChainReport report = verify({with(audit, 0, first)});
     REQUIRE(report.broken);
-    CHECK(report.broken->kind == "changed");
+    CHECK(report.broken->kind == Found::changed);
     CHECK(report.broken->line == 1);
   }
 }
 
 TEST_CASE("removed lines are counted and placed", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
-  check_broken(audit.text(0, 4) + audit.text(5), 5, 4, "removed",
+  check_broken(audit.text(0, 4) + audit.text(5), 5, 4, Found::removed,
                "1 line is missing before this one: seq 4, after line 4");
-  check_broken(audit.text(0, 2) + audit.text(7), 3, 2, "removed", "5 lines are missing before this one: seq 2 to 6");
-  check_broken(audit.text(0, 1) + audit.text(9), 2, 1, "removed");
+  check_broken(audit.text(0, 2) + audit.text(7), 3, 2, Found::removed,
+               "5 lines are missing before this one: seq 2 to 6");
+  check_broken(audit.text(0, 1) + audit.text(9), 2, 1, Found::removed);
 }
 
 TEST_CASE("lines removed from the front look like a rotation, and verify says so", "[keyd][keyd-admin]") {
@@ -148,11 +149,11 @@ TEST_CASE("a chain can't show lines cut off its end, and verify says so", "[keyd
 
 TEST_CASE("a copied line is found wherever it is put", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
-  check_broken(audit.text(0, 5) + audit.lines[4] + audit.text(5), 6, 4, "inserted", "exact copy of line 5");
-  check_broken(audit.text(0, 7) + audit.lines[2] + audit.text(7), 8, 2, "inserted", "exact copy of line 3");
-  check_broken(audit.text(0, 3) + audit.lines[8] + audit.text(3), 4, 8, "inserted", "exact copy of line 10");
-  check_broken(audit.text() + audit.lines[5], 11, 5, "inserted", "exact copy of line 6");
-  check_broken(audit.text(0, 5) + audit.lines[0] + audit.text(5), 6, 0, "inserted", "exact copy of line 1");
+  check_broken(audit.text(0, 5) + audit.lines[4] + audit.text(5), 6, 4, Found::inserted, "exact copy of line 5");
+  check_broken(audit.text(0, 7) + audit.lines[2] + audit.text(7), 8, 2, Found::inserted, "exact copy of line 3");
+  check_broken(audit.text(0, 3) + audit.lines[8] + audit.text(3), 4, 8, Found::inserted, "exact copy of line 10");
+  check_broken(audit.text() + audit.lines[5], 11, 5, Found::inserted, "exact copy of line 6");
+  check_broken(audit.text(0, 5) + audit.lines[0] + audit.text(5), 6, 0, Found::inserted, "exact copy of line 1");
 }
 
 TEST_CASE("a forged line is found whatever its number and hash", "[keyd][keyd-admin]") {
@@ -163,11 +164,11 @@ TEST_CASE("a forged line is found whatever its number and hash", "[keyd][keyd-ad
     for (const std::string& prev : {right_prev, wrong_prev, witness::sha256_hex(audit.lines[1])}) {
       INFO(seq << " " << prev);
       check_broken(audit.text(0, 5) + AuditFile::line(seq, prev, "sign", {{"result", "ok"}}) + audit.text(5), 6, seq,
-                   "inserted");
+                   Found::inserted);
     }
-  check_broken(audit.text(0, 5) + "not a line\n" + audit.text(5), 6, 5, "inserted", "follows intact: line 7");
-  check_broken(audit.text(0, 5) + "{\"a\":1}\n" + audit.text(5), 6, 5, "inserted");
-  check_broken(audit.text(0, 5) + "\n" + audit.text(5), 6, 5, "inserted");
+  check_broken(audit.text(0, 5) + "not a line\n" + audit.text(5), 6, 5, Found::inserted, "follows intact: line 7");
+  check_broken(audit.text(0, 5) + "{\"a\":1}\n" + audit.text(5), 6, 5, Found::inserted);
+  check_broken(audit.text(0, 5) + "\n" + audit.text(5), 6, 5, Found::inserted);
 }
 
 TEST_CASE("forged lines that are chained among themselves are found", "[keyd][keyd-admin]") {
@@ -176,25 +177,25 @@ TEST_CASE("forged lines that are chained among themselves are found", "[keyd][ke
   forged.previous = witness::sha256_hex(audit.lines[4]);
   forged.seq = 5;
   forged.add("sign").add("sign").add("sign");
-  check_broken(audit.text(0, 5) + forged.text() + audit.text(5), 6, 5, "inserted",
+  check_broken(audit.text(0, 5) + forged.text() + audit.text(5), 6, 5, Found::inserted,
                "the 3 lines in between do not belong there");
 }
 
 TEST_CASE("lines in another order are found", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
-  check_broken(audit.text(0, 4) + audit.lines[5] + audit.lines[4] + audit.text(6), 5, 5, "reordered",
+  check_broken(audit.text(0, 4) + audit.lines[5] + audit.lines[4] + audit.text(6), 5, 5, Found::reordered,
                "seq 4, which belongs here, is in line 6");
   // A block moved forward, a line moved back, and a line moved to the end.
-  check_broken(audit.text(0, 2) + audit.text(6, 8) + audit.text(2, 6) + audit.text(8), 3, 6, "reordered");
-  check_broken(audit.text(0, 2) + audit.text(3, 8) + audit.lines[2] + audit.text(8), 3, 3, "reordered");
-  check_broken(audit.text(0, 2) + audit.text(3) + audit.lines[2], 3, 3, "reordered");
+  check_broken(audit.text(0, 2) + audit.text(6, 8) + audit.text(2, 6) + audit.text(8), 3, 6, Found::reordered);
+  check_broken(audit.text(0, 2) + audit.text(3, 8) + audit.lines[2] + audit.text(8), 3, 3, Found::reordered);
+  check_broken(audit.text(0, 2) + audit.text(3) + audit.lines[2], 3, 3, Found::reordered);
 }
 
 TEST_CASE("verify reports the first of two breaks", "[keyd][keyd-admin]") {
   const AuditFile audit = ten();
   std::string changed = audit.lines[7];
   changed.replace(changed.find("\"ok\""), 4, "\"no\"");
-  check_broken(audit.text(0, 3) + audit.text(4, 7) + changed + audit.text(8), 4, 3, "removed");
+  check_broken(audit.text(0, 3) + audit.text(4, 7) + changed + audit.text(8), 4, 3, Found::removed);
 }
 
 TEST_CASE("a line torn by a crash is not tampering if the next start says so", "[keyd][keyd-admin]") {
@@ -211,7 +212,7 @@ TEST_CASE("a line torn by a crash is not tampering if the next start says so", "
     INFO(size << (report.broken ? report.broken->reason : ""));
     REQUIRE_FALSE(report.broken);
     REQUIRE(report.warnings.size() == 1);
-    CHECK(report.warnings[0].kind == "torn");
+    CHECK(report.warnings[0].kind == Found::torn);
     CHECK(report.warnings[0].line == 11);
     CHECK(report.warnings[0].seq == 10);
     CHECK(report.last_seq == 14u);
@@ -225,16 +226,16 @@ TEST_CASE("tampering does not pass for a torn line", "[keyd][keyd-admin]") {
   audit.raw("{\"time\":\"2026\n").run(3);
   REQUIRE_FALSE(verify({audit.text()}).broken);
   SECTION("the torn line is changed") {
-    check_broken(with(audit, 10, "{\"time\":\"2027\n"), 11, 10, "changed", "not torn");
+    check_broken(with(audit, 10, "{\"time\":\"2027\n"), 11, 10, Found::changed, "not torn");
   }
   SECTION("a good line before it is removed") { CHECK(verify({audit.text(0, 9) + audit.text(10)}).broken); }
-  SECTION("the torn line is removed") { check_broken(audit.text(0, 10) + audit.text(11), 11, 10, "removed"); }
+  SECTION("the torn line is removed") { check_broken(audit.text(0, 10) + audit.text(11), 11, 10, Found::removed); }
   SECTION("a line in the middle is cut") {
-    check_broken(with(audit, 5, audit.lines[5].substr(0, 40) + "\n"), 6, 5, "changed");
+    check_broken(with(audit, 5, audit.lines[5].substr(0, 40) + "\n"), 6, 5, Found::changed);
   }
   SECTION("the line before a start is cut") {
     AuditFile runs = AuditFile().run(3).run(3);
-    check_broken(with(runs, 3, runs.lines[3].substr(0, 40) + "\n"), 4, 3, "changed", "not torn");
+    check_broken(with(runs, 3, runs.lines[3].substr(0, 40) + "\n"), 4, 3, Found::changed, "not torn");
   }
 }
 
@@ -246,7 +247,7 @@ TEST_CASE("start lines that were torn themselves are followed as far as they can
   const ChainReport report = verify({audit.text()});
   CHECK_FALSE(report.broken);
   CHECK(report.torn == 2);
-  check_broken(with(audit, 10, "{\"time\":\"2027\n"), 11, 10, "changed");
+  check_broken(with(audit, 10, "{\"time\":\"2027\n"), 11, 10, Found::changed);
 }
 
 TEST_CASE("a last line without its end is a warning", "[keyd][keyd-admin]") {
@@ -256,7 +257,7 @@ TEST_CASE("a last line without its end is a warning", "[keyd][keyd-admin]") {
     const ChainReport report = verify({text.substr(0, text.size() - cut)});
     CHECK_FALSE(report.broken);
     REQUIRE(report.warnings.size() == 1);
-    CHECK(report.warnings[0].kind == "unfinished");
+    CHECK(report.warnings[0].kind == Found::unfinished);
     CHECK(report.warnings[0].line == 10);
     CHECK(report.last_seq == 8u);
   }
@@ -267,10 +268,10 @@ TEST_CASE("the chain continues across restarts in one file", "[keyd][keyd-admin]
   const ChainReport report = verify({audit.text()});
   CHECK_FALSE(report.broken);
   CHECK(report.starts == 3);
-  check_broken(AuditFile().run(3).text() + AuditFile().run(4).text(), 1 + 4, 0, "inserted", "exact copy");
+  check_broken(AuditFile().run(3).text() + AuditFile().run(4).text(), 1 + 4, 0, Found::inserted, "exact copy");
   AuditFile other;
   other.add("start", {{"pid", 8}}).add("sign");
-  check_broken(AuditFile().run(3).text() + other.text(), 5, 0, "restarted", "another chain was appended");
+  check_broken(AuditFile().run(3).text() + other.text(), 5, 0, Found::restarted, "another chain was appended");
 }
 
 TEST_CASE("several files are one chain", "[keyd][keyd-admin]") {
@@ -279,7 +280,7 @@ TEST_CASE("several files are one chain", "[keyd][keyd-admin]") {
   CHECK_FALSE(verify({audit.text(2, 4), audit.text(4)}).broken);
   const ChainReport gap = verify({audit.text(0, 4), audit.text(5)});
   REQUIRE(gap.broken);
-  CHECK(gap.broken->kind == "removed");
+  CHECK(gap.broken->kind == Found::removed);
   CHECK(gap.broken->file == "audit.1");
   CHECK(gap.broken->line == 1);
   const ChainReport swapped = verify({audit.text(4), audit.text(0, 4)});
@@ -314,9 +315,9 @@ TEST_CASE("a journal with other lines and several runs is intact", "[keyd][keyd-
 }
 
 TEST_CASE("input that is not an audit is not intact", "[keyd][keyd-admin]") {
-  CHECK(verify({""}).broken->kind == "empty");
-  CHECK(verify({"hello\n"}).broken->kind == "not-a-line");
-  CHECK(verify({"{\"seq\":-1,\"prev\":\"\",\"time\":\"\",\"event\":\"start\"}\n"}).broken->kind == "not-a-line");
+  CHECK(verify({""}).broken->kind == Found::empty);
+  CHECK(verify({"hello\n"}).broken->kind == Found::not_a_line);
+  CHECK(verify({"{\"seq\":-1,\"prev\":\"\",\"time\":\"\",\"event\":\"start\"}\n"}).broken->kind == Found::not_a_line);
 }
 
 TEST_CASE("a line longer than 256 KiB is an error and memory stays bounded", "[keyd][keyd-admin]") {
@@ -326,16 +327,17 @@ TEST_CASE("a line longer than 256 KiB is an error and memory stays bounded", "[k
   line.insert(1, kMaxAuditLine - line.size(), ' ');
   longest.raw(line).add("sign");
   CHECK_FALSE(verify({longest.text()}).broken);
-  check_broken(audit.text(0, 4) + std::string(kMaxAuditLine, 'x') + "\n" + audit.text(4), 5, 4, "inserted", "256 KiB");
-  check_broken(audit.text(0, 4) + std::string(3'000'000, 'x') + "\n" + audit.text(4), 5, 4, "inserted", "256 KiB");
-  check_broken(audit.text(0, 4) + std::string(3'000'000, 'x'), 5, 4, "changed", "256 KiB");
+  check_broken(audit.text(0, 4) + std::string(kMaxAuditLine, 'x') + "\n" + audit.text(4), 5, 4, Found::inserted,
+               "256 KiB");
+  check_broken(audit.text(0, 4) + std::string(3'000'000, 'x') + "\n" + audit.text(4), 5, 4, Found::inserted, "256 KiB");
+  check_broken(audit.text(0, 4) + std::string(3'000'000, 'x'), 5, 4, Found::changed, "256 KiB");
 }
 
 TEST_CASE("a line moved or inserted far away is found in its place", "[keyd][keyd-admin]") {
   const AuditFile audit = AuditFile().run(3000);
-  check_broken(audit.text(0, 5) + audit.lines[2500] + audit.text(5, 2500) + audit.text(2501), 6, 2500, "inserted",
+  check_broken(audit.text(0, 5) + audit.lines[2500] + audit.text(5, 2500) + audit.text(2501), 6, 2500, Found::inserted,
                "moved here from more than 1,000 lines");
-  check_broken(audit.text(0, 2500) + audit.lines[5] + audit.text(2500), 2501, 5, "inserted");
+  check_broken(audit.text(0, 2500) + audit.lines[5] + audit.text(2500), 2501, 5, Found::inserted);
 }
 
 TEST_CASE("the verdict as JSON has all of it", "[keyd][keyd-admin]") {
