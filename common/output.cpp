@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
-#include <utility>
 
 namespace common {
 

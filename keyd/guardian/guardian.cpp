@@ -152,7 +152,7 @@ void wait_for_first_word(int socket, const std::string& path) {
   if (recv(socket, &word, sizeof word, 0) != sizeof word) throw std::runtime_error(path + " can't be started");
   word.problem[sizeof word.problem - 1] = '\0';
   if (word.job != 0) throw std::runtime_error(path + " is another version; reinstall mqtt-relay");
-  if (word.transcript_hash != 0) throw common::ConfigError(word.problem);
+  if (word.wrong_setting) throw common::ConfigError(word.problem);
   if (word.problem[0] != '\0') throw std::runtime_error(word.problem);
 }
 

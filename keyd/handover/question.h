@@ -21,10 +21,10 @@ struct Question {
 };
 
 struct NotaryAnswer {
-  uint64_t job = 0;  // 0: the notary's first word: it can answer, or `problem` says why not (transcript_hash 1: because
-                     // of a setting)
+  uint64_t job = 0;              // 0: the notary's first word: it can answer, or `problem` says why not
   uint16_t transcript_hash = 0;  // TLS 1.3: bytes of the cipher suite's hash, 32 or 48; otherwise 0
-  char problem[1014]{};          // empty: yes. NUL-terminated, for the audit
+  bool wrong_setting = false;    // first word only: the operator must correct a setting, as `problem` says
+  char problem[1013]{};          // empty: yes. NUL-terminated, for the audit
 };
 
 }  // namespace keyd

@@ -55,7 +55,7 @@ bool send_answer(const NotaryAnswer& answer) {
 
 int refuse(int status, const std::string& problem) {
   NotaryAnswer word;
-  word.transcript_hash = status == EX_CONFIG;  // for keyd: the operator's fault
+  word.wrong_setting = status == EX_CONFIG;
   strncpy(word.problem, problem.c_str(), sizeof word.problem - 1);
   return send_answer(word) ? status : 0;
 }

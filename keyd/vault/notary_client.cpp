@@ -4,7 +4,6 @@
 #include <sys/uio.h>
 
 #include <cerrno>
-#include <cstring>
 #include <stdexcept>
 #include <utility>
 
