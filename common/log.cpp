@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <deque>
@@ -20,8 +19,8 @@ struct LevelStyle {
 constexpr size_t kMostWaiting = 256 * 1024;  // bytes
 constexpr int kLookMs = 10, kLooksAtTheEnd = 50;
 
-constexpr std::array<LevelStyle, 4> kStyles{
-    {{"debug", "\033[2m"}, {"info", ""}, {"warning", "\033[33m"}, {"error", "\033[31m"}}};
+constexpr LevelStyle kStyles[] = {{"debug", "\033[2m"}, {"info", ""}, {"warning", "\033[33m"}, {"error", "\033[31m"}};
+static_assert(std::size(kStyles) == static_cast<size_t>(Level::error) + 1);  // in Level's order
 
 struct {
   std::string_view program = "mqtt-relay";
@@ -98,7 +97,7 @@ void open(std::string_view program, Level least) {
 }
 
 bool parse_level(std::string_view name, Level& level) {
-  for (size_t i = 0; i < kStyles.size(); i++) {
+  for (size_t i = 0; i < std::size(kStyles); i++) {
     if (kStyles[i].name != name) continue;
     level = static_cast<Level>(i);
     return true;

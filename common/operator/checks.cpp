@@ -19,8 +19,13 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Colour colour_of(Result result) {
-  constexpr Colour kColours[] = {Colour::green, Colour::yellow, Colour::red, Colour::dim};
-  return kColours[static_cast<size_t>(result)];
+  switch (result) {
+    case Result::ok: return Colour::green;
+    case Result::warning: return Colour::yellow;
+    case Result::error: return Colour::red;
+    case Result::skipped: break;
+  }
+  return Colour::dim;
 }
 
 uint64_t how_many(const std::vector<DaemonChecks>& all, Result result) {
@@ -68,8 +73,13 @@ void print_text(const std::vector<DaemonChecks>& all, std::ostream& out, const S
 }  // namespace
 
 const char* name(Result result) {
-  constexpr const char* kNames[] = {"ok", "warning", "error", "skipped"};
-  return kNames[static_cast<size_t>(result)];
+  switch (result) {
+    case Result::ok: return "ok";
+    case Result::warning: return "warning";
+    case Result::error: return "error";
+    case Result::skipped: break;
+  }
+  return "skipped";
 }
 
 std::string packed(const std::vector<Check>& checks) {

@@ -58,6 +58,19 @@ std::string escaped(uint32_t code) {
   return formatted(code < 0x80 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x", code);
 }
 
+// Select Graphic Rendition (ECMA-48 section 8.3.117).
+const char* sgr(Colour colour) {
+  switch (colour) {
+    case Colour::none: break;
+    case Colour::red: return "31";
+    case Colour::yellow: return "33";
+    case Colour::green: return "32";
+    case Colour::dim: return "2";
+    case Colour::bold: return "1";
+  }
+  return "0";
+}
+
 std::string json_escaped(uint32_t code) {
   if (code < 0x10000) return formatted("\\u%04x", code);
   return formatted("\\u%04x", 0xd800 + ((code - 0x10000) >> 10)) + formatted("\\u%04x", 0xdc00 + (code & 0x3ff));
@@ -118,9 +131,8 @@ Screen Screen::of(int fd) {
 }
 
 std::string Screen::paint(Colour with, std::string_view text) const {
-  static constexpr const char* kCodes[] = {"", "31", "33", "32", "2", "1"};
   if (!colour || with == Colour::none) return std::string(text);
-  return std::string("\033[") + kCodes[static_cast<size_t>(with)] + "m" + std::string(text) + "\033[0m";
+  return std::string("\033[") + sgr(with) + "m" + std::string(text) + "\033[0m";
 }
 
 Progress::Progress(std::string what, uint64_t total)

@@ -82,7 +82,8 @@ Verdict content_fits(Kind kind, Scheme scheme, Bytes content) {
 }  // namespace
 
 const char* name(KeyType type) {
-  static constexpr const char* kNames[] = {"RSA", "P-256", "P-384", "P-521", "Ed25519"};
+  static constexpr const char* kNames[] = {"RSA", "P-256", "P-384", "P-521", "Ed25519"};  // in KeyType's order
+  static_assert(std::size(kNames) == static_cast<size_t>(KeyType::ed25519) + 1);
   return kNames[static_cast<size_t>(type)];
 }
 
