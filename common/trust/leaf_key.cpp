@@ -38,7 +38,6 @@ std::string kind_of(const EVP_PKEY* key, const std::string& curve) {
 }  // namespace
 
 std::optional<Refusal> unusable_key(X509* leaf) {
-  constexpr uint8_t kUnsupportedCertificate = 43;  // RFC 8446 section 6.2
   const EVP_PKEY* key = X509_get0_pubkey(leaf);
   const std::string curve = key && EVP_PKEY_is_a(key, "EC") ? curve_of(key) : "";
   if (key && can_sign_in_tls(key, curve)) return std::nullopt;
@@ -47,7 +46,7 @@ std::optional<Refusal> unusable_key(X509* leaf) {
                  subject_text(leaf),
                  "has " + kind_of(key, curve) + ", which TLS can't use here",
                  "have it issued for a P-256, P-384, P-521, Ed25519 or RSA key (2048 to 4096 bits)",
-                 kUnsupportedCertificate};
+                 common::tls::Alert::unsupported_certificate};
 }
 
 }  // namespace trust

@@ -5,6 +5,9 @@
 #include "common/trust/text.h"
 
 namespace trust {
+
+using common::tls::Alert;
+
 namespace {
 
 struct Words {
@@ -329,9 +332,7 @@ Refusal refusal_of(X509_STORE_CTX* context, const FailedCrl& crl, const Material
           alert_of(failure.code)};
 }
 
-uint8_t alert_of(int code) {
-  constexpr uint8_t kBadCertificate = 42, kUnsupported = 43, kRevoked = 44, kExpired = 45, kUnknown = 46,
-                    kUnknownCa = 48, kDecryptError = 51, kInternalError = 80;  // RFC 8446 6.2
+Alert alert_of(int code) {
   switch (code) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
@@ -342,16 +343,16 @@ uint8_t alert_of(int code) {
     case X509_V_ERR_PATH_LENGTH_EXCEEDED:
     case X509_V_ERR_INVALID_CA:
     case X509_V_ERR_UNABLE_TO_GET_CRL:
-    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER: return kUnknownCa;
+    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER: return Alert::unknown_ca;
     case X509_V_ERR_CERT_HAS_EXPIRED:
-    case X509_V_ERR_CRL_HAS_EXPIRED: return kExpired;
-    case X509_V_ERR_CERT_REVOKED: return kRevoked;
-    case X509_V_ERR_INVALID_PURPOSE: return kUnsupported;
+    case X509_V_ERR_CRL_HAS_EXPIRED: return Alert::certificate_expired;
+    case X509_V_ERR_CERT_REVOKED: return Alert::certificate_revoked;
+    case X509_V_ERR_INVALID_PURPOSE: return Alert::unsupported_certificate;
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-    case X509_V_ERR_CRL_SIGNATURE_FAILURE: return kDecryptError;
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE: return Alert::decrypt_error;
     case X509_V_ERR_OUT_OF_MEM:
     case X509_V_ERR_STORE_LOOKUP:
-    case X509_V_ERR_INVALID_CALL: return kInternalError;
+    case X509_V_ERR_INVALID_CALL: return Alert::internal_error;
     case X509_V_ERR_CERT_NOT_YET_VALID:
     case X509_V_ERR_CRL_NOT_YET_VALID:
     case X509_V_ERR_CERT_UNTRUSTED:
@@ -361,8 +362,8 @@ uint8_t alert_of(int code) {
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
     case X509_V_ERR_CA_MD_TOO_WEAK:
-    case X509_V_ERR_UNSPECIFIED: return kBadCertificate;
-    default: return kUnknown;
+    case X509_V_ERR_UNSPECIFIED: return Alert::bad_certificate;
+    default: return Alert::certificate_unknown;
   }
 }
 

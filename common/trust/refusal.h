@@ -22,6 +22,6 @@ Refusal refusal_of(X509_STORE_CTX* context, const FailedCrl& crl, const Material
                    int64_t now);
 
 // The same as libssl's ssl_x509err2alert(), so that peers get the alerts of an OpenSSL server.
-uint8_t alert_of(int code);
+common::tls::Alert alert_of(int code);
 
 }  // namespace trust

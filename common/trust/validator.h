@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "common/tls/alert.h"
 #include "common/trust/concern.h"
 #include "common/trust/pem.h"
 #include "common/trust/policy.h"
@@ -31,7 +32,7 @@ struct Refusal {
   std::string subject = {};  // of that certificate, RFC 4514; bounded
   std::string problem = {};  // one clause that follows the subject: "expired on 2026-01-02 10:00:00 UTC"
   std::string advice = {};   // how to fix it: "renew it"
-  uint8_t alert = 42;        // RFC 8446 6.2
+  common::tls::Alert alert = common::tls::Alert::bad_certificate;
 
   // "certificate 1 (intermediate "CN=Int") expired on 2026-01-02 10:00:00 UTC"
   std::string text() const;

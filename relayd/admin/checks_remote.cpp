@@ -12,7 +12,9 @@ using common::quoted;
 constexpr int64_t kSoon = 30 * 86'400;  // seconds
 
 // The alerts of a broker that ends the handshake because it got no certificate; in TLS 1.2, handshake_failure too.
-bool wants_certificate(int alert) { return alert == 116 || alert == 40 || (alert >= 42 && alert <= 49); }
+bool wants_certificate(tls::Alert alert) {
+  return refuses_certificate(alert) || alert == tls::Alert::handshake_failure || alert == tls::Alert::illegal_parameter;
+}
 
 // relayd copes, with one more try per hour and worker. The firewall or proxy on the way may get worse.
 Check with_small_hello(Check check, const std::string& config_file) {
@@ -41,7 +43,7 @@ Check judge(const CheckContext& context, const ProbeResult& found) {
     if (until >= context.now + kSoon) return {Result::ok, text};
     return {Result::warning, text, "tell the broker's operator that its certificate expires soon"};
   }
-  if (!config.remote.verify_peer && (found.tls || wants_certificate(found.alert)))
+  if (!config.remote.verify_peer && (found.tls || (found.alert && wants_certificate(*found.alert))))
     return {Result::ok, found.address + ": reached, not verified (remote.verify); " + ended};
   const auto [text, fix] = advice_on(found, config, context.config_file);
   return {Result::error, text, fix};

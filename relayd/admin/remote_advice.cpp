@@ -68,7 +68,7 @@ Advice advice_on(const ProbeResult& probe, const Config& config, const std::stri
                probe.advice + "; " + by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
                    " shows the chain; `mqtt-relay verify CHAIN.pem --as remote` judges it as relayd does, by "
                    "remote.cacertfile and remote.server_name_indication"});
-  if (const auto advice = advice_on_remote_alert(probe.alert); !advice.empty())
+  if (const auto advice = probe.alert ? advice_on_remote_alert(*probe.alert) : ""; !advice.empty())
     return at({probe.problem, std::string(advice)});
   return at({probe.problem, by_hand(config, " -showcerts -CAfile " + quoted(config.remote.cacertfile)) +
                                 " shows its certificates: remote.cacertfile must hold the CA that issued them, and "

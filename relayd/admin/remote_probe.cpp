@@ -59,7 +59,7 @@ class Probe final : private tls::StreamHandler {
     // If this side ended the handshake, it did not accept the certificate that it saw.
     trusted_ = why.alert || why.cause == Cause::closed || why.cause == Cause::lost;
     result_.cause = why.cause;
-    result_.alert = why.alert_code;
+    result_.alert = why.alert;
     result_.advice = why.advice;
     result_.answered = named_answer(stream_->first_bytes());
     result_.mute = stream_->first_bytes().empty();

@@ -23,12 +23,12 @@ struct ProbeResult {
 
   // More about why TLS did not come up.
   tls::End::Cause cause = tls::End::Cause::closed;
-  std::string advice;       // how to repair a chain that relayd refuses
-  int alert = 0;            // the broker's alert (RFC 8446 section 6), if it sent one
-  std::string answered;     // what came back, in words, if it was not TLS
-  bool mute = false;        // nothing came back; then also:
-  bool silent = false;      // it did not even close the connection
-  bool plain_mqtt = false;  // it speaks MQTT without TLS
+  std::string advice;               // how to repair a chain that relayd refuses
+  std::optional<tls::Alert> alert;  // the broker's, if it sent one
+  std::string answered;             // what came back, in words, if it was not TLS
+  bool mute = false;                // nothing came back; then also:
+  bool silent = false;              // it did not even close the connection
+  bool plain_mqtt = false;          // it speaks MQTT without TLS
 };
 
 // Connects to the first address that accepts. Takes at most `patience` to connect, and again for the handshake. A

@@ -110,7 +110,7 @@ Json as_json(const VerifyOptions& options, const trust::Policy& policy, int64_t 
   json["subject"] = refusal.subject;
   json["problem"] = refusal.problem;
   json["advice"] = refusal.advice;
-  json["alert"] = refusal.alert;
+  json["alert"] = number(refusal.alert);
   return json;
 }
 

@@ -2,56 +2,64 @@
 
 namespace relayd {
 
-std::string_view advice_on_device_alert(int code) {
-  switch (code) {
-    case 40:
-    case 71: return "it has no cipher suite, group or signature scheme in common with the listener: update its TLS";
-    case 42:
-    case 46:
+using tls::Alert;
+
+std::string_view advice_on_device_alert(Alert alert) {
+  switch (alert) {
+    case Alert::handshake_failure:
+    case Alert::insufficient_security:
+      return "it has no cipher suite, group or signature scheme in common with the listener: update its TLS";
+    case Alert::bad_certificate:
+    case Alert::certificate_unknown:
       return "it refuses the listener's certificate, often because the device connects to a name that the certificate "
              "does not have: add that name to listener.certfile, or correct the name in the device";
-    case 43: return "it can't use the listener's certificate: its key or signature type may be too new for the device";
-    case 45:
+    case Alert::unsupported_certificate:
+      return "it can't use the listener's certificate: its key or signature type may be too new for the device";
+    case Alert::certificate_expired:
       return "it considers the listener's certificate expired: renew listener.certfile, or set the device's clock";
-    case 48:
+    case Alert::unknown_ca:
       return "it does not know the issuer of the listener's certificate: the device's CA file must contain the root, "
              "and listener.certfile must contain the intermediates after the listener's own certificate";
-    case 70: return "it supports no version in listener.versions: update its TLS, or correct listener.versions";
-    case 90: return "the device aborted the handshake itself";
-    case 112: return "it asked for a server name that the listener does not have";
-    case 120: return "it asked for an ALPN protocol that the listener does not have";
+    case Alert::protocol_version:
+      return "it supports no version in listener.versions: update its TLS, or correct listener.versions";
+    case Alert::user_canceled: return "the device aborted the handshake itself";
+    case Alert::unrecognized_name: return "it asked for a server name that the listener does not have";
+    case Alert::no_application_protocol: return "it asked for an ALPN protocol that the listener does not have";
     default: return "";
   }
 }
 
-std::string_view advice_on_remote_alert(int code) {
-  switch (code) {
-    case 40:
-    case 71:
+std::string_view advice_on_remote_alert(Alert alert) {
+  switch (alert) {
+    case Alert::handshake_failure:
+    case Alert::insufficient_security:
       return "it accepts nothing that was offered (TLS 1.3, TLS 1.2 with ECDHE and AEAD), its certificate's key is not "
              "P-256, P-384, P-521, Ed25519 or RSA, or it wants a different type of certificate; the broker's log may "
              "say which";
-    case 42:
-    case 43:
-    case 46: return "it can't use the device's certificate: the broker's log says why";
-    case 44: return "the broker considers the device's certificate revoked: give the device a new one";
-    case 45: return "the device's certificate has expired, by the broker's clock: renew it";
-    case 48:
+    case Alert::bad_certificate:
+    case Alert::unsupported_certificate:
+    case Alert::certificate_unknown: return "it can't use the device's certificate: the broker's log says why";
+    case Alert::certificate_revoked:
+      return "the broker considers the device's certificate revoked: give the device a new one";
+    case Alert::certificate_expired: return "the device's certificate has expired, by the broker's clock: renew it";
+    case Alert::unknown_ca:
       return "it does not know the issuer of the device's certificate: the broker's CA file must contain the root, and "
              "the device must send the intermediates";
-    case 49: return "the certificate is valid, but the broker does not admit this device";
-    case 51: return "the device's key does not match its certificate, or the broker can't verify its signature";
-    case 70:
+    case Alert::access_denied: return "the certificate is valid, but the broker does not admit this device";
+    case Alert::decrypt_error:
+      return "the device's key does not match its certificate, or the broker can't verify its signature";
+    case Alert::protocol_version:
       return "it supports no version in remote.versions: enable TLS 1.2 or 1.3 there, or correct remote.versions";
-    case 112: return "it does not know the server name: set remote.server_name_indication to the broker's name";
-    case 116: return "the device showed no certificate";
-    case 120: return "it supports no protocol in remote.alpn";
+    case Alert::unrecognized_name:
+      return "it does not know the server name: set remote.server_name_indication to the broker's name";
+    case Alert::certificate_required: return "the device showed no certificate";
+    case Alert::no_application_protocol: return "it supports no protocol in remote.alpn";
     default: return "";
   }
 }
 
-std::string with_advice(const tls::End& end, std::string_view (*advice_on_alert)(int code)) {
-  const std::string_view advice = end.alert ? advice_on_alert(end.alert_code) : std::string_view(end.advice);
+std::string with_advice(const tls::End& end, std::string_view (*advice_on_alert)(Alert)) {
+  const std::string_view advice = end.alert ? advice_on_alert(*end.alert) : std::string_view(end.advice);
   return advice.empty() ? end.text : end.text + "; " + std::string(advice);
 }
 

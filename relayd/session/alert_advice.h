@@ -10,10 +10,10 @@ namespace relayd {
 
 // A device's alert is about the listener; the remote broker's is about a device's connection. "": the alert's name says
 // all there is to say.
-std::string_view advice_on_device_alert(int code);
-std::string_view advice_on_remote_alert(int code);
+std::string_view advice_on_device_alert(tls::Alert alert);
+std::string_view advice_on_remote_alert(tls::Alert alert);
 
 // "TEXT; ADVICE", or the text alone. The advice is the end's own, or that on the alert with which the peer ended it.
-std::string with_advice(const tls::End& end, std::string_view (*advice_on_alert)(int code));
+std::string with_advice(const tls::End& end, std::string_view (*advice_on_alert)(tls::Alert));
 
 }  // namespace relayd

@@ -33,13 +33,12 @@ bool is_input_for(std::span<const uint8_t> wolf_input, std::span<const uint8_t> 
 
 // The refusal of a leaf whose chain is accepted, but whose key wolfSSL can't use to verify a signature.
 trust::Refusal unusable_key() {
-  constexpr uint8_t kUnsupportedCertificate = 43;  // RFC 8446 section 6.2
   return {0,
           0,
           "",
           "has a key of a type or size that is not supported for TLS",
           "have it issued for a P-256, P-384, P-521, Ed25519 or RSA key (2048 to 4096 bits)",
-          kUnsupportedCertificate};
+          common::tls::Alert::unsupported_certificate};
 }
 
 std::optional<trust::Refusal> keep_chain(Handshake::Chain chain, CertificateChain& kept) {
@@ -143,7 +142,7 @@ bool Handshake::accepts_peer(Chain chain, bool key_usable) {
   Fiber::suspend();  // judge() runs on the main stack: libcrypto needs more stack than a fiber has
   if (!refusal_) return true;
   // Stream drops the alert that wolfSSL sends by itself, which is bad_certificate whatever the cause.
-  wolf_shim_send_fatal_alert(ssl_, refusal_->alert);
+  wolf_shim_send_fatal_alert(ssl_, number(refusal_->alert));
   return false;
 }
 

@@ -17,12 +17,11 @@ RevocationCheck::RevocationCheck(const Pem& trusted, const Pem& revoked, const t
     : validator_(trusted, revoked, of_devices(policy)) {}
 
 bool RevocationCheck::revoked(const CertificateChain& chain) {
-  constexpr uint8_t kCertificateRevoked = 44;  // RFC 8446 section 6.2
   if (chain.empty()) return false;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto verdict =
       validator_.validate(chain.certificates(), std::chrono::duration_cast<std::chrono::seconds>(now).count());
-  return verdict.refusal && verdict.refusal->alert == kCertificateRevoked;
+  return verdict.refusal && verdict.refusal->alert == common::tls::Alert::certificate_revoked;
 }
 
 }  // namespace relayd::tls

@@ -18,34 +18,6 @@
 #include "relayd/tls/error_words.h"
 
 namespace relayd::tls {
-namespace {
-
-// RFC 8446 section 6: the alerts with which a peer ends a handshake, and whether each one refuses our certificate.
-struct Alert {
-  int code;
-  const char* name;
-  bool refuses_certificate;
-};
-constexpr int kHandshakeFailure = 40, kIllegalParameter = 47;
-constexpr Alert kAlerts[] = {{10, "unexpected_message", false},     {20, "bad_record_mac", false},
-                             {40, "handshake_failure", false},      {42, "bad_certificate", true},
-                             {43, "unsupported_certificate", true}, {44, "certificate_revoked", true},
-                             {45, "certificate_expired", true},     {46, "certificate_unknown", true},
-                             {47, "illegal_parameter", false},      {48, "unknown_ca", true},
-                             {49, "access_denied", true},           {50, "decode_error", false},
-                             {51, "decrypt_error", false},          {70, "protocol_version", false},
-                             {71, "insufficient_security", false},  {80, "internal_error", false},
-                             {109, "missing_extension", false},     {112, "unrecognized_name", false},
-                             {116, "certificate_required", true},   {120, "no_application_protocol", false}};
-
-Alert alert_of(int code) {
-  for (const Alert& alert : kAlerts)
-    if (alert.code == code) return alert;
-  return {code, "unknown", false};
-}
-
-}  // namespace
-
 void SslDeleter::operator()(WOLFSSL* ssl) const { wolfSSL_free(ssl); }
 
 Stream::Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler)
@@ -287,11 +259,11 @@ void Stream::end_tls(int wolf_error) {
   if (wolf_error == WOLFSSL_ERROR_ZERO_RETURN) return end(End::Cause::closed, "closed the connection");
   WOLFSSL_ALERT_HISTORY alerts{};
   if (wolfSSL_get_alert_history(ssl_.get(), &alerts) == WOLFSSL_SUCCESS && alerts.last_rx.level == 2 /* fatal */) {
-    const Alert alert = alert_of(alerts.last_rx.code);
-    std::string text = std::string("sent the TLS alert ") + alert.name + " (" + std::to_string(alert.code) + ")";
-    if (alert.code == kHandshakeFailure || alert.code == kIllegalParameter) text += offers();
-    end(alert.refuses_certificate ? End::Cause::own_certificate : End::Cause::tls, std::move(text));
-    if (end_) end_->alert = true, end_->alert_code = alert.code;
+    const auto alert = static_cast<Alert>(alerts.last_rx.code);
+    std::string text = std::string("sent the TLS alert ") + name(alert) + " (" + std::to_string(number(alert)) + ")";
+    if (alert == Alert::handshake_failure || alert == Alert::illegal_parameter) text += offers();
+    end(refuses_certificate(alert) ? End::Cause::own_certificate : End::Cause::tls, std::move(text));
+    if (end_) end_->alert = alert;
     return;
   }
   if (error_ != 0) return end_lost();
@@ -349,7 +321,7 @@ void Stream::say_why(int alert) {
 // user_canceled, which blames neither side (RFC 8446 section 6.1). A device does not: OpenSSL ignores that alert.
 void Stream::give_up() {
   if (!ssl_ || broken_ || peer_closed_ || error_ != 0 || wolf_shim_is_over(ssl_.get())) return;
-  if (wolf_shim_is_server(ssl_.get())) wolf_shim_send_fatal_alert(ssl_.get(), kHandshakeFailure);
+  if (wolf_shim_is_server(ssl_.get())) wolf_shim_send_fatal_alert(ssl_.get(), number(Alert::handshake_failure));
   else wolfSSL_SendUserCanceled(ssl_.get());
 }
 

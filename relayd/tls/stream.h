@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "common/fd.h"
+#include "common/tls/alert.h"
 #include "common/uv.h"
 #include "relayd/tls/context.h"
 #include "relayd/tls/handshake.h"
@@ -27,6 +28,8 @@
 struct WOLFSSL;
 
 namespace relayd::tls {
+
+using common::tls::Alert;
 
 class Stream;
 
@@ -44,8 +47,7 @@ struct End {
   Cause cause = Cause::closed;
   std::string text;                   // for the log; how to fix it is not in it
   std::optional<ipc::Status> status;  // signature: keyd's answer; nullopt: no answer in time
-  bool alert = false;                 // the peer ended it with a TLS alert
-  int alert_code = 0;                 // that alert (RFC 8446 section 6)
+  std::optional<Alert> alert = {};    // with which the peer ended it
   std::string advice = {};            // peer_certificate: the fix
 
   // An everyday end, by the network or the peer; anything else is a failure.

@@ -14,8 +14,6 @@
 namespace relayd::tls {
 namespace {
 
-constexpr int kInternalError = 80;  // RFC 8446 section 6
-
 constexpr unsigned kEd25519Oid[] = {0x06, 0x03, 0x2b, 0x65, 0x70};  // 1.3.101.112, RFC 8410 section 3
 
 bool is_ed25519(std::span<const uint8_t> public_key_der) {
@@ -119,7 +117,7 @@ void Stream::on_progress(Handshake::Progress progress) {
 
 void Stream::fail_handshake() {
   const bool our_fault = handshake_->refused() || handshake_->exhausted();
-  say_why(our_fault ? kInternalError : wolf_shim_alert_for(handshake_->wolf_error()));
+  say_why(our_fault ? number(Alert::internal_error) : wolf_shim_alert_for(handshake_->wolf_error()));
   if (const auto& refused = handshake_->refused()) {
     const char* what = refused->status ? ipc::name(*refused->status) : "no answer in time";
     end(End::Cause::signature, std::string("keyd did not sign: ") + what);

@@ -50,7 +50,7 @@ TEST_CASE("trust cache: a verdict ends when the first certificate of the chain, 
 
   // To the second: notAfter itself is outside (X509_cmp_time(3)).
   CHECK(accepts(of_long, {lasting, middle}, kNow + 19));
-  CHECK(judge(of_long, {lasting, middle}, kNow + 20).refusal->alert == 45);  // certificate_expired
+  CHECK(judge(of_long, {lasting, middle}, kNow + 20).refusal->alert == common::tls::Alert::certificate_expired);
   CHECK(accepts(of_long, {lasting, middle}, kNow - 9));
   CHECK(!accepts(of_long, {lasting, middle}, kNow - 10));  // a clock that went back
 }
@@ -69,7 +69,7 @@ TEST_CASE("trust cache: a verdict ends at the next moment at which any CRL becom
   Validator three = validator({ca}, {now, later});
   CHECK(judge(three, {leaf}).until == kNow + 10);
   CHECK(accepts(three, {leaf}, kNow + 9));
-  CHECK(judge(three, {leaf}, kNow + 10).refusal->alert == 44);  // certificate_revoked
+  CHECK(judge(three, {leaf}, kNow + 10).refusal->alert == common::tls::Alert::certificate_revoked);
 }
 
 TEST_CASE("trust cache: another chain, in content or in order, is another entry") {

@@ -52,7 +52,7 @@ TEST_CASE("trust: a revoked device is refused with the alert that says so, and a
   const auto refused = judge(devices, {bad()});
   REQUIRE(refused.refusal);
   CHECK(refused.refusal->text() == "certificate 0 (\"CN=bad\") was revoked on 2027-01-14 08:00:00 UTC by \"CN=Root\"");
-  CHECK(refused.refusal->alert == 44);
+  CHECK(refused.refusal->alert == common::tls::Alert::certificate_revoked);
   CHECK(concerns_of(devices).empty());
 }
 

@@ -40,7 +40,7 @@ TEST_CASE("trust: a device that a CA of the trust file issued is accepted, anoth
   REQUIRE(refused.refusal);
   CHECK(refused.refusal->code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
   CHECK(refused.refusal->position == 0);
-  CHECK(refused.refusal->alert == 48);  // unknown_ca
+  CHECK(refused.refusal->alert == common::tls::Alert::unknown_ca);
   CHECK(refused.refusal->text() ==
         "certificate 0 (\"CN=dev1\") was issued by \"CN=Other\", which is not in /ca.pem and was not sent");
 }
@@ -141,7 +141,7 @@ TEST_CASE("trust: a leaf whose key TLS can't use here is refused by certificate,
       REQUIRE(refused.refusal);
       CHECK(refused.refusal->text().starts_with("certificate 0 (\"CN=odd\") " + std::string(words)));
       CHECK(refused.refusal->advice.find("have it issued for a P-256") != std::string::npos);
-      CHECK(refused.refusal->alert == 43);  // unsupported_certificate
+      CHECK(refused.refusal->alert == common::tls::Alert::unsupported_certificate);
       Validator of_odd = validator({self_signed({.subject = cn("Odd CA"), .extensions = kCa}, key(kind))});
       CHECK(accepts(of_odd, {device(self_signed({.subject = cn("Odd CA"), .extensions = kCa}, key(kind)))}));
     }
