@@ -156,7 +156,6 @@ std::vector<Concern> Validator::concerns(int64_t now) const {
   return concerns_of(state_->material, state_->policy, now);
 }
 
-size_t Validator::anchors() const { return state_->material.anchors.size(); }
 size_t Validator::crls() const { return static_cast<size_t>(state_->material.crl_count()); }
 Validator::Counts Validator::counts() const { return state_->counts; }
 

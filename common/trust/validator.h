@@ -66,7 +66,6 @@ class Validator {
   // At most 32 concerns, the worst first.
   std::vector<Concern> concerns(int64_t now) const;
 
-  size_t anchors() const;  // usable ones
   size_t crls() const;
 
   struct Counts {

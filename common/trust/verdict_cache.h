@@ -22,7 +22,6 @@ class VerdictCache {
   // The period of an accepted chain, or null. Drops the entry if `now` is outside its period.
   const Period* find(const Key& key, int64_t now);
   void add(const Key& key, Period period);
-  size_t size() const { return index_.size(); }
 
  private:
   // A SHA-256 needs no further hashing: an attacker needs 2^64 hashes for each entry whose first 8 bytes it wants to

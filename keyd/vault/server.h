@@ -34,8 +34,6 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  size_t connections() const { return open_.size(); }
-
  private:
   struct Connection {
     Server* server = nullptr;

@@ -87,7 +87,7 @@ void fields(Archive& archive, Of<Archive, Addresses>& addresses) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Plan>& plan) {
-  archive(plan.worker, plan.generation, plan.listeners, plan.config, plan.pem, plan.addresses);
+  archive(plan.worker, plan.listeners, plan.config, plan.pem, plan.addresses);
 }
 
 template <class Archive>

@@ -43,8 +43,7 @@ struct PemFiles {
 };
 
 struct Plan {
-  int worker = 0, generation = 1;
-  int listeners = 1;
+  int worker = 0, listeners = 1;
   Config config;
   PemFiles pem;
   Addresses addresses;

@@ -174,17 +174,13 @@ auto parse_required(Section& root, std::string_view key, Parse parse) {
 
 }  // namespace
 
-Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides,
-                    RemoteHost remote_host) {
+Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides) {
   Section root = Section::parse(text, name);
   Config config;
   config.remote_endpoint.host = root.string("remote_host", "");
   config.remote_endpoint.port = static_cast<uint16_t>(root.integer("remote_port", 8883, 1, kMaxPort));
   if (overrides.remote_host) config.remote_endpoint.host = *overrides.remote_host;
   if (overrides.remote_port) config.remote_endpoint.port = static_cast<uint16_t>(*overrides.remote_port);
-  if (config.remote_endpoint.host.empty() && remote_host == RemoteHost::required)
-    root.fail("remote_host",
-              "missing: set it (or --remote-host, or MQTT_RELAY_REMOTE_HOST) to the remote broker's name");
   config.remote = parse_required(root, "remote", parse_remote);
   if (config.remote.server_name.empty()) config.remote.server_name = config.remote_endpoint.host;
   config.listener = parse_required(root, "listener", parse_listener);
@@ -214,7 +210,7 @@ Config parse_config(const std::string& text, const std::string& name, const Over
 }
 
 Config read_config(const std::string& file, const Overrides& overrides) {
-  return parse_config(common::read_file(file, common::kMaxConfigFile), file, overrides, RemoteHost::may_be_missing);
+  return parse_config(common::read_file(file, common::kMaxConfigFile), file, overrides);
 }
 
 }  // namespace relayd

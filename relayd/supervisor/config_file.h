@@ -17,14 +17,11 @@ struct Overrides {
   std::optional<std::string> log_level;  // the same words as in the file
 };
 
-// may_be_missing: for a fresh installation, which has no remote_host yet; it is "" then.
-enum class RemoteHost { required, may_be_missing };
+// Errors name the file `name`. Checks the text only and opens no file that it mentions. A fresh installation has no
+// remote_host yet; it is "" then.
+Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides);
 
-// Errors name the file `name`. Checks the text only and opens no file that it mentions.
-Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides,
-                    RemoteHost remote_host = RemoteHost::required);
-
-// Reads the file and parses it; remote_host may be missing. ConfigError also if the file can't be read.
+// Reads the file and parses it. ConfigError also if the file can't be read.
 Config read_config(const std::string& file, const Overrides& overrides);
 
 }  // namespace relayd

@@ -18,7 +18,6 @@ Generation::Generation(uv_loop_t* loop, int number, const common::Program& worke
       listeners_(std::move(listeners)),
       shared_(shared),
       owner_(owner) {
-  plan_.generation = number;
   for (int i = 0; i < config().workers; i++)
     slots_.push_back(std::make_unique<WorkerSlot>(loop, i, config(), static_cast<WorkerSlot::Owner&>(*this)));
 }

@@ -40,8 +40,6 @@ class Responder {
 
   // Ends the connection once the peer has taken `text`. Does nothing if the connection is gone.
   void answer(uint64_t connection, std::string text);
-  int fd() const { return listening_.get(); }
-  size_t connections() const { return connections_.size(); }
 
  private:
   class Connection;

@@ -12,6 +12,7 @@
 
 #include "keyd/startup/socket.h"
 #include "keyd_support.h"
+#include "tests/unit/descriptors.h"
 
 namespace keyd_test {
 

@@ -113,6 +113,7 @@ TEST_CASE("nothing is signed for a peer that has gone, and no audit line is writ
   Client stays(keyd);
   stays.hello();
   keyd.fill();
+  const long before = open_descriptors();
   {
     Client goes(keyd);
     goes.hello();
@@ -122,7 +123,7 @@ TEST_CASE("nothing is signed for a peer that has gone, and no audit line is writ
       return ioctl(goes.fd(), SIOCOUTQ, &unread) == 0 && unread == 0;
     });
   }
-  keyd.work_until([&] { return keyd.server->connections() == 1; });
+  keyd.work_until([&] { return open_descriptors() == before; });
   keyd.work_until([&] { return counters_of(stays).given_up == 5; });
   keyd.read();
   REQUIRE(stays.ask({12, lookup_of(keyd.device_key, "device")})->status == Status::ok);

@@ -111,7 +111,6 @@ TEST_CASE("relayd's configuration errors name the file and the path and the reme
   CHECK(contains(error_of(edited("0.0.0.0:8883", "8883")), "listener.bind: found \"8883\"; expected \"ADDRESS:PORT\""));
   CHECK(contains(error_of(edited("0.0.0.0:8883", "::1:8883")), "listener.bind"));
   CHECK(contains(error_of(edited("0.0.0.0:8883", "0.0.0.0:99999")), "listener.bind"));
-  CHECK(contains(error_of(edited("\"remote_host\": \"broker.example\", ", "")), "MQTT_RELAY_REMOTE_HOST"));
   CHECK(contains(error_of(edited("\"cacertfile\": \"/etc/mqtt-relay/remote-ca.pem\"", "")),
                  "remote.cacertfile: missing: set it to"));
   CHECK(contains(error_of(edited("8883,", "8883, \"remote_port\": 1,")), "appears twice"));

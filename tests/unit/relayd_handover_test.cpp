@@ -33,7 +33,6 @@ constexpr char kEverySetting[] = R"({
 Plan full_plan() {
   Plan plan;
   plan.worker = 7;
-  plan.generation = 8;
   plan.listeners = 9;
   plan.config = relayd::parse_config(kEverySetting, "relayd.json", {});
   plan.pem = {{"1", "a", "s"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}};
@@ -64,7 +63,6 @@ TEST_CASE("every setting of relayd.json reaches the worker") {
   const Plan arrived = Plan::from_memfd(plan.to_memfd().get());
   CHECK(arrived.config == plan.config);
   CHECK(arrived.worker == 7);
-  CHECK(arrived.generation == 8);
   CHECK(arrived.listeners == 9);
   CHECK(arrived.pem.listener_certificate.name() == "s: 1");
   CHECK(arrived.pem.remote_revoked.text == "e");

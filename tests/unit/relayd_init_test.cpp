@@ -70,13 +70,12 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("the shipped configurations lack only remote_host", "[relayd-init]") {
   const std::string text = slurp(kShipped);
-  const Config config = parse_config(text, kShipped, {}, RemoteHost::may_be_missing);
+  const Config config = parse_config(text, kShipped, {});
   CHECK(config.remote_endpoint.host.empty());
   CHECK(config.remote.cacertfile == "/etc/mqtt-relay/remote-ca.pem");
   CHECK(config.listener.certfile == "/etc/mqtt-relay/listener.pem");
   CHECK(config.listener.cacertfile == "/etc/mqtt-relay/device-ca.pem");
   CHECK(config.control_socket == "/run/mqtt-relay/control.sock");
-  CHECK_THROWS_AS(parse_config(text, kShipped, {}), common::ConfigError);
   CHECK(parse_config(text, kShipped, {"broker.example", {}, {}}).remote_endpoint.port == 8883);
 
   std::string keyd = slurp(MQTT_RELAY_SHIPPED_CONFIGURATIONS "/keyd.json");

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "relayd/handover/socket_address.h"
+#include "tests/unit/descriptors.h"
 #include "tests/unit/relayd_loop_support.h"
 
 using namespace relayd;
@@ -40,6 +41,7 @@ struct SlowServer {
 TEST_CASE("a peer that sends no question, or half a question, or gets no answer, is closed at the deadline",
           "[responder]") {
   SlowServer server({.deadline = common::Milliseconds(50), .answer = common::Milliseconds(50)});
+  const long before = open_descriptors();
   server.loop.serve([&] {
     Client silent = server.connect(), half = server.connect(), whole = server.connect();
     half.send("half a request");
@@ -49,16 +51,17 @@ TEST_CASE("a peer that sends no question, or half a question, or gets no answer,
     CHECK(whole.receive().empty());
   });
   CHECK(server.owner.asked.size() == 1);
-  CHECK(server.responder->connections() == 0);
+  CHECK(open_descriptors() == before);
   server.responder->answer(server.owner.asked[0], "too late");
 }
 
 TEST_CASE("connections over the limit wait for their turn", "[responder]") {
   SlowServer server({.connections = 2, .deadline = common::Milliseconds(50)});
+  const long before = open_descriptors();
   server.loop.serve([&] {
     std::vector<Client> clients;
     for (int i = 0; i < 7; i++) clients.push_back(server.connect());
     for (Client& client : clients) CHECK(client.receive().empty());  // two at a time, at their deadlines
   });
-  CHECK(server.responder->connections() == 0);
+  CHECK(open_descriptors() == before);
 }
