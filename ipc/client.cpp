@@ -1,13 +1,13 @@
 #include "ipc/client.h"
 
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "common/log.h"
+#include "common/unix_address.h"
 
 namespace ipc {
 namespace {
@@ -44,15 +44,12 @@ std::optional<Client::Ticket> Client::submit(Request request, Callback callback)
 }
 
 void Client::connect() {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (options_.socket_path.size() >= sizeof address.sun_path) return disconnect("the path is too long for a socket");
-  memcpy(address.sun_path, options_.socket_path.data(), options_.socket_path.size());
+  const auto address = common::UnixAddress::of(options_.socket_path);
+  if (!address) return disconnect("the path is too long for a socket");
   fd_.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd_) return disconnect(strerror(errno));
   // Never in progress: a Unix socket connects at once, or says EAGAIN when the server's backlog is full (connect(2)).
-  if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return disconnect(strerror(errno));
+  if (::connect(fd_.get(), address->get(), address->kSize) != 0) return disconnect(strerror(errno));
   poll_ = std::make_unique<common::Poll>(loop_, fd_.get(), this, common::call<&Client::on_ready>);
   if (poll_->status() != 0) return disconnect(uv_strerror(poll_->status()));
   state_ = State::greeting;

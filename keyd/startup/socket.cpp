@@ -10,13 +10,12 @@
 
 #include "common/log.h"
 #include "common/not_yet.h"
+#include "common/unix_address.h"
 
 namespace keyd {
 namespace {
 
 common::Fd new_socket() { return common::Fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
-
-const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
 [[noreturn]] void fail(const ConfiguredPath& path, const std::string& cause) {
   throw common::ConfigError(path.origin + ": found \"" + path.path + "\": " + cause);
@@ -27,32 +26,23 @@ const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<co
   throw common::NotYet(path.origin + ": found \"" + path.path + "\": " + cause);
 }
 
-sockaddr_un address_of(const ConfiguredPath& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.path[0] != '/') fail(path, "a socket needs an absolute path");
-  if (path.path.size() >= sizeof address.sun_path)
-    fail(path, "too long for a socket's path: at most " + std::to_string(sizeof address.sun_path - 1) + " bytes");
-  memcpy(address.sun_path, path.path.data(), path.path.size());
-  return address;
-}
-
-int option(int fd, int which) {
-  int value = -1;
-  socklen_t size = sizeof value;
-  return getsockopt(fd, SOL_SOCKET, which, &value, &size) == 0 ? value : -1;
+common::UnixAddress address_of(const ConfiguredPath& path) {
+  std::string problem;
+  const auto address = common::UnixAddress::to_listen(path.path, problem);
+  if (!address) fail(path, problem);
+  return *address;
 }
 
 // What the descriptor is instead of a listening SOCK_SEQPACKET socket; empty if it is one.
 std::string why_not_ours(int fd) {
-  const int family = option(fd, SO_DOMAIN), type = option(fd, SO_TYPE);
+  const int family = common::socket_option(fd, SO_DOMAIN), type = common::socket_option(fd, SO_TYPE);
   if (family < 0) return "it is not a socket";
   if (family != AF_UNIX) return "it is a network socket (family " + std::to_string(family) + ")";
   if (type != SOCK_SEQPACKET)
     return type == SOCK_STREAM  ? "it is a stream socket (ListenStream=)"
            : type == SOCK_DGRAM ? "it is a datagram socket (ListenDatagram=)"
                                 : "it is a socket of type " + std::to_string(type);
-  return option(fd, SO_ACCEPTCONN) == 1 ? "" : "it does not listen (Accept= must be no)";
+  return common::socket_option(fd, SO_ACCEPTCONN) == 1 ? "" : "it does not listen (Accept= must be no)";
 }
 
 // Where a socket listens; empty if it has no path.
@@ -86,9 +76,9 @@ common::Fd take_over(const ConfiguredPath& path, std::vector<common::PassedSocke
 }  // namespace
 
 std::optional<ucred> who_listens(const ConfiguredPath& path) {
-  const sockaddr_un address = address_of(path);
+  const common::UnixAddress address = address_of(path);
   struct stat info {};
-  if (lstat(address.sun_path, &info) != 0) {
+  if (lstat(path.path.c_str(), &info) != 0) {
     if (errno == ENOENT) return std::nullopt;
     fail(path, strerror(errno));
   }
@@ -96,7 +86,7 @@ std::optional<ucred> who_listens(const ConfiguredPath& path) {
   const common::Fd probe = new_socket();
   ucred listener{};
   socklen_t size = sizeof listener;
-  if (connect(probe.get(), generic(address), sizeof address) == 0) {
+  if (connect(probe.get(), address.get(), address.kSize) == 0) {
     if (getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0) fail(path, strerror(errno));
     return listener;
   }
@@ -113,14 +103,14 @@ ListeningSocket::ListeningSocket(const ConfiguredPath& path, std::vector<common:
 
 void ListeningSocket::make(const ConfiguredPath& path) {
   fd_ = new_socket();
-  const sockaddr_un address = address_of(path);
+  const common::UnixAddress address = address_of(path);
   if (!fd_) fail_for_now(path, strerror(errno));
   if (who_listens(path)) fail_for_now(path, "another keyd answers on it; stop that one, or choose another path");
   unlink(path.path.c_str());
   // Every user may connect; keyd decides by the peer's uid (SO_PEERCRED) when it accepts, and audits each refusal. A
   // file mode can't name a list of users, and its refusals leave no trace.
   umask(0111);
-  const int bound = bind(fd_.get(), generic(address), sizeof address);
+  const int bound = bind(fd_.get(), address.get(), address.kSize);
   const int error = errno;
   if (bound != 0 && error == ENOENT)
     fail_for_now(path, std::string(strerror(error)) + "; create its directory (RuntimeDirectory= in the unit)");

@@ -1,13 +1,13 @@
 #include "relayd/admin/check.h"
 
 #include <pwd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
 
 #include "common/fd.h"
+#include "common/unix_address.h"
 #include "relayd/admin/remote_probe.h"
 
 namespace relayd::admin {
@@ -37,14 +37,12 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
 
 // The process that listens on the control socket. nullopt: there is none, or this user may not connect to it.
 std::optional<ucred> who_listens(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) return std::nullopt;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const auto address = common::UnixAddress::of(path);
+  if (path.empty() || !address) return std::nullopt;
   const common::Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   ucred listener{};
   socklen_t size = sizeof listener;
-  if (!probe || connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+  if (!probe || connect(probe.get(), address->get(), address->kSize) != 0 ||
       getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0)
     return std::nullopt;
   return listener;

@@ -1,11 +1,11 @@
 // The checks of keyd, as a worker sees it: does it answer, does it serve this user, does it have the listener's key?
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "common/fd.h"
+#include "common/unix_address.h"
 #include "ipc/codec.h"
 #include "relayd/admin/check.h"
 #include "relayd/admin/loop.h"
@@ -26,16 +26,14 @@ void no_keyd(CheckContext& context, const std::string& problem, const std::strin
 
 void say_hello(CheckContext& context) {
   const std::string& path = context.config.keyd_socket;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return no_keyd(context, "a socket's path has at most 107 bytes",
+  const auto address = common::UnixAddress::of(path);
+  if (!address)
+    return no_keyd(context, "a socket's path has at most " + std::to_string(common::UnixAddress::kMostPath) + " bytes",
                    "set keyd_socket to the value of socket in keyd.json");
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
   const common::Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO})
     setsockopt(fd.get(), SOL_SOCKET, option, &kPatience, sizeof kPatience);
-  if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  if (!fd || connect(fd.get(), address->get(), address->kSize) != 0) {
     const int error = errno;
     if (error == EACCES)
       return no_keyd(context, strerror(error), "`chmod 755 " + quoted(common::parent_of(path)) + "`");

@@ -1,12 +1,12 @@
 #include "relayd/admin/client.h"
 
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "common/fd.h"
+#include "common/unix_address.h"
 
 namespace relayd::admin {
 namespace {
@@ -30,15 +30,13 @@ Json ask(const std::string& path, const Json& request, common::Milliseconds pati
                       (error == EAGAIN ? "no answer in " + std::to_string(patience.count() / 1000) + " s"
                                        : strerror(error) + remedy(error)));
   };
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) fail(ENAMETOOLONG);
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const auto address = common::UnixAddress::of(path);
+  if (!address) fail(ENAMETOOLONG);
   const common::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval timeout{patience.count() / 1000, 0};
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO})
     setsockopt(fd.get(), SOL_SOCKET, option, &timeout, sizeof timeout);
-  if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail(errno);
+  if (!fd || connect(fd.get(), address->get(), address->kSize) != 0) fail(errno);
   const std::string line = request.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
   for (size_t sent = 0; sent < line.size();) {
     const ssize_t now = ::send(fd.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);

@@ -9,25 +9,21 @@
 
 #include "common/config.h"
 #include "common/log.h"
+#include "common/unix_address.h"
 #include "relayd/handover/socket_address.h"
 
 namespace relayd {
 namespace {
 
-int option(int fd, int which) {
-  int value = -1;
-  socklen_t size = sizeof value;
-  return getsockopt(fd, SOL_SOCKET, which, &value, &size) == 0 ? value : -1;
-}
-
 // Says what the descriptor is instead; empty if it is a listening TCP socket.
 std::string why_no_listener(int fd) {
-  const int family = option(fd, SO_DOMAIN);
+  const int family = common::socket_option(fd, SO_DOMAIN);
   if (family < 0) return "it is not a socket";
   if (family != AF_INET && family != AF_INET6)
     return "it is a socket of family " + std::to_string(family) + (family == AF_UNIX ? " (AF_UNIX)" : "");
-  if (option(fd, SO_TYPE) != SOCK_STREAM || option(fd, SO_PROTOCOL) != IPPROTO_TCP) return "it is not TCP";
-  return option(fd, SO_ACCEPTCONN) == 1 ? "" : "it does not listen (Accept= must be no)";
+  if (common::socket_option(fd, SO_TYPE) != SOCK_STREAM || common::socket_option(fd, SO_PROTOCOL) != IPPROTO_TCP)
+    return "it is not TCP";
+  return common::socket_option(fd, SO_ACCEPTCONN) == 1 ? "" : "it does not listen (Accept= must be no)";
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "common/not_yet.h"
+#include "common/unix_address.h"
 #include "ipc/protocol.h"
 
 namespace relayd {
@@ -31,35 +31,32 @@ constexpr common::Milliseconds kReloadAtMost{120'000};  // two of them, one afte
   throw common::NotYet("control_socket: found \"" + path + "\": " + cause);
 }
 
-sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path[0] != '/') fail(path, "a socket needs an absolute path");
-  if (path.size() >= sizeof address.sun_path)
-    fail(path, "too long for a socket's path: at most " + std::to_string(sizeof address.sun_path - 1) + " bytes");
-  memcpy(address.sun_path, path.data(), path.size());
-  return address;
+common::UnixAddress address_of(const std::string& path) {
+  std::string problem;
+  const auto address = common::UnixAddress::to_listen(path, problem);
+  if (!address) fail(path, problem);
+  return *address;
 }
 
 common::Fd new_socket() { return common::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
 
-void remove_dead(const std::string& path, const sockaddr_un& address) {
+void remove_dead(const std::string& path, const common::UnixAddress& address) {
   struct stat info {};
   if (lstat(path.c_str(), &info) != 0) return;  // bind(2) will say why
   if (!S_ISSOCK(info.st_mode)) fail(path, "there is a file that is not a socket; remove it or choose another path");
   const common::Fd probe = new_socket();
-  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN)
+  if (connect(probe.get(), address.get(), address.kSize) == 0 || errno == EAGAIN)
     fail_for_now(path, "another relayd answers on it; stop that one, or choose another path");
   if (errno != ECONNREFUSED) fail(path, strerror(errno));
   unlink(path.c_str());
 }
 
 common::Fd listen_on(const std::string& path) {
-  const sockaddr_un address = address_of(path);
+  const common::UnixAddress address = address_of(path);
   remove_dead(path, address);
   common::Fd fd = new_socket();
   const mode_t before = umask(0117);  // the file never has a wider mode, not even for a moment
-  const int bound = bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int bound = bind(fd.get(), address.get(), address.kSize);
   const int error = errno;
   umask(before);
   if (!fd) fail_for_now(path, strerror(error));
