@@ -51,6 +51,17 @@ TEST_CASE("a client id that is an absolute path has no key") {
   CHECK(world.remote_connections() == 0);
 }
 
+TEST_CASE("a client id longer than max_clientid_len is refused, even if it has a key") {
+  World world({.relayd = {{"listener", {{"max_clientid_len", 8}}}}});
+  const auto identity = device_identity("p256", 1);
+  for (const std::string id : {"12345678", "123456789"}) world.give_key(id, identity);
+  CHECK(world.refusal(identity, "123456789", mqtt::v311) == 2);
+  CHECK(world.refusal(identity, "123456789", mqtt::v5) == 0x85);
+  CHECK(world.remote_connections() == 0);
+  auto device = world.device(identity);
+  device.join("12345678");
+}
+
 TEST_CASE("an empty client id has no key, and the local broker assigns an id") {
   World world;
   const auto identity = device_identity("p256", 1);

@@ -158,6 +158,22 @@ TEST_CASE("if the remote closes before CONNACK, a device gets server unavailable
   check_answer_and_end(device, level == mqtt::v5 ? 0x88 : 3);
 }
 
+TEST_CASE("if the remote's first packet is not a CONNACK, a device gets server unavailable, and none of its bytes") {
+  World world({.remote = RemoteKind::captured});
+  const auto [sent, cause] =
+      GENERATE(std::pair{mqtt::publish({.topic = "t", .payload = "x"}), "the broker's first packet is not a CONNACK"},
+               std::pair{std::string(4, '\0'), "the broker sent something other than MQTT"});
+  for (const auto& [level, code] : {std::pair{mqtt::v311, 3}, {mqtt::v5, 0x88}}) {
+    const auto mark = world.relay().log().mark();
+    auto device = knock(world, level);
+    auto remote = world.captured->accept();
+    remote.read_packet();
+    remote.send(sent);
+    check_answer_and_end(device, code);
+    world.relay().log().wait_text(cause, mark);
+  }
+}
+
 TEST_CASE("the remote's own CONNACK is passed on unchanged, whatever its code") {
   World world({.remote = RemoteKind::captured});
   const auto reason = "\x1f" + mqtt::text("no") + mqtt::user_property("a", "b");
