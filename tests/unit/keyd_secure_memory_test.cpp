@@ -2,10 +2,13 @@
 #include "keyd/vault/secure_memory.h"
 
 #include <sys/resource.h>
+#include <ucontext.h>
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
+#include "keyd/vault/signer.h"
 #include "keyd_support.h"
 
 using namespace keyd;
@@ -54,6 +57,78 @@ TEST_CASE("a released slot is wiped", "[keyd][secure_memory]") {
   slots.release(slot);
   CHECK(std::none_of(slot, slot + 1000, [](uint8_t b) { return b == 0xaa; }));
 }
+
+#if !defined(MQTT_RELAY_SANITIZED)  // AddressSanitizer keeps variables outside the stack, and puts marks on it
+
+namespace {
+
+constexpr size_t kWiped = 64 * 1024;  // what wipe_stack() promises
+constexpr uint8_t kPaint = 0xa5;
+
+// What `work` left on a stack of its own, without the `top` bytes in which its caller's frames are.
+std::vector<uint8_t> left_on_stack(const std::function<void()>& work, size_t top = 4096) {
+  static std::vector<uint8_t> stack(256 * 1024);
+  static ucontext_t inside, outside;
+  static const std::function<void()>* running;
+  std::fill(stack.begin(), stack.end(), kPaint);
+  running = &work;
+  getcontext(&inside);
+  inside.uc_stack = {.ss_sp = stack.data(), .ss_flags = 0, .ss_size = stack.size()};
+  inside.uc_link = &outside;
+  makecontext(
+      &inside, [] { (*running)(); }, 0);
+  swapcontext(&outside, &inside);
+  return {stack.begin(), stack.end() - static_cast<long>(top)};
+}
+
+// The bytes that were neither wiped nor never written.
+size_t residue(const std::vector<uint8_t>& left) {
+  return static_cast<size_t>(std::ranges::count_if(left, [](uint8_t b) { return b != 0 && b != kPaint; }));
+}
+
+[[gnu::noinline]] void fill_stack() {
+  volatile uint8_t secret[kWiped - 1024];
+  for (auto& byte : secret) byte = 0x5a;
+}
+
+constexpr size_t kOfTheWipe = 64;  // return addresses of wipe_stack() and of what it calls
+
+}  // namespace
+
+TEST_CASE("what a call left on the stack is wiped", "[keyd][secure_memory]") {
+  CHECK(residue(left_on_stack(fill_stack)) > kWiped - 8192);  // positive control
+  CHECK(residue(left_on_stack([] {
+          fill_stack();
+          wipe_stack();
+        })) <= kOfTheWipe);
+}
+
+TEST_CASE("the stack is wiped after a signature, as deep as it was used", "[keyd][secure_memory]") {
+  Vault vault;
+  Signer signer;
+  for (const auto& [type, scheme] :
+       {std::pair{"P-256", ipc::Scheme::ecdsa_sha256}, std::pair{"P-384", ipc::Scheme::ecdsa_sha384},
+        std::pair{"P-521", ipc::Scheme::ecdsa_sha512}, std::pair{"ED25519", ipc::Scheme::ed25519},
+        std::pair{"RSA:2048", ipc::Scheme::rsa_pss_rsae_sha256},
+        std::pair{"RSA:4096", ipc::Scheme::rsa_pss_rsae_sha512}}) {
+    INFO(type);
+    std::string problem;
+    const auto key = parse(witness::Key::generate(type).text(witness::Form::pkcs8), vault, problem);
+    REQUIRE(key);
+    const std::vector<uint8_t> hash(32, 0x11);
+    ipc::Sign request;
+    request.kind = ipc::Kind::tls13_client;
+    request.scheme = scheme;
+    request.content = hash;
+    SignatureBuffer signature;
+    std::optional<size_t> size;
+    const size_t left = residue(left_on_stack([&] { size = signer.sign(*key, request, signature); }));
+    CHECK(size);
+    CHECK(left <= kOfTheWipe);
+  }
+}
+
+#endif
 
 TEST_CASE("slots are bounded, distinct and reusable", "[keyd][secure_memory]") {
   SecureSlots slots(3, 100);
