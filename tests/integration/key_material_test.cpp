@@ -1,8 +1,12 @@
 // What a worker cannot reach, as seen by root from outside: no relay process has a byte of a key in memory, and no
 // process of the relay's user can read their memory or keyd's.
 
-#include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
+#include "tests/integration/harness/keyd.h"
 #include "tests/integration/harness/need.h"
 #include "tests/integration/harness/proc.h"
 #include "tests/integration/harness/world.h"
@@ -21,6 +25,42 @@ std::vector<pid_t> relay_processes(World& world) {
   auto pids = children_of(world.relay().relayd().pid());
   pids.push_back(world.relay().relayd().pid());
   return pids;
+}
+
+// Makes memfd_secret(2) fail, as on a kernel without it.
+bool without_memfd_secret() {
+  sock_filter steps[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_secret, 0, 1),
+                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program{std::size(steps), steps};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+// A mapping of a process (proc(5), smaps).
+struct Mapping {
+  std::string access, name, flags;  // "rw-s", "/secretmem (deleted)", " rd wr lo …"
+  size_t size = 0, locked = 0;      // KiB
+  bool has(const std::string& flag) const { return (flags + " ").find(" " + flag + " ") != flags.npos; }
+};
+
+std::vector<Mapping> mappings_of(pid_t pid) {
+  std::vector<Mapping> all;
+  std::istringstream smaps(read_file(fs::path("/proc") / std::to_string(pid) / "smaps"));
+  for (std::string line; std::getline(smaps, line);) {
+    std::istringstream words(line);
+    std::string first, skipped;
+    words >> first;
+    if (first == "Size:") words >> all.back().size;
+    else if (first == "Locked:") words >> all.back().locked;
+    else if (first == "VmFlags:") std::getline(words, all.back().flags);
+    else if (first.back() != ':') {
+      all.emplace_back();
+      words >> all.back().access >> skipped >> skipped >> skipped >> std::ws;
+      std::getline(words, all.back().name);
+    }
+  }
+  return all;
 }
 
 // Whether `user` can open the memory of `pid`.
@@ -86,9 +126,28 @@ TEST_CASE("keyd and the workers dump no core and have no privileges, nor can the
   }
 }
 
-TEST_CASE("keyd's memory is locked") {
-  World world;
-  CHECK(std::stoul(status_field(world.relay().keyd().pid(), "VmLck")) > 0);
+TEST_CASE("keyd's memory is locked, and secret where the kernel has memfd_secret") {
+  NEEDS_NO_SANITIZER();  // a sanitizer's runtime makes mlock a no-op
+  const bool refused = GENERATE(false, true);
+  CAPTURE(refused);
+  constexpr size_t kKeys = 512, kStack = 256;     // the stack, and below the sizes in KiB
+  constexpr size_t kNumbers = 2 * 512 + 5 * 256;  // of an RSA-4096 key, in bytes: each slot has room for them
+  constexpr size_t kSlots = kKeys * kNumbers / 1024;
+  Keyd keyd(Json{{"key_cache", kKeys}});
+  if (refused) keyd.before_exec = without_memfd_secret;
+  keyd.start();
+  const bool secret = keyd.process().err().text().find("memfd_secret") == std::string::npos;
+  if (refused) CHECK_FALSE(secret);
+  const pid_t pid = keyd.process().pid();
+  size_t slots = 0;
+  for (const auto& mapping : mappings_of(pid)) {
+    CAPTURE(mapping.name, mapping.size, mapping.locked, mapping.flags);
+    if (!mapping.has("lo") || !mapping.has("dd") || !mapping.has("dc")) continue;  // locked, not dumped, not inherited
+    CHECK((mapping.name.find("secretmem") != std::string::npos) == secret);
+    slots += mapping.size;
+  }
+  CHECK(slots >= kSlots);
+  CHECK(std::stoul(status_field(pid, "VmLck")) >= slots + kStack);
 }
 
 TEST_CASE("a worker has no regular file open for writing, and no file in the key directory open at all", "[root]") {

@@ -82,7 +82,8 @@ ProcessOptions Keyd::command(const std::vector<int>& sockets) const {
   return {.argv = {program_, "--config", directory_ / "keyd.json"},
           .environment = environment,
           .stdout_file = audit_file_,
-          .sockets = sockets};
+          .sockets = sockets,
+          .before_exec = before_exec};
 }
 
 Finished Keyd::run_with(const std::vector<int>& sockets) { return run(command(sockets)); }

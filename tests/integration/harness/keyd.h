@@ -1,6 +1,7 @@
 // keyd alone: the test asks it over its socket for what relayd would never ask, or never that fast.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ class Keyd {
   Process& process() { return *process_; }
   std::string socket() const { return directory_ / "sign.sock"; }
   std::vector<std::string> environment;  // "NAME=value", for the next start
+  std::function<bool()> before_exec;     // as ProcessOptions::before_exec, for the next start
 
  private:
   ProcessOptions command(const std::vector<int>& sockets) const;
