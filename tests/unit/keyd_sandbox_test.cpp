@@ -13,9 +13,13 @@
 #include <cerrno>
 #include <csignal>
 #include <functional>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <stdexcept>
 
+#include "common/fd.h"
 #include "common/hardening.h"
+#include "common/log.h"
 #include "tests/unit/catch.h"
 
 #if !defined(MQTT_RELAY_SANITIZED)  // its runtime needs other system calls
@@ -85,9 +89,50 @@ TEST_CASE("keyd removes, renames and chmods no file, kills no process, and keeps
 
 #endif
 
+namespace {
+
+// The log of a child that runs `steps`; its state belongs to a process.
+std::vector<nlohmann::json> logged_by(const std::function<void()>& steps) {
+  int ends[2];
+  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+  const common::Fd read_end(ends[0]);
+  common::Fd write_end(ends[1]);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    dup2(write_end.get(), STDERR_FILENO);
+    common::log::open("mqtt-keyd", common::log::Level::info);
+    steps();
+    common::log::finish();
+    _exit(0);
+  }
+  write_end.reset();
+  std::string text;
+  char bytes[4096];
+  for (ssize_t got; (got = read(read_end.get(), bytes, sizeof bytes)) > 0;)
+    text.append(bytes, static_cast<size_t>(got));
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  std::vector<nlohmann::json> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+}  // namespace
+
 TEST_CASE("a missing part of the sandbox is fatal if the sandbox is required, and logged if not", "[keyd][sandbox]") {
   CHECK_NOTHROW(keyd::accept_sandbox({"", ""}, true));
-  CHECK_NOTHROW(keyd::accept_sandbox({"", "Landlock is not available"}, false));
+  CHECK(logged_by([] { keyd::accept_sandbox({"", ""}, false); }).empty());
+  const auto lines = logged_by([] { keyd::accept_sandbox({"memfd_secret: no", "", "Landlock is off"}, false); });
+  REQUIRE(lines.size() == 2);
+  for (const auto& line : lines) {
+    CHECK(line.at("level") == "warning");
+    CHECK(line.at("msg") == "the sandbox is weaker than it should be");
+  }
+  CHECK(lines[0].at("cause") == "memfd_secret: no");
+  CHECK(lines[1].at("cause") == "Landlock is off");
   try {
     keyd::accept_sandbox({"", "Landlock is not available"}, true);
     FAIL("it was accepted");
