@@ -1,10 +1,12 @@
-// What a worker cannot reach, as seen by root from outside: no relay process has a byte of a key in memory, and no
+// What a worker cannot reach, as seen by root from outside: no process but keyd has a byte of a key in memory, and no
 // process of the relay's user can read their memory or keyd's.
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+
+#include <set>
 
 #include "tests/integration/harness/keyd.h"
 #include "tests/integration/harness/need.h"
@@ -24,6 +26,15 @@ std::string status_field(pid_t pid, const std::string& name) {
 std::vector<pid_t> relay_processes(World& world) {
   auto pids = children_of(world.relay().relayd().pid());
   pids.push_back(world.relay().relayd().pid());
+  return pids;
+}
+
+// keyd's guardian and the notary that it executed.
+std::vector<pid_t> notary_processes(World& world) {
+  auto pids = children_of(world.relay().keyd().pid());
+  REQUIRE(pids.size() == 1);
+  const auto notaries = children_of(pids[0]);
+  pids.insert(pids.end(), notaries.begin(), notaries.end());
   return pids;
 }
 
@@ -74,7 +85,9 @@ bool can_look_into(uid_t user, pid_t pid) {
 TEST_CASE("no relay process holds a byte of any private key", "[root]") {
   NEEDS_ROOT();
   NEEDS_NO_SANITIZER();
-  World world({.relayd = {{"workers", 2}}});
+  const auto metrics = Endpoint{own_address(), ports::direct}.text();
+  World world({.keyd = {{"bind_remote", {{"remote_host", own_address()}, {"cacertfile", authorities().root.string()}}}},
+               .relayd = {{"workers", 2}, {"metrics", {{"bind", metrics}}}}});
   std::vector<Needle> needles = secrets_of(world.directory / "listener.key");
   std::vector<Device> devices;
   for (const std::string type : {"rsa2048", "p256", "p384", "p521", "ed25519"}) {
@@ -87,9 +100,17 @@ TEST_CASE("no relay process holds a byte of any private key", "[root]") {
       devices.back().join("client-" + type);
     }
   }
-  const auto pids = relay_processes(world);
-  CHECK(pids.size() == 3);
-  for (const auto pid : pids) CHECK(search_memory(pid, needles) == std::vector<std::string>());
+  auto pids = relay_processes(world);
+  for (const auto pid : notary_processes(world)) pids.push_back(pid);
+  std::multiset<std::string> names;
+  for (const auto pid : pids) {
+    const auto name = read_file(fs::path("/proc") / std::to_string(pid) / "comm");
+    names.insert(name);
+    CAPTURE(name);
+    CHECK(search_memory(pid, needles) == std::vector<std::string>());
+  }
+  CHECK(names == std::multiset<std::string>{"relayd\n", "relayd-worker\n", "relayd-worker\n", "relayd-monitor\n",
+                                            "keyd-guardian\n", "keyd-notary\n"});
   // Positive control: the search finds the keys in this test's own memory.
   CHECK(search_memory(getpid(), needles).size() >= 5);
   // Where the kernel has memfd_secret(2), root finds no key even in keyd, which has used each of them.
