@@ -38,17 +38,25 @@ std::string what_it_is(std::string_view text) {
   return "it is not PEM: there is no \"-----BEGIN … PRIVATE KEY-----\" in it";
 }
 
+// Without its line end, a BEGIN line's label may contain the key's base64. That has lower-case letters; labels have
+// not.
+std::string quoted(std::string_view label) {
+  if (std::ranges::any_of(label, [](unsigned char c) { return !isupper(c) && !isdigit(c) && c != ' ' && c != '.'; }))
+    return "a block with an unusual label";
+  return "\"" + std::string(label) + "\"";
+}
+
 std::string name_of(std::string_view label) {
   if (label.ends_with("CERTIFICATE")) return "a certificate";
   if (label.ends_with("CERTIFICATE REQUEST")) return "a certificate request";
   if (label.ends_with("PUBLIC KEY")) return "a public key";
-  return "\"" + std::string(label) + "\"";
+  return quoted(label);
 }
 
 std::string why_not_read(std::string_view label) {
   if (label == "OPENSSH PRIVATE KEY")
     return "found an OpenSSH key; convert a copy of it: `ssh-keygen -p -m PKCS8 -f COPY`";
-  return "found \"" + std::string(label) + "\"; allowed are RSA, ECDSA and Ed25519 as PKCS#8, SEC1 or PKCS#1";
+  return "found " + quoted(label) + "; allowed are RSA, ECDSA and Ed25519 as PKCS#8, SEC1 or PKCS#1";
 }
 
 }  // namespace
@@ -67,8 +75,7 @@ PemKey find_private_key(std::string_view text, std::string& problem) {
       if (other.empty()) other = block->label;
       continue;
     }
-    if (!block->body.data())
-      return fail("it is cut off: \"" + std::string(block->label) + "\" has no END line of its own");
+    if (!block->body.data()) return fail("it is cut off: " + quoted(block->label) + " has no END line of its own");
     if (!found.empty()) return fail("there are two private keys in it; keep one");
     found = block->label;
     key = {block->body, found.starts_with("ENCRYPTED ")};

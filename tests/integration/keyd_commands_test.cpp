@@ -3,7 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <regex>
+#include <set>
+
 #include "tests/integration/harness/need.h"
+#include "tests/integration/harness/proc.h"
 #include "tests/integration/harness/world.h"
 
 using namespace harness;
@@ -190,20 +194,71 @@ TEST_CASE("commands about keyd: check and the daemon judge a key file alike", "[
 }
 
 TEST_CASE("commands about keyd: they never print a byte of a key", "[keyd-commands]") {
-  World world(at_rest());
-  const auto identity = device_identity("p256", 1);
-  world.give_key("thermo", identity);
-  std::istringstream key(read_file(identity.key));
-  std::string body;  // the private half's base64, in one line
-  for (std::string line; std::getline(key, line) && body.empty();)
-    if (!line.empty() && line[0] != '-') body = line;
-  REQUIRE(body.size() > 20);
+  World world;
+  std::vector<Needle> needles = printed_secrets_of(world.directory / "listener.key");
+  for (const std::string type : {"rsa2048", "p256", "ed25519"}) {
+    const auto identity = device_identity(type, 1), spoiled = device_identity(type, 2);
+    world.give_key("thermo-" + type, identity);
+    world.device(identity).join("thermo-" + type);
+    // What can't be used is described, not shown.
+    const auto text = read_file(spoiled.key);
+    const auto line = text.find('\n');  // its end: before it are the five dashes of BEGIN
+    const std::string one_line = std::regex_replace(text, std::regex("\n"), " ");
+    world.relay().give_file("open-" + type + ".pem", text, 0644);
+    for (const auto& [name, content] :
+         {std::pair{"cut-", text.substr(0, text.size() / 2)},
+          {"bare-", text.substr(line + 1)},
+          {"bad-", text.substr(0, line + 20) + "!" + text.substr(line + 21)},
+          {"no-dashes-", text.substr(0, line - 5) + text.substr(line)},
+          {"joined-", text.substr(0, line - 5) + " " + text.substr(line + 1)},
+          {"one-line-", one_line},
+          {"label-", text.substr(0, line - 5) + " " + text.substr(line + 1, 50) + "-----\n" + text.substr(line + 1)}})
+      world.relay().give_file(name + type + ".pem", content);
+    CHECK(world.refusal(spoiled, "label-" + type, mqtt::v311) == 3);
+    for (const auto& one : {identity, spoiled})
+      for (auto& needle : printed_secrets_of(one.key)) needles.push_back({type + " " + needle.name, needle.bytes});
+  }
+  const auto shown_in = [&](const std::string& text) {
+    std::set<std::string> names;
+    for (const auto& needle : needles)
+      if (has(text, needle.bytes)) names.insert(needle.name);
+    return names;
+  };
+  const fs::path audit = world.directory / "audit";
+  std::string lines;
+  for (const auto& line : world.relay().audit().lines()) lines += line + "\n";
+  write_file(audit, lines);
+  CHECK(has(lines, "\"event\":\"sign\""));
+
   const std::string configuration = world.relay().keyd_configuration();
-  for (const auto& command : {"keys", "check"}) {
-    const std::string whose = command == std::string("check") ? "--keyd-config" : "--config";
-    const auto finished = ask({command, whose, configuration});
-    CHECK_FALSE(finished.out.empty());
-    CHECK_FALSE(has(finished.out, body));
-    CHECK_FALSE(has(finished.err, body));
+  const fs::path key = device_identity("p256", 1).key;
+  std::vector<std::vector<std::string>> commands{{"keys", "--config", configuration},
+                                                 {"keys", "thermo-p256", "--wide", "--config", configuration},
+                                                 {"keys", "bad-p256", "--config", configuration},
+                                                 {"check", "--keyd-config", configuration},
+                                                 {"check", "keyd", "--config", configuration}};
+  // Also with a key in the audit's place.
+  for (const auto& file : {audit, key, world.relay().keys() / "bare-rsa2048.pem"})
+    for (const std::string word : {"verify", "show"}) commands.push_back({"audit", word, file});
+  for (auto command : commands)
+    for (const bool json : {false, true}) {
+      if (json) command.push_back("--json");
+      std::string words;
+      for (const auto& word : command) words += word + " ";
+      const auto finished = ask(command);
+      CAPTURE(words, finished.out, finished.err);
+      CHECK(finished.status.code != 64);
+      CHECK_FALSE((finished.out + finished.err).empty());
+      CHECK(shown_in(finished.out + finished.err) == std::set<std::string>());
+    }
+  // Nor do the daemons.
+  CHECK(shown_in(world.relay().keyd().err().text() + lines + world.relay().log().text()) == std::set<std::string>());
+  CHECK(has(world.relay().keyd().err().text(), "a block with an unusual label"));
+  // Positive control: the search sees a key in its file, and in what OpenSSL says about it.
+  CHECK(shown_in(read_file(key)).size() >= 3);
+  for (const std::string words : {"pkey -text -noout", "asn1parse"}) {
+    const auto said = run({.argv = {"sh", "-c", "openssl " + words + " -in \"$0\"", key}});
+    CAPTURE(words, said.out);
+    CHECK(shown_in(said.out).contains("p256 priv, hexadecimal"));
   }
 }

@@ -134,4 +134,39 @@ std::vector<Needle> secrets_of(const std::string& key_file) {
   return needles;
 }
 
+std::vector<Needle> printed_secrets_of(const std::string& key_file) {
+  std::vector<Needle> pieces;
+  constexpr size_t kOfLine = 12, kOfNumber = 9;
+  std::istringstream pem(read_file(key_file));
+  int number = 0;
+  for (std::string line; std::getline(pem, line);) {
+    number++;
+    if (line.empty() || line[0] == '-') continue;
+    for (size_t at = 0; at == 0 || at + kOfLine <= line.size(); at += kOfLine)
+      pieces.push_back({"line " + std::to_string(number), line.substr(at, kOfLine)});
+  }
+  for (const auto& [name, bytes] : secrets_of(key_file)) {
+    if (name == "PEM") continue;
+    for (size_t at = 0; at + kOfNumber <= bytes.size(); at++) {
+      const auto piece = bytes.substr(at, kOfNumber);
+      const auto* start = reinterpret_cast<const unsigned char*>(piece.data());
+      char base64[kOfNumber / 3 * 4 + 1];
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(base64), start, kOfNumber);
+      pieces.push_back({name + ", base64", base64});  // at every place, because base64 depends on where it begins
+      if (at % kOfNumber != 0) continue;
+      pieces.push_back({name, piece});
+      for (const char* format : {"%02x", "%02X", "%02x:"}) {
+        std::string hex;
+        for (size_t i = 0; i < kOfNumber; i++) {
+          char digits[4];
+          std::snprintf(digits, sizeof digits, format, start[i]);
+          hex += digits;
+        }
+        pieces.push_back({name + ", hexadecimal", hex});
+      }
+    }
+  }
+  return pieces;
+}
+
 }  // namespace harness

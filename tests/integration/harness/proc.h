@@ -22,4 +22,9 @@ std::vector<std::string> search_memory(pid_t pid, const std::vector<Needle>& nee
 // The secret numbers of a PEM private key in each form that memory may hold: big-endian, little-endian and base64.
 std::vector<Needle> secrets_of(const std::string& key_file);
 
+// Pieces of the same key file as a text may show them: of each base64 line, and of each secret number as it is, in
+// hexadecimal and in base64. A text that has 23 characters of a line, or 18 bytes of a number, in a row has one of
+// them.
+std::vector<Needle> printed_secrets_of(const std::string& key_file);
+
 }  // namespace harness
