@@ -19,6 +19,13 @@ void fields(Archive& archive, Of<Archive, Findings>& findings) {
 }
 
 std::string Findings::encode() const { return archived(*this); }
-Findings Findings::decode(std::string_view bytes) { return from_archive<Findings>(bytes); }
+
+Findings Findings::decode(std::string_view bytes) {
+  auto findings = from_archive<Findings>(bytes);
+  for (const auto& concern : findings.concerns)
+    if (concern.kind > trust::Concern::Kind::other)
+      throw BadArchive("a concern of kind " + std::to_string(static_cast<int>(concern.kind)));
+  return findings;
+}
 
 }  // namespace relayd
