@@ -1,6 +1,7 @@
 // What a worker cannot reach, as seen by root from outside: no process but keyd has a byte of a key in memory, and no
 // process of the relay's user can read their memory or keyd's.
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
@@ -72,6 +73,24 @@ std::vector<Mapping> mappings_of(pid_t pid) {
     }
   }
   return all;
+}
+
+// The name of a memfd from what /proc calls it, such as "/memfd:NAME (deleted)"; "" for anything else.
+std::string memfd_name(const std::string& path) {
+  constexpr std::string_view kBefore = "/memfd:";
+  if (!path.starts_with(kBefore)) return "";
+  return path.substr(kBefore.size(), path.find(' ') - kBefore.size());
+}
+
+// The seals of a memfd that another process has open (F_GET_SEALS, fcntl(2)).
+int seals_of(pid_t pid, int fd) {
+  const auto pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  const auto copy = static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+  const int seals = fcntl(copy, F_GET_SEALS);
+  if (seals < 0) fail_errno("read the seals of a descriptor");
+  close(copy);
+  close(pidfd);
+  return seals;
 }
 
 // Whether `user` can open the memory of `pid`.
@@ -173,16 +192,38 @@ TEST_CASE("keyd's memory is locked, and secret where the kernel has memfd_secret
 
 TEST_CASE("a worker has no regular file open for writing, and no file in the key directory open at all", "[root]") {
   NEEDS_ROOT();
-  World world;
+  World world({.relayd = {{"listener", {{"flapping_detect", {{"max_count", 15}}}}}}});
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
   auto device = world.device(identity);
   device.join("thermo");
-  for (const auto pid : world.relay().workers())
-    for (const auto& entry : fs::directory_iterator(fs::path("/proc") / std::to_string(pid) / "fd")) {
+  for (const auto pid : world.relay().workers()) {
+    const fs::path proc = fs::path("/proc") / std::to_string(pid);
+    // Its counters, which the supervisor reads, and what all workers must know about devices.
+    const std::set<std::string> shared{"mqtt-relay-scoreboard", "mqtt-relay-flapping", "mqtt-relay-newest"};
+    std::set<std::string> open_shared, mapped_shared;
+    for (const auto& entry : fs::directory_iterator(proc / "fd")) {
       const auto target = fs::read_symlink(entry.path()).string();
-      CAPTURE(target);
+      const auto number = entry.path().filename().string();
+      const auto info = read_file(proc / "fdinfo" / number);
+      const auto flags = std::stoi(info.substr(info.find("flags:") + 6), nullptr, 8);
+      CAPTURE(target, number, flags);
       CHECK(target.find(world.relay().keys().string()) == target.npos);
       CHECK(target.find(world.directory.path().string()) == target.npos);
+      if (!fs::is_regular_file(entry.path()) || (flags & O_ACCMODE) == O_RDONLY) continue;
+      const auto memfd = memfd_name(target);
+      CHECK(shared.contains(memfd));  // no file on a disk has such a name
+      open_shared.insert(memfd);
+      const int kept = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+      if (!memfd.empty()) CHECK((seals_of(pid, std::stoi(number)) & kept) == kept);
     }
+    CHECK(open_shared == shared);
+    for (const auto& mapping : mappings_of(pid)) {
+      if (!mapping.access.ends_with('s') || mapping.access.at(1) != 'w') continue;
+      CAPTURE(mapping.name);
+      CHECK(shared.contains(memfd_name(mapping.name)));
+      mapped_shared.insert(memfd_name(mapping.name));
+    }
+    CHECK(mapped_shared == shared);
+  }
 }
