@@ -1,9 +1,11 @@
 #include "keyd/startup/sandbox.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <stdexcept>
 
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/syscall_filter.h"
 
@@ -28,6 +30,18 @@ constexpr const char* kServing[] = {
 constexpr int kFamilies[] = {AF_UNIX};  // sd_notify(3)
 
 }  // namespace
+
+std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, const KeyStore::Place& listener,
+                                                 const std::optional<AuditFile>& audit) {
+  using common::FileRule;
+  std::vector<FileRule> rules{{keys.directory.get(), FileRule::read}, {listener.directory.get(), FileRule::read}};
+  if (audit) rules.push_back({audit->directory.get(), FileRule::append});
+#if defined(MQTT_RELAY_SANITIZED)  // LeakSanitizer, at the end of the process, reads /proc
+  static const common::Fd proc(::open("/proc", O_PATH | O_CLOEXEC));
+  rules.push_back({proc.get(), FileRule::read});
+#endif
+  return rules;
+}
 
 std::string confine_system_calls() { return common::allow_system_calls(kServing, kFamilies); }
 

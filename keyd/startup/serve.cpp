@@ -1,6 +1,5 @@
 #include "keyd/startup/serve.h"
 
-#include <fcntl.h>
 #include <uv.h>
 
 #include <algorithm>
@@ -88,18 +87,6 @@ class Signals {
   Audit& audit_;
   std::array<uv_signal_t, 3> signals_;
 };
-
-std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, const KeyStore::Place& listener,
-                                                 const std::optional<AuditFile>& audit) {
-  using common::FileRule;
-  std::vector<FileRule> rules{{keys.directory.get(), FileRule::read}, {listener.directory.get(), FileRule::read}};
-  if (audit) rules.push_back({audit->directory.get(), FileRule::append});
-#if defined(MQTT_RELAY_SANITIZED)  // LeakSanitizer, at the end of the process, reads /proc
-  static const common::Fd proc(::open("/proc", O_PATH | O_CLOEXEC));
-  rules.push_back({proc.get(), FileRule::read});
-#endif
-  return rules;
-}
 
 }  // namespace
 

@@ -20,6 +20,10 @@
 #include "common/fd.h"
 #include "common/hardening.h"
 #include "common/log.h"
+#include "common/operator/checks.h"
+#include "keyd/startup/audit_file.h"
+#include "keyd/startup/key_places.h"
+#include "keyd_support.h"
 #include "tests/unit/catch.h"
 
 #if !defined(MQTT_RELAY_SANITIZED)  // its runtime needs other system calls
@@ -28,13 +32,12 @@ namespace {
 
 constexpr int kKilled = 1000;  // by the filter, SIGSYS
 
-// errno of `attempt` in the sandbox, 0 if it succeeded, kKilled if it killed the child.
-int tried_inside(const std::function<long()>& attempt) {
+// errno of `attempt` after `give_up`, 0 if it succeeded, kKilled if it killed the child.
+int tried_after(const std::function<bool()>& give_up, const std::function<long()>& attempt) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    common::harden_process();
-    if (!keyd::confine_system_calls().empty()) _exit(255);
+    if (!give_up()) _exit(255);
     errno = 0;
     _exit(attempt() >= 0 ? 0 : errno);
   }
@@ -43,6 +46,15 @@ int tried_inside(const std::function<long()>& attempt) {
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) return kKilled;
   REQUIRE(WIFEXITED(status));
   return WEXITSTATUS(status);
+}
+
+int tried_inside(const std::function<long()>& attempt) {
+  return tried_after(
+      [] {
+        common::harden_process();
+        return keyd::confine_system_calls().empty();
+      },
+      attempt);
 }
 
 long run_true() {
@@ -85,6 +97,63 @@ TEST_CASE("keyd removes, renames and chmods no file, kills no process, and keeps
   CHECK(tried_inside([] { return kill(getppid(), 0); }) == EPERM);
   CHECK(tried_inside([] { return setuid(0); }) == EPERM);
   CHECK(tried_inside([] { return syscall(SYS_unshare, 0x10000000); }) == EPERM);
+}
+
+TEST_CASE("keyd reads only in the directories of its keys, and writes only in that of its audit", "[keyd][sandbox]") {
+  if (common::landlock_abi() < 3) {
+    WARN("SKIPPED: this kernel has no Landlock, or an old one, which does not forbid truncating");
+    return;
+  }
+  const keyd_test::ScratchDir scratch, audits, elsewhere;
+  std::filesystem::create_directory(scratch / "keys");
+  chmod((scratch / "keys").c_str(), 0700);
+  const auto pem = witness::Key::generate("P-256").text(witness::Form::pkcs8);
+  const std::string key = scratch.put("keys/thermo.pem", pem), listener_key = scratch.put("listener.key", pem);
+  const std::string file = elsewhere.put("file", "text"), audit_path = audits.put("audit", "");
+  const keyd::ConfiguredPath keys_dir{scratch / "keys", "keyd.json: private_keys_dir"},
+      listener{listener_key, "keyd.json: listener_keyfile"}, audit_file{audit_path, "keyd.json: audit_file"};
+
+  std::optional<keyd::AuditFile> audit;
+  std::optional<keyd_test::Vault> vault;
+  std::optional<keyd::KeyStore> keys;
+  // In the order of keyd::serve(). In the child, which inherits no locked memory.
+  const auto as_keyd = [&] {
+    audit = keyd::open_audit_file(audit_file);
+    auto keys_place = keyd::open_keys_dir(keys_dir), listener_place = keyd::open_listener_dir(listener);
+    common::harden_process();
+    vault.emplace();
+    const auto files = common::forbid_files(keyd::what_stays_allowed(keys_place, listener_place, audit));
+    keys.emplace(std::move(keys_place), std::move(listener_place), vault->slots, keyd::KeyStore::Options{});
+    return files.empty() && keyd::confine_system_calls().empty();
+  };
+  const auto nothing = [] { return true; };
+  const auto opens = [](const std::string& path, int how) {
+    return [=] { return static_cast<long>(open(path.c_str(), how | O_CLOEXEC, 0600)); };
+  };
+
+  // What serving needs works, by keyd's own code.
+  const auto finds = [&](ipc::Role role, const char* id) {
+    return [&keys, role, id] { return keys->find(role, id).status == ipc::Status::ok ? 0L : -1L; };
+  };
+  CHECK(tried_after(as_keyd, finds(ipc::Role::device, "thermo")) == 0);
+  CHECK(tried_after(as_keyd, finds(ipc::Role::listener, "")) == 0);
+  CHECK(tried_after(as_keyd, [&] { return audit->open() ? 0L : -1L; }) == 0);
+
+  struct Attempt {
+    std::string path;
+    int how;
+  };
+  for (const auto& [path, how] :
+       {Attempt{key, O_WRONLY}, Attempt{key, O_RDWR}, Attempt{key, O_WRONLY | O_TRUNC},
+        Attempt{scratch / "keys/new.pem", O_WRONLY | O_CREAT}, Attempt{listener_key, O_WRONLY},
+        Attempt{scratch / "new", O_WRONLY | O_CREAT}, Attempt{audit_path, O_RDONLY},
+        Attempt{audit_path, O_WRONLY | O_TRUNC}, Attempt{file, O_RDONLY}, Attempt{file, O_WRONLY},
+        Attempt{elsewhere / "new", O_WRONLY | O_CREAT}, Attempt{"/etc/passwd", O_RDONLY}, Attempt{"/", O_RDONLY},
+        Attempt{"/proc/self/maps", O_RDONLY}}) {
+    CAPTURE(path, how);
+    CHECK(tried_after(as_keyd, opens(path, how)) == EACCES);
+    CHECK(tried_after(nothing, opens(path, how)) == 0);  // positive control
+  }
 }
 
 #endif
