@@ -21,6 +21,14 @@ BlockKind kind_of(std::string_view label) {
   return BlockKind::other;
 }
 
+// Without its line end, the BEGIN line of a key in the wrong file has key bytes in its label. Base64 has lower-case
+// letters, and labels do not.
+std::string shown(std::string_view label) {
+  const bool usual = std::ranges::all_of(
+      label, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '.'; });
+  return usual ? std::string(label) : "an unusual label";
+}
+
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // Decodes base64 with white space anywhere; nullopt if it holds other characters or is not a whole number of bytes.
@@ -101,7 +109,7 @@ std::vector<PemBlock> pem_blocks(std::string_view text) {
     const auto before = text.substr(counted, found->begin - counted);
     line += static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
     counted = found->begin;
-    PemBlock block{kind_of(found->label), std::string(found->label), line, {}, ""};
+    PemBlock block{kind_of(found->label), shown(found->label), line, {}, ""};
     if (!found->label.data()) {
       block.problem = "the BEGIN line is broken";
     } else if (!found->body.data()) {

@@ -39,7 +39,7 @@ enum class BlockKind : uint8_t { certificate, trusted_certificate, crl, other };
 // The content between one BEGIN line and its END line.
 struct PemBlock {
   BlockKind kind = BlockKind::other;
-  std::string label;    // as written, at most 64 bytes
+  std::string label;    // as written, at most 64 bytes; "an unusual label" if it has more than A-Z, 0-9, space and dot
   size_t line = 0;      // the BEGIN line's number, from 1
   Der der;              // empty for other kinds, and if there is a problem
   std::string problem;  // why there is no DER ("has no END line"), or ""

@@ -136,6 +136,15 @@ TEST_CASE("trust pem: a file that is not PEM is named for what it is") {
   OPENSSL_free(bytes);
 }
 
+TEST_CASE("trust pem: a key in a CA file whose BEGIN line has swallowed its base64 is not shown") {
+  const std::string secret = "MC4CAQAwBQYDK2VwBCIEIK";
+  const std::string swallowed = "-----BEGIN PRIVATE KEY " + secret + "-----\nAAAA\n-----END PRIVATE KEY-----\n";
+  CHECK(error_of(swallowed).find(secret.substr(0, 6)) == std::string::npos);
+  const trust::Validator beside({"/ca.pem", swallowed + ca().pem(), "cacertfile"}, {}, {});
+  for (const auto& concern : beside.concerns(pki::kNow))
+    CHECK(concern.text().find(secret.substr(0, 6)) == std::string::npos);
+}
+
 TEST_CASE(
     "trust pem: a cut, damaged or foreign block is named with its line, and a trust file's other blocks are used") {
   const std::string first = ca().pem(), last = pki::root("Last", 2).pem();
