@@ -22,7 +22,7 @@ struct Concern {
     missing_crl,
     damaged,
     not_used,
-    more,  // concerns that are not listed
+    more,  // concerns that are not listed; the last kind
   };
   Kind kind{};
   std::string file;     // as Pem::name()

@@ -23,7 +23,7 @@ std::string Findings::encode() const { return archived(*this); }
 Findings Findings::decode(std::string_view bytes) {
   auto findings = from_archive<Findings>(bytes);
   for (const auto& concern : findings.concerns)
-    if (concern.kind > trust::Concern::Kind::other)
+    if (concern.kind > trust::Concern::Kind::more)
       throw BadArchive("a concern of kind " + std::to_string(static_cast<int>(concern.kind)));
   return findings;
 }

@@ -58,8 +58,9 @@ TEST_CASE("if the inspector gives no answer, relayd exits with 1, so that the se
 TEST_CASE("relayd does not trust a malformed answer from the inspector") {
   FakeInspector inspector;
   const std::string no_problem = text(""), texts = text("ca.pem") + text("CN=CA") + text("expired") + text("renew it"),
-                    flags{'\x01', '\x00'};  // harmless, expired
-  const std::string head = no_problem + inspector.spki, concern = texts + flags, good = head + number(1) + concern;
+                    expired(1, '\0'), harmless(1, '\1');
+  const std::string head = no_problem + inspector.spki, concern = expired + texts + harmless,
+                    good = head + number(1) + concern;
   const std::string all_bits = number(0xffffffff);
 
   std::vector<std::pair<std::string, std::string>> malformed{
@@ -72,10 +73,10 @@ TEST_CASE("relayd does not trust a malformed answer from the inspector") {
       {"one concern too few", head + number(0) + concern},
       {"2^32 - 1 concerns", head + all_bits + concern},
       {"2^32 - 1 concerns and no byte of them", head + all_bits},
-      {"a file's name of 4 GiB", head + number(1) + all_bits + concern.substr(4)},
-      {"a file's name of 2 GiB", head + number(1) + number(0x80000000) + concern.substr(4)},
-      {"a boolean of 2", head + number(1) + texts + std::string{'\x02', '\x00'}},
-      {"a concern of an unknown kind", head + number(1) + texts + std::string{'\x01', '\x03'}},
+      {"a file's name of 4 GiB", head + number(1) + expired + all_bits + concern.substr(5)},
+      {"a file's name of 2 GiB", head + number(1) + expired + number(0x80000000) + concern.substr(5)},
+      {"a boolean of 2", head + number(1) + expired + texts + '\2'},
+      {"a concern of an unknown kind", head + number(1) + std::string(1, '\x0e') + texts + harmless},
       {"noise", std::string(1000, '\xa5')}};
   for (size_t size = 1; size < good.size(); size += 5)
     malformed.emplace_back("cut to " + std::to_string(size), good.substr(0, size));
