@@ -1,6 +1,6 @@
 // A crashing process logs one last line, with the signal and the thread's stack.
 //
-//   {"time":"…","level":"error","program":"relayd-worker","msg":"crashed","signal":"SIGSEGV","pid":71,"stack":["mqtt-relayd-worker+0x1234",…]}
+//   {"time":"…","level":"error","program":"mqtt-relayd-worker","msg":"crashed","signal":"SIGSEGV","pid":71,"stack":["mqtt-relayd-worker+0x1234",…]}
 //
 // Addresses are relative to their module, as `addr2line -Cfe MODULE 0x1234` expects. A caller's address is that of its
 // call. The line has no function names: looking them up (dladdr(3)) takes a lock, and the crash may have come while it

@@ -18,7 +18,7 @@ const common::Daemon kDaemon{"mqtt-relayd",
                              "a file that it names can't be used, 1 anything else.\n"};
 
 int serve(const std::string& config_file, const relayd::Overrides& overrides) {
-  common::log::open("relayd", common::log::Level::info);
+  common::log::open("mqtt-relayd", common::log::Level::info);
   try {
     return relayd::run_supervisor(config_file, overrides);
   } catch (const common::ConfigError& error) {

@@ -47,7 +47,7 @@ constexpr const char* kGuardianCalls[] = {
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 void missing(const std::string& feature) {
-  if (!feature.empty()) log::warning("keyd-guardian runs without a part of its sandbox", {{"missing", feature}});
+  if (!feature.empty()) log::warning("the guardian runs without a part of its sandbox", {{"missing", feature}});
 }
 
 // Makes this process die with the one that forked it. `parent` is that one's pid, in case it is already gone.
@@ -99,7 +99,7 @@ void say(const std::string& problem) {
     const std::string why = common::Program::execute(kProgram, kNotaryProgram);
     say("can't execute " + path + ": " + why + "; reinstall mqtt-relay");
   } catch (const std::exception& error) {
-    log::error("keyd-notary fails", {{"cause", error.what()}});
+    log::error("the notary fails", {{"cause", error.what()}});
   }
   _exit(127);
 }
@@ -130,12 +130,12 @@ std::string death_of(pid_t child) {
       const std::string death = notary < 0 ? strerror(errno) : death_of(notary);
       if (death.empty()) _exit(0);
       say(program.path() + " ended before it could answer: " + death);
-      log::warning("keyd-notary died and is restarted; the question that it was answering is lost", {{"cause", death}});
+      log::warning("the notary died and is restarted; the question that it was answering is lost", {{"cause", death}});
       nanosleep(&kBetweenStarts, nullptr);
       log::flush();
     }
   } catch (const std::exception& error) {
-    log::error("keyd-guardian fails; with bind_remote no device's key signs any more", {{"cause", error.what()}});
+    log::error("the guardian fails; with bind_remote no device's key signs any more", {{"cause", error.what()}});
   }
   _exit(1);
 }

@@ -42,7 +42,7 @@ constexpr const char* kCalls[] = {
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 void missing(const std::string& feature) {
-  if (!feature.empty()) log::warning("keyd-notary runs without a part of its sandbox", {{"missing", feature}});
+  if (!feature.empty()) log::warning("the notary runs without a part of its sandbox", {{"missing", feature}});
 }
 
 // Whether keyd is still there.
@@ -90,7 +90,7 @@ void serve(Verifier& verifier) {
 int run() {
   const NotarySettings settings = NotarySettings::unpacked(common::read_sealed(kNotarySettings));
   close(kNotarySettings);
-  log::open("keyd-notary", settings.log_level);
+  log::open(kNotaryProgram, settings.log_level);
   Verifier verifier(settings.remote_host, {settings.ca_path, settings.ca_pem, settings.ca_setting});
   for (const trust::Concern& concern : verifier.concerns(time(nullptr))) log::warning(concern.text());
   confine();
@@ -102,16 +102,16 @@ int run() {
 
 int main() {
   int status = EX_SOFTWARE;
-  log::open("keyd-notary", log::Level::info);
+  log::open(kNotaryProgram, log::Level::info);
   prctl(PR_SET_NAME, "keyd-notary", 0, 0, 0);
-  common::report_crashes("keyd-notary");
+  common::report_crashes(kNotaryProgram);
   try {
     status = run();
   } catch (const common::ConfigError& error) {
     status = refuse(EX_CONFIG, error.what());
   } catch (const std::exception& error) {
-    log::error("keyd-notary fails", {{"cause", error.what()}});
-    status = refuse(EX_SOFTWARE, std::string("keyd-notary fails: ") + error.what());
+    log::error("the notary fails", {{"cause", error.what()}});
+    status = refuse(EX_SOFTWARE, std::string("the notary fails: ") + error.what());
   }
   _exit(status);  // there is nothing to tidy up, and the sandbox forbids the system calls of destructors
 }

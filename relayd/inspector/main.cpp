@@ -69,13 +69,13 @@ void answer(const std::string& bytes) {
 
 int main() {
   common::keep_standard_numbers();
-  log::open(kInspectorName, log::Level::info);
+  log::open(kInspectorProgram, log::Level::info);
   int status = 0;
   try {
     prctl(PR_SET_NAME, kInspectorName);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     require_supervisor(kInspectedPlanFd);
-    common::report_crashes(kInspectorName);
+    common::report_crashes(kInspectorProgram);
     confine();
     answer(inspect(Plan::from_memfd(kInspectedPlanFd)).encode());
   } catch (const std::exception& error) {

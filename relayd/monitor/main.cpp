@@ -57,8 +57,8 @@ void wait_for_the_supervisors_end() {
 void run() {
   die_with_the_supervisor();
   const MonitorSettings settings = inherited_settings();
-  log::open(kMonitorName, static_cast<log::Level>(settings.log_level));
-  common::report_crashes(kMonitorName);
+  log::open(kMonitorProgram, static_cast<log::Level>(settings.log_level));
+  common::report_crashes(kMonitorProgram);
 
   const std::string lacking = monitor::give_up_files();
   monitor::StatusSource source(kMonitorSocket);
@@ -78,7 +78,7 @@ void run() {
 int main() {
   common::keep_standard_numbers();
   closefrom(kMonitorSocket + 1);  // descriptors that relayd's own parent left open
-  log::open(kMonitorName, log::Level::info);
+  log::open(kMonitorProgram, log::Level::info);
   try {
     run();
   } catch (const std::exception& error) {

@@ -47,11 +47,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         kill_(loop, this, common::call<&Supervisor::kill_workers>),
         destroy_(loop, this, common::call<&Supervisor::destroy_ended>),
         disconnects_(loop, this, common::call<&Supervisor::on_disconnected>) {
-    log::open("relayd", common::log::Level::info);
+    log::open("mqtt-relayd", common::log::Level::info);
     enter_supervisor_sandbox(programs_);
     Plan plan = common::wait_for([&] { return load(config_file_, overrides_); });
     const Config& config = plan.config;
-    log::open("relayd", config.log_level);
+    log::open("mqtt-relayd", config.log_level);
     auto activated = activated_listeners(common::take_passed_sockets(), config.listener);
     listeners_ = activated.empty()
                      ? common::wait_for([&] { return std::make_shared<Listeners>(config.listener, config.workers); })
@@ -192,7 +192,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     }
     current_ = std::move(next_);
     listeners_ = std::move(next_listeners_);
-    log::open("relayd", current_->config().log_level);
+    log::open("mqtt-relayd", current_->config().log_level);
     log::info(first ? "relayd serves" : "relayd reloaded", {{"bind", listeners_->text()},
                                                             {"workers", current_->slots().size()},
                                                             {"remote", current_->config().remote_endpoint.host},

@@ -248,7 +248,7 @@ void say_last_words(std::string words) {
 }  // namespace
 
 int run_worker() {
-  log::open(kWorkerName, log::Level::info);
+  log::open(kWorkerProgram, log::Level::info);
   prctl(PR_SET_NAME, kWorkerName);
   uv_loop_t loop;
   uv_loop_init(&loop);
@@ -263,8 +263,8 @@ int run_worker() {
     require_supervisor(kPlanFd);
     Plan plan = Plan::from_memfd(kPlanFd);
     close(kPlanFd);
-    log::open(kWorkerName, plan.config.log_level);
-    common::report_crashes(kWorkerName);
+    log::open(kWorkerProgram, plan.config.log_level);
+    common::report_crashes(kWorkerProgram);
     const int number = plan.worker;
     worker.emplace(&loop, std::move(plan));
     enter_sandbox(number);
