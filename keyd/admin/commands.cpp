@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "common/hardening.h"
 #include "common/operator/command_line.h"
 #include "keyd/admin/audit_show.h"
 #include "keyd/admin/audit_verify.h"
@@ -67,7 +68,7 @@ int run_check(CommandLine& line) {
   line.check.config = line.config;
   line.check.overrides = line.overrides;
   line.check.as_service_user = true;
-  close_process();
+  common::harden_process();
   std::cout << common::packed(run_checks(line.check));
   return 0;
 }
@@ -76,7 +77,7 @@ int run_keys(const CommandLine& line) {
   const Settings settings = load_settings(line.config, line.overrides);
   if (const uid_t service = service_uid(settings, std::nullopt); geteuid() == 0 && service != 0)
     common::become(service, "keyd's");
-  close_process();
+  common::harden_process();
   KeyRoom room(settings);
   const auto summary =
       list_keys(settings.private_keys_dir, room.reader, line.keys, std::cout, Screen::of(STDOUT_FILENO));

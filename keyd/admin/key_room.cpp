@@ -3,16 +3,12 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
-#include "common/hardening.h"
-
 namespace keyd::admin {
 namespace {
 
 constexpr size_t kSlots = 32;  // for one key at a time, and for wolfCrypt's own work
 
 }  // namespace
-
-void close_process() { common::harden_process(); }
 
 uid_t service_uid(const Settings& settings, std::optional<uid_t> running) {
   if (running) return *running;

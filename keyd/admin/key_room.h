@@ -7,14 +7,11 @@
 
 namespace keyd::admin {
 
-// Closes the process to others, for good: not dumpable, no core, no new privileges. Call once, before the first
-// KeyRoom.
-void close_process();
-
 // keyd's user: that of the running keyd, otherwise "mqtt-keyd", otherwise the owner of the keys. 0: unknown.
 uid_t service_uid(const Settings& settings, std::optional<uid_t> running);
 
-// Reads keys with the same code as keyd when it serves. Locks the thread's stack too. One at a time.
+// Reads keys with the same code as keyd when it serves. Locks the thread's stack too. One at a time, after
+// common::harden_process().
 struct KeyRoom {
   // Throws std::runtime_error if the memory can't be locked. With a passphrase file that can't be used, keyd would not
   // start; here it counts as none.

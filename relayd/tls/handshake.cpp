@@ -169,20 +169,20 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
                              ? "with bind_remote keyd takes at most 32 KiB of handshake messages, and these are more; "
                                "shorten the certificate chains of the device and the remote broker"
                              : "refused to sign: wolfSSL asked for a signature that does not belong to this handshake");
-    refused_ = Refused{ipc::Status::internal};
+    not_signed_ = NotSigned{ipc::Status::internal};
     return -1;
   }
   status_.reset();
   ticket_ = runtime_.keyd->sign(request, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
   if (!ticket_) {
-    refused_ = Refused{ipc::Status::busy};
+    not_signed_ = NotSigned{ipc::Status::busy};
     return -1;
   }
   recorder_.reset();  // safe: wolfSSL hashes nothing before advance() has ended the recording
   Fiber::suspend();
   ticket_.reset();
   if (status_ != ipc::Status::ok || signature_size_ == 0 || signature_size_ > signature.size()) {
-    refused_ = Refused{status_};
+    not_signed_ = NotSigned{status_};
     return -1;
   }
   std::copy_n(signature_.begin(), signature_size_, signature.begin());

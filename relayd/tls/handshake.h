@@ -45,10 +45,10 @@ class Handshake {
   bool parked() const { return fiber_ != nullptr; }
 
   // If the handshake failed because keyd did not sign: why. A nullopt status means no answer in time.
-  struct Refused {
+  struct NotSigned {
     std::optional<ipc::Status> status;
   };
-  const std::optional<Refused>& refused() const { return refused_; }
+  const std::optional<NotSigned>& not_signed() const { return not_signed_; }
   int wolf_error() const { return error_; }
   // There was no memory for a fiber.
   bool exhausted() const { return exhausted_; }
@@ -92,7 +92,7 @@ class Handshake {
   std::optional<ipc::Status> status_;  // keyd's answer to the parked request
   std::array<uint8_t, ipc::kMaxSignature> signature_{};
   size_t signature_size_ = 0;
-  std::optional<Refused> refused_;
+  std::optional<NotSigned> not_signed_;
   bool abandoned_ = false;
   Chain to_judge_;  // while the fiber waits for judge()
   bool key_usable_ = false;

@@ -116,12 +116,12 @@ void Stream::on_progress(Handshake::Progress progress) {
 }
 
 void Stream::fail_handshake() {
-  const bool our_fault = handshake_->refused() || handshake_->exhausted();
+  const bool our_fault = handshake_->not_signed() || handshake_->exhausted();
   say_why(our_fault ? number(Alert::internal_error) : wolf_shim_alert_for(handshake_->wolf_error()));
-  if (const auto& refused = handshake_->refused()) {
-    const char* what = refused->status ? ipc::name(*refused->status) : "no answer in time";
+  if (const auto& not_signed = handshake_->not_signed()) {
+    const char* what = not_signed->status ? ipc::name(*not_signed->status) : "no answer in time";
     end(End::Cause::signature, std::string("keyd did not sign: ") + what);
-    if (end_) end_->status = refused->status;
+    if (end_) end_->status = not_signed->status;
   } else if (handshake_->exhausted()) {
     end(End::Cause::exhausted, "no memory for a TLS handshake");
   } else if (const auto& refusal = handshake_->refusal()) {
