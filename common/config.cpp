@@ -147,6 +147,12 @@ Section Section::parse(std::string_view text, const std::string& name) {
     std::string what = error.what();
     if (const auto at = what.find(": "); at != std::string::npos) what.erase(0, at + 2);  // "[json…] parse error at …"
     throw ConfigError(name + ": " + position(text, error.byte) + ": not valid JSON: " + what);
+  } catch (const Json::out_of_range& error) {  // which has no position: "[json…] number overflow parsing '1e400'"
+    const std::string what = error.what();
+    const size_t begin = what.find('\'') + 1;
+    const std::string number = what.substr(begin, what.rfind('\'') - begin);
+    throw ConfigError(name + ": " + position(text, text.find(number) + 1) + ": the number " + number.substr(0, 40) +
+                      (number.size() > 40 ? "…" : "") + " is too large for any setting");
   } catch (const ConfigError& error) {
     throw ConfigError(name + ": " + error.what());
   }

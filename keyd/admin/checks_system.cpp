@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -36,10 +37,10 @@ Check missing(const CheckContext& context, std::string found, std::string fix) {
 }  // namespace
 
 std::optional<uid_t> service_uid(const CheckContext& context) {
+  if (context.running) return context.running->uid;
   if (context.self != 0) return context.self;
-  const auto running = context.running ? std::optional(context.running->uid) : std::nullopt;
-  const uid_t uid = service_uid(context.settings, running);
-  return uid != 0 || running ? std::optional(uid) : std::nullopt;
+  const uid_t uid = service_uid(context.settings, std::nullopt);
+  return uid != 0 ? std::optional(uid) : std::nullopt;
 }
 
 std::string service_user(const CheckContext& context) {
@@ -99,6 +100,10 @@ Check check_audit_file(const CheckContext& context) {
             "`chown " + user + " " + quoted(path) + "`"};
   if (!context.audit_problem.empty())
     return {Result::error, context.audit_problem, "`mv " + quoted(path) + " " + quoted(path + ".old") + "`"};
+  struct statvfs space {};
+  if (statvfs(path.c_str(), &space) == 0 && space.f_bavail == 0)
+    return {Result::error, path + ": its file system is full; without its audit keyd signs nothing",
+            "make room: `df -h " + quoted(directory) + "`"};
   if (info.st_mode & (S_IWGRP | S_IWOTH))
     return {Result::warning, path + ": mode " + octal(info.st_mode) + " lets others write into the audit",
             "`chmod go-w " + quoted(path) + "`"};

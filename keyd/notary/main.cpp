@@ -57,7 +57,12 @@ int refuse(int status, const std::string& problem) {
   NotaryAnswer word;
   word.wrong_setting = status == EX_CONFIG;
   strncpy(word.problem, problem.c_str(), sizeof word.problem - 1);
-  return send_answer(word) ? status : 0;
+  try {
+    return send_answer(word) ? status : 0;
+  } catch (const std::system_error&) {
+    log::error("only mqtt-keyd starts this program, with a socket that it inherits");
+    return status;
+  }
 }
 
 void confine() {

@@ -42,7 +42,7 @@ void ListenerKeyCheck::on_answer(const ipc::Client::Answer& answer) {
     return done_(owner_,
                  {Result::keyd_away,
                   "keyd could not say whether it has the key of " + certfile_ + " (" + ipc::name(answer.status) + ")",
-                  "keyd's log and `mqtt-relay check` say why"});
+                  "keyd's log says why: `journalctl -u mqtt-keyd`"});
   done_(owner_, answer.status == ipc::Status::ok ? Verdict{} : wrong(certfile_, answer.status));
 }
 

@@ -169,6 +169,15 @@ TEST_CASE("text that is not JSON is reported with its line and column", "[common
   check_contains(error_in(std::string(100'000, '['), nothing), {"x.json: "});
 }
 
+TEST_CASE("a number too large for any setting is reported with its position", "[common][config]") {
+  const std::string nines(400, '9');
+  for (const std::string& number : {std::string("1e400"), nines}) {
+    const std::string error = error_in("{\n  \"workers\": " + number + "\n}", nothing);
+    check_contains(error, {"x.json: line 2, column 14: the number ", " is too large"});
+    CHECK(error.size() < 200);
+  }
+}
+
 TEST_CASE("a long value is shortened in its error", "[common][config]") {
   const std::string error =
       error_in("{\"a\": [\"" + std::string(1000, 'x') + "\"]}", [](Section& s) { s.string("a"); });

@@ -2,10 +2,14 @@
 #include "keyd/admin/check.h"
 
 #include <pwd.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <fstream>
+
 #include "common/json_line.h"
+#include "keyd/admin/check_words.h"
 #include "keyd/startup/socket.h"
 #include "keyd_admin_support.h"
 
@@ -259,6 +263,24 @@ TEST_CASE("check: the audit file", "[keyd][keyd-admin]") {
   expect(machine.check("audit-file"), Result::error, "No such file", "install -d -o ");
 }
 
+TEST_CASE("check: an audit on a full file system is an error", "[keyd][keyd-admin]") {
+  if (geteuid() != 0) {
+    WARN("SKIPPED: needs root to mount a file system");
+    return;
+  }
+  Machine machine;
+  const std::filesystem::path folder = machine.scratch / "small";
+  std::filesystem::create_directory(folder);
+  REQUIRE(mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=64k,mode=700") == 0);
+  const std::unique_ptr<const char, decltype([](const char* mounted) { umount2(mounted, MNT_DETACH); })> unmount(
+      folder.c_str());
+  machine.settings["audit_file"] = (folder / "audit").string();
+  std::ofstream(folder / "audit").close();
+  expect(machine.check("audit-file"), Result::ok, "mode 0644");
+  std::ofstream(folder / "rest") << std::string(128 * 1024, 'x');
+  expect(machine.check("audit-file"), Result::error, "its file system is full", "df -h");
+}
+
 TEST_CASE("check: the user that runs it", "[keyd][keyd-admin]") {
   Machine machine;
   CheckContext context = machine.context();
@@ -268,6 +290,7 @@ TEST_CASE("check: the user that runs it", "[keyd][keyd-admin]") {
   expect(check_user(context), Result::ok, "note: started by root; what follows is what keyd's user, nobody, sees");
   context.running = ucred{1, kUnknown, kUnknown};
   expect(check_user(context), Result::warning, "keyd runs as 64999", "run this command as 64999");
+  CHECK(service_user(context) == "64999");  // the user that remedies give files to
   context.self = 0;
   expect(check_user(context), Result::ok, "note: this is root", "setpriv --reuid 64999");
   context.running = ucred{1, 0, 0};
