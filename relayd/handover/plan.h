@@ -16,7 +16,8 @@
 
 namespace relayd {
 
-// The executable, found by common::Program, which is also its name in the log; and its name in `ps`, of at most 15 bytes.
+// The executable, found by common::Program, which is also its name in the log; and its name in `ps`, of at most 15
+// bytes.
 inline constexpr char kWorkerProgram[] = "mqtt-relayd-worker", kWorkerName[] = "relayd-worker";
 
 // The descriptors that a worker inherits, after the standard ones. kFlappingFd is open only with flapping_detect; the
