@@ -77,7 +77,8 @@ void handed_over() {
   write("plan/plan", "\0"s + common::read_sealed(plan.to_memfd().get()));
   write("plan/revocations", "\1"s + common::read_sealed(revocations.to_memfd().get()));
   write("plan/disconnect", "\2"s + relayd::Order{relayd::Order::What::disconnect, {}, "d-1", 7}.encode());
-  write("plan/findings", "\3"s + relayd::Findings{"a problem", {}, {{"f", "s", "p", "a", true, {}}}}.encode());
+  const trust::Concern concern{trust::Concern::Kind::expired, "f", "s", "p", "a", true};
+  write("plan/findings", "\3"s + relayd::Findings{"a problem", {}, {concern}}.encode());
 }
 
 void words() {
