@@ -93,7 +93,9 @@ void show_workers(const Json& status, std::ostream& out, const Screen& screen) {
       << "\n";
   for (const Json& worker : status["workers"]) {
     const std::string state = word(worker, "state");
-    const Colour colour = state == "serving" ? Colour::none : state == "waiting" ? Colour::red : Colour::yellow;
+    const Colour colour = state == "serving"                             ? Colour::none
+                          : state == "waiting" || state == "quarantined" ? Colour::red
+                                                                         : Colour::yellow;
     const uint64_t pid = number(worker, "pid");
     out << screen.paint(colour,
                         line_of({std::to_string(number(worker, "worker")), std::to_string(number(worker, "generation")),

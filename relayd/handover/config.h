@@ -72,10 +72,12 @@ struct Config {
   std::optional<Endpoint> local;  // nullopt: the built-in empty broker
   std::string keyd_socket;
   common::Milliseconds sign_timeout{}, shutdown_timeout{};
+  common::Milliseconds retire_timeout{};  // how long sessions may outlive a reload
   int workers = 1;
   int max_restarts = 0;  // per worker slot, within restart_window
   common::Milliseconds restart_window{}, worker_watchdog{}, resolve_interval{};
-  uint64_t worker_max_memory = 0;   // bytes per worker; a worker above it closes new connections at once
+  uint64_t worker_max_memory = 0;  // bytes per worker; a worker above it closes new connections at once
+  bool require_sandbox = false;
   int max_generations = 0;          // most that serve at the same time, after reloads
   std::string control_socket;       // empty: none
   std::optional<Endpoint> metrics;  // where /metrics is served

@@ -188,6 +188,7 @@ Config parse_config(const std::string& text, const std::string& name, const Over
   config.keyd_socket = root.string("keyd_socket", "/run/mqtt-keyd/sign.sock");
   config.sign_timeout = root.duration("sign_timeout", "5s");
   config.shutdown_timeout = root.duration("shutdown_timeout", "10s");
+  config.retire_timeout = root.duration("retire_timeout", "24h");
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   config.workers =
       static_cast<int>(root.integer("workers", std::min(cores, Config::kMaxWorkers), 1, Config::kMaxWorkers));
@@ -199,6 +200,7 @@ Config parse_config(const std::string& text, const std::string& name, const Over
   config.restart_window = root.duration("restart_window", "1m");
   config.worker_watchdog = root.duration("worker_watchdog", "10s");
   config.worker_max_memory = root.size("worker_max_memory", "1GB");
+  config.require_sandbox = root.boolean("require_sandbox", false);
   config.resolve_interval = root.duration("resolve_interval", "30s");
   config.max_generations = static_cast<int>(root.integer("max_generations", 16, 2, 1000));
   config.control_socket = root.string("control_socket", "");

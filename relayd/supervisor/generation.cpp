@@ -57,21 +57,33 @@ Addresses Generation::addresses() const {
 }
 
 std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owner& owner) {
+  listeners_->wake(worker, config().workers);
   const std::vector<int> listeners = listeners_->of(worker, config().workers);
   plan_.worker = worker;
   plan_.listeners = static_cast<int>(listeners.size());
   plan_.addresses = addresses();
   auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, listeners, shared_, owner);
-  process->counters().max_connections = share_of(most_connections_, worker, config().workers);
+  process->allow(share_of(most_connections_, worker, config().workers));
   common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
   return process;
 }
 
 void Generation::on_serving() {
-  const auto serving = [](const auto& slot) { return slot->state() == State::serving; };
-  if (served_ || !std::all_of(slots_.begin(), slots_.end(), serving)) return;
+  const auto in = [&](State state) { return std::ranges::count(slots_, state, &WorkerSlot::state); };
+  if (served_ || in(State::serving) == 0 || in(State::serving) + in(State::quarantined) != std::ssize(slots_)) return;
   served_ = true;
   owner_.on_serving(*this);
+}
+
+// Devices go to the workers that serve; if there is none, they wait in the queue.
+void Generation::on_waiting(int worker) {
+  if (std::ranges::count(slots_, State::serving, &WorkerSlot::state) > 0) listeners_->rest(worker, config().workers);
+}
+
+void Generation::on_quarantined(const std::string& cause) {
+  if (std::ranges::count(slots_, State::quarantined, &WorkerSlot::state) == std::ssize(slots_))
+    return owner_.on_hopeless(*this, cause);
+  on_serving();  // the others may have waited for this one
 }
 
 bool Generation::gone() const {
@@ -115,15 +127,12 @@ size_t Generation::disconnect(const std::string& client_id, uint32_t request) {
 
 void Generation::allow_connections(uint64_t most) {
   most_connections_ = most;
-  for (auto& slot : slots_)
-    if (Counters* counters = slot->counters())
-      counters->max_connections.store(share_of(most, slot->number(), config().workers), std::memory_order_relaxed);
+  for (auto& slot : slots_) slot->allow(share_of(most, slot->number(), config().workers));
 }
 
 uint64_t Generation::connections() const {
   uint64_t sum = 0;
-  for (const auto& slot : slots_)
-    if (const Counters* counters = slot->counters()) sum += counters->connections.load(std::memory_order_relaxed);
+  for (const auto& slot : slots_) sum += slot->connections();
   return sum;
 }
 

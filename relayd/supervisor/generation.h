@@ -20,11 +20,12 @@ namespace relayd {
 class Generation final : private WorkerSlot::Owner {
  public:
   struct Owner {
-    virtual void on_serving(Generation& generation) = 0;  // all of its workers serve, for the first time
+    // All of its workers serve for the first time; those in quarantine don't count.
+    virtual void on_serving(Generation& generation) = 0;
     virtual void on_unresolved(Generation& generation, const std::string& problem) = 0;  // see start()
     virtual void on_death(const Counters& counters) = 0;                                 // a worker process died
     virtual void on_ended(const Ended& ended) = 0;  // a worker's answer to disconnect()
-    virtual void on_hopeless(Generation& generation, const std::string& cause) = 0;
+    virtual void on_hopeless(Generation& generation, const std::string& cause) = 0;  // no worker can serve
     virtual void on_gone(Generation& generation) = 0;  // the owner may destroy it, but not inside this call
 
    protected:
@@ -54,6 +55,7 @@ class Generation final : private WorkerSlot::Owner {
   const Config& config() const { return plan_.config; }
   const Plan& plan() const { return plan_; }
   const std::vector<std::unique_ptr<WorkerSlot>>& slots() const { return slots_; }
+  // As the workers say, but for each at most what it was ever allowed.
   uint64_t connections() const;
   void add_to(Status& status) const;
 
@@ -63,6 +65,8 @@ class Generation final : private WorkerSlot::Owner {
   void on_death(const Counters& counters) override { owner_.on_death(counters); }
   void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
   bool may_restart() const override { return served_ || !replaces_; }
+  void on_waiting(int worker) override;
+  void on_quarantined(const std::string& cause) override;
   void on_hopeless(const std::string& cause) override { owner_.on_hopeless(*this, cause); }
   void on_gone() override;
   void resolve(std::optional<Resolver>& resolver, const Config::Endpoint& endpoint,

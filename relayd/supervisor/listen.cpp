@@ -55,6 +55,10 @@ void require_address(const Config::Listener& listener) {
   bind_one(address, false, address.text());
 }
 
+Listeners::Listeners(std::vector<common::Fd> activated) : before_(activated.size()), activated_(true) {
+  for (common::Fd& socket : activated) sockets_.push_back({std::move(socket)});
+}
+
 Listeners::Listeners(const Config::Listener& listener, int workers) : bind_(listener.bind) {
   require_address(listener);
   adapt(listener, workers);
@@ -65,19 +69,35 @@ bool Listeners::serves(const Config::Listener& listener) const { return activate
 void Listeners::adapt(const Config::Listener& listener, int workers) {
   before_ = sockets_.size();
   if (activated_) return;
+  backlog_ = listener.backlog;
   const SocketAddress address = address_of(bind_);
-  while (sockets_.size() < static_cast<size_t>(workers)) sockets_.push_back(bind_one(address, true, address.text()));
-  for (const auto& socket : sockets_) start_listening(socket, listener.backlog, address.text());
+  while (sockets_.size() < static_cast<size_t>(workers)) sockets_.push_back({bind_one(address, true, address.text())});
+  for (const Socket& socket : sockets_)
+    if (!socket.rests) start_listening(socket.fd, listener.backlog, address.text());
+}
+
+// On Linux shutdown(2) ends listening and keeps the address; listen(2) begins anew.
+void Listeners::rest(int number, int workers) {
+  const size_t self = static_cast<size_t>(number), all = static_cast<size_t>(workers);
+  if (activated_ || sockets_.size() < all) return;
+  for (size_t i = self; i < sockets_.size(); i += all)
+    sockets_[i].rests = ::shutdown(sockets_[i].fd.get(), SHUT_RD) == 0;
+}
+
+void Listeners::wake(int number, int workers) {
+  const size_t self = static_cast<size_t>(number), all = static_cast<size_t>(workers);
+  for (size_t i = self; i < sockets_.size(); i += all)
+    if (sockets_[i].rests) sockets_[i].rests = ::listen(sockets_[i].fd.get(), backlog_) != 0;
 }
 
 std::vector<int> Listeners::of(int number, int workers) const {
   const size_t count = sockets_.size(), self = static_cast<size_t>(number), all = static_cast<size_t>(workers);
-  if (count < all) return {sockets_[self % count].get()};
+  if (count < all) return {sockets_[self % count].fd.get()};
   std::vector<int> served;
-  for (size_t i = self; i < count; i += all) served.push_back(sockets_[i].get());
+  for (size_t i = self; i < count; i += all) served.push_back(sockets_[i].fd.get());
   return served;
 }
 
-std::string Listeners::text() const { return SocketAddress::bound_to(sockets_.front().get()).text(); }
+std::string Listeners::text() const { return SocketAddress::bound_to(sockets_.front().fd.get()).text(); }
 
 }  // namespace relayd

@@ -26,8 +26,7 @@ class Listeners {
   // it never can be.
   Listeners(const Config::Listener& listener, int workers);
   // `activated`: listening TCP sockets. Their number does not change with the number of workers.
-  explicit Listeners(std::vector<common::Fd> activated)
-      : sockets_(std::move(activated)), before_(sockets_.size()), activated_(true) {}
+  explicit Listeners(std::vector<common::Fd> activated);
 
   // True if the address is the same, so that these sockets can serve after a reload.
   bool serves(const Config::Listener& listener) const;
@@ -37,14 +36,24 @@ class Listeners {
   void adapt(const Config::Listener& listener, int workers);
   void discard_added() { sockets_.resize(before_); }
 
+  // A worker's sockets stop listening while it does not serve, so that the kernel leads devices to the other workers'.
+  // Sockets that several workers serve go on listening.
+  void rest(int number, int workers);
+  void wake(int number, int workers);
+
   // The sockets that worker `number` of `workers` serves: at least one.
   std::vector<int> of(int number, int workers) const;
   std::string text() const;  // the address, for the log
 
  private:
-  std::vector<common::Fd> sockets_;
+  struct Socket {
+    common::Fd fd;
+    bool rests = false;
+  };
+  std::vector<Socket> sockets_;
   size_t before_ = 0;
   bool activated_ = false;
+  int backlog_ = 0;
   Config::Endpoint bind_;
 };
 

@@ -30,9 +30,8 @@ using common::ConfigError;
 using common::Milliseconds;
 
 constexpr Milliseconds kTick{1000};
-constexpr Milliseconds kLook{60000};           // between two checks of CAs and CRLs
-constexpr Milliseconds kPrepare{30000};        // until a reload's generation serves: inspection, keyd, names, workers
-constexpr Milliseconds kBeyondShutdown{1000};  // after shutdown_timeout, before workers that have not exited are killed
+constexpr Milliseconds kLook{60000};     // between two checks of CAs and CRLs
+constexpr Milliseconds kPrepare{30000};  // until a reload's generation serves: inspection, keyd, names, workers
 
 class Supervisor final : private Generation::Owner, private Control::Owner {
  public:
@@ -44,7 +43,6 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         tick_(loop, this, common::call<&Supervisor::tick>),
         look_(loop, this, common::call<&Supervisor::look_at_trust>),
         watchdog_(loop, this, common::call<&Supervisor::feed_watchdog>),
-        kill_(loop, this, common::call<&Supervisor::kill_workers>),
         destroy_(loop, this, common::call<&Supervisor::destroy_ended>),
         disconnects_(loop, this, common::call<&Supervisor::on_disconnected>) {
     log::open("mqtt-relayd", common::log::Level::info);
@@ -317,6 +315,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     for (const auto& generation : old_) connections += generation->connections();
     std::string status = "STATUS=" + std::to_string(current_->slots().size()) + " workers, " +
                          std::to_string(connections) + " connections, generation " + std::to_string(current_->number());
+    if (const auto out = std::ranges::count(current_->slots(), WorkerSlot::State::quarantined, &WorkerSlot::state))
+      status += "; " + std::to_string(out) + " workers in quarantine: they died too often";
     if (!old_.empty()) status += " (" + std::to_string(old_.size()) + " older still have sessions)";
     if (const KeydState keyd = keyd_state(this->status()); keyd != KeydState::serving)
       status.append("; keyd is ").append(name(keyd));
@@ -357,7 +357,6 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     listeners_.reset();
     next_listeners_.reset();
     for_each([](Generation& generation) { generation.drain(); });
-    kill_.start(timeout + kBeyondShutdown);
     destroy_.start(Milliseconds(0));
   }
 
@@ -376,7 +375,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   const Programs programs_;
   const std::string config_file_;
   const Overrides overrides_;
-  common::Timer prepare_, tick_, look_, watchdog_, kill_, destroy_;
+  common::Timer prepare_, tick_, look_, watchdog_, destroy_;
   Disconnects disconnects_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
   std::shared_ptr<Listeners> listeners_, next_listeners_;

@@ -2,8 +2,10 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <vector>
@@ -40,6 +42,18 @@ WorkerProcess::WorkerProcess(uv_loop_t* loop, const common::Program& program, co
 }
 
 WorkerProcess::~WorkerProcess() { control_poll_.reset(); }
+
+void WorkerProcess::allow(uint64_t connections) {
+  scoreboard_->max_connections.store(connections, std::memory_order_relaxed);
+  most_allowed_ = std::max(most_allowed_, connections);
+}
+
+uint64_t WorkerProcess::connections() const {
+  rlimit descriptors{};
+  getrlimit(RLIMIT_NOFILE, &descriptors);  // which it inherited
+  return std::min({scoreboard_->connections.load(std::memory_order_relaxed), most_allowed_,
+                   static_cast<uint64_t>(descriptors.rlim_cur)});
+}
 
 void WorkerProcess::on_control(int) {
   char message[1 + kMaxLastWords];

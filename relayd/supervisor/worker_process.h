@@ -54,7 +54,11 @@ class WorkerProcess {
 
   int pid() const { return process_->pid(); }
   bool serving() const { return serving_; }
-  Counters& counters() const { return *scoreboard_; }
+  const Counters& counters() const { return *scoreboard_; }
+  // How many connections it may have from now on; and how many it has: as it says, but at most what it was ever allowed
+  // and has descriptors for, so that its lies can't take anything from another worker's share.
+  void allow(uint64_t connections);
+  uint64_t connections() const;
 
  private:
   void on_control(int events);
@@ -67,6 +71,7 @@ class WorkerProcess {
   common::Fd control_;
   std::unique_ptr<common::Poll> control_poll_;
   std::string last_words_;
+  uint64_t most_allowed_ = 0;
   bool serving_ = false;
 };
 

@@ -21,6 +21,7 @@ constexpr Milliseconds kToLogItsStack{1000};  // between SIGABRT, which makes a 
 const char* name(WorkerSlot::State state) {
   switch (state) {
     case WorkerSlot::State::waiting: return "waiting";
+    case WorkerSlot::State::quarantined: return "quarantined";
     case WorkerSlot::State::starting: return "starting";
     case WorkerSlot::State::serving: return "serving";
     case WorkerSlot::State::retired: return "retired";
@@ -33,11 +34,14 @@ const char* name(WorkerSlot::State state) {
 WorkerSlot::WorkerSlot(uv_loop_t* loop, int number, const Config& config, Owner& owner)
     : number_(number),
       watchdog_(config.worker_watchdog),
+      retire_timeout_(config.retire_timeout),
+      shutdown_timeout_(config.shutdown_timeout),
       owner_(owner),
       policy_(config.max_restarts, config.restart_window),
       restart_(loop, this, common::call<&WorkerSlot::start>),
       beat_(loop, this, common::call<&WorkerSlot::look_for_a_beat>),
-      kill_(loop, this, common::call<&WorkerSlot::kill_hanging>) {}
+      kill_(loop, this, common::call<&WorkerSlot::kill_hanging>),
+      leave_(loop, this, common::call<&WorkerSlot::overdue>) {}
 
 void WorkerSlot::start() {
   state_ = State::starting;
@@ -56,21 +60,37 @@ void WorkerSlot::on_serving() {
   owner_.on_serving();
 }
 
-void WorkerSlot::leave(State state, Order::What order) {
+void WorkerSlot::retire() { leave(State::retired, Order::What::retire, retire_timeout_); }
+
+void WorkerSlot::drain() { leave(State::draining, Order::What::drain, shutdown_timeout_ + kBeyondShutdown); }
+
+void WorkerSlot::leave(State state, Order::What order, Milliseconds deadline) {
   if (state_ == State::gone) return;
   restart_.stop();
   state_ = state;
   if (process_) {
     process_->send({.what = order});
+    leave_.start(deadline);
     return;
   }
   state_ = State::gone;
   owner_.on_gone();
 }
 
+void WorkerSlot::overdue() {
+  if (state_ == State::retired) {
+    log::warning("a retired worker still has sessions after retire_timeout; relayd closes them",
+                 {{"worker", number_}, {"pid", pid()}, {"retire_timeout_ms", retire_timeout_.count()}});
+    return drain();
+  }
+  log::error("a worker did not exit within shutdown_timeout; relayd kills it",
+             {{"worker", number_}, {"pid", pid()}, {"shutdown_timeout_ms", shutdown_timeout_.count()}});
+  process_->kill(SIGKILL);
+}
+
 void WorkerSlot::kill() {
   if (state_ == State::gone) return;
-  if (!process_) return leave(State::draining, Order::What::drain);
+  if (!process_) return drain();
   state_ = State::draining;
   process_->kill(SIGKILL);
 }
@@ -80,32 +100,37 @@ bool WorkerSlot::send(const Order& order, int attached) { return process_ && pro
 void WorkerSlot::on_death(const WorkerProcess::Death& death) {
   beat_.stop();
   kill_.stop();
+  leave_.stop();
   owner_.on_death(process_->counters());
   const int pid = process_->pid();
   const bool had_served = process_->serving();
   const std::string cause = death.cause();
   const bool in_order = death.how.in_order();  // `death` may die with process_
   process_.reset();
-  if (state_ == State::waiting || state_ == State::starting || state_ == State::serving)
-    return died(had_served, cause, pid);
+  if (state_ == State::starting || state_ == State::serving) return died(had_served, cause, pid);
   if (!in_order) log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
   state_ = State::gone;
   owner_.on_gone();
 }
 
 void WorkerSlot::died(bool had_served, const std::string& cause, int pid) {
-  state_ = State::waiting;
-  const auto delay = policy_.after_death(had_served, RestartPolicy::Clock::now());
+  const auto restart = policy_.after_death(had_served, RestartPolicy::Clock::now());
   if (policy_.starts_a_series()) first_cause_ = cause;
-  if (!delay || !owner_.may_restart()) {
+  const std::string worker = "worker " + std::to_string(number_);
+  if (!owner_.may_restart()) {
     log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
-    const std::string worker = "worker " + std::to_string(number_);
-    return owner_.on_hopeless(delay ? worker + " can't start: " + cause
-                                    : worker + " died more than max_restarts times; the first cause: " + first_cause_);
+    state_ = State::waiting;
+    return owner_.on_hopeless(worker + " can't start: " + cause);
   }
-  log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}, {"restart_in_ms", delay->count()}});
+  state_ = restart.quarantined ? State::quarantined : State::waiting;
+  log::error(restart.quarantined ? "worker died more than max_restarts times; relayd goes on without it for a while"
+                                 : "worker died",
+             {{"worker", number_}, {"pid", pid}, {"cause", cause}, {"restart_in_ms", restart.delay.count()}});
   restarts_++;
-  restart_.start(*delay);
+  restart_.start(restart.delay);
+  if (restart.delay > Milliseconds(0)) owner_.on_waiting(number_);
+  if (restart.quarantined)
+    owner_.on_quarantined(worker + " died more than max_restarts times; the first cause: " + first_cause_);
 }
 
 // Counts checks instead of milliseconds: if the whole process group was stopped (a frozen container), no worker's loop

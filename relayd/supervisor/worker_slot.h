@@ -1,10 +1,11 @@
 // One worker's place in a generation: holds the worker's process, restarts it when it has died, and kills it when it
 // hangs.
 //
-//   waiting ⇄ starting → serving → retired → draining → gone
+//   waiting | quarantined ⇄ starting → serving → retired → draining → gone
 //
-// A process that ends in waiting, starting or serving is restarted (RestartPolicy); in a later state it is not. Loop
-// thread only.
+// A process that ends in starting or serving is restarted (RestartPolicy); in a later state it is not. A retired
+// process is told to drain after retire_timeout, and a draining one is killed kBeyondShutdown after shutdown_timeout,
+// whatever it says. Loop thread only.
 #pragma once
 
 #include <uv.h>
@@ -20,7 +21,8 @@ namespace relayd {
 
 class WorkerSlot final : private WorkerProcess::Owner {
  public:
-  enum class State { waiting, starting, serving, retired, draining, gone };
+  enum class State { waiting, quarantined, starting, serving, retired, draining, gone };
+  static constexpr common::Milliseconds kBeyondShutdown{1000};
 
   struct Owner {
     virtual std::unique_ptr<WorkerProcess> spawn(int worker, WorkerProcess::Owner& owner) = 0;  // std::system_error
@@ -28,7 +30,9 @@ class WorkerSlot final : private WorkerProcess::Owner {
     virtual void on_death(const Counters& counters) = 0;  // the dead process's counters
     virtual void on_ended(const Ended& ended) = 0;        // see Order::What::disconnect
     virtual bool may_restart() const = 0;
-    virtual void on_hopeless(const std::string& cause) = 0;  // the worker died too often, or may not restart
+    virtual void on_waiting(int worker) = 0;                    // it died, and is not restarted at once
+    virtual void on_quarantined(const std::string& cause) = 0;  // it died too often; on_waiting() comes before
+    virtual void on_hopeless(const std::string& cause) = 0;     // a worker died, and may not restart
     virtual void on_gone() = 0;
 
    protected:
@@ -40,8 +44,8 @@ class WorkerSlot final : private WorkerProcess::Owner {
   WorkerSlot& operator=(const WorkerSlot&) = delete;
 
   void start();
-  void retire() { leave(State::retired, Order::What::retire); }
-  void drain() { leave(State::draining, Order::What::drain); }
+  void retire();
+  void drain();
   void kill();                                       // without a restart
   bool send(const Order& order, int attached = -1);  // false: no process, or the order could not be sent
 
@@ -49,24 +53,30 @@ class WorkerSlot final : private WorkerProcess::Owner {
   int number() const { return number_; }
   int pid() const { return process_ ? process_->pid() : 0; }
   uint64_t restarts() const { return restarts_; }
-  Counters* counters() const { return process_ ? &process_->counters() : nullptr; }
+  const Counters* counters() const { return process_ ? &process_->counters() : nullptr; }
+  // See WorkerProcess.
+  void allow(uint64_t connections) {
+    if (process_) process_->allow(connections);
+  }
+  uint64_t connections() const { return process_ ? process_->connections() : 0; }
 
  private:
   void on_serving() override;
   void on_death(const WorkerProcess::Death& death) override;
   void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
-  void leave(State state, Order::What order);
+  void leave(State state, Order::What order, common::Milliseconds deadline);
+  void overdue();
   void died(bool had_served, const std::string& cause, int pid);
   void look_for_a_beat();
   void kill_hanging();
 
   const int number_;
-  const common::Milliseconds watchdog_;
+  const common::Milliseconds watchdog_, retire_timeout_, shutdown_timeout_;
   Owner& owner_;
   RestartPolicy policy_;
   State state_ = State::waiting;
   std::unique_ptr<WorkerProcess> process_;
-  common::Timer restart_, beat_, kill_;
+  common::Timer restart_, beat_, kill_, leave_;
   uint64_t restarts_ = 0, last_beat_ = 0;
   int missed_beats_ = 0;     // checks in a row without a new beat
   std::string first_cause_;  // of the current series of deaths

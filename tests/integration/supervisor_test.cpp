@@ -37,6 +37,58 @@ TEST_CASE("if workers keep dying, relayd exits, and its last line has the first 
   CHECK(last.value("msg", "") == "worker 0 died more than max_restarts times; the first cause: " + first);
 }
 
+TEST_CASE("a worker that keeps dying is quarantined; the others serve all devices, and status names it") {
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);  // relayd runs as another user
+  World world({.relayd = {{"max_restarts", 2}, {"workers", 2}, {"control_socket", directory / "control.sock"}}});
+  auto& relay = world.relay();
+  const auto healthy = relay.workers().at(1);
+  auto mark = relay.log().mark();
+  for (int deaths = 1; deaths <= 3; deaths++) {
+    REQUIRE(kill(relay.workers().at(0), SIGKILL) == 0);
+    if (deaths < 3) relay.wait_worker_started(0, mark);
+    mark = relay.log().mark();
+  }
+  relay.log().wait_text("relayd goes on without it for a while");
+  // The kernel would lead half of them to the dead worker's socket.
+  for (int i = 0; i < 32; i++) join(world, "client-" + std::to_string(i));
+  const auto status = Json::parse(relay.ask_relayd({"status"}).out);
+  CHECK(status.at("workers").at(0).at("state") == "quarantined");
+  CHECK(status.at("workers").at(1).at("pid") == healthy);
+
+  SECTION("a reload puts a new worker in its place") {
+    CHECK(relay.reload().value("msg", "") == "relayd reloaded");
+    CHECK(relay.workers().size() == 2);
+    for (int i = 0; i < 8; i++) join(world, "again-" + std::to_string(i));
+  }
+  SECTION("a reload that fails leads no device to it") {
+    relay.patch_relayd({{"listener", {{"certfile", "/nonexistent"}}}});
+    CHECK(relay.reload().value("msg", "") == "reload failed; nothing has changed");
+    for (int i = 0; i < 32; i++) join(world, "again-" + std::to_string(i));
+  }
+}
+
+TEST_CASE("a worker that ignores its orders is killed after retire_timeout and shutdown_timeout") {
+  World world({.relayd = {{"retire_timeout", "100ms"}, {"shutdown_timeout", "100ms"}, {"worker_watchdog", "1h"}}});
+  auto& relay = world.relay();
+  auto session = join(world, "session");
+  const auto mark = relay.log().mark();
+  SECTION("one that obeys closes its sessions first") {
+    CHECK(relay.reload().value("msg", "") == "relayd reloaded");
+    CHECK(session.tls().read_to_end().leftover.empty());
+    relay.log().wait_text("generation has ended", mark);
+    CHECK(relay.log().count_text("worker died") == 0);
+  }
+  SECTION("one that is stopped") {
+    REQUIRE(kill(relay.workers().at(0), SIGSTOP) == 0);
+    CHECK(relay.reload().value("msg", "") == "relayd reloaded");
+    relay.log().wait_text("a retired worker still has sessions after retire_timeout", mark);
+    relay.log().wait_text("a worker did not exit within shutdown_timeout; relayd kills it", mark);
+    relay.log().wait_text("generation has ended", mark);
+  }
+  join(world, "new").ping();
+}
+
 TEST_CASE("a hung worker is killed after worker_watchdog and replaced; other workers' sessions continue") {
   World world({.relayd = {{"worker_watchdog", "1s"}, {"workers", 2}}});
   auto& relay = world.relay();

@@ -125,25 +125,40 @@ TEST_CASE("a worker that served restarts at once and one that did not restarts w
   relayd::RestartPolicy policy(100, std::chrono::hours(10));
   using std::chrono::seconds;
   const relayd::RestartPolicy::Clock::time_point now;
-  CHECK(policy.after_death(true, now) == seconds(0));
-  CHECK(policy.after_death(false, now) == seconds(1));
-  CHECK(policy.after_death(false, now) == seconds(2));
-  for (int i = 0; i < 10; i++) policy.after_death(false, now);
-  CHECK(policy.after_death(false, now) == seconds(60));
-  CHECK(policy.after_death(true, now) == seconds(0));
-  CHECK(policy.after_death(false, now) == seconds(1));
+  const auto delay = [&](bool had_served) { return policy.after_death(had_served, now).delay; };
+  CHECK(delay(true) == seconds(0));
+  CHECK(delay(false) == seconds(1));
+  CHECK(delay(false) == seconds(2));
+  for (int i = 0; i < 10; i++) delay(false);
+  CHECK(delay(false) == seconds(60));
+  CHECK(delay(true) == seconds(0));
+  CHECK(delay(false) == seconds(1));
 }
 
-TEST_CASE("a worker is given up after max_restarts in restart_window or in a row") {
+TEST_CASE("a worker is quarantined after max_restarts in restart_window or in a row") {
   using std::chrono::seconds;
   relayd::RestartPolicy::Clock::time_point now;
   relayd::RestartPolicy busy(3, seconds(60));
-  for (int i = 0; i < 10; i++, now += seconds(25)) CHECK(busy.after_death(true, now));
-  CHECK(busy.after_death(true, now));
-  CHECK_FALSE(busy.after_death(true, now));  // the fourth within a minute
+  for (int i = 0; i < 10; i++, now += seconds(25)) CHECK_FALSE(busy.after_death(true, now).quarantined);
+  CHECK_FALSE(busy.after_death(true, now).quarantined);
+  CHECK(busy.after_death(true, now).quarantined);  // the fourth within a minute
   relayd::RestartPolicy hopeless(3, seconds(60));
-  for (int i = 0; i < 3; i++, now += seconds(600)) CHECK(hopeless.after_death(false, now));
-  CHECK_FALSE(hopeless.after_death(false, now));
+  for (int i = 0; i < 3; i++, now += seconds(600)) CHECK_FALSE(hopeless.after_death(false, now).quarantined);
+  CHECK(hopeless.after_death(false, now).quarantined);
+}
+
+TEST_CASE("quarantines that follow each other double from a minute to an hour") {
+  using std::chrono::minutes;
+  relayd::RestartPolicy::Clock::time_point now;
+  relayd::RestartPolicy policy(0, minutes(1));
+  for (const int expected : {1, 2, 4, 8, 16, 32, 60, 60}) {
+    const auto restart = policy.after_death(true, now);
+    CHECK(restart.quarantined);
+    CHECK(restart.delay == minutes(expected));
+    now += restart.delay + minutes(2);
+  }
+  now += minutes(61);
+  CHECK(policy.after_death(true, now).delay == minutes(1));
 }
 
 TEST_CASE("relayd's limits have EMQX's names and defaults") {

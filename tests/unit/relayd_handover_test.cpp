@@ -26,6 +26,7 @@ constexpr char kEverySetting[] = R"({
                "high_watermark": "64KB", "keepalive_multiplier": 2.5, "crl_disconnect": true,
                "flapping_detect": {"max_count": 4, "window_time": "2m", "ban_time": "3m"}},
   "local": {"host": "127.0.0.2", "port": 1884}, "keyd_socket": "/s", "sign_timeout": "1s", "shutdown_timeout": "2s",
+  "retire_timeout": "9m", "require_sandbox": true,
   "workers": 3, "max_restarts": 4, "restart_window": "5s", "worker_watchdog": "6s", "worker_max_memory": "7MB",
   "resolve_interval": "8s", "max_generations": 9, "control_socket": "/c", "metrics": {"bind": "127.0.0.1:9999"},
   "log_level": "debug"})";

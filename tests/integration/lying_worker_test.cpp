@@ -1,0 +1,42 @@
+// A worker that writes wrong numbers into the memory that it shares with the supervisor.
+
+#include <fcntl.h>
+
+#include "relayd/handover/plan.h"
+#include "relayd/handover/scoreboard.h"
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/need.h"
+#include "tests/integration/harness/world.h"
+
+using harness::Device, harness::World;
+
+namespace {
+
+Device join(World& world, const std::string& id) {
+  const auto identity = harness::device_identity("p256", 1);
+  world.give_key(id, identity);
+  auto device = world.device(identity);
+  device.join(id, harness::mqtt::v311);
+  return device;
+}
+
+}  // namespace
+
+TEST_CASE("a retired worker that lies about its connections keeps no more than its own share of max_connections",
+          "[root]") {
+  NEEDS_ROOT();  // to write in the worker's place
+  World world({.relayd = {{"listener", {{"max_connections", 200}}}, {"workers", 2}}});
+  auto& relay = world.relay();
+  std::vector<Device> sessions;  // one for each worker, so that neither exits
+  const auto liar = relay.workers().at(0);
+  const common::Fd memory(open(
+      ("/proc/" + std::to_string(liar) + "/fd/" + std::to_string(relayd::kScoreboardFd)).c_str(), O_RDWR | O_CLOEXEC));
+  const relayd::Scoreboard scoreboard(memory.get());
+  while (scoreboard->connections == 0) sessions.push_back(join(world, "old-" + std::to_string(sessions.size())));
+  CHECK(relay.reload().value("msg", "") == "relayd reloaded");
+  scoreboard->connections = uint64_t{1} << 40;
+  const auto mark = relay.log().mark();
+  CHECK(relay.reload().value("msg", "") == "relayd reloaded");  // divides max_connections anew
+  join(world, "new").ping();
+  CHECK(relay.log().count_text("max_connections", mark) == 0);
+}
