@@ -1,10 +1,11 @@
-// Bans devices whose sessions end too often (EMQX's flapping_detect). The counts are in memory that all workers share
-// and that outlives each worker.
+// Bans devices whose sessions end too often (EMQX's flapping_detect). Each worker slot counts for itself, as each node
+// of an EMQX cluster does, so that no worker can ban the devices of another. The memory outlives the slot's workers.
 //
-// The table has a fixed number of entries of two words, changed without locks. A device is a keyed hash (SipHash-2-4)
-// of its client id and its public key, so an attacker can neither choose ids that evict others nor ban another device's
-// id. When the table is full, the oldest entry is dropped, bans last. A worker that writes nonsense can ban or unban
-// devices, nothing more. Time is in seconds of CLOCK_MONOTONIC, the same for all workers.
+// The table has a fixed number of entries of two words, changed without locks: a slot's workers of two generations
+// share it. A device is a keyed hash (SipHash-2-4) of its client id and its public key, so an attacker can neither
+// choose ids that evict others nor ban another device's id. When the table is full, the oldest entry is dropped, bans
+// last. A worker that writes nonsense bans or unbans devices on its own slot, nothing more. Time is in seconds of
+// CLOCK_MONOTONIC, the same for all workers.
 #pragma once
 
 #include <array>
@@ -24,8 +25,8 @@ class FlappingTable {
  public:
   static constexpr size_t kWays = 8, kGroups = 8192;  // 65,536 devices; the hash selects a device's group
 
-  // Creates the memory, with its own random key: a sealed memfd that the supervisor holds and the workers inherit.
-  // Throws std::system_error if there is no memory.
+  // Creates the memory, with its own random key: a sealed memfd that the supervisor holds and the workers of one slot
+  // inherit. Throws std::system_error if there is no memory.
   static common::Fd create();
 
   // Maps the memory from create(); does not keep `fd`. Throws std::system_error if `fd` is something else.

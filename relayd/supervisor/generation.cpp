@@ -10,7 +10,7 @@ using State = WorkerSlot::State;
 }  // namespace
 
 Generation::Generation(uv_loop_t* loop, int number, const common::Program& worker, Plan plan,
-                       std::shared_ptr<Listeners> listeners, WorkerProcess::SharedFds shared, Owner& owner)
+                       std::shared_ptr<Listeners> listeners, SharedMemory shared, Owner& owner)
     : loop_(loop),
       number_(number),
       worker_(worker),
@@ -62,7 +62,9 @@ std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owne
   plan_.worker = worker;
   plan_.listeners = static_cast<int>(listeners.size());
   plan_.addresses = addresses();
-  auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, listeners, shared_, owner);
+  const int flapping = config().listener.flapping_detect ? shared_.flapping[static_cast<size_t>(worker)].get() : -1;
+  const WorkerProcess::SharedFds shared{flapping, shared_.newest.get()};
+  auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, listeners, shared, owner);
   process->allow(share_of(most_connections_, worker, config().workers));
   common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
   return process;

@@ -32,9 +32,14 @@ class Generation final : private WorkerSlot::Owner {
     ~Owner() = default;
   };
 
-  // `worker` and `shared` outlive the generation.
+  // Memory of tables: a FlappingTable for each worker, or none; the NewestTable of all.
+  struct SharedMemory {
+    const std::vector<common::Fd>& flapping;
+    const common::Fd& newest;
+  };
+  // `worker` and what `shared` names outlive the generation.
   Generation(uv_loop_t* loop, int number, const common::Program& worker, Plan plan,
-             std::shared_ptr<Listeners> listeners, WorkerProcess::SharedFds shared, Owner& owner);
+             std::shared_ptr<Listeners> listeners, SharedMemory shared, Owner& owner);
 
   // Resolves the names, then starts the workers. If there is a generation `before`, nothing may fail: a name that can't
   // be resolved causes on_unresolved (unless `before` has addresses for the same name), and the first death causes
@@ -79,7 +84,7 @@ class Generation final : private WorkerSlot::Owner {
   const common::Program& worker_;
   Plan plan_;
   std::shared_ptr<Listeners> listeners_;
-  const WorkerProcess::SharedFds shared_;
+  const SharedMemory shared_;
   Owner& owner_;
   std::vector<std::unique_ptr<WorkerSlot>> slots_;
   std::optional<Resolver> remote_, local_;

@@ -148,10 +148,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void prepare(Plan plan, std::shared_ptr<Listeners> listeners) {
     inspection_.emplace(loop_, programs_.inspector, plan, this, common::call<&Supervisor::on_inspected>);
-    if (plan.config.listener.flapping_detect && !flapping_) flapping_ = FlappingTable::create();
+    if (plan.config.listener.flapping_detect)
+      while (std::ssize(flapping_) < plan.config.workers) flapping_.push_back(FlappingTable::create());
     next_listeners_ = listeners;
     next_ = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, std::move(plan), std::move(listeners),
-                                         WorkerProcess::SharedFds{flapping_.get(), newest_.get()},
+                                         Generation::SharedMemory{flapping_, newest_},
                                          static_cast<Generation::Owner&>(*this));
   }
 
@@ -385,8 +386,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   TrustWatch trust_;
   std::unique_ptr<Generation> current_, next_;  // serving new devices; being prepared
   std::vector<std::unique_ptr<Generation>> old_;
-  // The memory of both tables outlives workers and generations.
-  common::Fd flapping_;
+  // These tables outlive workers and generations.
+  std::vector<common::Fd> flapping_;  // by worker slot; empty until flapping_detect is set
   const common::Fd newest_ = NewestTable::create();
   std::optional<Doors> doors_;
   Counters ended_{};          // the counts of processes that have ended, and the supervisor's own dropped lines

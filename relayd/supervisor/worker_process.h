@@ -35,7 +35,7 @@ class WorkerProcess {
     ~Owner() = default;
   };
 
-  // Memory that all workers map: the FlappingTable's (-1: none) and the NewestTable's.
+  // Memory of the worker's own FlappingTable (-1: none), and of the NewestTable that all workers share.
   struct SharedFds {
     int flapping = -1, newest = -1;
   };

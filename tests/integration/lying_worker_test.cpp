@@ -1,6 +1,7 @@
 // A worker that writes wrong numbers into the memory that it shares with the supervisor.
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "relayd/handover/plan.h"
 #include "relayd/handover/scoreboard.h"
@@ -39,4 +40,19 @@ TEST_CASE("a retired worker that lies about its connections keeps no more than i
   CHECK(relay.reload().value("msg", "") == "relayd reloaded");  // divides max_connections anew
   join(world, "new").ping();
   CHECK(relay.log().count_text("max_connections", mark) == 0);
+}
+
+TEST_CASE("no worker can write into the table of another worker's bans", "[root]") {
+  NEEDS_ROOT();  // to look at the workers' descriptors
+  World world({.relayd = {{"listener", {{"flapping_detect", harness::Json::object()}}}, {"workers", 2}}});
+  const auto table_of = [&](size_t worker) {
+    struct stat info {};
+    const auto path = "/proc/" + std::to_string(world.relay().workers().at(worker)) + "/fd/";
+    REQUIRE(stat((path + std::to_string(relayd::kFlappingFd)).c_str(), &info) == 0);
+    return info.st_ino;
+  };
+  const auto first = table_of(0);
+  CHECK(first != table_of(1));
+  CHECK(world.relay().reload().value("msg", "") == "relayd reloaded");
+  CHECK(table_of(0) == first);
 }

@@ -86,7 +86,7 @@ TEST_CASE("flapping: another client id, or the same one with another key, is ano
   CHECK_FALSE(t.table.banned(t.table.device("a", other), 100));
 }
 
-TEST_CASE("flapping: workers count together, and a ban outlives the worker that set it") {
+TEST_CASE("flapping: workers of one slot count together, and a ban outlives them") {
   Table t;
   for (int i = 0; i < 3; i++) {
     const pid_t child = fork();
