@@ -9,9 +9,11 @@
 
 namespace relayd {
 
-// Returns the passed sockets, non-blocking; empty if there are none. Throws common::ConfigError, naming what it found,
-// if one is not a listening TCP socket. They override listener.bind; if it is set and no socket has its address, the
-// log warns.
-std::vector<common::Fd> activated_listeners(std::vector<common::PassedSocket> passed, const Config::Listener& listener);
+// Takes the passed sockets; empty if there are none. A socket that an earlier process has shut down or changed is
+// restored (mended()). Throws common::ConfigError, naming what it found, if one is not a TCP socket that listens or can
+// listen, and common::NotYet, leaving all in `passed`, if one can't listen now. They override listener.bind; if it is
+// set and no socket has its address, the log warns.
+std::vector<common::Fd> activated_listeners(std::vector<common::PassedSocket>& passed,
+                                            const Config::Listener& listener);
 
 }  // namespace relayd

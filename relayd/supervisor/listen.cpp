@@ -1,9 +1,15 @@
 #include "relayd/supervisor/listen.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "common/log.h"
+#include "common/unix_address.h"
 
 #include "relayd/handover/socket_address.h"
 
@@ -41,12 +47,39 @@ SocketAddress address_of(const Config::Endpoint& bind) {
   return *address;
 }
 
-void start_listening(const common::Fd& socket, int backlog, const std::string& name) {
-  if (::listen(socket.get(), backlog) != 0)
-    throw common::NotYet("listener.bind: can't listen on " + name + ": " + strerror(errno));
+void start_listening(int socket, int backlog) {
+  if (::listen(socket, backlog) != 0)
+    throw common::NotYet("listener.bind: can't listen on " + SocketAddress::bound_to(socket).text() + ": " +
+                         strerror(errno));
 }
 
 }  // namespace
+
+std::string mended(int socket, int backlog) {
+  std::string found;
+  const auto note = [&found](const char* what) { found.append(found.empty() ? "" : ", ").append(what); };
+  if (common::socket_option(socket, SO_ACCEPTCONN) != 1) {
+    start_listening(socket, backlog);
+    note("it did not listen");
+  }
+  if (const int flags = fcntl(socket, F_GETFL); (flags & O_NONBLOCK) == 0) {
+    fcntl(socket, F_SETFL, flags | O_NONBLOCK);
+    note("it blocked");
+  }
+  unsigned timeout = 0;  // accepted sockets inherit it
+  socklen_t size = sizeof timeout;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, &size) == 0 && timeout != 0) {
+    timeout = 0;
+    setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
+    note("it gave connections a TCP_USER_TIMEOUT");
+  }
+  // Both fail with ENOENT or EINVAL if there is no program (socket(7)).
+  const int none = 0;
+  if (setsockopt(socket, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &none, sizeof none) == 0)
+    note("a program chose the socket for each connection");
+  if (setsockopt(socket, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none) == 0) note("a program filtered packets");
+  return found;
+}
 
 // With SO_REUSEPORT, a second program of the same user can silently share the port. One bind without the option detects
 // that.
@@ -55,7 +88,8 @@ void require_address(const Config::Listener& listener) {
   bind_one(address, false, address.text());
 }
 
-Listeners::Listeners(std::vector<common::Fd> activated) : before_(activated.size()), activated_(true) {
+Listeners::Listeners(std::vector<common::Fd> activated, int backlog)
+    : before_(activated.size()), activated_(true), backlog_(backlog) {
   for (common::Fd& socket : activated) sockets_.push_back({std::move(socket)});
 }
 
@@ -68,12 +102,13 @@ bool Listeners::serves(const Config::Listener& listener) const { return activate
 
 void Listeners::adapt(const Config::Listener& listener, int workers) {
   before_ = sockets_.size();
-  if (activated_) return;
   backlog_ = listener.backlog;
+  mend();
+  if (activated_) return;
   const SocketAddress address = address_of(bind_);
   while (sockets_.size() < static_cast<size_t>(workers)) sockets_.push_back({bind_one(address, true, address.text())});
   for (const Socket& socket : sockets_)
-    if (!socket.rests) start_listening(socket.fd, listener.backlog, address.text());
+    if (!socket.rests) start_listening(socket.fd.get(), backlog_);
 }
 
 // On Linux shutdown(2) ends listening and keeps the address; listen(2) begins anew.
@@ -88,6 +123,17 @@ void Listeners::wake(int number, int workers) {
   const size_t self = static_cast<size_t>(number), all = static_cast<size_t>(workers);
   for (size_t i = self; i < sockets_.size(); i += all)
     if (sockets_[i].rests) sockets_[i].rests = ::listen(sockets_[i].fd.get(), backlog_) != 0;
+}
+
+void Listeners::mend() {
+  for (const Socket& socket : sockets_) try {
+      if (socket.rests) continue;
+      if (const std::string found = mended(socket.fd.get(), backlog_); !found.empty())
+        common::log::error("another process changed a listening socket; relayd has restored it",
+                           {{"bind", SocketAddress::bound_to(socket.fd.get()).text()}, {"found", found}});
+    } catch (const common::NotYet& error) {
+      common::log::error(error.what());
+    }
 }
 
 std::vector<int> Listeners::of(int number, int workers) const {

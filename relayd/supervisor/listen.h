@@ -20,13 +20,18 @@ class AddressInUse : public common::NotYet {
 // AddressInUse, or what the constructor of Listeners throws.
 void require_address(const Config::Listener& listener);
 
+// Restores a listening socket that another process with the same open file description has changed: one that was shut
+// down listens again, one that blocks does not, and no program drops or steers what arrives. Returns what it found,
+// separated by commas; empty if nothing was wrong. Throws common::NotYet if the socket can't listen now.
+std::string mended(int socket, int backlog);
+
 class Listeners {
  public:
   // Throws common::NotYet if the address is not available now (in use, or not on this machine), common::ConfigError if
   // it never can be.
   Listeners(const Config::Listener& listener, int workers);
   // `activated`: listening TCP sockets. Their number does not change with the number of workers.
-  explicit Listeners(std::vector<common::Fd> activated);
+  Listeners(std::vector<common::Fd> activated, int backlog);
 
   // True if the address is the same, so that these sockets can serve after a reload.
   bool serves(const Config::Listener& listener) const;
@@ -35,6 +40,8 @@ class Listeners {
   // them.
   void adapt(const Config::Listener& listener, int workers);
   void discard_added() { sockets_.resize(before_); }
+  // Restores what a process that holds the same sockets has changed about them (mended()), and logs it.
+  void mend();
 
   // A worker's sockets stop listening while it does not serve, so that the kernel leads devices to the other workers'.
   // Sockets that several workers serve go on listening.

@@ -50,10 +50,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     Plan plan = common::wait_for([&] { return load(config_file_, overrides_); });
     const Config& config = plan.config;
     log::open("mqtt-relayd", config.log_level);
-    auto activated = activated_listeners(common::take_passed_sockets(), config.listener);
+    auto passed = common::take_passed_sockets();
+    auto activated = common::wait_for([&] { return activated_listeners(passed, config.listener); });
     listeners_ = activated.empty()
                      ? common::wait_for([&] { return std::make_shared<Listeners>(config.listener, config.workers); })
-                     : std::make_shared<Listeners>(std::move(activated));
+                     : std::make_shared<Listeners>(std::move(activated), config.listener.backlog);
     uv_update_time(loop_);  // the loop's clock stood still during the wait; timers would expire at once
     doors_.emplace(loop_, programs_.monitor, config, static_cast<Control::Owner&>(*this));
     for (size_t i = 0; i < std::size(kSignals); i++) watch_signal(kSignals[i], signals_[i]);
@@ -278,6 +279,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void tick() {
     tick_.start(kTick);
     log::flush();
+    if (listeners_) listeners_->mend();
     share_connections();
     tell_status();
   }

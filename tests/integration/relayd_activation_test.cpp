@@ -2,6 +2,7 @@
 // test acts as systemd.
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -85,4 +86,36 @@ TEST_CASE("relayd accepts only listening TCP sockets; otherwise it stops and say
   CHECK(refused.status.code == 78);
   CHECK(refused.err.find("it is not TCP") != std::string::npos);
   CHECK(refused.err.find("ListenStream=") != std::string::npos);
+}
+
+TEST_CASE("a passed socket that a process shuts down or makes block is mended while relayd serves") {
+  World world({.relayd = {{"workers", 2}}, .start = false});
+  const Listening socket(world.relay().endpoint());
+  world.relay().options().relayd_sockets = {socket.fd};
+  world.relay().start();
+  auto before = early(world);
+  knock_and_join(world, before, "before");
+
+  auto mark = world.relay().log().mark();
+  REQUIRE(shutdown(socket.fd, SHUT_RDWR) == 0);
+  world.relay().log().wait_text("it did not listen", mark);
+  auto after = early(world);
+  knock_and_join(world, after, "after");
+
+  mark = world.relay().log().mark();
+  REQUIRE(fcntl(socket.fd, F_SETFL, 0) == 0);
+  world.relay().log().wait_text("it blocked", mark);
+  auto last = early(world);
+  knock_and_join(world, last, "last");
+  CHECK((fcntl(socket.fd, F_GETFL) & O_NONBLOCK) != 0);
+}
+
+TEST_CASE("relayd starts on a passed socket that an earlier process shut down") {
+  World world({.start = false});
+  const Listening socket(world.relay().endpoint());
+  REQUIRE(shutdown(socket.fd, SHUT_RDWR) == 0);
+  world.relay().options().relayd_sockets = {socket.fd};
+  world.relay().start();
+  auto device = early(world);
+  knock_and_join(world, device, "device");
 }

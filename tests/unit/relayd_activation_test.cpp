@@ -2,9 +2,15 @@
 #include "relayd/supervisor/activation.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <functional>
+
 #include "relayd/handover/socket_address.h"
+#include "relayd/supervisor/listen.h"
 #include "tests/unit/catch.h"
 
 using namespace relayd;
@@ -13,6 +19,8 @@ namespace {
 
 common::Fd new_socket(int family, int type, const char* address, bool listening) {
   common::Fd fd(::socket(family, type | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  if (type == SOCK_STREAM && family != AF_UNIX) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (address) {
     const auto where = SocketAddress::parse(address, 0);
     REQUIRE(bind(fd.get(), where->get(), where->size) == 0);
@@ -25,7 +33,7 @@ std::string refusal(common::Fd fd) {
   std::vector<common::PassedSocket> passed;
   passed.push_back({std::move(fd), "mqtt"});
   try {
-    activated_listeners(std::move(passed), {});
+    activated_listeners(passed, {});
   } catch (const common::ConfigError& error) {
     return error.what();
   }
@@ -40,10 +48,12 @@ TEST_CASE("passed TCP listeners of both families are taken over and do not block
     const int family = std::string(address) == "::1" ? AF_INET6 : AF_INET;
     passed.push_back({new_socket(family, SOCK_STREAM, address, true), "mqtt"});
   }
-  const auto sockets = activated_listeners(std::move(passed), {});
+  const auto sockets = activated_listeners(passed, {});
   REQUIRE(sockets.size() == 2);
   for (const common::Fd& socket : sockets) CHECK((fcntl(socket.get(), F_GETFL) & O_NONBLOCK) != 0);
-  CHECK(activated_listeners({}, {}).empty());
+  CHECK(passed.size() == 2);
+  passed.clear();
+  CHECK(activated_listeners(passed, {}).empty());
 }
 
 TEST_CASE("a passed descriptor that is not a TCP listener is refused and the error says what it is", "[activation]") {
@@ -53,8 +63,55 @@ TEST_CASE("a passed descriptor that is not a TCP listener is refused and the err
     CHECK(text.find("\"mqtt\"") != std::string::npos);
     CHECK(text.find("ListenStream=") != std::string::npos);
   };
-  contains(refusal(new_socket(AF_INET, SOCK_STREAM, "127.0.0.1", false)), "does not listen");
+  const common::Fd listening = new_socket(AF_INET, SOCK_STREAM, "127.0.0.1", true);
+  common::Fd connected = new_socket(AF_INET, SOCK_STREAM, nullptr, false);
+  const SocketAddress address = SocketAddress::bound_to(listening.get());
+  REQUIRE(connect(connected.get(), address.get(), address.size) == 0);
+  contains(refusal(std::move(connected)), "is a connection");
   contains(refusal(new_socket(AF_INET, SOCK_DGRAM, "127.0.0.1", false)), "not TCP");
   contains(refusal(new_socket(AF_UNIX, SOCK_STREAM, nullptr, false)), "AF_UNIX");
   contains(refusal(common::Fd(open("/dev/null", O_RDONLY | O_CLOEXEC))), "not a socket");
+}
+
+TEST_CASE("a passed socket that an earlier process has shut down or changed serves again", "[activation]") {
+  struct Harm {
+    const char* name;
+    std::function<int(int)> on;
+  };
+  const unsigned timeout = 1;
+  sock_filter drop_all[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+  const sock_fprog program{1, drop_all};
+  const sockaddr nowhere{AF_UNSPEC, {}};
+  const Harm harms[] = {
+      {"it did not listen", [](int fd) { return shutdown(fd, SHUT_RDWR); }},
+      {"it did not listen", [&](int fd) { return connect(fd, &nowhere, sizeof nowhere); }},
+      {"TCP_USER_TIMEOUT",
+       [&](int fd) { return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout); }},
+      {"filtered packets",
+       [&](int fd) { return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program); }},
+      {"chose the socket",
+       [&](int fd) { return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program); }},
+      {"blocked", [](int fd) { return fcntl(fd, F_SETFL, 0); }},
+  };
+  for (const auto& [name, on] : harms) {
+    CAPTURE(name);
+    std::vector<common::PassedSocket> passed;
+    passed.push_back({new_socket(AF_INET, SOCK_STREAM, "127.0.0.1", true), "mqtt"});
+    const int fd = passed[0].fd.get();
+    if (std::string(name) == "blocked") {
+      REQUIRE(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+      REQUIRE(on(fd) == 0);
+      CHECK(mended(fd, 8).find(name) != std::string::npos);
+    } else {
+      REQUIRE(on(fd) == 0);
+    }
+    const auto sockets = activated_listeners(passed, {});
+    const SocketAddress address = SocketAddress::bound_to(fd);
+    const common::Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(connect(client.get(), address.get(), address.size) == 0);
+    pollfd arrives{fd, POLLIN, 0};
+    REQUIRE(poll(&arrives, 1, 10'000) == 1);
+    CHECK(common::Fd(accept4(fd, nullptr, nullptr, SOCK_CLOEXEC)));
+    CHECK(mended(fd, 8).empty());
+  }
 }
