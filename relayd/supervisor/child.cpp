@@ -49,6 +49,7 @@ Child::Child(uv_loop_t* loop, const common::Program& program, const char* name, 
   char* no_environment[] = {nullptr};
   options.env = no_environment;
 #endif
+  options.flags = UV_PROCESS_DETACHED;
   options.stdio_count = static_cast<int>(stdio.size());
   options.stdio = stdio.data();
   options.exit_cb = common::call_handle<uv_process_t, &Child::on_exit>;

@@ -2,7 +2,8 @@
 // decides what the death means.
 //
 // The program is executed through the descriptor that common::Program holds, so replacing the package meanwhile changes
-// nothing. It gets no arguments and an empty environment. Destroying the Child kills it. Loop thread only.
+// nothing. It gets no arguments and an empty environment, and has a session of its own (setsid(2)): it reaches no
+// terminal, and no terminal's signal reaches it. Destroying the Child kills it. Loop thread only.
 #pragma once
 
 #include <signal.h>

@@ -2,13 +2,16 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/log.h"
 #include "common/not_yet.h"
 #include "common/unix_address.h"
 #include "ipc/protocol.h"
@@ -70,6 +73,12 @@ common::Fd listen_on(const std::string& path) {
   return fd;
 }
 
+// Also if it has died and is not reaped yet. The kernel knows, so no list can be out of date.
+bool is_own_child(pid_t pid) {
+  siginfo_t none{};
+  return pid > 0 && waitid(P_PID, static_cast<id_t>(pid), &none, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 std::string line(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 std::string done(const std::string& message) { return line({{"ok", true}, {"message", message}}); }
 std::string refused(const std::string& error) { return line({{"ok", false}, {"error", error}}); }
@@ -91,10 +100,20 @@ Control::~Control() {
     unlink(path_.c_str());
 }
 
+// A worker has relayd's user, and must not command its supervisor.
 std::string Control::refusal(int fd) {
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == user_)) return "";
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == user_)) {
+    // A dead process may have been a child whose request still waits. A pid of 0 is outside this PID namespace, where
+    // no child can be.
+    const bool child = is_own_child(peer.pid), gone = peer.pid != 0 && ::kill(peer.pid, 0) != 0 && errno == ESRCH;
+    if (!child && !gone) return "";
+    if (const auto left_out = refusals_shown_.admit(uv_hrtime() / 1'000'000))
+      common::log::error("a process that relayd may have started asked on the control socket, and was refused",
+                         {{"pid", peer.pid}, {"uid", peer.uid}, {"suppressed", *left_out}});
+    return refused(child ? "relayd's own processes may not ask" : "the process that asked has ended");
+  }
   return refused("uid " + std::to_string(peer.uid) + " may not ask; only root and relayd's user (uid " +
                  std::to_string(user_) + ") may");
 }

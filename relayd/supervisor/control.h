@@ -5,7 +5,8 @@
 //   {"command":"disconnect","client_id":"d-1"}   → {"ok":true,"message":"…"}, once the workers have said how many
 //   a command that fails                         → {"ok":false,"error":"…"}
 //
-// Only relayd's own user and root may ask (SO_PEERCRED; the file's mode is 0660, too). A socket file on which no
+// Only relayd's own user and root may ask (SO_PEERCRED; the file's mode is 0660, too), and of these no process that the
+// supervisor has started. A socket file on which no
 // process answers is replaced; one on which a process answers is an error.
 #pragma once
 
@@ -14,6 +15,7 @@
 
 #include <vector>
 
+#include "common/log_limit.h"
 #include "relayd/supervisor/responder.h"
 #include "relayd/supervisor/status.h"
 
@@ -51,6 +53,7 @@ class Control final : private Responder::Owner {
   Owner& owner_;
   const uid_t user_;
   struct stat file_ {};
+  common::LogLimit refusals_shown_;
   Responder responder_;
   std::vector<uint64_t> reloading_, reload_next_;  // connections that wait for this reload; for the one after it
 };

@@ -134,6 +134,19 @@ TEST_CASE("SIGTERM: relayd admits no device, sends 0x8B to MQTT 5 devices, close
   CHECK_THROWS(TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root)));
 }
 
+TEST_CASE("Ctrl-C stops relayd in order, and its children have no terminal") {
+  World world({.relayd = {{"metrics", {{"bind", own_address() + ":" + std::to_string(ports::direct)}}}}});
+  const pid_t relayd = world.relay().relayd().pid();
+  const auto children = children_of(relayd);
+  REQUIRE(children.size() >= 2);  // a worker, the monitor
+  for (const pid_t child : children) CHECK(getsid(child) == child);
+  for (const pid_t guardian : children_of(world.relay().keyd().pid())) CHECK(getsid(guardian) == guardian);
+  auto device = join(world, "device", mqtt::v5);
+  REQUIRE(kill(-relayd, SIGINT) == 0);  // as a terminal does, to the foreground group
+  CHECK(static_cast<uint8_t>(device.tls().read_packet().body.at(0)) == 0x8b);  // server shutting down
+  CHECK(world.relay().relayd().wait().code == 0);
+}
+
 TEST_CASE("SIGTERM: a device that does not leave is closed after shutdown_timeout, or at once by a second SIGTERM") {
   World world({.relayd = {{"shutdown_timeout", "1m"}}});
   const auto identity = device_identity("p256", 1);

@@ -1,8 +1,10 @@
 // The operator's socket: its users, its answers, and its file.
 #include "relayd/supervisor/control.h"
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <filesystem>
 #include <fstream>
@@ -304,4 +306,49 @@ TEST_CASE("an operator sees sums, workers and the monitor, and nothing that harm
   std::ostringstream other;
   admin::show_status(Json::parse(R"({"workers":[{}],"total":{"bytes":{"up":-1}}})"), other, {});
   CHECK(other.str().find("WORKER") != std::string::npos);
+}
+
+namespace {
+
+// A child of the process that has the control socket, as a worker is. It asks for a reload and waits for the answer, or
+// exits at once.
+std::string asked_by_a_child(Supervised& test, bool waits) {
+  int ends[2];
+  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+  const common::Fd read_end(ends[0]);
+  common::Fd write_end(ends[1]);
+  const auto address = address_of(test.path);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char answer[512] = {};
+    const bool asked = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+                       send(fd, "{\"command\":\"reload\"}\n", 21, 0) == 21;
+    const ssize_t got = asked && waits ? recv(fd, answer, sizeof answer, 0) : 0;
+    _exit(write(write_end.get(), answer, static_cast<size_t>(got)) == got && asked ? 0 : 1);
+  }
+  write_end.reset();
+  int status = -1;
+  if (!waits) REQUIRE(waitpid(child, &status, 0) == child);
+  std::string answer;
+  test.loop.serve([&] {
+    char bytes[512];
+    for (ssize_t got; (got = read(read_end.get(), bytes, sizeof bytes)) > 0;)
+      answer.append(bytes, static_cast<size_t>(got));
+  });
+  if (waits) REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  return answer;
+}
+
+}  // namespace
+
+TEST_CASE("relayd's own children can't command it, whatever their user", "[control]") {
+  Supervised test;
+  CHECK(asked_by_a_child(test, true) == "{\"ok\":false,\"error\":\"relayd's own processes may not ask\"}\n");
+  // A request that a dead child left behind is not carried out either.
+  asked_by_a_child(test, false);
+  CHECK(test.ask({{"command", "status"}}).contains("status"));  // the loop has come to it
+  CHECK(test.reloads == 0);
 }
