@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -114,22 +115,22 @@ void LoaderFiles::add(const std::string& path, FileRule::Right right) {
   files_.push_back(std::move(file));
 }
 
-std::vector<const char*> calls_of_start() {
+CallList calls_of_start() {
+  using namespace calls;
   // clang-format off
   return {
       "execveat",                                                                         // the start itself
-      "brk", "mmap", "mprotect", "munmap", "mremap", "madvise",                           // memory
-      "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "futex",   // libc's start
-      "getrandom", "uname", "sysinfo", "sched_getaffinity",                               // libc's start: seeds, sizes
-      "openat", "open", "read", "pread64", "lseek", "close", "fstat", "newfstatat", "statx",
+      "mmap", "mprotect",                                                                 // memory, with the program's code
+      "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64",            // libc's start
+      "uname", "sysinfo", "sched_getaffinity",                                            // libc's start: sizes
+      "openat", "open", "read", "pread64", "lseek", "close", "statx",
       "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd",            // the loader's files
-      "getuid", "geteuid", "getgid", "getegid", "getpid", "gettid",                       // the process's ids
-      "clock_gettime", "gettimeofday",                                                    // time
-      "write", "fcntl",                                                                   // the log
-      "sigaltstack", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",                    // signals
-      "prctl", "seccomp",                                                                 // the program's own sandbox
-      "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
-      "exit", "exit_group",                                                               // the end
+      "getuid", "geteuid", "getgid", "getegid",                                           // the process's ids
+      fcntl_command(F_GETFD), fcntl_command(F_SETFD), fcntl_command(F_GETFL),             // what it inherits
+      fcntl_command(F_DUPFD_CLOEXEC),
+      {"prctl", is(0, PR_SET_NAME)}, {"prctl", is(0, PR_SET_PDEATHSIG)},
+      {"prctl", is(0, PR_SET_DUMPABLE), is_null(1)}, {"prctl", is(0, PR_SET_NO_NEW_PRIVS)},  // the program's own sandbox
+      "seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
   };
   // clang-format on
 }

@@ -10,6 +10,7 @@
 
 #include "common/fd.h"
 #include "common/hardening.h"
+#include "common/syscall_filter.h"
 
 namespace common {
 
@@ -55,7 +56,8 @@ class LoaderFiles {
   std::vector<FileRule> rules_;
 };
 
-// The system calls from execveat(2) to main() and into the program's own sandbox, with glibc. For allow_system_calls().
-std::vector<const char*> calls_of_start();
+// The system calls from execveat(2) to main() and into the program's own sandbox, with glibc, besides calls::kLog,
+// kMemory, kTime and kEnd. For allow_system_calls().
+CallList calls_of_start();
 
 }  // namespace common

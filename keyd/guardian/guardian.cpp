@@ -14,7 +14,6 @@
 #include <ctime>
 #include <stdexcept>
 #include <system_error>
-#include <vector>
 
 #include "common/config.h"
 #include "common/hardening.h"
@@ -28,6 +27,8 @@ namespace {
 
 namespace log = common::log;
 
+using namespace common::calls;
+
 constexpr int kProgram = 5;  // after kNotarySocket and kNotarySettings
 constexpr timespec kBetweenStarts{0, 100'000'000};
 constexpr int kFirstWordMs = 30'000;
@@ -35,12 +36,11 @@ constexpr int kFirstWordMs = 30'000;
 // Added to the calls that executing a program needs. The notary inherits this filter and adds its own, so its calls are
 // listed here too.
 // clang-format off
-constexpr const char* kGuardianCalls[] = {
-    "clone", "clone3", "getppid", "wait4",  // a child: its start, dying with its parent, its end
-    "clock_nanosleep", "nanosleep",         // the pause before the next one
-    "sendto", "recvfrom",                   // a word to keyd if no notary starts; questions and answers
-    "pwritev2", "fcntl", "ioctl",           // the log, which never waits
-    "tgkill",                               // abort(3)
+constexpr common::Call kGuarding[] = {
+    "getppid", "wait4",                                       // a child: dying with its parent, its end
+    "clock_nanosleep", "nanosleep",                           // the pause before the next one
+    "recvfrom", {"sendto", is_null(4)},                       // questions and answers; a word to keyd if no notary starts
+    "tgkill",                                                 // abort(3), of the notary as well
 };
 // clang-format on
 
@@ -81,9 +81,7 @@ void keep_only(int socket, int settings, int program) {
 void confine() {
   common::harden_process();
   missing(common::forbid_files(common::LoaderFiles(kProgram).rules()));
-  std::vector<const char*> calls = common::calls_of_start();
-  calls.insert(calls.end(), std::begin(kGuardianCalls), std::end(kGuardianCalls));
-  missing(common::allow_system_calls(calls, {}, common::Executes::programs));
+  missing(common::allow_system_calls(guardian_calls()));
 }
 
 // Tells keyd, in place of the notary's first word. Sent later, it matches no question, and keyd drops it.
@@ -117,6 +115,7 @@ std::string death_of(pid_t child) {
   try {
     die_with(keyd);
     prctl(PR_SET_NAME, "keyd-guardian", 0, 0, 0);
+    if (setsid() < 0) fail("setsid");  // no terminal, no signal from one
     reset_signals();
     log::begin_in_child();
     keep_only(socket, settings, program.file());
@@ -157,6 +156,10 @@ void wait_for_first_word(int socket, const std::string& path) {
 }
 
 }  // namespace
+
+common::CallList guardian_calls() {
+  return common::joined({kGuarding, kClone, common::calls_of_start(), kLog, kMemory, kTime, kEnd});
+}
 
 common::Fd start_notary(const NotarySettings& settings) {
   if (settings.remote_host.find('\0') != std::string::npos)

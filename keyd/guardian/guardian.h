@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/fd.h"
+#include "common/syscall_filter.h"
 #include "keyd/handover/notary_settings.h"
 
 namespace keyd {
@@ -15,5 +16,8 @@ namespace keyd {
 // replaced. Throws common::ConfigError if no certificate in `ca_pem` can be used, std::runtime_error naming the path if
 // the notary can't be executed, std::system_error.
 common::Fd start_notary(const NotarySettings& settings);
+
+// What the guardian may do, and the notary until it enters its own sandbox.
+common::CallList guardian_calls();
 
 }  // namespace keyd

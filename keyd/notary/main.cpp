@@ -15,11 +15,10 @@
 
 #include "common/config.h"
 #include "common/crash_report.h"
-#include "common/hardening.h"
 #include "common/log.h"
 #include "common/program.h"
-#include "common/syscall_filter.h"
 #include "keyd/handover/notary_settings.h"
+#include "keyd/notary/sandbox.h"
 #include "keyd/notary/verifier.h"
 
 namespace {
@@ -27,23 +26,7 @@ namespace {
 using namespace keyd;
 namespace log = common::log;
 
-// All system calls that answering needs.
-// clang-format off
-constexpr const char* kCalls[] = {
-    "recvfrom", "sendto",                                         // questions and answers
-    "write", "pwritev2", "fcntl", "ioctl", "newfstatat", "fstat", // the log, which never waits
-    "brk", "munmap", "mremap", "madvise", "futex",                // memory
-    "getrandom", "clock_gettime", "gettimeofday",                 // randomness, time
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",             // signals
-    "gettid", "getpid", "tgkill", "exit", "exit_group",           // the end, and abort(3)
-};
-// clang-format on
-
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
-
-void missing(const std::string& feature) {
-  if (!feature.empty()) log::warning("the notary runs without a part of its sandbox", {{"missing", feature}});
-}
 
 // Whether keyd is still there.
 bool send_answer(const NotaryAnswer& answer) {
@@ -63,15 +46,6 @@ int refuse(int status, const std::string& problem) {
     log::error("only mqtt-keyd starts this program, with a socket that it inherits");
     return status;
   }
-}
-
-void confine() {
-  common::harden_process();
-#if defined(MQTT_RELAY_SANITIZED)
-  return;  // a sanitizer's runtime reads files of its own
-#endif
-  missing(common::forbid_files());
-  missing(common::allow_system_calls(kCalls, {}));
 }
 
 // Answers until keyd closes its end.
@@ -98,7 +72,7 @@ int run() {
   log::open(kNotaryProgram, settings.log_level);
   Verifier verifier(settings.remote_host, {settings.ca_path, settings.ca_pem, settings.ca_setting});
   for (const trust::Concern& concern : verifier.concerns(time(nullptr))) log::warning(concern.text());
-  confine();
+  enter_notary_sandbox();
   if (send_answer({})) serve(verifier);
   return 0;
 }

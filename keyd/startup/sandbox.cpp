@@ -1,33 +1,30 @@
 #include "keyd/startup/sandbox.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 
 #include <stdexcept>
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "common/syscall_filter.h"
 
 namespace keyd {
 namespace {
 
+using namespace common::calls;
+
 // All system calls that serving needs. Of two names for one call, a processor has only one; the other is skipped.
 // clang-format off
-constexpr const char* kServing[] = {
+constexpr common::Call kServing[] = {
     "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll",              // the loop
-    "accept4", "getsockopt", "setsockopt",                                  // the socket that workers connect to
-    "recvmsg", "recvfrom", "sendto", "sendmsg",                             // workers, the notary, sd_notify(3)
-    "openat", "newfstatat", "fstat", "statx", "read", "close",              // key files, the audit file
-    "write", "pwritev2", "flock", "fcntl", "ioctl",                         // the audit and the log, which never wait
-    "brk", "munmap", "mremap", "madvise",                                   // memory
-    "futex", "sched_yield", "gettid",                                       // threads that exist
-    "getrandom", "getpid", "geteuid", "clock_gettime", "gettimeofday",      // randomness, names, time
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",  // signals, and resuming after them
-    "tgkill", "exit", "exit_group",                                         // the end, and abort(3)
+    {"accept4", only(3, SOCK_NONBLOCK | SOCK_CLOEXEC)},                     // workers
+    get_option(SOL_SOCKET, SO_PEERCRED), set_option(SOL_SOCKET, SO_TIMESTAMPNS),
+    "recvmsg", "recvfrom", "sendmsg", "sendto",                             // workers, the notary
+    {"socket", is(0, AF_UNIX), is(1, SOCK_DGRAM | SOCK_CLOEXEC)},           // sd_notify(3)
+    set_option(SOL_SOCKET, SO_SNDTIMEO),
+    "openat", "statx", "read", "close", "flock",                            // key files, the audit file
+    "sched_yield", "geteuid",
 };
 // clang-format on
-constexpr int kFamilies[] = {AF_UNIX};  // sd_notify(3)
 
 }  // namespace
 
@@ -43,7 +40,9 @@ std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, co
   return rules;
 }
 
-std::string confine_system_calls() { return common::allow_system_calls(kServing, kFamilies); }
+common::CallList serving_calls() { return common::joined({kServing, kWatched, kLog, kMemory, kTime, kEnd}); }
+
+std::string confine_system_calls() { return common::allow_system_calls(serving_calls()); }
 
 void accept_sandbox(const std::vector<std::string>& missing, bool required) {
   for (const std::string& cause : missing) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/hardening.h"
+#include "common/syscall_filter.h"
 #include "keyd/vault/audit.h"
 #include "keyd/vault/key_store.h"
 
@@ -19,6 +20,7 @@ std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, co
 // Forbids, for all threads, every system call that serving does not need. Returns "" or what the kernel lacks. Call
 // common::forbid_files() first.
 std::string confine_system_calls();
+common::CallList serving_calls();
 
 // Logs each of `missing` that is not empty. Throws std::runtime_error for the first one if the sandbox is required.
 void accept_sandbox(const std::vector<std::string>& missing, bool required);

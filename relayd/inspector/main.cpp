@@ -15,32 +15,14 @@
 #include "common/crash_report.h"
 #include "common/hardening.h"
 #include "common/log.h"
-#include "common/syscall_filter.h"
 #include "relayd/handover/findings.h"
+#include "relayd/inspector/sandbox.h"
 #include "relayd/tls/from_plan.h"
 
 namespace {
 
 using namespace relayd;
 namespace log = common::log;
-
-// clang-format off
-constexpr const char* kCalls[] = {
-    "read", "pread64", "fstat", "newfstatat", "close",                   // the plan
-    "write", "pwritev2", "fcntl", "ioctl",                               // the answer, the log
-    "brk", "munmap", "mremap", "madvise", "futex", "getrandom",          // memory, libcrypto
-    "clock_gettime", "gettimeofday",                                     // to see if something has expired
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",                    // the crash report
-    "gettid", "getpid", "tgkill", "exit", "exit_group"};
-// clang-format on
-
-void confine() {
-  common::harden_process();
-#if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer's runtime reads files of its own
-  for (const std::string& lacking : {common::forbid_files(), common::allow_system_calls(kCalls, {})})
-    if (!lacking.empty()) log::warning("the inspector's sandbox is weaker than it should be", {{"cause", lacking}});
-#endif
-}
 
 Findings inspect(const Plan& plan) {
   Findings findings;
@@ -76,7 +58,7 @@ int main() {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     require_supervisor(kInspectedPlanFd);
     common::report_crashes(kInspectorProgram);
-    confine();
+    inspector::enter_sandbox();
     answer(inspect(Plan::from_memfd(kInspectedPlanFd)).encode());
   } catch (const std::exception& error) {
     log::error(error.what());

@@ -27,18 +27,15 @@ namespace log = common::log;
 [[maybe_unused]] constexpr rlim_t kMostDescriptors = 32;  // 16 clients, one answer, and those that it started with
 [[maybe_unused]] constexpr size_t kStack = 256 * 1024;    // of a thread; no recursion depends on a client
 
+using namespace common::calls;
+
 // clang-format off
-constexpr const char* kServing[] = {
-    "accept4", "recvfrom", "sendto", "shutdown",                     // clients
-    "recvmsg", "fstat", "newfstatat", "pread64",                     // the supervisor's answer, in a memory file
-    "poll", "ppoll", "close",                                        // waiting for both, and their end
-    "futex", "clock_nanosleep", "nanosleep", "restart_syscall",      // threads wait for each other, and between questions
-    "clock_gettime", "gettimeofday",                                 // deadlines, where the vDSO has no clock
-    "brk", "munmap", "mremap", "madvise", "getrandom",               // memory (mmap: common/syscall_filter.h)
-    "write", "pwritev2", "fcntl", "ioctl",                           // the log (common/output.h)
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", // a crash and its report (common/crash_report.h)
-    "gettid", "getpid", "tgkill",
-    "exit", "exit_group",
+constexpr common::Call kAnswering[] = {
+    {"accept4", only(3, SOCK_NONBLOCK | SOCK_CLOEXEC)}, "recvfrom", {"shutdown", is(1, SHUT_WR)},  // clients
+    {"sendto", is_null(4), only(3, MSG_NOSIGNAL | MSG_DONTWAIT)},                                 // they, and questions
+    "recvmsg", "pread64",                                         // the supervisor's answer, in a memory file
+    "poll", "ppoll", "close",                                     // waiting for both, and their end
+    "clock_nanosleep", "nanosleep",                               // the pause between questions
 };
 // clang-format on
 
@@ -69,8 +66,10 @@ std::string give_up_files() {
 #endif
 }
 
+common::CallList calls() { return common::joined({kAnswering, kLog, kMemory, kTime, kEnd}); }
+
 void give_up_system_calls(const std::string& lacking_files) {
-  const std::string calls = common::allow_system_calls(kServing, {});
+  const std::string calls = common::allow_system_calls(monitor::calls());
   for (const std::string& lacking : {lacking_files, calls})
     if (!lacking.empty()) log::warning("the monitor's sandbox is weaker than it should be", {{"cause", lacking}});
   if (!lacking_files.empty() || !calls.empty()) return;

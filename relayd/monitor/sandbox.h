@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "common/syscall_filter.h"
+
 namespace relayd::monitor {
 
 // From here on this process, and each thread that it starts, opens no file and executes nothing, is not dumpable and
@@ -15,5 +17,7 @@ std::string give_up_files();
 // thread. Call it last, with the result of give_up_files(). Logs which protections are in force, and names any that is
 // missing.
 void give_up_system_calls(const std::string& lacking_files);
+
+common::CallList calls();
 
 }  // namespace relayd::monitor

@@ -16,4 +16,7 @@ struct Programs {
 // The log warns about each protection that the kernel lacks.
 void enter_supervisor_sandbox(const Programs& programs);
 
+// What the supervisor may do, and its children until they enter their own sandboxes.
+common::CallList supervisor_calls();
+
 }  // namespace relayd

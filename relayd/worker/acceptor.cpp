@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -42,18 +43,19 @@ Acceptor::~Acceptor() = default;
 void Acceptor::stop() {
   again_.stop();
   listeners_.clear();
-  spare_.reset();  // a duplicate that would keep a listening socket open
 }
 
 void Acceptor::watch() {
+  if (!spare_) keep_spare();
   for (auto& listener : listeners_) {
-    // The sandbox forbids opening files, but it allows duplicating a descriptor.
-    if (!spare_) spare_.reset(fcntl(listener->socket.get(), F_DUPFD_CLOEXEC, 0));
     listener->poll =
         std::make_unique<common::Poll>(loop_, listener->socket.get(), listener.get(), common::call<&Listener::ready>);
     listener->poll->watch(UV_READABLE);
   }
 }
+
+// The sandbox allows opening no file, and duplicating standard error only.
+void Acceptor::keep_spare() { spare_.reset(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)); }
 
 // Connections that can't be accepted now stay in the kernel's queue and keep the sockets readable. Stops polling for a
 // while, so that the loop does not spin.
@@ -82,7 +84,9 @@ bool Acceptor::take(Listener& listener) {
       pause(kPause);
       return false;
     }
-    return errno == ECONNABORTED || errno == EINTR;  // EAGAIN: the queue is empty
+    if (errno == ECONNABORTED || errno == EINTR) return true;
+    if (errno != EAGAIN) pause(kPause);  // another process has shut the socket down; the supervisor mends it
+    return false;
   }
   rate_.take(1, uv_now(loop_));
   count(counters_.accepted);
@@ -112,7 +116,7 @@ bool Acceptor::refuse_one(Listener& listener) {
   const int error = errno;
   const bool more = static_cast<bool>(socket);
   socket.reset();
-  spare_.reset(fcntl(listener.socket.get(), F_DUPFD_CLOEXEC, 0));
+  keep_spare();
   if (more) {
     rate_.take(1, uv_now(loop_));
     count(counters_.accepted);

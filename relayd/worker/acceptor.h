@@ -39,6 +39,7 @@ class Acceptor {
   enum class Shed { none, connections, memory };
 
   void watch();
+  void keep_spare();
   void pause(uint64_t milliseconds);
   void on_ready(Listener& listener);
   bool take(Listener& listener);

@@ -1,44 +1,59 @@
 #include "relayd/worker/sandbox.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 
 #include "common/fd.h"
 #include "common/hardening.h"
 #include "common/log.h"
-#include "common/syscall_filter.h"
+#include "relayd/handover/plan.h"
 
 namespace relayd {
 namespace {
 
 namespace log = common::log;
+using namespace common::calls;
+
+constexpr int kStream = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+constexpr int kDatagrams = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
 
 // Every system call that relaying needs. Where two calls do the same thing, an architecture has only one of them; the
 // other is skipped.
 // clang-format off
-constexpr const char* kServing[] = {
-    "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll",                        // the loop
-    "accept4", "connect", "shutdown",                                                 // sockets: their life
-    "recvfrom", "recvmsg", "sendto", "sendmsg",                                       // sockets: their bytes
-    "getsockopt", "setsockopt", "getsockname", "ioctl",                               // sockets: their options
-    "read", "write", "pread64", "pwritev2",                                           // wake-ups, memory in use, the log
-    "close", "fcntl", "fstat", "newfstatat",                                          // descriptors
-    "munmap", "mremap", "madvise", "brk", "futex", "getrandom",                       // memory, fibers' stacks
-    "rt_sigprocmask",                                                                 // fibers: swapcontext(3) sets it
-    "clock_gettime", "gettimeofday", "restart_syscall", "sched_yield",                // time
-    "gettid", "getpid", "tgkill", "rt_sigaction", "rt_sigreturn", "sigaltstack",      // the crash report
-    "exit", "exit_group"};
+constexpr common::Call kRelaying[] = {
+    "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll", "read",               // the loop and its wake-ups
+    {"accept4", only(3, SOCK_NONBLOCK | SOCK_CLOEXEC)},                              // sockets: their life
+    {"socket", is(0, AF_INET), is(1, kStream)}, {"socket", is(0, AF_INET6), is(1, kStream)},
+    {"socket", is(0, AF_UNIX), is(1, kDatagrams)}, "connect",
+    {"shutdown", is(1, SHUT_WR)}, "close",
+    "recvfrom", "recvmsg",                                                           // sockets: their bytes
+    {"sendto", is_null(4), only(3, MSG_NOSIGNAL | MSG_DONTWAIT)},
+    "getsockname", get_option(SOL_SOCKET, SO_ERROR), ioctl_request(SIOCOUTQ),        // sockets: their state
+    set_option(SOL_SOCKET, SO_KEEPALIVE), set_option(IPPROTO_TCP, TCP_NODELAY),      // sockets: their options
+    set_option(IPPROTO_TCP, TCP_KEEPIDLE), set_option(IPPROTO_TCP, TCP_KEEPINTVL), set_option(IPPROTO_TCP, TCP_KEEPCNT),
+    set_option(IPPROTO_TCP, TCP_USER_TIMEOUT), set_option(IPPROTO_TCP, TCP_QUICKACK),
+    {"fcntl", is(0, STDERR_FILENO), is(1, F_DUPFD_CLOEXEC)},                         // the acceptor's spare descriptor
+    "pread64",                                                                       // memory in use; memory files
+    "sched_yield",
+};
 // clang-format on
-constexpr int kFamilies[] = {AF_INET, AF_INET6, AF_UNIX};
+
+// The listening sockets are shared with the supervisor and, under socket activation, with the other workers. This
+// worker accepts from them and closes them. All that would change or end them for the others is refused.
+constexpr const char* kNotOnListeners[] = {"connect", "setsockopt", "shutdown"};
 
 }  // namespace
 
-void enter_sandbox(int worker) {
+common::CallList worker_calls() { return common::joined({kRelaying, kWatched, kLog, kMemory, kTime, kEnd}); }
+
+void enter_sandbox(int worker, int listeners) {
   common::harden_process();
 #if defined(MQTT_RELAY_SANITIZED)
   // At process exit, LeakSanitizer reads /proc and traces the process's threads.
@@ -48,7 +63,10 @@ void enter_sandbox(int worker) {
 #else
   const std::string files = common::forbid_files();
 #endif
-  const std::string calls = common::allow_system_calls(kServing, kFamilies);
+  std::vector<int> shared(static_cast<size_t>(listeners));
+  std::iota(shared.begin(), shared.end(), kFirstListenerFd);
+  std::string calls = common::refuse_system_calls_on(shared, kNotOnListeners);
+  if (calls.empty()) calls = common::allow_system_calls(worker_calls());
   for (const std::string& lacking : {files, calls})
     if (!lacking.empty())
       log::warning("this worker's sandbox is weaker than it should be", {{"worker", worker}, {"cause", lacking}});

@@ -1,11 +1,16 @@
 // The worker's sandbox: the rights that it gives up before it serves its first device.
 #pragma once
 
+#include "common/syscall_filter.h"
+
 namespace relayd {
 
 // From here on this process can open no file, execute nothing, and neither see nor signal another process. It can make
 // only AF_INET, AF_INET6 and AF_UNIX sockets, gain no privileges, is not dumpable, and has only the system calls that
-// relaying needs. Logs which protections are in force, and names any that is missing.
-void enter_sandbox(int worker);
+// relaying needs, with only the arguments that it needs. `listeners` descriptors, from kFirstListenerFd, are listening
+// sockets: it can neither end nor change them. Logs which protections are in force, and names any that is missing.
+void enter_sandbox(int worker, int listeners);
+
+common::CallList worker_calls();
 
 }  // namespace relayd

@@ -265,9 +265,9 @@ int run_worker() {
     close(kPlanFd);
     log::open(kWorkerProgram, plan.config.log_level);
     common::report_crashes(kWorkerProgram);
-    const int number = plan.worker;
+    const int number = plan.worker, listeners = plan.listeners;
     worker.emplace(&loop, std::move(plan));
-    enter_sandbox(number);
+    enter_sandbox(number, listeners);
     worker->announce();
     uv_run(&loop, UV_RUN_DEFAULT);
   } catch (const std::exception& error) {

@@ -2,6 +2,7 @@
 #include "keyd/startup/sandbox.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -63,7 +64,7 @@ long run_true() {
   return execve(program, arguments, environ);
 }
 
-long socket_of(int family) { return socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+long socket_of(int family, int type = SOCK_STREAM) { return socket(family, type | SOCK_CLOEXEC, 0); }
 
 long map(int protection) {
   return mmap(nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
@@ -82,7 +83,8 @@ TEST_CASE("keyd is killed at once if it executes a program, forks or traces", "[
 }
 
 TEST_CASE("keyd can use no network, start no process and make no executable memory", "[keyd][sandbox]") {
-  CHECK(tried_inside([] { return socket_of(AF_UNIX); }) == 0);
+  CHECK(tried_inside([] { return socket_of(AF_UNIX, SOCK_DGRAM); }) == 0);  // sd_notify(3)
+  CHECK(tried_inside([] { return socket_of(AF_UNIX); }) == EPERM);
   for (const int family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK})
     CHECK(tried_inside([=] { return socket_of(family); }) == EPERM);
   CHECK(tried_inside([] { return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }) == EPERM);
@@ -90,11 +92,22 @@ TEST_CASE("keyd can use no network, start no process and make no executable memo
   CHECK(tried_inside([] { return map(PROT_READ | PROT_EXEC); }) == EPERM);
 }
 
+TEST_CASE("keyd changes no descriptor that it shares with others", "[keyd][sandbox]") {
+  const int off = 0;
+  for (const int command : {F_SETFL, F_SETOWN, F_SETSIG, F_SETLEASE, F_DUPFD_CLOEXEC, F_ADD_SEALS})
+    CHECK(tried_inside([=] { return fcntl(STDERR_FILENO, command, 0); }) == EPERM);
+  CHECK(tried_inside([&] { return ioctl(STDERR_FILENO, FIONBIO, &off); }) == ENOTTY);
+  CHECK(tried_inside([&] { return ioctl(STDERR_FILENO, TIOCSTI, "x"); }) == EPERM);
+  CHECK(tried_inside([] { return fcntl(STDERR_FILENO, F_GETFL) < 0 ? -1 : 0; }) == 0);
+}
+
 TEST_CASE("keyd removes, renames and chmods no file, kills no process, and keeps its user", "[keyd][sandbox]") {
   CHECK(tried_inside([] { return unlink("/tmp/keyd-sandbox-test"); }) == EPERM);
   CHECK(tried_inside([] { return rename("/tmp/keyd-sandbox-test", "/tmp/keyd-sandbox-test-2"); }) == EPERM);
   CHECK(tried_inside([] { return chmod("/tmp", 01777); }) == EPERM);
   CHECK(tried_inside([] { return kill(getppid(), 0); }) == EPERM);
+  CHECK(tried_inside([] { return syscall(SYS_tgkill, getpid(), gettid(), 0); }) == 0);
+  CHECK(tried_inside([] { return syscall(SYS_tgkill, getppid(), getppid(), 0); }) == EPERM);
   CHECK(tried_inside([] { return setuid(0); }) == EPERM);
   CHECK(tried_inside([] { return syscall(SYS_unshare, 0x10000000); }) == EPERM);
 }

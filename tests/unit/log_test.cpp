@@ -129,9 +129,9 @@ TEST_CASE(
   }
   const Channel channel(Kind::another_users_pipe);
   CHECK(in_child(channel, [&] {
-    const char* without_pwritev2[] = {"write",  "read",   "fcntl",      "ioctl", "brk",
-                                      "munmap", "mremap", "exit_group", "futex"};
-    if (!common::allow_system_calls(without_pwritev2, {}).empty()) return false;
+    const common::Call without_pwritev2[] = {"write",  "read",   "fcntl",      "ioctl", "brk",
+                                             "munmap", "mremap", "exit_group", "futex"};
+    if (!common::allow_system_calls(without_pwritev2).empty()) return false;
     write_many();
     if (log::flush()) return false;
     const size_t first = channel.read().size();

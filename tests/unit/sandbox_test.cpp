@@ -1,6 +1,10 @@
 // What a sandboxed process can't do. A child that has given up the right tries it.
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -13,9 +17,12 @@
 #include <filesystem>
 #include <functional>
 
+#include "common/datagram.h"
 #include "common/fd.h"
 #include "common/hardening.h"
 #include "common/log.h"
+#include "common/unix_address.h"
+#include "relayd/handover/plan.h"
 #include "relayd/worker/sandbox.h"
 #include "tests/unit/catch.h"
 
@@ -107,7 +114,7 @@ namespace {
 
 bool as_worker() {
   common::log::open("test", common::log::Level::error);
-  relayd::enter_sandbox(0);
+  relayd::enter_sandbox(0, 0);
   return true;
 }
 
@@ -124,15 +131,123 @@ TEST_CASE("a worker opens no file and executes nothing") {
   CHECK(tried_after(as_worker, [] { return static_cast<long>(fork()); }) != 0);
 }
 
-TEST_CASE("a worker has sockets of three families only") {
-  const auto family = [](int f, int type) { return [=] { return static_cast<long>(socket(f, type, 0)); }; };
-  for (const int allowed : {AF_UNIX, AF_INET, AF_INET6})
-    CHECK(tried_after(as_worker, family(allowed, SOCK_STREAM)) == 0);
-  CHECK(tried_after(nothing, family(AF_NETLINK, SOCK_RAW)) == 0);
-  for (const int family_refused : {AF_NETLINK, AF_PACKET})
-    CHECK(tried_after(as_worker, family(family_refused, SOCK_RAW)) == EPERM);
-  CHECK(tried_after(as_worker, family(AF_ALG, SOCK_SEQPACKET)) == EPERM);
-  CHECK(tried_after(as_worker, family(AF_VSOCK, SOCK_STREAM)) == EPERM);
+TEST_CASE("a worker has stream sockets of the internet and keyd's kind only") {
+  constexpr int kFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const auto made = [](int family, int type) { return [=] { return static_cast<long>(socket(family, type, 0)); }; };
+  for (const int family : {AF_INET, AF_INET6}) CHECK(tried_after(as_worker, made(family, SOCK_STREAM | kFlags)) == 0);
+  CHECK(tried_after(as_worker, made(AF_UNIX, SOCK_SEQPACKET | kFlags)) == 0);
+  CHECK(tried_after(nothing, made(AF_NETLINK, SOCK_RAW)) == 0);
+  for (const int family : {AF_NETLINK, AF_PACKET, AF_INET, AF_INET6})
+    CHECK(tried_after(as_worker, made(family, SOCK_RAW | kFlags)) == EPERM);
+  for (const int family : {AF_UNIX, AF_INET, AF_INET6})
+    CHECK(tried_after(as_worker, made(family, SOCK_DGRAM | kFlags)) == EPERM);
+  CHECK(tried_after(as_worker, made(AF_UNIX, SOCK_STREAM | kFlags)) == EPERM);
+  CHECK(tried_after(as_worker, made(AF_ALG, SOCK_SEQPACKET | kFlags)) == EPERM);
+  CHECK(tried_after(as_worker, made(AF_VSOCK, SOCK_STREAM | kFlags)) == EPERM);
+}
+
+namespace {
+
+// A worker that shares a listening socket, as kFirstListenerFd, and has another socket.
+struct Shared {
+  Shared() {
+    REQUIRE(bind(listener.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) == 0);
+    REQUIRE(listen(listener.get(), 8) == 0);
+  }
+  int tried(const std::function<long(int)>& attempt) const {
+    return tried_after(
+        [&] {
+          common::log::open("test", common::log::Level::error);
+          if (dup2(listener.get(), relayd::kFirstListenerFd) < 0) return false;
+          relayd::enter_sandbox(0, 1);
+          return true;
+        },
+        [&] { return attempt(relayd::kFirstListenerFd); });
+  }
+  bool listens() const { return common::socket_option(listener.get(), SO_ACCEPTCONN) == 1; }
+
+  const sockaddr_in any{AF_INET, 0, {htonl(INADDR_LOOPBACK)}, {}};
+  const common::Fd listener{socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+};
+
+template <typename Value>
+std::function<long(int)> option(int level, int name, Value value) {
+  return [=](int fd) { return static_cast<long>(setsockopt(fd, level, name, &value, sizeof value)); };
+}
+
+}  // namespace
+
+TEST_CASE("a worker can neither end nor change the listening socket that it shares") {
+  const Shared shared;
+  const sockaddr nowhere{AF_UNSPEC, {}};
+  sock_filter to_first[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+  const sock_fprog steer{1, to_first};
+  for (const int how : {SHUT_RD, SHUT_WR, SHUT_RDWR})
+    CHECK(shared.tried([&](int fd) { return static_cast<long>(shutdown(fd, how)); }) == EPERM);
+  CHECK(shared.tried([&](int fd) { return static_cast<long>(connect(fd, &nowhere, sizeof nowhere)); }) == EPERM);
+  CHECK(shared.tried([](int fd) { return static_cast<long>(listen(fd, 0)); }) == EPERM);
+  for (const int flags : {0, O_ASYNC, O_APPEND | O_NONBLOCK})
+    CHECK(shared.tried([&](int fd) { return static_cast<long>(fcntl(fd, F_SETFL, flags)); }) == EPERM);
+  const int off = 0;
+  for (const auto request : {FIONBIO, FIOASYNC})
+    CHECK(shared.tried([&](int fd) { return static_cast<long>(ioctl(fd, request, &off)); }) != 0);
+  for (const int name : {SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_FILTER})
+    CHECK(shared.tried(option(SOL_SOCKET, name, steer)) == EPERM);
+  for (const int name : {SO_ATTACH_REUSEPORT_EBPF, SO_ATTACH_BPF, SO_LOCK_FILTER, SO_REUSEPORT, SO_MARK, SO_RCVBUF,
+                         SO_RCVTIMEO, SO_LINGER, SO_KEEPALIVE})
+    CHECK(shared.tried(option(SOL_SOCKET, name, 1)) == EPERM);
+  for (const int name : {TCP_USER_TIMEOUT, TCP_DEFER_ACCEPT, TCP_REPAIR, TCP_ULP, TCP_MAXSEG, TCP_NODELAY})
+    CHECK(shared.tried(option(IPPROTO_TCP, name, 1)) == EPERM);
+  // Nor through a copy with another number.
+  CHECK(shared.tried([](int fd) { return static_cast<long>(fcntl(fd, F_DUPFD_CLOEXEC, 100)); }) == EPERM);
+  CHECK(shared.tried([](int fd) { return static_cast<long>(dup(fd)); }) == EPERM);
+  CHECK(shared.listens());
+  CHECK((fcntl(shared.listener.get(), F_GETFL) & O_NONBLOCK) != 0);
+  // The same from outside the sandbox succeeds.
+  CHECK(tried_after(nothing, [&] { return static_cast<long>(fcntl(shared.listener.get(), F_SETFL, 0)); }) == 0);
+  CHECK(tried_after(nothing, [&] { return static_cast<long>(shutdown(shared.listener.get(), SHUT_RDWR)); }) == 0);
+  CHECK_FALSE(shared.listens());
+}
+
+TEST_CASE("a worker changes of its own sockets only what relaying needs") {
+  constexpr int kStream = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const auto own = [&](const std::function<long(int)>& attempt) {
+    return tried_after(as_worker, [&] { return attempt(socket(AF_INET, kStream, 0)); });
+  };
+  CHECK(own(option(IPPROTO_TCP, TCP_NODELAY, 1)) == 0);
+  CHECK(own(option(SOL_SOCKET, SO_KEEPALIVE, 1)) == 0);
+  for (const int name : {SO_BINDTODEVICE, SO_MARK, SO_PRIORITY, SO_RCVBUFFORCE, SO_BROADCAST, SO_PASSCRED})
+    CHECK(own(option(SOL_SOCKET, name, 1)) == EPERM);
+  for (const int name : {TCP_ULP, TCP_REPAIR, TCP_CONGESTION, TCP_FASTOPEN_CONNECT, TCP_MD5SIG})
+    CHECK(own(option(IPPROTO_TCP, name, 1)) == EPERM);
+  CHECK(own(option(IPPROTO_IP, IP_TRANSPARENT, 1)) == EPERM);
+  CHECK(own([](int fd) { return static_cast<long>(shutdown(fd, SHUT_RDWR)); }) == EPERM);
+  const sockaddr_in somewhere{AF_INET, htons(9), {htonl(INADDR_LOOPBACK)}, {}};
+  const auto* to = reinterpret_cast<const sockaddr*>(&somewhere);
+  CHECK(own([&](int fd) { return sendto(fd, "x", 1, MSG_FASTOPEN, to, sizeof somewhere); }) == EPERM);
+  CHECK(own([&](int fd) { return sendto(fd, "x", 1, MSG_NOSIGNAL, to, sizeof somewhere); }) == EPERM);
+}
+
+TEST_CASE("a worker passes no descriptor on, and takes no signal from one") {
+  int pair[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+  const common::Fd one(pair[0]), other(pair[1]);
+  CHECK(tried_after(nothing, [&] { return common::send_datagram(one.get(), "x", STDERR_FILENO) ? 0L : -1L; }) == 0);
+  CHECK(tried_after(as_worker, [&] { return common::send_datagram(one.get(), "x", STDERR_FILENO) ? 0L : -1L; }) ==
+        EPERM);
+  for (const int command : {F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY, F_SETFL, F_SETPIPE_SZ, F_ADD_SEALS, F_SETLK})
+    CHECK(tried_after(as_worker, [&] { return static_cast<long>(fcntl(one.get(), command, 1)); }) == EPERM);
+  char typed = 'x';
+  for (const unsigned long request : {TIOCSTI, TIOCSCTTY, TIOCSWINSZ, TIOCLINUX})
+    CHECK(tried_after(as_worker, [&] { return static_cast<long>(ioctl(STDERR_FILENO, request, &typed)); }) == EPERM);
+}
+
+TEST_CASE("a worker signals itself only") {
+  const pid_t parent = getpid();
+  CHECK(tried_after(as_worker, [] { return syscall(SYS_tgkill, getpid(), gettid(), 0); }) == 0);
+  CHECK(tried_after(as_worker, [=] { return syscall(SYS_tgkill, parent, parent, 0); }) == EPERM);
+  CHECK(tried_after(as_worker, [=] { return syscall(SYS_tkill, parent, 0); }) == EPERM);
+  CHECK(tried_after(as_worker, []() -> long { signal(SIGABRT, SIG_DFL), abort(); }) == killed_by(SIGABRT));
 }
 
 TEST_CASE("a worker sees, traces and signals no other process and leaves no namespace") {
