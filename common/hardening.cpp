@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "common/fd.h"
+#include "common/log.h"
 
 namespace common {
 namespace {
@@ -91,6 +92,16 @@ std::string forbid_writing(std::span<const FileRule> programs) {
   constexpr uint64_t kAllowed = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
                                 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE;
   return restrict_files(~kAllowed, 0, programs);
+}
+
+void accept_sandbox(std::span<const std::string> missing, bool required) {
+  for (const std::string& cause : missing) {
+    if (cause.empty()) continue;
+    if (required)
+      throw std::runtime_error("require_sandbox is true, and this machine can't give all of it: " + cause +
+                               "; use a kernel that has it, or set require_sandbox to false");
+    log::warning("the sandbox is weaker than it should be", {{"cause", cause}});
+  }
 }
 
 }  // namespace common

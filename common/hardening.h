@@ -35,4 +35,8 @@ std::string forbid_files(std::span<const FileRule> rules = {});
 // create and remove Unix sockets. Returns the same as forbid_files.
 std::string forbid_writing(std::span<const FileRule> programs);
 
+// Judges what this kernel lacks of a sandbox; empty parts of `missing` are in force. Without `required` (the setting
+// require_sandbox) the log warns of each; with it the first one throws std::runtime_error.
+void accept_sandbox(std::span<const std::string> missing, bool required);
+
 }  // namespace common

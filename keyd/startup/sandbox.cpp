@@ -44,14 +44,4 @@ common::CallList serving_calls() { return common::joined({kServing, kWatched, kL
 
 std::string confine_system_calls() { return common::allow_system_calls(serving_calls()); }
 
-void accept_sandbox(const std::vector<std::string>& missing, bool required) {
-  for (const std::string& cause : missing) {
-    if (cause.empty()) continue;
-    if (required)
-      throw std::runtime_error("require_sandbox is true, and this machine can't give all of it: " + cause +
-                               "; use a kernel that has it, or set require_sandbox to false");
-    common::log::warning("the sandbox is weaker than it should be", {{"cause", cause}});
-  }
-}
-
 }  // namespace keyd

@@ -22,7 +22,4 @@ std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, co
 std::string confine_system_calls();
 common::CallList serving_calls();
 
-// Logs each of `missing` that is not empty. Throws std::runtime_error for the first one if the sandbox is required.
-void accept_sandbox(const std::vector<std::string>& missing, bool required);
-
 }  // namespace keyd

@@ -153,7 +153,7 @@ void serve(const Settings& settings) {
   Heartbeat heartbeat(*loop, service, audit);
   Signals signals(*loop, heartbeat, server, service, audit);
   missing.push_back(confine_system_calls());
-  accept_sandbox(missing, settings.require_sandbox);
+  common::accept_sandbox(missing, settings.require_sandbox);
 
   expect_listener_key(keys, settings.listener_keyfile);
   log::info("ready", {{"socket", settings.socket.path}, {"private_keys_dir", settings.private_keys_dir.path}});

@@ -18,6 +18,7 @@ inline constexpr int kMonitorListener = 3, kMonitorSocket = 4;
 
 struct MonitorSettings {
   int32_t log_level;  // common::log::Level
+  bool require_sandbox;
 };
 
 struct MonitorQuestion {

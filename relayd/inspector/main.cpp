@@ -58,8 +58,10 @@ int main() {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     require_supervisor(kInspectedPlanFd);
     common::report_crashes(kInspectorProgram);
-    inspector::enter_sandbox();
-    answer(inspect(Plan::from_memfd(kInspectedPlanFd)).encode());
+    const auto lacking = inspector::enter_sandbox();
+    const Plan plan = Plan::from_memfd(kInspectedPlanFd);
+    common::accept_sandbox(lacking, plan.config.require_sandbox);
+    answer(inspect(plan).encode());
   } catch (const std::exception& error) {
     log::error(error.what());
     status = 1;

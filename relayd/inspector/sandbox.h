@@ -6,8 +6,8 @@
 namespace relayd::inspector {
 
 // From here on this process opens no file, makes no socket, executes nothing, and has only the system calls that
-// reading the plan, judging it and answering need. The log warns about each protection that the kernel lacks.
-void enter_sandbox();
+// reading the plan, judging it and answering need. Returns what the kernel lacks, for common::accept_sandbox().
+std::vector<std::string> enter_sandbox();
 
 common::CallList calls();
 

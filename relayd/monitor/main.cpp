@@ -67,7 +67,7 @@ void run() {
     return status ? std::optional(monitor::metrics_text(*status)) : std::nullopt;
   });
   monitor::Connections connections(kMonitorListener, http);
-  monitor::give_up_system_calls(lacking);
+  monitor::give_up_system_calls(lacking, settings.require_sandbox);
   connections.go();
   wait_for_the_supervisors_end();
   _exit(0);  // without destructors: the threads still use what this function owns

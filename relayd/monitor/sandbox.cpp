@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -68,10 +69,9 @@ std::string give_up_files() {
 
 common::CallList calls() { return common::joined({kAnswering, kLog, kMemory, kTime, kEnd}); }
 
-void give_up_system_calls(const std::string& lacking_files) {
+void give_up_system_calls(const std::string& lacking_files, bool required) {
   const std::string calls = common::allow_system_calls(monitor::calls());
-  for (const std::string& lacking : {lacking_files, calls})
-    if (!lacking.empty()) log::warning("the monitor's sandbox is weaker than it should be", {{"cause", lacking}});
+  common::accept_sandbox(std::array{lacking_files, calls}, required);
   if (!lacking_files.empty() || !calls.empty()) return;
   const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
   const int file_error = errno;

@@ -14,9 +14,9 @@ namespace relayd::monitor {
 std::string give_up_files();
 
 // From here on all threads have only the system calls that answering needs; none can make a socket, a process or a
-// thread. Call it last, with the result of give_up_files(). Logs which protections are in force, and names any that is
-// missing.
-void give_up_system_calls(const std::string& lacking_files);
+// thread. Call it last, with the result of give_up_files(). Logs which protections are in force;
+// common::accept_sandbox() judges what is missing.
+void give_up_system_calls(const std::string& lacking_files, bool required);
 
 common::CallList calls();
 

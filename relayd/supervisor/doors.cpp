@@ -13,7 +13,7 @@ Doors::Doors(uv_loop_t* loop, const common::Program& monitor, const Config& conf
       monitor_program_(monitor),
       control_socket_(config.control_socket),
       metrics_bind_(config.metrics),
-      log_level_(config.log_level),
+      monitor_settings_{static_cast<int32_t>(config.log_level), config.require_sandbox},
       owner_(owner),
       again_(loop, this, common::call<&Doors::open_again>) {
   open();
@@ -35,7 +35,7 @@ void Doors::open() {
   open_one(!control_ && !control_socket_.empty(), control_wait_,
            [this] { control_ = std::make_unique<Control>(loop_, control_socket_, owner_, geteuid()); });
   open_one(!monitor_ && metrics_bind_, metrics_wait_, [this] {
-    monitor_ = std::make_unique<Monitor>(loop_, monitor_program_, *metrics_bind_, log_level_, &owner_,
+    monitor_ = std::make_unique<Monitor>(loop_, monitor_program_, *metrics_bind_, monitor_settings_, &owner_,
                                          common::call<&Control::Owner::status>);
   });
 }

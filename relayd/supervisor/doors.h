@@ -46,7 +46,7 @@ class Doors {
   const common::Program& monitor_program_;
   const std::string control_socket_;
   const std::optional<Config::Endpoint> metrics_bind_;
-  const common::log::Level log_level_;
+  const MonitorSettings monitor_settings_;
   Control::Owner& owner_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Monitor> monitor_;

@@ -46,10 +46,10 @@ common::Fd listen_on(const Config::Endpoint& bind) {
 
 }  // namespace
 
-Monitor::Monitor(uv_loop_t* loop, const common::Program& program, const Config::Endpoint& bind, log::Level log_level,
-                 void* owner, Look look)
+Monitor::Monitor(uv_loop_t* loop, const common::Program& program, const Config::Endpoint& bind,
+                 const MonitorSettings& settings, void* owner, Look look)
     : loop_(loop),
-      log_level_(log_level),
+      settings_(settings),
       owner_(owner),
       look_(look),
       program_(program),
@@ -72,8 +72,7 @@ void Monitor::start() {
     fail(errno, "socketpair for the monitor");
   socket_.reset(pair[0]);
   const common::Fd theirs(pair[1]);
-  const MonitorSettings settings{static_cast<int32_t>(log_level_)};
-  if (::send(socket_.get(), &settings, sizeof settings, MSG_NOSIGNAL) != sizeof settings)
+  if (::send(socket_.get(), &settings_, sizeof settings_, MSG_NOSIGNAL) != sizeof settings_)
     fail(errno, "settings for the monitor");
   const int inherited[] = {listening_.get(), theirs.get()};
   process_.emplace(loop_, program_, kMonitorName, inherited, this, common::call<&Monitor::on_exit>);

@@ -18,6 +18,7 @@
 #include "common/program.h"
 #include "common/uv.h"
 #include "relayd/handover/config.h"
+#include "relayd/handover/monitor_question.h"
 #include "relayd/supervisor/child.h"
 #include "relayd/supervisor/status.h"
 
@@ -30,8 +31,8 @@ class Monitor {
 
   // Throws common::NotYet or common::ConfigError if `bind` is not available, std::system_error if `program` can't be
   // executed.
-  Monitor(uv_loop_t* loop, const common::Program& program, const Config::Endpoint& bind, common::log::Level log_level,
-          void* owner, Look look);
+  Monitor(uv_loop_t* loop, const common::Program& program, const Config::Endpoint& bind,
+          const MonitorSettings& settings, void* owner, Look look);
   ~Monitor();
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;
@@ -50,7 +51,7 @@ class Monitor {
   void end_process(const char* why);
 
   uv_loop_t* loop_;
-  const common::log::Level log_level_;
+  const MonitorSettings settings_;
   void* owner_;
   Look look_;
   const common::Program& program_;

@@ -68,7 +68,7 @@ common::CallList supervisor_calls() {
   return common::joined({kSupervising, kClone, common::calls_of_start(), kLog, kMemory, kTime, kEnd});
 }
 
-void enter_supervisor_sandbox(const Programs& programs) {
+std::vector<std::string> enter_supervisor_sandbox(const Programs& programs) {
   common::harden_process();
   if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
     common::log::warning("relayd's workers inherit the descriptors with which relayd was started",
@@ -78,9 +78,7 @@ void enter_supervisor_sandbox(const Programs& programs) {
   rules.insert(rules.end(), loader.rules().begin(), loader.rules().end());
   for (const auto* program : {&programs.inspector, &programs.monitor})
     rules.push_back({program->file(), common::FileRule::run});
-  for (const std::string& lacking : {common::forbid_writing(rules), common::allow_system_calls(supervisor_calls())})
-    if (!lacking.empty())
-      common::log::warning("relayd's own sandbox is weaker than it should be", {{"cause", lacking}});
+  return {common::forbid_writing(rules), common::allow_system_calls(supervisor_calls())};
 }
 
 }  // namespace relayd

@@ -13,8 +13,8 @@ struct Programs {
 
 // Makes every inherited descriptor but the standard ones close-on-exec. From here on the process is not dumpable, gains
 // no privileges, can execute only `programs` and write no file (Landlock), and has only its own system calls (seccomp).
-// The log warns about each protection that the kernel lacks.
-void enter_supervisor_sandbox(const Programs& programs);
+// Returns what the kernel lacks, for common::accept_sandbox().
+std::vector<std::string> enter_supervisor_sandbox(const Programs& programs);
 
 // What the supervisor may do, and its children until they enter their own sandboxes.
 common::CallList supervisor_calls();

@@ -46,10 +46,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         destroy_(loop, this, common::call<&Supervisor::destroy_ended>),
         disconnects_(loop, this, common::call<&Supervisor::on_disconnected>) {
     log::open("mqtt-relayd", common::log::Level::info);
-    enter_supervisor_sandbox(programs_);
+    lacking_ = enter_supervisor_sandbox(programs_);
     Plan plan = common::wait_for([&] { return load(config_file_, overrides_); });
     const Config& config = plan.config;
     log::open("mqtt-relayd", config.log_level);
+    common::accept_sandbox(lacking_, config.require_sandbox);
     auto passed = common::take_passed_sockets();
     auto activated = common::wait_for([&] { return activated_listeners(passed, config.listener); });
     listeners_ = activated.empty()
@@ -137,6 +138,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     try {
       Plan plan = load(config_file_, overrides_);
       const Config& config = plan.config;
+      if (config.require_sandbox) common::accept_sandbox(lacking_, true);
       auto listeners = listeners_;
       if (listeners->serves(config.listener)) listeners->adapt(config.listener, config.workers);
       else listeners = std::make_shared<Listeners>(config.listener, config.workers);
@@ -376,6 +378,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   uv_loop_t* loop_;
   const Programs programs_;
+  std::vector<std::string> lacking_;  // of the sandbox
   const std::string config_file_;
   const Overrides overrides_;
   common::Timer prepare_, tick_, look_, watchdog_, destroy_;

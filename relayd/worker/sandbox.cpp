@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <numeric>
@@ -53,7 +54,7 @@ constexpr const char* kNotOnListeners[] = {"connect", "setsockopt", "shutdown"};
 
 common::CallList worker_calls() { return common::joined({kRelaying, kWatched, kLog, kMemory, kTime, kEnd}); }
 
-void enter_sandbox(int worker, int listeners) {
+void enter_sandbox(int worker, int listeners, bool required) {
   common::harden_process();
 #if defined(MQTT_RELAY_SANITIZED)
   // At process exit, LeakSanitizer reads /proc and traces the process's threads.
@@ -67,9 +68,7 @@ void enter_sandbox(int worker, int listeners) {
   std::iota(shared.begin(), shared.end(), kFirstListenerFd);
   std::string calls = common::refuse_system_calls_on(shared, kNotOnListeners);
   if (calls.empty()) calls = common::allow_system_calls(worker_calls());
-  for (const std::string& lacking : {files, calls})
-    if (!lacking.empty())
-      log::warning("this worker's sandbox is weaker than it should be", {{"worker", worker}, {"cause", lacking}});
+  common::accept_sandbox(std::array{files, calls}, required);
   if (!files.empty() || !calls.empty()) return;
   const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
   if (root) throw std::runtime_error("the sandbox is in force, but this worker could open \"/\"");

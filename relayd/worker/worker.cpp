@@ -266,8 +266,9 @@ int run_worker() {
     log::open(kWorkerProgram, plan.config.log_level);
     common::report_crashes(kWorkerProgram);
     const int number = plan.worker, listeners = plan.listeners;
+    const bool sandboxed = plan.config.require_sandbox;
     worker.emplace(&loop, std::move(plan));
-    enter_sandbox(number, listeners);
+    enter_sandbox(number, listeners, sandboxed);
     worker->announce();
     uv_run(&loop, UV_RUN_DEFAULT);
   } catch (const std::exception& error) {

@@ -205,9 +205,11 @@ std::vector<nlohmann::json> logged_by(const std::function<void()>& steps) {
 }  // namespace
 
 TEST_CASE("a missing part of the sandbox is fatal if the sandbox is required, and logged if not", "[keyd][sandbox]") {
-  CHECK_NOTHROW(keyd::accept_sandbox({"", ""}, true));
-  CHECK(logged_by([] { keyd::accept_sandbox({"", ""}, false); }).empty());
-  const auto lines = logged_by([] { keyd::accept_sandbox({"memfd_secret: no", "", "Landlock is off"}, false); });
+  CHECK_NOTHROW(common::accept_sandbox(std::vector<std::string>{"", ""}, true));
+  CHECK(logged_by([] { common::accept_sandbox(std::vector<std::string>{"", ""}, false); }).empty());
+  const auto lines = logged_by([] {
+    common::accept_sandbox(std::vector<std::string>{"memfd_secret: no", "", "Landlock is off"}, false);
+  });
   REQUIRE(lines.size() == 2);
   for (const auto& line : lines) {
     CHECK(line.at("level") == "warning");
@@ -216,7 +218,7 @@ TEST_CASE("a missing part of the sandbox is fatal if the sandbox is required, an
   CHECK(lines[0].at("cause") == "memfd_secret: no");
   CHECK(lines[1].at("cause") == "Landlock is off");
   try {
-    keyd::accept_sandbox({"", "Landlock is not available"}, true);
+    common::accept_sandbox(std::vector<std::string>{"", "Landlock is not available"}, true);
     FAIL("it was accepted");
   } catch (const std::runtime_error& error) {
     const std::string text = error.what();

@@ -114,7 +114,7 @@ namespace {
 
 bool as_worker() {
   common::log::open("test", common::log::Level::error);
-  relayd::enter_sandbox(0, 0);
+  relayd::enter_sandbox(0, 0, false);
   return true;
 }
 
@@ -159,7 +159,7 @@ struct Shared {
         [&] {
           common::log::open("test", common::log::Level::error);
           if (dup2(listener.get(), relayd::kFirstListenerFd) < 0) return false;
-          relayd::enter_sandbox(0, 1);
+          relayd::enter_sandbox(0, 1, false);
           return true;
         },
         [&] { return attempt(relayd::kFirstListenerFd); });

@@ -65,7 +65,7 @@ TEST_CASE("trust: a sandboxed worker can make a validator and validate with it")
   const Identity ca = root("Root", 1);
   const std::vector<Identity> chain{device(ca)};
   CHECK(status_of_child([&] {
-          relayd::enter_sandbox(0, 0);
+          relayd::enter_sandbox(0, 0, false);
           Validator devices = validator({ca}, {crl(ca)});
           return accepts(devices, chain) && devices.concerns(kNow).empty();
         }) == 0);
