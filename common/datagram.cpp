@@ -32,7 +32,7 @@ ssize_t receive_datagram(int socket, std::span<char> into, Fd& attached) {
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = control;
-  message.msg_controllen = sizeof control;
+  message.msg_controllen = CMSG_LEN(sizeof(int));  // CMSG_SPACE has room for two; the kernel drops the others
   const ssize_t got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   const cmsghdr* header = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
   if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {

@@ -14,8 +14,8 @@ namespace common {
 // `attached`: -1 for none; it stays the caller's. False: errno says why, EAGAIN if the peer's queue is full.
 bool send_datagram(int socket, std::string_view bytes, int attached = -1);
 
-// As recv(2): the size, 0 at the peer's end, -1 with errno. `attached` gets the descriptor that came along,
-// close-on-exec, or becomes empty.
+// As recv(2): the size, 0 at the peer's end, -1 with errno. `attached` gets the first descriptor that came
+// along, close-on-exec, or becomes empty; there are no others.
 ssize_t receive_datagram(int socket, std::span<char> into, Fd& attached);
 
 }  // namespace common

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <optional>
 #include <system_error>
 
 #include "common/fd.h"
@@ -44,7 +46,16 @@ uint64_t rights_of(FileRule::Right right) {
   return 0;
 }
 
-constexpr uint64_t kScopeSignal = 1 << 1;  // no signal to a process outside
+constexpr uint64_t kScopeAbstractUnix = 1 << 0;  // no connection to an abstract Unix socket of a process outside
+constexpr uint64_t kScopeSignal = 1 << 1;        // no signal to a process outside
+
+// ABI 4: rights over TCP ports, and the rule that grants them.
+constexpr long kNetAbi = 4;
+constexpr uint64_t kBindTcp = 1 << 0, kConnectTcp = 1 << 1;
+constexpr int kRuleNetPort = 2;
+struct PortRule {
+  uint64_t allowed, port;
+};
 
 }  // namespace
 
@@ -66,32 +77,55 @@ void harden_process() {
 
 namespace {
 
-std::string restrict_files(uint64_t forbidden, uint64_t scope, std::span<const FileRule> rules) {
+struct Restriction {
+  uint64_t forbidden, scope;  // rights over files; what processes outside
+  std::span<const FileRule> rules;
+  std::optional<std::span<const uint16_t>> ports = {};  // nullopt: TCP is not restricted
+};
+
+std::string enforce(const Restriction& wanted) {
   const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) return std::string("Landlock is not available: ") + strerror(errno);
-  const RulesetAttributes attributes{file_rights(abi) & forbidden, 0, scope};
-  const size_t size =
-      abi >= 6 ? sizeof attributes : sizeof attributes.files;  // older kernels know the first field only
+  const bool restricts_ports = wanted.ports && abi >= kNetAbi;
+  const RulesetAttributes attributes{file_rights(abi) & wanted.forbidden, restricts_ports ? kBindTcp | kConnectTcp : 0,
+                                     wanted.scope};
+  // Older kernels know the first field only, or the first two.
+  const size_t size = abi >= 6          ? sizeof attributes
+                      : restricts_ports ? offsetof(RulesetAttributes, scoped)
+                                        : sizeof attributes.files;
   const Fd ruleset(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, size, 0)));
   bool enforced = static_cast<bool>(ruleset);
-  for (const FileRule& rule : rules) {
-    const landlock_path_beneath_attr beneath{rights_of(rule.right) & forbidden, rule.directory};
-    if (beneath.allowed_access == 0) continue;
-    enforced = enforced && syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
+  const auto allow = [&](int type, const void* rule) {
+    enforced = enforced && syscall(SYS_landlock_add_rule, ruleset.get(), type, rule, 0) == 0;
+  };
+  for (const FileRule& rule : wanted.rules) {
+    const landlock_path_beneath_attr beneath{rights_of(rule.right) & wanted.forbidden, rule.directory};
+    if (beneath.allowed_access != 0) allow(LANDLOCK_RULE_PATH_BENEATH, &beneath);
   }
+  if (restricts_ports)
+    for (const uint16_t port : *wanted.ports) {
+      const PortRule rule{kConnectTcp, port};
+      allow(kRuleNetPort, &rule);
+    }
   if (!enforced || syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
     return std::string("Landlock can't be enforced: ") + strerror(errno);
+  if (wanted.ports && !restricts_ports)
+    return "this kernel's Landlock (ABI " + std::to_string(abi) + ") can't restrict TCP ports: Linux 6.7 can";
   return "";
 }
 
 }  // namespace
 
-std::string forbid_files(std::span<const FileRule> rules) { return restrict_files(~uint64_t{0}, kScopeSignal, rules); }
+std::string forbid_files(std::span<const FileRule> rules) { return enforce({~uint64_t{0}, kScopeSignal, rules}); }
+
+std::string forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports) {
+  return enforce({~uint64_t{0}, kScopeSignal | kScopeAbstractUnix, rules, ports});
+}
 
 std::string forbid_writing(std::span<const FileRule> programs) {
   constexpr uint64_t kAllowed = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
                                 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE;
-  return restrict_files(~kAllowed, 0, programs);
+  return enforce({~kAllowed, 0, programs});
 }
 
 void accept_sandbox(std::span<const std::string> missing, bool required) {

@@ -1,6 +1,7 @@
 // Privileges that a process gives up for good before it serves a client. Linux only; can't be undone.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -29,6 +30,11 @@ struct FileRule {
 // connect freely, Unix sockets included. Inherited descriptors stay usable. Returns "" once the rules are in force,
 // otherwise what the kernel lacks, which the caller must report.
 std::string forbid_files(std::span<const FileRule> rules = {});
+
+// The same, and TCP: these threads can connect only to `ports` and bind to none. Where the kernel has Landlock ABI 6,
+// they also can't connect to an abstract Unix socket. Before ABI 4 there is no such restriction: then the files are
+// forbidden, and the returned text says what is not.
+std::string forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports);
 
 // Landlock for a process that starts others: from here on, it and its children execute only what `programs` names
 // (FileRule::run, and what LoaderFiles adds), and can't write, create or rename a file. They can read any file, and

@@ -19,16 +19,20 @@ constexpr int kReadsPerWakeup = 64;
 
 }  // namespace
 
-Client::Client(uv_loop_t* loop, Options options)
+Client::Client(uv_loop_t* loop, Options options, ConnectionSource* source)
     : loop_(loop),
       options_(std::move(options)),
+      source_(source),
       reconnect_(loop, this, common::call<&Client::connect>),
       deadline_(loop, this, common::call<&Client::expire>),
       backoff_(kFirstBackoff) {
   connect();
 }
 
-Client::~Client() { poll_.reset(); }  // before fd_ closes
+Client::~Client() {
+  if (source_) source_->forget();
+  poll_.reset();  // before fd_ closes
+}
 
 std::optional<Client::Ticket> Client::submit(Request request, Callback callback) {
   if (pending_.size() >= options_.max_pending) return std::nullopt;
@@ -44,25 +48,35 @@ std::optional<Client::Ticket> Client::submit(Request request, Callback callback)
 }
 
 void Client::connect() {
+  if (source_)
+    return source_->connect([this](common::Fd connected, std::string_view problem) {
+      if (connected) take(std::move(connected));
+      else disconnect(problem);
+    });
   const auto address = common::UnixAddress::of(options_.socket_path);
   if (!address) return disconnect("the path is too long for a socket");
-  fd_.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd_) return disconnect(strerror(errno));
+  common::Fd connected(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   // Never in progress: a Unix socket connects at once, or says EAGAIN when the server's backlog is full (connect(2)).
-  if (::connect(fd_.get(), address->get(), address->kSize) != 0) return disconnect(strerror(errno));
+  if (!connected || ::connect(connected.get(), address->get(), address->kSize) != 0) return disconnect(strerror(errno));
+  take(std::move(connected));
+  if (state_ == State::greeting) greet();
+}
+
+void Client::take(common::Fd connected) {
+  fd_ = std::move(connected);
   poll_ = std::make_unique<common::Poll>(loop_, fd_.get(), this, common::call<&Client::on_ready>);
   if (poll_->status() != 0) return disconnect(uv_strerror(poll_->status()));
   state_ = State::greeting;
-  greet();
+  poll_->watch(UV_READABLE);
 }
 
+// A source has said this already.
 void Client::greet() {
-  const size_t size = encode(
-      Request{kHelloId, Hello{kVersion, options_.worker, static_cast<uint32_t>(options_.timeout.count())}}, buffer_);
-  if (send({buffer_.data(), size})) poll_->watch(UV_READABLE);
+  const Hello hello{kVersion, options_.worker, static_cast<uint32_t>(options_.timeout.count())};
+  send({buffer_.data(), encode(Request{kHelloId, hello}, buffer_)});
 }
 
-void Client::disconnect(const char* why) {
+void Client::disconnect(std::string_view why) {
   // Logs the first cause only; later reconnects that fail add nothing.
   if (!reported_away_)
     common::log::warning("keyd is not reachable; new handshakes wait for it",
@@ -83,7 +97,7 @@ void Client::on_ready(int events) {
 void Client::receive() {
   ResponseBuffer buffer;
   for (int reads = 0; reads < kReadsPerWakeup && state_ != State::waiting; reads++) {
-    const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+    const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_TRUNC | MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got < 0) return disconnect(strerror(errno));
     if (got == 0) return disconnect("keyd closed the connection");
@@ -117,7 +131,7 @@ void Client::on_response(const Response& response) {
 }
 
 bool Client::send(std::span<const uint8_t> datagram) {
-  if (::send(fd_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL) >= 0) return true;
+  if (::send(fd_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return true;
   if (errno == EAGAIN) poll_->watch(UV_READABLE | UV_WRITABLE);
   else disconnect(strerror(errno));
   return false;

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/fd.h"
@@ -17,6 +18,18 @@
 #include "ipc/codec.h"
 
 namespace ipc {
+
+// Makes the connections of a client that can make no socket.
+class ConnectionSource {
+ public:
+  // Called once, later: with a connected socket on which HELLO has been sent, or none and the reason.
+  using Done = std::function<void(common::Fd connected, std::string_view problem)>;
+  virtual void connect(Done done) = 0;  // at most one at a time
+  virtual void forget() = 0;            // the client wants it no more
+
+ protected:
+  ~ConnectionSource() = default;
+};
 
 class Client {
  public:
@@ -35,8 +48,8 @@ class Client {
   using Callback = std::function<void(const Answer&)>;
   using Ticket = uint64_t;
 
-  // The loop must outlive the client. Connects in the background.
-  Client(uv_loop_t* loop, Options options);
+  // The loop and `source` must outlive the client. Connects in the background: by itself, or through `source`.
+  Client(uv_loop_t* loop, Options options, ConnectionSource* source = nullptr);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -65,7 +78,8 @@ class Client {
 
   std::optional<Ticket> submit(Request request, Callback callback);
   void connect();
-  void disconnect(const char* why);
+  void take(common::Fd connected);
+  void disconnect(std::string_view why);
   void greet();
   void on_ready(int events);
   void receive();
@@ -77,6 +91,7 @@ class Client {
 
   uv_loop_t* loop_;
   Options options_;
+  ConnectionSource* source_;
   State state_ = State::waiting;
   common::Fd fd_;
   std::unique_ptr<common::Poll> poll_;

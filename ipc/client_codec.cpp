@@ -21,7 +21,7 @@ bool flag(Reader& in) {
 }
 
 void put(Writer& out, const Hello& hello) {
-  out.integer(hello.version).integer(hello.worker).integer(hello.timeout_ms);
+  out.integer(hello.version).integer(hello.worker).integer(hello.timeout_ms).integer(hello.series);
 }
 
 void put_key(Writer& out, const Lookup& lookup) {

@@ -48,6 +48,7 @@ Hello get_hello(Reader& in) {
   hello.version = in.integer<uint16_t>();
   hello.worker = in.integer<uint16_t>();
   hello.timeout_ms = in.integer<uint32_t>();
+  hello.series = in.integer<uint64_t>();
   return hello;
 }
 

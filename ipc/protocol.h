@@ -1,10 +1,10 @@
-// The keyd protocol, version 2: everything a worker can say to keyd, and everything keyd can answer.
+// The keyd protocol, version 3: everything a worker can say to keyd, and everything keyd can answer.
 //
 // Transport: AF_UNIX, SOCK_SEQPACKET. One datagram is one message; a datagram with too few or too many bytes is
 // malformed. Integers are big-endian, fields have a fixed width, except the last ones, which follow their length.
 //
 //   request   op:1 reserved:1(0) id:4 body
-//     HELLO     version:2 worker:2 timeout_ms:4
+//     HELLO     version:2 worker:2 timeout_ms:4 series:8
 //     LOOKUP    role:1 spki:32 session:8 device_ip:16 device_port:2 client_id_len:1 client_id
 //               spellings_len:2 spellings
 //     SIGN      <as LOOKUP up to client_id> kind:1 scheme:2 content_len:2 content
@@ -27,7 +27,7 @@
 
 namespace ipc {
 
-inline constexpr uint16_t kVersion = 2;
+inline constexpr uint16_t kVersion = 3;
 
 // A file name has at most 255 bytes (NAME_MAX), four of them are ".pem".
 inline constexpr size_t kMaxClientId = 251;
@@ -86,9 +86,13 @@ struct Origin {
 
 struct Hello {
   uint16_t version = kVersion;
-  uint16_t worker = 0;  // slot number, for the audit
+  uint16_t worker = 0;  // slot number
   // How long the peer waits for an answer: keyd does no work for a peer that has given up. At most kMaxTimeoutMs.
   uint32_t timeout_ms = 5000;
+  // Names the workers of one relayd and one configuration. The process that connects for them says it and the worker's
+  // number, then hands the connection over: a worker has one connection, and its requests share a rate, a queue and a
+  // turn whoever connected. 0: a process that speaks for itself.
+  uint64_t series = 0;
 };
 
 // keyd's answer to HELLO.

@@ -79,7 +79,8 @@ const char* Server::why_not(const Peer& peer) const {
     return "the peer's user is not in allowed_users";
   if (open_.size() >= limits_.max_connections) return "max_connections is reached";
   const auto of_peer = [&](const auto& connection) { return connection.second.peer.pid == peer.pid; };
-  if (peer.pid != 0 && std::count_if(open_.begin(), open_.end(), of_peer) >= static_cast<long>(kMostOfOneProcess))
+  if (peer.pid != 0 &&
+      std::count_if(open_.begin(), open_.end(), of_peer) > static_cast<long>(limits_.max_connections / 2))
     return "the process has too many connections";
   return nullptr;
 }
@@ -195,12 +196,28 @@ void Server::reply(uint64_t number, std::span<const uint8_t> datagram) {
   if (const auto found = open_.find(number); found != open_.end()) send(found->second, datagram);
 }
 
+// Makes the connection the worker's only one. True if that ends another.
+bool Server::take_over(Connection& connection) {
+  Peer& peer = connection.peer;
+  peer.lane = peer.series ^ uint64_t { peer.uid } << 32 ^ peer.worker;
+  const auto older = std::find_if(open_.begin(), open_.end(), [&](const auto& other) {
+    const Peer& that = other.second.peer;
+    return &that != &peer && that.series == peer.series && that.uid == peer.uid && that.worker == peer.worker;
+  });
+  if (older == open_.end()) return false;
+  close(older->second);
+  return true;
+}
+
 void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello) {
   if (connection.greeted) return refuse(connection, id, Status::malformed, "a second HELLO");
   connection.peer.worker = hello.worker;
   connection.peer.timeout = std::chrono::milliseconds(std::min(hello.timeout_ms, ipc::kMaxTimeoutMs));
   if (hello.version != ipc::kVersion) return refuse(connection, id, Status::denied, "another version of the protocol");
-  audit_.write({"connect", connection.peer});  // if this can't be written, nothing is signed either
+  connection.peer.series = hello.series;
+  const char* replaced = hello.series != 0 && take_over(connection) ? "the worker's earlier connection ends" : "";
+  // If this can't be written, nothing is signed either.
+  audit_.write({"connect", connection.peer, nullptr, nullptr, Status::ok, replaced});
   connection.greeted = true;
   const auto welcome = ipc::encode_welcome({ipc::kVersion, service_.bind_remote()});
   ipc::ResponseBuffer out;

@@ -1,10 +1,13 @@
-// Accepts workers, identifies them by SO_PEERCRED, reads one request at a time from each and sends the answer.
+// Accepts workers, identifies them, reads one request at a time from each and sends the answer.
+//
+// SO_PEERCRED names the process that connected: a worker's connector, whose HELLO names the worker
+// (ipc::Hello::series). A worker has one connection; a second one ends the first.
 //
 // A bad message costs its sender the connection and affects no other peer. The server does not read from a peer that
-// does not read its answers, closes a connection that sends no HELLO in time, and limits the connections of one
-// process. Each wake-up of the loop takes one request from each connection, so that workers take turns however much one
-// of them asks. A refused connection is audited; above a rate, refusals are only counted, because otherwise any local
-// user could fill the disk. One thread, the loop's.
+// does not read its answers, closes a connection that sends no HELLO in time, and gives one process at most half
+// of max_connections and one more. Each wake-up of the loop takes one request from each connection, so that workers
+// take turns however much one of them asks. A refused connection is audited; above a rate, refusals are only counted,
+// because otherwise any local user could fill the disk. One thread, the loop's.
 #pragma once
 
 #include <uv.h>
@@ -25,8 +28,6 @@ class Server {
     size_t max_connections;
     std::chrono::milliseconds hello_timeout{5000};  // from a connection's start to its HELLO
   };
-  // Per process. A worker needs one connection, and one more while it reconnects.
-  static constexpr size_t kMostOfOneProcess = 8;
   // `listening` is a listening SOCK_SEQPACKET, non-blocking; it and the others must outlive the server.
   Server(uv_loop_t& loop, int listening, Limits limits, Service& service, Audit& audit);
   // Closes everything. The loop must run once more, which frees the handles, before this object dies.
@@ -59,6 +60,7 @@ class Server {
   void close(Connection& connection);  // destroyed once the loop runs again
   void read_one(Connection& connection);
   void handle(Connection& connection, std::vector<uint8_t> datagram, uint64_t wait_us);
+  bool take_over(Connection& connection);
   void greet(Connection& connection, uint32_t id, const ipc::Hello& hello);
   void reply(uint64_t number, std::span<const uint8_t> datagram);
   void refuse(Connection& connection, uint32_t id, ipc::Status status, const char* reason);

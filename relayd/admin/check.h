@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/operator/checks.h"
+#include "relayd/handover/socket_address.h"
 #include "relayd/supervisor/key_check.h"
 #include "relayd/supervisor/load.h"
 

@@ -8,8 +8,9 @@
 
 #include "relayd/admin/loop.h"
 #include "relayd/admin/plain_probe.h"
+#include "relayd/connector/dialer.h"
+#include "relayd/connector/resolver.h"
 #include "relayd/session/first_bytes.h"
-#include "relayd/supervisor/resolver.h"
 #include "relayd/tls/stream.h"
 
 namespace relayd::admin {
@@ -28,7 +29,8 @@ class Probe final : private tls::StreamHandler {
         book_(addresses),
         runtime_(std::make_unique<tls::Runtime>(loop.get(), nullptr)),
         deadline_(loop.get(), this, common::call<&Probe::too_late>),
-        dialer_(loop.get(), book_, patience, this, common::call<&Probe::dialed>) {}
+        dialer_(loop.get(), book_, quota_, book_.order(uv_now(loop.get())), patience, this,
+                common::call<&Probe::dialed>) {}
 
   ProbeResult take_result() {
     if (trusted_ && !leaf_.empty()) result_.certificate = tls::facts_of(leaf_, "the remote broker's certificate");
@@ -36,15 +38,13 @@ class Probe final : private tls::StreamHandler {
   }
 
  private:
-  void dialed(common::Fd socket, const Dialer::Failure& failure) {
-    result_.causes = failure.causes;
-    if (!socket) return end(failure.text);
-    SocketAddress peer;
-    peer.size = sizeof peer.storage;
-    getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer.storage), &peer.size);
-    result_.address = peer.text();
+  void dialed(connector::Dialer::Result dialed) {
+    result_.causes = dialed.failure.causes;
+    if (!dialed.socket) return end(dialed.failure.text());
+    result_.address = dialed.address.text();
     deadline_.start(patience_);
-    stream_ = std::make_unique<tls::Stream>(*runtime_, std::move(socket), static_cast<tls::StreamHandler&>(*this));
+    stream_ =
+        std::make_unique<tls::Stream>(*runtime_, std::move(dialed.socket), static_cast<tls::StreamHandler&>(*this));
     // This runs on the handshake's fiber, which has a small stack: the certificate is kept here and read later.
     if (!stream_->probe_handshake(context_, hello_, [this](auto leaf) { leaf_.assign(leaf.begin(), leaf.end()); }))
       end("TLS could not begin");
@@ -85,10 +85,11 @@ class Probe final : private tls::StreamHandler {
   const tls::ClientContext& context_;
   const tls::Hello hello_;
   const common::Milliseconds patience_;
-  AddressBook book_;
+  connector::AddressBook book_;
+  connector::SocketQuota quota_;
   std::unique_ptr<tls::Runtime> runtime_;  // too large for a stack
   common::Timer deadline_;
-  Dialer dialer_;
+  connector::Dialer dialer_;
   std::unique_ptr<tls::Stream> stream_;
   std::vector<uint8_t> leaf_;  // set once it is verified and has the right name
   bool trusted_ = false;
@@ -129,12 +130,12 @@ std::vector<SocketAddress> resolve(const std::string& host, uint16_t port, commo
   auto promise = std::make_shared<std::promise<Answer>>();
   auto answer = promise->get_future();
   std::thread([promise, host, port] {
-    const addrinfo hints = resolver_hints();
+    const addrinfo hints = connector::resolver_hints();
     addrinfo* found = nullptr;
     Answer got;
     got.status = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
     if (got.status == 0) {
-      got.addresses = usable_addresses(found);
+      got.addresses = connector::usable_addresses(found);
       freeaddrinfo(found);
     }
     promise->set_value(std::move(got));

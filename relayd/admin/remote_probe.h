@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "common/units.h"
+#include "relayd/handover/dial_failure.h"
 #include "relayd/handover/socket_address.h"
-#include "relayd/session/dialer.h"
 #include "relayd/tls/inspect.h"
 #include "relayd/tls/stream.h"
 
@@ -18,7 +18,7 @@ struct ProbeResult {
   std::optional<tls::CertificateFacts> certificate;  // the broker's, if it was verified
   bool tls = false;                                  // TLS came up
   std::string problem;                               // why it did not, or why nothing was reached
-  Dialer::Causes causes;                             // why nothing was reached
+  DialFailure::Causes causes;                        // why nothing was reached
   bool wants_small_hello = false;                    // the usual ClientHello was not answered (tls::Hello)
 
   // More about why TLS did not come up.

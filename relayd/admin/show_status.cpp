@@ -57,6 +57,19 @@ void show_monitor(const Json& status, std::ostream& out, const Screen& screen) {
   out << "\n";
 }
 
+void show_connectors(const Json& status, std::ostream& out, const Screen& screen) {
+  if (!status.contains("connectors") || !status["connectors"].is_array()) return;
+  for (const Json& connector : status["connectors"]) {
+    const std::string state = word(connector, "state");
+    out << "connector of generation " << number(connector, "generation") << " "
+        << (state == "serving" ? state : screen.paint(Colour::red, state));
+    if (const uint64_t pid = number(connector, "pid"); pid != 0) out << ", pid " << pid;
+    if (const uint64_t restarts = number(connector, "restarts"); restarts > 0)
+      out << ", " << screen.paint(Colour::yellow, common::counted(restarts, "restart"));
+    out << "\n";
+  }
+}
+
 void show_trust(const Json& status, std::ostream& out, const Screen& screen) {
   if (!status.contains("trust") || !status["trust"].is_array()) return;
   for (const Json& line : status["trust"])
@@ -110,6 +123,7 @@ void show_workers(const Json& status, std::ostream& out, const Screen& screen) {
 
 void show_status(const Json& status, std::ostream& out, const Screen& screen) {
   show_head(status, out, screen);
+  show_connectors(status, out, screen);
   show_monitor(status, out, screen);
   show_trust(status, out, screen);
   out << "\n";

@@ -68,31 +68,13 @@ void fields(Archive& archive, Of<Archive, PemFiles>& pem) {
 }
 
 template <class Archive>
-void fields(Archive& archive, Of<Archive, SocketAddress>& address) {
-  if constexpr (Archive::kWrites) {
-    archive(address.text());
-  } else {
-    std::string text;
-    archive(text);
-    const auto parsed = SocketAddress::parse(text);
-    if (!parsed || parsed->text() != text) throw BadArchive("\"" + text + "\" is not an address");
-    address = *parsed;
-  }
-}
-
-template <class Archive>
-void fields(Archive& archive, Of<Archive, Addresses>& addresses) {
-  archive(addresses.remote, addresses.local);
-}
-
-template <class Archive>
 void fields(Archive& archive, Of<Archive, Plan>& plan) {
-  archive(plan.worker, plan.listeners, plan.config, plan.pem, plan.addresses);
+  archive(plan.worker, plan.listeners, plan.config, plan.pem);
 }
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Order>& order) {
-  archive(order.what, order.addresses, order.client_id, order.request);
+  archive(order.what, order.client_id, order.request);
 }
 
 template <class Archive>

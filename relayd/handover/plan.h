@@ -1,18 +1,16 @@
 // The plan that the supervisor gives a worker at its start, and the messages between the two afterwards.
 //
-// The plan is one archive (archive.h) in a sealed memfd: the configuration, the PEM texts, the addresses. The control
+// The plan is one archive (archive.h) in a sealed memfd: the configuration and the PEM texts. The control
 // socket (SOCK_SEQPACKET) carries the supervisor's orders one way; kReady, answers and last words the other way. The
 // worker trusts its supervisor. The supervisor believes a worker that it is ready and how many sessions it ended, and
 // logs its last words.
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "common/fd.h"
 #include "common/trust/pem.h"
 #include "relayd/handover/config.h"
-#include "relayd/handover/socket_address.h"
 
 namespace relayd {
 
@@ -20,10 +18,10 @@ namespace relayd {
 // bytes.
 inline constexpr char kWorkerProgram[] = "mqtt-relayd-worker", kWorkerName[] = "relayd-worker";
 
-// The descriptors that a worker inherits, after the standard ones. kFlappingFd is open only with flapping_detect; the
-// plan has the number of listeners.
-inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFlappingFd = 6, kNewestFd = 7,
-                     kFirstListenerFd = 8;
+// The descriptors that a worker inherits, after the standard ones. kFlappingFd is open only with flapping_detect;
+// kChannelFd is the way to its connector (channel.h); the plan has the number of listeners.
+inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFlappingFd = 6, kNewestFd = 7, kChannelFd = 8,
+                     kFirstListenerFd = 9;
 
 // From the worker. kReady: it serves. kLastWords, followed by the cause of its end, cut at kMaxLastWords.
 inline constexpr char kReady = 'R', kLastWords = 'E';
@@ -32,10 +30,6 @@ inline constexpr size_t kMaxLastWords = 1024;
 inline constexpr char kEnded = 'D';
 struct Ended {
   uint32_t request = 0, sessions = 0;
-};
-
-struct Addresses {
-  std::vector<SocketAddress> remote, local;
 };
 
 // The texts of the PEM files that relayd.json names; empty for a file that it does not name.
@@ -47,7 +41,6 @@ struct Plan {
   int worker = 0, listeners = 1;
   Config config;
   PemFiles pem;
-  Addresses addresses;
 
   common::Fd to_memfd() const;     // throws std::system_error if there is no memory
   static Plan from_memfd(int fd);  // throws BadArchive; std::system_error if it can't be read
@@ -60,14 +53,12 @@ void require_supervisor(int fd);
 struct Order {
   // decode() takes them up to the last one.
   enum class What : uint8_t {
-    addresses,   // the brokers' addresses from now on
     retire,      // stop accepting; exit when the last session ends
     drain,       // end every session in order, then exit
     revoke,      // end the sessions whose certificates the attached Revocations revoke
     disconnect,  // end the sessions of `client_id`, and answer with Ended
   };
-  What what = What::addresses;
-  Addresses addresses = {};
+  What what = What::retire;
   std::string client_id = {};
   uint32_t request = 0;  // for disconnect: repeated in the answer
 

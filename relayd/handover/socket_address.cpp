@@ -13,6 +13,12 @@ bool SocketAddress::operator==(const SocketAddress& other) const {
   return size == other.size && memcmp(&storage, &other.storage, size) == 0;
 }
 
+uint16_t SocketAddress::port() const {
+  const bool v6 = family() == AF_INET6;
+  return ntohs(v6 ? reinterpret_cast<const sockaddr_in6&>(storage).sin6_port
+                  : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+}
+
 std::string SocketAddress::text() const {
   char host[INET6_ADDRSTRLEN] = "?";
   if (family() == AF_INET6) {

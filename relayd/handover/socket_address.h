@@ -17,6 +17,7 @@ struct SocketAddress {
 
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
   int family() const { return storage.ss_family; }
+  uint16_t port() const;
   bool operator==(const SocketAddress& other) const;  // address and port
   std::string text() const;                           // "192.0.2.1:8883", "[2001:db8::1]:8883"
 

@@ -95,6 +95,9 @@ void add_workers(Page& page, const Json& status) {
   for (const Json& worker : status.at("workers"))
     page.sample(number(worker.at("restarts")),
                 {{"worker", label(worker, "worker")}, {"generation", label(worker, "generation")}});
+  page.family("connector_restarts_total", "Times that a generation's connector was restarted", "counter");
+  for (const Json& connector : status.at("connectors"))
+    page.sample(number(connector.at("restarts")), {{"generation", label(connector, "generation")}});
 }
 
 }  // namespace

@@ -193,7 +193,7 @@ void Session::close_streams() {
   stalled_.reset();
   if (lookup_) services_.keyd.cancel(*lookup_);
   lookup_.reset();
-  dialer_.reset();
+  dial_.reset();
   device_.close();
   if (upstream_) upstream_->close();
 }

@@ -43,9 +43,9 @@ void Session::move_to(State state) {
   switch (state) {
     case State::device_handshake: return deadline_.start(config.listener.handshake_timeout);
     case State::awaiting_connect: return deadline_.start(config.listener.idle_timeout);
-    case State::looking_up:  // the keyd client and the dialer have deadlines of their own
+    case State::looking_up:  // the keyd client and the dial have deadlines of their own
     case State::dialing: return deadline_.stop();
-    case State::remote_handshake: return deadline_.start(dialer_->share(after_this()));
+    case State::remote_handshake: return deadline_.start(dial_->share(after_this()));
     case State::awaiting_connack: return deadline_.start(config.remote.connack_timeout);
     case State::relaying: return set_keep_alive(connect_.keep_alive);
     case State::parting:
@@ -61,7 +61,7 @@ void Session::on_deadline() {
     case State::remote_handshake: return handshake_is_late();
     case State::awaiting_connack:
       if (down_.connack_code()) return refused_by_broker();
-      dialer_->blame();
+      dial_->blame();
       return refuse(Refusal::server_unavailable, "no CONNACK within connack_timeout");
     case State::relaying: return check_keep_alive();
     case State::parting:
@@ -78,7 +78,7 @@ void Session::on_open(tls::Stream& stream) {
     chain_ = device_.take_peer_chain();
     return move_to(State::awaiting_connect);
   }
-  dialer_->keep();
+  dial_->keep();
   if (unanswered_) note_small_hello();
   release_chain();
   send_connect();
@@ -192,25 +192,24 @@ void Session::stay_local() {
 void Session::dial(bool remote) {
   to_remote_ = remote;
   move_to(State::dialing);
-  dialer_ =
-      std::make_unique<Dialer>(services_.runtime.loop, remote ? services_.remote_addresses : services_.local_addresses,
-                               services_.config.remote.connect_timeout, this, common::call<&Session::on_dialed>);
+  dial_ = std::make_unique<Dial>(services_.connector, remote ? channel::Target::remote : channel::Target::local,
+                                 services_.config.remote.connect_timeout, this, common::call<&Session::on_dialed>);
 }
 
-void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
+void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
   if (!socket)
-    return refuse(failure.busy ? Refusal::server_busy : Refusal::server_unavailable,
+    return refuse(failure.busy() ? Refusal::server_busy : Refusal::server_unavailable,
                   to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached",
-                  failure.text);
+                  failure.text());
   if (is_superseded()) return supersede();
   upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
   upstream_->set_user_timeout(services_.config.listener.send_timeout);
   if (!to_remote_) {
     upstream_->plain();
-    dialer_->keep();
+    dial_->keep();
     return send_connect();
   }
-  const bool small = unanswered_ || services_.remote_addresses.wants_small_hello(now());
+  const bool small = unanswered_ || services_.small_hello.wanted(now());
   hello_ = small && services_.remote.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
   move_to(State::remote_handshake);
   tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_)};
@@ -223,34 +222,33 @@ void Session::on_dialed(common::Fd socket, const Dialer::Failure& failure) {
 // CONNECT has been sent, so the next address may be tried. If a large ClientHello got no byte back, all later ones are
 // small, and a sole address is tried again.
 void Session::try_next_address(std::string_view why) {
-  const auto last = upstream_->first_bytes().empty() ? after_this() : Dialer::Last::final;
-  unanswered_ |= last == Dialer::Last::again;
+  const auto last = upstream_->first_bytes().empty() ? after_this() : Dial::Last::final;
+  unanswered_ |= last == Dial::Last::again;
   upstream_->close();  // destroyed when the next stream replaces it
   move_to(State::dialing);
-  dialer_->try_next(why, last);
+  dial_->try_next(why, last);
 }
 
-Dialer::Last Session::after_this() const {
+Dial::Last Session::after_this() const {
   const bool large = hello_ == tls::Hello::usual && services_.remote.has_small_hello();
-  return large ? Dialer::Last::again : Dialer::Last::final;
+  return large ? Dial::Last::again : Dial::Last::final;
 }
 
 void Session::note_small_hello() {
-  AddressBook& book = services_.remote_addresses;
-  if (!book.wants_small_hello(now()))
+  if (!services_.small_hello.wanted(now()))
     common::log::warning(
         "the remote broker answers a small ClientHello, but not one of over 1,400 bytes with X25519MLKEM768's key; for "
         "an hour it gets small ones, which offer X25519MLKEM768 without a key. A firewall or proxy on the way may drop "
         "a ClientHello that spans two packets: repair it, or remove X25519MLKEM768 from remote.groups");
-  book.want_small_hello(now());
+  services_.small_hello.want(now());
 }
 
 void Session::handshake_is_late() {
   // The time that keyd takes does not count against the address. If the broker has answered and no other address is
   // left, this handshake gets the share that was reserved for a small ClientHello.
   const bool signs = upstream_->awaits_signature();
-  const bool answers = !upstream_->first_bytes().empty() && !dialer_->has_more();
-  const auto left = dialer_->left();
+  const bool answers = !upstream_->first_bytes().empty() && !dial_->has_more();
+  const auto left = dial_->left();
   if ((signs || answers) && left > Milliseconds(0)) return deadline_.start(left);
   if (signs) return refuse(Refusal::server_unavailable, "no signature for the device within connect_timeout");
   try_next_address(
@@ -369,7 +367,7 @@ void Session::apply(const EmptyBroker::Outcome& outcome) {
 // The broker accepted the device.
 void Session::session_up(std::string_view to, std::string_view tls) {
   is_up_ = true;
-  dialer_.reset();
+  dial_.reset();
   count(services_.counters.sessions);
   count(to_remote_ ? services_.counters.remote_sessions : services_.counters.local_sessions);
   move_to(State::relaying);

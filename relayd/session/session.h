@@ -29,14 +29,17 @@
 #include "relayd/handover/flapping.h"
 #include "relayd/handover/newest.h"
 #include "relayd/handover/scoreboard.h"
+#include "relayd/handover/socket_address.h"
 #include "relayd/mqtt/connack.h"
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/mqtt/connect.h"
 #include "relayd/mqtt/framer.h"
 #include "relayd/mqtt/packets.h"
-#include "relayd/session/dialer.h"
+#include "relayd/session/connector_client.h"
+#include "relayd/session/dial.h"
 #include "relayd/session/empty_broker.h"
 #include "relayd/session/first_bytes.h"
+#include "relayd/session/small_hello.h"
 #include "relayd/session/token_bucket.h"
 #include "relayd/tls/stream.h"
 
@@ -55,8 +58,8 @@ struct SessionServices {
   Counters& counters;
   const tls::ServerContext& listener;
   const tls::ClientContext& remote;
-  AddressBook& remote_addresses;
-  AddressBook& local_addresses;
+  ConnectorClient& connector;
+  SmallHello& small_hello;
   NewestTable& newest;
   void* owner;
   void (*retire)(void* owner, uint64_t session);                // the session is over: destroy it, but not at once
@@ -140,9 +143,9 @@ class Session final : public tls::StreamHandler {
   void look_up();
   void on_lookup(const ipc::Client::Answer& answer);
   void dial(bool remote);
-  void on_dialed(common::Fd socket, const Dialer::Failure& failure);
+  void on_dialed(common::Fd socket, const DialFailure& failure);
   void try_next_address(std::string_view why);
-  Dialer::Last after_this() const;
+  Dial::Last after_this() const;
   void note_small_hello();
   void handshake_is_late();
   void send_connect();
@@ -210,7 +213,7 @@ class Session final : public tls::StreamHandler {
   bool unanswered_ = false;  // a large ClientHello went unanswered
   bool renegotiation_logged_ = false;
   std::optional<ipc::Client::Ticket> lookup_;
-  std::unique_ptr<Dialer> dialer_;         // until the session is up
+  std::unique_ptr<Dial> dial_;             // until the session is up
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker
   std::unique_ptr<EmptyBroker> empty_broker_;
   mqtt::Framer up_{mqtt::Version::v5_0}, down_{mqtt::Version::v5_0};

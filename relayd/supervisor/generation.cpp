@@ -1,6 +1,10 @@
 #include "relayd/supervisor/generation.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 
 namespace relayd {
 namespace {
@@ -9,51 +13,35 @@ using State = WorkerSlot::State;
 
 }  // namespace
 
-Generation::Generation(uv_loop_t* loop, int number, const common::Program& worker, Plan plan,
-                       std::shared_ptr<Listeners> listeners, SharedMemory shared, Owner& owner)
+Generation::Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
+                       Plan plan, std::shared_ptr<Listeners> listeners, SharedMemory shared, Owner& owner)
     : loop_(loop),
       number_(number),
       worker_(worker),
       plan_(std::move(plan)),
       listeners_(std::move(listeners)),
       shared_(shared),
-      owner_(owner) {
+      owner_(owner),
+      connector_(loop, connector, config(), number, static_cast<ConnectorSlot::Owner&>(*this)) {
   for (int i = 0; i < config().workers; i++)
     slots_.push_back(std::make_unique<WorkerSlot>(loop, i, config(), static_cast<WorkerSlot::Owner&>(*this)));
 }
 
 void Generation::start(const Generation* before) {
   replaces_ = before != nullptr;
-  resolve(remote_, config().remote_endpoint, before ? &before->remote_ : nullptr);
-  if (config().local) resolve(local_, *config().local, before ? &before->local_ : nullptr);
-  on_resolved();
+  KnownAddresses known;
+  if (before && before->config().remote_endpoint == config().remote_endpoint)
+    known.remote = before->connector_.known().remote;
+  if (before && before->config().local == config().local) known.local = before->connector_.known().local;
+  connector_.start(std::move(known));
 }
 
-void Generation::resolve(std::optional<Resolver>& resolver, const Config::Endpoint& endpoint,
-                         const std::optional<Resolver>* before) {
-  std::vector<SocketAddress> known;
-  if (before && *before && (*before)->endpoint() == endpoint) known = (*before)->addresses();
-  resolver.emplace(loop_, endpoint, config().resolve_interval, std::move(known), this,
-                   common::call<&Generation::on_resolved>);
-}
-
-void Generation::on_resolved() {
-  if (started_) {
-    for (auto& slot : slots_) slot->send({.what = Order::What::addresses, .addresses = addresses()});
-    return;
-  }
-  for (const auto* resolver : {&remote_, &local_}) {
-    if (!*resolver && resolver == &local_ && !config().local) continue;
-    if (!*resolver || !(*resolver)->tried()) return;
-    if (replaces_ && (*resolver)->addresses().empty())
-      return owner_.on_unresolved(*this, "the name \"" + (*resolver)->endpoint().host + "\" can't be resolved");
-  }
+void Generation::on_names(const NamesReport& report) {
+  if (started_) return;
+  if (replaces_ && !report.unresolved.empty())
+    return owner_.on_unresolved(*this, "the name \"" + report.unresolved + "\" can't be resolved");
   started_ = true;
   for (auto& slot : slots_) slot->start();
-}
-
-Addresses Generation::addresses() const {
-  return {remote_->addresses(), local_ ? local_->addresses() : std::vector<SocketAddress>{}};
 }
 
 std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owner& owner) {
@@ -61,11 +49,16 @@ std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owne
   const std::vector<int> listeners = listeners_->of(worker, config().workers);
   plan_.worker = worker;
   plan_.listeners = static_cast<int>(listeners.size());
-  plan_.addresses = addresses();
+  int channel[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel) != 0)
+    throw std::system_error(errno, std::generic_category(), "socketpair for a worker");
+  const common::Fd workers(channel[0]);
+  common::Fd connectors(channel[1]);
   const int flapping = config().listener.flapping_detect ? shared_.flapping[static_cast<size_t>(worker)].get() : -1;
   const WorkerProcess::SharedFds shared{flapping, shared_.newest.get()};
-  auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, listeners, shared, owner);
+  auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, workers.get(), listeners, shared, owner);
   process->allow(share_of(most_connections_, worker, config().workers));
+  connector_.give(worker, std::move(connectors));
   common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
   return process;
 }
@@ -88,31 +81,32 @@ void Generation::on_quarantined(const std::string& cause) {
   on_serving();  // the others may have waited for this one
 }
 
-bool Generation::gone() const {
+bool Generation::workers_gone() const {
   return std::all_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->state() == State::gone; });
 }
 
+bool Generation::gone() const { return workers_gone() && connector_.gone(); }
+
+// A worker has gone, or the connector, which ends after the last worker.
 void Generation::on_gone() {
   if (gone()) owner_.on_gone(*this);
+  else if (workers_gone()) connector_.end();
 }
 
 void Generation::retire() {
   listeners_.reset();
-  remote_.reset();
-  local_.reset();
   for (auto& slot : slots_) slot->retire();
 }
 
 void Generation::drain() {
   listeners_.reset();
-  remote_.reset();
-  local_.reset();
   started_ = true;
   for (auto& slot : slots_) slot->drain();
 }
 
 void Generation::kill() {
   for (auto& slot : slots_) slot->kill();
+  if (!connector_.gone()) connector_.kill();
 }
 
 void Generation::revoke(const Revocations& revocations) {
@@ -139,6 +133,8 @@ uint64_t Generation::connections() const {
 }
 
 void Generation::add_to(Status& status) const {
+  if (!connector_.gone())
+    status.connectors.push_back({number_, connector_.pid(), name(connector_.state()), connector_.restarts()});
   for (const auto& slot : slots_)
     if (slot->state() != State::gone)
       status.workers.push_back(

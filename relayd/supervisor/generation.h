@@ -1,5 +1,5 @@
-// The workers of one configuration. A reload creates a new generation; the old one stops accepting and lives until its
-// last session ends.
+// The workers of one configuration, and their connector. A reload creates a new generation; the old one stops accepting
+// and lives until its last session ends.
 //
 //   resolving → starting → serving → retired → draining → gone
 //
@@ -7,17 +7,16 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <vector>
 
+#include "relayd/supervisor/connector_slot.h"
 #include "relayd/supervisor/listen.h"
-#include "relayd/supervisor/resolver.h"
 #include "relayd/supervisor/status.h"
 #include "relayd/supervisor/worker_slot.h"
 
 namespace relayd {
 
-class Generation final : private WorkerSlot::Owner {
+class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner {
  public:
   struct Owner {
     // All of its workers serve for the first time; those in quarantine don't count.
@@ -37,13 +36,14 @@ class Generation final : private WorkerSlot::Owner {
     const std::vector<common::Fd>& flapping;
     const common::Fd& newest;
   };
-  // `worker` and what `shared` names outlive the generation.
-  Generation(uv_loop_t* loop, int number, const common::Program& worker, Plan plan,
+  // `worker`, `connector` and what `shared` names outlive the generation.
+  Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector, Plan plan,
              std::shared_ptr<Listeners> listeners, SharedMemory shared, Owner& owner);
 
-  // Resolves the names, then starts the workers. If there is a generation `before`, nothing may fail: a name that can't
-  // be resolved causes on_unresolved (unless `before` has addresses for the same name), and the first death causes
-  // on_hopeless. If there is none, workers serve even while a name is unresolved, and dead workers are restarted.
+  // Starts the connector, which resolves the names, then the workers. If there is a generation `before`, nothing may
+  // fail: a name that can't be resolved causes on_unresolved (unless `before` has addresses for the same name), and the
+  // first death causes on_hopeless. If there is none, workers serve even while a name is unresolved, and dead workers
+  // are restarted.
   void start(const Generation* before);
   void retire();
   void drain();
@@ -74,10 +74,11 @@ class Generation final : private WorkerSlot::Owner {
   void on_quarantined(const std::string& cause) override;
   void on_hopeless(const std::string& cause) override { owner_.on_hopeless(*this, cause); }
   void on_gone() override;
-  void resolve(std::optional<Resolver>& resolver, const Config::Endpoint& endpoint,
-               const std::optional<Resolver>* before);
-  void on_resolved();
-  Addresses addresses() const;
+  void on_names(const NamesReport& report) override;
+  bool connector_may_restart() const override { return may_restart(); }
+  void on_connector_hopeless(const std::string& cause) override { owner_.on_hopeless(*this, cause); }
+  void on_connector_gone() override { on_gone(); }
+  bool workers_gone() const;
 
   uv_loop_t* loop_;
   const int number_;
@@ -87,7 +88,7 @@ class Generation final : private WorkerSlot::Owner {
   const SharedMemory shared_;
   Owner& owner_;
   std::vector<std::unique_ptr<WorkerSlot>> slots_;
-  std::optional<Resolver> remote_, local_;
+  ConnectorSlot connector_;
   bool replaces_ = false, started_ = false, served_ = false;
   uint64_t most_connections_ = UINT64_MAX;
 };

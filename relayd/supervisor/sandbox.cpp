@@ -12,6 +12,7 @@
 
 #include "common/hardening.h"
 #include "common/log.h"
+#include "relayd/handover/connector_plan.h"
 #include "relayd/handover/findings.h"
 #include "relayd/handover/monitor_question.h"
 #include "relayd/handover/plan.h"
@@ -34,7 +35,6 @@ constexpr common::Call kSupervising[] = {
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2",             // loops
     "eventfd", "eventfd2", "poll", "ppoll", "select", "pselect6",
     {"socket", is(0, AF_UNIX)}, {"socket", is(0, AF_INET)}, {"socket", is(0, AF_INET6)},   // sockets: their life
-    {"socket", is(0, AF_NETLINK), is(2, NETLINK_ROUTE)},          // getaddrinfo(3) lists our addresses
     {"socketpair", is(0, AF_UNIX)}, "bind", "listen", "connect", {"accept4", only(3, SOCK_NONBLOCK | SOCK_CLOEXEC)},
     {"shutdown", is(1, SHUT_WR)}, {"shutdown", is(1, SHUT_RD)},                            // SHUT_RD: a listener rests
     "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg",                    // sockets: their bytes
@@ -48,7 +48,7 @@ constexpr common::Call kSupervising[] = {
     set_option(IPPROTO_TCP, TCP_USER_TIMEOUT), set_option(IPPROTO_TCP, TCP_QUICKACK),
     set_option(SOL_SOCKET, SO_DETACH_REUSEPORT_BPF), set_option(SOL_SOCKET, SO_DETACH_FILTER),
     // Names: libc's resolver, and what modules of nsswitch.conf(5) set on their sockets.
-    set_option(IPPROTO_IP, IP_RECVERR), set_option(IPPROTO_IPV6, IPV6_RECVERR), {"setsockopt", is(1, SOL_NETLINK)},
+    set_option(IPPROTO_IP, IP_RECVERR), set_option(IPPROTO_IPV6, IPV6_RECVERR),
     set_option(SOL_SOCKET, SO_PASSCRED), set_option(SOL_SOCKET, SO_RCVBUF), set_option(SOL_SOCKET, SO_SNDBUF),
     ioctl_request(SIOCGIFINDEX), ioctl_request(SIOCGIFNAME),
     "statfs", "fstatfs", "getdents64", "readv", "writev", "preadv", "pwritev",
@@ -62,7 +62,8 @@ constexpr common::Call kSupervising[] = {
 
 }  // namespace
 
-Programs::Programs() : worker(kWorkerProgram), inspector(kInspectorProgram), monitor(kMonitorProgram) {}
+Programs::Programs()
+    : worker(kWorkerProgram), connector(kConnectorProgram), inspector(kInspectorProgram), monitor(kMonitorProgram) {}
 
 common::CallList supervisor_calls() {
   return common::joined({kSupervising, kClone, common::calls_of_start(), kLog, kMemory, kTime, kEnd});
@@ -76,7 +77,7 @@ std::vector<std::string> enter_supervisor_sandbox(const Programs& programs) {
   std::vector<common::FileRule> rules;
   const common::LoaderFiles loader(programs.worker.file());
   rules.insert(rules.end(), loader.rules().begin(), loader.rules().end());
-  for (const auto* program : {&programs.inspector, &programs.monitor})
+  for (const auto* program : {&programs.connector, &programs.inspector, &programs.monitor})
     rules.push_back({program->file(), common::FileRule::run});
   return {common::forbid_writing(rules), common::allow_system_calls(supervisor_calls())};
 }

@@ -7,7 +7,7 @@ namespace relayd {
 
 // The only programs on the machine that the supervisor may execute. Throws std::runtime_error if one does not exist.
 struct Programs {
-  common::Program worker, inspector, monitor;
+  common::Program worker, connector, inspector, monitor;
   Programs();
 };
 

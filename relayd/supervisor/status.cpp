@@ -74,7 +74,8 @@ std::string to_json(const Status& status) {
               {"trust", lines_of(status.trust)},
               {"trust_concerns", counts_of(status.trust)},
               {"total", Json::object()},
-              {"workers", Json::array()}};
+              {"workers", Json::array()},
+              {"connectors", Json::array()}};
   if (status.monitor)
     all["monitor"] = {
         {"pid", status.monitor->pid}, {"state", status.monitor->state}, {"restarts", status.monitor->restarts}};
@@ -88,6 +89,11 @@ std::string to_json(const Status& status) {
     if (!worker.counters) continue;
     for (const Series& series : all_series()) put(one, series, series.of(*worker.counters));
   }
+  for (const ConnectorStatus& connector : status.connectors)
+    all["connectors"].push_back({{"generation", connector.generation},
+                                 {"pid", connector.pid},
+                                 {"state", connector.state},
+                                 {"restarts", connector.restarts}});
   return all.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

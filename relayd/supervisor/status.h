@@ -20,6 +20,13 @@ struct WorkerStatus {
   const Counters* counters = nullptr;  // null: there is no process now
 };
 
+struct ConnectorStatus {
+  int generation = 0;
+  int pid = 0;             // 0: there is no process now
+  const char* state = "";  // "starting", "serving", "ending", "waiting" (to be started again)
+  uint64_t restarts = 0;
+};
+
 struct MonitorStatus {
   int pid = 0;             // 0: there is no process now
   const char* state = "";  // "serving", "waiting" (for its port, or to be started again)
@@ -28,7 +35,8 @@ struct MonitorStatus {
 
 struct Status {
   std::vector<WorkerStatus> workers;
-  std::optional<MonitorStatus> monitor;  // if metrics is set
+  std::vector<ConnectorStatus> connectors;  // one for each generation
+  std::optional<MonitorStatus> monitor;     // if metrics is set
   int generation = 0;
   uint64_t reloads = 0, failed_reloads = 0;
   std::string bind, remote;

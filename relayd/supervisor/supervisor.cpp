@@ -154,8 +154,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (plan.config.listener.flapping_detect)
       while (std::ssize(flapping_) < plan.config.workers) flapping_.push_back(FlappingTable::create());
     next_listeners_ = listeners;
-    next_ = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, std::move(plan), std::move(listeners),
-                                         Generation::SharedMemory{flapping_, newest_},
+    next_ = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector, std::move(plan),
+                                         std::move(listeners), Generation::SharedMemory{flapping_, newest_},
                                          static_cast<Generation::Owner&>(*this));
   }
 

@@ -40,10 +40,10 @@ class WorkerProcess {
     int flapping = -1, newest = -1;
   };
 
-  // `listeners` has plan.listeners descriptors; the process inherits them and `shared`.
-  // Throws std::system_error if the process can't be started.
-  WorkerProcess(uv_loop_t* loop, const common::Program& program, const Plan& plan, std::span<const int> listeners,
-                SharedFds shared, Owner& owner);
+  // `channel`: the worker's end of the way to its connector. `listeners` has plan.listeners descriptors. The process
+  // inherits all of them, and `shared`. Throws std::system_error if the process can't be started.
+  WorkerProcess(uv_loop_t* loop, const common::Program& program, const Plan& plan, int channel,
+                std::span<const int> listeners, SharedFds shared, Owner& owner);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

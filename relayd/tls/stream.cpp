@@ -113,7 +113,7 @@ size_t Stream::read_tls() {
 std::span<const uint8_t> Stream::receive() {
   if (received_) return {};
   received_ = true;
-  const ssize_t got = ::recv(socket_.get(), runtime_.received.data(), most_received_, 0);
+  const ssize_t got = ::recv(socket_.get(), runtime_.received.data(), most_received_, MSG_DONTWAIT);
   if (got > 0) {
     const auto received = std::span(runtime_.received).first(static_cast<size_t>(got));
     if (state_ == State::handshake) keep_first(received);
@@ -209,7 +209,7 @@ void Stream::send_or_keep(std::span<const uint8_t> bytes) {
 
 size_t Stream::send(std::span<const uint8_t> bytes) {
   if (bytes.empty() || broken_) return 0;
-  const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent >= 0) sent_ += static_cast<uint64_t>(sent);
   if (sent >= 0) return static_cast<size_t>(sent);
   if (errno == EAGAIN || errno == EINTR) return 0;

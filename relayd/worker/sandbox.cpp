@@ -1,6 +1,7 @@
 #include "relayd/worker/sandbox.h"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
@@ -22,21 +23,17 @@ namespace {
 namespace log = common::log;
 using namespace common::calls;
 
-constexpr int kStream = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-constexpr int kDatagrams = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
-
 // Every system call that relaying needs. Where two calls do the same thing, an architecture has only one of them; the
 // other is skipped.
 // clang-format off
 constexpr common::Call kRelaying[] = {
     "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll", "read",               // the loop and its wake-ups
     {"accept4", only(3, SOCK_NONBLOCK | SOCK_CLOEXEC)},                              // sockets: their life
-    {"socket", is(0, AF_INET), is(1, kStream)}, {"socket", is(0, AF_INET6), is(1, kStream)},
-    {"socket", is(0, AF_UNIX), is(1, kDatagrams)}, "connect",
     {"shutdown", is(1, SHUT_WR)}, "close",
     "recvfrom", "recvmsg",                                                           // sockets: their bytes
     {"sendto", is_null(4), only(3, MSG_NOSIGNAL | MSG_DONTWAIT)},
     "getsockname", get_option(SOL_SOCKET, SO_ERROR), ioctl_request(SIOCOUTQ),        // sockets: their state
+    get_option(SOL_SOCKET, SO_DOMAIN), get_option(SOL_SOCKET, SO_PROTOCOL),          // what the connector handed over
     set_option(SOL_SOCKET, SO_KEEPALIVE), set_option(IPPROTO_TCP, TCP_NODELAY),      // sockets: their options
     set_option(IPPROTO_TCP, TCP_KEEPIDLE), set_option(IPPROTO_TCP, TCP_KEEPINTVL), set_option(IPPROTO_TCP, TCP_KEEPCNT),
     set_option(IPPROTO_TCP, TCP_USER_TIMEOUT), set_option(IPPROTO_TCP, TCP_QUICKACK),
@@ -48,7 +45,7 @@ constexpr common::Call kRelaying[] = {
 
 // The listening sockets are shared with the supervisor and, under socket activation, with the other workers. This
 // worker accepts from them and closes them. All that would change or end them for the others is refused.
-constexpr const char* kNotOnListeners[] = {"connect", "setsockopt", "shutdown"};
+constexpr const char* kNotOnListeners[] = {"setsockopt", "shutdown"};
 
 }  // namespace
 
@@ -71,9 +68,15 @@ void enter_sandbox(int worker, int listeners, bool required) {
   common::accept_sandbox(std::array{files, calls}, required);
   if (!files.empty() || !calls.empty()) return;
   const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
-  if (root) throw std::runtime_error("the sandbox is in force, but this worker could open \"/\"");
-  log::info("worker is sandboxed: it can open no file, execute nothing, is not dumpable and gains no privileges",
-            {{"worker", worker}, {"open(\"/\")", strerror(errno)}});
+  const int file_error = errno;
+  const common::Fd made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int socket_error = errno;
+  if (root || made)
+    throw std::runtime_error("the sandbox is in force, but this worker could open a file or make a socket");
+  log::info(
+      "worker is sandboxed: it can open no file, make no socket, execute nothing, is not dumpable and gains no "
+      "privileges",
+      {{"worker", worker}, {"open(\"/\")", strerror(file_error)}, {"socket()", strerror(socket_error)}});
 }
 
 }  // namespace relayd

@@ -6,7 +6,7 @@
 namespace relayd {
 
 // From here on this process can open no file, execute nothing, and neither see nor signal another process. It can make
-// only AF_INET, AF_INET6 and AF_UNIX sockets, gain no privileges, is not dumpable, and has only the system calls that
+// no socket, gain no privileges, is not dumpable, and has only the system calls that
 // relaying needs, with only the arguments that it needs. `listeners` descriptors, from kFirstListenerFd, are listening
 // sockets: it can neither end nor change them. Logs which protections are in force; common::accept_sandbox() judges
 // what is missing.

@@ -17,6 +17,7 @@
 #include "common/datagram.h"
 #include "common/log.h"
 #include "relayd/handover/plan.h"
+#include "relayd/handover/tcp_options.h"
 #include "relayd/session/session.h"
 #include "relayd/tls/from_plan.h"
 #include "relayd/tls/revocation.h"
@@ -50,21 +51,12 @@ class Worker {
         scoreboard_(kScoreboardFd),
         listener_context_(tls::server_options(plan_)),
         remote_context_(tls::client_options(plan_)),
-        keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}),
+        connector_(loop, common::Fd(kChannelFd)),
+        keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}, &connector_),
         runtime_(loop, &keyd_, config_.listener.high_watermark),
         newest_(kNewestFd),
-        services_{plan_.worker,
-                  runtime_,
-                  keyd_,
-                  config_,
-                  *scoreboard_,
-                  listener_context_,
-                  remote_context_,
-                  remote_addresses_,
-                  local_addresses_,
-                  newest_,
-                  this,
-                  common::call<&Worker::retire>},
+        services_{plan_.worker,    runtime_,   keyd_,        config_, *scoreboard_, listener_context_,
+                  remote_context_, connector_, small_hello_, newest_, this,         common::call<&Worker::retire>},
         control_(kControlFd),
         memory_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)),
         destroy_(loop, this, common::call<&Worker::destroy_retired>),
@@ -75,7 +67,6 @@ class Worker {
       flapping_.emplace(kFlappingFd, *config_.listener.flapping_detect);
       services_.flapping = &*flapping_;
     }
-    know(plan_.addresses);
     acceptor_ = std::make_unique<Acceptor>(loop, inherited_listeners(plan_.listeners), acceptor_options(), *scoreboard_,
                                            this, common::call<&Worker::open_session>);
     beat();
@@ -154,17 +145,11 @@ class Worker {
     }
     const Order order = Order::decode({text, static_cast<size_t>(got)});
     switch (order.what) {
-      case Order::What::addresses: return know(order.addresses);
       case Order::What::retire: return retire_generation();
       case Order::What::drain: return drain();
       case Order::What::revoke: return revoke(attached);
       case Order::What::disconnect: return disconnect(order);
     }
-  }
-
-  void know(const Addresses& addresses) {
-    remote_addresses_.replace(addresses.remote);
-    local_addresses_.replace(addresses.local);
   }
 
   // Checks kChecksPerTurn sessions per turn of the loop, so that relaying goes on in between.
@@ -217,11 +202,12 @@ class Worker {
   Scoreboard scoreboard_;
   tls::ServerContext listener_context_;
   tls::ClientContext remote_context_;
+  ConnectorClient connector_;
   ipc::Client keyd_;
   std::optional<ipc::Client::Ticket> keyd_asked_;
   int beats_without_keyd_ = 0;
   tls::Runtime runtime_;
-  AddressBook remote_addresses_, local_addresses_;
+  SmallHello small_hello_;
   NewestTable newest_;
   SessionServices services_;
   std::optional<FlappingTable> flapping_;
@@ -259,7 +245,8 @@ int run_worker() {
     // process group. If the supervisor died before this line, the end of the control socket shows it.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd, kNewestFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd, kNewestFd, kChannelFd})
+      fcntl(fd, F_SETFD, FD_CLOEXEC);
     require_supervisor(kPlanFd);
     Plan plan = Plan::from_memfd(kPlanFd);
     close(kPlanFd);

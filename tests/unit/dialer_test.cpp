@@ -1,7 +1,6 @@
-// The dialer against sockets on loopback: listening ones, refused ones, and black holes (a queue that is full).
-#include "relayd/session/dialer.h"
+// The connector's dialer against sockets on loopback (places.h).
+#include "relayd/connector/dialer.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
@@ -10,91 +9,60 @@
 #include <unistd.h>
 
 #include <deque>
+#include <optional>
 
 #include "tests/unit/catch.h"
+#include "tests/unit/places.h"
 
-using relayd::AddressBook;
-using relayd::Dialer;
-using relayd::SocketAddress;
+using namespace unit;
+using relayd::DialFailure;
+using relayd::connector::AddressBook;
+using relayd::connector::Dialer;
+using relayd::connector::SocketQuota;
 using std::chrono::milliseconds;
 
 namespace {
 
 constexpr milliseconds kLong{20'000};  // no test waits that long
 
-// A socket on a loopback address and a port of its own.
-struct Place {
-  common::Fd socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  SocketAddress address = *SocketAddress::parse("127.0.0.1", 0);
-
-  Place() {
-    REQUIRE(bind(socket.get(), address.get(), address.size) == 0);
-    address = SocketAddress::bound_to(socket.get());
-  }
-};
-
-struct Listening : Place {
-  Listening() { REQUIRE(listen(socket.get(), 16) == 0); }
-  int waiting() {
-    int count = 0;
-    while (common::Fd(accept4(socket.get(), nullptr, nullptr, SOCK_CLOEXEC))) count++;
-    return count;
-  }
-};
-
-using Refusing = Place;  // bound, not listening
-
-// A listener whose queue is full: the kernel drops every further SYN.
-struct BlackHole : Place {
-  std::deque<common::Fd> fill;
-  BlackHole() {
-    REQUIRE(listen(socket.get(), 0) == 0);
-    for (int i = 0; i < 4; i++) {
-      auto& client = fill.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      connect(client.get(), address.get(), address.size);
-    }
-  }
-};
-
-struct Loop {
-  uv_loop_t loop{};
-  Loop() { uv_loop_init(&loop); }
-  ~Loop() {
-    uv_run(&loop, UV_RUN_DEFAULT);
-    REQUIRE(uv_loop_close(&loop) == 0);
-  }
-  Loop(const Loop&) = delete;
-  Loop& operator=(const Loop&) = delete;
-};
-
 struct Result {
   int calls = 0;
   common::Fd socket;
-  Dialer::Failure failure;
+  SocketAddress address;
+  std::vector<SocketAddress> left;
+  DialFailure failure;
 
-  static void take(void* self, common::Fd socket, const Dialer::Failure& failure) {
+  static void take(void* self, Dialer::Result got) {
     auto* result = static_cast<Result*>(self);
     result->calls++;
-    result->socket = std::move(socket);
-    result->failure = failure;
+    result->socket = std::move(got.socket);
+    result->address = got.address;
+    result->left = std::move(got.left);
+    result->failure = std::move(got.failure);
   }
   SocketAddress peer() const {
-    SocketAddress address;
-    address.size = sizeof address.storage;
-    REQUIRE(getpeername(socket.get(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) == 0);
+    CHECK(peer_of(socket) == address);
     return address;
   }
 };
 
-Result dial(AddressBook& book, milliseconds budget = kLong) {
-  Loop loop;
+struct Dialing {
+  SocketQuota quota;
   Result result;
-  {
-    Dialer dialer(&loop.loop, book, budget, &result, Result::take);
-    CHECK(result.calls == 0);
-    while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);
-  }
-  CHECK(result.calls == 1);
+  Dialer dialer;
+  Dialing(Loop& loop, AddressBook& book, milliseconds budget = kLong, size_t most = SIZE_MAX)
+      : quota{most}, dialer(&loop.loop, book, quota, book.order(uv_now(&loop.loop)), budget, &result, Result::take) {}
+};
+
+Result dial(AddressBook& book, milliseconds budget = kLong, size_t most = SIZE_MAX) {
+  Loop loop;
+  std::optional<Dialing> dialing;
+  dialing.emplace(loop, book, budget, most);
+  CHECK(dialing->result.calls == 0);
+  while (dialing->result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);
+  CHECK(dialing->result.calls == 1);
+  Result result = std::move(dialing->result);
+  dialing.reset();
   return result;
 }
 
@@ -156,14 +124,15 @@ TEST_CASE("dialer: an attempt continues after its head start, and may win") {
   Loop loop;
   Result result;
   {
-    Dialer dialer(&loop.loop, book, kLong, &result, Result::take);
+    Dialing dialing(loop, book);
     const auto tried = [&] { return uv_now(&loop.loop); };
     const auto until = tried() + 300;
     while (tried() < until) uv_run(&loop.loop, UV_RUN_ONCE);
-    CHECK(result.calls == 0);
+    CHECK(dialing.result.calls == 0);
     while (common::Fd(accept4(first.socket.get(), nullptr, nullptr, SOCK_CLOEXEC))) {
     }
-    while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);  // the kernel resends the SYN after a second
+    while (dialing.result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);  // the kernel resends the SYN after a second
+    result = std::move(dialing.result);
   }
   REQUIRE(result.socket);
   CHECK(result.peer() == first.address);
@@ -183,9 +152,9 @@ TEST_CASE("dialer: a failure names each address with its cause") {
   AddressBook book({refusing.address, silent.address});
   const auto result = dial(book, milliseconds(300));
   CHECK_FALSE(result.socket);
-  CHECK_FALSE(result.failure.busy);
-  CHECK(result.failure.text == refusing.address.text() + ": Connection refused; " + silent.address.text() +
-                                   ": no answer within connect_timeout");
+  CHECK_FALSE(result.failure.busy());
+  CHECK(result.failure.text() == refusing.address.text() + ": Connection refused; " + silent.address.text() +
+                                     ": no answer within connect_timeout");
   CHECK(result.failure.causes.refused);
   CHECK(result.failure.causes.silent);
   CHECK_FALSE(result.failure.causes.no_route);
@@ -196,7 +165,7 @@ TEST_CASE("dialer: a failure's text is bounded") {
   std::vector<SocketAddress> addresses;
   for (const auto& place : many) addresses.push_back(place.address);
   AddressBook book(addresses);
-  const auto text = dial(book).failure.text;
+  const auto text = dial(book).failure.text();
   CHECK(text.ends_with("; and 5 more"));
   CHECK(text.find(addresses[3].text()) != text.npos);
   CHECK(text.find(addresses[4].text()) == text.npos);
@@ -204,75 +173,27 @@ TEST_CASE("dialer: a failure's text is bounded") {
 
 TEST_CASE("dialer: no address is a failure, from the loop") {
   AddressBook book;
-  CHECK(dial(book).failure.text == "no address is known");
+  CHECK(dial(book).failure.text() == "no address is known");
 }
 
-TEST_CASE("dialer: an unusable connection gives way to the next address, and its address is tried last afterwards") {
-  Listening mute, other;
-  AddressBook book({mute.address, other.address});
-  Loop loop;
-  Result result;
-  {
-    Dialer dialer(&loop.loop, book, kLong, &result, Result::take);
-    while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);
-    REQUIRE(result.peer() == mute.address);
-    CHECK(dialer.share(Dialer::Last::final) <= kLong / 2);
-    CHECK(dialer.share(Dialer::Last::final) > kLong / 3);
-    CHECK(book.order(loop_time()).front() == mute.address);  // not good yet, and not bad
-    dialer.try_next("says nothing", Dialer::Last::final);
-    CHECK(result.calls == 1);
-    while (result.calls == 1) uv_run(&loop.loop, UV_RUN_ONCE);
-    REQUIRE(result.peer() == other.address);
-    CHECK(dialer.share(Dialer::Last::final) == dialer.left());
-    dialer.keep();
-    CHECK(book.order(loop_time()) == std::vector{other.address, mute.address});
-  }
+TEST_CASE("dialer: what was not connected is left, attempts that lost the race first") {
+  BlackHole silent;
+  Listening listening, other;
+  AddressBook book({silent.address, listening.address, other.address});
+  const auto result = dial(book);
+  CHECK(result.peer() == listening.address);
+  CHECK(result.left == std::vector{silent.address, other.address});
 }
 
-TEST_CASE("dialer: the only address is tried again if there is another way to use it") {
-  Listening mute;
-  AddressBook book({mute.address});
-  Loop loop;
-  Result result;
-  Dialer dialer(&loop.loop, book, kLong, &result, Result::take);
-  while (result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);
-  CHECK(dialer.share(Dialer::Last::final) == dialer.left());
-  CHECK(dialer.share(Dialer::Last::again) <= kLong / 2);
-  CHECK_FALSE(dialer.has_more());
-  dialer.try_next("says nothing", Dialer::Last::again);
-  while (result.calls == 1) uv_run(&loop.loop, UV_RUN_ONCE);
-  REQUIRE(result.peer() == mute.address);
-  dialer.try_next("says nothing still", Dialer::Last::final);
-  while (result.calls == 2) uv_run(&loop.loop, UV_RUN_ONCE);
-  CHECK(result.failure.text == mute.address.text() + ": says nothing; " + mute.address.text() + ": says nothing still");
-}
-
-TEST_CASE("dialer: when no address is usable, the failure names each, and they share one budget") {
-  std::deque<Listening> places(Dialer::kMostConnections + 2);
-  std::vector<SocketAddress> addresses;
-  for (const auto& place : places) addresses.push_back(place.address);
-  AddressBook book(addresses);
-  bool early = true;  // before the budget is spent
-  SECTION("addresses") {}
-  SECTION("time") { early = false; }
-  const auto budget = early ? kLong : milliseconds(50);
-  Loop loop;
-  Result result;
-  {
-    Dialer dialer(&loop.loop, book, budget, &result, Result::take);
-    int connections = 0;
-    while (true) {
-      const int calls = result.calls;
-      while (result.calls == calls) uv_run(&loop.loop, UV_RUN_ONCE);
-      if (!result.socket) break;
-      connections++;
-      while (!early && dialer.left() > milliseconds(0)) uv_run(&loop.loop, UV_RUN_NOWAIT);
-      dialer.try_next("says nothing", Dialer::Last::final);
-    }
-    CHECK(connections == (early ? static_cast<int>(Dialer::kMostConnections) : 1));
-  }
-  CHECK_FALSE(result.failure.busy);
-  CHECK(result.failure.text.starts_with(addresses[0].text() + ": says nothing"));
+TEST_CASE("dialer: beyond the quota no socket is made, which counts against no address") {
+  BlackHole silent;
+  Listening listening;
+  AddressBook book({silent.address, listening.address});
+  const auto result = dial(book, kLong, 1);  // the second attempt begins beside the first
+  CHECK_FALSE(result.socket);
+  CHECK(result.failure.busy());
+  CHECK_FALSE(book.is_demoted(listening.address, loop_time()));
+  CHECK(dial(book, kLong, 2).peer() == listening.address);
 }
 
 namespace {
@@ -315,7 +236,7 @@ TEST_CASE("dialer: without a free local port the failure is busy, and no address
     AddressBook only({place.first.address});
     const bool other = dial(book).peer() == place.second.address;  // each destination has local ports of its own
     const auto result = dial(only);
-    return other && !result.socket && result.failure.busy && book.order(loop_time()).front() == place.first.address;
+    return other && !result.socket && result.failure.busy() && book.order(loop_time()).front() == place.first.address;
   }));
 }
 
@@ -323,10 +244,12 @@ TEST_CASE("dialer: a destroyed dialer makes no callback") {
   BlackHole silent;
   AddressBook book({silent.address});
   Loop loop;
+  SocketQuota quota;
   Result result;
-  { Dialer dialer(&loop.loop, book, milliseconds(1), &result, Result::take); }
+  { Dialer dialer(&loop.loop, book, quota, {silent.address}, milliseconds(1), &result, Result::take); }
   uv_run(&loop.loop, UV_RUN_DEFAULT);
   CHECK(result.calls == 0);
+  CHECK(quota.used == 0);
 }
 
 TEST_CASE("address book: families take turns, beginning with the resolver's first") {

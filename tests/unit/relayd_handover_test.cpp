@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "relayd/handover/archive.h"
+#include "relayd/handover/connector_plan.h"
+
 #include "relayd/handover/findings.h"
 #include "relayd/handover/plan.h"
 #include "relayd/supervisor/config_file.h"
@@ -37,9 +39,6 @@ Plan full_plan() {
   plan.listeners = 9;
   plan.config = relayd::parse_config(kEverySetting, "relayd.json", {});
   plan.pem = {{"1", "a", "s"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}};
-  plan.addresses.remote = {*relayd::SocketAddress::parse("192.0.2.1", 8883),
-                           *relayd::SocketAddress::parse("2001:db8::1", 8883)};
-  plan.addresses.local = {*relayd::SocketAddress::parse("127.0.0.2", 1884)};
   return plan;
 }
 
@@ -67,10 +66,6 @@ TEST_CASE("every setting of relayd.json reaches the worker") {
   CHECK(arrived.listeners == 9);
   CHECK(arrived.pem.listener_certificate.name() == "s: 1");
   CHECK(arrived.pem.remote_revoked.text == "e");
-  REQUIRE(arrived.addresses.remote.size() == 2);
-  CHECK(arrived.addresses.remote[0].text() == "192.0.2.1:8883");
-  CHECK(arrived.addresses.remote[1].text() == "[2001:db8::1]:8883");
-  CHECK(arrived.addresses.local[0].text() == "127.0.0.2:1884");
 }
 
 TEST_CASE("no worker can change the plan that its successor might get") {
@@ -116,13 +111,38 @@ TEST_CASE("an order of an unknown kind is refused") {
   CHECK_THROWS_AS(Order::decode(order), BadArchive);
 }
 
-TEST_CASE("an address that is not written as relayd writes it is refused") {
-  std::string order = Order{
-      .what = Order::What::addresses,
-      .addresses = {{*relayd::SocketAddress::parse("192.0.2.1:8883")},
-                    {}}}.encode();
-  order.replace(order.find("8883"), 4, "0883");
-  CHECK_THROWS_AS(Order::decode(order), BadArchive);
+TEST_CASE("a connector's plan and its report of names arrive as they were sent") {
+  relayd::ConnectorPlan plan;
+  plan.remote = {"broker.example", 8883};
+  plan.local = relayd::Config::Endpoint{"127.0.0.1", 1883};
+  plan.keyd_socket = "/s";
+  plan.series = 9;
+  plan.watchdog = common::Milliseconds(5);
+  plan.known = {"192.0.2.1:8883\n", ""};
+  const auto arrived = relayd::ConnectorPlan::from_memfd(plan.to_memfd().get());
+  CHECK(arrived.remote == plan.remote);
+  CHECK(arrived.local == plan.local);
+  CHECK(arrived.keyd_socket == "/s");
+  CHECK(arrived.series == 9);
+  CHECK(arrived.watchdog == common::Milliseconds(5));
+  CHECK(arrived.known.remote == plan.known.remote);
+
+  const std::string report = relayd::NamesReport{"broker.example", plan.known}.encode();
+  CHECK(relayd::NamesReport::decode(report).unresolved == "broker.example");
+  CHECK(relayd::NamesReport::decode(report).known.remote == plan.known.remote);
+  CHECK_THROWS_AS(relayd::NamesReport::decode(report + "x"), BadArchive);
+  CHECK_THROWS_AS(relayd::NamesReport::decode(report.substr(0, report.size() - 1)), BadArchive);
+  const std::string long_list(relayd::KnownAddresses::kMost + 1, 'x');
+  CHECK_THROWS_AS(relayd::NamesReport::decode(relayd::NamesReport{"", {long_list, ""}}.encode()), BadArchive);
+}
+
+TEST_CASE("a connector takes only addresses with its own port from its predecessor") {
+  const std::vector addresses{*relayd::SocketAddress::parse("192.0.2.1", 8883),
+                              *relayd::SocketAddress::parse("2001:db8::1", 8883)};
+  CHECK(relayd::addresses_in(relayd::known_as(addresses), 8883) == addresses);
+  CHECK(relayd::addresses_in(relayd::known_as(addresses), 8884).empty());
+  CHECK(relayd::addresses_in("\nx\n192.0.2.1\n192.0.2.1:22\n\n192.0.2.1:8883", 8883) ==
+        std::vector{*relayd::SocketAddress::parse("192.0.2.1", 8883)});
 }
 
 TEST_CASE("the inspector's findings arrive as it wrote them") {

@@ -57,7 +57,7 @@ TEST_CASE("the supervisor can execute only its own programs") {
 
 TEST_CASE("the supervisor can execute each of its own programs") {
   const relayd::Programs programs;
-  for (const auto* program : {&programs.worker, &programs.inspector, &programs.monitor}) {
+  for (const auto* program : {&programs.worker, &programs.connector, &programs.inspector, &programs.monitor}) {
     CAPTURE(program->path());
     // Without the supervisor's data, each program exits with 1, which a failed execve(2) never gives.
     CHECK(sandboxed([&] {

@@ -131,19 +131,32 @@ TEST_CASE("a worker opens no file and executes nothing") {
   CHECK(tried_after(as_worker, [] { return static_cast<long>(fork()); }) != 0);
 }
 
-TEST_CASE("a worker has stream sockets of the internet and keyd's kind only") {
-  constexpr int kFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+TEST_CASE("a worker makes no socket, and connects none that it has") {
   const auto made = [](int family, int type) { return [=] { return static_cast<long>(socket(family, type, 0)); }; };
-  for (const int family : {AF_INET, AF_INET6}) CHECK(tried_after(as_worker, made(family, SOCK_STREAM | kFlags)) == 0);
-  CHECK(tried_after(as_worker, made(AF_UNIX, SOCK_SEQPACKET | kFlags)) == 0);
-  CHECK(tried_after(nothing, made(AF_NETLINK, SOCK_RAW)) == 0);
-  for (const int family : {AF_NETLINK, AF_PACKET, AF_INET, AF_INET6})
-    CHECK(tried_after(as_worker, made(family, SOCK_RAW | kFlags)) == EPERM);
-  for (const int family : {AF_UNIX, AF_INET, AF_INET6})
-    CHECK(tried_after(as_worker, made(family, SOCK_DGRAM | kFlags)) == EPERM);
-  CHECK(tried_after(as_worker, made(AF_UNIX, SOCK_STREAM | kFlags)) == EPERM);
-  CHECK(tried_after(as_worker, made(AF_ALG, SOCK_SEQPACKET | kFlags)) == EPERM);
-  CHECK(tried_after(as_worker, made(AF_VSOCK, SOCK_STREAM | kFlags)) == EPERM);
+  for (const int family : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_ALG, AF_VSOCK})
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RAW})
+      for (const int flags : {0, SOCK_NONBLOCK | SOCK_CLOEXEC})
+        CHECK(tried_after(as_worker, made(family, type | flags)) == EPERM);
+  CHECK(tried_after(nothing, made(AF_INET, SOCK_STREAM)) == 0);
+  CHECK(tried_after(as_worker, [] {
+          int pair[2];
+          return static_cast<long>(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+        }) == EPERM);
+  // A descriptor from before, as if the connector had handed it over.
+  const common::Fd inherited(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un journal{AF_UNIX, "/run/systemd/journal/socket"};
+  const auto* address = reinterpret_cast<const sockaddr*>(&journal);
+  CHECK(tried_after(as_worker, [&] { return static_cast<long>(connect(inherited.get(), address, sizeof journal)); }) ==
+        EPERM);
+  CHECK(tried_after(as_worker, [&] { return sendto(inherited.get(), "x", 1, 0, address, sizeof journal); }) == EPERM);
+  CHECK(tried_after(as_worker, [&] { return static_cast<long>(bind(inherited.get(), address, sizeof journal)); }) ==
+        EPERM);
+  CHECK(tried_after(as_worker, [&] {
+          msghdr message{};
+          message.msg_name = &journal;
+          message.msg_namelen = sizeof journal;
+          return sendmsg(inherited.get(), &message, 0);
+        }) == EPERM);
 }
 
 namespace {

@@ -1,15 +1,15 @@
-#include "relayd/supervisor/resolver.h"
+#include "relayd/connector/resolver.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "common/log.h"
+#include "relayd/handover/channel.h"
 
-namespace relayd {
+namespace relayd::connector {
 namespace {
 
 constexpr common::Milliseconds kRetry{5000};  // after a failure, or the interval if that is shorter
-constexpr size_t kMaxAddresses = 16;
 
 bool same(const std::vector<SocketAddress>& a, const std::vector<SocketAddress>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -28,7 +28,7 @@ addrinfo resolver_hints() {
 
 std::vector<SocketAddress> usable_addresses(const addrinfo* found) {
   std::vector<SocketAddress> addresses;
-  for (const addrinfo* info = found; info && addresses.size() < kMaxAddresses; info = info->ai_next) {
+  for (const addrinfo* info = found; info && addresses.size() < channel::kMaxAddresses; info = info->ai_next) {
     SocketAddress address;
     address.size = static_cast<socklen_t>(info->ai_addrlen);
     memcpy(&address.storage, info->ai_addr, info->ai_addrlen);
@@ -95,4 +95,4 @@ void Resolver::on_result(int status, const addrinfo* found) {
   if (first || changed) changed_(owner_);
 }
 
-}  // namespace relayd
+}  // namespace relayd::connector

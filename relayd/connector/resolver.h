@@ -1,4 +1,4 @@
-// Looks up the addresses of one name at a regular interval, for the workers: they can't, because they open no file.
+// Looks up the addresses of one name at a regular interval.
 //
 // A failed look-up keeps the addresses found before, and is retried sooner. Loop thread only; the look-up itself runs
 // in libuv's thread pool, because getaddrinfo(3) blocks.
@@ -14,7 +14,7 @@
 #include "relayd/handover/config.h"
 #include "relayd/handover/socket_address.h"
 
-namespace relayd {
+namespace relayd::connector {
 
 // The hints for getaddrinfo(3) and uv_getaddrinfo.
 addrinfo resolver_hints();
@@ -50,4 +50,4 @@ class Resolver {
   bool reported_failure_ = false;
 };
 
-}  // namespace relayd
+}  // namespace relayd::connector

@@ -1,9 +1,10 @@
-#include "relayd/session/address_book.h"
+#include "relayd/connector/address_book.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
-namespace relayd {
+namespace relayd::connector {
 namespace {
 
 // Alternates the families, keeps the resolver's order within each, and starts with the family of its first address.
@@ -37,6 +38,21 @@ std::vector<SocketAddress> AddressBook::order(uint64_t now) const {
   return result;
 }
 
+uint64_t AddressBook::number_of(const SocketAddress& address) { return std::hash<std::string>()(address.text()); }
+
+std::vector<SocketAddress> AddressBook::named(std::span<const uint64_t> numbers) const {
+  std::vector<SocketAddress> result;
+  for (const uint64_t number : numbers)
+    for (const Entry& entry : entries_)
+      if (number_of(entry.address) == number) result.push_back(entry.address);
+  return result;
+}
+
+bool AddressBook::is_demoted(const SocketAddress& address, uint64_t now) const {
+  const auto found = std::ranges::find(entries_, address, &Entry::address);
+  return found != entries_.end() && found->demoted_until > now;
+}
+
 void AddressBook::demote(const SocketAddress& address, uint64_t now) {
   for (Entry& entry : entries_)
     if (entry.address == address) entry.demoted_until = now + kDemotion;
@@ -47,4 +63,4 @@ void AddressBook::promote(const SocketAddress& address) {
     if (entry.address == address) entry.demoted_until = 0;
 }
 
-}  // namespace relayd
+}  // namespace relayd::connector

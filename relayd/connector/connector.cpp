@@ -1,0 +1,113 @@
+#include "relayd/connector/connector.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "common/datagram.h"
+#include "common/log.h"
+
+namespace relayd::connector {
+namespace {
+
+namespace log = common::log;
+
+constexpr common::Milliseconds kMostBetweenBeats{1000};
+constexpr size_t kOwnDescriptors = 64;  // the loop, look-ups, and one channel a worker besides
+constexpr size_t kLeast = 8, kMost = 16'384;
+
+// One worker's share of this process's descriptors.
+size_t most_of_one(int workers) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const auto all = static_cast<size_t>(limit.rlim_cur), count = static_cast<size_t>(workers);
+  return std::clamp((all - std::min(all, kOwnDescriptors + count)) / count, kLeast, kMost);
+}
+
+}  // namespace
+
+Connector::Connector(uv_loop_t* loop, ConnectorPlan plan, common::Fd control)
+    : loop_(loop),
+      plan_(std::move(plan)),
+      most_(most_of_one(plan_.workers)),
+      control_(std::move(control)),
+      beat_(loop, this, common::call<&Connector::beat>),
+      sweep_(loop, this, common::call<&Connector::sweep>) {}
+
+Connector::~Connector() {
+  channels_.clear();
+  control_poll_.reset();
+}
+
+void Connector::resolve() {
+  const auto names = common::call<&Connector::on_names>;
+  remote_.emplace(loop_, plan_.remote, plan_.resolve_interval, addresses_in(plan_.known.remote, plan_.remote.port),
+                  this, names);
+  if (plan_.local)
+    local_.emplace(loop_, *plan_.local, plan_.resolve_interval, addresses_in(plan_.known.local, plan_.local->port),
+                   this, names);
+}
+
+void Connector::serve() {
+  if (!tell({&kServing, 1}))
+    throw std::system_error(errno, std::generic_category(), "can't tell the supervisor that the connector is ready");
+  control_poll_ = std::make_unique<common::Poll>(loop_, control_.get(), this, common::call<&Connector::on_control>);
+  control_poll_->watch(UV_READABLE);
+  beat();
+  on_names();
+}
+
+bool Connector::tell(std::string_view message) {
+  return ::send(control_.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
+void Connector::on_control(int) {
+  char bytes[1 + sizeof(ChannelOf) + 1];
+  common::Fd attached;
+  const ssize_t got = common::receive_datagram(control_.get(), bytes, attached);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return uv_stop(loop_);  // the generation has ended, or the supervisor
+  ChannelOf which;
+  memcpy(&which, bytes + 1, sizeof which);
+  if (got != 1 + static_cast<ssize_t>(sizeof which) || bytes[0] != kChannel || !attached)
+    return log::warning("the supervisor's message makes no sense; the connector ignores it", {{"size", got}});
+  auto& channel = channels_[which.worker];
+  channel.reset();
+  channel = std::make_unique<WorkerChannel>(loop_, plan_, which.worker, std::move(attached), most_, this,
+                                            common::call<&Connector::on_over>);
+  channel->know(remote(), local());
+}
+
+// Every name has been looked up once, or the addresses have changed.
+void Connector::on_names() {
+  if (!remote_ || !remote_->tried() || (plan_.local && (!local_ || !local_->tried()))) return;
+  for (auto& [worker, channel] : channels_) channel->know(remote(), local());
+  NamesReport report;
+  if (remote().empty()) report.unresolved = plan_.remote.host;
+  else if (local_ && local().empty()) report.unresolved = plan_.local->host;
+  report.known = {known_as(remote()), known_as(local())};
+  untold_ = !tell(report.encode());  // repeated with the next beat
+}
+
+void Connector::on_over(int worker, const std::string& why) {
+  if (!why.empty())
+    log::error("a worker misused its channel; the connector serves it no more", {{"worker", worker}, {"cause", why}});
+  sweep_.start(common::Milliseconds(0));
+}
+
+void Connector::sweep() {
+  std::erase_if(channels_, [](const auto& entry) { return entry.second->over(); });
+}
+
+void Connector::beat() {
+  beat_.start(std::min(kMostBetweenBeats, plan_.watchdog / 4));
+  tell({&kBeat, 1});
+  if (untold_) on_names();
+  log::flush();
+}
+
+}  // namespace relayd::connector

@@ -1,0 +1,114 @@
+#include "relayd/connector/sandbox.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <vector>
+
+#include "common/fd.h"
+#include "common/hardening.h"
+#include "common/log.h"
+
+namespace relayd::connector {
+namespace {
+
+namespace log = common::log;
+
+constexpr uint16_t kDns = 53;  // by TCP, if an answer is too long for UDP
+
+// What getaddrinfo(3) reads: its configuration, the tables of name services, and their libraries, which it loads when a
+// name first needs one. Folders, because their files are replaced. Not every system has all of them.
+constexpr const char* kRead[] = {"/etc",
+                                 "/usr/lib",
+                                 "/usr/lib64",
+                                 "/lib",
+                                 "/lib64",
+                                 "/run/systemd/resolve",
+                                 "/run/resolvconf",
+                                 "/run/NetworkManager",
+                                 "/run/connman",
+                                 "/run/netconfig",
+                                 "/run/nscd",
+                                 "/var/run/nscd",
+                                 "/var/db/nscd"};
+
+using namespace common::calls;
+
+constexpr common::Argument kStreamType{1, common::Argument::Is::equal, 0xf, SOCK_STREAM};
+constexpr common::Argument kDatagramType{1, common::Argument::Is::equal, 0xf, SOCK_DGRAM};
+
+// clang-format off
+constexpr common::Call kConnecting[] = {
+    "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll",                        // the loop, look-ups
+    // Landlock restricts TCP only, so no other protocol may carry a stream (MPTCP can fall back to TCP).
+    {"socket", is(0, AF_INET), kStreamType, is(2, 0)}, {"socket", is(0, AF_INET), kStreamType, is(2, IPPROTO_TCP)},
+    {"socket", is(0, AF_INET6), kStreamType, is(2, 0)}, {"socket", is(0, AF_INET6), kStreamType, is(2, IPPROTO_TCP)},
+    {"socket", is(0, AF_INET), kDatagramType, is(2, 0)}, {"socket", is(0, AF_INET6), kDatagramType, is(2, 0)},
+    {"socket", is(0, AF_UNIX), is(2, 0)},                                             // keyd, nscd, systemd-resolved
+    "connect", "getsockname", "getpeername", "close",
+    "recvfrom", "recvmsg", "recvmmsg", "sendto", "sendmsg", "sendmmsg",               // sockets: their bytes
+    get_option(SOL_SOCKET, SO_ERROR), get_option(SOL_SOCKET, SO_PEERCRED),            // sockets: their options
+    set_option(SOL_SOCKET, SO_KEEPALIVE), set_option(IPPROTO_TCP, TCP_NODELAY),
+    set_option(IPPROTO_TCP, TCP_KEEPIDLE), set_option(IPPROTO_TCP, TCP_KEEPINTVL), set_option(IPPROTO_TCP, TCP_KEEPCNT),
+    set_option(IPPROTO_IP, IP_RECVERR), set_option(IPPROTO_IPV6, IPV6_RECVERR),
+    set_option(SOL_SOCKET, SO_RCVBUF), set_option(SOL_SOCKET, SO_SNDBUF), ioctl_request(SIOCGIFINDEX),
+    "openat", "open", "read", "pread64", "lseek", "stat", "lstat", "statx", "access", // what names take
+    "faccessat", "faccessat2", "readlink", "readlinkat", "uname", "getuid", "geteuid", "getgid", "getegid",
+    fcntl_command(F_GETFD), fcntl_command(F_SETFD), "time", "clock_nanosleep", "sched_yield",
+    {"mmap", without(2, PROT_WRITE), without(3, MAP_ANONYMOUS)},                      // a name service's library
+};
+// clang-format on
+
+// The folder of the file that a link names; "" if it is not a link.
+std::string folder_of_target(const char* link) {
+  char path[PATH_MAX];
+  if (!realpath(link, path)) return "";
+  const std::string whole(path);
+  return whole.substr(0, whole.rfind('/'));
+}
+
+}  // namespace
+
+std::string give_up_files_and_ports(const ConnectorPlan& plan) {
+  common::harden_process();
+#if defined(MQTT_RELAY_SANITIZED)
+  (void)plan;
+  return "files and ports have no limit: a sanitizer reads its own files";
+#else
+  std::vector<std::string> folders(std::begin(kRead), std::end(kRead));
+  folders.push_back(folder_of_target("/etc/resolv.conf"));
+  std::vector<common::Fd> open;
+  std::vector<common::FileRule> rules;
+  for (const std::string& folder : folders) {
+    common::Fd fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) continue;
+    rules.push_back({fd.get(), common::FileRule::read});
+    open.push_back(std::move(fd));
+  }
+  std::vector<uint16_t> ports{kDns, plan.remote.port};
+  if (plan.local) ports.push_back(plan.local->port);
+  return common::forbid_files_and_ports(rules, ports);
+#endif
+}
+
+common::CallList calls() { return common::joined({kConnecting, kWatched, kLog, kMemory, kTime, kEnd}); }
+
+void give_up_system_calls(const std::string& lacking_files) {
+  const std::string calls = common::allow_system_calls(connector::calls());
+  for (const std::string& lacking : {lacking_files, calls})
+    if (!lacking.empty()) log::warning("the connector's sandbox is weaker than it should be", {{"cause", lacking}});
+  if (!lacking_files.empty() || !calls.empty()) return;
+  const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
+  if (root) throw std::runtime_error("the sandbox is in force, but the connector could open \"/\"");
+  log::info(
+      "connector is sandboxed: it reads only what names take, writes no file, executes nothing, connects only to the "
+      "configured ports, is not dumpable and gains no privileges",
+      {{"open(\"/\")", strerror(errno)}});
+}
+
+}  // namespace relayd::connector

@@ -1,0 +1,22 @@
+// The connector's sandbox: the rights that it gives up before it serves its first worker.
+#pragma once
+
+#include <string>
+
+#include "common/syscall_filter.h"
+#include "relayd/handover/connector_plan.h"
+
+namespace relayd::connector {
+
+// First step, before any thread starts: from here on this process reads only files that names take, writes none, and
+// connects by TCP only to the plan's ports and to name servers. Returns "", or what the kernel lacks, for the next
+// step.
+std::string give_up_files_and_ports(const ConnectorPlan& plan);
+
+// Second step, when all threads run: no other system calls than connecting takes. Logs which protections are in force,
+// and names any that is missing.
+void give_up_system_calls(const std::string& lacking);
+
+common::CallList calls();
+
+}  // namespace relayd::connector

@@ -1,0 +1,85 @@
+// One worker process's channel: takes its questions (relayd/handover/channel.h), dials for it, and hands over what is
+// connected.
+//
+// The worker is taken for hostile. It names targets, not addresses. Its dials, its sockets and its connections to keyd
+// are bounded; a worker that does not read its answers is read no further; one that sends something else than a
+// question, or a question that no worker asks, has no channel any more. Each turn of the loop takes one question from
+// each worker. Descriptors that it sends along are dropped by the kernel. Loop thread only.
+#pragma once
+
+#include <uv.h>
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/fd.h"
+#include "common/uv.h"
+#include "relayd/connector/address_book.h"
+#include "relayd/connector/dialer.h"
+#include "relayd/handover/channel.h"
+#include "relayd/handover/connector_plan.h"
+
+namespace relayd::connector {
+
+class WorkerChannel {
+ public:
+  // keyd accounts for each connection in its audit, so a worker gets this number within kKeydWindow.
+  static constexpr size_t kMostKeyd = 16;
+  static constexpr uint64_t kKeydWindow = 10'000;  // milliseconds
+
+  // The channel is over: destroy it, but not inside this call. `why`: "" if the worker has gone.
+  using Ended = void (*)(void* owner, int worker, const std::string& why);
+
+  // `most`: dials, and sockets of dials, at the same time. Announces itself to the worker.
+  WorkerChannel(uv_loop_t* loop, const ConnectorPlan& plan, int worker, common::Fd channel, size_t most, void* owner,
+                Ended ended);
+  ~WorkerChannel();
+  WorkerChannel(const WorkerChannel&) = delete;
+  WorkerChannel& operator=(const WorkerChannel&) = delete;
+
+  // The targets' addresses from now on.
+  void know(const std::vector<SocketAddress>& remote, const std::vector<SocketAddress>& local);
+  bool over() const { return over_; }
+
+ private:
+  struct Running;
+  struct Waiting {
+    uint64_t id = 0;
+    std::vector<uint8_t> answer;
+    common::Fd attached;
+  };
+
+  void on_ready(int events);
+  void read_one();
+  void take(const channel::Question& question);
+  void dial(uint64_t id, const channel::Dial& dial);
+  void dialed(uint64_t id, AddressBook& book, Dialer::Result result);
+  void judge(const channel::Judge& judge);
+  void connect_keyd(uint64_t id);
+  std::string why_no_keyd(common::Fd& connected);
+  void answer(channel::Answer answer, common::Fd attached = {});
+  bool send(Waiting& waiting);
+  void flush();
+  void end(const std::string& why);
+  AddressBook& book_of(channel::Target target) { return target == channel::Target::remote ? remote_ : local_; }
+
+  uv_loop_t* loop_;
+  const ConnectorPlan& plan_;
+  const int worker_;
+  common::Fd channel_;
+  void* owner_;
+  Ended ended_;
+  bool begun_ = false, over_ = false;
+  AddressBook remote_, local_;
+  SocketQuota quota_;
+  std::unordered_map<uint64_t, std::unique_ptr<Running>> dials_;  // by the question's id
+  std::deque<Waiting> waiting_;                                   // answers for which the channel had no room
+  std::deque<uint64_t> keyd_times_;                               // of the last kMostKeyd connections to keyd
+  std::unique_ptr<common::Poll> poll_;
+};
+
+}  // namespace relayd::connector

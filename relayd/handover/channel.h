@@ -1,0 +1,93 @@
+// What a worker may ask its connector (relayd/connector) for, and what it gets: everything that the two say to each
+// other.
+//
+// A worker can't name an address or a port, only "the remote broker", "the local broker" or "keyd". The addresses in
+// these messages are numbers that the connector made; it accepts only those of the target's own addresses. A worker is
+// taken for hostile: a message that is not one of these ends its channel. The connector keeps nothing of a dial that
+// has its connection; the worker asks again with the numbers of the addresses that are left.
+//
+// Transport: a SOCK_SEQPACKET pair for each worker process; one datagram is one message. Integers are big-endian and of
+// a fixed width (ipc/wire.h). The supervisor holds the connector's end as well, so that a new connector continues it.
+//
+//   question   op:1 id:8 body
+//     BEGIN      (empty)                                  the answer to BEGAN; what was asked before it is void
+//     DIAL       target:1 budget_ms:4 numbers             no numbers: all addresses of the target
+//     CANCEL     (empty)                                  the DIAL or KEYD with this id
+//     JUDGE      target:1 address:8 good:1                whether a connection to this address was of use
+//     KEYD       (empty)
+//   answer     op:1 id:8 body
+//     BEGAN      (empty)                                  a connector serves this channel from now on
+//     CONNECTED  address:8 doubtful:1 text numbers failure  and one descriptor: a connected TCP socket
+//     FAILED     failure
+//     KEYD       text                                     without text: and one descriptor, on which HELLO has been
+//     sent
+//   numbers    count:1 (address:8)*count                  the addresses that are left, the next one first
+//   failure    causes:1 faults:1 omitted:2 count:1 text*count
+//   text       length:1 bytes
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "relayd/handover/dial_failure.h"
+
+namespace relayd::channel {
+
+inline constexpr size_t kMaxAddresses = 16;  // of one name
+inline constexpr size_t kMaxMessage = 2048;  // bytes; the longest is CONNECTED
+inline constexpr uint32_t kMaxBudgetMs = 86'400'000;
+
+enum class Target : uint8_t { remote = 1, local = 2 };
+
+struct Begin {};
+struct Dial {
+  Target target = Target::remote;
+  uint32_t budget_ms = 0;  // for all attempts together; at most kMaxBudgetMs
+  std::vector<uint64_t> addresses = {};
+};
+struct Cancel {};
+struct Judge {
+  Target target = Target::remote;
+  uint64_t address = 0;
+  bool good = false;
+};
+struct Keyd {};
+
+struct Question {
+  uint64_t id = 0;
+  std::variant<Begin, Dial, Cancel, Judge, Keyd> body;
+};
+
+struct Began {};
+struct Connected {
+  uint64_t address = 0;
+  bool doubtful = false;  // it failed lately: the connector wants to know (JUDGE) if it is good again
+  std::string text;       // the address, for the log
+  std::vector<uint64_t> left = {};
+  DialFailure failure = {};  // of the attempts before
+};
+struct Failed {
+  DialFailure failure;
+};
+struct KeydAnswer {
+  std::string problem;  // "": here it is
+};
+
+struct Answer {
+  uint64_t id = 0;
+  std::variant<Began, Connected, Failed, KeydAnswer> body;
+};
+
+// Texts are cut at DialFailure::kMostText, and lists at their bound.
+std::vector<uint8_t> encode(const Question& question);
+std::vector<uint8_t> encode(const Answer& answer);
+// nullopt: not exactly one message that the encoder makes.
+std::optional<Question> decode_question(std::span<const uint8_t> datagram);
+std::optional<Answer> decode_answer(std::span<const uint8_t> datagram);
+
+}  // namespace relayd::channel

@@ -1,0 +1,62 @@
+#include "relayd/handover/connector_plan.h"
+
+#include <algorithm>
+
+#include "common/program.h"
+#include "relayd/handover/archive.h"
+#include "relayd/handover/channel.h"
+
+namespace relayd {
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Endpoint>& e) {
+  archive(e.host, e.port);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, KnownAddresses>& known) {
+  archive(known.remote, known.local);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, ConnectorPlan>& p) {
+  archive(p.generation, p.workers, p.remote, p.local, p.keyd_socket, p.series, p.sign_timeout, p.connect_timeout,
+          p.resolve_interval, p.watchdog, p.log_level, p.known);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, NamesReport>& report) {
+  archive(report.unresolved, report.known);
+}
+
+common::Fd ConnectorPlan::to_memfd() const { return common::sealed(archived(*this)); }
+ConnectorPlan ConnectorPlan::from_memfd(int fd) { return from_archive<ConnectorPlan>(common::read_sealed(fd)); }
+
+std::string NamesReport::encode() const { return kNames + archived(*this); }
+
+NamesReport NamesReport::decode(std::string_view message) {
+  if (message.empty() || message.front() != kNames) throw BadArchive("not a report of names");
+  auto report = from_archive<NamesReport>(message.substr(1));
+  if (std::max(report.known.remote.size(), report.known.local.size()) > KnownAddresses::kMost)
+    throw BadArchive("a list of addresses that is too long");
+  return report;
+}
+
+std::string known_as(const std::vector<SocketAddress>& addresses) {
+  std::string known;
+  for (const SocketAddress& address : addresses) known += address.text() + "\n";
+  return known;
+}
+
+std::vector<SocketAddress> addresses_in(const std::string& known, uint16_t port) {
+  std::vector<SocketAddress> addresses;
+  for (size_t at = 0; at < known.size() && addresses.size() < channel::kMaxAddresses;) {
+    const size_t end = std::min(known.find('\n', at), known.size());
+    const auto address = SocketAddress::parse(known.substr(at, end - at));
+    if (address && address->port() == port) addresses.push_back(*address);
+    at = end + 1;
+  }
+  return addresses;
+}
+
+}  // namespace relayd

@@ -1,0 +1,72 @@
+// What the supervisor gives a connector (relayd/connector), and the messages between the two.
+//
+// The plan is an archive (archive.h) in a sealed memfd. On the control socket (SOCK_SEQPACKET) the supervisor sends one
+// kChannel for each worker process, with the descriptor; the connector sends the rest. The supervisor believes the
+// connector only what names it could resolve: it parses no address.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/fd.h"
+#include "relayd/handover/config.h"
+#include "relayd/handover/socket_address.h"
+
+namespace relayd {
+
+// The executable, which is also its name in the log; and its name in `ps`, of at most 15 bytes.
+inline constexpr char kConnectorProgram[] = "mqtt-relayd-connector", kConnectorName[] = "relayd-connect";
+
+// The connector's descriptors after the standard ones.
+inline constexpr int kConnectorPlanFd = 3, kConnectorControlFd = 4;
+
+// The addresses that a connector knows, for its successor. To the supervisor they are bytes.
+struct KnownAddresses {
+  static constexpr size_t kMost = 4096;  // bytes of each
+  std::string remote, local;
+};
+
+struct ConnectorPlan {
+  int generation = 0, workers = 1;
+  Config::Endpoint remote;
+  std::optional<Config::Endpoint> local;
+  std::string keyd_socket;
+  // For keyd (ipc::Hello): which relayd and generation its workers' connections belong to, and how long they wait.
+  uint64_t series = 0;
+  common::Milliseconds sign_timeout{}, connect_timeout{}, resolve_interval{}, watchdog{};
+  common::log::Level log_level = common::log::Level::info;
+  KnownAddresses known;
+
+  common::Fd to_memfd() const;              // throws std::system_error if there is no memory
+  static ConnectorPlan from_memfd(int fd);  // throws BadArchive; std::system_error if it can't be read
+};
+
+// From the supervisor: kChannel and a ChannelOf in this machine's byte order, with the connector's end attached. It
+// replaces the worker's channel before it.
+inline constexpr char kChannel = 'C';
+struct ChannelOf {
+  int32_t worker = 0;
+};
+
+// From the connector. kServing: it is sandboxed. kBeat: its loop runs. kNames, followed by a NamesReport: after the
+// first look-up of every name, and then whenever addresses change. kDying, followed by the cause of its end.
+inline constexpr char kServing = 'R', kBeat = 'B', kNames = 'N', kDying = 'E';
+
+struct NamesReport {
+  static constexpr size_t kMost = 16 * 1024;  // bytes of the message
+  std::string unresolved;                     // a name without an address; "" if every name has one
+  KnownAddresses known;
+
+  std::string encode() const;
+  static NamesReport decode(std::string_view message);  // BadArchive; at most KnownAddresses::kMost of each
+};
+
+// One list of KnownAddresses. addresses_in() takes what a predecessor wrote: anything but addresses with this port is
+// left out.
+std::string known_as(const std::vector<SocketAddress>& addresses);
+std::vector<SocketAddress> addresses_in(const std::string& known, uint16_t port);
+
+}  // namespace relayd

@@ -1,0 +1,77 @@
+// A worker's way to its connector (relayd/handover/channel.h), through which all of its connections but the devices'
+// come: asynchronous and bounded; it outlasts the connector's restarts.
+//
+// Questions are sent at once, or kept until the connector has begun. A new connector gets all unanswered ones again.
+// Each has a deadline, whatever the connector does: a dial's is its own (dial.h). What arrives is checked: a descriptor
+// must be a socket of the expected kind. One thread: the loop's.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_map>
+
+#include "common/fd.h"
+#include "common/units.h"
+#include "common/uv.h"
+#include "ipc/client.h"
+#include "relayd/handover/channel.h"
+
+namespace relayd {
+
+class Dial;
+
+class ConnectorClient final : public ipc::ConnectionSource {
+ public:
+  static constexpr size_t kMostDials = 16'384;             // that wait for their answer
+  static constexpr common::Milliseconds kPatience{5'000};  // for a connection to keyd
+
+  ConnectorClient(uv_loop_t* loop, common::Fd channel);
+  ~ConnectorClient();
+  ConnectorClient(const ConnectorClient&) = delete;
+  ConnectorClient& operator=(const ConnectorClient&) = delete;
+
+  void connect(Done done) override;
+  void forget() override;
+
+  uv_loop_t* loop() const { return loop_; }
+
+ private:
+  friend class Dial;
+  struct Keyd {
+    uint64_t id;
+    Done done;
+  };
+
+  // For Dial: its question's id; nullopt: kMostDials wait.
+  std::optional<uint64_t> ask(Dial& dial);
+  void cancel(uint64_t id);
+  void judge(channel::Target target, uint64_t address, bool good) {
+    try_send({0, channel::Judge{target, address, good}});
+  }
+
+  void on_ready(int events);
+  void receive();
+  void on_answer(const channel::Answer& answer, common::Fd attached);
+  void begin();
+  void send_unsent();
+  bool send_one(uint64_t id);
+  bool try_send(const channel::Question& question);
+  void on_keyd(common::Fd attached, std::string_view problem);
+  void keyd_is_late();
+  void lose(const char* why);
+
+  uv_loop_t* loop_;
+  common::Fd channel_;
+  bool begun_ = false;
+  uint64_t last_id_ = 0;
+  std::unordered_map<uint64_t, Dial*> dials_;  // unanswered
+  std::optional<Keyd> keyd_;                   // unanswered
+  std::set<uint64_t> unsent_;                  // of both, the oldest first
+  common::Timer keyd_deadline_;
+  std::unique_ptr<common::Poll> poll_;
+};
+
+}  // namespace relayd

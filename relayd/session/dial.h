@@ -1,0 +1,71 @@
+// A session's way to its broker: the connector connects (relayd/connector/dialer.h), and this decides what to do if the
+// connection proves useless.
+//
+// If the session finds a connection useless (TLS fails or goes unanswered), the next address is tried within the same
+// budget. Its verdict goes to the connector's address book. One thread: the loop's.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+#include "common/fd.h"
+#include "common/uv.h"
+#include "relayd/handover/channel.h"
+#include "relayd/handover/dial_failure.h"
+#include "relayd/session/connector_client.h"
+
+namespace relayd {
+
+class Dial {
+ public:
+  static constexpr size_t kMostConnections = 3;  // per dial: each may cost a signature
+  // The connector's own deadline is the budget; this is for a connector that hangs.
+  static constexpr common::Milliseconds kGrace{500};
+
+  // Called from the loop, never from the constructor or try_next(). Passes a connected non-blocking socket, or none and
+  // the reason; after a failure it is not called again.
+  using Done = void (*)(void* owner, common::Fd socket, const DialFailure& failure);
+
+  // `budget` bounds all attempts together. The connector must outlive the dial.
+  Dial(ConnectorClient& connector, channel::Target target, std::chrono::milliseconds budget, void* owner, Done done);
+  ~Dial();
+  Dial(const Dial&) = delete;
+  Dial& operator=(const Dial&) = delete;
+
+  // `again`: if no other address is left, the same one is tried again in another way.
+  enum class Last : uint8_t { final, again };
+
+  // share(): how long the latest connection may take to prove useful, so that each remaining try gets an equal share of
+  // the budget. left(): the remaining budget.
+  std::chrono::milliseconds share(Last last) const;
+  std::chrono::milliseconds left() const;
+  bool has_more() const { return !left_.empty() && connections_ < kMostConnections; }
+  // The owner's verdict on the latest connection. blame(): its address is tried last for a while.
+  void keep();
+  void blame();
+  // Blames the address and calls Done again: with the next connection, or, when addresses or time run out, the failure.
+  void try_next(std::string_view cause, Last last);
+
+ private:
+  friend class ConnectorClient;
+  channel::Dial question() const;
+  void connected(const channel::Connected& connected, common::Fd socket);
+  void failed(const DialFailure& failure);
+  void ask();
+  void too_late();
+
+  ConnectorClient& connector_;
+  const channel::Target target_;
+  const uint64_t until_;  // uv_now
+  void* owner_;
+  Done done_;
+  std::optional<uint64_t> asked_;  // the question that is not answered
+  channel::Connected latest_;
+  std::vector<uint64_t> left_;  // addresses to try, the next one first; none before the first connection
+  size_t connections_ = 0;
+  DialFailure failure_;
+  common::Timer deadline_;
+};
+
+}  // namespace relayd

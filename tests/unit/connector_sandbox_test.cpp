@@ -1,0 +1,117 @@
+// What a connector can't do, and that it can still do its work. A child that has entered the sandbox tries it.
+#include "relayd/connector/sandbox.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <functional>
+
+#include "common/log.h"
+#include "common/operator/checks.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/places.h"
+
+#if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer needs more than the sandbox allows
+
+using namespace unit;
+
+namespace {
+
+constexpr int kKilled = 1000;
+constexpr long kPortRules = 4;  // Landlock's ABI
+
+// errno of `attempt` in a sandboxed child of a plan with these ports; 0: it succeeded.
+int tried(const std::function<bool()>& attempt, uint16_t remote = 1, uint16_t local = 2) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    common::log::open("test", common::log::Level::error);
+    relayd::ConnectorPlan plan;
+    plan.remote.port = remote;
+    plan.local = relayd::Config::Endpoint{"127.0.0.1", local};
+    relayd::connector::give_up_system_calls(relayd::connector::give_up_files_and_ports(plan));
+    errno = 0;
+    _exit(attempt() ? 0 : errno);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  return WIFSIGNALED(status) ? kKilled + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+bool connects(const SocketAddress& address, int protocol = IPPROTO_TCP) {
+  const common::Fd made(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, protocol));
+  return made && ::connect(made.get(), address.get(), address.size) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a connector reads what names take, and no other file") {
+  CHECK(tried([] { return open("/etc/hosts", O_RDONLY) >= 0; }) == 0);
+  if (common::landlock_abi() < 1) {
+    WARN("SKIPPED: this kernel has no Landlock");
+    return;
+  }
+  for (const char* path : {"/", "/root", "/proc/self/status", "/proc/self/mem", "/tmp", "/usr/bin/env", "/dev/null"}) {
+    CAPTURE(path);
+    CHECK(tried([&] { return open(path, O_RDONLY) >= 0; }) == EACCES);
+  }
+}
+
+TEST_CASE("a connector writes, makes and executes nothing") {
+  for (const char* path : {"/etc/hosts", "/tmp/connector-made-this", "/proc/self/mem", "/dev/null"}) {
+    CAPTURE(path);
+    CHECK(tried([&] { return open(path, O_WRONLY | O_CREAT, 0600) >= 0; }) == EACCES);
+  }
+  CHECK(tried([] { return unlink("/tmp/connector-made-this") == 0; }) == EPERM);
+  CHECK(tried([] {
+          char* const none[] = {nullptr};
+          return execve("/bin/true", none, none) == 0;
+        }) == kKilled + SIGSYS);
+  CHECK(tried([] { return fork() >= 0; }) != 0);
+  CHECK(tried([] {
+          return mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+        }) == EPERM);
+}
+
+TEST_CASE("a connector signals nobody") {
+  CHECK(tried([] { return kill(getppid(), 0) == 0; }) == EPERM);
+  CHECK(tried([] { return kill(1, SIGTERM) == 0; }) == EPERM);
+}
+
+TEST_CASE("a connector connects by TCP to the configured ports and to name servers only") {
+  if (common::landlock_abi() < kPortRules) {
+    WARN("SKIPPED: this kernel's Landlock can't restrict ports");
+    return;
+  }
+  Listening remote, local, foreign;
+  const auto ports = [&](const std::function<bool()>& attempt) {
+    return tried(attempt, remote.address.port(), local.address.port());
+  };
+  CHECK(ports([&] { return connects(remote.address); }) == 0);
+  CHECK(ports([&] { return connects(local.address); }) == 0);
+  CHECK(ports([&] { return connects(foreign.address); }) == EACCES);
+  CHECK(ports([&] { return connects(foreign.address, 0); }) == EACCES);
+  CHECK(ports([&] { return connects(foreign.address, IPPROTO_MPTCP); }) == EPERM);
+  CHECK(ports([&] { return connects(*SocketAddress::parse("127.64.255.254", 53)); }) == ECONNREFUSED);
+  CHECK(ports([] {
+          const common::Fd made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+          const auto any = *SocketAddress::parse("127.0.0.1", 0);
+          return bind(made.get(), any.get(), any.size) == 0;
+        }) == EPERM);
+  CHECK(foreign.waiting() == 0);
+}
+
+TEST_CASE("a connector resolves names") {
+  CHECK(tried([] {
+          addrinfo hints{}, *found = nullptr;
+          hints.ai_socktype = SOCK_STREAM;
+          return getaddrinfo("localhost", "8883", &hints, &found) == 0 && found;
+        }) == 0);
+}
+
+#endif
