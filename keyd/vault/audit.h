@@ -27,9 +27,8 @@ namespace keyd {
 struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
-  uint16_t worker = 0;  // as the peer says in HELLO, and so is the series
-  uint64_t series = 0;
-  uint64_t lane = 0;  // requests of one lane share a rate, a queue and a turn: a worker's, if there is a series, or a
+  uint16_t worker = 0;  // as the peer says in HELLO
+  uint64_t lane = 0;  // requests of one lane share a rate, a queue and a turn: a worker's, if HELLO has a series, or a
                       // process's, or a connection's if keyd sees no process
   std::chrono::milliseconds timeout{5000};          // how long it waits for an answer, as it says in HELLO
   std::shared_ptr<const std::atomic<bool>> gone{};  // true once its connection has ended; null: never

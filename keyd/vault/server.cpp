@@ -196,28 +196,20 @@ void Server::reply(uint64_t number, std::span<const uint8_t> datagram) {
   if (const auto found = open_.find(number); found != open_.end()) send(found->second, datagram);
 }
 
-// Makes the connection the worker's only one. True if that ends another.
-bool Server::take_over(Connection& connection) {
-  Peer& peer = connection.peer;
-  peer.lane = peer.series ^ uint64_t { peer.uid } << 32 ^ peer.worker;
-  const auto older = std::find_if(open_.begin(), open_.end(), [&](const auto& other) {
-    const Peer& that = other.second.peer;
-    return &that != &peer && that.series == peer.series && that.uid == peer.uid && that.worker == peer.worker;
-  });
-  if (older == open_.end()) return false;
-  close(older->second);
-  return true;
-}
-
 void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello) {
   if (connection.greeted) return refuse(connection, id, Status::malformed, "a second HELLO");
   connection.peer.worker = hello.worker;
   connection.peer.timeout = std::chrono::milliseconds(std::min(hello.timeout_ms, ipc::kMaxTimeoutMs));
   if (hello.version != ipc::kVersion) return refuse(connection, id, Status::denied, "another version of the protocol");
-  connection.peer.series = hello.series;
-  const char* replaced = hello.series != 0 && take_over(connection) ? "the worker's earlier connection ends" : "";
-  // If this can't be written, nothing is signed either.
-  audit_.write({"connect", connection.peer, nullptr, nullptr, Status::ok, replaced});
+  // Whoever says a worker's HELLO again ends the connection before; a process that speaks for itself may have several.
+  uint64_t& lane = connection.peer.lane;
+  if (hello.series != 0) lane = hello.series ^ (uint64_t{connection.peer.uid} << 32) ^ hello.worker;
+  const auto former = std::find_if(open_.begin(), open_.end(), [&](const auto& other) {
+    return hello.series != 0 && &other.second != &connection && other.second.peer.lane == lane;
+  });
+  const char* note = former != open_.end() ? "the worker's earlier connection ends" : "";
+  if (former != open_.end()) close(former->second);
+  audit_.write({"connect", connection.peer, nullptr, nullptr, Status::ok, note});  // otherwise nothing is signed either
   connection.greeted = true;
   const auto welcome = ipc::encode_welcome({ipc::kVersion, service_.bind_remote()});
   ipc::ResponseBuffer out;

@@ -60,7 +60,6 @@ class Server {
   void close(Connection& connection);  // destroyed once the loop runs again
   void read_one(Connection& connection);
   void handle(Connection& connection, std::vector<uint8_t> datagram, uint64_t wait_us);
-  bool take_over(Connection& connection);
   void greet(Connection& connection, uint32_t id, const ipc::Hello& hello);
   void reply(uint64_t number, std::span<const uint8_t> datagram);
   void refuse(Connection& connection, uint32_t id, ipc::Status status, const char* reason);

@@ -1,7 +1,10 @@
-// Any bytes as what crosses between supervisor, worker and inspector: a plan, an order, an inspector's findings,
-// revocations. Decoders accept exactly what the encoders produce, so a decoded message encodes to the same bytes.
+// Any bytes as what crosses between supervisor, worker, connector and inspector: plans, an order, an inspector's
+// findings, revocations, a report of names, a worker's question and its answer. Decoders accept exactly what the
+// encoders produce, so a decoded message encodes to the same bytes.
 #include "common/program.h"
 #include "relayd/handover/archive.h"
+#include "relayd/handover/channel.h"
+#include "relayd/handover/connector_plan.h"
 #include "relayd/handover/findings.h"
 #include "relayd/handover/plan.h"
 #include "tests/fuzz/require.h"
@@ -24,18 +27,33 @@ void handed_over(std::string_view bytes) {
       [](const Handed& value) { return common::read_sealed(value.to_memfd().get()); });
 }
 
+template <typename Decode>
+void on_channel(std::string_view bytes, Decode decode) {
+  const std::span datagram(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  if (const auto message = decode(datagram)) {
+    const auto again = relayd::channel::encode(*message);
+    REQUIRE(std::equal(again.begin(), again.end(), datagram.begin(), datagram.end()));
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 4) {
+  switch (data[0] % 8) {
     case 0: handed_over<relayd::Plan>(bytes); break;
     case 1: handed_over<relayd::Revocations>(bytes); break;
     case 2: round_trip(bytes, relayd::Order::decode, [](const relayd::Order& order) { return order.encode(); }); break;
     case 3:
       round_trip(bytes, relayd::Findings::decode, [](const relayd::Findings& findings) { return findings.encode(); });
       break;
+    case 4: handed_over<relayd::ConnectorPlan>(bytes); break;
+    case 5:
+      round_trip(bytes, relayd::NamesReport::decode, [](const relayd::NamesReport& report) { return report.encode(); });
+      break;
+    case 6: on_channel(bytes, relayd::channel::decode_question); break;
+    case 7: on_channel(bytes, relayd::channel::decode_answer); break;
   }
   return 0;
 }

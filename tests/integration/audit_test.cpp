@@ -39,7 +39,7 @@ TEST_CASE("audit: the lookup and both signatures are recorded before the device 
   REQUIRE(signs.size() == 2);
   REQUIRE(lookups.size() == 1);
 
-  const auto pid = world.relay().workers().at(0);
+  const auto pid = world.relay().connector();  // which connects for the worker
   for (const auto& line : {signs[0], signs[1], lookups[0]}) {
     CAPTURE(line.dump());
     CHECK(line.at("result") == "ok");

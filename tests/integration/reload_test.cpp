@@ -73,7 +73,7 @@ TEST_CASE(
   for (auto& session : sessions) session.publish("any/alive", "yes", 1);
   join(world, "new").ping();
   const auto relayd = world.relay().relayd().pid();
-  CHECK(children_of(relayd).size() >= 2 + 10);
+  CHECK(children_of(relayd).size() >= 3 + 10);
   const auto mark = world.relay().log().mark();
   for (auto& session : sessions) {
     session.disconnect();
@@ -84,7 +84,7 @@ TEST_CASE(
     world.relay().log().wait_text("generation has ended", mark);
     ended = world.relay().log().count_text("generation has ended");
   }
-  CHECK(children_of(relayd).size() == 2);
+  CHECK(children_of(relayd).size() == 3);  // two workers and their connector
 }
 
 TEST_CASE("a reload sends the service manager RELOADING with the time, then READY") {

@@ -223,9 +223,9 @@ TEST_CASE("a worker can neither end nor change the listening socket that it shar
 }
 
 TEST_CASE("a worker changes of its own sockets only what relaying needs") {
-  constexpr int kStream = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const common::Fd handed_over(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const auto own = [&](const std::function<long(int)>& attempt) {
-    return tried_after(as_worker, [&] { return attempt(socket(AF_INET, kStream, 0)); });
+    return tried_after(as_worker, [&] { return attempt(handed_over.get()); });
   };
   CHECK(own(option(IPPROTO_TCP, TCP_NODELAY, 1)) == 0);
   CHECK(own(option(SOL_SOCKET, SO_KEEPALIVE, 1)) == 0);

@@ -234,10 +234,10 @@ TEST_CASE("system calls of the connector", "[calls]") {
         {static_cast<uint64_t>(family), static_cast<uint64_t>(type | SOCK_CLOEXEC), static_cast<uint64_t>(protocol)});
   };
   for (const int family : {AF_INET, AF_INET6}) {
-    for (const int protocol : {0, IPPROTO_TCP}) CHECK(may(family, SOCK_STREAM, protocol));
+    for (const int protocol : {0, int{IPPROTO_TCP}}) CHECK(may(family, SOCK_STREAM, protocol));
     CHECK(may(family, SOCK_DGRAM, 0));
     for (const int type : {SOCK_RAW, SOCK_SEQPACKET, SOCK_RDM}) CHECK_FALSE(may(family, type, 0));
-    for (const int protocol : {IPPROTO_MPTCP, IPPROTO_SCTP}) CHECK_FALSE(may(family, SOCK_STREAM, protocol));
+    for (const int protocol : {int{IPPROTO_MPTCP}, int{IPPROTO_SCTP}}) CHECK_FALSE(may(family, SOCK_STREAM, protocol));
   }
   for (const int family : {AF_NETLINK, AF_PACKET, AF_VSOCK}) CHECK_FALSE(may(family, SOCK_DGRAM, 0));
   // A library of a name service may be mapped, but no memory that this process can write.

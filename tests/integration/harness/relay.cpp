@@ -193,6 +193,11 @@ std::vector<pid_t> Relay::workers() {
   return pids;
 }
 
+pid_t Relay::connector() {
+  const auto started = log().json([](const Json& j) { return j.value("msg", "") == "connector started"; });
+  return started.empty() ? -1 : started.back().at("pid").get<pid_t>();
+}
+
 pid_t Relay::wait_worker_started(int worker, size_t mark) {
   return log()
       .wait_json(

@@ -67,6 +67,8 @@ class Relay {
   LineLog& log() { return relayd_->err(); }
   // The pids of the workers that serve now, by slot.
   std::vector<pid_t> workers();
+  // The pid of the newest connector.
+  pid_t connector();
   // The pid of the worker that replaced slot `worker` after `mark` of the log.
   pid_t wait_worker_started(int worker, size_t mark);
 
