@@ -83,8 +83,10 @@ struct Restriction {
   std::optional<std::span<const uint16_t>> ports = {};  // nullopt: TCP is not restricted
 };
 
+long available_abi() { return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION); }
+
 std::string enforce(const Restriction& wanted) {
-  const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  const long abi = available_abi();
   if (abi < 1) return std::string("Landlock is not available: ") + strerror(errno);
   const bool restricts_ports = wanted.ports && abi >= kNetAbi;
   const RulesetAttributes attributes{file_rights(abi) & wanted.forbidden, restricts_ports ? kBindTcp | kConnectTcp : 0,
@@ -109,8 +111,6 @@ std::string enforce(const Restriction& wanted) {
     }
   if (!enforced || syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
     return std::string("Landlock can't be enforced: ") + strerror(errno);
-  if (wanted.ports && !restricts_ports)
-    return "this kernel's Landlock (ABI " + std::to_string(abi) + ") can't restrict TCP ports: Linux 6.7 can";
   return "";
 }
 
@@ -118,8 +118,12 @@ std::string enforce(const Restriction& wanted) {
 
 std::string forbid_files(std::span<const FileRule> rules) { return enforce({~uint64_t{0}, kScopeSignal, rules}); }
 
-std::string forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports) {
-  return enforce({~uint64_t{0}, kScopeSignal | kScopeAbstractUnix, rules, ports});
+Lacking forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports) {
+  const long abi = available_abi();
+  return {enforce({~uint64_t{0}, kScopeSignal | kScopeAbstractUnix, rules, ports}),
+          abi >= kNetAbi
+              ? ""
+              : "Landlock of this kernel (ABI " + std::to_string(abi) + ") can't restrict TCP ports; Linux 6.7 can"};
 }
 
 std::string forbid_writing(std::span<const FileRule> programs) {

@@ -32,9 +32,12 @@ struct FileRule {
 std::string forbid_files(std::span<const FileRule> rules = {});
 
 // The same, and TCP: these threads can connect only to `ports` and bind to none. Where the kernel has Landlock ABI 6,
-// they also can't connect to an abstract Unix socket. Before ABI 4 there is no such restriction: then the files are
-// forbidden, and the returned text says what is not.
-std::string forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports);
+// they also can't connect to an abstract Unix socket. `ports` of the result is not empty before ABI 4, which can't
+// restrict ports; files are forbidden all the same.
+struct Lacking {
+  std::string files, ports;
+};
+Lacking forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports);
 
 // Landlock for a process that starts others: from here on, it and its children execute only what `programs` names
 // (FileRule::run, and what LoaderFiles adds), and can't write, create or rename a file. They can read any file, and

@@ -46,10 +46,11 @@ void run(uv_loop_t* loop, std::optional<connector::Connector>& serving) {
   close(kConnectorPlanFd);
   log::open(kConnectorProgram, plan.log_level);
   common::report_crashes(kConnectorProgram);
+  const bool sandbox_required = plan.require_sandbox;
   const std::string lacking = connector::give_up_files_and_ports(plan);
   serving.emplace(loop, std::move(plan), common::Fd(kConnectorControlFd));
   serving->resolve();
-  connector::give_up_system_calls(lacking);
+  connector::give_up_system_calls(lacking, sandbox_required);
   serving->serve();
   uv_run(loop, UV_RUN_DEFAULT);
 }

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <netinet/tcp.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -92,22 +93,24 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan) {
   }
   std::vector<uint16_t> ports{kDns, plan.remote.port};
   if (plan.local) ports.push_back(plan.local->port);
-  return common::forbid_files_and_ports(rules, ports);
+  const auto lacking = common::forbid_files_and_ports(rules, ports);
+  if (!lacking.ports.empty())
+    log::warning("the connector can connect to any port, if an attacker controls it", {{"cause", lacking.ports}});
+  return lacking.files;
 #endif
 }
 
 common::CallList calls() { return common::joined({kConnecting, kWatched, kLog, kMemory, kTime, kEnd}); }
 
-void give_up_system_calls(const std::string& lacking_files) {
+void give_up_system_calls(const std::string& lacking_files, bool required) {
   const std::string calls = common::allow_system_calls(connector::calls());
-  for (const std::string& lacking : {lacking_files, calls})
-    if (!lacking.empty()) log::warning("the connector's sandbox is weaker than it should be", {{"cause", lacking}});
+  common::accept_sandbox(std::array{lacking_files, calls}, required);
   if (!lacking_files.empty() || !calls.empty()) return;
   const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
   if (root) throw std::runtime_error("the sandbox is in force, but the connector could open \"/\"");
   log::info(
-      "connector is sandboxed: it reads only what names take, writes no file, executes nothing, connects only to the "
-      "configured ports, is not dumpable and gains no privileges",
+      "connector is sandboxed: it reads only what names take, writes no file, executes nothing, is not "
+      "dumpable and gains no privileges",
       {{"open(\"/\")", strerror(errno)}});
 }
 

@@ -21,7 +21,7 @@ void fields(Archive& archive, Of<Archive, KnownAddresses>& known) {
 template <class Archive>
 void fields(Archive& archive, Of<Archive, ConnectorPlan>& p) {
   archive(p.generation, p.workers, p.remote, p.local, p.keyd_socket, p.series, p.sign_timeout, p.connect_timeout,
-          p.resolve_interval, p.watchdog, p.log_level, p.known);
+          p.resolve_interval, p.watchdog, p.log_level, p.require_sandbox, p.known);
 }
 
 template <class Archive>

@@ -38,6 +38,7 @@ struct ConnectorPlan {
   uint64_t series = 0;
   common::Milliseconds sign_timeout{}, connect_timeout{}, resolve_interval{}, watchdog{};
   common::log::Level log_level = common::log::Level::info;
+  bool require_sandbox = false;
   KnownAddresses known;
 
   common::Fd to_memfd() const;              // throws std::system_error if there is no memory

@@ -37,6 +37,7 @@ ConnectorPlan plan_of(const Config& config, int generation) {
                      .resolve_interval = config.resolve_interval,
                      .watchdog = config.worker_watchdog,
                      .log_level = config.log_level,
+                     .require_sandbox = config.require_sandbox,
                      .known = {}};
   while (plan.series == 0)
     if (getrandom(&plan.series, sizeof plan.series, 0) != sizeof plan.series) fail("getrandom");

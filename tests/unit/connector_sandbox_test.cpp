@@ -34,7 +34,7 @@ int tried(const std::function<bool()>& attempt, uint16_t remote = 1, uint16_t lo
     relayd::ConnectorPlan plan;
     plan.remote.port = remote;
     plan.local = relayd::Config::Endpoint{"127.0.0.1", local};
-    relayd::connector::give_up_system_calls(relayd::connector::give_up_files_and_ports(plan));
+    relayd::connector::give_up_system_calls(relayd::connector::give_up_files_and_ports(plan), true);
     errno = 0;
     _exit(attempt() ? 0 : errno);
   }
