@@ -47,6 +47,14 @@ std::optional<Client::Ticket> Client::submit(Request request, Callback callback)
   return last_ticket_;
 }
 
+std::optional<Client::Ticket> Client::stats(Callback callback) {
+  return submit({0, std::monostate{}}, [this, told = std::move(callback)](const Answer& answer) {
+    if (const auto counters = answer.arrived ? decode_counters(answer.payload) : std::nullopt)
+      welcome_.mark = counters->mark;
+    told(answer);
+  });
+}
+
 void Client::connect() {
   if (source_)
     return source_->connect([this](common::Fd connected, std::string_view problem) {
@@ -110,7 +118,7 @@ void Client::receive() {
       const auto welcome = decode_welcome(response->payload);
       if (response->id != kHelloId || response->status != Status::ok || !welcome || welcome->version != kVersion)
         return disconnect("keyd refused this process: see its audit log, allowed_users and both versions");
-      bind_remote_ = welcome->bind_remote;
+      welcome_ = *welcome;
       if (reported_away_) common::log::info("keyd is reachable again", {{"worker", options_.worker}});
       reported_away_ = false;
       state_ = State::ready;

@@ -61,12 +61,15 @@ class Client {
   }
   std::optional<Ticket> sign(const Sign& sign, Callback callback) { return submit({0, sign}, std::move(callback)); }
   // The callback's payload: Counters.
-  std::optional<Ticket> stats(Callback callback) { return submit({0, std::monostate{}}, std::move(callback)); }
+  std::optional<Ticket> stats(Callback callback);
   void cancel(Ticket ticket) { pending_.erase(ticket); }
 
   bool connected() const { return state_ == State::ready; }
-  // What keyd last said: whether a device's handshake needs the bound kinds of signature.
-  bool bind_remote() const { return bind_remote_; }
+  // What keyd last said, or what it says by default: whether a device's signature in TLS 1.3 needs the messages of the
+  // remote handshake, and whether it needs a proof of the device's presence.
+  bool bind_remote() const { return welcome_.bind_remote; }
+  bool require_presence() const { return welcome_.require_presence; }
+  const Mark& mark() const { return welcome_.mark; }  // the newest; the reference stays valid
 
  private:
   enum class State { waiting, greeting, ready };  // for a reconnect; for HELLO's answer; to serve
@@ -97,8 +100,9 @@ class Client {
   std::unique_ptr<common::Poll> poll_;
   common::Timer reconnect_, deadline_;
   std::chrono::milliseconds backoff_;
-  RequestBuffer buffer_;  // 33 KiB: a fiber's stack should not have to carry it
-  bool reported_away_ = false, bind_remote_ = false;
+  RequestBuffer buffer_;  // 66 KiB: a fiber's stack should not have to carry it
+  bool reported_away_ = false;
+  Welcome welcome_;
   Ticket last_ticket_ = 0;             // the low 32 bits are the request's id on the wire
   Ticket sent_up_to_ = 0;              // on this connection
   std::map<Ticket, Pending> pending_;  // in order of submission, and so of deadline

@@ -38,7 +38,10 @@ void put(Writer& out, const Lookup& lookup) {
 void put(Writer& out, const Sign& sign) {
   put_key(out, sign.key);
   out.integer(sign.kind).integer(sign.scheme);
-  out.counted<uint16_t>(sign.content, content_limit(sign.kind, sign.scheme));
+  out.counted<uint16_t>(sign.content, content_limit(sign.kind)).integer(sign.proof.presence);
+  if (sign.proof.presence == Presence::none) return;
+  out.integer(sign.proof.scheme).counted<uint16_t>(sign.proof.signature, kMaxSignature);
+  out.counted<uint16_t>(sign.proof.messages, kMaxTranscript);
 }
 
 void put(Writer&, std::monostate) {}
@@ -65,9 +68,12 @@ std::optional<Response> decode_response(std::span<const uint8_t> datagram) {
 
 std::optional<Welcome> decode_welcome(std::span<const uint8_t> payload) {
   Reader in(payload);
-  const auto version = in.integer<uint16_t>();
-  const bool bind_remote = flag(in);
-  return in.done() ? std::optional(Welcome{version, bind_remote}) : std::nullopt;
+  Welcome welcome;
+  welcome.version = in.integer<uint16_t>();
+  welcome.bind_remote = flag(in);
+  welcome.require_presence = flag(in);
+  in.raw(welcome.mark);
+  return in.done() ? std::optional(welcome) : std::nullopt;
 }
 
 std::optional<Counters> decode_counters(std::span<const uint8_t> payload) {
@@ -79,6 +85,7 @@ std::optional<Counters> decode_counters(std::span<const uint8_t> payload) {
   counters.cached_keys = in.integer<uint64_t>();
   counters.given_up = in.integer<uint64_t>();
   counters.degraded = flag(in);
+  in.raw(counters.mark);
   return in.done() ? std::optional(counters) : std::nullopt;
 }
 

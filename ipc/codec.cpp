@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::array kOps{Op::hello, Op::lookup, Op::sign, Op::stats};
 constexpr std::array kRoles{Role::listener, Role::device};
-constexpr std::array kKinds{Kind::tls13_server, Kind::tls13_client,       Kind::tls12_server,
-                            Kind::tls12_client, Kind::tls13_client_bound, Kind::tls12_client_bound};
+constexpr std::array kKinds{Kind::tls13_server, Kind::tls13_client, Kind::tls12_server, Kind::tls12_client,
+                            Kind::tls13_client_bound};
+constexpr std::array kPresences{Presence::none, Presence::tls12, Presence::tls13_sha256, Presence::tls13_sha384};
 
 std::string_view text_of(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -33,13 +34,29 @@ Lookup get_lookup(Reader& in) {
   return lookup;
 }
 
+Scheme get_scheme(Reader& in) {
+  const auto scheme = static_cast<Scheme>(in.integer<uint16_t>());
+  in.must(facts_of(scheme).family != common::tls::Family::none);
+  return scheme;
+}
+
+Proof get_proof(Reader& in) {
+  Proof proof;
+  proof.presence = in.closed(kPresences);
+  if (proof.presence == Presence::none) return proof;
+  proof.scheme = get_scheme(in);
+  proof.signature = in.counted<uint16_t>(kMaxSignature);
+  proof.messages = in.counted<uint16_t>(kMaxTranscript);
+  return proof;
+}
+
 Sign get_sign(Reader& in) {
   Sign sign;
   sign.key = get_key(in);
   sign.kind = in.closed(kKinds);
-  sign.scheme = static_cast<Scheme>(in.integer<uint16_t>());
-  in.must(facts_of(sign.scheme).family != common::tls::Family::none);
-  sign.content = in.counted<uint16_t>(content_limit(sign.kind, sign.scheme));
+  sign.scheme = get_scheme(in);
+  sign.content = in.counted<uint16_t>(content_limit(sign.kind));
+  sign.proof = get_proof(in);
   return sign;
 }
 
@@ -78,7 +95,9 @@ std::optional<Request> decode_request(std::span<const uint8_t> datagram) {
 
 std::array<uint8_t, kWelcomeSize> encode_welcome(const Welcome& welcome) {
   std::array<uint8_t, kWelcomeSize> out{};
-  Writer(out).integer(welcome.version).integer(static_cast<uint8_t>(welcome.bind_remote));
+  Writer writer(out);
+  writer.integer(welcome.version).integer(static_cast<uint8_t>(welcome.bind_remote));
+  writer.integer(static_cast<uint8_t>(welcome.require_presence)).raw(welcome.mark);
   return out;
 }
 
@@ -87,6 +106,7 @@ std::array<uint8_t, kCountersSize> encode_counters(const Counters& counters) {
   Writer writer(out);
   writer.integer(counters.lookups).integer(counters.signatures).integer(counters.refusals);
   writer.integer(counters.cached_keys).integer(counters.given_up).integer(static_cast<uint8_t>(counters.degraded));
+  writer.raw(counters.mark);
   return out;
 }
 
@@ -118,9 +138,7 @@ const char* name(Status status) {
 const char* name(Role role) { return nth(role, {"listener", "device"}, 1); }
 
 const char* name(Kind kind) {
-  return nth(
-      kind,
-      {"tls13_server", "tls13_client", "tls12_server", "tls12_client", "tls13_client_bound", "tls12_client_bound"}, 1);
+  return nth(kind, {"tls13_server", "tls13_client", "tls12_server", "tls12_client", "tls13_client_bound"}, 1);
 }
 
 }  // namespace ipc

@@ -25,7 +25,7 @@ struct Response {
   std::span<const uint8_t> payload;
 };
 
-using RequestBuffer = std::array<uint8_t, kMaxTranscriptRequest>;
+using RequestBuffer = std::array<uint8_t, kMaxRequest>;
 using ResponseBuffer = std::array<uint8_t, kMaxResponse>;
 
 // Bytes written to the front of `out`; 0 if a field exceeds its bound (a client id, a content, a payload).
@@ -36,17 +36,15 @@ std::optional<Request> decode_request(std::span<const uint8_t> datagram);
 std::optional<Response> decode_response(std::span<const uint8_t> datagram);
 
 // The payloads of HELLO and STATS.
-inline constexpr size_t kWelcomeSize = 3, kCountersSize = 41;
+inline constexpr size_t kWelcomeSize = 12, kCountersSize = 49;
 std::array<uint8_t, kWelcomeSize> encode_welcome(const Welcome& welcome);
 std::optional<Welcome> decode_welcome(std::span<const uint8_t> payload);
 std::array<uint8_t, kCountersSize> encode_counters(const Counters& counters);
 std::optional<Counters> decode_counters(std::span<const uint8_t> payload);
 
-// The most bytes in the content of a SIGN. With handshake messages in it, a request is longer than kMaxRequest.
-constexpr size_t content_limit(Kind kind, Scheme scheme) {
-  const bool messages = kind == Kind::tls13_client_bound || kind == Kind::tls12_client_bound ||
-                        (kind == Kind::tls12_client && scheme == Scheme::ed25519);
-  return messages ? kMaxTranscript : kMaxContent;
+// The most bytes in the content of a SIGN.
+constexpr size_t content_limit(Kind kind) {
+  return kind == Kind::tls13_client_bound || kind == Kind::tls12_client ? kMaxTranscript : kMaxContent;
 }
 
 // The rule "the file name is exactly ${clientid}.pem": false for ids that no file name can be made of — empty,

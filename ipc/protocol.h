@@ -7,10 +7,11 @@
 //     HELLO     version:2 worker:2 timeout_ms:4 series:8
 //     LOOKUP    role:1 spki:32 session:8 device_ip:16 device_port:2 client_id_len:1 client_id
 //               spellings_len:2 spellings
-//     SIGN      <as LOOKUP up to client_id> kind:1 scheme:2 content_len:2 content
+//     SIGN      <as LOOKUP up to client_id> kind:1 scheme:2 content_len:2 content proof
+//       proof   presence:1, and unless that is 0: scheme:2 signature_len:2 signature messages_len:2 messages
 //     STATS     (empty)
 //   response  status:1 reserved:1(0) id:4 retry_after_ms:4 payload_len:2 payload
-//     payload   HELLO: version:2 bind_remote:1   SIGN: the signature   STATS: see Counters
+//     payload   HELLO: version:2 bind_remote:1 require_presence:1 mark:8   SIGN: the signature   STATS: see Counters
 //               LOOKUP, not_found: the first of `spellings` that has a file   otherwise empty
 //
 // HELLO is the first request of a connection. Answers may come in any order; `id` is the request's own. A malformed
@@ -32,13 +33,11 @@ inline constexpr uint16_t kVersion = 3;
 // A file name has at most 255 bytes (NAME_MAX), four of them are ".pem".
 inline constexpr size_t kMaxClientId = 251;
 inline constexpr size_t kMaxSpellings = 600;
-// Everything fits into 1 KiB except the handshake messages themselves, which contain two certificate chains. A TLS 1.2
-// client with Ed25519 signs those instead of their hash (RFC 8422 section 5.10), and keyd needs them for `bind_remote`.
+// Everything fits into 2 KiB except handshake messages, which contain two certificate chains.
 inline constexpr size_t kMaxContent = 256;
 inline constexpr size_t kMaxTranscript = 32 * 1024;
-inline constexpr size_t kMaxRequest = 1024;
-inline constexpr size_t kMaxTranscriptRequest = kMaxRequest + kMaxTranscript;
-inline constexpr size_t kMaxSignature = 512;  // RSA-4096
+inline constexpr size_t kMaxSignature = 512;                          // RSA-4096
+inline constexpr size_t kMaxRequest = 2 * 1024 + 2 * kMaxTranscript;  // of the remote handshake, and of the device's
 inline constexpr size_t kMaxResponse = 1024;
 inline constexpr uint32_t kMaxTimeoutMs = 600'000;
 
@@ -65,12 +64,22 @@ enum class Kind : uint8_t {
   tls13_server = 1,  // Transcript-Hash, 32 or 48 bytes; keyd composes RFC 8446 section 4.4.3
   tls13_client = 2,  // the same, with the client's context string
   tls12_server = 3,  // client_random ‖ server_random ‖ ServerECDHParams; keyd hashes (RFC 8422 section 5.4)
-  tls12_client = 4,  // hash of the handshake messages (RFC 5246 section 7.4.8); for Ed25519 the messages themselves
-  // The same two with the handshake messages instead of their hash, so that keyd can tell which server they belong to.
-  // In TLS 1.3 they begin with a ClientHello, or after a HelloRetryRequest with message_hash (RFC 8446 section 4.4.1).
+  tls12_client = 4,  // the handshake messages up to ClientKeyExchange; keyd hashes (RFC 5246 section 7.4.8)
+  // The handshake messages up to the client's Certificate instead of their hash, so that keyd can tell which server
+  // they belong to. They begin with a ClientHello, or after a HelloRetryRequest with message_hash (RFC 8446
+  // section 4.4.1).
   tls13_client_bound = 5,
-  tls12_client_bound = 6,
 };
+
+// What proves that the device is there: its own handshake with the listener.
+enum class Presence : uint8_t {
+  none = 0,
+  tls12 = 1,         // the messages go up to its ClientKeyExchange
+  tls13_sha256 = 2,  // the messages go up to its Certificate; the cipher suite's hash is SHA-256
+  tls13_sha384 = 3,
+};
+// Signatures that one proof is good for: relayd tries this many connections to the remote broker for a session.
+inline constexpr size_t kMaxTries = 3;
 
 using common::tls::Scheme;
 
@@ -95,10 +104,16 @@ struct Hello {
   uint64_t series = 0;
 };
 
+// keyd's answers to HELLO and STATS carry the newest one. It comes first in the random of each ServerHello to a device:
+// a proof that contains it was made after keyd gave it out.
+using Mark = std::array<uint8_t, 8>;
+
 // keyd's answer to HELLO.
 struct Welcome {
   uint16_t version = kVersion;
-  bool bind_remote = false;  // device keys sign the bound kinds only
+  bool bind_remote = false;      // in TLS 1.3, device keys sign tls13_client_bound only
+  bool require_presence = true;  // device keys sign with a proof only
+  Mark mark{};
 };
 
 struct Lookup {
@@ -111,11 +126,21 @@ struct Lookup {
   std::string_view spellings = {};
 };
 
+// The device's handshake messages, as they are hashed, before its CertificateVerify, and that one's fields. The
+// messages contain a signature that keyd made as listener, so the device's signature over them is fresh, and is for
+// this listener.
+struct Proof {
+  Presence presence = Presence::none;
+  Scheme scheme{};
+  std::span<const uint8_t> signature{}, messages{};
+};
+
 struct Sign {
   Lookup key;
   Kind kind{};
   Scheme scheme{};
   std::span<const uint8_t> content;
+  Proof proof{};  // with a device's key
 };
 
 struct Counters {
@@ -125,6 +150,7 @@ struct Counters {
   uint64_t cached_keys = 0;
   uint64_t given_up = 0;  // requests dropped because their peer had gone or had stopped waiting
   bool degraded = false;  // the audit can't be written: nothing leaves until it can
+  Mark mark{};
 };
 
 const char* name(Op op);

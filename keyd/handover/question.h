@@ -16,7 +16,7 @@ namespace keyd {
 // order and no version.
 struct Question {
   uint64_t job = 0;  // numbered by the vault; the answer repeats it
-  ipc::Kind kind{};  // tls13_client_bound or tls12_client_bound
+  ipc::Kind kind{};  // tls13_client_bound or tls12_client
   ipc::Spki device{};
 };
 

@@ -294,7 +294,7 @@ const char* parse_transcript(ipc::Kind kind, Bytes messages, Transcript& out) {
   Parser parser(messages, out);
   switch (kind) {
     case ipc::Kind::tls13_client_bound: return parser.tls13();
-    case ipc::Kind::tls12_client_bound: return parser.tls12();
+    case ipc::Kind::tls12_client: return parser.tls12();
     default: return "this kind of signature has no transcript";
   }
 }

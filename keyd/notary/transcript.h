@@ -36,7 +36,7 @@ struct Transcript {
   std::span<const Bytes> chain() const { return std::span(server_chain).first(server_certificates); }
 };
 
-// nullptr, or what is wrong with it, for the audit. `kind`: tls13_client_bound or tls12_client_bound.
+// nullptr, or what is wrong with it, for the audit. `kind`: tls13_client_bound or tls12_client.
 const char* parse_transcript(ipc::Kind kind, Bytes messages, Transcript& out);
 
 }  // namespace keyd

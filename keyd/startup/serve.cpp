@@ -32,7 +32,7 @@ constexpr size_t kMostAuthorities = 1024 * 1024;
 // room.
 class Heartbeat {
  public:
-  Heartbeat(uv_loop_t& loop, const Service& service, Audit& audit) : service_(service), audit_(audit) {
+  Heartbeat(uv_loop_t& loop, Service& service, Audit& audit) : service_(service), audit_(audit) {
     const auto watchdog = common::sd_watchdog_interval().value_or(std::chrono::hours(1));
     const auto every = static_cast<uint64_t>(std::min<std::chrono::milliseconds>(watchdog / 2, kBeat).count());
     uv_timer_init(&loop, &timer_);
@@ -54,7 +54,7 @@ class Heartbeat {
     if (const uint64_t dropped = log::dropped()) status += "; " + std::to_string(dropped) + " lines of the log dropped";
     common::sd_notify(status);
   }
-  const Service& service_;
+  Service& service_;
   Audit& audit_;
   uv_timer_t timer_;
 };
@@ -143,11 +143,12 @@ void serve(const Settings& settings) {
                 {settings.key_cache, settings.signers, passphrase.text()});
   uv_loop_t* loop = uv_default_loop();
   Service service(*loop, keys, audit,
-                  {{settings.allow_tls12_client, settings.bind_remote.has_value()},
+                  {{settings.allow_tls12_client, settings.bind_remote.has_value(), settings.require_presence},
                    settings.signers,
                    settings.max_queue,
                    settings.worker_rate,
-                   settings.key_rate},
+                   settings.key_rate,
+                   settings.presence_window},
                   std::move(notary));
   Server server(*loop, socket->fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
   Heartbeat heartbeat(*loop, service, audit);
@@ -156,6 +157,9 @@ void serve(const Settings& settings) {
   common::accept_sandbox(missing, settings.require_sandbox);
 
   expect_listener_key(keys, settings.listener_keyfile);
+  if (!settings.require_presence)
+    log::warning("require_presence is false: whoever takes over a worker can sign for every device whose key is here",
+                 {{"setting", "require_presence"}, {"do", "set it to true, or remove it"}});
   log::info("ready", {{"socket", settings.socket.path}, {"private_keys_dir", settings.private_keys_dir.path}});
   common::sd_notify("READY=1");
   uv_run(loop, UV_RUN_DEFAULT);

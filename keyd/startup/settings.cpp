@@ -13,6 +13,8 @@ namespace {
 // connections: a service has 1024 by default.
 constexpr int64_t kMostCachedKeys = 100'000, kMostConnections = 1000, kMostSigners = 256, kMostQueued = 65536;
 
+constexpr common::Milliseconds kLeastWindow{10'000}, kMostWindow{600'000};
+
 std::optional<uid_t> uid_of(const std::string& user) {
   uid_t uid = 0;
   const auto [end, error] = std::from_chars(user.data(), user.data() + user.size(), uid);
@@ -59,6 +61,12 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
       "socket", section.required_string("socket", "the socket to listen on, such as \"/run/mqtt-keyd/sign.sock\""));
   settings.allowed_uids = allowed_uids(section);
   settings.allow_tls12_client = section.boolean("allow_tls12_client", true);
+  settings.require_presence = section.boolean("require_presence", true);
+  settings.presence_window = section.duration("presence_window", "60s");
+  if (settings.presence_window < kLeastWindow || settings.presence_window > kMostWindow)
+    section.fail("presence_window",
+                 "found " + std::to_string(settings.presence_window.count()) +
+                     " ms; allowed are 10s to 10m: from a device's handshake to its key's signature");
   settings.require_sandbox = section.boolean("require_sandbox", false);
   if (const auto file_path = section.string("key_passphrase_file"))
     settings.key_passphrase_file = path("key_passphrase_file", *file_path);

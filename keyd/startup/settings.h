@@ -27,7 +27,8 @@ struct Settings {
   ConfiguredPath private_keys_dir, listener_keyfile, socket;
   std::optional<ConfiguredPath> key_passphrase_file, audit_file;
   std::vector<uid_t> allowed_uids;
-  bool allow_tls12_client = true, require_sandbox = false;
+  bool allow_tls12_client = true, require_presence = true, require_sandbox = false;
+  common::Milliseconds presence_window{60'000};  // between a device's handshake and its key's signature
   std::optional<BindRemote> bind_remote;
   size_t key_cache = 256;  // parsed keys held in locked memory
   size_t max_connections = 256;

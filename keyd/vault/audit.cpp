@@ -20,6 +20,7 @@
 namespace keyd {
 namespace {
 
+constexpr size_t kShownHandshake = 8;
 constexpr size_t kShownContent = 64;  // a longer one is shown by its hash
 
 // "192.0.2.1:8883", "[2001:db8::1]:8883", "" for none.
@@ -49,6 +50,8 @@ void add_request(common::JsonLine& line, const AuditEvent& event) {
     const auto& content = sign->content;
     if (content.size() <= kShownContent) line.add("transcript", common::hex(content.data(), content.size()));
     else line.add("transcript_sha256", common::tls::sha256_hex(content.data(), content.size()));
+    if (!event.handshake.empty()) line.add("handshake", common::hex(event.handshake.data(), kShownHandshake));
+    if (*event.presence) line.add("presence", event.presence);
   }
 }
 

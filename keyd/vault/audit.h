@@ -41,7 +41,9 @@ struct AuditEvent {
   const ipc::Sign* sign = nullptr;
   ipc::Status result = ipc::Status::ok;
   std::string_view reason{};
-  uint64_t wait_us = 0, spent_us = 0;  // from the request's arrival to when keyd took it up, and from then on
+  uint64_t wait_us = 0, spent_us = 0;    // from the request's arrival to when keyd took it up, and from then on
+  std::span<const uint8_t> handshake{};  // the device handshake that it belongs to; its first bytes are written
+  const char* presence = "";             // why a device's key needs no proof
 };
 
 // A file that lines are only appended to, opened in its directory so that it can be opened again after a rotation.

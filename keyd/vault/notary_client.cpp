@@ -18,17 +18,14 @@ using ipc::Kind;
 using ipc::Status;
 constexpr uint64_t kDeadlineMs = 2000, kTickMs = 250;
 
-// Replaces the transcript by the hash that a CertificateVerify is made from: in TLS 1.3 the cipher suite's (RFC 8446
-// section 4.4.3), in TLS 1.2 the scheme's, and for Ed25519 the messages themselves (RFC 8422 section 5.10).
+// In TLS 1.3, replaces the transcript by its hash, which is the cipher suite's (RFC 8446 section 4.4.3).
 bool resolve(Job& job, size_t suite_hash) {
   ipc::Sign& sign = job.to_sign;
-  const bool tls13 = sign.kind == Kind::tls13_client_bound;
-  sign.kind = tls13 ? Kind::tls13_client : Kind::tls12_client;
-  if (!tls13 && sign.scheme == ipc::Scheme::ed25519) return true;
-  const size_t size = tls13 ? suite_hash : facts_of(sign.scheme).hash_size;
-  if (tls13 && size != 32 && size != 48) return false;
-  const auto hash = std::span(job.hash).first(size);
+  if (sign.kind == Kind::tls12_client) return true;
+  if (suite_hash != 32 && suite_hash != 48) return false;
+  const auto hash = std::span(job.hash).first(suite_hash);
   if (!common::tls::sha2(sign.content, hash)) return false;
+  sign.kind = Kind::tls13_client;
   sign.content = hash;
   return true;
 }

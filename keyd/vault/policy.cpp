@@ -45,38 +45,17 @@ Verdict is_server_key_exchange(Bytes content) {
   return point == 32 || params[kHead] == 4 ? kOk : denied("the point is not an uncompressed one");
 }
 
-// A client's whole handshake messages before its CertificateVerify: from ClientHello to ClientKeyExchange (RFC 5246
-// 7.4.8), or to its Certificate (RFC 8446 4.4.3). Their first byte distinguishes them from TLS 1.3 content, which
-// begins with 0x20. The notary judges what the messages say.
-Verdict is_client_transcript(Kind kind, Bytes content) {
-  constexpr uint8_t kClientHello = 1, kCertificate = 11, kClientKeyExchange = 16, kMessageHash = 254;
-  const bool tls13 = kind == Kind::tls13_client_bound;
-  if (content.empty() || (content[0] != kClientHello && !(tls13 && content[0] == kMessageHash)))
-    return denied("the transcript does not begin with a ClientHello");
-  uint8_t last = 0;
-  while (!content.empty()) {
-    if (content.size() < 4) return denied("the transcript ends in the middle of a message");
-    const size_t length = content[1] << 16 | content[2] << 8 | content[3];
-    if (length > content.size() - 4) return denied("the transcript ends in the middle of a message");
-    last = content[0];
-    content = content.subspan(4 + length);
-  }
-  if (tls13) return last == kCertificate ? kOk : denied("the transcript does not end with a Certificate");
-  return last == kClientKeyExchange ? kOk : denied("the transcript does not end with a ClientKeyExchange");
-}
-
-Verdict content_fits(Kind kind, Scheme scheme, Bytes content) {
+Verdict content_fits(Kind kind, Bytes content) {
   switch (kind) {
     case Kind::tls13_server:
     case Kind::tls13_client:  // the hash of the cipher suite: SHA-256 or SHA-384, whatever the scheme's
       return content.size() == 32 || content.size() == 48 ? kOk : denied("a transcript hash has 32 or 48 bytes");
     case Kind::tls12_server: return is_server_key_exchange(content);
-    case Kind::tls13_client_bound:
-    case Kind::tls12_client_bound: return is_client_transcript(kind, content);
-    case Kind::tls12_client: break;
+    case Kind::tls12_client:
+    case Kind::tls13_client_bound: break;
   }
-  if (scheme == Scheme::ed25519) return is_client_transcript(kind, content);
-  return content.size() == facts_of(scheme).hash_size ? kOk : denied("the content is not of the scheme's hash size");
+  const char* problem = why_not_transcript(is_tls13(kind), content);
+  return problem ? denied(problem) : kOk;
 }
 
 }  // namespace
@@ -91,7 +70,25 @@ bool is_tls13(Kind kind) {
   return kind == Kind::tls13_server || kind == Kind::tls13_client || kind == Kind::tls13_client_bound;
 }
 
-bool is_bound(Kind kind) { return kind == Kind::tls13_client_bound || kind == Kind::tls12_client_bound; }
+Message next_message(Bytes& messages) {
+  if (messages.size() < 4) return {};
+  const size_t length = messages[1] << 16 | messages[2] << 8 | messages[3];
+  if (length > messages.size() - 4) return {};
+  const Message message{messages[0], messages.subspan(4, length)};
+  messages = messages.subspan(4 + length);
+  return message;
+}
+
+const char* why_not_transcript(bool tls13, Bytes messages) {
+  constexpr uint8_t kClientHello = 1, kCertificate = 11, kClientKeyExchange = 16, kMessageHash = 254;
+  if (messages.empty() || (messages[0] != kClientHello && !(tls13 && messages[0] == kMessageHash)))
+    return "the transcript does not begin with a ClientHello";
+  Message last;
+  while (!messages.empty())
+    if (last = next_message(messages); last.type == 0) return "the transcript ends in the middle of a message";
+  if (tls13) return last.type == kCertificate ? nullptr : "the transcript does not end with a Certificate";
+  return last.type == kClientKeyExchange ? nullptr : "the transcript does not end with a ClientKeyExchange";
+}
 
 Verdict may_ask(const ipc::Lookup& lookup) {
   return lookup.role == Role::listener && !lookup.client_id.empty() ? denied("the listener's key has no client id")
@@ -101,18 +98,23 @@ Verdict may_ask(const ipc::Lookup& lookup) {
 Verdict may_ask(const ipc::Sign& sign, const Rules& rules) {
   if (is_server(sign.kind) != (sign.key.role == Role::listener))
     return denied("the role does not sign handshakes of this kind");
-  if (!is_server(sign.kind) && is_bound(sign.kind) != rules.bind_remote)
-    return denied(rules.bind_remote ? "bind_remote is set: the handshake messages are needed, not their hash"
-                                    : "bind_remote is not set: the hash is needed, not the handshake messages");
-  if (!is_server(sign.kind) && !is_tls13(sign.kind) && !rules.allow_tls12_client)
-    return denied("allow_tls12_client is false");
+  if (sign.kind == Kind::tls13_client && rules.bind_remote)
+    return denied("bind_remote is set: the handshake messages are needed, not their hash");
+  if (sign.kind == Kind::tls13_client_bound && !rules.bind_remote)
+    return denied("bind_remote is not set: the hash is needed, not the handshake messages");
+  if (sign.kind == Kind::tls12_client && !rules.allow_tls12_client) return denied("allow_tls12_client is false");
+  if (is_server(sign.kind) && sign.proof.presence != ipc::Presence::none) return denied("the listener needs no proof");
   return may_ask(sign.key);
 }
 
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key) {
   if (!key.is_of(sign.key.spki)) return {Status::mismatch, "the key is not the certificate's"};
   if (const Verdict verdict = scheme_fits(sign.scheme, sign.kind, key.type); !verdict) return verdict;
-  return content_fits(sign.kind, sign.scheme, sign.content);
+  const ipc::Proof& proof = sign.proof;
+  if (proof.presence != ipc::Presence::none &&
+      !fits(facts_of(proof.scheme), key.type, proof.presence != ipc::Presence::tls12))
+    return denied("the scheme of the device's signature does not fit this key");
+  return content_fits(sign.kind, sign.content);
 }
 
 }  // namespace keyd

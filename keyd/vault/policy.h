@@ -3,8 +3,6 @@
 // files.
 //
 // The rule: whatever a worker asks for, the result is usable only as a TLS handshake signature of the key's own role.
-// The one exception is the hash of a TLS 1.2 client, which is opaque (RFC 5246 section 7.4.8): `allow_tls12_client` can
-// forbid it.
 #pragma once
 
 #include "ipc/protocol.h"
@@ -33,7 +31,8 @@ struct Verdict {
 // The rules that the operator configures.
 struct Rules {
   bool allow_tls12_client = true;
-  bool bind_remote = false;  // devices sign the bound kinds, and only those
+  bool bind_remote = false;       // in TLS 1.3 devices sign tls13_client_bound only
+  bool require_presence = false;  // devices sign with a proof only
 };
 
 // Before any key is read: does the role fit the kind, and is the kind allowed at all?
@@ -43,6 +42,17 @@ Verdict may_ask(const ipc::Lookup& lookup);
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key);
 
 bool is_tls13(ipc::Kind kind);
-bool is_bound(ipc::Kind kind);
+
+struct Message {
+  uint8_t type = 0;
+  std::span<const uint8_t> body{};
+};
+// Takes the first handshake message (RFC 8446 section 4); a message that is cut off has type 0.
+Message next_message(std::span<const uint8_t>& messages);
+// nullptr, or why these are not a client's handshake messages before its CertificateVerify. The type of each message is
+// checked only where this says so: the first one is ClientHello, or message_hash in TLS 1.3, and the last one
+// Certificate (RFC 8446 section 4.4.3) or ClientKeyExchange (RFC 5246 section 7.4.8). No TLS 1.3 content begins like
+// them.
+const char* why_not_transcript(bool tls13, std::span<const uint8_t> messages);
 
 }  // namespace keyd

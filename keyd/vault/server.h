@@ -78,7 +78,7 @@ class Server {
   uint64_t last_number_ = 0;
   RateLimit refusals_shown_;
   uint64_t refusals_unseen_ = 0;
-  std::array<uint8_t, ipc::kMaxTranscriptRequest> buffer_;  // of the datagram that is being handled
+  std::array<uint8_t, ipc::kMaxRequest> buffer_;  // of the datagram that is being handled
 };
 
 }  // namespace keyd

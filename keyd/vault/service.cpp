@@ -23,9 +23,17 @@ int rank_of(const Job& job) {
 }
 
 AuditEvent event_of(const Job& job, ipc::Status status, std::string_view reason) {
-  return {
-      ipc::name(job.op), job.peer,    &job.asked.key, job.op == ipc::Op::sign ? &job.asked : nullptr, status, reason,
-      job.wait_us,       job.spent_us};
+  const auto handshake = job.handshake ? std::span<const uint8_t>(*job.handshake) : std::span<const uint8_t>();
+  return {ipc::name(job.op),
+          job.peer,
+          &job.asked.key,
+          job.op == ipc::Op::sign ? &job.asked : nullptr,
+          status,
+          reason,
+          job.wait_us,
+          job.spent_us,
+          handshake,
+          job.presence};
 }
 
 std::string other_key(const KeyInfo& info) {
@@ -41,7 +49,8 @@ Service::Service(uv_loop_t& loop, KeyStore& keys, Audit& audit, const Options& o
       options_(options),
       worker_rate_(options.worker_rate),
       key_rate_(options.key_rate),
-      pool_(loop, options.signers, [this](JobPtr job) { signed_or_not(std::move(job)); }) {
+      handshakes_(options.presence_window),
+      pool_(loop, options.signers, handshakes_, [this](JobPtr job) { signed_or_not(std::move(job)); }) {
   uv_timer_init(&loop, &again_);
   again_.data = this;
   if (!options.rules.bind_remote) return;
@@ -93,7 +102,7 @@ Service::Outcome Service::decide(Job& job) {
   if ((job.op == ipc::Op::sign || audit_.degraded()) &&
       (queued_[job.peer.lane] > options_.max_queue || all_queued_ > kQueues * options_.max_queue))
     return {Status::busy, "max_queue", kQueueRetryMs, {}};
-  return job.op == ipc::Op::sign ? accept(job.asked, job.key) : lookup(job.asked.key);
+  return job.op == ipc::Op::sign ? accept(job) : lookup(job.asked.key);
 }
 
 Service::Outcome Service::admit(const Peer& peer) {
@@ -116,26 +125,32 @@ Service::Outcome Service::lookup(const ipc::Lookup& lookup) {
   return {};
 }
 
-Service::Outcome Service::accept(const ipc::Sign& sign, std::shared_ptr<PrivateKey>& key) {
+Service::Outcome Service::accept(Job& job) {
+  const ipc::Sign& sign = job.asked;
   if (const Verdict verdict = may_ask(sign, options_.rules); !verdict) return {verdict.status, verdict.reason, 0, {}};
+  if (sign.key.role == ipc::Role::device && sign.proof.presence == ipc::Presence::none) {
+    job.presence = !options_.rules.require_presence ? "not required" : job.peer.uid == 0 ? "exempt (root)" : "";
+    if (!*job.presence) return {Status::denied, "no proof of presence", 0, {}};
+  }
   const auto found = keys_.find(sign.key.role, sign.key.client_id, &sign.key.spki);
   if (!found.key) return {found.status, found.reason, 0, {}};
   if (const Verdict verdict = may_sign(sign, found.key->info()); !verdict)
     return {verdict.status, verdict.status == Status::mismatch ? other_key(found.key->info()) : verdict.reason, 0, {}};
   if (sign.key.role == ipc::Role::device)
     if (const uint32_t ms = key_rate_.take(sign.key.client_id, uv_hrtime())) return {Status::busy, "key_rate", ms, {}};
-  key = found.key;
+  job.key = found.key;
   return {};
 }
 
 void Service::begin(JobPtr job) {
-  if (is_bound(job->asked.kind)) notary_->ask(std::move(job));
+  if (notary_ && job->asked.key.role == ipc::Role::device) notary_->ask(std::move(job));
   else pool_.submit(std::move(job));
 }
 
 void Service::signed_or_not(JobPtr job) {
   Outcome outcome{Status::internal, "wolfCrypt could not sign, or the signature did not verify", 0, {}};
-  if (job->size) outcome = {Status::ok, "", 0, std::span(job->signature).first(*job->size)};
+  if (job->refusal) outcome = {Status::denied, job->refusal, 0, {}};
+  else if (job->size) outcome = {Status::ok, "", 0, std::span(job->signature).first(*job->size)};
   end(std::move(job), outcome);
 }
 
@@ -235,8 +250,8 @@ void Service::answer(JobPtr job, const Outcome& outcome) {
   explicit_bzero(job->signature.data(), job->signature.size());
 }
 
-ipc::Counters Service::counters() const {
-  return {lookups_, signatures_, refusals_, keys_.cached(), given_up_, audit_.degraded()};
+ipc::Counters Service::counters() {
+  return {lookups_, signatures_, refusals_, keys_.cached(), given_up_, audit_.degraded(), mark()};
 }
 
 }  // namespace keyd

@@ -1,7 +1,9 @@
 // Answers requests: decides in a fixed order, signs, records and answers. No sockets here.
 //
-//   SIGN   peer still waits → audit not stalled → worker's rate and queue → role fits kind → key found → SPKI equal →
-//          scheme fits key, content exact → key's rate → (bind_remote: the notary) → sign → audit line → answer
+//   SIGN   peer still waits → audit not stalled → worker's rate and queue → role fits kind → a proof is there → key
+//   found
+//          → SPKI equal → scheme fits key, content exact → key's rate → (bind_remote: the notary) → the proof holds →
+//          sign → audit line → answer
 //
 // The line is written after the signature is made, so that it can record the outcome and the time taken, and before the
 // answer leaves. While the audit's reader is slow, answers wait for their line, those of the furthest handshakes first,
@@ -28,6 +30,7 @@ class Service {
     size_t signers = 1;
     size_t max_queue = 1024;                 // of one worker's requests; of all workers', kQueues times as many
     common::Rate worker_rate{}, key_rate{};  // requests of a worker; signatures with a device's key
+    common::Milliseconds presence_window{60'000};
   };
   // Sends the answer to a request on the connection that it came from, which may be gone.
   using Reply = std::function<void(uint64_t connection, std::span<const uint8_t> datagram)>;
@@ -37,8 +40,9 @@ class Service {
   void on_reply(Reply reply) { reply_ = std::move(reply); }
   // Leaves pending requests unanswered. The loop must run once more before this object dies.
   void stop();
-  bool bind_remote() const { return options_.rules.bind_remote; }
-  ipc::Counters counters() const;
+  const Rules& rules() const { return options_.rules; }
+  ipc::Mark mark() { return handshakes_.mark(); }
+  ipc::Counters counters();
   size_t waiting() const { return waiting_.size() + begun_.has_value(); }  // answers, for their audit line
 
   // Answers LOOKUP, SIGN and STATS at once or later; the server answers HELLO. `request` is a view of `datagram`.
@@ -59,7 +63,7 @@ class Service {
   Outcome decide(Job& job);
   Outcome admit(const Peer& peer);
   Outcome lookup(const ipc::Lookup& lookup);
-  Outcome accept(const ipc::Sign& sign, std::shared_ptr<PrivateKey>& key);
+  Outcome accept(Job& job);
   void begin(JobPtr job);
   void signed_or_not(JobPtr job);
   void end(JobPtr job, Outcome outcome);
@@ -77,6 +81,7 @@ class Service {
   Options options_;
   Reply reply_;
   RateLimit worker_rate_, key_rate_;
+  RecentHandshakes handshakes_;
   SignerPool pool_;
   std::unique_ptr<NotaryClient> notary_;
   std::map<uint64_t, size_t> queued_;  // unanswered requests of each lane

@@ -17,6 +17,28 @@ using common::tls::Side;
 
 word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
 
+using DigestInfo = std::array<uint8_t, WC_MAX_DIGEST_SIZE + 32>;
+word32 encode(DigestInfo& info, wc_HashType hash, Bytes digest) {
+  return wc_EncodeSignature(info.data(), digest.data(), size32(digest), wc_HashGetOID(hash));
+}
+
+// wolfCrypt does not write to the inputs of a verification.
+byte* input(Bytes bytes) { return const_cast<byte*>(bytes.data()); }
+
+bool is_pkcs1(RsaKey& key, wc_HashType hash, Bytes digest, Bytes signature) {
+  DigestInfo info, opened;
+  const word32 size = encode(info, hash, digest);
+  return wc_RsaSSL_Verify(input(signature), size32(signature), opened.data(), static_cast<word32>(opened.size()),
+                          &key) == static_cast<int>(size) &&
+         size > 0 && std::equal(info.begin(), info.begin() + size, opened.begin());
+}
+
+bool is_pss(RsaKey& key, wc_HashType hash, Bytes digest, Bytes signature) {
+  SignatureBuffer opened;
+  return wc_RsaPSS_VerifyCheck(input(signature), size32(signature), opened.data(), static_cast<word32>(opened.size()),
+                               input(digest), size32(digest), hash, wc_hash2mgf(hash), &key) > 0;
+}
+
 }  // namespace
 
 Signer::Signer() {
@@ -35,18 +57,15 @@ std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, Si
     message = covered.emplace(server ? Side::server : Side::client, request.content).bytes();
   }
   const auto scheme = facts_of(request.scheme);
+  const wc_HashType hash = common::tls::hash_type(scheme.hash_size);
+  std::array<uint8_t, 64> buffer;
+  const auto digest = std::span(buffer).first(scheme.hash_size);
   std::optional<size_t> size;
   if (scheme.family == Family::ed25519) {
     word32 length = static_cast<word32>(out.size());
     if (wc_ed25519_sign_msg(message.data(), size32(message), out.data(), &length, &key.as<ed25519_key>()) == 0)
       size = length;
-  } else {
-    const wc_HashType hash = common::tls::hash_type(scheme.hash_size);
-    std::array<uint8_t, 64> buffer;
-    const auto computed = std::span(buffer).first(scheme.hash_size);
-    Bytes digest = computed;
-    if (request.kind == ipc::Kind::tls12_client) digest = message;  // the only content that comes hashed
-    else if (!common::tls::sha2(message, computed)) return std::nullopt;
+  } else if (common::tls::sha2(message, digest)) {
     if (scheme.family == Family::ecdsa) size = ecdsa(key.as<ecc_key>(), digest, out);
     else if (scheme.family == Family::rsa_pkcs1) size = rsa_pkcs1(key.as<RsaKey>(), hash, digest, out);
     else size = rsa_pss(key.as<RsaKey>(), hash, digest, out);
@@ -54,6 +73,25 @@ std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, Si
   wipe_stack();
   if (!size) explicit_bzero(out.data(), out.size());
   return size;
+}
+
+bool Signer::verifies(PrivateKey& key, ipc::Scheme scheme_code, Bytes message, Bytes signature) {
+  const std::lock_guard guard(key.in_use());
+  const auto scheme = facts_of(scheme_code);
+  const wc_HashType hash = common::tls::hash_type(scheme.hash_size);
+  std::array<uint8_t, 64> buffer;
+  const auto digest = std::span(buffer).first(scheme.hash_size);
+  int good = 0;
+  if (scheme.family == Family::ed25519)
+    return wc_ed25519_verify_msg(signature.data(), size32(signature), message.data(), size32(message), &good,
+                                 &key.as<ed25519_key>()) == 0 &&
+           good == 1;
+  if (!common::tls::sha2(message, digest)) return false;
+  if (scheme.family == Family::ecdsa)
+    return wc_ecc_verify_hash(signature.data(), size32(signature), digest.data(), size32(digest), &good,
+                              &key.as<ecc_key>()) == 0 &&
+           good == 1;
+  return (scheme.family == Family::rsa_pkcs1 ? is_pkcs1 : is_pss)(key.as<RsaKey>(), hash, digest, signature);
 }
 
 std::optional<size_t> Signer::ecdsa(ecc_key& key, Bytes digest, SignatureBuffer& out) {
@@ -64,28 +102,19 @@ std::optional<size_t> Signer::ecdsa(ecc_key& key, Bytes digest, SignatureBuffer&
 }
 
 std::optional<size_t> Signer::rsa_pkcs1(RsaKey& key, wc_HashType hash, Bytes digest, SignatureBuffer& out) {
-  std::array<uint8_t, WC_MAX_DIGEST_SIZE + 32> info, opened;
-  const word32 info_size = wc_EncodeSignature(info.data(), digest.data(), size32(digest), wc_HashGetOID(hash));
+  DigestInfo info;
+  const word32 info_size = encode(info, hash, digest);
   const int size = wc_RsaSSL_Sign(info.data(), info_size, out.data(), static_cast<word32>(out.size()), &key, &random_);
-  if (size <= 0) return std::nullopt;
-  const int opened_size =
-      wc_RsaSSL_Verify(out.data(), static_cast<word32>(size), opened.data(), static_cast<word32>(opened.size()), &key);
-  const bool same =
-      opened_size == static_cast<int>(info_size) && std::equal(info.begin(), info.begin() + info_size, opened.begin());
-  return same ? std::optional<size_t>(size) : std::nullopt;
+  const bool good = size > 0 && is_pkcs1(key, hash, digest, std::span(out).first(static_cast<size_t>(size)));
+  return good ? std::optional<size_t>(size) : std::nullopt;
 }
 
 std::optional<size_t> Signer::rsa_pss(RsaKey& key, wc_HashType hash, Bytes digest, SignatureBuffer& out) {
-  const int mgf = wc_hash2mgf(hash);
   // Salt as long as the hash (RFC 8446 section 4.2.3): wolfCrypt's default.
-  const int size = wc_RsaPSS_Sign(digest.data(), size32(digest), out.data(), static_cast<word32>(out.size()), hash, mgf,
-                                  &key, &random_);
-  if (size <= 0) return std::nullopt;
-  SignatureBuffer opened;
-  const int good =
-      wc_RsaPSS_VerifyCheck(out.data(), static_cast<word32>(size), opened.data(), static_cast<word32>(opened.size()),
-                            digest.data(), size32(digest), hash, mgf, &key);
-  return good > 0 ? std::optional<size_t>(size) : std::nullopt;
+  const int size = wc_RsaPSS_Sign(digest.data(), size32(digest), out.data(), static_cast<word32>(out.size()), hash,
+                                  wc_hash2mgf(hash), &key, &random_);
+  const bool good = size > 0 && is_pss(key, hash, digest, std::span(out).first(static_cast<size_t>(size)));
+  return good ? std::optional<size_t>(size) : std::nullopt;
 }
 
 }  // namespace keyd

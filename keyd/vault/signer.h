@@ -23,6 +23,9 @@ class Signer {
 
   // Bytes written to `out`; nullopt if wolfCrypt failed, and `out` is then wiped. Precondition: policy's may_sign.
   std::optional<size_t> sign(PrivateKey& key, const ipc::Sign& request, SignatureBuffer& out);
+  // Whether `signature` is one of `message` by this key. Precondition: the scheme fits the key.
+  bool verifies(PrivateKey& key, ipc::Scheme scheme, std::span<const uint8_t> message,
+                std::span<const uint8_t> signature);
 
  private:
   std::optional<size_t> ecdsa(ecc_key& key, std::span<const uint8_t> digest, SignatureBuffer& out);

@@ -21,7 +21,8 @@ JobPtr SignerPool::Lanes::pop() {
   return job;
 }
 
-SignerPool::SignerPool(uv_loop_t& loop, size_t threads, Done done) : done_(std::move(done)) {
+SignerPool::SignerPool(uv_loop_t& loop, size_t threads, RecentHandshakes& handshakes, Done done)
+    : handshakes_(handshakes), done_(std::move(done)) {
   uv_async_init(&loop, &wake_, [](uv_async_t* wake) { static_cast<SignerPool*>(wake->data)->collect(); });
   wake_.data = this;
   try {
@@ -92,7 +93,7 @@ void SignerPool::work(Signer& signer, bool only_quick) {
   bool quick_turn = false;
   while (JobPtr job = next(only_quick, quick_turn)) {
     const uint64_t started = uv_hrtime();
-    if (!job->given_up()) job->size = signer.sign(*job->key, job->to_sign, job->signature);
+    if (!job->given_up()) sign(*job, signer);
     job->wait_us += (started - job->accepted_ns) / 1000;
     job->spent_us = (uv_hrtime() - started) / 1000;
     {
@@ -101,6 +102,17 @@ void SignerPool::work(Signer& signer, bool only_quick) {
     }
     uv_async_send(&wake_);
   }
+}
+
+void SignerPool::sign(Job& job, Signer& signer) {
+  const ipc::Sign& asked = job.to_sign;
+  if (asked.proof.presence != ipc::Presence::none)
+    job.refusal = handshakes_.prove(job.peer.lane, asked, *job.key, signer, job.handshake);
+  if (job.refusal) return;
+  job.size = signer.sign(*job.key, asked, job.signature);
+  if (job.size && asked.key.role == ipc::Role::listener)
+    job.handshake =
+        handshakes_.remember(job.peer.lane, asked.scheme, asked.content, std::span(job.signature).first(*job.size));
 }
 
 void SignerPool::collect() {

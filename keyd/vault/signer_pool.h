@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "keyd/vault/audit.h"
-#include "keyd/vault/signer.h"
+#include "keyd/vault/presence.h"
 
 namespace keyd {
 
@@ -29,12 +29,15 @@ struct Job {
   ipc::Op op{};                    // lookup, sign
   std::vector<uint8_t> datagram;   // `asked` is a view of it
   ipc::Sign asked;                 // as the worker sent it, for the audit; for a lookup, only its key
-  ipc::Sign to_sign;               // for bound kinds, with the transcript's hash as content
-  std::array<uint8_t, 64> hash{};  // then to_sign's content is a view of it
+  ipc::Sign to_sign;               // for tls13_client_bound, with the transcript's hash as content
+  std::array<uint8_t, 48> hash{};  // then to_sign's content is a view of it
   std::shared_ptr<PrivateKey> key;
   uint64_t accepted_ns = 0, deadline_ns = UINT64_MAX, wait_us = 0, spent_us = 0;  // of uv_hrtime()
   SignatureBuffer signature{};
-  std::optional<size_t> size;  // of the signature; nullopt: signing failed
+  std::optional<size_t> size;                     // of the signature; nullopt: signing failed
+  const char* presence = "";                      // why there is no proof of it, for the audit
+  std::optional<RecentHandshakes::Id> handshake;  // of the device: that it is part of, or that proves presence
+  const char* refusal = nullptr;                  // why the proof does not hold
 
   // The peer no longer waits for the answer.
   bool given_up() const { return uv_hrtime() >= deadline_ns || (peer.gone && *peer.gone); }
@@ -47,7 +50,7 @@ class SignerPool {
 
   // Starts `threads` threads and the quick one. Throws std::runtime_error if there is no randomness, or no locked
   // memory for their stacks.
-  SignerPool(uv_loop_t& loop, size_t threads, Done done);
+  SignerPool(uv_loop_t& loop, size_t threads, RecentHandshakes& handshakes, Done done);
   ~SignerPool();
   // Ends the threads and drops unsigned jobs. The loop must run once more before this object dies.
   void stop();
@@ -69,9 +72,11 @@ class SignerPool {
   };
   void start(bool only_quick);
   void work(Signer& signer, bool only_quick);
+  void sign(Job& job, Signer& signer);
   JobPtr next(bool only_quick, bool& quick_turn);
   void collect();
 
+  RecentHandshakes& handshakes_;
   Done done_;
   uv_async_t wake_{};
   std::mutex mutex_;  // guards what follows

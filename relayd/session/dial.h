@@ -11,6 +11,7 @@
 
 #include "common/fd.h"
 #include "common/uv.h"
+#include "ipc/protocol.h"
 #include "relayd/handover/channel.h"
 #include "relayd/handover/dial_failure.h"
 #include "relayd/session/connector_client.h"
@@ -19,7 +20,8 @@ namespace relayd {
 
 class Dial {
  public:
-  static constexpr size_t kMostConnections = 3;  // per dial: each may cost a signature
+  // Connections per dial: each may cost a signature, and a device's proof of presence is good for so many.
+  static constexpr size_t kMostConnections = ipc::kMaxTries;
   // The connector's own deadline is the budget; this is for a connector that hangs.
   static constexpr common::Milliseconds kGrace{500};
 

@@ -76,15 +76,17 @@ void Session::on_deadline() {
 void Session::on_open(tls::Stream& stream) {
   if (&stream == &device_) {
     chain_ = device_.take_peer_chain();
+    proof_ = device_.take_proof();
     return move_to(State::awaiting_connect);
   }
   dial_->keep();
   if (unanswered_) note_small_hello();
-  release_chain();
+  release_identity();
   send_connect();
 }
 
-void Session::release_chain() {
+void Session::release_identity() {
+  proof_ = {};
   if (!services_.config.listener.crl_disconnect) chain_ = {};
 }
 
@@ -169,7 +171,7 @@ void Session::look_up() {
 void Session::on_lookup(const ipc::Client::Answer& answer) {
   lookup_.reset();
   if (!answer.arrived) return refuse(Refusal::server_unavailable, "keyd did not answer within sign_timeout");
-  if (answer.status == ipc::Status::ok) return claim() ? dial(true) : supersede();
+  if (answer.status == ipc::Status::ok) return !has_proof() ? void() : claim() ? dial(true) : supersede();
   if (answer.status == ipc::Status::not_found) {  // the one answer that makes a device local
     if (!answer.payload.empty()) warn_of_other_spelling(answer.payload);
     return stay_local();
@@ -177,11 +179,23 @@ void Session::on_lookup(const ipc::Client::Answer& answer) {
   refuse(refusal_of(answer.status), "keyd refused the device's key", ipc::name(answer.status));
 }
 
+// Refuses the device if keyd wants a proof of its presence and there is none.
+bool Session::has_proof() {
+  if (!services_.keyd.require_presence() || !proof_.empty()) return true;
+  refuse(Refusal::server_unavailable,
+         proof_.is_too_long()
+             ? "keyd takes at most 32 KiB of the device's handshake messages as proof of its presence, "
+               "and these are more; shorten the device's certificate chain"
+             : "keyd asks for a proof of the device's presence, and did not when the device connected; "
+               "its next connection has one");
+  return false;
+}
+
 void Session::stay_local() {
   const bool newest = claim();
   client_id_.resize(std::min(client_id_.size(), ipc::kMaxClientId));  // from here on only the log uses it
   connect_.client_id = client_id_;
-  release_chain();
+  release_identity();
   if (!newest) return supersede();
   if (services_.config.local) dial(false);
   else start_empty_broker();
@@ -212,7 +226,7 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
   const bool small = unanswered_ || services_.small_hello.wanted(now());
   hello_ = small && services_.remote.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
   move_to(State::remote_handshake);
-  tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_)};
+  tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_), proof_.view()};
   if (upstream_->client_handshake(services_.remote, chain_, std::move(key), hello_)) return;
   if (upstream_->exhausted()) refuse(Refusal::server_busy, "no memory for a TLS handshake");
   else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection to the broker");

@@ -192,7 +192,8 @@ class Session final : public tls::StreamHandler {
   void log_end(std::string_view why, common::log::Level level, common::LogLimit* limit) const;
   void session_up(std::string_view to, std::string_view tls);
   void close_streams();
-  void release_chain();
+  void release_identity();
+  bool has_proof();
 
   SessionServices& services_;
   const uint64_t id_;
@@ -201,6 +202,7 @@ class Session final : public tls::StreamHandler {
   common::Timer deadline_;
   tls::Stream device_;
   tls::CertificateChain chain_;  // the device's; released after the remote handshake, unless crl_disconnect is on
+  tls::DeviceProof proof_;       // the device's; released after the remote handshake
 
   // From CONNECT on.
   std::vector<uint8_t> connect_bytes_;  // CONNECT and the bytes after it, until they are forwarded

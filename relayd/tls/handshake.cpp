@@ -55,8 +55,9 @@ std::optional<trust::Refusal> keep_chain(Handshake::Chain chain, CertificateChai
 Handshake::Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, trust::Validator* validator,
                      std::function<void(Progress)> on_resumed)
     : runtime_(runtime), ssl_(ssl), key_(std::move(key)), validator_(validator), on_resumed_(std::move(on_resumed)) {
-  if (key_.role == ipc::Role::device && runtime_.keyd->bind_remote())
-    recorder_ = std::make_unique<TranscriptRecorder>(ssl);
+  if (key_.role == ipc::Role::device) recorder_ = std::make_unique<TranscriptRecorder>(ssl);
+  else if (wolf_shim_is_server(ssl) && validator && runtime_.keyd->require_presence())
+    recorder_ = std::make_unique<TranscriptRecorder>(ssl, &runtime_.keyd->mark());
 }
 
 Handshake::~Handshake() {
@@ -73,6 +74,12 @@ Handshake::Progress Handshake::advance() {
   if (exhausted_) return Progress::failed;
   const TranscriptRecorder::Scope recording(recorder_.get());
   fiber_->start([this] { result_ = wolf_shim_is_server(ssl_) ? wolfSSL_accept(ssl_) : wolfSSL_connect(ssl_); });
+  return settle();
+}
+
+Handshake::Progress Handshake::resume() {
+  const TranscriptRecorder::Scope recording(recorder_.get());
+  fiber_->resume();
   return settle();
 }
 
@@ -97,7 +104,9 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
     request.kind = server ? ipc::Kind::tls13_server : ipc::Kind::tls13_client;
     request.content = scratch.first(static_cast<size_t>(size));
     const common::tls::CertificateVerifyContent covered(server ? Side::server : Side::client, request.content);
-    return is_input_for(wolf_input, covered.bytes(), request.scheme);
+    if (!is_input_for(wolf_input, covered.bytes(), request.scheme)) return false;
+    presence_ = size == 48 ? ipc::Presence::tls13_sha384 : ipc::Presence::tls13_sha256;
+    return server || !runtime_.keyd->bind_remote() || show_messages(request);
   }
   if (server) {
     const unsigned char* data = nullptr;
@@ -105,30 +114,31 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
     if (wolf_shim_tls12_server_key_exchange(ssl_, &data, &size) != 0) return false;
     request.kind = ipc::Kind::tls12_server;
     request.content = {data, size};
-    return is_input_for(wolf_input, request.content, request.scheme);
+    presence_ = ipc::Presence::tls12;
+  } else {
+    if (recorder_->overflowed()) return false;
+    request.kind = ipc::Kind::tls12_client;
+    request.content = recorder_->messages();
   }
-  // The one opaque case: wolfSSL has only the digest of the handshake messages (Ed25519: the messages).
-  request.kind = ipc::Kind::tls12_client;
-  const size_t hash = facts_of(request.scheme).hash_size;
-  request.content = hash == 0 ? wolf_input : wolf_input.last(hash);
+  return is_input_for(wolf_input, request.content, request.scheme);
+}
+
+// Replaces the hash in `request` by the recorded messages, if it is theirs.
+bool Handshake::show_messages(ipc::Sign& request) {
+  uint8_t buffer[WC_MAX_DIGEST_SIZE];
+  const auto hash = std::span(buffer).first(request.content.size());
+  if (recorder_->overflowed() || !common::tls::sha2(recorder_->messages(), hash) ||
+      !std::ranges::equal(request.content, hash))
+    return false;
+  request.kind = ipc::Kind::tls13_client_bound;
+  request.content = recorder_->messages();
   return true;
 }
 
-// Replaces the hash in `request` by the recorded messages, if wolfSSL asks for a signature over exactly these messages.
-bool Handshake::bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_input) {
-  if (recorder_->overflowed()) return false;
-  const auto messages = recorder_->messages();
-  if (request.kind == ipc::Kind::tls13_client) {
-    uint8_t buffer[WC_MAX_DIGEST_SIZE];
-    const auto hash = std::span(buffer).first(request.content.size());
-    if (!common::tls::sha2(messages, hash) || !std::ranges::equal(request.content, hash)) return false;
-    request.kind = ipc::Kind::tls13_client_bound;
-  } else {
-    if (!is_input_for(wolf_input, messages, request.scheme)) return false;
-    request.kind = ipc::Kind::tls12_client_bound;
-  }
-  request.content = messages;
-  return true;
+DeviceProof Handshake::take_proof() {
+  if (!recorder_ || peer_chain_.empty()) return {};
+  if (recorder_->overflowed()) return DeviceProof::too_long();
+  return {presence_, recorder_->take()};
 }
 
 void Handshake::keep_hello(std::span<const uint8_t> received) {
@@ -162,23 +172,24 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
   request.key = {key_.role, key_.spki, key_.origin, key_.client_id};
   request.scheme = scheme;
   uint8_t scratch[WC_MAX_DIGEST_SIZE];
-  if (abandoned_ || !compose_request(request, wolf_input, scratch) ||
-      (recorder_ && !bind_request(request, wolf_input))) {
+  if (abandoned_ || !compose_request(request, wolf_input, scratch)) {
     if (!abandoned_)
-      common::log::error(recorder_ && recorder_->overflowed()
-                             ? "with bind_remote keyd takes at most 32 KiB of handshake messages, and these are more; "
-                               "shorten the certificate chains of the device and the remote broker"
+      common::log::error(key_.role == ipc::Role::device && recorder_->overflowed()
+                             ? "keyd takes at most 32 KiB of handshake messages, and these are more; shorten the "
+                               "certificate chains of the device and the remote broker"
                              : "refused to sign: wolfSSL asked for a signature that does not belong to this handshake");
     not_signed_ = NotSigned{ipc::Status::internal};
     return -1;
   }
+  if (key_.role == ipc::Role::device && runtime_.keyd->require_presence()) request.proof = key_.proof;
   status_.reset();
   ticket_ = runtime_.keyd->sign(request, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
   if (!ticket_) {
     not_signed_ = NotSigned{ipc::Status::busy};
     return -1;
   }
-  recorder_.reset();  // safe: wolfSSL hashes nothing before advance() has ended the recording
+  // Safe: wolfSSL hashes nothing before advance() has ended the recording.
+  if (key_.role == ipc::Role::device) recorder_.reset();
   Fiber::suspend();
   ticket_.reset();
   if (status_ != ipc::Status::ok || signature_size_ == 0 || signature_size_ > signature.size()) {
@@ -196,9 +207,8 @@ void Handshake::on_answer(const ipc::Client::Answer& answer) {
     signature_size_ = answer.payload.size();  // the decoder has ensured that it is at most kMaxSignature
     std::copy(answer.payload.begin(), answer.payload.end(), signature_.begin());
   }
-  fiber_->resume();
   const auto notify = on_resumed_;  // a copy: the owner may destroy this handshake
-  notify(settle());
+  notify(resume());
 }
 
 }  // namespace relayd::tls

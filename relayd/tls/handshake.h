@@ -12,6 +12,7 @@
 
 #include "common/trust/validator.h"
 #include "relayd/tls/certificate.h"
+#include "relayd/tls/device_proof.h"
 #include "relayd/tls/runtime.h"
 #include "relayd/tls/transcript_recorder.h"
 
@@ -25,6 +26,7 @@ struct SigningKey {
   std::string client_id;  // empty for the listener's key
   ipc::Spki spki;         // of the certificate that we send
   ipc::Origin origin;
+  ipc::Proof proof{};  // of the device's presence; what it views must outlive the handshake
 };
 
 class Handshake {
@@ -32,8 +34,8 @@ class Handshake {
   enum class Progress { wants_io, parked, done, failed };
 
   // `on_resumed` is called with the new progress after a parked handshake has continued. `ssl` must outlive the
-  // handshake. If keyd has bind_remote, the messages of a handshake with the remote broker are recorded for it.
-  // `validator` judges the peer's chain; null if its context asks for none.
+  // handshake. Messages that keyd needs are recorded: the remote handshake's for bind_remote and in TLS 1.2, the
+  // device's for require_presence. `validator` judges the peer's chain; null if its context asks for none.
   Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, trust::Validator* validator,
             std::function<void(Progress)> on_resumed);
   ~Handshake();  // abandons the handshake: a parked signature fails, wolfSSL returns, the fiber is released
@@ -64,6 +66,8 @@ class Handshake {
 
   // Server only: the peer's chain as sent, once it has been accepted.
   CertificateChain& peer_chain() { return peer_chain_; }
+  // Server only, once it is done: empty if the device sent no certificate, or if keyd needs no proof.
+  DeviceProof take_proof();
 
   // For the callbacks in callbacks.cpp. On a fiber.
   using Chain = std::span<const std::span<const uint8_t>>;
@@ -75,8 +79,9 @@ class Handshake {
 
  private:
   bool compose_request(ipc::Sign& request, std::span<const uint8_t> wolf_input, std::span<uint8_t> scratch);
-  bool bind_request(ipc::Sign& request, std::span<const uint8_t> wolf_input);
+  bool show_messages(ipc::Sign& request);
   void on_answer(const ipc::Client::Answer& answer);
+  Progress resume();
   Progress settle();
   void judge();
 
@@ -86,7 +91,8 @@ class Handshake {
   trust::Validator* validator_;  // the context's
   std::function<void(Progress)> on_resumed_;
   OnVerified on_verified_;
-  std::unique_ptr<TranscriptRecorder> recorder_;  // until keyd has the messages; null without bind_remote
+  std::unique_ptr<TranscriptRecorder> recorder_;  // null if nothing is recorded, or keyd has the messages
+  ipc::Presence presence_ = ipc::Presence::none;  // server only: what its messages will be as a proof
   std::unique_ptr<Fiber> fiber_;
   std::optional<ipc::Client::Ticket> ticket_;
   std::optional<ipc::Status> status_;  // keyd's answer to the parked request

@@ -116,7 +116,8 @@ class Stream final : private HandshakeOwner {
   bool exhausted() const { return handshake_ && handshake_->exhausted(); }      // why client_handshake failed
   // Server side, from on_open on: the device's verified chain; empty if it sent none. Can be taken once.
   CertificateChain take_peer_chain() { return std::move(peer_chain_); }
-  const char* tls_version() const;  // "TLSv1.3"
+  DeviceProof take_proof() { return std::move(proof_); }  // likewise
+  const char* tls_version() const;                        // "TLSv1.3"
   // The peer asked for a TLS 1.2 renegotiation, and wolfSSL declined it.
   bool has_declined_renegotiation() const;
 
@@ -172,6 +173,7 @@ class Stream final : private HandshakeOwner {
   std::unique_ptr<WOLFSSL, SslDeleter> ssl_;
   std::unique_ptr<Handshake> handshake_;  // gone once open
   CertificateChain peer_chain_;
+  DeviceProof proof_;
   std::unique_ptr<End> end_;      // an end not yet reported, because the reader is paused
   std::vector<uint8_t> pending_;  // bytes that the kernel has not taken; empty if it took everything
   size_t pending_sent_ = 0;       // bytes of pending_ that the kernel has taken since

@@ -104,6 +104,7 @@ void Stream::on_progress(Handshake::Progress progress) {
     case Handshake::Progress::failed: return fail_handshake();
     case Handshake::Progress::done: break;
   }
+  proof_ = handshake_->take_proof();
   peer_chain_ = std::move(handshake_->peer_chain());
   handshake_.reset();
   state_ = State::open;
@@ -120,7 +121,9 @@ void Stream::fail_handshake() {
   say_why(our_fault ? number(Alert::internal_error) : wolf_shim_alert_for(handshake_->wolf_error()));
   if (const auto& not_signed = handshake_->not_signed()) {
     const char* what = not_signed->status ? ipc::name(*not_signed->status) : "no answer in time";
-    end(End::Cause::signature, std::string("keyd did not sign: ") + what);
+    const bool denied = not_signed->status == ipc::Status::denied;
+    end(End::Cause::signature, std::string("keyd did not sign: ") + what +
+                                   (denied ? "; its audit says why: `mqtt-relay audit show --denied`" : ""));
     if (end_) end_->status = not_signed->status;
   } else if (handshake_->exhausted()) {
     end(End::Cause::exhausted, "no memory for a TLS handshake");

@@ -2,7 +2,6 @@
 
 #include "common/tls/handshake_tap.h"
 #include "common/tls/wolf_shim.h"
-#include "ipc/protocol.h"
 
 namespace relayd::tls {
 namespace {
@@ -28,10 +27,13 @@ TranscriptRecorder::Scope::Scope(TranscriptRecorder* recorder) : active_(recorde
     if (hash == wolf_shim_handshake_hash(to->ssl_)) to->record({data, size});
   };
   mqtt_relay_tap_handshakes(tap, recorder);
+  mqtt_relay_mark_hellos(recorder->mark_ ? recorder->mark_->data() : nullptr);
 }
 
 TranscriptRecorder::Scope::~Scope() {
-  if (active_) mqtt_relay_tap_handshakes(nullptr, nullptr);
+  if (!active_) return;
+  mqtt_relay_tap_handshakes(nullptr, nullptr);
+  mqtt_relay_mark_hellos(nullptr);
 }
 
 }  // namespace relayd::tls

@@ -21,8 +21,7 @@ void request(Bytes datagram) {
   ipc::RequestBuffer out;
   encodes_to(*decoded, out, datagram);
   const auto* sign = std::get_if<ipc::Sign>(&decoded->body);
-  if (!sign || ipc::content_limit(sign->kind, sign->scheme) == ipc::kMaxContent)
-    REQUIRE(datagram.size() <= ipc::kMaxRequest);
+  REQUIRE(datagram.size() <= ipc::kMaxRequest);
   const auto* lookup = sign ? &sign->key : std::get_if<ipc::Lookup>(&decoded->body);
   if (!lookup || !ipc::can_name_a_key(lookup->client_id)) return;
   const auto id = lookup->client_id;

@@ -63,39 +63,28 @@ bool messages(Bytes content, std::initializer_list<uint8_t> first, uint8_t last)
   return at == content.size() && content[begin] == last;
 }
 
-bool content_of(Kind kind, uint16_t scheme, Bytes content) {
+bool content_of(Kind kind, Bytes content) {
   switch (kind) {
     case Kind::tls13_server:
     case Kind::tls13_client: return content.size() == 32 || content.size() == 48;
     case Kind::tls12_server: return server_key_exchange(content);
     case Kind::tls13_client_bound: return messages(content, {1, 254}, 11);
-    case Kind::tls12_client_bound: return messages(content, {1}, 16);
-    case Kind::tls12_client: break;
+    case Kind::tls12_client: return messages(content, {1}, 16);
   }
-  switch (scheme) {
-    case 0x0807: return messages(content, {1}, 16);
-    case 0x0401:
-    case 0x0403:
-    case 0x0804: return content.size() == 32;
-    case 0x0501:
-    case 0x0503:
-    case 0x0805: return content.size() == 48;
-    default: return content.size() == 64;
-  }
+  return false;
 }
 
 bool rule(const ipc::Sign& sign, const keyd::Rules& rules, const keyd::KeyInfo& key) {
   const bool server = sign.kind == Kind::tls13_server || sign.kind == Kind::tls12_server;
-  const bool bound = sign.kind == Kind::tls13_client_bound || sign.kind == Kind::tls12_client_bound;
   const bool tls13 =
       sign.kind == Kind::tls13_server || sign.kind == Kind::tls13_client || sign.kind == Kind::tls13_client_bound;
   if (server ? sign.key.role != Role::listener || !sign.key.client_id.empty() : sign.key.role != Role::device)
     return false;
-  if (!server && bound != rules.bind_remote) return false;
+  if (sign.kind == (rules.bind_remote ? Kind::tls13_client : Kind::tls13_client_bound)) return false;
   if (!server && !tls13 && !rules.allow_tls12_client) return false;
   const auto scheme = static_cast<uint16_t>(sign.scheme);
   const bool of_certificate = sign.key.spki == key.spki || sign.key.spki == key.compressed;
-  return of_certificate && scheme_of(key.type, scheme, tls13) && content_of(sign.kind, scheme, sign.content);
+  return of_certificate && scheme_of(key.type, scheme, tls13) && content_of(sign.kind, sign.content);
 }
 
 // Content that is signed unchanged must not read as TLS 1.3 content of either role, which keyd alone constructs.

@@ -34,9 +34,7 @@ Text signed_part(const keyd::Transcript& transcript) {
   return part;
 }
 
-ipc::Kind kind_of(uint8_t byte) {
-  return byte % 2 == 1 ? ipc::Kind::tls13_client_bound : ipc::Kind::tls12_client_bound;
-}
+ipc::Kind kind_of(uint8_t byte) { return byte % 2 == 1 ? ipc::Kind::tls13_client_bound : ipc::Kind::tls12_client; }
 
 }  // namespace
 

@@ -74,14 +74,12 @@ int main(int argc, char** argv) {
   sign("tls12-server-p384", Kind::tls12_server, Scheme::ecdsa_sha384, key_exchange(0x18, 97));
   sign("tls12-server-p521", Kind::tls12_server, Scheme::rsa_pkcs1_sha512, key_exchange(0x19, 133));
   sign("tls12-server-x25519", Kind::tls12_server, Scheme::rsa_pss_rsae_sha256, key_exchange(0x1d, 32));
-  sign("tls12-client-pkcs1", Kind::tls12_client, Scheme::rsa_pkcs1_sha256, Content(32, 1));
-  sign("tls12-client-ecdsa", Kind::tls12_client, Scheme::ecdsa_sha512, Content(64, 1));
+  sign("tls12-client-pkcs1", Kind::tls12_client, Scheme::rsa_pkcs1_sha256, messages({1, 2, 11, 12, 13, 14, 11, 16}));
   sign("tls12-client-ed25519", Kind::tls12_client, Scheme::ed25519, messages({1, 2, 11, 12, 13, 14, 11, 16}));
-  sign("tls12-bound", Kind::tls12_client_bound, Scheme::rsa_pkcs1_sha256, messages({1, 2, 11, 12, 13, 14, 11, 16}));
   sign("tls13-bound", Kind::tls13_client_bound, Scheme::ecdsa_sha256, messages({1, 2, 8, 13, 11, 15, 20, 11}));
   sign("tls13-bound-retried", Kind::tls13_client_bound, Scheme::ed25519,
        messages({254, 2, 1, 2, 8, 13, 11, 15, 20, 11}));
-  const auto welcome = ipc::encode_welcome({ipc::kVersion, true});
+  const auto welcome = ipc::encode_welcome({ipc::kVersion, true, true});
   const auto counters = ipc::encode_counters({1, 2, 3, 4, true});
   response("answer-welcome", {1, ipc::Status::ok, 0, welcome});
   response("answer-counters", {4, ipc::Status::ok, 0, counters});

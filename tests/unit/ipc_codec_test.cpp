@@ -49,10 +49,21 @@ Request some_sign(Kind kind, Scheme scheme, std::span<const uint8_t> content) {
   return {7, Sign{some_lookup("device"), kind, scheme, content}};
 }
 
+const std::vector<uint8_t> kSignature(72, 0x30), kMessages(100, 0x01);
+
+Request some_proof(Presence presence = Presence::tls13_sha384) {
+  return {7, Sign{some_lookup("device"),
+                  Kind::tls13_client,
+                  Scheme::ecdsa_sha256,
+                  kContent,
+                  {presence, Scheme::rsa_pss_rsae_sha256, kSignature, kMessages}}};
+}
+
 std::vector<Request> one_of_each() {
   return {{1, Hello{1, 2}},
           {2, some_lookup("device")},
           some_sign(Kind::tls13_client, Scheme::ecdsa_sha256, kContent),
+          some_proof(),
           {3, std::monostate{}}};
 }
 
@@ -63,13 +74,18 @@ TEST_CASE("requests have the documented layout", "[ipc][codec]") {
         Datagram{1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
   CHECK(encoded(Request{9, std::monostate{}}) == Datagram{4, 0, 0, 0, 0, 9});
   const Datagram sign = encoded(some_sign(Kind::tls12_server, Scheme::rsa_pss_rsae_sha384, kContent));
-  REQUIRE(sign.size() == 6 + 1 + 32 + 8 + 16 + 2 + 1 + 6 + 1 + 2 + 2 + 48);
+  REQUIRE(sign.size() == 6 + 1 + 32 + 8 + 16 + 2 + 1 + 6 + 1 + 2 + 2 + 48 + 1);
   CHECK(sign[0] == 3);
   CHECK(sign[6] == 1);                                                                        // role
   CHECK(sign[7 + 31] == 31);                                                                  // SPKI
   CHECK(Datagram(sign.begin() + 39, sign.begin() + 47) == Datagram{1, 2, 3, 4, 5, 6, 7, 8});  // session
   CHECK(Datagram(sign.begin() + 63, sign.begin() + 66) == Datagram{0xab, 0xcd, 6});           // port, length of the id
   CHECK(Datagram(sign.begin() + 72, sign.begin() + 77) == Datagram{3, 8, 5, 0, 48});          // kind, scheme, length
+  CHECK(sign.back() == 0);                                                                    // no proof
+  const Datagram proof = encoded(some_proof());
+  REQUIRE(proof.size() == sign.size() + 2 + 2 + 72 + 2 + 100);
+  CHECK(Datagram(proof.begin() + 125, proof.begin() + 130) == Datagram{3, 8, 4, 0, 72});  // presence, scheme, length
+  CHECK(Datagram(proof.begin() + 202, proof.begin() + 205) == Datagram{0, 100, 1});       // length, messages
 }
 
 TEST_CASE("responses have the documented layout", "[ipc][codec]") {
@@ -104,6 +120,14 @@ TEST_CASE("every request survives the round trip", "[ipc][codec]") {
     CHECK((!datagram.empty() && datagram.size() <= kMaxRequest));
     CHECK(std::get<Lookup>(decode_request(datagram)->body).spellings == spellings);
   }
+  for (const Presence presence : {Presence::tls12, Presence::tls13_sha256, Presence::tls13_sha384}) {
+    const auto back = decode_request(encoded(some_proof(presence)));
+    REQUIRE(back);
+    const Proof& proof = std::get<Sign>(back->body).proof;
+    CHECK((proof.presence == presence && proof.scheme == Scheme::rsa_pss_rsae_sha256));
+    CHECK(Datagram(proof.signature.begin(), proof.signature.end()) == kSignature);
+    CHECK(Datagram(proof.messages.begin(), proof.messages.end()) == kMessages);
+  }
   for (const Kind kind : {Kind::tls13_server, Kind::tls13_client, Kind::tls12_server, Kind::tls12_client})
     for (const Scheme scheme :
          {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pkcs1_sha384, Scheme::rsa_pkcs1_sha512, Scheme::ecdsa_sha256,
@@ -134,22 +158,38 @@ TEST_CASE("every response survives the round trip", "[ipc][codec]") {
     }
 }
 
-TEST_CASE("only an Ed25519 client of TLS 1.2 may send a whole transcript", "[ipc][codec]") {
+TEST_CASE("only a client that shows its handshake may send a whole transcript", "[ipc][codec]") {
   const std::vector<uint8_t> most(kMaxTranscript, 1), too_much(kMaxTranscript + 1, 1), hash(kMaxContent + 1, 1);
-  const Datagram datagram = encoded(some_sign(Kind::tls12_client, Scheme::ed25519, most));
-  CHECK(datagram.size() <= kMaxTranscriptRequest);
-  REQUIRE(decode_request(datagram));
-  CHECK(encoded(some_sign(Kind::tls12_client, Scheme::ed25519, too_much)).empty());
-  CHECK(encoded(some_sign(Kind::tls12_client, Scheme::ecdsa_sha256, hash)).empty());
-  CHECK(encoded(some_sign(Kind::tls13_client, Scheme::ed25519, hash)).empty());
-  // The same, forged: the long message under another kind or scheme.
-  const size_t kind = 6 + 60 + 6;
-  Datagram forged = datagram;
-  forged[kind] = static_cast<uint8_t>(Kind::tls13_client);
-  CHECK_FALSE(decode_request(forged));
-  forged = datagram;
-  forged[kind + 1] = 0x04, forged[kind + 2] = 0x03;
-  CHECK_FALSE(decode_request(forged));
+  for (const Kind kind : {Kind::tls12_client, Kind::tls13_client_bound}) {
+    const Datagram datagram = encoded(some_sign(kind, Scheme::ecdsa_sha256, most));
+    REQUIRE(decode_request(datagram));
+    CHECK(encoded(some_sign(kind, Scheme::ecdsa_sha256, too_much)).empty());
+    // The same, forged: the long message under another kind.
+    for (const Kind other : {Kind::tls13_client, Kind::tls13_server, Kind::tls12_server}) {
+      Datagram forged = datagram;
+      forged[6 + 60 + 6] = static_cast<uint8_t>(other);
+      CHECK_FALSE(decode_request(forged));
+    }
+  }
+  for (const Kind kind : {Kind::tls13_client, Kind::tls13_server, Kind::tls12_server})
+    CHECK(encoded(some_sign(kind, Scheme::ed25519, hash)).empty());
+}
+
+TEST_CASE("the longest request and the longest proof fit into one datagram, and nothing longer is encoded",
+          "[ipc][codec]") {
+  const std::string id(kMaxClientId, 'x');
+  const std::vector<uint8_t> messages(kMaxTranscript + 1, 1), signature(kMaxSignature + 1, 1);
+  const auto with = [&](size_t signature_size, size_t messages_size) {
+    const Proof proof{Presence::tls12, Scheme::ed25519, std::span(signature).first(signature_size),
+                      std::span(messages).first(messages_size)};
+    return encoded(Request{7, Sign{some_lookup(id), Kind::tls12_client, Scheme::ed25519,
+                                   std::span(messages).first(kMaxTranscript), proof}});
+  };
+  const Datagram most = with(kMaxSignature, kMaxTranscript);
+  REQUIRE((!most.empty() && most.size() <= kMaxRequest));
+  CHECK(decode_request(most));
+  CHECK(with(kMaxSignature + 1, kMaxTranscript).empty());
+  CHECK(with(kMaxSignature, kMaxTranscript + 1).empty());
 }
 
 TEST_CASE("a message that does not fit is not encoded", "[ipc][codec]") {
@@ -192,9 +232,16 @@ TEST_CASE("unknown values and reserved bytes are refused", "[ipc][codec]") {
     if (value != 3) CHECK_FALSE(decode_request(with(0, value)));
     if (value != 0) CHECK_FALSE(decode_request(with(1, value)));
     CHECK(decode_request(with(role, value)).has_value() == (value == 1 || value == 2));
-    CHECK(decode_request(with(kind, value)).has_value() == (value >= 1 && value <= 6));
+    CHECK(decode_request(with(kind, value)).has_value() == (value >= 1 && value <= 5));
     CHECK(decode_request(with(scheme, value)).has_value() == (value == 4 || value == 5 || value == 6));
+    CHECK(decode_request(with(right.size() - 1, value)).has_value() == (value == 0));  // a proof that is not there
+    Datagram proof = encoded(some_proof());
+    proof[125] = static_cast<uint8_t>(value);
+    CHECK(decode_request(proof).has_value() == (value >= 1 && value <= 3));
   }
+  Datagram proof = encoded(some_proof());
+  proof[126] = 9;  // an unknown scheme
+  CHECK_FALSE(decode_request(proof));
   Datagram response = encoded(Response{1, Status::ok, 0, {}});
   response[0] = 8;
   CHECK_FALSE(decode_response(response));
@@ -227,24 +274,38 @@ TEST_CASE("random bytes are refused or read within their bounds", "[ipc][codec]"
 }
 
 TEST_CASE("the payloads of HELLO and STATS survive the round trip", "[ipc][codec]") {
-  const auto welcome = decode_welcome(encode_welcome({0x1234, true}));
-  REQUIRE(welcome);
-  CHECK(welcome->version == 0x1234);
-  CHECK(welcome->bind_remote);
-  CHECK_FALSE(decode_welcome(Datagram{1, 2}));
-  CHECK_FALSE(decode_welcome(Datagram{1, 2, 3}));
-  CHECK_FALSE(decode_welcome(Datagram{1, 2, 1, 0}));
+  for (const bool bind_remote : {false, true})
+    for (const bool require_presence : {false, true}) {
+      const auto welcome =
+          decode_welcome(encode_welcome({0x1234, bind_remote, require_presence, {1, 2, 3, 4, 5, 6, 7, 8}}));
+      REQUIRE(welcome);
+      CHECK(welcome->version == 0x1234);
+      CHECK(welcome->bind_remote == bind_remote);
+      CHECK(welcome->require_presence == require_presence);
+      CHECK(welcome->mark == Mark{1, 2, 3, 4, 5, 6, 7, 8});
+    }
+  Datagram right(kWelcomeSize);
+  CHECK(decode_welcome(right));
+  CHECK_FALSE(decode_welcome(std::span(right).first(right.size() - 1)));
+  for (const size_t at : {size_t{2}, size_t{3}}) {
+    Datagram wrong = right;
+    wrong[at] = 3;
+    CHECK_FALSE(decode_welcome(wrong));
+  }
+  right.push_back(0);
+  CHECK_FALSE(decode_welcome(right));
   for (const bool degraded : {false, true}) {
-    const auto payload = encode_counters({1, 2, 3, std::numeric_limits<uint64_t>::max(), 5, degraded});
+    const auto payload = encode_counters({1, 2, 3, std::numeric_limits<uint64_t>::max(), 5, degraded, {8, 7, 6}});
     const auto counters = decode_counters(payload);
     REQUIRE(counters);
     CHECK((counters->lookups == 1 && counters->signatures == 2 && counters->refusals == 3));
     CHECK(counters->cached_keys == std::numeric_limits<uint64_t>::max());
     CHECK(counters->given_up == 5);
     CHECK(counters->degraded == degraded);
+    CHECK(counters->mark == Mark{8, 7, 6});
   }
   auto payload = encode_counters({});
-  payload.back() = 2;
+  payload[kCountersSize - 9] = 2;  // degraded
   CHECK_FALSE(decode_counters(payload));
   CHECK_FALSE(decode_counters(std::span(payload).first(kCountersSize - 1)));
 }

@@ -1,9 +1,12 @@
 // OpenSSL's side of keyd_handshakes.h, and proof that what it records is what a client signs.
+#define OPENSSL_SUPPRESS_DEPRECATED  // RAND_METHOD is the only way to give OpenSSL randoms of our own
 #include "keyd_handshakes.h"
 
 #include <openssl/core_names.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/random.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -56,6 +59,27 @@ Context context_of(const SSL_METHOD* method, const HandshakeOptions& options, co
   return context;
 }
 
+// While it lives, what OpenSSL draws at random begins with the mark if it has the size of a hello's random.
+class Marked {
+ public:
+  explicit Marked(const ipc::Mark& mark) {
+    static RAND_METHOD method{nullptr, draw, nullptr, nullptr, draw, nullptr};
+    current_ = mark;
+    RAND_set_rand_method(&method);
+  }
+  ~Marked() { RAND_set_rand_method(nullptr); }
+  Marked(const Marked&) = delete;
+  Marked& operator=(const Marked&) = delete;
+
+ private:
+  static int draw(unsigned char* out, int size) {
+    if (getrandom(out, static_cast<size_t>(size), 0) != size) return 0;
+    if (size == 32) std::copy(current_.begin(), current_.end(), out);
+    return 1;
+  }
+  static inline ipc::Mark current_;
+};
+
 struct Seen {
   Recorded recorded;
   bool signed_ = false;
@@ -68,6 +92,7 @@ void on_message(int written, int, int type, const void* data, size_t size, SSL*,
   if (written && bytes[0] == kCertificateVerify) {
     seen.signed_ = true;
     seen.recorded.client_signature.assign(bytes + 8, bytes + size);
+    seen.recorded.client_scheme = static_cast<uint16_t>(bytes[4] << 8 | bytes[5]);
   } else {
     seen.recorded.messages.emplace_back(bytes, bytes + size);
   }
@@ -162,6 +187,7 @@ std::vector<uint8_t> Recorded::transcript() const {
 }
 
 Recorded handshake(const HandshakeOptions& options) {
+  const Marked marked(options.mark);
   Seen seen;
   const Context client_context = context_of(TLS_client_method(), options, options.client),
                 server_context = context_of(TLS_server_method(), options, options.server);
@@ -183,7 +209,7 @@ Recorded handshake(const HandshakeOptions& options) {
   if (!SSL_is_init_finished(client.get()) || !SSL_is_init_finished(server.get()) || !seen.signed_)
     throw std::runtime_error("OpenSSL's handshake did not come to its end");
   Recorded& recorded = seen.recorded;
-  recorded.kind = options.tls13 ? ipc::Kind::tls13_client_bound : ipc::Kind::tls12_client_bound;
+  recorded.kind = options.tls13 ? ipc::Kind::tls13_client_bound : ipc::Kind::tls12_client;
   const auto* hash = SSL_CIPHER_get_handshake_digest(SSL_get_current_cipher(client.get()));
   if (options.tls13) recorded.hash_size = static_cast<size_t>(EVP_MD_get_size(hash));
   fold_retry(recorded);

@@ -38,12 +38,14 @@ struct HandshakeOptions {
   std::string suite = {};                             // OpenSSL's name; empty: its choice
   std::string server_schemes = {};                    // OpenSSL's names; empty: its choice
   std::vector<Certificate> server = {}, client = {};  // leaf first
+  ipc::Mark mark = {};                                // the first bytes of the hellos' randoms
 };
 
 struct Recorded {
   ipc::Kind kind{};
   std::vector<std::vector<uint8_t>> messages;  // what the client's CertificateVerify signs
   std::vector<uint8_t> client_signature;
+  uint16_t client_scheme = 0;
   size_t hash_size = 0;  // TLS 1.3: of the cipher suite's hash; otherwise 0
 
   std::vector<uint8_t> transcript() const;

@@ -84,7 +84,7 @@ TEST_CASE("a handshake with the configured broker is accepted with its hash size
         CHECK(answer.job == 7);
         CHECK(answer.transcript_hash == (tls13 ? sha384 ? 48 : 32 : 0));
         CHECK(answer.transcript_hash == recorded.hash_size);
-        const auto other = tls13 ? ipc::Kind::tls12_client_bound : ipc::Kind::tls13_client_bound;
+        const auto other = tls13 ? ipc::Kind::tls12_client : ipc::Kind::tls13_client_bound;
         CHECK(world.problem(other, recorded.transcript()) != "");
       }
   }

@@ -23,23 +23,11 @@ constexpr Scheme kSchemes[] = {
     Scheme::rsa_pss_rsae_sha512, Scheme::ed25519};
 constexpr KeyType kTypes[] = {KeyType::rsa, KeyType::p256, KeyType::p384, KeyType::p521, KeyType::ed25519};
 
-size_t sizes(Scheme scheme) {
-  switch (scheme) {
-    case Scheme::rsa_pkcs1_sha256:
-    case Scheme::ecdsa_sha256:
-    case Scheme::rsa_pss_rsae_sha256: return 32;
-    case Scheme::rsa_pkcs1_sha384:
-    case Scheme::ecdsa_sha384:
-    case Scheme::rsa_pss_rsae_sha384: return 48;
-    default: return 64;
-  }
-}
-
-// Content that matches the kind and the scheme.
-std::vector<uint8_t> good_content(Kind kind, Scheme scheme) {
+// Content that matches the kind.
+std::vector<uint8_t> good_content(Kind kind) {
   if (kind == Kind::tls13_server || kind == Kind::tls13_client) return std::vector<uint8_t>(32, 1);
   if (kind == Kind::tls12_server) return server_params(0x001d, 32);
-  return scheme == Scheme::ed25519 ? client_transcript() : std::vector<uint8_t>(sizes(scheme), 1);
+  return client_transcript();
 }
 
 Role role_of(Kind kind) {
@@ -91,7 +79,7 @@ TEST_CASE("only these schemes fit these keys", "[keyd][policy]") {
       for (const KeyType type : kTypes) {
         const bool tls13 = kind == Kind::tls13_server || kind == Kind::tls13_client;
         INFO(ipc::name(kind) << " " << ipc::name(scheme) << " " << name(type));
-        CHECK(judge(kind, scheme, type, good_content(kind, scheme)) ==
+        CHECK(judge(kind, scheme, type, good_content(kind)) ==
               (allowed.contains({tls13, type, scheme}) ? Status::ok : Status::denied));
       }
 }
@@ -116,7 +104,7 @@ TEST_CASE("the listener's key has no client id", "[keyd][policy]") {
   CHECK(may_ask(sign.key).status == Status::denied);
 }
 
-TEST_CASE("allow_tls12_client: false forbids the opaque hash and nothing else", "[keyd][policy]") {
+TEST_CASE("allow_tls12_client: false forbids what a TLS 1.2 client signs and nothing else", "[keyd][policy]") {
   for (const Kind kind : kKinds) {
     ipc::Sign sign;
     sign.key.role = role_of(kind);
@@ -144,12 +132,18 @@ TEST_CASE("a TLS 1.3 transcript hash has 32 or 48 bytes, whatever the scheme", "
     }
 }
 
-TEST_CASE("a TLS 1.2 client's hash has exactly the scheme's size", "[keyd][policy]") {
-  for (const Scheme scheme : {Scheme::rsa_pkcs1_sha256, Scheme::rsa_pss_rsae_sha384, Scheme::rsa_pkcs1_sha512})
-    for (const size_t size : {0, 31, 32, 33, 47, 48, 49, 63, 64, 65}) {
-      INFO(ipc::name(scheme) << " " << size);
-      CHECK(judge(Kind::tls12_client, scheme, KeyType::rsa, std::vector<uint8_t>(size)) ==
-            (size == sizes(scheme) ? Status::ok : Status::denied));
+TEST_CASE("no opaque digest is signed: a TLS 1.2 client's content is its handshake messages", "[keyd][policy]") {
+  const auto hashed = std::string(64, ' ') + "TLS 1.3, server CertificateVerify" + '\0' + std::string(32, 3);
+  const std::string jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJkZXZpY2UifQ";
+  for (const Scheme scheme : kSchemes)
+    for (const KeyType type : kTypes) {
+      if (!fits(facts_of(scheme), type, false)) continue;
+      INFO(ipc::name(scheme) << " " << name(type));
+      CHECK(judge(Kind::tls12_client, scheme, type, client_transcript()) == Status::ok);
+      for (const size_t size : {0, 20, 32, 48, 64})
+        CHECK(judge(Kind::tls12_client, scheme, type, std::vector<uint8_t>(size, 1)) == Status::denied);
+      CHECK(judge(Kind::tls12_client, scheme, type, keyd_test::bytes_of(hashed)) == Status::denied);
+      CHECK(judge(Kind::tls12_client, scheme, type, keyd_test::bytes_of(jwt)) == Status::denied);
     }
 }
 
@@ -185,9 +179,9 @@ TEST_CASE("TLS 1.3 content is never signed as TLS 1.2", "[keyd][policy]") {
     }
 }
 
-TEST_CASE("an Ed25519 client of TLS 1.2 signs only whole handshake messages", "[keyd][policy]") {
+TEST_CASE("a TLS 1.2 client signs only whole handshake messages", "[keyd][policy]") {
   const auto judged = [](const std::vector<uint8_t>& content) {
-    return judge(Kind::tls12_client, Scheme::ed25519, KeyType::ed25519, content);
+    return judge(Kind::tls12_client, Scheme::ecdsa_sha256, KeyType::p256, content);
   };
   const auto good = client_transcript();
   CHECK(judged(good) == Status::ok);
@@ -204,7 +198,6 @@ TEST_CASE("an Ed25519 client of TLS 1.2 signs only whole handshake messages", "[
 
 TEST_CASE("with bind_remote a device signs only handshake messages, and the listener signs as before",
           "[keyd][policy]") {
-  constexpr Kind kBound[] = {Kind::tls13_client_bound, Kind::tls12_client_bound};
   for (const bool bind_remote : {true, false}) {
     const auto asked = [&](Kind kind, Role role) {
       ipc::Sign sign;
@@ -212,14 +205,40 @@ TEST_CASE("with bind_remote a device signs only handshake messages, and the list
       sign.key.role = role;
       return may_ask(sign, Rules{true, bind_remote}).status;
     };
-    for (const Kind kind : kBound) {
-      CHECK(asked(kind, Role::device) == (bind_remote ? Status::ok : Status::denied));
+    CHECK(asked(Kind::tls13_client_bound, Role::device) == (bind_remote ? Status::ok : Status::denied));
+    CHECK(asked(Kind::tls13_client, Role::device) == (bind_remote ? Status::denied : Status::ok));
+    CHECK(asked(Kind::tls12_client, Role::device) == Status::ok);  // always its messages
+    for (const Kind kind : {Kind::tls13_client_bound, Kind::tls13_client, Kind::tls12_client})
       CHECK(asked(kind, Role::listener) == Status::denied);
-    }
-    for (const Kind kind : {Kind::tls13_client, Kind::tls12_client})
-      CHECK(asked(kind, Role::device) == (bind_remote ? Status::denied : Status::ok));
     for (const Kind kind : {Kind::tls13_server, Kind::tls12_server}) CHECK(asked(kind, Role::listener) == Status::ok);
   }
+}
+
+TEST_CASE("a proof belongs to a device's signature, and its scheme to the device's key and TLS version",
+          "[keyd][policy]") {
+  ipc::Sign sign;
+  sign.kind = Kind::tls13_server;
+  sign.key.role = Role::listener;
+  sign.proof.presence = ipc::Presence::tls12;
+  CHECK(may_ask(sign, Rules{}).status == Status::denied);
+  sign.proof.presence = ipc::Presence::none;
+  CHECK(may_ask(sign, Rules{}));
+  const auto content = good_content(Kind::tls13_client);
+  for (const auto presence : {ipc::Presence::tls12, ipc::Presence::tls13_sha256, ipc::Presence::tls13_sha384})
+    for (const KeyType type : kTypes)
+      for (const Scheme scheme : kSchemes) {
+        INFO(static_cast<int>(presence) << " " << ipc::name(scheme) << " " << name(type));
+        ipc::Sign device;
+        device.kind = Kind::tls13_client;
+        device.key.role = Role::device;
+        device.content = content;
+        for (const Scheme own : kSchemes)
+          if (fits(facts_of(own), type, true)) device.scheme = own;
+        device.proof = {presence, scheme};
+        const bool tls13 = presence != ipc::Presence::tls12;
+        CHECK(may_sign(device, {type, 256, {}}).status ==
+              (fits(facts_of(scheme), type, tls13) ? Status::ok : Status::denied));
+      }
 }
 
 TEST_CASE("a bound request holds whole messages from its first to its last", "[keyd][policy]") {
@@ -234,11 +253,11 @@ TEST_CASE("a bound request holds whole messages from its first to its last", "[k
   const auto tls13 = messages({1, 2, 8, 13, 11, 15, 20, 11}), tls12 = messages({1, 2, 11, 12, 13, 14, 11, 16});
   CHECK(judged(Kind::tls13_client_bound, tls13) == Status::ok);
   CHECK(judged(Kind::tls13_client_bound, messages({254, 2, 1, 2, 8, 13, 11, 15, 20, 11})) == Status::ok);
-  CHECK(judged(Kind::tls12_client_bound, tls12) == Status::ok);
+  CHECK(judged(Kind::tls12_client, tls12) == Status::ok);
   CHECK(judged(Kind::tls13_client_bound, tls12) == Status::denied);
-  CHECK(judged(Kind::tls12_client_bound, tls13) == Status::denied);
-  CHECK(judged(Kind::tls12_client_bound, messages({254, 2, 1, 16})) == Status::denied);  // not defined in TLS 1.2
-  for (const Kind kind : {Kind::tls13_client_bound, Kind::tls12_client_bound}) {
+  CHECK(judged(Kind::tls12_client, tls13) == Status::denied);
+  CHECK(judged(Kind::tls12_client, messages({254, 2, 1, 16})) == Status::denied);  // not defined in TLS 1.2
+  for (const Kind kind : {Kind::tls13_client_bound, Kind::tls12_client}) {
     const auto& right = kind == Kind::tls13_client_bound ? tls13 : tls12;
     CHECK(judged(kind, {}) == Status::denied);
     CHECK(judged(kind, and_one_more(right)) == Status::denied);

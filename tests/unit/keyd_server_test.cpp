@@ -122,8 +122,8 @@ TEST_CASE("a bad message costs its sender the connection and affects no other pe
   bad.push_back(right), bad.back()[right.size() - 32 - 4] = 0x7f;  // unknown scheme
   bad.push_back(right), bad.back()[right.size() - 32 - 5] = 9;     // unknown kind
   bad.push_back(right), bad.back().resize(right.size() + 300),
-      bad.back()[right.size() - 34] = 1;                       // content over its limit
-  bad.push_back(Datagram(ipc::kMaxTranscriptRequest + 1, 0));  // too long
+      bad.back()[right.size() - 34] = 1;             // content over its limit
+  bad.push_back(Datagram(ipc::kMaxRequest + 1, 0));  // too long
   bad.push_back(Datagram(100'000, 0xff));
   bad.push_back(encoded({1, ipc::Hello{}}));  // a second HELLO
   for (size_t i = 0; i < bad.size(); i++) {
@@ -136,7 +136,7 @@ TEST_CASE("a bad message costs its sender the connection and affects no other pe
     CHECK(answer->status == Status::malformed);
     CHECK(client.closed());
     CHECK(keyd.last_line().at("event") == "malformed");
-    CHECK((keyd.last_line().at("reason") == "too long") == (bad[i].size() > ipc::kMaxTranscriptRequest));
+    CHECK((keyd.last_line().at("reason") == "too long") == (bad[i].size() > ipc::kMaxRequest));
     CHECK(keyd.last_line().at("result") == "malformed");
     CHECK(good.ask(sign.request)->status == Status::ok);
   }
@@ -259,4 +259,44 @@ TEST_CASE("a key that is removed no longer signs", "[keyd][server]") {
   CHECK(client.ask(sign.request)->status == Status::ok);
   unlink((keyd.scratch / "keys/device.pem").c_str());
   CHECK(client.ask(sign.request)->status == Status::not_found);
+}
+
+TEST_CASE("with require_presence a device's key signs without a proof for root only, and the audit says so",
+          "[keyd][server]") {
+  for (const bool required : {true, false})
+    for (const uid_t uid : {uid_t{0}, uid_t{1000}}) {
+      CAPTURE(required, uid);
+      Keyd keyd({geteuid()}, 8, {.rules = {.require_presence = required}});
+      std::optional<ipc::Status> status;
+      keyd.service->on_reply(
+          [&](uint64_t, std::span<const uint8_t> datagram) { status = ipc::decode_response(datagram)->status; });
+      const auto ask = [&](const SignRequest& sign) {
+        status.reset();
+        Datagram datagram = encoded(sign.request);
+        const auto request = ipc::decode_request(datagram);
+        keyd.service->take(1, Peer{.pid = 7, .uid = uid, .lane = 7}, *request, std::move(datagram), 0);
+        keyd.work_until([&] { return status.has_value(); });
+        return *status;
+      };
+      const bool allowed = !required || uid == 0;
+      CHECK(ask({keyd.device_key, "device"}) == (allowed ? Status::ok : Status::denied));
+      json line = keyd.last_line();
+      if (allowed) CHECK(line.at("presence") == (required ? "exempt (root)" : "not required"));
+      else CHECK((line.at("reason") == "no proof of presence" && !line.contains("presence")));
+      CHECK_FALSE(line.contains("handshake"));
+      // The listener needs none, and its line names the handshake.
+      CHECK(ask({keyd.listener_key, "", Kind::tls13_server, Role::listener}) == Status::ok);
+      line = keyd.last_line();
+      CHECK(line.at("handshake").get<std::string>().size() == 16);
+      CHECK_FALSE(line.contains("presence"));
+      // A proof that is there must hold, whoever asks.
+      SignRequest wrong(keyd.device_key, "device");
+      const Datagram messages = client_transcript(), signature(70, 1);
+      std::get<ipc::Sign>(wrong.request.body).proof = {ipc::Presence::tls12, Scheme::ecdsa_sha256, signature, messages};
+      CHECK(ask(wrong) == Status::denied);
+      CHECK(keyd.last_line().at("reason") == "the proof has a malformed hello");
+      std::get<ipc::Sign>(wrong.request.body).proof.scheme = Scheme::ed25519;
+      CHECK(ask(wrong) == Status::denied);
+      CHECK(keyd.last_line().at("reason") == "the scheme of the device's signature does not fit this key");
+    }
 }

@@ -40,6 +40,8 @@ TEST_CASE("the smallest keyd configuration has the documented defaults", "[keyd]
   CHECK(settings.socket.path == "/run/s.sock");
   CHECK(settings.allowed_uids == std::vector<uid_t>{1234});
   CHECK(settings.allow_tls12_client);
+  CHECK(settings.require_presence);
+  CHECK(settings.presence_window == common::Milliseconds(60'000));
   CHECK(settings.key_cache == 256);
   CHECK(settings.max_connections == 256);
   CHECK(settings.signers >= 1);
@@ -101,6 +103,10 @@ TEST_CASE("a wrong keyd configuration is refused, and the error names the key", 
       {config(R"(, "bind_remote": true)"), "bind_remote"},
       {config(R"(, "log_level": "loud")"), "log_level"},
       {config(R"(, "allow_tls12_client": 1)"), "allow_tls12_client"},
+      {config(R"(, "require_presence": "yes")"), "require_presence"},
+      {config(R"(, "presence_window": "9999ms")"), "presence_window: found 9999 ms; allowed are 10s to 10m"},
+      {config(R"(, "presence_window": "11m")"), "presence_window: found 660000 ms; allowed are 10s to 10m"},
+      {config(R"(, "presence_window": 60)"), "presence_window"},
       {config(R"(, "private_key_dir": "/x")"), "private_key_dir"},
       {R"({"listener_keyfile": "/l", "socket": "/s", "allowed_users": ["1"]})", "private_keys_dir"},
       {R"({"private_keys_dir": "/k", "socket": "/s", "allowed_users": ["1"]})", "listener_keyfile"},

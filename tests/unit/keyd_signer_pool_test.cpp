@@ -18,7 +18,7 @@ class Pool {
  public:
   explicit Pool(size_t threads) {
     uv_loop_init(&loop_);
-    pool_.emplace(loop_, threads, [this](JobPtr job) {
+    pool_.emplace(loop_, threads, handshakes_, [this](JobPtr job) {
       CHECK(job->size);
       done.push_back(job->peer.lane);
     });
@@ -52,6 +52,7 @@ class Pool {
   Vault vault_;
   uv_loop_t loop_{};
   std::vector<uint8_t> content_ = std::vector<uint8_t>(32, 7);
+  RecentHandshakes handshakes_{std::chrono::seconds(60)};
   std::optional<SignerPool> pool_;
 };
 

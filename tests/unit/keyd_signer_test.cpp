@@ -88,23 +88,42 @@ TEST_CASE("a TLS 1.2 server's signature covers the parameters themselves", "[key
   }
 }
 
-TEST_CASE("a TLS 1.2 client's signature covers the hash in the request", "[keyd][signer]") {
+TEST_CASE("a TLS 1.2 client's signature covers the messages", "[keyd][signer]") {
   Vault vault;
-  for (const auto& [type, scheme] : kTls12) {
+  const std::vector<uint8_t> transcript(ipc::kMaxTranscript, 1);
+  std::vector<Case> cases(std::begin(kTls12), std::end(kTls12));
+  cases.push_back({"ED25519", Scheme::ed25519});
+  for (const auto& [type, scheme] : cases) {
     INFO(type << " " << ipc::name(scheme));
     const Key peer = Key::generate(type);
     const auto key = read_by(vault, peer);
-    const std::vector<uint8_t> hash(facts_of(scheme).hash_size, 0x77);
-    CHECK(peer.verifies_digest(scheme, hash, sign(*key, Kind::tls12_client, scheme, hash)));
+    CHECK(peer.verifies(scheme, transcript, sign(*key, Kind::tls12_client, scheme, transcript)));
   }
 }
 
-TEST_CASE("an Ed25519 client of TLS 1.2 signs the messages", "[keyd][signer]") {
+TEST_CASE("a signature verifies under its own key, for its own message and scheme only", "[keyd][signer]") {
   Vault vault;
-  const Key peer = Key::generate("ED25519");
-  const auto key = read_by(vault, peer);
-  std::vector<uint8_t> transcript(ipc::kMaxTranscript, 1);
-  CHECK(peer.verifies(Scheme::ed25519, transcript, sign(*key, Kind::tls12_client, Scheme::ed25519, transcript)));
+  const std::vector<uint8_t> message(3000, 5), other(3000, 6);
+  std::vector<Case> cases(std::begin(kTls12), std::end(kTls12));
+  cases.push_back({"ED25519", Scheme::ed25519});
+  Signer signer;
+  for (const auto& [type, scheme] : cases) {
+    INFO(type << " " << ipc::name(scheme));
+    const bool rsa = std::string(type).starts_with("RSA");  // made once a process
+    const auto key = read_by(vault, Key::generate(type)),
+               stranger = read_by(vault, Key::generate(rsa ? "RSA:3072" : type));
+    auto signature = sign(*key, Kind::tls12_client, scheme, message);
+    CHECK(signer.verifies(*key, scheme, message, signature));
+    CHECK_FALSE(signer.verifies(*stranger, scheme, message, signature));
+    CHECK_FALSE(signer.verifies(*key, scheme, other, signature));
+    for (const auto& [type2, scheme2] : cases)
+      if (type2 == std::string(type) && scheme2 != scheme)
+        CHECK_FALSE(signer.verifies(*key, scheme2, message, signature));
+    CHECK_FALSE(signer.verifies(*key, scheme, message, {}));
+    CHECK_FALSE(signer.verifies(*key, scheme, message, std::vector<uint8_t>(ipc::kMaxSignature, 0xff)));
+    signature[signature.size() / 2] ^= 1;
+    CHECK_FALSE(signer.verifies(*key, scheme, message, signature));
+  }
 }
 
 TEST_CASE("an RSA signature that does not verify never leaves", "[keyd][signer]") {

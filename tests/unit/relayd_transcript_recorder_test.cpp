@@ -11,7 +11,11 @@
 #include "catch.h"
 #include "common/tls/wolf_shim.h"
 #include "keyd/notary/verifier.h"
+#include "keyd/vault/presence.h"
 #include "keyd_handshakes.h"
+#include "keyd_listened.h"
+#include "keyd_support.h"
+#include "relayd/tls/device_proof.h"
 #include "relayd/tls/transcript_recorder.h"
 
 using relayd::tls::TranscriptRecorder;
@@ -120,6 +124,32 @@ struct World {
     overflowed = recorder.overflowed();
     return at_client;
   }
+  // A whole handshake of the device; returns what its server records.
+  Bytes serve(const Options& options, const ipc::Mark& mark) {
+    const auto certificate = witness::issue({}, &root);
+    const auto client_context =
+        context(device, options.tls13 ? wolfTLSv1_3_client_method() : wolfTLSv1_2_client_method(), options);
+    const auto server_context =
+        context(certificate, options.tls13 ? wolfTLSv1_3_server_method() : wolfTLSv1_2_server_method(), options);
+    int p256[] = {WOLFSSL_ECC_SECP256R1};
+    if (options.retry) wolfSSL_CTX_set_groups(server_context.get(), p256, 1);
+    const Ssl client(wolfSSL_new(client_context.get())), server(wolfSSL_new(server_context.get()));
+    if (options.tls13) wolfSSL_UseKeyShare(client.get(), WOLFSSL_ECC_X25519);
+    End at_client, at_server;
+    at_client.peer = &at_server, at_server.peer = &at_client;
+    TranscriptRecorder recorder(server.get(), &mark);
+    wolfSSL_SetIOReadCtx(client.get(), &at_client), wolfSSL_SetIOWriteCtx(client.get(), &at_client);
+    wolfSSL_SetIOReadCtx(server.get(), &at_server), wolfSSL_SetIOWriteCtx(server.get(), &at_server);
+    bool done = false;
+    for (int i = 0; i < 8 && !done; i++) {
+      wolfSSL_connect(client.get());
+      const TranscriptRecorder::Scope recording(&recorder);
+      done = wolfSSL_accept(server.get()) == WOLFSSL_SUCCESS;
+    }
+    REQUIRE(done);
+    REQUIRE_FALSE(recorder.overflowed());
+    return recorder.take();
+  }
   End shake(const Options& options) {
     bool overflowed = false;
     return shake(options, overflowed);
@@ -129,6 +159,19 @@ struct World {
     return verifier.answer({1, kind, device.spki()}, transcript).problem;
   }
 };
+
+// The frames of a device's whole handshake; they must add up.
+std::vector<Bytes> messages_in(std::span<const uint8_t> all) {
+  std::vector<Bytes> messages;
+  while (!all.empty()) {
+    REQUIRE(all.size() >= 4);
+    const size_t size = 4 + (size_t{all[1]} << 16 | size_t{all[2]} << 8 | all[3]);
+    REQUIRE(all.size() >= size);
+    messages.emplace_back(all.begin(), all.begin() + static_cast<long>(size));
+    all = all.subspan(size);
+  }
+  return messages;
+}
 
 Bytes hash_of(const Bytes& bytes, size_t size) {
   Bytes hash(size);
@@ -158,7 +201,7 @@ TEST_CASE("recorded messages of TLS 1.2 are what the client signs") {
   const End client = world.shake({.tls13 = false});
   REQUIRE(client.wolf_input.size() == 32);
   CHECK(hash_of(client.recorded, 32) == client.wolf_input);
-  CHECK(world.notary_s_problem(ipc::Kind::tls12_client_bound, client.recorded) == "");
+  CHECK(world.notary_s_problem(ipc::Kind::tls12_client, client.recorded) == "");
 }
 
 TEST_CASE("without a recorder nothing is recorded") {
@@ -177,4 +220,57 @@ TEST_CASE("more messages than keyd takes are not recorded") {
   CHECK_FALSE(client.wolf_input.empty());
   CHECK(overflowed);
   CHECK(client.recorded.size() < ipc::kMaxTranscript);
+}
+
+TEST_CASE("what relayd records of a device's handshake proves the device's presence to keyd") {
+  for (const std::string type : {"P-256", "P-384", "RSA:2048", "ED25519"}) {
+    World world;
+    world.device = witness::issue({.names = "", .key = type}, &world.root);
+    for (const bool tls13 : {true, false})
+      for (const std::string suite : {tls13 ? "TLS13-AES128-GCM-SHA256" : "", "TLS13-AES256-GCM-SHA384"})
+        for (const bool retry : {false, true}) {
+          if (!tls13 && (retry || !suite.empty())) continue;
+          CAPTURE(type, tls13, suite, retry);
+          keyd::RecentHandshakes handshakes(std::chrono::seconds(60));
+          const ipc::Mark mark = handshakes.mark();
+          const auto presence = !tls13                               ? ipc::Presence::tls12
+                                : suite == "TLS13-AES256-GCM-SHA384" ? ipc::Presence::tls13_sha384
+                                                                     : ipc::Presence::tls13_sha256;
+          const relayd::tls::DeviceProof proof(presence,
+                                               world.serve({.tls13 = tls13, .retry = retry, .suite = suite}, mark));
+          REQUIRE_FALSE(proof.empty());
+          witness::Recorded recorded;
+          recorded.hash_size = tls13 ? presence == ipc::Presence::tls13_sha384 ? 48 : 32 : 0;
+          recorded.messages = messages_in(proof.view().messages);
+          CHECK(recorded.messages[0][0] == (retry ? 254 : 1));
+          const keyd_test::Listened listened(recorded);
+          REQUIRE(handshakes.remember(1, listened.scheme, listened.content, listened.signature));
+
+          keyd_test::Vault vault;
+          std::string problem;
+          const auto key = keyd_test::parse(world.device.key_pem(), vault, problem);
+          REQUIRE(key);
+          keyd::Signer signer;
+          ipc::Sign sign;
+          sign.proof = proof.view();
+          std::optional<keyd::RecentHandshakes::Id> id;
+          const char* refusal = handshakes.prove(1, sign, *key, signer, id);
+          CHECK(std::string(refusal ? refusal : "") == "");
+        }
+  }
+}
+
+TEST_CASE("a handshake without a device's signature, or cut anywhere, is no proof") {
+  World world;
+  const Bytes whole = world.serve({}, {});
+  using relayd::tls::DeviceProof;
+  const auto size = DeviceProof(ipc::Presence::tls13_sha256, whole).view().messages.size();
+  for (size_t cut = 0; cut < whole.size(); cut++) {
+    const DeviceProof proof(ipc::Presence::tls13_sha256, {whole.begin(), whole.begin() + static_cast<long>(cut)});
+    CHECK(proof.view().messages.size() <= size);
+  }
+  CHECK(DeviceProof(ipc::Presence::tls13_sha256, {}).empty());
+  CHECK(DeviceProof(ipc::Presence::tls13_sha256, {15, 0, 0, 3, 1, 2, 3}).empty());
+  CHECK(DeviceProof::too_long().empty());
+  CHECK(DeviceProof::too_long().is_too_long());
 }

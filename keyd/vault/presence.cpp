@@ -1,0 +1,143 @@
+#include "keyd/vault/presence.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "common/tls/sha2.h"
+
+namespace keyd {
+namespace {
+
+using Bytes = std::span<const uint8_t>;
+using Id = RecentHandshakes::Id;
+constexpr uint8_t kClientHello = 1, kServerHello = 2, kCertificate = 11, kServerKeyExchange = 12,
+                  kCertificateVerify = 15;
+constexpr uint64_t kMarksOfWindow = 16;
+constexpr char kNoMemory[] = "out of memory";
+
+void append(std::vector<uint8_t>& to, Bytes bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
+
+std::optional<Id> id_of(uint64_t lane, Bytes content, Bytes signature) {
+  std::vector<uint8_t> all;
+  for (const uint64_t number : {lane, uint64_t{content.size()}})
+    append(all, {reinterpret_cast<const uint8_t*>(&number), sizeof number});
+  append(all, content);
+  append(all, signature);
+  Id id;
+  return common::tls::sha2(all, id) ? std::optional(id) : std::nullopt;
+}
+
+// RFC 8446 section 4.4.3, RFC 5246 section 7.4.8.
+bool is_by_device(const ipc::Proof& proof, size_t hash_size, PrivateKey& key, Signer& signer) {
+  if (proof.presence == ipc::Presence::tls12)
+    return signer.verifies(key, proof.scheme, proof.messages, proof.signature);
+  std::array<uint8_t, 48> buffer;
+  const auto hash = std::span(buffer).first(hash_size);
+  if (!common::tls::sha2(proof.messages, hash)) return false;
+  const common::tls::CertificateVerifyContent covered(common::tls::Side::client, hash);
+  return signer.verifies(key, proof.scheme, covered.bytes(), proof.signature);
+}
+
+}  // namespace
+
+const char* find_listener(const ipc::Proof& proof, Listener& found) {
+  const bool tls13 = proof.presence != ipc::Presence::tls12;
+  if (const char* problem = why_not_transcript(tls13, proof.messages)) return problem;
+  Bytes rest = proof.messages, client_random, part;
+  Message message;
+  do {
+    message = next_message(rest);
+    if (message.type != kClientHello && message.type != kServerHello) continue;
+    if (message.body.size() < 2 + 32) return "the proof has a malformed hello";
+    (message.type == kClientHello ? client_random : found.server_random) = message.body.subspan(2, 32);
+  } while (message.type != (tls13 ? kCertificate : kServerKeyExchange) && !rest.empty());
+  if (found.server_random.empty()) return "the proof has no ServerHello";
+  constexpr size_t kHead = 4;  // of the parameters: curve_type, named curve, length; of the signature: scheme, length
+  if (tls13) {                 // Transcript-Hash(… Certificate), RFC 8446 section 4.4.3
+    found.content.resize(proof.presence == ipc::Presence::tls13_sha384 ? 48 : 32);
+    if (!common::tls::sha2(proof.messages.first(proof.messages.size() - rest.size()), found.content)) return kNoMemory;
+    message = next_message(rest);
+    if (message.type != kCertificateVerify) return "the proof has no server's CertificateVerify";
+    part = message.body;
+  } else {  // client_random ‖ server_random ‖ ServerECDHParams, RFC 8422 section 5.4
+    const size_t params = message.body.size() < kHead ? kHead : kHead + message.body[kHead - 1];
+    if (message.type != kServerKeyExchange || message.body.size() < params) return "the proof has no ServerKeyExchange";
+    for (const Bytes covered : {client_random, found.server_random, message.body.first(params)})
+      append(found.content, covered);
+    part = message.body.subspan(params);
+  }
+  if (part.size() < kHead || part.size() - kHead != static_cast<size_t>(part[2] << 8 | part[3]))
+    return "the proof has a malformed server's signature";
+  found.signature = part.subspan(kHead);
+  return nullptr;
+}
+
+ipc::Mark RecentHandshakes::mark() {
+  const std::lock_guard guard(mutex_);
+  Given given{{}, now_ns_() + window_ns_};
+  while (!marks_.empty() && marks_.front().until_ns + window_ns_ <= given.until_ns) marks_.pop_front();
+  if (!marks_.empty() && given.until_ns - marks_.back().until_ns < window_ns_ / kMarksOfWindow)
+    return marks_.back().mark;
+  if (getrandom(given.mark.data(), given.mark.size(), 0) == static_cast<ssize_t>(given.mark.size()))
+    marks_.push_back(given);
+  return given.mark;  // without randomness it proves nothing
+}
+
+std::optional<Id> RecentHandshakes::remember(uint64_t lane, ipc::Scheme scheme, Bytes content, Bytes signature) {
+  const auto id = id_of(lane, content, signature);
+  if (!id) return id;
+  const std::lock_guard guard(mutex_);
+  const uint64_t now = now_ns_();
+  if (!lanes_.empty()) {  // another worker's, which may be gone
+    auto other = lanes_.upper_bound(lane);
+    if (other == lanes_.end()) other = lanes_.begin();
+    forget_old(other->second, now);
+    if (other->second.empty()) lanes_.erase(other);
+  }
+  auto& own = lanes_[lane];
+  forget_old(own, now);
+  if (own.size() == kMostOfLane) return id;
+  const auto family = facts_of(scheme).family;
+  const bool has_randomness = family == common::tls::Family::ecdsa || family == common::tls::Family::rsa_pss;
+  const auto [entry, is_new] = entries_.emplace(*id, Entry{now + window_ns_, !has_randomness});
+  if (is_new) own.push_back(entry);  // the same signature again is not renewed
+  return id;
+}
+
+void RecentHandshakes::forget_old(Oldest& oldest, uint64_t now) {
+  for (; !oldest.empty() && oldest.front()->second.until_ns <= now; oldest.pop_front()) entries_.erase(oldest.front());
+}
+
+const char* RecentHandshakes::prove(uint64_t lane, const ipc::Sign& sign, PrivateKey& key, Signer& signer,
+                                    std::optional<Id>& id) {
+  Listener listener;
+  if (const char* problem = find_listener(sign.proof, listener)) return problem;
+  id = id_of(lane, listener.content, listener.signature);
+  if (!id) return kNoMemory;
+  if (const char* problem = take(*id, listener.server_random, sign.key)) return problem;
+  return is_by_device(sign.proof, listener.content.size(), key, signer)
+             ? nullptr
+             : "the device's signature does not verify under this key";
+}
+
+const char* RecentHandshakes::take(const Id& id, Bytes server_random, const ipc::Lookup& key) {
+  const std::string session = std::to_string(key.origin.session) + "/" + std::string(key.client_id);
+  const std::lock_guard guard(mutex_);
+  const uint64_t now = now_ns_();
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.until_ns <= now)
+    return "the proof holds no listener signature that keyd made for this worker within presence_window";
+  Entry& entry = found->second;
+  if (entry.needs_mark && std::ranges::none_of(marks_, [&](const Given& given) {
+        return given.until_ns > now && std::ranges::equal(given.mark, server_random.first(given.mark.size()));
+      }))
+    return "the proof holds no mark that keyd gave out within presence_window";
+  if (entry.tries == 0) entry.session = session;
+  if (entry.session != session) return "the proof is of another session";
+  if (entry.tries == ipc::kMaxTries) return "the proof is spent";
+  entry.tries++;
+  return nullptr;
+}
+
+}  // namespace keyd

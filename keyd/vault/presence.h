@@ -1,0 +1,79 @@
+// Proof of presence: a device's key signs only for a device that has just shown, in its own handshake with the
+// listener, that it holds this key.
+//
+// keyd remembers, for each worker, the signatures that it made as listener. A proof is the device's handshake messages
+// and its signature over them. It holds if the messages contain a remembered signature, made within the window, and if
+// the device's signature verifies under its key. The signature itself is looked up, not only what it covers: a worker
+// can have any hash signed, but a device goes on only after a signature that verifies under the certificate it was
+// shown.
+//
+// Ed25519 and PKCS#1 v1.5 give the same signature for the same messages, so a worker could have an old one made anew.
+// With these, the messages must also contain a mark, which keyd gave out within the window and which nobody could know
+// before.
+//
+// A proof is good for kMaxTries signatures of one session. No certificate is parsed. Any thread.
+#pragma once
+
+#include <uv.h>
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "keyd/vault/signer.h"
+
+namespace keyd {
+
+// The listener's part of a device's handshake: views of the proof, and what the signature covers.
+struct Listener {
+  std::span<const uint8_t> server_random, signature;
+  std::vector<uint8_t> content;
+};
+// nullptr, or what is wrong with the messages.
+const char* find_listener(const ipc::Proof& proof, Listener& found);
+
+class RecentHandshakes {
+ public:
+  using Id = std::array<uint8_t, 32>;  // of a listener's signature: hash of lane, content and signature
+  using Bytes = std::span<const uint8_t>;
+  // At a time. More is more than a worker can do: 1,092 handshakes a second with a window of 60 s. Nothing is forgotten
+  // early, because a used proof would then be as good as new if its signature can be made again.
+  static constexpr size_t kMostOfLane = 65536;
+
+  explicit RecentHandshakes(std::chrono::nanoseconds window, uint64_t (*now_ns)() = uv_hrtime)
+      : window_ns_(static_cast<uint64_t>(window.count())), now_ns_(now_ns) {}
+  // What a worker must put into the ServerHellos of the next seconds.
+  ipc::Mark mark();
+  // A listener's signature has been made. nullopt: out of memory.
+  std::optional<Id> remember(uint64_t lane, ipc::Scheme scheme, Bytes content, Bytes signature);
+  // Uses the proof in `sign` once. Returns nullptr, or why it does not hold, for the audit. Sets `id` if the proof
+  // names a signature at all. Precondition: policy's may_sign.
+  const char* prove(uint64_t lane, const ipc::Sign& sign, PrivateKey& key, Signer& signer, std::optional<Id>& id);
+
+ private:
+  struct Entry {
+    uint64_t until_ns;
+    bool needs_mark;
+    size_t tries = 0;
+    std::string session{};  // that the first try bound it to
+  };
+  using Entries = std::map<Id, Entry>;
+  using Oldest = std::deque<Entries::iterator>;  // first
+  struct Given {
+    ipc::Mark mark;
+    uint64_t until_ns;
+  };
+  const char* take(const Id& id, Bytes server_random, const ipc::Lookup& key);
+  void forget_old(Oldest& oldest, uint64_t now);
+
+  const uint64_t window_ns_;
+  uint64_t (*now_ns_)();
+  std::mutex mutex_;  // guards what follows
+  Entries entries_;
+  std::map<uint64_t, Oldest> lanes_;
+  std::deque<Given> marks_;  // the newest last
+};
+
+}  // namespace keyd

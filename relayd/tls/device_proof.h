@@ -1,0 +1,32 @@
+// A device's handshake with the listener, kept until its key has signed: keyd's proof that the device is present
+// (ipc::Proof).
+#pragma once
+
+#include <vector>
+
+#include "ipc/protocol.h"
+
+namespace relayd::tls {
+
+class DeviceProof {
+ public:
+  DeviceProof() = default;  // empty
+  // `handshake`: all messages of a handshake with a device that sent a certificate, as wolfSSL hashed them. Empty if
+  // they hold no CertificateVerify.
+  DeviceProof(ipc::Presence presence, std::vector<uint8_t> handshake);
+  // The messages exceed what keyd accepts (ipc::kMaxTranscript): empty, for this reason.
+  static DeviceProof too_long();
+
+  bool empty() const { return presence_ == ipc::Presence::none; }
+  bool is_too_long() const { return too_long_; }
+  ipc::Proof view() const;  // of this object; presence none if it is empty
+
+ private:
+  ipc::Presence presence_ = ipc::Presence::none;
+  bool too_long_ = false;
+  ipc::Scheme scheme_{};
+  std::vector<uint8_t> messages_;  // up to the device's CertificateVerify, with it
+  size_t signed_ = 0;              // bytes before it
+};
+
+}  // namespace relayd::tls
