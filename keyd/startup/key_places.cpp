@@ -46,6 +46,21 @@ KeyStore::Place open_listener_dir(const ConfiguredPath& file) {
   return {open_directory(parent, file, X_OK, kRemedy), file.path};
 }
 
+void keep_apart(const KeyStore::Place& keys, const KeyStore::Place& listener, const ConfiguredPath& file) {
+  constexpr std::string_view kEnd = ".pem";
+  struct stat of_keys {
+  }, of_listener{};
+  const std::string name = listener.path.substr(listener.path.rfind('/') + 1);
+  if (!name.ends_with(kEnd) || fstat(keys.directory.get(), &of_keys) != 0 ||
+      fstat(listener.directory.get(), &of_listener) != 0 || of_keys.st_dev != of_listener.st_dev ||
+      of_keys.st_ino != of_listener.st_ino)
+    return;
+  throw common::ConfigError(file.origin + ": found \"" + file.path +
+                            "\": it is in private_keys_dir, and so also the key of a device named \"" +
+                            name.substr(0, name.size() - kEnd.size()) +
+                            "\"; move it to another directory, such as /etc/mqtt-relay/listener.key");
+}
+
 void expect_listener_key(KeyStore& keys, const ConfiguredPath& file) {
   const auto found = keys.find(ipc::Role::listener, "");
   if (found.status == ipc::Status::unusable)

@@ -117,6 +117,7 @@ void serve(const Settings& settings) {
       notary_for(settings.bind_remote, settings.log_level);  // early: its guardian is a copy of what is in memory now
   KeyStore::Place keys_dir = common::wait_for([&] { return open_keys_dir(settings.private_keys_dir); });
   KeyStore::Place listener = common::wait_for([&] { return open_listener_dir(settings.listener_keyfile); });
+  keep_apart(keys_dir, listener, settings.listener_keyfile);
   std::optional<AuditFile> audit_file;
   AuditTail tail;
   if (settings.audit_file) {

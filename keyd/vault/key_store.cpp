@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -48,7 +49,14 @@ KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const
     entries_.front().path = keys_dir_ + "/" + file;
     by_file_.emplace(entries_.front().file, entries_.begin());
   }
-  Found found = look(keys_fd_.get(), entries_.front(), 1);
+  Entry& entry = entries_.front();
+  Found found = look(keys_fd_.get(), entry, 1);
+  if (found.key && is_listener_s(found.key->info().spki)) {
+    found = {Status::unusable, nullptr,
+             "it is the listener's key too: give the device a key and a certificate of its own"};
+    if (std::exchange(entry.problem, found.reason) != found.reason)
+      common::log::warning("a key file can't be used", {{"file", entry.path}, {"problem", found.reason}});
+  }
   // A name without a file must not push a key out of the cache.
   const auto out = found.status == Status::not_found       ? entries_.begin()
                    : entries_.size() > options_.cache_size ? std::prev(entries_.end())
@@ -68,6 +76,11 @@ std::string_view KeyStore::similar(std::string_view spellings) const {
     if (ipc::can_name_a_key(id) && fstatat(keys_fd_.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) return id;
   }
   return {};
+}
+
+bool KeyStore::is_listener_s(const ipc::Spki& spki) const {
+  return std::ranges::any_of(std::array{&listener_.keys, &previous_},
+                             [&](const auto* keys) { return !keys->empty() && keys->front()->info().spki == spki; });
 }
 
 KeyStore::Found KeyStore::find_listener(const ipc::Spki* certificate) {

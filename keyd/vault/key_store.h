@@ -5,6 +5,8 @@
 // asked for. A replacement with broken content leaves the old key in use while it is cached; one with a wrong owner or
 // mode does not. A file that can't be used is logged once per change, with the remedy. One thread.
 //
+// A device's key that is the listener's too is unusable: a worker could have one role's signature made as the other's.
+//
 // A listener's new key comes with a new certificate, which relayd shows only after a reload. Until then the replaced
 // key goes on signing, for kPreviousFor at most. If the file is removed or gets a wrong owner or mode, neither key is
 // used.
@@ -71,6 +73,7 @@ class KeyStore {
   using Entries = std::list<Entry>;
 
   Found find_listener(const ipc::Spki* certificate);
+  bool is_listener_s(const ipc::Spki& spki) const;
   Found look(int directory, Entry& entry, size_t copies);
   void load(int directory, Entry& entry, size_t copies);
 

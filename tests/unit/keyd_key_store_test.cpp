@@ -331,3 +331,22 @@ TEST_CASE("the passphrase is the first line of a file that others can't read", "
     check_contains(error, {"keyd.json: key_passphrase_file", expected});
   }
 }
+
+TEST_CASE("a device's key that is the listener's too is unusable, also in another form or as the listener's last key",
+          "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  const Key shared = Key::generate("P-256"), own = Key::generate("P-256");
+  store.put("../listener.key", shared.text(Form::pkcs8));
+  store.put("copy.pem", shared.text(Form::traditional));
+  store.put("own.pem", own.text(Form::pkcs8));
+  REQUIRE(store.store().find(Role::listener, "").key);
+  CHECK(store.store().find(Role::device, "own").key);
+  auto found = store.store().find(Role::device, "copy");
+  CHECK(found.status == Status::unusable);
+  CHECK(found.reason == "it is the listener's key too: give the device a key and a certificate of its own");
+  store.put("../listener.key", Key::generate("P-256").text(Form::pkcs8));
+  const auto spki = shared.spki();
+  REQUIRE(store.store().find(Role::listener, "", &spki).key);  // the previous one, until relayd is reloaded
+  CHECK(store.store().find(Role::device, "copy").status == Status::unusable);
+  CHECK(store.store().find(Role::listener, "").key);
+}
