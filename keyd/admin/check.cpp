@@ -22,6 +22,7 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
                                   {"key-names", check_key_names},
                                   {"listener-key", check_listener_key},
                                   {"listener-certificate", check_listener_certificate},
+                                  {"presence", check_presence},
                                   {"bind-remote", check_bind_remote},
                                   {"key-passphrase-file", check_key_passphrase_file},
                                   {"audit-file", check_audit_file},
@@ -62,6 +63,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   context.settings = settings;
   context.config = options.config;
   context.listener_certificate = options.listener_certificate;
+  context.device_wait_ms = options.device_wait_ms;
   context.kernel = look_at_kernel();
   context.now_ns = now_us() * 1000;
   // relayd's file, which keyd's user need not be able to read.
@@ -90,11 +92,17 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
     context.audit_problem = error.what();
   }
   try {
+    keep_apart(open_keys_dir(settings.private_keys_dir), open_listener_dir(settings.listener_keyfile),
+               settings.listener_keyfile);
+  } catch (const common::ConfigError& error) {
+    context.listener_place = error.what();
+  } catch (const std::runtime_error&) {  // check_keys_directory and check_listener_key report it
+  }
+  try {
     // Locks as much as serving needs, before this process locks memory for itself.
     { const SecureSlots as_when_serving(locked_slots(settings), sizeof(PrivateKey)); }
     KeyRoom room(settings);
     context.passphrase_problem = room.passphrase_problem;
-    context.keys = count_keys(settings.private_keys_dir, room.reader);
     try {
       const KeyStore::Place place = open_listener_dir(settings.listener_keyfile);
       const std::string file = place.path.substr(place.path.rfind('/') + 1);
@@ -104,6 +112,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
     } catch (const std::runtime_error& error) {
       context.listener_problem = error.what();
     }
+    context.keys = count_keys(settings.private_keys_dir, room.reader, context.listener);
   } catch (const std::runtime_error& error) {
     context.locked_memory = error.what();
   }

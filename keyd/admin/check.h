@@ -22,7 +22,8 @@ struct CheckOptions {
   std::string config;
   Overrides overrides;
   std::string listener_certificate;  // "": not given
-  bool as_service_user = false;      // root becomes keyd's user first, for good
+  int64_t device_wait_ms = 0;    // from a device's handshake to its key's signature, by relayd's timeouts; 0: unknown
+  bool as_service_user = false;  // root becomes keyd's user first, for good
 };
 
 // What one pass over the key directory found. Bounded in size, however many files there are.
@@ -35,6 +36,8 @@ struct KeyCounts {
   std::vector<std::string> decomposed_files, twin_files;
   int64_t newest_ns = 0;
   std::string newest_file;
+  uint64_t shared = 0;  // with the listener
+  std::vector<std::string> shared_files;
 };
 
 // What this kernel offers to confine keyd.
@@ -48,6 +51,7 @@ Kernel look_at_kernel();
 struct CheckContext {
   Settings settings;
   std::string config, listener_certificate;
+  int64_t device_wait_ms = 0;
   std::string certificate_pem, certificate_problem;
   std::string notary_problem;                     // why the notary can't check handshakes for bind_remote; "": it can
   bool authorities_unusable = false;              // the problem is bind_remote.cacertfile
@@ -56,6 +60,7 @@ struct CheckContext {
   KeyCounts keys;
   std::optional<KeyInfo> listener;
   std::string listener_problem;  // why there is none
+  std::string listener_place;    // why keyd refuses its place at its start; "": it does not
   std::optional<ucred> running;  // the process that listens on the socket
   std::string socket_problem;
   Kernel kernel;
@@ -73,6 +78,7 @@ Check check_key_algorithms(const CheckContext& context);
 Check check_key_names(const CheckContext& context);
 Check check_listener_key(const CheckContext& context);
 Check check_listener_certificate(const CheckContext& context);
+Check check_presence(const CheckContext& context);
 Check check_bind_remote(const CheckContext& context);
 Check check_key_passphrase_file(const CheckContext& context);
 Check check_audit_file(const CheckContext& context);
@@ -84,7 +90,8 @@ Check check_landlock(const CheckContext& context);
 Check check_seccomp(const CheckContext& context);
 Check check_memfd_secret(const CheckContext& context);
 
-KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader);
+// `listener`: its key, if there is one.
+KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::optional<KeyInfo>& listener);
 CheckContext look_around(const Settings& settings, const CheckOptions& options);
 
 // Runs all checks, in the order in which an operator would repair things.

@@ -45,7 +45,7 @@ bool is_just_missing(const std::string& path) {
 
 }  // namespace
 
-KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader) {
+KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::optional<KeyInfo>& listener) {
   KeyCounts counts;
   std::unordered_set<std::string> seen;
   const auto each = [&](const ScannedFile& file) {
@@ -64,6 +64,10 @@ KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader) {
     if (file.modified_ns > counts.newest_ns) {
       counts.newest_ns = file.modified_ns;
       counts.newest_file = file.name;
+    }
+    if (file.key && listener && file.key->spki == listener->spki) {
+      counts.shared++;
+      keep_first(counts.shared_files, file.name);
     }
     if (file.key) {
       counts.usable++;
@@ -160,6 +164,13 @@ Check check_key_names(const CheckContext& context) {
 Check check_listener_key(const CheckContext& context) {
   if (!context.locked_memory.empty()) return {Result::skipped, "no key was read: see locked-memory"};
   const std::string& path = context.settings.listener_keyfile.path;
+  if (!context.listener_place.empty())
+    return {Result::error, context.listener_place + "; keyd does not start",
+            "move the file, and name its new place in listener_keyfile of " + context.config};
+  if (const KeyCounts& keys = context.keys; keys.shared > 0)
+    return {Result::error, path + ": it is also the key of " + counted(keys.shared, "device") + ", which keyd refuses",
+            "give the listener, or each of these devices, a key and a certificate of its own",
+            with_rest(keys.shared_files, keys.shared)};
   if (!context.listener)
     return {Result::error,
             path + ": " + context.listener_problem +

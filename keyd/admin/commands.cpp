@@ -116,6 +116,7 @@ void add_config(CLI::App& command, std::string& config) {
 
 void define_check(CLI::App& app, CommandLine& line) {
   CLI::App* check = add_command(app, "check", "");
+  check->add_option("--device-wait", line.check.device_wait_ms, "from relayd's timeouts, in ms");
   check->add_option("--listener-cert", line.check.listener_certificate, "relayd's listener.certfile")
       ->type_name("FILE");
   add_config(*check, line.config);

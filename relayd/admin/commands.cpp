@@ -73,12 +73,13 @@ std::pair<std::string, std::string> files_to_check(const CommandLine& line) {
   return files;
 }
 
-// The listener's certificate, which keyd's half compares with the key. "": the configuration can't be read; relayd's
-// half reports that.
-std::string listener_certificate(const std::string& config, const Overrides& overrides) try {
-  return read_config(config, overrides).listener.certfile;
+// Empty if the configuration can't be read; relayd's half reports that.
+OfRelayd of_relayd(const std::string& file, const Overrides& overrides) try {
+  const Config config = read_config(file, overrides);
+  return {config.listener.certfile, config.listener.handshake_timeout + config.listener.idle_timeout +
+                                        config.sign_timeout + config.remote.connect_timeout};
 } catch (const common::ConfigError&) {
-  return "";
+  return {};
 }
 
 int run_check(const CommandLine& line) {
@@ -87,7 +88,7 @@ int run_check(const CommandLine& line) {
   std::vector<common::DaemonChecks> all;
   if (!keyd.empty())
     all.push_back(
-        {"keyd", keyd, checks_of_keyd(keyd, relayd.empty() ? "" : listener_certificate(relayd, line.overrides))});
+        {"keyd", keyd, checks_of_keyd(keyd, relayd.empty() ? OfRelayd() : of_relayd(relayd, line.overrides))});
   if (!relayd.empty())  // last, because this process becomes relayd's user
     all.push_back(
         {"relayd", relayd, run_checks({.config = relayd, .overrides = line.overrides, .as_service_user = true})});

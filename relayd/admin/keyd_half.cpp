@@ -65,9 +65,12 @@ void become_keyd_half(const std::vector<std::string>& words) {
   throw std::runtime_error("can't execute " + program.path() + ": " + program.become(words) + "; reinstall mqtt-relay");
 }
 
-std::vector<common::Check> checks_of_keyd(const std::string& config, const std::string& listener_certificate) try {
+std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRelayd& relayd) try {
   std::vector<std::string> words = {"check", "--config", config};
-  if (!listener_certificate.empty()) words.insert(words.end(), {"--listener-cert", listener_certificate});
+  if (const std::string& file = relayd.listener_certificate; !file.empty())
+    words.insert(words.end(), {"--listener-cert", file});
+  if (const auto wait = relayd.device_wait.count(); wait > 0)
+    words.insert(words.end(), {"--device-wait", std::to_string(wait)});
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   const common::Fd from(ends[0]);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/operator/checks.h"
+#include "common/units.h"
 
 namespace relayd::admin {
 
@@ -15,8 +16,13 @@ namespace relayd::admin {
 // executed.
 [[noreturn]] void become_keyd_half(const std::vector<std::string>& words);
 
-// Its checks of keyd with that configuration, and of the listener's certificate ("": none to compare). Waits until
-// every key is read. If the program can't be run, the only check says so.
-std::vector<common::Check> checks_of_keyd(const std::string& config, const std::string& listener_certificate);
+// What keyd's checks compare with relayd's configuration.
+struct OfRelayd {
+  std::string listener_certificate = {};  // "": none to compare
+  common::Milliseconds device_wait{};     // the longest from a device's handshake to its key's signature; 0: unknown
+};
+// Its checks of keyd with that configuration. Waits until every key is read. If the program can't be run, the only
+// check says so.
+std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRelayd& relayd);
 
 }  // namespace relayd::admin

@@ -72,7 +72,7 @@ TEST_CASE("check of keyd: a good machine has no errors and no warnings", "[keyd]
   Machine machine;
   machine.certificate = machine.scratch.put("listener.pem", witness::certificate(machine.listener));
   const auto checks = machine.all();
-  CHECK(checks.size() == 18);
+  CHECK(checks.size() == 19);
   std::ostringstream out;
   const int status = common::report_checks({{"keyd", "keyd.json", checks}}, {}, out, {});
   INFO(out.str());
@@ -404,4 +404,27 @@ TEST_CASE("check: key names that differ from client ids in Unicode form or case 
   expect(machine.check("key-names"), Result::warning, "1 name that differ", "CLIENT_ID` lists");
   machine.scratch.put("keys/za\u0308hler.pem", text);
   expect(machine.check("key-names"), Result::warning, "decomposed Unicode form (NFD)", "NFC form");
+}
+
+TEST_CASE("check: a listener's key that is a device's too is an error, by its place and by its content",
+          "[keyd][keyd-admin]") {
+  Machine machine;
+  machine.scratch.put("keys/copy.pem", machine.listener.text(witness::Form::pkcs8));
+  expect(machine.check("listener-key"), Result::error, "it is also the key of 1 device, which keyd refuses",
+         "a key and a certificate of its own");
+  machine.settings["listener_keyfile"] = machine.scratch / "keys/copy.pem";
+  expect(machine.check("listener-key"), Result::error, "also the key of a device named \"copy\"", "move the file");
+}
+
+TEST_CASE("check: presence that is not required, or whose window is too short for relayd's timeouts, is a warning",
+          "[keyd][keyd-admin]") {
+  Machine machine;
+  expect(machine.check("presence"), Result::ok, "only within 60s of the device's own handshake");
+  CheckContext context = machine.context();
+  context.device_wait_ms = 54'000;
+  expect(check_presence(context), Result::ok, "60s");
+  context.device_wait_ms = 55'000;
+  expect(check_presence(context), Result::warning, "a slow device may need 55s", "set presence_window to \"62s\"");
+  machine.settings["require_presence"] = false;
+  expect(machine.check("presence"), Result::warning, "whoever takes over a worker", "set require_presence to true");
 }
