@@ -1,0 +1,311 @@
+// Proof of presence: a device's key signs only for a device that has just proved to this gateway that it holds the key,
+// and only for that connection. What a captured worker would ask is asked here in its place, on its own connection.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <future>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "ipc/codec.h"
+#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/field.h"
+#include "tests/integration/harness/world.h"
+
+using namespace harness;
+
+namespace {
+
+using Datagram = std::vector<uint8_t>;
+
+std::vector<Json> signatures(World& world, const std::string& role) {
+  return world.relay().audit().json(
+      [&](const Json& line) { return line.value("event", "") == "sign" && line.value("role", "") == role; });
+}
+
+ipc::Spki spki_of(const Identity& identity) {
+  const auto hash = run(
+      {.argv = {"sh", "-c", "openssl pkey -in \"$0\" -pubout -outform DER | openssl dgst -sha256 -r", identity.key}});
+  ipc::Spki spki{};
+  for (size_t i = 0; i < spki.size(); i++)
+    spki[i] = static_cast<uint8_t>(std::stoul(hash.out.substr(2 * i, 2), nullptr, 16));
+  return spki;
+}
+
+// Between relayd and keyd: passes everything on, keeps a worker's signature requests for devices, and asks keyd what
+// the test wants, on the worker's connection.
+class Wire {
+ public:
+  Wire(const std::string& keyd, const std::string& own) : keyd_(keyd) {
+    listening_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    const auto address = address_of(own);
+    REQUIRE(bind(listening_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(chmod(own.c_str(), 0777) == 0);
+    REQUIRE(listen(listening_, 16) == 0);
+    REQUIRE(pipe2(wake_, O_CLOEXEC) == 0);
+    thread_ = std::thread([this] { run(); });
+  }
+  ~Wire() {
+    close(wake_[1]);
+    thread_.join();
+    for (const auto& [worker, upstream] : pairs_) close(worker), close(upstream);
+    for (const int fd : {listening_, wake_[0]}) close(fd);
+  }
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+
+  // The last request for a signature with a device's key.
+  Datagram last() {
+    const std::lock_guard guard(mutex_);
+    return last_;
+  }
+  // Asks as the worker that sent last().
+  ipc::Status ask(ipc::Request request) {
+    std::promise<ipc::Status> answer;
+    {
+      const std::lock_guard guard(mutex_);
+      request.id = ++own_id_;
+      ipc::RequestBuffer buffer;
+      const size_t size = ipc::encode(request, buffer);
+      REQUIRE(size > 0);
+      answers_[request.id] = &answer;
+      REQUIRE(::send(last_upstream_, buffer.data(), size, MSG_NOSIGNAL) == static_cast<ssize_t>(size));
+    }
+    auto future = answer.get_future();
+    REQUIRE(future.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+    return future.get();
+  }
+
+ private:
+  static sockaddr_un address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    return address;
+  }
+  void run() {
+    // keyd serves relayd's user only. The system call changes this thread alone.
+    if (geteuid() == 0) syscall(SYS_setresuid, -1, relay_user, -1);
+    for (;;) {
+      std::vector<pollfd> waiting{{wake_[0], POLLIN, 0}, {listening_, POLLIN, 0}};
+      for (const auto& [worker, upstream] : pairs_)
+        waiting.insert(waiting.end(), {{worker, POLLIN, 0}, {upstream, POLLIN, 0}});
+      if (poll(waiting.data(), waiting.size(), -1) < 0) return;
+      if (waiting[0].revents) return;
+      if (waiting[1].revents) accept_one();
+      for (size_t i = 2; i < waiting.size(); i += 2) {
+        const int worker = waiting[i].fd, upstream = waiting[i + 1].fd;
+        const bool ended =
+            (waiting[i].revents && !up(worker, upstream)) || (waiting[i + 1].revents && !down(upstream, worker));
+        if (!ended) continue;
+        close(worker), close(upstream);
+        std::erase_if(pairs_, [&](const auto& pair) { return pair.first == worker; });
+      }
+    }
+  }
+  void accept_one() {
+    const int worker = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int upstream = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    const auto address = address_of(keyd_);
+    if (connect(upstream, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+      pairs_.emplace_back(worker, upstream);
+    else close(worker), close(upstream);
+  }
+  bool up(int worker, int upstream) {
+    Datagram buffer(ipc::kMaxRequest);
+    const ssize_t got = recv(worker, buffer.data(), buffer.size(), 0);
+    if (got <= 0) return false;
+    buffer.resize(static_cast<size_t>(got));
+    const std::lock_guard guard(mutex_);
+    if (const auto request = ipc::decode_request(buffer))
+      if (const auto* sign = std::get_if<ipc::Sign>(&request->body); sign && sign->key.role == ipc::Role::device) {
+        last_ = buffer;
+        last_upstream_ = upstream;
+      }
+    return ::send(upstream, buffer.data(), buffer.size(), MSG_NOSIGNAL) > 0;
+  }
+  bool down(int upstream, int worker) {
+    ipc::ResponseBuffer buffer;
+    const ssize_t got = recv(upstream, buffer.data(), buffer.size(), 0);
+    if (got <= 0) return false;
+    const auto response = ipc::decode_response(std::span(buffer).first(static_cast<size_t>(got)));
+    const std::lock_guard guard(mutex_);
+    if (const auto own = response ? answers_.extract(response->id) : decltype(answers_)::node_type(); !own.empty()) {
+      own.mapped()->set_value(response->status);
+      return true;
+    }
+    return ::send(worker, buffer.data(), static_cast<size_t>(got), MSG_NOSIGNAL) > 0;
+  }
+
+  std::string keyd_;
+  int listening_ = -1, wake_[2] = {-1, -1};
+  std::vector<std::pair<int, int>> pairs_;
+  std::mutex mutex_;  // guards what follows
+  Datagram last_;
+  int last_upstream_ = -1;
+  uint32_t own_id_ = 0xf0000000;
+  std::map<uint32_t, std::promise<ipc::Status>*> answers_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("presence: both handshakes of a session carry one id in the audit, and each session another") {
+  const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
+  World world;
+  std::vector<std::string> ids;
+  for (const auto& type : key_types) {
+    const auto identity = device_identity(type, 1);
+    world.give_key("client-" + type, identity);
+    world.device(identity, version).join("client-" + type);
+    const auto listener = signatures(world, "listener"), device = signatures(world, "device");
+    REQUIRE(listener.size() == device.size());
+    const std::string id = device.back().at("handshake");
+    CAPTURE(device.back().dump());
+    CHECK(device.back().at("result") == "ok");
+    CHECK_FALSE(device.back().contains("presence"));
+    CHECK(id.size() == 16);
+    CHECK(listener.back().at("handshake") == id);
+    CHECK(listener.back().at("session") == device.back().at("session"));
+    CHECK(std::find(ids.begin(), ids.end(), id) == ids.end());
+    ids.push_back(id);
+  }
+}
+
+TEST_CASE("presence: a captured worker has nothing signed for a device but the tries of the session that it is in") {
+  World world({.start = false});
+  const auto path = (world.directory / "wire.sock").string();
+  world.relay().start_keyd();
+  const Json relayd = Json::parse(read_file(world.relay().relayd_configuration()));
+  Wire wire(relayd.at("keyd_socket"), path);
+  world.relay().patch_relayd({{"keyd_socket", path}});
+  world.relay().start_relayd();
+  const auto identity = device_identity("p256", 1), another = device_identity("p256", 2);
+  world.give_key("thermo", identity);
+  world.give_key("other", another);
+  auto device = world.device(identity);
+  device.join("thermo");
+
+  const Datagram sent = wire.last();
+  const auto request = ipc::decode_request(sent);
+  REQUIRE(request);
+  const auto& right = std::get<ipc::Sign>(request->body);
+  REQUIRE(right.proof.presence != ipc::Presence::none);
+  const auto reason = [&] { return signatures(world, "device").back().at("reason").get<std::string>(); };
+  const auto refused = [&](ipc::Sign sign, const std::string& why) {
+    CHECK(wire.ask({0, sign}) == ipc::Status::denied);
+    CHECK(reason() == why);
+  };
+  ipc::Sign wrong = right;
+  wrong.proof = {};
+  refused(wrong, "no proof of presence");
+  wrong = right;
+  wrong.key.origin.session++;
+  refused(wrong, "the proof is of another session");
+  wrong = right;  // for a device that is not here
+  wrong.key.client_id = "other";
+  CHECK(wire.ask({0, wrong}) == ipc::Status::mismatch);
+  wrong.key.spki = spki_of(another);
+  refused(wrong, "the proof is of another session");
+  // What the worker would rather have signed.
+  wrong = right;
+  wrong.kind = ipc::Kind::tls12_client;
+  for (const std::string& text :
+       {std::string("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ0aGVybW8ifQ"),
+        std::string(64, ' ') + "TLS 1.3, server CertificateVerify" + '\0' + std::string(32, 1), std::string(32, 2)}) {
+    const Datagram content(text.begin(), text.end());
+    wrong.content = content;
+    refused(wrong, "the transcript does not begin with a ClientHello");
+  }
+  wrong = right;
+  wrong.kind = ipc::Kind::tls13_server;
+  refused(wrong, "the role does not sign handshakes of this kind");
+  // A handshake that the device did not make.
+  Datagram messages(right.proof.messages.begin(), right.proof.messages.end());
+  wrong = right;
+  messages[10] ^= 1;  // in the ClientHello's random
+  wrong.proof.messages = messages;
+  refused(wrong, "the proof holds no listener signature that keyd made for this worker within presence_window");
+  messages[10] ^= 1;
+  messages.back() ^= 1;  // in the device's own certificate message
+  refused(wrong, "the device's signature does not verify under this key");
+  // The session has had one signature, and one try failed: one is left.
+  CHECK(wire.ask({0, right}) == ipc::Status::ok);
+  refused(right, "the proof is spent");
+  refused(right, "the proof is spent");
+}
+
+TEST_CASE(
+    "presence: if keyd restarts between a device's handshakes, the device is told to come again, and then served") {
+  World world;
+  const auto identity = device_identity("p256", 1);
+  for (const char* id : {"old-3", "old-5", "new"}) world.give_key(id, identity);
+  auto old_3 = world.device(identity), old_5 = world.device(identity);
+  world.relay().start_keyd();  // the previous keyd was killed
+  CHECK(mqtt::connack_code(old_3.connect({.client_id = "old-3"})) == 3);
+  CHECK(mqtt::connack_code(old_5.connect({.client_id = "old-5", .level = mqtt::v5})) == 0x88);
+  for (const auto& line : signatures(world, "device"))
+    CHECK(line.at("reason") ==
+          "the proof holds no listener signature that keyd made for this worker within presence_window");
+  CHECK(world.relay().log().count_text("keyd did not sign: denied; its audit says why: `mqtt-relay audit show") == 2);
+  world.device(identity).join("new");
+  CHECK(world.remote->user_of("new") == identity.name);
+}
+
+TEST_CASE("presence: a hundred devices at once each prove their own") {
+  World world({.relayd = {{"workers", 2}}});
+  const auto identity = device_identity("p256", 1);
+  std::vector<Device> devices;
+  for (int i = 0; i < 100; i++) {
+    world.give_key("client-" + std::to_string(i), identity);
+    devices.push_back(world.device(identity, i % 2 == 0 ? TlsVersion::v1_2 : TlsVersion::v1_3));
+  }
+  for (size_t i = 0; i < devices.size(); i++)
+    devices[i].tls().send(mqtt::connect({.client_id = "client-" + std::to_string(i)}));
+  for (auto& device : devices) CHECK(mqtt::connack_code(device.tls().read_packet()) == 0);
+  for (const auto& line : signatures(world, "device")) CHECK(line.at("result") == "ok");
+  CHECK(signatures(world, "device").size() == 100);
+}
+
+TEST_CASE("presence: without require_presence keyd warns, and its audit says that none was required") {
+  World world({.keyd = {{"require_presence", false}}});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  world.device(identity).join("thermo");
+  const auto lines = signatures(world, "device");
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].at("presence") == "not required");
+  CHECK_FALSE(lines[0].contains("handshake"));
+  CHECK(world.relay().keyd().err().count_text("require_presence is false: whoever takes over a worker") == 1);
+}
+
+TEST_CASE("presence: the listener's key in private_keys_dir stops keyd with the setting, the file and the remedy") {
+  World world({.start = false});
+  const auto file = world.relay().keys() / "gateway.pem";
+  fs::copy_file(world.relay().keys().parent_path() / "listener.key", file);
+  world.relay().patch_keyd({{"listener_keyfile", file}});
+  const auto ended = world.relay().run_keyd();
+  CHECK(ended.status.code == 78);
+  for (const std::string& part :
+       {std::string("listener_keyfile: found"), file.string(), std::string("also the key of a device named"),
+        std::string("gateway"), std::string("move it to another directory")})
+    CHECK(ended.err.find(part) != std::string::npos);
+}
+
+TEST_CASE("presence: a device with a copy of the listener's key is refused, and keyd's log says what to do") {
+  World world;
+  const auto listener = read_file(world.relay().keys().parent_path() / "listener.key");
+  world.relay().give_file("thermo.pem", listener);
+  const auto identity = device_identity("p256", 1);
+  // The lookup finds the key unusable before it compares it with the device's certificate.
+  CHECK(world.refusal(identity, "thermo", mqtt::v311) == 3);
+  CHECK(world.refusal(identity, "thermo", mqtt::v5) == 0x88);
+  CHECK(world.relay().keyd().err().count_text("it is the listener's key too: give the device a key") > 0);
+}
