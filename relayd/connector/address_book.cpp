@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <string_view>
 #include <utility>
 
 namespace relayd::connector {
@@ -38,7 +39,9 @@ std::vector<SocketAddress> AddressBook::order(uint64_t now) const {
   return result;
 }
 
-uint64_t AddressBook::number_of(const SocketAddress& address) { return std::hash<std::string>()(address.text()); }
+uint64_t AddressBook::number_of(const SocketAddress& address) {
+  return std::hash<std::string_view>()({reinterpret_cast<const char*>(&address.storage), address.size});
+}
 
 std::vector<SocketAddress> AddressBook::named(std::span<const uint64_t> numbers) const {
   std::vector<SocketAddress> result;

@@ -1,5 +1,7 @@
 #include "relayd/connector/dialer.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -12,7 +14,7 @@ struct Dialer::Attempt {
   Dialer& dialer;
   SocketAddress address;
   common::Fd socket;
-  std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it
+  std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it; null: it is ready
 
   Attempt(Dialer& of, const SocketAddress& to, common::Fd from)
       : dialer(of), address(to), socket(std::move(from)), quota_(of.quota_) {
@@ -36,7 +38,7 @@ Dialer::Dialer(uv_loop_t* loop, AddressBook& book, SocketQuota& quota, std::vect
       by_merit_(to_try_),
       owner_(owner),
       done_(done),
-      head_start_(loop, this, common::call<&Dialer::next>),
+      head_start_(loop, this, common::call<&Dialer::on_head_start>),
       deadline_(loop, this, common::call<&Dialer::on_deadline>) {
   deadline_.start(budget);
   next();
@@ -64,10 +66,15 @@ void Dialer::next() {
   while (!to_try_.empty() && !failure_.has(Fault::machine)) {
     const SocketAddress address = to_try_.front();
     to_try_.erase(to_try_.begin());
-    if (begin(address)) return head_start_.start(kHeadStart);
+    if (begin(address)) return head_start_.start(attempts_.back()->poll ? kHeadStart : std::chrono::milliseconds(0));
   }
   head_start_.stop();
   if (attempts_.empty()) deadline_.start(std::chrono::milliseconds(0));
+}
+
+void Dialer::on_head_start() {
+  if (!attempts_.empty() && !attempts_.back()->poll) on_ready(*attempts_.back());
+  else next();
 }
 
 bool Dialer::begin(const SocketAddress& address) {
@@ -82,11 +89,13 @@ bool Dialer::begin(const SocketAddress& address) {
     failed_by(error, address, fault_of(error));
     return false;
   }
-  auto attempt = std::make_unique<Attempt>(*this, address, std::move(socket));
-  attempt->poll =
-      std::make_unique<common::Poll>(loop_, attempt->socket.get(), attempt.get(), common::call<&Attempt::ready>);
-  attempt->poll->watch(UV_WRITABLE);
-  attempts_.push_back(std::move(attempt));
+  Attempt& begun = *attempts_.emplace_back(std::make_unique<Attempt>(*this, address, std::move(socket)));
+  // A connection within this machine is complete, or refused, when connect(2) returns. Watching it would cost eight
+  // system calls more.
+  pollfd ready{begun.socket.get(), POLLOUT, 0};
+  if (::poll(&ready, 1, 0) == 1) return true;
+  begun.poll = std::make_unique<common::Poll>(loop_, begun.socket.get(), &begun, common::call<&Attempt::ready>);
+  begun.poll->watch(UV_WRITABLE);
   return true;
 }
 

@@ -47,6 +47,7 @@ class Dialer {
 
   static Fault fault_of(int error);
   void next();
+  void on_head_start();
   bool begin(const SocketAddress& address);
   void on_ready(Attempt& attempt);
   void failed(const SocketAddress& address, std::string_view cause, Fault fault = Fault::address);

@@ -67,12 +67,11 @@ void put(Writer& out, const KeydAnswer& answer) { put(out, std::string_view(answ
 // An operation is its place in the variant, from 1.
 template <typename Message>
 std::vector<uint8_t> encoded(const Message& message) {
-  std::vector<uint8_t> bytes(kMaxMessage);
+  std::array<uint8_t, kMaxMessage> bytes;
   Writer out(bytes);
   out.integer(static_cast<uint8_t>(message.body.index() + 1)).integer(message.id);
   std::visit([&](const auto& body) { put(out, body); }, message.body);
-  bytes.resize(out.size());
-  return bytes;
+  return {bytes.begin(), bytes.begin() + out.size()};
 }
 
 bool get_flag(Reader& in) {
