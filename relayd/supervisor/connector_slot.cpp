@@ -23,6 +23,8 @@ using common::Milliseconds;
 constexpr int kLooksPerWatchdog = 4;
 constexpr Milliseconds kToLogItsStack{1000};  // between SIGABRT, which makes it log its stack, and SIGKILL
 constexpr Milliseconds kToEnd{1000};          // for a connector that shall end
+// It sends a beat a second, or four in worker_watchdog, and little else. If it exceeds this, an attacker controls it.
+constexpr int kMostMessagesPerSecond = 100;
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -137,6 +139,8 @@ void ConnectorSlot::on_control(int events) {
 }
 
 void ConnectorSlot::take(std::string_view message) {
+  if (const uint64_t second = uv_now(loop_) / 1000; second != second_) second_ = second, messages_ = 0;
+  if (++messages_ > kMostMessagesPerSecond) return misbehaved("it sent too many messages");
   switch (message.front()) {
     case kServing:
       if (state_ != State::starting) return;

@@ -84,8 +84,9 @@ class ConnectorSlot {
   std::unique_ptr<common::Poll> control_poll_;
   std::map<int, Channel> channels_;  // by worker
   common::Timer restart_, beat_, kill_;
-  bool served_ = false;  // this process has, or one before it
-  int missed_beats_ = 0;
+  bool served_ = false;                  // this process has, or one before it
+  int missed_beats_ = 0, messages_ = 0;  // messages: in second_ of uv_now()
+  uint64_t second_ = 0;
   uint64_t restarts_ = 0;
   std::string last_words_;
 };
