@@ -9,7 +9,8 @@
 namespace relayd::connector {
 
 // First step, before any thread starts: from here on this process reads only files that names take, writes none, and
-// connects by TCP only to the plan's ports and to name servers; a kernel that can't restrict ports is warned of. Returns
+// connects by TCP only to the plan's ports and to name servers; a kernel that can't restrict ports is warned of.
+// Returns
 // "", or what the kernel lacks, for the next step.
 std::string give_up_files_and_ports(const ConnectorPlan& plan);
 

@@ -2,7 +2,7 @@
 
 #include <signal.h>
 
-#include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/need.h"
 #include "tests/integration/harness/proc.h"
 #include "tests/integration/harness/world.h"
 
@@ -105,6 +105,7 @@ TEST_CASE("a worker that is replaced has one connection to keyd, under its own n
 }
 
 TEST_CASE("neither a worker nor the supervisor resolves names: only the connector has threads for it") {
+  NEEDS_NO_SANITIZER();
   World world;
   join(world, "one").ping();
   CHECK(threads_of(world.relay().workers().at(0)) == "Threads:\t1");

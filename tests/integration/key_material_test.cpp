@@ -128,8 +128,8 @@ TEST_CASE("no relay process holds a byte of any private key", "[root]") {
     CAPTURE(name);
     CHECK(search_memory(pid, needles) == std::vector<std::string>());
   }
-  CHECK(names == std::multiset<std::string>{"relayd\n", "relayd-worker\n", "relayd-worker\n", "relayd-connect\n", "relayd-monitor\n",
-                                            "keyd-guardian\n", "keyd-notary\n"});
+  CHECK(names == std::multiset<std::string>{"relayd\n", "relayd-worker\n", "relayd-worker\n", "relayd-connect\n",
+                                            "relayd-monitor\n", "keyd-guardian\n", "keyd-notary\n"});
   // Positive control: the search finds the keys in this test's own memory.
   CHECK(search_memory(getpid(), needles).size() >= 5);
   // Where the kernel has memfd_secret(2), root finds no key even in keyd, which has used each of them.

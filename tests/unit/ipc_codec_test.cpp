@@ -70,8 +70,8 @@ std::vector<Request> one_of_each() {
 }  // namespace
 
 TEST_CASE("requests have the documented layout", "[ipc][codec]") {
-  CHECK(encoded(Request{0x01020304, Hello{0x0506, 0x0708, 0x090a0b0c}}) ==
-        Datagram{1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  CHECK(encoded(Request{0x01020304, Hello{0x0506, 0x0708, 0x090a0b0c, 0x0d0e0f1011121314}}) ==
+        Datagram{1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20});
   CHECK(encoded(Request{9, std::monostate{}}) == Datagram{4, 0, 0, 0, 0, 9});
   const Datagram sign = encoded(some_sign(Kind::tls12_server, Scheme::rsa_pss_rsae_sha384, kContent));
   REQUIRE(sign.size() == 6 + 1 + 32 + 8 + 16 + 2 + 1 + 6 + 1 + 2 + 2 + 48 + 1);
