@@ -47,7 +47,8 @@ struct Message {
   uint8_t type = 0;
   std::span<const uint8_t> body{};
 };
-// Takes the first handshake message (RFC 8446 section 4); a message that is cut off has type 0.
+// Takes the first handshake message (RFC 8446 section 4). A message that is cut off has type 0, which no transcript
+// has: that is HelloRequest (RFC 5246 section 7.4.1.1).
 Message next_message(std::span<const uint8_t>& messages);
 // nullptr, or why these are not a client's handshake messages before its CertificateVerify. The type of each message is
 // checked only where this says so: the first one is ClientHello, or message_hash in TLS 1.3, and the last one

@@ -50,12 +50,14 @@ bool server_key_exchange(Bytes content) {
   });
 }
 
-// Whole handshake messages, with the right types of the first and the last one (RFC 5246 7.4.8, RFC 8446 4.4.1).
+// Whole handshake messages, with the right types of the first and the last one (RFC 5246 7.4.8, RFC 8446 4.4.1). None
+// is a HelloRequest, which no hash covers (RFC 5246 7.4.1.1).
 bool messages(Bytes content, std::initializer_list<uint8_t> first, uint8_t last) {
   if (content.empty() || std::find(first.begin(), first.end(), content[0]) == first.end()) return false;
   size_t at = 0, begin = 0;
   while (at < content.size()) {
     begin = at;
+    if (content[at] == 0) return false;
     for (const int header_byte : {1, 2, 3})
       if (at + static_cast<size_t>(header_byte) >= content.size()) return false;
     at += 4 + (size_t{content[at + 1]} * 65536 + size_t{content[at + 2]} * 256 + content[at + 3]);
