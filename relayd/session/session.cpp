@@ -171,7 +171,10 @@ void Session::look_up() {
 void Session::on_lookup(const ipc::Client::Answer& answer) {
   lookup_.reset();
   if (!answer.arrived) return refuse(Refusal::server_unavailable, "keyd did not answer within sign_timeout");
-  if (answer.status == ipc::Status::ok) return !has_proof() ? void() : claim() ? dial(true) : supersede();
+  if (answer.status == ipc::Status::ok) {
+    if (!has_proof()) return;
+    return claim() ? dial(true) : supersede();
+  }
   if (answer.status == ipc::Status::not_found) {  // the one answer that makes a device local
     if (!answer.payload.empty()) warn_of_other_spelling(answer.payload);
     return stay_local();
