@@ -5,45 +5,26 @@
 #include <cstdint>
 #include <cstdio>
 
-namespace common {
-namespace {
+#include "common/characters.h"
 
-// Length of the well-formed UTF-8 sequence at the start of `text`, 0 if there is none (RFC 3629 section 4).
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; i++)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f)) return 0;  // overlong, surrogate
-  if ((lead == 0xf0 && byte(1) < 0x90) || (lead == 0xf4 && byte(1) > 0x8f)) return 0;  // overlong, > U+10FFFF
-  return length;
+namespace common {
+
+void append_shown(std::string& out, std::string_view text, size_t most, std::string_view also_escaped) {
+  const size_t begin = out.size(), all = text.size();
+  while (!text.empty() && out.size() - begin < most) {
+    const auto [code, length] = first_character(text);
+    if (length == 0) out += "\\ufffd";
+    else if (is_unsafe_to_show(code)) out += json_escape(code);
+    else if (also_escaped.find(text[0]) != also_escaped.npos) out.append(1, '\\').append(1, text[0]);
+    else out += text.substr(0, length);
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  if (!text.empty()) out += "… (" + std::to_string(all) + " bytes)";
 }
 
-}  // namespace
-
-void append_json_string(std::string& out, std::string_view text) {
+void append_json_string(std::string& out, std::string_view text, size_t most) {
   out += '"';
-  while (!text.empty()) {
-    const char c = text.front();
-    size_t length = 1;
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
-      char escape[8];
-      snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(static_cast<uint8_t>(c)));
-      out += escape;
-    } else if ((length = utf8_length(text)) != 0) {
-      out += text.substr(0, length);
-    } else {
-      out += "\\ufffd";
-      length = 1;
-    }
-    text.remove_prefix(length);
-  }
+  append_shown(out, text, most, "\"\\");
   out += '"';
 }
 
@@ -53,9 +34,9 @@ void JsonLine::append_key(std::string_view key) {
   text_ += ':';
 }
 
-JsonLine& JsonLine::add(std::string_view key, std::string_view value) {
+JsonLine& JsonLine::add(std::string_view key, std::string_view value, size_t most) {
   append_key(key);
-  append_json_string(text_, value);
+  append_json_string(text_, value, most);
   return *this;
 }
 

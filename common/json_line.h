@@ -1,8 +1,8 @@
 // One line of JSON, built field by field without a document in memory. The log and keyd's audit use it.
 //
-// Strings may hold any bytes, because client ids come from the network. Control characters, quotes and backslashes are
-// escaped as RFC 8259 section 7 requires, and bytes that are not UTF-8 become U+FFFD. The result is therefore always
-// one line of valid JSON.
+// Strings may hold any bytes, because client ids come from the network. Quotes, backslashes and whatever is unsafe to
+// show (characters.h) are escaped, and bytes that are not UTF-8 become U+FFFD. The result is therefore always one line
+// of valid JSON that a terminal only shows.
 #pragma once
 
 #include <charconv>
@@ -16,7 +16,8 @@ class JsonLine {
  public:
   JsonLine() : text_("{") {}
 
-  JsonLine& add(std::string_view key, std::string_view value);
+  // A value that is longer than `most` bytes once escaped is cut, and its length is said.
+  JsonLine& add(std::string_view key, std::string_view value, size_t most = std::string_view::npos);
   JsonLine& add(std::string_view key, const char* value) { return add(key, std::string_view(value)); }
   template <std::integral T>
   requires(!std::same_as<T, bool>) JsonLine& add(std::string_view key, T value) {
@@ -34,8 +35,12 @@ class JsonLine {
   std::string text_;
 };
 
-// Appends `text` to `out` as a quoted JSON string.
-void append_json_string(std::string& out, std::string_view text);
+// Appends `text` to `out` with \u escapes for whatever is unsafe to show, U+FFFD for bytes that are not UTF-8, and a
+// backslash before the characters of `also_escaped`. If that takes more than `most` bytes, it is cut, and its length is
+// said.
+void append_shown(std::string& out, std::string_view text, size_t most, std::string_view also_escaped = {});
+// The same as a quoted JSON string.
+void append_json_string(std::string& out, std::string_view text, size_t most = std::string_view::npos);
 
 // "2026-11-23T16:20:00.123456Z", UTC (RFC 3339).
 std::string utc_now();

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <deque>
+#include <mutex>
 
 #include "common/json_line.h"
 #include "common/output.h"
@@ -16,7 +17,8 @@ namespace {
 struct LevelStyle {
   std::string_view name, colour;
 };
-constexpr size_t kMostWaiting = 256 * 1024;  // bytes
+constexpr size_t kMostWaiting = 256 * 1024;               // bytes
+constexpr size_t kMostMessage = 4096, kMostField = 2048;  // bytes, once escaped
 constexpr int kLookMs = 10, kLooksAtTheEnd = 50;
 
 constexpr LevelStyle kStyles[] = {{"debug", "\033[2m"}, {"info", ""}, {"warning", "\033[33m"}, {"error", "\033[31m"}};
@@ -31,24 +33,30 @@ struct {
   size_t waiting_bytes = 0;
   uint64_t dropped = 0, unreported = 0;  // lines dropped in all; those not yet reported in the log
 } g_log;
+std::mutex g_mutex;  // guards it, once there are threads
 
 const LevelStyle& style(Level level) { return kStyles[static_cast<size_t>(level)]; }
 
 std::string json_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
   JsonLine line;
-  line.add("time", utc_now()).add("level", style(level).name).add("program", g_log.program).add("msg", message);
-  for (const Field& field : fields) std::visit([&](auto value) { line.add(field.key, value); }, field.value);
+  line.add("time", utc_now()).add("level", style(level).name).add("program", g_log.program);
+  line.add("msg", message, kMostMessage);
+  for (const Field& field : fields) {
+    if (const auto* number = std::get_if<int64_t>(&field.value)) line.add(field.key, *number);
+    else line.add(field.key, std::get<std::string_view>(field.value), kMostField);
+  }
   return std::move(line).finish();
 }
 
 std::string terminal_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
   std::string text = utc_now().substr(11, 12) + " ";
-  text.append(g_log.program).append(" ").append(style(level).colour).append(message);
+  text.append(g_log.program).append(" ").append(style(level).colour);
+  append_shown(text, message, kMostMessage);
   if (!style(level).colour.empty()) text += "\033[0m";
   for (const Field& field : fields) {
     text.append(" \033[2m").append(field.key).append("=\033[0m");
     if (const auto* number = std::get_if<int64_t>(&field.value)) text += std::to_string(*number);
-    else append_json_string(text, std::get<std::string_view>(field.value));
+    else append_json_string(text, std::get<std::string_view>(field.value), kMostField);
   }
   return text + "\n";
 }
@@ -85,6 +93,12 @@ bool send_waiting() {
   return true;
 }
 
+bool flush_waiting() {
+  if (!send_waiting()) return false;
+  report_dropped();
+  return send_waiting();
+}
+
 }  // namespace
 
 void open(std::string_view program, Level least) {
@@ -113,7 +127,8 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
     return;
   }
-  flush();
+  const std::lock_guard guard(g_mutex);
+  flush_waiting();
   if (g_log.waiting_bytes + line.size() > kMostWaiting) {
     g_log.dropped++;
     g_log.unreported++;
@@ -125,16 +140,18 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
 }
 
 bool flush() {
-  if (!send_waiting()) return false;
-  report_dropped();
-  return send_waiting();
+  const std::lock_guard guard(g_mutex);
+  return flush_waiting();
 }
 
 void finish() {
   for (int looks = 0; !flush() && errno == EAGAIN && looks < kLooksAtTheEnd; looks++) poll(nullptr, 0, kLookMs);
 }
 
-uint64_t dropped() { return g_log.dropped; }
+uint64_t dropped() {
+  const std::lock_guard guard(g_mutex);
+  return g_log.dropped;
+}
 
 void begin_in_child() {
   g_log.waiting.clear();

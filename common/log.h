@@ -6,7 +6,7 @@
 // private key.
 //
 // The log never waits for its reader (output.h). It keeps up to 256 KiB of lines that standard error has no room for,
-// then drops and counts further lines. Once writing works again, one line reports the count. One thread.
+// then drops and counts further lines. Once writing works again, one line reports the count. Any thread.
 #pragma once
 
 #include <initializer_list>

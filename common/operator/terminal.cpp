@@ -5,45 +5,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "common/characters.h"
+
 namespace common {
 namespace {
-
-struct Character {
-  uint32_t code = 0;
-  size_t length = 0;  // 0: the text begins with a malformed sequence
-};
-
-// The first character of a text that is not empty (RFC 3629 section 4: no overlong forms, no surrogates).
-Character first_of(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return {};
-  uint32_t code = lead & (0xffu >> (length + 1));
-  for (size_t i = 1; i < length; i++) {
-    if ((byte(i) & 0xc0) != 0x80) return {};
-    code = code << 6 | (byte(i) & 0x3f);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < kLeast[length] || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff) return {};
-  return {code, length};
-}
-
-bool is_control(uint32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
-
-// Reorders, hides or breaks text without being seen (Unicode TR 36 section 2.5, CVE-2021-42574).
-bool is_deceptive(uint32_t code) {
-  struct Range {
-    uint32_t first, last;
-  };
-  static constexpr Range kRanges[] = {{0xad, 0xad},     {0x61c, 0x61c},    {0x180e, 0x180e}, {0x200b, 0x200f},
-                                      {0x2028, 0x202e}, {0x2060, 0x206f},  {0xfe00, 0xfe0f}, {0xfeff, 0xfeff},
-                                      {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}};
-  for (const Range& range : kRanges)
-    if (code >= range.first && code <= range.last) return true;
-  return false;
-}
 
 std::string formatted(const char* format, uint32_t value) {
   char text[16];
@@ -71,20 +36,15 @@ const char* sgr(Colour colour) {
   return "0";
 }
 
-std::string json_escaped(uint32_t code) {
-  if (code < 0x10000) return formatted("\\u%04x", code);
-  return formatted("\\u%04x", 0xd800 + ((code - 0x10000) >> 10)) + formatted("\\u%04x", 0xdc00 + (code & 0x3ff));
-}
-
 }  // namespace
 
 std::string visible(std::string_view text) {
   std::string out;
   while (!text.empty()) {
-    const auto [code, length] = first_of(text);
+    const auto [code, length] = first_character(text);
     if (length == 0) out += formatted("\\x%02x", static_cast<uint8_t>(text[0]));
     else if (code == '\\') out += "\\\\";
-    else if (is_control(code) || is_deceptive(code)) out += escaped(code);
+    else if (is_unsafe_to_show(code)) out += escaped(code);
     else out += text.substr(0, length);
     text.remove_prefix(length == 0 ? 1 : length);
   }
@@ -94,9 +54,9 @@ std::string visible(std::string_view text) {
 std::string visible_json(std::string_view json) {
   std::string out;
   while (!json.empty()) {
-    const auto [code, length] = first_of(json);
+    const auto [code, length] = first_character(json);
     if (length == 0) out += "\\ufffd";
-    else if (is_control(code) || is_deceptive(code)) out += json_escaped(code);
+    else if (is_unsafe_to_show(code)) out += json_escape(code);
     else out += json.substr(0, length);
     json.remove_prefix(length == 0 ? 1 : length);
   }

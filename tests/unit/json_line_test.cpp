@@ -41,6 +41,26 @@ TEST_CASE("any text stays one line and comes back unchanged", "[common][json_lin
   }
 }
 
+TEST_CASE("what a terminal would obey, and what hides or reorders text, is escaped", "[common][json_line]") {
+  for (const std::string& text : {"\u0080\u009b31m\u009f"s, "\u061c"s, "\u200b\u200e\u200f"s, "\u202a\u202e"s,
+                                  "\u2066\u2069"s, "\u2028\u2029"s, "\ufeff"s, "\U000e0041"s, "\x1b[2J\x7f"s}) {
+    const std::string line = line_of("a" + text + "z");
+    INFO(line);
+    for (const char c : line) CHECK((static_cast<unsigned char>(c) < 0x7f && (c >= ' ' || c == '\n')));
+    CHECK(value_of(line) == "a" + text + "z");
+  }
+}
+
+TEST_CASE("a long value is cut after escaping, and its length is said", "[common][json_line]") {
+  std::string line;
+  common::append_json_string(line, std::string(65535, '\x01'), 2048);
+  CHECK(line.size() < 2100);
+  CHECK(json::parse(line).get<std::string>().ends_with("\x01… (65535 bytes)"));
+  line.clear();
+  common::append_json_string(line, "short", 5);
+  CHECK(line == "\"short\"");
+}
+
 TEST_CASE("bytes that are not UTF-8 become replacement characters", "[common][json_line]") {
   for (const std::string& bad :
        {"\xff"s, "\x80"s, "\xc0\x80"s, "\xc1\xbf"s, "\xe0\x80\x80"s, "\xed\xa0\x80"s, "\xf0\x80\x80\x80"s,

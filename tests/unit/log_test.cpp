@@ -140,3 +140,17 @@ TEST_CASE(
 }
 
 #endif
+
+TEST_CASE("a client id of 64 KiB of control bytes makes a short line that shows no control byte") {
+  const Channel channel(Kind::pipe);
+  REQUIRE(in_child(channel, [] {
+    std::string id(65535, '\x9b');
+    for (size_t i = 0; i + 1 < id.size(); i += 2) id[i] = '\xc2';  // U+009B, a terminal's CSI
+    log::warning(id, {{"client_id", id}, {"cause", id}});
+    return true;
+  }));
+  const std::string text = channel.read();
+  CHECK(text.size() < 10'000);
+  CHECK(text.find('\x9b') == text.npos);
+  CHECK(nlohmann::json::parse(text).at("client_id").get<std::string>().ends_with("(65535 bytes)"));
+}
