@@ -64,6 +64,8 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   context.config = options.config;
   context.listener_certificate = options.listener_certificate;
   context.device_wait_ms = options.device_wait_ms;
+  context.remote_name = options.remote_name;
+  context.remote_alpn = options.remote_alpn;
   context.kernel = look_at_kernel();
   context.now_ns = now_us() * 1000;
   // relayd's file, which keyd's user need not be able to read.
@@ -100,7 +102,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   }
   try {
     // Locks as much as serving needs, before this process locks memory for itself.
-    { const SecureSlots as_when_serving(locked_slots(settings), sizeof(PrivateKey)); }
+    { const SecureSlots as_when_serving(LockedSlots(settings).all(), sizeof(PrivateKey)); }
     KeyRoom room(settings);
     context.passphrase_problem = room.passphrase_problem;
     try {

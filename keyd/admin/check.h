@@ -22,7 +22,10 @@ struct CheckOptions {
   std::string config;
   Overrides overrides;
   std::string listener_certificate;  // "": not given
-  int64_t device_wait_ms = 0;    // from a device's handshake to its key's signature, by relayd's timeouts; 0: unknown
+  int64_t device_wait_ms = 0;  // from a device's handshake to its key's signature, by relayd's timeouts; 0: unknown
+  // relayd's remote.server_name_indication, or else its remote_host, and its remote.alpn; "": not given
+  std::string remote_name{};
+  std::vector<std::string> remote_alpn{};
   bool as_service_user = false;  // root becomes keyd's user first, for good
 };
 
@@ -50,7 +53,8 @@ Kernel look_at_kernel();
 // What the checks look at, gathered once.
 struct CheckContext {
   Settings settings;
-  std::string config, listener_certificate;
+  std::string config, listener_certificate, remote_name;
+  std::vector<std::string> remote_alpn;
   int64_t device_wait_ms = 0;
   std::string certificate_pem, certificate_problem;
   std::string notary_problem;                     // why the notary can't check handshakes for bind_remote; "": it can

@@ -1,6 +1,7 @@
 // The checks of keyd's surroundings: users, socket, audit, clock, kernel.
 #include <fcntl.h>
 #include <pwd.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -84,6 +85,12 @@ Check check_presence(const CheckContext& context) {
   return {Result::ok, "a device's key signs only within " + seconds(window) + " of the device's own handshake"};
 }
 
+static std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + quoted(name);
+  return text.empty() ? "none" : text;
+}
+
 Check check_bind_remote(const CheckContext& context) {
   const auto& bind = context.settings.bind_remote;
   if (!bind) return {Result::skipped, "bind_remote is not set: devices' keys sign for any remote broker"};
@@ -94,6 +101,17 @@ Check check_bind_remote(const CheckContext& context) {
                 service_user(context) + ": `chmod a+r " + quoted(file) + "`"};
   if (!context.notary_problem.empty())
     return {Result::error, context.notary_problem, "`mqtt-keyd --version`, and reinstall mqtt-relay"};
+  if (!context.remote_name.empty() && strcasecmp(context.remote_name.c_str(), bind->remote_host.c_str()) != 0)
+    return {
+        Result::error,
+        "keyd signs for " + bind->remote_host + " only, and relayd asks for " + context.remote_name +
+            " (remote.server_name_indication, or else remote_host): no device's handshake will be signed",
+        "set bind_remote.remote_host of " + context.config + " to the name that relayd asks for, or correct relayd's"};
+  if (!context.remote_name.empty() && context.remote_alpn != bind->alpn)
+    return {Result::error,
+            "keyd signs for the ALPN protocols " + listed(bind->alpn) + ", and relayd offers " +
+                listed(context.remote_alpn) + " (remote.alpn): no device's handshake will be signed",
+            "set bind_remote.alpn of " + context.config + " to the same list as relayd's remote.alpn"};
   return {Result::ok, "devices' keys sign for " + bind->remote_host + " only, by the authorities of " + file};
 }
 
@@ -186,7 +204,7 @@ Check check_clock(const CheckContext& context) {
 Check check_locked_memory(const CheckContext& context) {
   if (!context.locked_memory.empty())
     return {Result::error, context.locked_memory, "LimitMEMLOCK= in the unit, `ulimit -l`, or a lower key_cache"};
-  const size_t kib = locked_slots(context.settings) * sizeof(PrivateKey) / 1024;
+  const size_t kib = LockedSlots(context.settings).all() * sizeof(PrivateKey) / 1024;
   const std::string note =
       context.self == 0 ? "; note: root has no limit, but RLIMIT_MEMLOCK applies to keyd's user" : "";
   return {Result::ok, "key_cache " + std::to_string(context.settings.key_cache) + " needs " + grouped(kib) +

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/log.h"
 
@@ -15,6 +16,7 @@ struct NotarySettings {
   std::string remote_host;
   std::string ca_path, ca_setting, ca_pem;  // as trust::Pem
   common::log::Level log_level = common::log::Level::info;
+  std::vector<std::string> alpn{};  // names without a comma and without NUL
   std::string packed() const;
   // Throws std::runtime_error.
   static NotarySettings unpacked(const std::string& bytes);

@@ -76,17 +76,52 @@ bool are_extensions(Bytes list) {
   return extensions(list, [](size_t, Bytes) { return true; });
 }
 
+constexpr size_t kServerName = 0, kProtocols = 16;
+
+// One name, of the only type that there is (RFC 6066 section 3).
+bool server_name(Bytes value, Bytes& name) {
+  Reader all(value), in(all.vector(2));
+  if (!name.empty() || in.integer(1) != 0) return false;
+  name = in.vector(2);
+  return !name.empty() && in.done() && all.done();
+}
+
+// The list of RFC 7301 section 3.1, not empty.
+bool protocols(Bytes value, Bytes& list) {
+  Reader all(value);
+  if (!list.empty()) return false;
+  list = all.vector(2);
+  Reader in(list);
+  while (!in.empty())
+    if (in.vector(1).empty()) return false;
+  return !list.empty() && in.done() && all.done();
+}
+
+// A server chooses one.
+bool protocol(Bytes value, Bytes& chosen) {
+  Bytes list;
+  if (!chosen.empty() || !protocols(value, list)) return false;
+  Reader in(list);
+  chosen = in.vector(1);
+  return in.done();
+}
+
 bool client_hello(Bytes body, Transcript& out) {
   Reader in(body);
   if (in.integer(2) != kTls12) return false;  // in TLS 1.3 too (RFC 8446 section 4.1.2)
   out.client_random = in.take(32);
   const Bytes session = in.vector(1), suites = in.vector(2), compressions = in.vector(1);
   if (session.size() > 32 || suites.empty() || suites.size() % 2 != 0 || compressions.empty()) return false;
-  return in.empty() ? in.done() : are_extensions(in.vector(2)) && in.done();
+  const auto extension = [&](size_t type, Bytes value) {
+    if (type == kServerName) return server_name(value, out.server_name);
+    return type != kProtocols || protocols(value, out.protocols);
+  };
+  return in.empty() ? in.done() : extensions(in.vector(2), extension) && in.done();
 }
 
 struct ServerHello {
   size_t suite = 0;
+  Bytes protocol;  // TLS 1.2
   size_t version = kTls12;
   bool retry = false;
 };
@@ -107,6 +142,7 @@ bool server_hello(Bytes body, Bytes& random, ServerHello& hello) {
   if (in.integer(1) != 0) return false;  // compression
   bool versioned = false;
   const auto extension = [&](size_t type, Bytes value) {
+    if (type == kProtocols) return protocol(value, hello.protocol);
     if (type != kSupportedVersions) return true;
     if (versioned || value.size() != 2) return false;
     versioned = true;
@@ -200,6 +236,7 @@ const char* Parser::tls13() {
   ServerHello hello;
   if (!hellos_tls13(hello)) return problem_;
   if (hello.version != kTls13) return refused("the ServerHello does not select TLS 1.3");
+  if (!hello.protocol.empty()) return refused("the ServerHello chooses a protocol, which is not its place in TLS 1.3");
   switch (hello.suite) {
     case 0x1301:                              // TLS_AES_128_GCM_SHA256
     case 0x1303: out_.hash_size = 32; break;  // TLS_CHACHA20_POLY1305_SHA256
@@ -210,11 +247,14 @@ const char* Parser::tls13() {
     Reader in(body);
     return in.vector(1).empty() && are_extensions(in.vector(2)) && in.done();
   };
-  const auto extensions_only = [](Bytes body) {
+  const auto encrypted = [&](Bytes body) {
     Reader in(body);
-    return are_extensions(in.vector(2)) && in.done();
+    const auto extension = [&](size_t type, Bytes value) {
+      return type != kProtocols || protocol(value, out_.protocol);
+    };
+    return extensions(in.vector(2), extension) && in.done();
   };
-  if (!message(kEncryptedExtensions, extensions_only) || !message(kCertificateRequest, request) ||
+  if (!message(kEncryptedExtensions, encrypted) || !message(kCertificateRequest, request) ||
       !message(kServerCertificate, [&](Bytes body) {
         return certificate_message(body, true, out_.server_chain, out_.server_certificates);
       }))
@@ -259,6 +299,7 @@ const char* Parser::tls12() {
       !message(kServerHello, [&](Bytes body) { return server_hello(body, out_.server_random, hello); }))
     return problem_;
   if (hello.version != kTls12 || hello.retry) return refused("the ServerHello does not select TLS 1.2");
+  out_.protocol = hello.protocol;
   if (!is_ecdhe_aead(hello.suite)) return refused("the ServerHello selects an unknown cipher suite");
   if (!message(kServerCertificate, [&](Bytes body) {
         return certificate_message(body, false, out_.server_chain, out_.server_certificates);

@@ -1,7 +1,9 @@
 #include "keyd/notary/verifier.h"
 
+#include <arpa/inet.h>
 #include <openssl/x509_vfy.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <ctime>
@@ -43,10 +45,45 @@ const char* check_tls12(const Transcript& parsed, Bytes server_key) {
   return check_signature(false, parsed.server_scheme, server_key, content, parsed.server_signature);
 }
 
+std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+std::string lower(std::string_view name) {
+  std::string text(name);
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+bool is_address(const std::string& host) {
+  in6_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 || inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+// "a, b", or "none".
+std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kMostShown = 200;
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  if (text.size() > kMostShown) text = text.substr(0, kMostShown) + "…";
+  return text.empty() ? "none" : text;
+}
+
+// Of a list that the parser has accepted: each after its length.
+std::vector<std::string> names_in(Bytes list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    names.emplace_back(text_of(list.subspan(1, list[0])));
+    list = list.subspan(size_t{1} + list[0]);
+  }
+  return names;
+}
+
 }  // namespace
 
-Verifier::Verifier(std::string remote_host, const trust::Pem& authorities)
-    : validator_(authorities, {}, {.purpose = trust::Purpose::remote, .name = std::move(remote_host)}) {}
+Verifier::Verifier(std::string remote_host, const trust::Pem& authorities, const std::vector<std::string>& protocols)
+    : server_name_(is_address(remote_host) ? "" : lower(remote_host)),
+      protocols_(protocols),
+      validator_(authorities, {}, {.purpose = trust::Purpose::remote, .name = std::move(remote_host)}) {}
 
 NotaryAnswer Verifier::answer(const Question& question, Bytes transcript) {
   NotaryAnswer answer{.job = question.job};
@@ -63,11 +100,29 @@ std::string Verifier::judge(const Question& question, Bytes transcript, Transcri
     return "the client's certificate in the transcript is not the device's";
   const auto verdict = validator_.validate(parsed.chain(), time(nullptr));
   if (verdict.refusal) return refusal_text(*verdict.refusal);
+  if (std::string problem = judge_service(parsed); !problem.empty()) return problem;
 
   const Bytes server = spki_in(parsed.server_chain[0]);
   const char* problem =
       question.kind == ipc::Kind::tls13_client_bound ? check_tls13(parsed, server) : check_tls12(parsed, server);
   return problem ? problem : "";
+}
+
+// A name in another case is the same name (RFC 6066 section 3); protocols are compared byte by byte.
+std::string Verifier::judge_service(const Transcript& parsed) const {
+  const std::string name = lower(text_of(parsed.server_name));
+  if (name != server_name_)
+    return "the ClientHello asks for the server name " + (name.empty() ? "none" : listed({name})) + ", and " +
+           (server_name_.empty() ? "bind_remote.remote_host is an address, which is none"
+                                 : "bind_remote.remote_host is " + server_name_);
+  const auto offered = names_in(parsed.protocols);
+  if (offered != protocols_)
+    return "the ClientHello offers the ALPN protocols " + listed(offered) + ", and bind_remote.alpn is " +
+           listed(protocols_);
+  const std::string chosen(text_of(parsed.protocol));
+  if (!chosen.empty() && std::find(offered.begin(), offered.end(), chosen) == offered.end())
+    return "the server chose the ALPN protocol " + listed({chosen}) + ", which was not offered";
+  return "";
 }
 
 }  // namespace keyd

@@ -1,6 +1,8 @@
 // Decides whether a transcript is a handshake of the named device with the configured remote broker: the broker's
 // certificate chains to the configured authorities and is for the configured name (trust::Validator, as in a worker);
-// its signature covers this very handshake; the client's certificate is the device's.
+// its signature covers this very handshake; the client's certificate is the device's. The ClientHello asks for exactly
+// the configured service: that name (none if it is an address) and those ALPN protocols. Otherwise a server that has
+// one certificate for several services could be used as another one.
 //
 // What the peer sends never becomes an authority for anyone else. An accepted chain is remembered for as long as the
 // verdict can't change, so a handshake usually costs one hash and one signature check.
@@ -22,7 +24,8 @@ namespace keyd {
 class Verifier {
  public:
   // Throws common::ConfigError, for the operator, if no certificate in `authorities` can be used.
-  Verifier(std::string remote_host, const trust::Pem& authorities);
+  // `protocols`: that the ClientHello must offer, in this order; none: no ALPN.
+  Verifier(std::string remote_host, const trust::Pem& authorities, const std::vector<std::string>& protocols = {});
 
   NotaryAnswer answer(const Question& question, Bytes transcript);
   trust::Validator::Counts counts() const { return validator_.counts(); }
@@ -32,7 +35,10 @@ class Verifier {
  private:
   // Returns "", or what is wrong, for the audit.
   std::string judge(const Question& question, Bytes transcript, Transcript& parsed);
+  std::string judge_service(const Transcript& parsed) const;
 
+  std::string server_name_;  // in lower case; empty: none
+  std::vector<std::string> protocols_;
   trust::Validator validator_;
 };
 

@@ -74,12 +74,19 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
   if (auto bind = section.section("bind_remote")) {
     settings.bind_remote = BindRemote{
         bind->required_string("remote_host", "the name in the remote broker's certificate, relayd's remote_host"),
+        bind->strings("alpn", {}),
         path("bind_remote.cacertfile", bind->required_string("cacertfile", "the CAs of the remote broker, PEM"))};
+    for (const std::string& protocol : settings.bind_remote->alpn)
+      if (protocol.empty() || protocol.size() > 255 ||
+          protocol.find_first_of(std::string_view(",\0", 2)) != protocol.npos)
+        bind->fail("alpn", "found \"" + protocol +
+                               "\"; expected protocol names of 1 to 255 bytes without a comma, as in "
+                               "relayd's remote.alpn, such as \"mqtt\"");
     bind->finish();
   }
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   settings.signers = static_cast<size_t>(section.integer("signers", std::min(cores, kMostSigners), 1, kMostSigners));
-  settings.max_queue = static_cast<size_t>(section.integer("max_queue", 1024, 1, kMostQueued));
+  settings.max_queue = static_cast<size_t>(section.integer("max_queue", 4096, 1, kMostQueued));
   settings.worker_rate = section.rate("worker_rate", "5000/s");
   settings.key_rate = section.rate("key_rate", "100/s");
   settings.key_cache = static_cast<size_t>(section.integer("key_cache", 256, 1, kMostCachedKeys));

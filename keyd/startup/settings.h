@@ -19,7 +19,8 @@ struct ConfiguredPath {
 
 // The one remote broker that device keys may sign for.
 struct BindRemote {
-  std::string remote_host;  // the name or address that its certificate must be for
+  std::string remote_host;        // the name or address that its certificate must be for; a name is the handshake's SNI
+  std::vector<std::string> alpn;  // the protocols that the handshake must offer
   ConfiguredPath cacertfile;
 };
 
@@ -33,7 +34,7 @@ struct Settings {
   size_t key_cache = 256;  // parsed keys held in locked memory
   size_t max_connections = 256;
   size_t signers = 1;        // threads that sign; by default one a core
-  size_t max_queue = 1024;   // requests of one worker that may wait for a signer
+  size_t max_queue = 4096;   // requests of one worker that may wait
   common::Rate worker_rate;  // requests of one worker
   common::Rate key_rate;     // signatures with one device's key
   common::log::Level log_level = common::log::Level::info;

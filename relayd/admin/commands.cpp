@@ -76,8 +76,10 @@ std::pair<std::string, std::string> files_to_check(const CommandLine& line) {
 // Empty if the configuration can't be read; relayd's half reports that.
 OfRelayd of_relayd(const std::string& file, const Overrides& overrides) try {
   const Config config = read_config(file, overrides);
-  return {config.listener.certfile, config.listener.handshake_timeout + config.listener.idle_timeout +
-                                        config.sign_timeout + config.remote.connect_timeout};
+  return {config.listener.certfile,
+          config.listener.handshake_timeout + config.listener.idle_timeout + config.sign_timeout +
+              config.remote.connect_timeout,
+          config.remote.server_name, config.remote.alpn};
 } catch (const common::ConfigError&) {
   return {};
 }

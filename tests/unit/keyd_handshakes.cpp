@@ -98,6 +98,11 @@ void on_message(int written, int, int type, const void* data, size_t size, SSL*,
   }
 }
 
+int take_last(SSL*, const uint8_t** out, uint8_t* size, const uint8_t* in, unsigned in_size, void*) {
+  for (unsigned at = 0; at < in_size; at += 1u + in[at]) *out = in + at + 1, *size = in[at];
+  return SSL_TLSEXT_ERR_OK;
+}
+
 // RFC 8446 section 4.4.1: after a HelloRetryRequest the first ClientHello counts as its hash.
 void fold_retry(Recorded& recorded) {
   auto& messages = recorded.messages;
@@ -200,7 +205,13 @@ Recorded handshake(const HandshakeOptions& options) {
   SSL_CTX_set1_groups_list(client_context.get(), "X25519:P-256:P-384:P-521");
   SSL_CTX_set1_groups_list(server_context.get(), options.retry ? "P-256" : "X25519:P-256:P-384:P-521");
   if (!options.server_schemes.empty()) SSL_CTX_set1_sigalgs_list(client_context.get(), options.server_schemes.c_str());
+  std::string protocols;
+  for (const std::string& name : options.alpn) protocols += static_cast<char>(name.size()) + name;
+  SSL_CTX_set_alpn_protos(client_context.get(), reinterpret_cast<const uint8_t*>(protocols.data()),
+                          static_cast<unsigned>(protocols.size()));
+  SSL_CTX_set_alpn_select_cb(server_context.get(), take_last, nullptr);
   const Ssl client(SSL_new(client_context.get())), server(SSL_new(server_context.get()));
+  if (!options.server_name.empty()) SSL_set_tlsext_host_name(client.get(), options.server_name.c_str());
   BIO *one = nullptr, *other = nullptr;
   BIO_new_bio_pair(&one, 64 * 1024, &other, 64 * 1024);
   SSL_set_bio(client.get(), one, one);

@@ -39,6 +39,8 @@ struct HandshakeOptions {
   std::string server_schemes = {};                    // OpenSSL's names; empty: its choice
   std::vector<Certificate> server = {}, client = {};  // leaf first
   ipc::Mark mark = {};                                // the first bytes of the hellos' randoms
+  std::string server_name = "broker.example";         // the client's SNI; empty: none
+  std::vector<std::string> alpn = {};                 // what the client offers; the server takes the last
 };
 
 struct Recorded {

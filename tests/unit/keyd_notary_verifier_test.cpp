@@ -18,8 +18,9 @@ namespace {
 
 using Transcript = std::vector<uint8_t>;
 
-Verifier knowing(const std::string& remote_host, const std::string& authorities) {
-  return Verifier(remote_host, {"/etc/ca.pem", authorities, "keyd.json: bind_remote.cacertfile"});
+Verifier knowing(const std::string& remote_host, const std::string& authorities,
+                 const std::vector<std::string>& alpn = {}) {
+  return Verifier(remote_host, {"/etc/ca.pem", authorities, "keyd.json: bind_remote.cacertfile"}, alpn);
 }
 
 struct World {
@@ -204,7 +205,10 @@ TEST_CASE("the name is the configured one, with wildcards in the leftmost label 
   const auto is_for = [&](const std::string& host, const std::string& names, const std::string& common_name = "test") {
     world.verifier = knowing(host, world.root.pem());
     const auto server = witness::issue({.names = names, .common_name = common_name}, &world.root);
-    return world.problem(world.shake(true, {server})).empty();
+    const bool address = host.find_first_of(":7") != host.npos;
+    return world
+        .problem(witness::handshake({.server = {server}, .client = {world.device}, .server_name = address ? "" : host}))
+        .empty();
   };
   CHECK(is_for("broker.example", "DNS:x.example,DNS:BROKER.example"));
   CHECK(is_for("a.broker.example", "DNS:*.broker.example"));
@@ -217,6 +221,100 @@ TEST_CASE("the name is the configured one, with wildcards in the leftmost label 
   CHECK(is_for("2001:db8::7", "IP:2001:db8:0::7"));
   CHECK_FALSE(is_for("192.0.2.7", "IP:192.0.2.8"));
   CHECK_FALSE(is_for("192.0.2.7", "DNS:192.0.2.7"));
+}
+
+TEST_CASE("a handshake that asks for another server name than the configured one is refused", "[keyd][notary]") {
+  World world;
+  // One certificate for several services.
+  const auto server = witness::issue({.names = "DNS:broker.example,DNS:admin.example,IP:192.0.2.7"}, &world.root);
+  for (const bool tls13 : {true, false})
+    for (const bool retry : {true, false}) {
+      CAPTURE(tls13, retry);
+      const auto asking = [&](const std::string& name) {
+        return world.problem(witness::handshake(
+            {.tls13 = tls13, .retry = retry, .server = {server}, .client = {world.device}, .server_name = name}));
+      };
+      world.verifier = knowing("broker.example", world.root.pem());
+      CHECK(asking("broker.example") == "");
+      CHECK(asking("BROKER.example") == "");
+      CHECK(asking("admin.example") ==
+            "the ClientHello asks for the server name admin.example, and bind_remote.remote_host is broker.example");
+      CHECK(asking("") ==
+            "the ClientHello asks for the server name none, and bind_remote.remote_host is broker.example");
+      world.verifier = knowing("192.0.2.7", world.root.pem());
+      CHECK(asking("") == "");
+      has(asking("admin.example"), "asks for the server name admin.example, and bind_remote.remote_host is an address");
+    }
+}
+
+TEST_CASE("a handshake that offers other ALPN protocols than the configured ones is refused", "[keyd][notary]") {
+  World world;
+  using Names = std::vector<std::string>;
+  for (const bool tls13 : {true, false}) {
+    CAPTURE(tls13);
+    const auto offering = [&](const Names& names, const Names& allowed) {
+      world.verifier = knowing("broker.example", world.root.pem(), allowed);
+      return world.problem(
+          witness::handshake({.tls13 = tls13, .server = {world.server}, .client = {world.device}, .alpn = names}));
+    };
+    for (const Names& names : {Names{}, Names{"mqtt"}, Names{"mqtt", "x-amzn-mqtt-ca"}})
+      CHECK(offering(names, names) == "");
+    CHECK(offering({"h2"}, {}) == "the ClientHello offers the ALPN protocols h2, and bind_remote.alpn is none");
+    for (const Names& names : {Names{}, Names{"h2"}, Names{"mqtt", "h2"}, Names{"MQTT"}, Names{"mqtt", "mqtt"}})
+      has(offering(names, {"mqtt"}), ", and bind_remote.alpn is mqtt");
+  }
+}
+
+TEST_CASE("a server's choice of ALPN that was not offered is refused", "[keyd][notary]") {
+  World world;
+  world.verifier = knowing("broker.example", world.root.pem(), {"mqtt"});
+  for (const bool tls13 : {true, false}) {
+    CAPTURE(tls13);
+    auto recorded =
+        witness::handshake({.tls13 = tls13, .server = {world.server}, .client = {world.device}, .alpn = {"mqtt"}});
+    // In EncryptedExtensions, or in TLS 1.2 the ServerHello, which the server does not sign.
+    auto& message = *std::find_if(recorded.messages.begin(), recorded.messages.end(),
+                                  [&](const auto& one) { return one[0] == (tls13 ? 8 : 2); });
+    const std::string_view name = "mqtt";
+    const auto at = std::search(message.begin(), message.end(), name.begin(), name.end());
+    REQUIRE(at != message.end());
+    *at = 'x';
+    CHECK(world.problem(recorded) == "the server chose the ALPN protocol xqtt, which was not offered");
+  }
+}
+
+TEST_CASE("a ClientHello with two server names, or with an extension twice, is malformed", "[keyd][notary]") {
+  World world;
+  const auto good = world.shake(true, {world.server});
+  const std::string_view name = "broker.example";
+  // Where the extension begins: type, length, list's length, type, length, name.
+  const auto& hello = good.messages[0];
+  const size_t at =
+      static_cast<size_t>(std::search(hello.begin(), hello.end(), name.begin(), name.end()) - hello.begin()) - 9;
+  REQUIRE((hello[at] == 0 && hello[at + 1] == 0));
+  const size_t entry = 3 + name.size(), extension = 6 + entry;
+  const auto longer = [](Transcript& message, size_t where, size_t width, size_t by) {
+    size_t value = by;
+    for (size_t i = 0; i < width; i++) value += size_t{message[where + i]} << 8 * (width - 1 - i);
+    for (size_t i = 0; i < width; i++) message[where + i] = static_cast<uint8_t>(value >> 8 * (width - 1 - i));
+  };
+  // The extensions' length is behind the session id, the suites and the compressions.
+  size_t lengths = 4 + 2 + 32;
+  lengths += 1u + hello[lengths];
+  lengths += 2u + (hello[lengths] << 8 | hello[lengths + 1]);
+  lengths += 1u + hello[lengths];
+  const auto grown = [&](size_t from, size_t size, bool in_extension) {
+    Recorded changed = good;
+    auto& message = changed.messages[0];
+    const Transcript piece(message.begin() + static_cast<long>(from), message.begin() + static_cast<long>(from + size));
+    message.insert(message.begin() + static_cast<long>(from), piece.begin(), piece.end());
+    longer(message, 1, 3, size);
+    longer(message, lengths, 2, size);
+    if (in_extension) longer(message, at + 2, 2, size), longer(message, at + 4, 2, size);
+    return world.problem(changed);
+  };
+  CHECK(grown(at + 6, entry, true) == "malformed ClientHello");
+  CHECK(grown(at, extension, false) == "malformed ClientHello");
 }
 
 TEST_CASE("the server's signature must be over this handshake", "[keyd][notary]") {

@@ -107,6 +107,8 @@ struct World {
     if (options.retry) wolfSSL_CTX_set_groups(server_context.get(), p256, 1);
     const Ssl client(wolfSSL_new(client_context.get())), server(wolfSSL_new(server_context.get()));
     if (options.tls13) wolfSSL_UseKeyShare(client.get(), WOLFSSL_ECC_X25519);
+    constexpr std::string_view kName = "broker.example";
+    REQUIRE(wolfSSL_UseSNI(client.get(), WOLFSSL_SNI_HOST_NAME, kName.data(), kName.size()) == WOLFSSL_SUCCESS);
     End at_client, at_server;
     at_client.peer = &at_server, at_server.peer = &at_client;
     TranscriptRecorder recorder(client.get());
