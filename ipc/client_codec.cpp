@@ -85,6 +85,7 @@ std::optional<Counters> decode_counters(std::span<const uint8_t> payload) {
   counters.cached_keys = in.integer<uint64_t>();
   counters.given_up = in.integer<uint64_t>();
   counters.degraded = flag(in);
+  counters.notary_away = flag(in);
   in.raw(counters.mark);
   return in.done() ? std::optional(counters) : std::nullopt;
 }

@@ -105,7 +105,8 @@ std::array<uint8_t, kCountersSize> encode_counters(const Counters& counters) {
   std::array<uint8_t, kCountersSize> out{};
   Writer writer(out);
   writer.integer(counters.lookups).integer(counters.signatures).integer(counters.refusals);
-  writer.integer(counters.cached_keys).integer(counters.given_up).integer(static_cast<uint8_t>(counters.degraded));
+  writer.integer(counters.cached_keys).integer(counters.given_up);
+  writer.integer(static_cast<uint8_t>(counters.degraded)).integer(static_cast<uint8_t>(counters.notary_away));
   writer.raw(counters.mark);
   return out;
 }

@@ -36,7 +36,7 @@ std::optional<Request> decode_request(std::span<const uint8_t> datagram);
 std::optional<Response> decode_response(std::span<const uint8_t> datagram);
 
 // The payloads of HELLO and STATS.
-inline constexpr size_t kWelcomeSize = 12, kCountersSize = 49;
+inline constexpr size_t kWelcomeSize = 12, kCountersSize = 50;
 std::array<uint8_t, kWelcomeSize> encode_welcome(const Welcome& welcome);
 std::optional<Welcome> decode_welcome(std::span<const uint8_t> payload);
 std::array<uint8_t, kCountersSize> encode_counters(const Counters& counters);

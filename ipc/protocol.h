@@ -148,8 +148,9 @@ struct Counters {
   uint64_t signatures = 0;
   uint64_t refusals = 0;
   uint64_t cached_keys = 0;
-  uint64_t given_up = 0;  // requests dropped because their peer had gone or had stopped waiting
-  bool degraded = false;  // the audit can't be written: nothing leaves until it can
+  uint64_t given_up = 0;     // requests dropped because their peer had gone or had stopped waiting
+  bool degraded = false;     // the audit can't be written: nothing leaves until it can
+  bool notary_away = false;  // it died or hangs: with bind_remote no device's key signs
   Mark mark{};
 };
 

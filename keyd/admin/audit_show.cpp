@@ -126,6 +126,11 @@ Row row_of(const Json& line) {
   else if (text_of(line, "role") == "listener") row[event_] += " listener";  // it has no client id
   const std::string event = text_of(line, "event");
   if (event == "start") row[reason_] = "keyd " + shown("version") + ", pid " + shown("pid");
+  if (event == "counted") {
+    row[event_] += " " + shown("counted");
+    row[reason_] =
+        shown("number") + " more from " + shown("first") + " to " + shown("last") + "; the first: " + row[reason_];
+  }
   if (event == "resumed") row[reason_] = shown("lost") + " lines were lost";
   const auto wait = line.find("wait_us"), spent = line.find("spent_us");
   if (wait != line.end() && spent != line.end() && wait->is_number_unsigned() && spent->is_number_unsigned())

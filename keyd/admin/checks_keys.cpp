@@ -216,9 +216,13 @@ Check check_key_passphrase_file(const CheckContext& context) {
   if (info.st_uid != 0 && service && info.st_uid != *service)
     return error("its owner is " + user_name(info.st_uid) + ", neither root nor keyd's user",
                  "`chown " + user + " " + quoted(path) + "`");
-  // systemd passes credentials with mode 0440, as for key files.
+  // systemd passes credentials as root:root with mode 0440, as for key files.
   if (info.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO))
     return error("its mode " + octal(info.st_mode) + " opens it to others", "`chmod 600 " + quoted(path) + "`");
+  if ((info.st_mode & S_IRGRP) && info.st_gid != 0 && info.st_gid != getegid())
+    return error("its mode " + octal(info.st_mode) + " opens it to its group, gid " + std::to_string(info.st_gid) +
+                     "; allowed are root's and keyd's",
+                 "`chmod 600 " + quoted(path) + "`");
   if (faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
     return error(strerror(errno), "`chown " + user + " " + quoted(path) + "`");
   if (info.st_size == 0) return error("it is empty", "put the passphrase into it");

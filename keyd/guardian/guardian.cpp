@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@ namespace log = common::log;
 
 using namespace common::calls;
 
-constexpr int kProgram = 5;  // after kNotarySocket and kNotarySettings
+constexpr int kProgram = 5, kChannel = 6;  // after kNotarySocket and kNotarySettings
 constexpr timespec kBetweenStarts{0, 100'000'000};
 constexpr int kFirstWordMs = 30'000;
 
@@ -38,8 +39,10 @@ constexpr int kFirstWordMs = 30'000;
 // clang-format off
 constexpr common::Call kGuarding[] = {
     "getppid", "wait4",                                       // a child: dying with its parent, its end
+    "pidfd_open", {"pidfd_send_signal", is(1, SIGKILL)},      // waiting for its end, and killing it
+    "poll", "ppoll",                                          // for its end and for keyd
     "clock_nanosleep", "nanosleep",                           // the pause before the next one
-    "recvfrom", {"sendto", is_null(4)},                       // questions and answers; a word to keyd if no notary starts
+    "recvfrom", {"sendto", is_null(4)},                       // questions and answers; words to keyd
     "tgkill",                                                 // abort(3), of the notary as well
 };
 // clang-format on
@@ -66,16 +69,17 @@ void reset_signals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// The notary inherits standard error and these, with these numbers, but not the program's own descriptor.
-void keep_only(int socket, int settings, int program) {
+// The notary inherits standard error, the socket and the settings, with these numbers.
+void keep_only(int socket, int settings, int program, int channel) {
   constexpr int kOutOfTheWay = 16;
-  std::array<int, 3> kept{socket, settings, program};
+  std::array<int, 4> kept{socket, settings, program, channel};
   for (int& fd : kept)
     if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, kOutOfTheWay)) < 0) fail("fcntl(F_DUPFD_CLOEXEC)");
-  if (dup2(kept[0], kNotarySocket) < 0 || dup2(kept[1], kNotarySettings) < 0 || dup3(kept[2], kProgram, O_CLOEXEC) < 0)
+  if (dup2(kept[0], kNotarySocket) < 0 || dup2(kept[1], kNotarySettings) < 0 ||
+      dup3(kept[2], kProgram, O_CLOEXEC) < 0 || dup3(kept[3], kChannel, O_CLOEXEC) < 0)
     fail("dup2");
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) close(standard);
-  if (close_range(kProgram + 1, ~0u, 0) != 0) missing(std::string("close_range(2): ") + strerror(errno));
+  if (close_range(kChannel + 1, ~0u, 0) != 0) missing(std::string("close_range(2): ") + strerror(errno));
 }
 
 void confine() {
@@ -111,14 +115,30 @@ std::string death_of(pid_t child) {
   return WEXITSTATUS(status) == 0 ? "" : "exit status " + std::to_string(WEXITSTATUS(status));
 }
 
-[[noreturn]] void be_guardian(const common::Program& program, int socket, int settings, pid_t keyd) {
+// Waits for the notary's death, and kills it if keyd says so.
+std::string outlive(pid_t notary) {
+  const common::Fd process(static_cast<int>(syscall(SYS_pidfd_open, notary, 0)));
+  if (!process) fail("pidfd_open(2), which Linux has since 5.3");
+  std::array<pollfd, 2> events{{{process.get(), POLLIN, 0}, {kChannel, POLLIN, 0}}};
+  while (events[0].revents == 0) {
+    if (poll(events.data(), events.size(), -1) < 0 && errno != EINTR) fail("poll");
+    if (events[1].revents == 0) continue;
+    char word;
+    if (recv(kChannel, &word, sizeof word, 0) <= 0) _exit(0);  // keyd has exited
+    log::error("the notary does not answer, so it is killed");
+    syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+  }
+  return death_of(notary);
+}
+
+[[noreturn]] void be_guardian(const common::Program& program, int socket, int settings, int channel, pid_t keyd) {
   try {
     die_with(keyd);
     prctl(PR_SET_NAME, "keyd-guardian", 0, 0, 0);
     if (setsid() < 0) fail("setsid");  // no terminal, no signal from one
     reset_signals();
     log::begin_in_child();
-    keep_only(socket, settings, program.file());
+    keep_only(socket, settings, program.file(), channel);
     confine();
     const pid_t self = getpid();
     for (;;) {
@@ -126,15 +146,16 @@ std::string death_of(pid_t child) {
       // libuv's makes a pipe, which the sandbox forbids, and aborts.
       const pid_t notary = _Fork();
       if (notary == 0) become_notary(program.path(), self);
-      const std::string death = notary < 0 ? strerror(errno) : death_of(notary);
+      const std::string death = notary < 0 ? strerror(errno) : outlive(notary);
       if (death.empty()) _exit(0);
+      send(kChannel, death.data(), death.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       say(program.path() + " ended before it could answer: " + death);
       log::warning("the notary died and is restarted; the question that it was answering is lost", {{"cause", death}});
       nanosleep(&kBetweenStarts, nullptr);
       log::flush();
     }
   } catch (const std::exception& error) {
-    log::error("the guardian fails; with bind_remote no device's key signs any more", {{"cause", error.what()}});
+    log::error("the notary's guardian fails, so keyd exits", {{"cause", error.what()}});
   }
   _exit(1);
 }
@@ -161,27 +182,32 @@ common::CallList guardian_calls() {
   return common::joined({kGuarding, kClone, common::calls_of_start(), kLog, kMemory, kTime, kEnd});
 }
 
-common::Fd start_notary(const NotarySettings& settings) {
+NotaryEnds start_notary(const NotarySettings& settings) {
   if (settings.remote_host.find('\0') != std::string::npos)
     throw common::ConfigError("bind_remote.remote_host has a NUL in it; give the remote broker's name");
   const common::Program program(kNotaryProgram);
   const common::Fd packed = common::sealed(settings.packed());
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) fail("socketpair");
-  common::Fd ours(ends[0]), theirs(ends[1]);
+  NotaryEnds ours, theirs;
+  for (const auto end : {&NotaryEnds::notary, &NotaryEnds::guardian}) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) fail("socketpair");
+    (ours.*end).reset(ends[0]);
+    (theirs.*end).reset(ends[1]);
+  }
   const pid_t keyd = getpid();
   const pid_t guardian = fork();
   if (guardian < 0) fail("fork");
-  if (guardian == 0) be_guardian(program, theirs.get(), packed.get(), keyd);
-  theirs.reset();
+  if (guardian == 0) be_guardian(program, theirs.notary.get(), packed.get(), theirs.guardian.get(), keyd);
+  theirs = {};
   try {
-    wait_for_first_word(ours.get(), program.path());
+    wait_for_first_word(ours.notary.get(), program.path());
   } catch (...) {
     kill(guardian, SIGKILL);  // the notary dies with it
     waitpid(guardian, nullptr, 0);
     throw;
   }
-  if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) fail("fcntl(O_NONBLOCK)");
+  for (const common::Fd* end : {&ours.notary, &ours.guardian})
+    if (fcntl(end->get(), F_SETFL, O_NONBLOCK) != 0) fail("fcntl(O_NONBLOCK)");
   return ours;
 }
 

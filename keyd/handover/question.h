@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "common/fd.h"
 #include "ipc/protocol.h"
 
 namespace keyd {
@@ -25,6 +26,12 @@ struct NotaryAnswer {
   uint16_t transcript_hash = 0;  // TLS 1.3: bytes of the cipher suite's hash, 32 or 48; otherwise 0
   bool wrong_setting = false;    // first word only: the operator must correct a setting, as `problem` says
   char problem[1013]{};          // empty: yes. NUL-terminated, for the audit
+};
+
+// The vault's ends. A byte to the guardian: kill the notary, because it does not answer. From the guardian: a datagram
+// for each notary that has died. It closes its end only by dying.
+struct NotaryEnds {
+  common::Fd notary, guardian;
 };
 
 }  // namespace keyd

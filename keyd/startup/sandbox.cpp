@@ -22,7 +22,7 @@ constexpr common::Call kServing[] = {
     {"socket", is(0, AF_UNIX), is(1, SOCK_DGRAM | SOCK_CLOEXEC)},           // sd_notify(3)
     set_option(SOL_SOCKET, SO_SNDTIMEO),
     "openat", "statx", "read", "close", "flock",                            // key files, the audit file
-    "sched_yield", "geteuid",
+    "sched_yield", "geteuid", "getegid",
 };
 // clang-format on
 

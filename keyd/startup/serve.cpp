@@ -12,7 +12,6 @@
 #include "common/not_yet.h"
 #include "common/sd_notify.h"
 #include "common/uv.h"
-#include "keyd/guardian/guardian.h"
 #include "keyd/startup/audit_file.h"
 #include "keyd/startup/key_places.h"
 #include "keyd/startup/sandbox.h"
@@ -51,6 +50,7 @@ class Heartbeat {
                          " keys in memory";
     if (done.given_up > 0) status += ", " + std::to_string(done.given_up) + " given up";
     if (done.degraded) status += "; degraded: the audit can't be written, and nothing is signed without it";
+    if (done.notary_away) status += "; degraded: the notary does not answer, and no device's key signs without it";
     if (const uint64_t dropped = log::dropped()) status += "; " + std::to_string(dropped) + " lines of the log dropped";
     common::sd_notify(status);
   }
@@ -71,15 +71,19 @@ class Signals {
     }
   }
 
- private:
-  void arrived(int number) {
-    if (number == SIGHUP) return audit_.reopen();
-    log::info("stopping");
+  void stop() {
     common::sd_notify("STOPPING=1");
     heartbeat_.stop();
     server_.stop();
     service_.stop();
     for (auto& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
+  }
+
+ private:
+  void arrived(int number) {
+    if (number == SIGHUP) return audit_.reopen();
+    log::info("stopping");
+    stop();
   }
   Heartbeat& heartbeat_;
   Server& server_;
@@ -90,7 +94,7 @@ class Signals {
 
 }  // namespace
 
-common::Fd notary_for(const std::optional<BindRemote>& bind, log::Level level) {
+NotaryEnds notary_for(const std::optional<BindRemote>& bind, log::Level level) {
   if (!bind) return {};
   const ConfiguredPath& file = bind->cacertfile;
   std::string pem;
@@ -99,21 +103,19 @@ common::Fd notary_for(const std::optional<BindRemote>& bind, log::Level level) {
   } catch (const std::runtime_error& error) {
     throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + error.what());
   }
-  return start_notary({bind->remote_host, file.path, file.origin, std::move(pem), level});
+  return start_notary({bind->remote_host, file.path, file.origin, std::move(pem), level, bind->alpn});
 }
 
-size_t locked_slots(const Settings& settings) {
-  const size_t threads = settings.signers + 2;  // with the loop's and the quick one
-  // The listener has copies of its key, of the key before it, and of a key that replaces it. When a device's key enters
-  // a full cache, there is one more until another is dropped.
-  return settings.key_cache + 1 + 3 * settings.signers + threads * kWorkSlotsOfThread;
-}
+LockedSlots::LockedSlots(const Settings& settings)
+    : work((SignerPool::all_threads(settings.signers) + 1) * kWorkSlotsOfThread),  // and the loop's thread
+      devices(KeyStore::device_slots(settings.key_cache, SignerPool::all_threads(settings.signers))),
+      listener(KeyStore::listener_slots(settings.signers, SignerPool::all_threads(settings.signers))) {}
 
 void serve(const Settings& settings) {
   // Opens everything before the sandbox forbids opening; reads no key byte.
   signal(SIGPIPE, SIG_IGN);
   std::vector<common::PassedSocket> passed = common::take_passed_sockets();
-  common::Fd notary =
+  NotaryEnds notary =
       notary_for(settings.bind_remote, settings.log_level);  // early: its guardian is a copy of what is in memory now
   KeyStore::Place keys_dir = common::wait_for([&] { return open_keys_dir(settings.private_keys_dir); });
   KeyStore::Place listener = common::wait_for([&] { return open_listener_dir(settings.listener_keyfile); });
@@ -132,15 +134,17 @@ void serve(const Settings& settings) {
   common::harden_process();
   std::vector<std::string> missing{no_secret_memory()};
   const Passphrase passphrase(settings.key_passphrase_file);
-  SecureSlots slots(locked_slots(settings), sizeof(PrivateKey));
+  const LockedSlots counts(settings);
+  SecureSlots work(counts.work, sizeof(PrivateKey)), devices(counts.devices, sizeof(PrivateKey)),
+      listeners(counts.listener, sizeof(PrivateKey));
   lock_stack();
-  WolfcryptMemory wolfcrypt(slots);
+  WolfcryptMemory wolfcrypt(work);
 
   // Landlock applies to this thread and those that it starts, so it comes first. seccomp forbids starting threads, so
   // it comes last.
   missing.push_back(common::forbid_files(what_stays_allowed(keys_dir, listener, audit_file)));
   Audit audit(std::move(audit_out), std::move(audit_file), std::move(tail));
-  KeyStore keys(std::move(keys_dir), std::move(listener), slots,
+  KeyStore keys(std::move(keys_dir), std::move(listener), devices, listeners,
                 {settings.key_cache, settings.signers, passphrase.text()});
   uv_loop_t* loop = uv_default_loop();
   Service service(*loop, keys, audit,
@@ -154,6 +158,11 @@ void serve(const Settings& settings) {
   Server server(*loop, socket->fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
   Heartbeat heartbeat(*loop, service, audit);
   Signals signals(*loop, heartbeat, server, service, audit);
+  std::string failure;
+  service.on_failure([&](const char* why) {
+    failure = why;
+    signals.stop();
+  });
   missing.push_back(confine_system_calls());
   common::accept_sandbox(missing, settings.require_sandbox);
 
@@ -165,6 +174,8 @@ void serve(const Settings& settings) {
   common::sd_notify("READY=1");
   uv_run(loop, UV_RUN_DEFAULT);
   uv_loop_close(loop);
+  if (!failure.empty())
+    throw std::runtime_error(failure + ": with bind_remote no device's key signs without it, so keyd exits");
 }
 
 }  // namespace keyd

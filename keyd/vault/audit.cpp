@@ -16,6 +16,7 @@
 #include "common/json_line.h"
 #include "common/log.h"
 #include "common/tls/sha2.h"
+#include "keyd/vault/tally.h"
 
 namespace keyd {
 namespace {
@@ -38,6 +39,16 @@ common::JsonLine begin(const AuditTail& tail, const char* event) {
   common::JsonLine line;
   line.add("time", common::utc_now()).add("seq", tail.next_sequence).add("prev", tail.previous).add("event", event);
   return line;
+}
+
+common::JsonLine begin(const AuditTail& tail, const char* event, const Peer& peer) {
+  common::JsonLine line = begin(tail, event);
+  line.add("peer_pid", peer.pid).add("peer_uid", peer.uid).add("worker", peer.worker);
+  return line;
+}
+
+uint64_t monotonic_ns() {
+  return static_cast<uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
 
 void add_request(common::JsonLine& line, const AuditEvent& event) {
@@ -68,7 +79,7 @@ common::Fd AuditFile::open() const {
 }
 
 Audit::Audit(common::Output out, std::optional<AuditFile> file, AuditTail tail)
-    : file_(std::move(file)), tail_(std::move(tail)) {
+    : file_(std::move(file)), tail_(std::move(tail)), tally_(std::make_unique<Tally>()) {
   const auto fail = [](const std::string& where, int cause) {
     throw std::runtime_error("the audit can't be written to " + where + ": " + strerror(cause) +
                              "; without it nothing may be signed");
@@ -82,6 +93,8 @@ Audit::Audit(common::Output out, std::optional<AuditFile> file, AuditTail tail)
   if (start() == Written::no) fail("standard output" + (file_ ? " or " + file_->path : std::string()), cause_);
 }
 
+Audit::~Audit() { write_counts(UINT64_MAX); }
+
 Audit::Written Audit::start() {
   auto line = begin(tail_, "start");
   line.add("version", MQTT_RELAY_VERSION).add("pid", getpid());
@@ -94,6 +107,7 @@ bool Audit::ready() {
   const bool begun = std::any_of(sinks_.begin(), sinks_.end(), [](const Sink& sink) { return sink.unwritten > 0; });
   if (!flush() || (!started_ && start() != Written::yes)) return false;
   if (begun) degraded_ = false;
+  if (!write_counts(monotonic_ns())) return false;
   if (lost_ == 0) return true;
   auto line = begin(tail_, "resumed");
   line.add("lost", lost_);
@@ -104,10 +118,23 @@ bool Audit::ready() {
   return written == Written::yes;
 }
 
+bool Audit::write_counts(uint64_t now_ns) {
+  while (const Tally::Count* count = tally_->due(now_ns)) {
+    auto line = begin(tail_, "counted", count->peer);
+    line.add("counted", count->event).add("result", ipc::name(count->result)).add("reason", count->reason);
+    line.add("number", count->number).add("first", count->first).add("last", count->last);
+    const Written written = append(std::move(line).finish());
+    if (written == Written::yes || written == Written::begun) tally_->drop(*count);
+    if (written != Written::yes) return false;
+  }
+  return true;
+}
+
+bool Audit::counts(const AuditEvent& event) { return tally_->takes(event, monotonic_ns()); }
+
 Audit::Written Audit::try_write(const AuditEvent& event) {
   if (!ready()) return failed(Written::later);
-  auto line = begin(tail_, event.event);
-  line.add("peer_pid", event.peer.pid).add("peer_uid", event.peer.uid).add("worker", event.peer.worker);
+  auto line = begin(tail_, event.event, event.peer);
   add_request(line, event);
   line.add("result", ipc::name(event.result)).add("reason", event.reason);
   line.add("wait_us", event.wait_us).add("spent_us", event.spent_us);
@@ -115,7 +142,7 @@ Audit::Written Audit::try_write(const AuditEvent& event) {
 }
 
 bool Audit::write(const AuditEvent& event) {
-  if (try_write(event) == Written::yes) return true;
+  if (counts(event) || try_write(event) == Written::yes) return true;
   lost();
   return false;
 }

@@ -6,6 +6,7 @@
 // always whole: the rest of a line that was written in part goes first once writing works again. Until then, after a
 // failure or while its reader does not read, the audit is degraded. It never waits; the caller holds back an answer
 // whose line is not yet written. Client ids come from the network and are escaped; no line holds a key or a signature.
+// What comes too often for a line each is counted (tally.h).
 // One thread.
 #pragma once
 
@@ -61,6 +62,8 @@ struct AuditTail {
   bool torn = false;  // the last line is incomplete, and `previous` is its hash with the newline that will be added
 };
 
+class Tally;
+
 class Audit {
  public:
   // How much of a line is written.
@@ -76,14 +79,18 @@ class Audit {
   // Writes the run's first line ("start") to `out` and to the file, if there is one. Throws std::runtime_error on
   // failure; if only the reader is slow, writes the line later, before all others.
   explicit Audit(common::Output out, std::optional<AuditFile> file = {}, AuditTail tail = {});
+  ~Audit();  // writes what is counted
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
 
-  // Whether a line can be written, as far as is known; tries when degraded.
+  // Whether a line can be written, as far as is known; tries when degraded. Writes what has been counted: call it every
+  // second.
   bool ready();
+  // True: the event is counted, and needs no line of its own.
+  bool counts(const AuditEvent& event);
   // Unless it returns yes, the answer must not leave now.
   Written try_write(const AuditEvent& event);
-  // The same for a line that is not retried: if it is not written, calls lost() and returns false.
+  // The same for a line that is not retried: if it is neither counted nor written, calls lost() and returns false.
   bool write(const AuditEvent& event);
   // Counts a request's line that will never be written. The next line reports how many there were.
   void lost();
@@ -100,6 +107,7 @@ class Audit {
     size_t unwritten = 0;  // bytes at the end of line_
   };
   Written start();
+  bool write_counts(uint64_t now_ns);
   Written append(std::string line);
   Written failed(Written how);
   bool flush();
@@ -113,6 +121,7 @@ class Audit {
   int cause_ = 0;  // errno of the last failure
   Clock::time_point degraded_since_{};
   uint64_t lost_ = 0;  // lines lost since it became degraded
+  std::unique_ptr<Tally> tally_;
 };
 
 }  // namespace keyd

@@ -42,12 +42,15 @@ std::string why_unsafe(const struct stat& info, const std::string& path) {
   if (info.st_uid != 0 && info.st_uid != geteuid())
     return "its owner is uid " + std::to_string(info.st_uid) + ", neither root nor " + user() + ": `chown " +
            std::to_string(geteuid()) + " '" + path + "'`";
-  // systemd passes credentials with mode 0440, so the group may read; everything else is for the owner alone.
-  if (info.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) {
-    char mode[8];
-    snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(info.st_mode & 07777));
+  char mode[8];
+  snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(info.st_mode & 07777));
+  if (info.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO))
     return std::string("its mode ") + mode + " opens it to others: `chmod 600 '" + path + "'`";
-  }
+  // systemd passes credentials as root:root with mode 0440.
+  if ((info.st_mode & S_IRGRP) && info.st_gid != 0 && info.st_gid != getegid())
+    return std::string("its mode ") + mode + " opens it to its group, gid " + std::to_string(info.st_gid) +
+           "; allowed are root's and keyd's (gid " + std::to_string(getegid()) + "): `chgrp " +
+           std::to_string(getegid()) + " '" + path + "'`, or `chmod 600 '" + path + "'`";
   if (info.st_size > static_cast<off_t>(kMaxKeyFile)) return "it is larger than 64 KiB";
   return "";
 }
@@ -60,7 +63,7 @@ FileState FileState::of(const struct stat& info) {
 KeyReader::KeyReader(SecureSlots& slots, std::string_view passphrase)
     : slots_(slots), passphrase_(passphrase), file_(kMaxKeyFile) {}
 
-KeyFile KeyReader::read(int directory, const std::string& name, const std::string& path, size_t copies) {
+KeyFile KeyReader::read(int directory, const std::string& name, const std::string& path, size_t copies, bool opens) {
   KeyFile result;
   const common::Fd fd = open_beneath(directory, name);
   const int error = errno;
@@ -76,16 +79,18 @@ KeyFile KeyReader::read(int directory, const std::string& name, const std::strin
   ssize_t got = 1;
   while (size < bytes.size() && (got = ::read(fd.get(), bytes.data() + size, bytes.size() - size)) > 0) size += got;
   if (got < 0) result.problem = std::string("it can't be read: ") + strerror(errno);
-  while (result.problem.empty() && result.keys.size() < copies)
-    if (auto key = PrivateKey::parse(bytes.first(size), passphrase_, slots_, result.problem))
-      result.keys.push_back(std::move(key));
-  if (!result.problem.empty()) result.keys.clear();
+  const auto passphrase = opens ? std::optional(passphrase_) : std::nullopt;
+  if (result.problem.empty())
+    result.keys = PrivateKey::parse(bytes.first(size), passphrase, slots_, copies, result.problem);
+  result.sealed = result.problem == PrivateKey::kSealed;
+  result.shortage = result.problem == kNoLockedMemory;
   file_.wipe();
   wipe_stack();
   // Refuses a key that a program may be rewriting in place.
   if (fstat(fd.get(), &info) != 0 || FileState::of(info) != result.state) {
     result.keys.clear();
     result.state = {};
+    result.sealed = result.shortage = false;
     result.problem = "it was changed while it was read; replace key files by rename";
   }
   return result;

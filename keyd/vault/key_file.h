@@ -1,8 +1,8 @@
 // Reads one file that should hold a private key; if it can't, says exactly why.
 //
 // Never leaves the directory (a name is one component), follows no link, opens no device, waits for no FIFO. Root or
-// keyd must own the file. No other user may write to it or read it, but its group may read, as with systemd's
-// credentials.
+// keyd must own the file. No other user may write to it or read it, but root's or keyd's group may read, as with
+// systemd's credentials.
 #pragma once
 
 #include <sys/types.h>
@@ -34,6 +34,8 @@ struct KeyFile {
   std::vector<std::shared_ptr<PrivateKey>> keys;
   std::string problem;
   bool forbidden = false;  // its type, owner or mode forbids its use, whatever it contains
+  bool sealed = false;     // it is encrypted, and was not to be opened
+  bool shortage = false;   // there was no locked memory for it just now
   FileState state;
   mode_t mode = 0;
 };
@@ -42,8 +44,9 @@ class KeyReader {
  public:
   // `passphrase` is for encrypted keys, may be empty, and must outlive the reader.
   explicit KeyReader(SecureSlots& slots, std::string_view passphrase = {});
-  // Reads `name` in `directory` (O_PATH is enough); `path` is its name in problems. One thread.
-  KeyFile read(int directory, const std::string& name, const std::string& path, size_t copies = 1);
+  // Reads `name` in `directory` (O_PATH is enough); `path` is its name in problems. Opening an encrypted key may take
+  // half a second. One thread at a time.
+  KeyFile read(int directory, const std::string& name, const std::string& path, size_t copies = 1, bool opens = true);
 
  private:
   SecureSlots& slots_;

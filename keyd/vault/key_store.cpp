@@ -27,20 +27,34 @@ int64_t now_ns() {
 
 }  // namespace
 
-KeyStore::KeyStore(Place keys, Place listener, SecureSlots& slots, const Options& options)
+KeyStore::KeyStore(Place keys, Place listener, SecureSlots& device_slots, SecureSlots& listener_slots,
+                   const Options& options)
     : keys_dir_(std::move(keys.path)),
-      keys_fd_(std::move(keys.directory)),
-      listener_fd_(std::move(listener.directory)),
-      reader_(slots, options.passphrase),
+      devices_(std::move(keys.directory), device_slots, options, 1),
+      listeners_(std::move(listener.directory), listener_slots, options, options.listener_copies),
       options_(options) {
   listener_.file = listener.path.substr(listener.path.rfind('/') + 1);  // npos + 1 == 0
   listener_.path = std::move(listener.path);
 }
 
-KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate) {
-  if (role == ipc::Role::listener) return find_listener(certificate);
-  if (!ipc::can_name_a_key(client_id)) return {Status::not_found, nullptr, "no file can have that name"};
-  const std::string file = std::string(client_id) + ".pem";
+KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate, bool opens) {
+  const bool device = role == ipc::Role::device;
+  if (device && !ipc::can_name_a_key(client_id)) return {Status::not_found, nullptr, "no file can have that name"};
+  const std::string file = device ? std::string(client_id) + ".pem" : listener_.file;
+  const auto found = [&](KeyFile* opened) {
+    const std::lock_guard guard(mutex_);
+    return device ? find_device(file, opened) : find_listener(certificate, opened);
+  };
+  Found first = found(nullptr);
+  if (!first.sealed || !opens) return first;
+  Room& room = device ? devices_ : listeners_;
+  const std::lock_guard guard(room.opening);
+  KeyFile opened =
+      room.opener.read(room.directory.get(), file, device ? keys_dir_ + "/" + file : listener_.path, room.copies);
+  return found(&opened);
+}
+
+KeyStore::Found KeyStore::find_device(const std::string& file, KeyFile* opened) {
   const auto known = by_file_.find(file);
   if (known != by_file_.end()) {
     entries_.splice(entries_.begin(), entries_, known->second);
@@ -50,15 +64,16 @@ KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const
     by_file_.emplace(entries_.front().file, entries_.begin());
   }
   Entry& entry = entries_.front();
-  Found found = look(keys_fd_.get(), entry, 1);
+  Found found = look(devices_, entry, opened);
   if (found.key && is_listener_s(found.key->info().spki)) {
     found = {Status::unusable, nullptr,
              "it is the listener's key too: give the device a key and a certificate of its own"};
     if (std::exchange(entry.problem, found.reason) != found.reason)
       common::log::warning("a key file can't be used", {{"file", entry.path}, {"problem", found.reason}});
   }
-  // A name without a file must not push a key out of the cache.
-  const auto out = found.status == Status::not_found       ? entries_.begin()
+  // A name without a usable file must not push a key out of the cache.
+  const bool nothing = entry.keys.empty() && found.status != Status::unusable;
+  const auto out = nothing                                 ? entries_.begin()
                    : entries_.size() > options_.cache_size ? std::prev(entries_.end())
                                                            : entries_.end();
   if (out == entries_.end()) return found;
@@ -73,7 +88,8 @@ std::string_view KeyStore::similar(std::string_view spellings) const {
     const std::string_view id = spellings.substr(0, spellings.find('/'));
     spellings.remove_prefix(std::min(id.size() + 1, spellings.size()));
     const std::string file = std::string(id) + ".pem";
-    if (ipc::can_name_a_key(id) && fstatat(keys_fd_.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) return id;
+    if (ipc::can_name_a_key(id) && fstatat(devices_.directory.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0)
+      return id;
   }
   return {};
 }
@@ -83,32 +99,38 @@ bool KeyStore::is_listener_s(const ipc::Spki& spki) const {
                              [&](const auto* keys) { return !keys->empty() && keys->front()->info().spki == spki; });
 }
 
-KeyStore::Found KeyStore::find_listener(const ipc::Spki* certificate) {
-  Found found = look(listener_fd_.get(), listener_, options_.listener_copies);
+KeyStore::Found KeyStore::find_listener(const ipc::Spki* certificate, KeyFile* opened) {
+  Found found = look(listeners_, listener_, opened);
+  if (found.status == Status::busy) return found;
   if (!found.key || options_.now() >= previous_until_) previous_.clear();
   if (certificate && !previous_.empty() && previous_[0]->info().is_of(*certificate))
     found.key = previous_[listener_.turn % previous_.size()];
   return found;
 }
 
-KeyStore::Found KeyStore::look(int directory, Entry& entry, size_t copies) {
+KeyStore::Found KeyStore::look(Room& room, Entry& entry, KeyFile* opened) {
   struct stat info {};
-  if (fstatat(directory, entry.file.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (fstatat(room.directory.get(), entry.file.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
     entry.settled = false;
     if (errno == ENOENT || errno == ENAMETOOLONG) {
       entry.keys.clear();
       return {};
     }
   }
-  if (!entry.settled || FileState::of(info) != entry.seen) load(directory, entry, copies);
+  if (opened || !entry.settled || FileState::of(info) != entry.seen) {
+    KeyFile file = opened ? std::move(*opened)
+                          : room.reader.read(room.directory.get(), entry.file, entry.path, room.copies, false);
+    if (file.sealed) return {Status::busy, nullptr, "", true};
+    if (file.shortage) return {Status::busy, nullptr, file.problem};
+    install(entry, std::move(file));
+  }
   if (entry.keys.empty()) return {Status::unusable, nullptr, entry.problem};
-  return {Status::ok, entry.keys[entry.turn++ % entry.keys.size()], ""};
+  return {Status::ok, entry.keys[entry.turn++ % entry.keys.size()]};
 }
 
 // Replaces the entry's keys by the file's, and logs a new problem. A file that is allowed but broken leaves the old key
 // in use, so half an update does not cut a device off.
-void KeyStore::load(int directory, Entry& entry, size_t copies) {
-  KeyFile file = reader_.read(directory, entry.file, entry.path, copies);
+void KeyStore::install(Entry& entry, KeyFile file) {
   const bool news = !file.problem.empty() && (file.problem != entry.problem || file.state != entry.seen);
   const bool keep = file.keys.empty() && !file.forbidden && !entry.keys.empty();
   entry.problem = std::move(file.problem);

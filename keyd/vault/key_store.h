@@ -3,7 +3,10 @@
 // Parsed keys are cached; the least recently used is dropped first. Each use costs one fstatat(2), so a file that was
 // added, replaced, removed or given another owner or mode takes effect at once, and a million files cost nothing until
 // asked for. A replacement with broken content leaves the old key in use while it is cached; one with a wrong owner or
-// mode does not. A file that can't be used is logged once per change, with the remedy. One thread.
+// mode does not. A file that can't be used is logged once per change, with the remedy.
+//
+// Any thread. Reading a plain key takes well under a millisecond and is done under the store's lock. Opening an
+// encrypted one may take half a second, so it is done outside the lock, and only for callers that allow it.
 //
 // A device's key that is the listener's too is unusable: a worker could have one role's signature made as the other's.
 //
@@ -15,6 +18,7 @@
 #include <chrono>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -45,21 +49,31 @@ class KeyStore {
   // be replaced because it leaked.
   static constexpr std::chrono::seconds kPreviousFor{60};
   // Reads no key yet.
-  KeyStore(Place keys, Place listener, SecureSlots& slots, const Options& options);
+  KeyStore(Place keys, Place listener, SecureSlots& device_slots, SecureSlots& listener_slots, const Options& options);
+  // The slots that a store needs, if `threads` use it. Devices: the cache; the key that enters it when it is full; the
+  // key that a thread holds although the cache has dropped it; a key and its DER while it is read, and while it is
+  // opened. Listener: its copies now, before the last change, while they are read and while they are opened; the rest
+  // as for devices.
+  static constexpr size_t device_slots(size_t cache_size, size_t threads) { return cache_size + 1 + threads + 4; }
+  static constexpr size_t listener_slots(size_t copies, size_t threads) { return 4 * copies + threads + 2; }
 
   struct Found {
-    ipc::Status status = ipc::Status::not_found;  // ok: `key` is set; otherwise not_found or unusable
+    ipc::Status status = ipc::Status::not_found;  // ok: `key` is set; otherwise not_found, unusable or busy
     std::shared_ptr<PrivateKey> key;              // stays valid when the cache drops it
-    std::string reason;
+    std::string reason{};
+    bool sealed = false;  // busy: the file is encrypted and must be opened first. Ask again with `opens`
   };
   // `client_id` is for devices. The listener has one key; for a while after its replacement, the previous one is found
   // if it is the key of `certificate`.
-  Found find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate = nullptr);
+  Found find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate = nullptr, bool opens = true);
 
   // The first of the spellings (ipc::Lookup) that has a file, of whatever kind; "": none. At most 8 are looked for.
   std::string_view similar(std::string_view spellings) const;
 
-  size_t cached() const { return entries_.size(); }
+  size_t cached() const {
+    const std::lock_guard guard(mutex_);
+    return entries_.size();
+  }
 
  private:
   struct Entry {
@@ -71,16 +85,27 @@ class KeyStore {
     std::string problem;                            // why there is none
   };
   using Entries = std::list<Entry>;
+  // A directory of files, and those who read them.
+  struct Room {
+    Room(common::Fd fd, SecureSlots& slots, const Options& options, size_t n)
+        : directory(std::move(fd)), reader(slots), opener(slots, options.passphrase), copies(n) {}
+    common::Fd directory;
+    KeyReader reader, opener;
+    size_t copies;  // of each key
+    std::mutex opening;
+  };
 
-  Found find_listener(const ipc::Spki* certificate);
+  // `opened`: what the opener has just read; null: nothing.
+  Found find_device(const std::string& file, KeyFile* opened);
+  Found find_listener(const ipc::Spki* certificate, KeyFile* opened);
   bool is_listener_s(const ipc::Spki& spki) const;
-  Found look(int directory, Entry& entry, size_t copies);
-  void load(int directory, Entry& entry, size_t copies);
+  Found look(Room& room, Entry& entry, KeyFile* opened);
+  void install(Entry& entry, KeyFile file);
 
   std::string keys_dir_;
-  common::Fd keys_fd_, listener_fd_;
-  KeyReader reader_;
+  Room devices_, listeners_;
   Options options_;
+  mutable std::mutex mutex_;  // guards what follows, and both rooms' readers
   Entry listener_;
   std::vector<std::shared_ptr<PrivateKey>> previous_;  // the listener's; dropped at the first use after previous_until_
   std::chrono::steady_clock::time_point previous_until_;

@@ -16,7 +16,9 @@ namespace {
 
 using ipc::Kind;
 using ipc::Status;
-constexpr uint64_t kDeadlineMs = 2000, kTickMs = 250;
+using Bytes = std::span<const uint8_t>;
+constexpr uint64_t kDeadlineMs = 2000, kTickMs = 250, kIdleMs = 1000, kMostAwayMs = 15'000;
+constexpr size_t kSent = 2;  // one that the notary works on, and its next
 
 // In TLS 1.3, replaces the transcript by its hash, which is the cipher suite's (RFC 8446 section 4.4.3).
 bool resolve(Job& job, size_t suite_hash) {
@@ -32,76 +34,118 @@ bool resolve(Job& job, size_t suite_hash) {
 
 }  // namespace
 
-NotaryClient::NotaryClient(uv_loop_t& loop, common::Fd notary, Done done)
-    : fd_(std::move(notary)), done_(std::move(done)) {
-  uv_timer_init(&loop, &timer_);
-  timer_.data = poll_.data = this;
-  const auto tick = [](uv_timer_t* timer) { static_cast<NotaryClient*>(timer->data)->expire(); };
-  if (uv_poll_init(&loop, &poll_, fd_.get()) != 0 || uv_timer_start(&timer_, tick, kTickMs, kTickMs) != 0)
-    throw std::runtime_error("the notary's socket can't be watched");
-  watch(UV_READABLE);
-}
-
-void NotaryClient::watch(int events) {
-  const auto ready = [](uv_poll_t* poll, int, int happened) {
-    auto& self = *static_cast<NotaryClient*>(poll->data);
-    if (happened & UV_WRITABLE) self.send_waiting();
-    else self.receive();
+NotaryClient::NotaryClient(uv_loop_t& loop, NotaryEnds ends, Done done, Failed failed)
+    : ends_(std::move(ends)), done_(std::move(done)), failed_(std::move(failed)), front_since_ms_(uv_now(&loop)) {
+  const auto watch = [&](uv_poll_t& poll, const common::Fd& fd, uv_poll_cb ready) {
+    poll.data = this;
+    if (uv_poll_init(&loop, &poll, fd.get()) != 0 || uv_poll_start(&poll, UV_READABLE, ready) != 0)
+      throw std::runtime_error("the notary's sockets can't be watched");
   };
-  if (std::exchange(watched_, events) != events) uv_poll_start(&poll_, events, ready);
+  watch(answers_, ends_.notary, [](uv_poll_t* p, int, int) { static_cast<NotaryClient*>(p->data)->receive(); });
+  watch(deaths_, ends_.guardian, [](uv_poll_t* p, int, int) { static_cast<NotaryClient*>(p->data)->hear(); });
+  uv_timer_init(&loop, &timer_);
+  timer_.data = this;
+  uv_timer_start(
+      &timer_, [](uv_timer_t* timer) { static_cast<NotaryClient*>(timer->data)->tick(); }, kTickMs, kTickMs);
 }
 
 void NotaryClient::stop() {
-  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&poll_), reinterpret_cast<uv_handle_t*>(&timer_)})
+  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&answers_), reinterpret_cast<uv_handle_t*>(&deaths_),
+                       reinterpret_cast<uv_handle_t*>(&timer_)})
     if (!uv_is_closing(handle)) uv_close(handle, nullptr);
 }
 
 void NotaryClient::ask(JobPtr job) {
-  waiting_.emplace(++last_, Waiting{std::move(job), uv_now(timer_.loop) + kDeadlineMs});
+  waiting_.push(std::move(job));
   send_waiting();
 }
 
-// The socket has room for some questions; the others wait, within their deadline.
 void NotaryClient::send_waiting() {
-  for (auto it = waiting_.upper_bound(sent_up_to_); it != waiting_.end(); ++it) {
-    const Question question{it->first, it->second.job->asked.kind, it->second.job->asked.key.spki};
-    const auto transcript = it->second.job->asked.content;
-    const iovec parts[] = {{const_cast<Question*>(&question), sizeof question},
-                           {const_cast<uint8_t*>(transcript.data()), transcript.size()}};
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(parts);
-    message.msg_iovlen = 2;
-    if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN)
-      return watch(UV_READABLE | UV_WRITABLE);
-    sent_up_to_ = it->first;  // even if the notary is gone: the question then ends at its deadline
+  while (!away() && sent_.size() < kSent && !waiting_.empty()) send(waiting_.pop());
+}
+
+// Without a job: only to see whether the notary answers.
+void NotaryClient::send(JobPtr job) {
+  Question question{++last_};
+  Bytes transcript;
+  if (job) {
+    if (job->given_up()) return done_(std::move(job));
+    question.kind = job->asked.kind;
+    question.device = job->asked.key.spki;
+    transcript = job->asked.content;
   }
-  if (watched_ != 0) watch(UV_READABLE);
+  iovec parts[] = {{&question, sizeof question}, {const_cast<uint8_t*>(transcript.data()), transcript.size()}};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = std::size(parts);
+  // A question that is not sent, because there is no room or no notary, ends like one that gets no answer.
+  ::sendmsg(ends_.notary.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent_.empty()) front_since_ms_ = uv_now(timer_.loop);
+  sent_.push_back({question.job, std::move(job)});
 }
 
 void NotaryClient::receive() {
   NotaryAnswer answer;
-  const ssize_t got = ::recv(fd_.get(), &answer, sizeof answer, MSG_DONTWAIT);
+  const ssize_t got = ::recv(ends_.notary.get(), &answer, sizeof answer, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) {
-    common::log::error("the notary is gone: no device's key signs until keyd is restarted");
-    uv_poll_stop(&poll_);
-    watched_ = 0;
-    return;
-  }
-  auto node = waiting_.extract(answer.job);
-  if (got != sizeof answer || node.empty()) return;
+  if (got <= 0) return fail("the notary and its guardian are gone");
   answer.problem[sizeof answer.problem - 1] = '\0';
-  JobPtr job = std::move(node.mapped().job);
-  if (answer.problem[0] != '\0') done_(std::move(job), Status::denied, answer.problem);
-  else if (!resolve(*job, answer.transcript_hash)) done_(std::move(job), Status::internal, "the notary named no hash");
-  else done_(std::move(job), Status::ok, "");
+  if (got != sizeof answer) return;
+  if (answer.job == 0 && answer.problem[0] == '\0') {  // a new notary
+    if (away()) common::log::info("the notary answers again");
+    away_since_ms_ = 0;
+    front_since_ms_ = uv_now(timer_.loop);
+  } else if (!sent_.empty() && sent_.front().question == answer.job) {
+    if (JobPtr job = take_front()) {
+      if (answer.problem[0] != '\0') job->outcome = {Status::denied, answer.problem};
+      else if (!resolve(*job, answer.transcript_hash)) job->outcome = {Status::internal, "the notary named no hash"};
+      done_(std::move(job));
+    }
+  }
+  send_waiting();
 }
 
-void NotaryClient::expire() {
-  while (!waiting_.empty() && waiting_.begin()->second.deadline_ms <= uv_now(timer_.loop)) {
-    auto node = waiting_.extract(waiting_.begin());
-    done_(std::move(node.mapped().job), Status::internal, "the notary gave no answer");
+JobPtr NotaryClient::take_front() {
+  JobPtr job = std::move(sent_.front().job);
+  sent_.pop_front();
+  front_since_ms_ = uv_now(timer_.loop);
+  return job;
+}
+
+// It answers in order, so the first question is the one that it was working on. The others are still in the socket and
+// are the next notary's.
+void NotaryClient::lose_front(const char* why) {
+  if (away()) return;
+  away_since_ms_ = uv_now(timer_.loop);
+  if (sent_.empty()) return;
+  if (JobPtr job = take_front()) {
+    job->outcome = {Status::internal, why};
+    done_(std::move(job));
   }
+}
+
+void NotaryClient::hear() {
+  char death[128];
+  const ssize_t got = ::recv(ends_.guardian.get(), death, sizeof death, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return fail("the notary's guardian is gone");
+  lose_front("the notary died of this question");
+}
+
+void NotaryClient::tick() {
+  const uint64_t now = uv_now(timer_.loop);
+  if (away() && now - away_since_ms_ > kMostAwayMs) return fail("the notary could not be restarted");
+  if (away()) return;
+  if (sent_.empty() && now - front_since_ms_ >= kIdleMs) return send(nullptr);
+  if (sent_.empty() || now - front_since_ms_ <= kDeadlineMs) return;
+  lose_front("the notary gave no answer");
+  const char kill = 0;
+  ::send(ends_.guardian.get(), &kill, sizeof kill, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void NotaryClient::fail(const char* why) {
+  stop();
+  failed_(why);
 }
 
 }  // namespace keyd

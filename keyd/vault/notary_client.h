@@ -1,50 +1,55 @@
 // Asks the notary (keyd/notary) whether a transcript is a handshake with the configured remote broker.
 //
-// It uses only two facts in an answer: yes or no, and which of two hashes. Every question ends within kDeadlineMs, even
-// if it kills the notary. One thread, the loop's.
+// It uses only two facts in an answer: yes or no, and which of two hashes. Questions wait in their worker's lane; two
+// at most are at the notary. One that gets no answer within 2 s ends, and the guardian kills the notary for it. An idle
+// notary is asked an empty question each second, so that one that hangs is noticed without a device. If there is no
+// notary for 15 s, or the guardian dies, keyd can't serve: Failed is called, once. One thread, the loop's.
 #pragma once
 
-#include <uv.h>
-
 #include <functional>
-#include <map>
-#include <string_view>
 
-#include "common/fd.h"
-#include "keyd/vault/signer_pool.h"
+#include "keyd/handover/question.h"
+#include "keyd/vault/job.h"
 
 namespace keyd {
 
 class NotaryClient {
  public:
-  // `problem` is empty if the handshake is right; then the job's to_sign is complete.
-  using Done = std::function<void(JobPtr, ipc::Status status, std::string_view problem)>;
+  // Outcome ok: the handshake is right, and the job's to_sign is complete.
+  using Done = std::function<void(JobPtr)>;
+  using Failed = std::function<void(const char* why)>;
 
-  // `notary`: a non-blocking SOCK_SEQPACKET.
-  NotaryClient(uv_loop_t& loop, common::Fd notary, Done done);
+  NotaryClient(uv_loop_t& loop, NotaryEnds ends, Done done, Failed failed);
   void stop();  // drops waiting questions; the loop must run once more before this object dies
   NotaryClient(const NotaryClient&) = delete;
   NotaryClient& operator=(const NotaryClient&) = delete;
 
   void ask(JobPtr job);
+  bool away() const { return away_since_ms_ != 0; }  // the notary died or hangs, and no other answers yet
 
  private:
-  struct Waiting {
+  struct Sent {
+    uint64_t question;
     JobPtr job;
-    uint64_t deadline_ms;
   };
-  void watch(int events);
   void send_waiting();
+  void send(JobPtr job);
   void receive();
-  void expire();
+  JobPtr take_front();
+  void lose_front(const char* why);
+  void hear();
+  void tick();
+  void fail(const char* why);
 
-  common::Fd fd_;
+  NotaryEnds ends_;
   Done done_;
-  uv_poll_t poll_{};
+  Failed failed_;
+  uv_poll_t answers_{}, deaths_{};
   uv_timer_t timer_{};
-  int watched_ = 0;
-  uint64_t last_ = 0, sent_up_to_ = 0;
-  std::map<uint64_t, Waiting> waiting_;  // in order of question, and so of deadline
+  uint64_t last_ = 0, away_since_ms_ = 0;
+  uint64_t front_since_ms_;  // when the notary could begin with the first of sent_, or became idle
+  std::deque<Sent> sent_;
+  Lanes waiting_;
 };
 
 }  // namespace keyd

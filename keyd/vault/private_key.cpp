@@ -91,34 +91,44 @@ bool same_public(Bytes stated, Bytes computed, bool elliptic) {
 
 }  // namespace
 
-std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, std::string_view passphrase, SecureSlots& slots,
+std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, std::optional<std::string_view> passphrase, SecureSlots& slots,
                                               std::string& problem) {
-  const PemKey found = find_private_key(der::text_of(pem), problem);
-  if (!found.body.data()) return nullptr;
+  const auto keys = parse(pem, passphrase, slots, 1, problem);
+  return keys.empty() ? nullptr : keys[0];
+}
+
+std::vector<std::shared_ptr<PrivateKey>> PrivateKey::parse(Bytes pem, std::optional<std::string_view> passphrase,
+                                                           SecureSlots& slots, size_t copies, std::string& problem) {
+  std::vector<std::shared_ptr<PrivateKey>> keys;
   const auto fail = [&](std::string what) {
     problem = std::move(what);
-    return nullptr;
+    keys.clear();
+    return keys;
   };
-  void* slot = slots.take(sizeof(PrivateKey));
+  const PemKey found = find_private_key(der::text_of(pem), problem);
+  if (!found.body.data()) return keys;
+  if (found.encrypted && !passphrase) return fail(kSealed);
+  const uint64_t shortages = wolfcrypt_shortages();
   const Scratch scratch(slots);
-  if (!slot || !scratch.bytes) {
-    slots.release(slot);
-    return fail("there is no locked memory left for it");
-  }
-  std::shared_ptr<PrivateKey> key(new (slot) PrivateKey, [&slots](PrivateKey* old) {
-    old->~PrivateKey();
-    slots.release(old);
-  });
+  if (!scratch.bytes) return fail(kNoLockedMemory);
   // No key that we allow is longer than a slot.
   std::span<uint8_t> der(scratch.bytes, slots.slot_size());
   der = der.first(decode_base64(der::text_of(pem), found.body, der, problem));
-  if (found.encrypted && !der.empty()) der = decrypt_pkcs8(der, passphrase, problem);
-  if (der.empty()) return nullptr;
-  const auto parts = take_apart(der, problem);
-  if (!parts) return nullptr;
-  if (const std::string what = key->decode(*parts); !what.empty())
-    return fail(std::string("found ") + parts->name + " " + what);
-  return key;
+  if (found.encrypted && !der.empty()) der = decrypt_pkcs8(der, *passphrase, problem);
+  const auto parts = der.empty() ? std::nullopt : take_apart(der, problem);
+  while (parts && problem.empty() && keys.size() < copies) {
+    void* slot = slots.take(sizeof(PrivateKey));
+    if (!slot) return fail(kNoLockedMemory);
+    std::shared_ptr<PrivateKey> key(new (slot) PrivateKey, [&slots](PrivateKey* old) {
+      old->~PrivateKey();
+      slots.release(old);
+    });
+    if (const std::string what = key->decode(*parts); !what.empty())
+      problem = std::string("found ") + parts->name + " " + what;
+    keys.push_back(std::move(key));
+  }
+  if (problem.empty()) return keys;
+  return fail(wolfcrypt_shortages() == shortages ? std::move(problem) : kNoLockedMemory);
 }
 
 PrivateKey::~PrivateKey() {

@@ -8,10 +8,12 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "common/tls/wolfcrypt.h"
 #include "keyd/vault/policy.h"
@@ -23,10 +25,16 @@ struct KeyParts;
 
 class PrivateKey {
  public:
-  // nullptr if `pem` is not such a key, or no slot is left: `problem` then says what was found and what to do.
-  // wolfCrypt must allocate from the same slots (WolfcryptMemory). `passphrase` is for encrypted keys; may be empty.
-  static std::shared_ptr<PrivateKey> parse(std::span<const uint8_t> pem, std::string_view passphrase,
+  // As many copies of the key as asked for. None if `pem` is not such a key: `problem` then says what was found and
+  // what to do, or is kNoLockedMemory. Needs one slot more than it keeps. `passphrase` is for encrypted keys; it may be
+  // empty. With nullopt, an encrypted key is not opened, and the problem is kSealed. Precondition: `problem` is empty.
+  static std::vector<std::shared_ptr<PrivateKey>> parse(std::span<const uint8_t> pem,
+                                                        std::optional<std::string_view> passphrase, SecureSlots& slots,
+                                                        size_t copies, std::string& problem);
+  // One; nullptr if there is none.
+  static std::shared_ptr<PrivateKey> parse(std::span<const uint8_t> pem, std::optional<std::string_view> passphrase,
                                            SecureSlots& slots, std::string& problem);
+  static constexpr char kSealed[] = "it is encrypted";
 
   ~PrivateKey();
   PrivateKey(const PrivateKey&) = delete;

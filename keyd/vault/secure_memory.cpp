@@ -88,7 +88,10 @@ SecureSlots::SecureSlots(size_t count, size_t slot_size)
 
 void* SecureSlots::take(size_t size) noexcept {
   const std::lock_guard guard(mutex_);
-  if (size > slot_size_ || !free_) return nullptr;
+  if (size > slot_size_ || !free_) {
+    shortages_++;
+    return nullptr;
+  }
   Free* slot = free_;
   free_ = slot->next;
   return slot;
@@ -117,6 +120,8 @@ WolfcryptMemory::~WolfcryptMemory() {
   wolfSSL_SetAllocators(nullptr, nullptr, nullptr);
   g_slots = nullptr;
 }
+
+uint64_t wolfcrypt_shortages() { return g_slots->shortages(); }
 
 std::string no_secret_memory() { return secret_file(kPage) ? "" : std::string("memfd_secret: ") + strerror(errno); }
 

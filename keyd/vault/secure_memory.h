@@ -5,6 +5,7 @@
 // (decoded PEM, the state of its random generator). It never grows and never falls back to ordinary memory.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -36,6 +37,7 @@ class SecureSlots {
   void release(void* slot) noexcept;  // wipes; nullptr is fine. Any thread
   bool owns(const void* memory) const noexcept;
   size_t slot_size() const { return slot_size_; }
+  uint64_t shortages() const { return shortages_; }  // how often no slot was free
 
  private:
   struct Free {
@@ -45,7 +47,9 @@ class SecureSlots {
   LockedMemory memory_;
   std::mutex mutex_;
   Free* free_ = nullptr;
+  std::atomic<uint64_t> shortages_ = 0;
 };
+inline constexpr char kNoLockedMemory[] = "there is no locked memory left for it";
 
 // While it lives, wolfCrypt allocates from `slots`. One at a time: wolfCrypt's allocators take no context.
 class WolfcryptMemory {
@@ -55,6 +59,9 @@ class WolfcryptMemory {
   WolfcryptMemory(const WolfcryptMemory&) = delete;
   WolfcryptMemory& operator=(const WolfcryptMemory&) = delete;
 };
+
+// As SecureSlots::shortages(), of wolfCrypt's slots: tells whether a failure may have been for want of memory.
+uint64_t wolfcrypt_shortages();
 
 // "" if this kernel has memfd_secret(2), otherwise why not; keys are then in memory that root can read.
 std::string no_secret_memory();

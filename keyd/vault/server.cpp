@@ -16,7 +16,6 @@ namespace {
 
 using ipc::Status;
 constexpr uint64_t kAcceptPauseMs = 100;
-constexpr common::Rate kRefusalsShown{10, common::Milliseconds(1000)};  // per user
 
 void must(int result, const char* what) {
   if (result < 0) throw std::runtime_error(std::string(what) + ": " + uv_strerror(result));
@@ -36,11 +35,7 @@ uint64_t waited_us(msghdr& message) {
 }  // namespace
 
 Server::Server(uv_loop_t& loop, int listening, Limits limits, Service& service, Audit& audit)
-    : listening_(listening),
-      limits_(std::move(limits)),
-      service_(service),
-      audit_(audit),
-      refusals_shown_(kRefusalsShown) {
+    : listening_(listening), limits_(std::move(limits)), service_(service), audit_(audit) {
   must(uv_timer_init(&loop, &accept_timer_), "uv_timer_init");
   must(uv_timer_init(&loop, &silence_timer_), "uv_timer_init");
   must(uv_poll_init(&loop, &accept_poll_, listening_), "uv_poll_init");
@@ -69,7 +64,7 @@ void Server::accept_one() {
   socklen_t size = sizeof credentials;
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return;
   const Peer peer{credentials.pid, credentials.uid};
-  if (const char* reason = why_not(peer)) turn_away(peer, reason);
+  if (const char* reason = why_not(peer)) audit_.write({"connect", peer, nullptr, nullptr, Status::denied, reason});
   else start(std::move(fd), peer);
 }
 
@@ -83,16 +78,6 @@ const char* Server::why_not(const Peer& peer) const {
       std::count_if(open_.begin(), open_.end(), of_peer) > static_cast<long>(limits_.max_connections / 2))
     return "the process has too many connections";
   return nullptr;
-}
-
-void Server::turn_away(const Peer& peer, const char* reason) {
-  if (refusals_shown_.take(std::to_string(peer.uid), uv_hrtime()) != 0) {
-    refusals_unseen_++;
-    return;
-  }
-  const std::string unseen = "; not written before this: " + std::to_string(refusals_unseen_);
-  const std::string text = reason + (refusals_unseen_ > 0 ? unseen : "");
-  if (audit_.write({"connect", peer, nullptr, nullptr, Status::denied, text})) refusals_unseen_ = 0;
 }
 
 // Without a free descriptor the connection stays in the queue and the socket stays readable: wait, do not spin.

@@ -6,8 +6,7 @@
 // A bad message costs its sender the connection and affects no other peer. The server does not read from a peer that
 // does not read its answers, closes a connection that sends no HELLO in time, and gives one process at most half
 // of max_connections and one more. Each wake-up of the loop takes one request from each connection, so that workers
-// take turns however much one of them asks. A refused connection is audited; above a rate, refusals are only counted,
-// because otherwise any local user could fill the disk. One thread, the loop's.
+// take turns however much one of them asks. A refused connection is audited. One thread, the loop's.
 #pragma once
 
 #include <uv.h>
@@ -52,7 +51,6 @@ class Server {
   void resume_accepting();
   void accept_one();
   const char* why_not(const Peer& peer) const;
-  void turn_away(const Peer& peer, const char* reason);
   void accept_failed(int error);
   void close_silent();
   void start(common::Fd fd, const Peer& peer);
@@ -76,8 +74,6 @@ class Server {
   bool out_of_descriptors_ = false;
   std::map<uint64_t, Connection> open_, closing_;  // by number
   uint64_t last_number_ = 0;
-  RateLimit refusals_shown_;
-  uint64_t refusals_unseen_ = 0;
   std::array<uint8_t, ipc::kMaxRequest> buffer_;  // of the datagram that is being handled
 };
 

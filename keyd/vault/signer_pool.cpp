@@ -3,39 +3,23 @@
 #include <utility>
 
 namespace keyd {
-namespace {
 
-bool is_quick(const Job& job) { return job.key->info().type != KeyType::rsa; }
-
-}  // namespace
-
-void SignerPool::Lanes::push(JobPtr job) { lanes_[job->peer.lane].push_back(std::move(job)); }
-
-JobPtr SignerPool::Lanes::pop() {
-  auto lane = lanes_.upper_bound(last_);
-  if (lane == lanes_.end()) lane = lanes_.begin();
-  last_ = lane->first;
-  JobPtr job = std::move(lane->second.front());
-  lane->second.pop_front();
-  if (lane->second.empty()) lanes_.erase(lane);
-  return job;
-}
-
-SignerPool::SignerPool(uv_loop_t& loop, size_t threads, RecentHandshakes& handshakes, Done done)
-    : handshakes_(handshakes), done_(std::move(done)) {
+SignerPool::SignerPool(uv_loop_t& loop, size_t ordinary, Work work, Done done)
+    : work_(std::move(work)), done_(std::move(done)) {
   uv_async_init(&loop, &wake_, [](uv_async_t* wake) { static_cast<SignerPool*>(wake->data)->collect(); });
   wake_.data = this;
   try {
-    for (size_t i = 0; i <= threads; i++) start(/*only_quick=*/i == 0);
+    for (const Queue only : {quick, sealed}) start(only);
+    for (size_t i = 0; i < ordinary; i++) start(slow);
   } catch (...) {
     stop();
     throw;
   }
 }
 
-void SignerPool::start(bool only_quick) {
+void SignerPool::start(Queue serves) {
   std::promise<void> ready;
-  threads_.emplace_back([this, only_quick, &ready] {
+  threads_.emplace_back([this, serves, &ready] {
     std::optional<Signer> signer;
     try {
       lock_stack();
@@ -44,7 +28,7 @@ void SignerPool::start(bool only_quick) {
     } catch (...) {
       return ready.set_exception(std::current_exception());
     }
-    work(*signer, only_quick);
+    run(*signer, serves);
   });
   ready.get_future().get();
 }
@@ -57,62 +41,55 @@ void SignerPool::stop() {
     const std::lock_guard guard(mutex_);
     stopping_ = true;
   }
-  work_.notify_all();
-  quick_work_.notify_all();
+  for (auto& wake : for_) wake.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
 }
 
-void SignerPool::submit(JobPtr job) {
-  const bool quick = is_quick(*job);
+void SignerPool::submit(JobPtr job, Queue queue) {
   {
     const std::lock_guard guard(mutex_);
-    (quick ? quick_ : slow_).push(std::move(job));
+    waiting_[queue].push(std::move(job));
   }
-  if (quick) quick_work_.notify_one();  // a slow thread that is awake may be faster
-  else work_.notify_one();
+  for_[queue].notify_one();  // a quick job: an ordinary thread that is awake may be faster
 }
 
 // The next job for a thread. Ordinary threads take quick and slow jobs in turn, so that neither kind holds up the
 // other.
-JobPtr SignerPool::next(bool only_quick, bool& quick_turn) {
+JobPtr SignerPool::next(Queue serves, bool& quick_turn, Queue& from) {
   std::unique_lock lock(mutex_);
-  auto& wake = only_quick ? quick_work_ : work_;
-  wake.wait(lock, [&] { return stopping_ || !quick_.empty() || (!only_quick && !slow_.empty()); });
+  const auto has = [&](Queue queue) { return !waiting_[queue].empty(); };
+  for_[serves].wait(lock, [&] { return stopping_ || has(serves) || (serves == slow && has(quick)); });
   if (stopping_) return nullptr;
-  quick_turn = !quick_turn;
-  const bool take_quick = slow_.empty() || only_quick || (quick_turn && !quick_.empty());
-  JobPtr job = (take_quick ? quick_ : slow_).pop();
+  from = serves;
+  if (serves == slow) {
+    quick_turn = !quick_turn;
+    if (!has(slow) || (quick_turn && has(quick))) from = quick;
+  }
+  JobPtr job = waiting_[from].pop();
   // There is another job: wake another thread for it.
-  if (!quick_.empty() || !slow_.empty()) work_.notify_one();
+  if (has(quick) || has(slow)) for_[slow].notify_one();
   return job;
 }
 
-void SignerPool::work(Signer& signer, bool only_quick) {
+void SignerPool::run(Signer& signer, Queue serves) {
   bool quick_turn = false;
-  while (JobPtr job = next(only_quick, quick_turn)) {
+  Queue from{};
+  while (JobPtr job = next(serves, quick_turn, from)) {
     const uint64_t started = uv_hrtime();
-    if (!job->given_up()) sign(*job, signer);
-    job->wait_us += (started - job->accepted_ns) / 1000;
-    job->spent_us = (uv_hrtime() - started) / 1000;
+    const auto elsewhere = job->given_up() ? std::nullopt : work_(*job, signer, from);
+    job->spent_us += (uv_hrtime() - started) / 1000;
+    if (elsewhere) {
+      submit(std::move(job), *elsewhere);
+      continue;
+    }
     {
       const std::lock_guard guard(mutex_);
       finished_.push_back(std::move(job));
     }
     uv_async_send(&wake_);
   }
-}
-
-void SignerPool::sign(Job& job, Signer& signer) {
-  const ipc::Sign& asked = job.to_sign;
-  if (asked.proof.presence != ipc::Presence::none)
-    job.refusal = handshakes_.prove(job.peer.lane, asked, *job.key, signer, job.handshake);
-  if (job.refusal) return;
-  job.size = signer.sign(*job.key, asked, job.signature);
-  if (job.size && asked.key.role == ipc::Role::listener)
-    job.handshake =
-        handshakes_.remember(job.peer.lane, asked.scheme, asked.content, std::span(job.signature).first(*job.size));
 }
 
 void SignerPool::collect() {

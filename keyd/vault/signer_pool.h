@@ -1,87 +1,56 @@
-// The threads that sign, and the order of their work: each worker's requests wait in a lane of their own, lanes take
-// turns, and one extra thread takes quick jobs only, so that a flood of RSA does not delay ECDSA.
+// The threads that read keys and sign, and the order of their work: each worker's requests wait in a lane of their own,
+// and the lanes take turns. One thread takes quick jobs only, so that a flood of RSA does not delay ECDSA. One opens
+// encrypted keys and does nothing else, because each takes as long as hundreds of signatures.
 //
-// Threads: submit(), stop() and the callback belong to the loop's thread. A job is owned by exactly one side at a time.
+// A job that waits holds no key, so that waiting costs no locked memory.
+//
+// Threads: submit() may be called from any; stop() and Done belong to the loop's thread, Work to the pool's. A job is
+// owned by exactly one side at a time.
 #pragma once
 
-#include <uv.h>
-
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <future>
-#include <map>
-#include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
-#include <vector>
 
-#include "keyd/vault/audit.h"
-#include "keyd/vault/presence.h"
+#include "keyd/vault/job.h"
 
 namespace keyd {
 
-// One request, from its arrival to its answer.
-struct Job {
-  uint64_t connection = 0;
-  Peer peer;
-  uint32_t id = 0;
-  ipc::Op op{};                    // lookup, sign
-  std::vector<uint8_t> datagram;   // `asked` is a view of it
-  ipc::Sign asked;                 // as the worker sent it, for the audit; for a lookup, only its key
-  ipc::Sign to_sign;               // for tls13_client_bound, with the transcript's hash as content
-  std::array<uint8_t, 48> hash{};  // then to_sign's content is a view of it
-  std::shared_ptr<PrivateKey> key;
-  uint64_t accepted_ns = 0, deadline_ns = UINT64_MAX, wait_us = 0, spent_us = 0;  // of uv_hrtime()
-  SignatureBuffer signature{};
-  std::optional<size_t> size;                     // of the signature; nullopt: signing failed
-  const char* presence = "";                      // why there is no proof of it, for the audit
-  std::optional<RecentHandshakes::Id> handshake;  // of the device: that it is part of, or that proves presence
-  const char* refusal = nullptr;                  // why the proof does not hold
-
-  // The peer no longer waits for the answer.
-  bool given_up() const { return uv_hrtime() >= deadline_ns || (peer.gone && *peer.gone); }
-};
-using JobPtr = std::unique_ptr<Job>;
-
 class SignerPool {
  public:
+  enum Queue : size_t { quick, slow, sealed };  // elliptic curves and lookups; RSA; whose key is encrypted
+  // Takes a job up and returns nullopt, or only finds out in which queue it must wait for its turn.
+  using Work = std::function<std::optional<Queue>(Job&, Signer&, Queue from)>;
   using Done = std::function<void(JobPtr)>;
 
-  // Starts `threads` threads and the quick one. Throws std::runtime_error if there is no randomness, or no locked
-  // memory for their stacks.
-  SignerPool(uv_loop_t& loop, size_t threads, RecentHandshakes& handshakes, Done done);
+  // The threads of a pool with `ordinary` ordinary ones.
+  static constexpr size_t all_threads(size_t ordinary) { return ordinary + 2; }
+  // Starts all_threads(ordinary). Throws std::runtime_error if there is no randomness, or no locked memory for their
+  // stacks.
+  SignerPool(uv_loop_t& loop, size_t ordinary, Work work, Done done);
   ~SignerPool();
-  // Ends the threads and drops unsigned jobs. The loop must run once more before this object dies.
+  // Ends the threads and drops waiting jobs. The loop must run once more before this object dies.
   void stop();
   SignerPool(const SignerPool&) = delete;
   SignerPool& operator=(const SignerPool&) = delete;
 
-  void submit(JobPtr job);  // the caller limits the number of jobs
+  void submit(JobPtr job, Queue queue);  // the caller limits the number of jobs
 
  private:
-  class Lanes {
-   public:
-    void push(JobPtr job);
-    JobPtr pop();  // from the lane whose turn it is
-    bool empty() const { return lanes_.empty(); }
-
-   private:
-    std::map<uint64_t, std::deque<JobPtr>> lanes_;
-    uint64_t last_ = 0;
-  };
-  void start(bool only_quick);
-  void work(Signer& signer, bool only_quick);
-  void sign(Job& job, Signer& signer);
-  JobPtr next(bool only_quick, bool& quick_turn);
+  void start(Queue serves);
+  void run(Signer& signer, Queue serves);
+  JobPtr next(Queue serves, bool& quick_turn, Queue& from);
   void collect();
 
-  RecentHandshakes& handshakes_;
+  Work work_;
   Done done_;
   uv_async_t wake_{};
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable work_, quick_work_;
-  Lanes quick_, slow_;  // elliptic curves, RSA
+  std::mutex mutex_;                            // guards what follows
+  std::array<std::condition_variable, 3> for_;  // threads that serve a queue; ordinary ones serve slow, and quick too
+  std::array<Lanes, 3> waiting_;                // by Queue
   std::vector<JobPtr> finished_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

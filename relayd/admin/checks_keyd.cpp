@@ -61,6 +61,19 @@ void say_hello(CheckContext& context) {
   if (!response || response->status != ipc::Status::ok || !welcome || welcome->version != ipc::kVersion)
     return no_keyd(context, "the program that answers there is not a keyd of this version",
                    "install both programs of one version");
+  // What it says of itself, if it does: another check reports silence.
+  const size_t asked = ipc::encode(ipc::Request{1, std::monostate{}}, request);
+  if (::send(fd.get(), request.data(), asked, MSG_NOSIGNAL) < 0) return;
+  const ssize_t size_of_answer = ::recv(fd.get(), answer.data(), answer.size(), 0);
+  if (size_of_answer <= 0) return;
+  const auto state = ipc::decode_response({answer.data(), static_cast<size_t>(size_of_answer)});
+  const auto counters = state ? ipc::decode_counters(state->payload) : std::nullopt;
+  if (counters && counters->degraded)
+    no_keyd(context, "keyd can't write its audit, so it signs nothing",
+            "make room for it, or start its reader; `systemctl status mqtt-keyd` and its log name the cause");
+  else if (counters && counters->notary_away)
+    no_keyd(context, "keyd's notary does not answer, so no device's key signs",
+            "keyd restarts it within seconds; if it stays so, see `journalctl -u mqtt-keyd`");
 }
 
 }  // namespace

@@ -22,12 +22,13 @@ struct Counters {
   Number beat;  // increases while the event loop runs
 
   // At this moment.
-  Number connections;    // accepted and not closed
-  Number sessions;       // of these, the ones relayed or served by the built-in broker
-  Number memory;         // resident, bytes
-  Number fibers;         // handshakes waiting for a signature
-  Number keyd_away;      // 1: no connection to keyd
-  Number keyd_degraded;  // 1: keyd can't write its audit, so it signs nothing
+  Number connections;       // accepted and not closed
+  Number sessions;          // of these, the ones relayed or served by the built-in broker
+  Number memory;            // resident, bytes
+  Number fibers;            // handshakes waiting for a signature
+  Number keyd_away;         // 1: no connection to keyd
+  Number keyd_degraded;     // 1: keyd can't write its audit, so it signs nothing
+  Number keyd_notary_away;  // 1: keyd's notary does not answer, so no device's key signs
 
   // Since the worker's start.
   Number accepted;

@@ -17,6 +17,8 @@ constexpr Series kSeries[] = {
     {"keyd_away", "1 while the worker has no connection to keyd", kNow, nullptr, nullptr, &C::keyd_away},
     {"keyd_degraded", "1 while keyd can't write its audit, so it signs nothing", kNow, nullptr, nullptr,
      &C::keyd_degraded},
+    {"keyd_notary_away", "1 while keyd's notary does not answer, so no device's key signs", kNow, nullptr, nullptr,
+     &C::keyd_notary_away},
     {"connections_accepted", "Connections accepted", kTotal, nullptr, nullptr, &C::accepted},
     {"connections_shed", "Connections closed at once", kTotal, "reason", "max_connections", &C::shed_connections},
     {"connections_shed", "", kTotal, "reason", "worker_max_memory", &C::shed_memory},

@@ -38,6 +38,7 @@ KeydState keyd_state(const Status& status) {
     });
   };
   if (any(&C::keyd_degraded)) return KeydState::degraded;
+  if (any(&C::keyd_notary_away)) return KeydState::without_notary;
   return any(&C::keyd_away) ? KeydState::away : KeydState::serving;
 }
 
@@ -45,6 +46,7 @@ const char* name(KeydState state) {
   switch (state) {
     case KeydState::serving: return "serving";
     case KeydState::degraded: return "degraded";
+    case KeydState::without_notary: return "without a notary";
     case KeydState::away: return "away";
   }
   return "?";

@@ -44,10 +44,11 @@ struct Status {
   const Counters* ended = nullptr;    // the totals of processes that have ended (add_ended); may be null
 };
 
-// keyd as the workers see it; degraded: it can't write its audit, so it signs nothing.
-enum class KeydState : uint8_t { serving, degraded, away };
+// keyd as the workers see it. degraded: it can't write its audit, so it signs nothing. without_notary: its notary does
+// not answer, so no device's key signs.
+enum class KeydState : uint8_t { serving, degraded, without_notary, away };
 KeydState keyd_state(const Status& status);
-const char* name(KeydState state);  // as in the enum
+const char* name(KeydState state);  // in words
 
 // The sum over all processes; a total includes those that have ended.
 uint64_t sum(const Status& status, const Series& series);

@@ -128,7 +128,9 @@ class Worker {
     keyd_asked_ = keyd_.stats([this](const ipc::Client::Answer& answer) {
       keyd_asked_.reset();
       const auto counters = answer.arrived ? ipc::decode_counters(answer.payload) : std::nullopt;
-      if (counters) scoreboard_->keyd_degraded.store(counters->degraded, std::memory_order_relaxed);
+      if (!counters) return;
+      scoreboard_->keyd_degraded.store(counters->degraded, std::memory_order_relaxed);
+      scoreboard_->keyd_notary_away.store(counters->notary_away, std::memory_order_relaxed);
     });
   }
 

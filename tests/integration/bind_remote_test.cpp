@@ -1,5 +1,7 @@
 // With bind_remote a device's key signs for the configured remote broker only, whatever a worker asks for.
 
+#include <signal.h>
+
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/field.h"
 #include "tests/integration/harness/need.h"
@@ -172,4 +174,24 @@ TEST_CASE("with bind_remote the notary is a separate program; it has libcrypto a
   CHECK(maps(keyd).find("libcrypto") == std::string::npos);
   CHECK(maps(notary).find("libcrypto") != std::string::npos);
   CHECK(maps(notary).find("mqtt-keyd-notary") != std::string::npos);
+}
+
+TEST_CASE("keyd exits with an error when the notary's guardian dies, and with 0 when all its processes are stopped") {
+  World world({.keyd = bound_to(own_address())});
+  const auto child_of = [](pid_t pid) {
+    return static_cast<pid_t>(
+        std::stol(read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children")));
+  };
+  auto& keyd = world.relay().keyd();
+  const pid_t guardian = child_of(keyd.pid());
+  SECTION("the guardian is killed") {
+    REQUIRE(kill(guardian, SIGKILL) == 0);
+    CHECK(keyd.wait().code == 1);
+    keyd.err().wait_text("with bind_remote no device's key signs without it");
+  }
+  SECTION("a service manager stops all of them") {
+    const pid_t notary = child_of(guardian);
+    for (const pid_t pid : {notary, guardian, keyd.pid()}) REQUIRE(kill(pid, SIGTERM) == 0);
+    CHECK(keyd.wait().code == 0);
+  }
 }

@@ -295,17 +295,19 @@ TEST_CASE("the payloads of HELLO and STATS survive the round trip", "[ipc][codec
   right.push_back(0);
   CHECK_FALSE(decode_welcome(right));
   for (const bool degraded : {false, true}) {
-    const auto payload = encode_counters({1, 2, 3, std::numeric_limits<uint64_t>::max(), 5, degraded, {8, 7, 6}});
+    const auto payload =
+        encode_counters({1, 2, 3, std::numeric_limits<uint64_t>::max(), 5, degraded, !degraded, {8, 7, 6}});
     const auto counters = decode_counters(payload);
     REQUIRE(counters);
     CHECK((counters->lookups == 1 && counters->signatures == 2 && counters->refusals == 3));
     CHECK(counters->cached_keys == std::numeric_limits<uint64_t>::max());
     CHECK(counters->given_up == 5);
     CHECK(counters->degraded == degraded);
+    CHECK(counters->notary_away == !degraded);
     CHECK(counters->mark == Mark{8, 7, 6});
   }
   auto payload = encode_counters({});
-  payload[kCountersSize - 9] = 2;  // degraded
+  payload[kCountersSize - 9] = 2;  // a flag
   CHECK_FALSE(decode_counters(payload));
   CHECK_FALSE(decode_counters(std::span(payload).first(kCountersSize - 1)));
 }

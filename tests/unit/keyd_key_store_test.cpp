@@ -195,6 +195,33 @@ TEST_CASE("a key that others may read or write is refused with the remedy", "[ke
   }
 }
 
+TEST_CASE("a key that another group may read is refused; root's and keyd's own group may read", "[keyd][key_store]") {
+  if (geteuid() != 0) {
+    WARN("SKIPPED: needs root to make files of another group");
+    return;
+  }
+  Store store;
+  const std::string file = store.put("d.pem", Key::generate("P-256").text(Form::pkcs8), 0640);
+  constexpr gid_t kGroup = 54321;
+  REQUIRE(chown(file.c_str(), 0, kGroup) == 0);
+  const auto found = store.find("d");
+  CHECK(found.status == Status::unusable);
+  check_contains(found.reason, {"0640", "gid 54321", "chgrp " + std::to_string(getegid()) + " '", "chmod 600", file});
+  REQUIRE(chmod(file.c_str(), 0600) == 0);  // then the group does not matter
+  CHECK(store.find("d").status == Status::ok);
+  REQUIRE(chmod(file.c_str(), 0440) == 0);
+  CHECK(store.find("d").status == Status::unusable);
+  REQUIRE(setegid(kGroup) == 0);
+  const auto own = store.find("d");
+  REQUIRE(setegid(0) == 0);
+  CHECK(own.status == Status::ok);
+  REQUIRE(chown(file.c_str(), 0, 0) == 0);
+  REQUIRE(setegid(kGroup) == 0);
+  const auto roots = store.find("d");
+  REQUIRE(setegid(0) == 0);
+  CHECK(roots.status == Status::ok);
+}
+
 TEST_CASE("a key of another owner is refused, also through a hard link", "[keyd][key_store]") {
   if (geteuid() != 0) {
     WARN("SKIPPED: needs root to make files of another owner");

@@ -69,14 +69,15 @@ struct Running {
   witness::Certificate root = witness::authority("root");
   witness::Certificate device = witness::issue({.names = ""}, &root), server = witness::issue({}, &root);
   witness::Recorded recorded = witness::handshake({.server = {server}, .client = {device}});
-  common::Fd socket = keyd::start_notary(settings(root.pem()));
+  keyd::NotaryEnds ends = keyd::start_notary(settings(root.pem()));
+  common::Fd& socket = ends.notary;
   pid_t guardian = 0;
 
   Running() {
     REQUIRE(comes_true([&] { return (guardian = child_of(getpid(), "keyd-guardian")) != 0 && notary() != 0; }));
   }
   ~Running() {
-    socket.reset();
+    ends = {};
     waitpid(guardian, nullptr, 0);
   }
   pid_t notary() const { return child_of(guardian, "keyd-notary"); }
@@ -169,8 +170,9 @@ TEST_CASE("the notary has no descriptor but its socket and standard error", "[ke
     closedir(directory);
     CAPTURE(open_ones);
     std::sort(open_ones.begin(), open_ones.end());
-    // The guardian keeps the settings and the program, for the next notary.
-    CHECK(open_ones == (pid == running.guardian ? "   345" : " 3"));
+    // The guardian keeps the settings and the program, for the next notary, its channel to keyd, and a
+    // descriptor of the notary's process.
+    CHECK(open_ones == (pid == running.guardian ? "     03456" : " 3"));
     const auto status = slurp("/proc/" + std::to_string(pid) + "/status");
     CHECK(status.find("NoNewPrivs:\t1") != std::string::npos);
 #if !defined(MQTT_RELAY_SANITIZED)  // its runtime needs other system calls
@@ -249,7 +251,7 @@ TEST_CASE("both processes exit when keyd is killed", "[keyd][notary]") {
   const pid_t keyd = fork();
   REQUIRE(keyd >= 0);
   if (keyd == 0) {
-    const auto socket = keyd::start_notary(settings(root.pem()));
+    const auto ends = keyd::start_notary(settings(root.pem()));
     for (;;) pause();
   }
   pid_t guardian = 0, notary = 0;

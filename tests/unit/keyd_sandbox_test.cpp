@@ -136,7 +136,8 @@ TEST_CASE("keyd reads only in the directories of its keys, and writes only in th
     common::harden_process();
     vault.emplace();
     const auto files = common::forbid_files(keyd::what_stays_allowed(keys_place, listener_place, audit));
-    keys.emplace(std::move(keys_place), std::move(listener_place), vault->slots, keyd::KeyStore::Options{});
+    keys.emplace(std::move(keys_place), std::move(listener_place), vault->slots, vault->slots,
+                 keyd::KeyStore::Options{});
     return files.empty() && keyd::confine_system_calls().empty();
   };
   const auto nothing = [] { return true; };

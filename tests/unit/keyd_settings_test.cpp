@@ -45,7 +45,7 @@ TEST_CASE("the smallest keyd configuration has the documented defaults", "[keyd]
   CHECK(settings.key_cache == 256);
   CHECK(settings.max_connections == 256);
   CHECK(settings.signers >= 1);
-  CHECK(settings.max_queue == 1024);
+  CHECK(settings.max_queue == 4096);
   CHECK(settings.worker_rate == common::Rate{5000, common::Milliseconds(1000)});
   CHECK(settings.key_rate == common::Rate{100, common::Milliseconds(1000)});
   CHECK_FALSE(settings.require_sandbox);

@@ -18,8 +18,14 @@ class Pool {
  public:
   explicit Pool(size_t threads) {
     uv_loop_init(&loop_);
-    pool_.emplace(loop_, threads, handshakes_, [this](JobPtr job) {
-      CHECK(job->size);
+    const auto work = [this](Job& job, Signer& signer, SignerPool::Queue from) -> std::optional<SignerPool::Queue> {
+      if (job.connection == kSealed && from != SignerPool::sealed) return SignerPool::sealed;
+      const auto size = signer.sign(*keys_.at(job.id), job.to_sign, job.signature);
+      job.outcome.payload = std::span(job.signature).first(size.value_or(0));
+      return std::nullopt;
+    };
+    pool_.emplace(loop_, threads, work, [this](JobPtr job) {
+      CHECK(!job->outcome.payload.empty());
       done.push_back(job->peer.lane);
     });
   }
@@ -28,31 +34,38 @@ class Pool {
     uv_run(&loop_, UV_RUN_DEFAULT);
     uv_loop_close(&loop_);
   }
-  void submit(uint64_t worker, const std::shared_ptr<PrivateKey>& key, ipc::Scheme scheme) {
+  void submit(uint64_t worker, uint32_t key, ipc::Scheme scheme, uint64_t connection = 0) {
     auto job = std::make_unique<Job>();
     job->peer.lane = worker;
-    job->key = key;
+    job->id = key;
+    job->connection = connection;
+    job->accepted_ns = uv_hrtime();
     job->to_sign.kind = ipc::Kind::tls13_client;
     job->to_sign.scheme = scheme;
     job->to_sign.content = content_;
-    pool_->submit(std::move(job));
+    const bool rsa = keys_.at(key)->info().type == KeyType::rsa;
+    pool_->submit(std::move(job), rsa ? SignerPool::slow : SignerPool::quick);
   }
   void run_until(size_t count) {
     while (done.size() < count) uv_run(&loop_, UV_RUN_ONCE);
   }
-  std::shared_ptr<PrivateKey> key(const std::string& type) {
+  // Its number. Call before the first submission.
+  uint32_t key(const std::string& type) {
     std::string problem;
-    return parse(Key::generate(type).text(Form::pkcs8), vault_, problem);
+    keys_.push_back(parse(Key::generate(type).text(Form::pkcs8), vault_, problem));
+    return static_cast<uint32_t>(keys_.size() - 1);
   }
   long position_of(uint64_t worker) const { return std::find(done.begin(), done.end(), worker) - done.begin(); }
 
   std::vector<uint64_t> done;  // the sender of each job, in order
 
+  static constexpr uint64_t kSealed = 1;  // a job's connection: its key is encrypted
+
  private:
   Vault vault_;
+  std::vector<std::shared_ptr<PrivateKey>> keys_;
   uv_loop_t loop_{};
   std::vector<uint8_t> content_ = std::vector<uint8_t>(32, 7);
-  RecentHandshakes handshakes_{std::chrono::seconds(60)};
   std::optional<SignerPool> pool_;
 };
 
@@ -100,4 +113,16 @@ TEST_CASE("threads that sign with one key at the same time make correct signatur
   for (uint64_t i = 0; i < 200; i++) pool.submit(i, key, ipc::Scheme::ecdsa_sha384);
   pool.run_until(200);
   CHECK(pool.done.size() == 200);
+}
+
+TEST_CASE("jobs whose keys are encrypted have a thread of their own, and lanes take turns there too", "[keyd][pool]") {
+  Pool pool(1);
+  const auto slow = pool.key("RSA:4096"), quick = pool.key("P-256");
+  for (int i = 0; i < 30; i++) pool.submit(kFlooder, slow, ipc::Scheme::rsa_pss_rsae_sha256, Pool::kSealed);
+  pool.submit(kOther + 1, slow, ipc::Scheme::rsa_pss_rsae_sha256, Pool::kSealed);
+  for (int i = 0; i < 10; i++) pool.submit(kOther, quick, ipc::Scheme::ecdsa_sha256);
+  pool.run_until(41);
+  CHECK(pool.position_of(kOther + 1) < 36);
+  const auto last = std::find(pool.done.rbegin(), pool.done.rend(), kOther);
+  CHECK(pool.done.rend() - last < 36);
 }

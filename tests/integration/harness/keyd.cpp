@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -61,6 +62,23 @@ TestKey TestKey::generate(const std::string& type) {
 
 fs::path Keyd::default_program() { return fs::path(MQTT_RELAY_PROGRAMS) / "keyd"; }
 
+TestKey TestKey::encrypted(const std::string& passphrase, int rounds) const {
+  const std::unique_ptr<BIO, int (*)(BIO*)> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free),
+      out(BIO_new(BIO_s_mem()), BIO_free);
+  const PrivateKey key(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
+  PKCS8_PRIV_KEY_INFO* info = EVP_PKEY2PKCS8(key.get());
+  X509_ALGOR* how = PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), rounds, nullptr, 0, nullptr, NID_hmacWithSHA256);
+  X509_SIG* sealed = PKCS8_set0_pbe(passphrase.data(), static_cast<int>(passphrase.size()), info, how);
+  PEM_write_bio_PKCS8(out.get(), sealed);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &text);
+  TestKey made = *this;
+  made.pem.assign(text, static_cast<size_t>(size));
+  X509_SIG_free(sealed);
+  PKCS8_PRIV_KEY_INFO_free(info);
+  return made;
+}
+
 Keyd::Keyd(const Json& configuration, const fs::path& program, const std::string& audit_file)
     : program_(program), audit_file_(audit_file) {
   fs::create_directory(keys());
@@ -97,13 +115,15 @@ std::chrono::microseconds Keyd::start(const std::vector<int>& sockets) {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began);
 }
 
-KeydClient::KeydClient(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)) {
+KeydClient::KeydClient(const std::string& path, std::chrono::milliseconds timeout)
+    : fd_(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   if (fd_ < 0 || connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     fail_errno("connect " + path);
-  if (ask({0, ipc::Hello{}}).status != ipc::Status::ok) throw Failure("keyd refused HELLO");
+  const ipc::Hello hello{.timeout_ms = static_cast<uint32_t>(timeout.count())};
+  if (ask({0, hello}).status != ipc::Status::ok) throw Failure("keyd refused HELLO");
 }
 
 KeydClient::~KeydClient() { close(fd_); }
@@ -112,6 +132,14 @@ void KeydClient::send(const ipc::Request& request) {
   ipc::RequestBuffer datagram;
   const size_t size = ipc::encode(request, datagram);
   if (::send(fd_, datagram.data(), size, MSG_NOSIGNAL) < 0) fail_errno("send to keyd");
+}
+
+bool KeydClient::try_send(const ipc::Request& request) {
+  ipc::RequestBuffer datagram;
+  const size_t size = ipc::encode(request, datagram);
+  if (::send(fd_, datagram.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return true;
+  if (errno != EAGAIN) fail_errno("send to keyd");
+  return false;
 }
 
 ipc::Response KeydClient::receive() {

@@ -1,6 +1,7 @@
 // keyd alone: the test asks it over its socket for what relayd would never ask, or never that fast.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,7 +15,8 @@ namespace harness {
 
 // A key made by OpenSSL in the test's process.
 struct TestKey {
-  static TestKey generate(const std::string& type);  // "P-256", "P-384", "ED25519", "RSA:2048", …
+  static TestKey generate(const std::string& type);                    // "P-256", "P-384", "ED25519", "RSA:2048", …
+  TestKey encrypted(const std::string& passphrase, int rounds) const;  // PBES2 with PBKDF2
   std::string pem;
   ipc::Spki spki{};
   ipc::Scheme scheme{};  // its TLS 1.3 signature scheme
@@ -50,13 +52,14 @@ class Keyd {
 // A connection to keyd after HELLO. Its calls block. Only the process that made it may use it: make it after a fork.
 class KeydClient {
  public:
-  explicit KeydClient(const std::string& socket);
+  explicit KeydClient(const std::string& socket, std::chrono::milliseconds timeout = std::chrono::seconds(5));
   ~KeydClient();
   KeydClient(const KeydClient&) = delete;
   KeydClient& operator=(const KeydClient&) = delete;
 
   void send(const ipc::Request& request);
-  ipc::Response receive();  // the payload is valid until the next call
+  bool try_send(const ipc::Request& request);  // false: keyd's buffer is full
+  ipc::Response receive();                     // the payload is valid until the next call
   ipc::Response ask(const ipc::Request& request) {
     send(request);
     return receive();

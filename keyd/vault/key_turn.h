@@ -1,0 +1,33 @@
+// A request's turn on a thread of the pool: everything that needs its key. The key is found here and not before, so
+// that a request that waits holds none, and a key file that has changed meanwhile counts.
+#pragma once
+
+#include "keyd/vault/key_store.h"
+#include "keyd/vault/rate_limit.h"
+#include "keyd/vault/signer_pool.h"
+
+namespace keyd {
+
+class KeyTurn {
+ public:
+  KeyTurn(KeyStore& keys, const common::Rate& key_rate, std::chrono::nanoseconds presence_window)
+      : keys_(keys), handshakes_(presence_window), key_rate_(key_rate) {}
+  ipc::Mark mark() { return handshakes_.mark(); }
+
+  // Where a job waits for its first turn.
+  static SignerPool::Queue queue_of(const Job& job);
+  // A SignerPool::Work: sets the job's outcome unless it must wait elsewhere. Any thread.
+  std::optional<SignerPool::Queue> take(Job& job, Signer& signer, SignerPool::Queue from);
+
+ private:
+  Outcome looked_up(const Job& job, const KeyStore::Found& found) const;
+  Outcome signed_with(PrivateKey& key, Job& job, Signer& signer);
+  uint32_t key_rate_of(const ipc::Sign& sign);
+
+  KeyStore& keys_;
+  RecentHandshakes handshakes_;
+  std::mutex mutex_;
+  RateLimit key_rate_;  // guarded by mutex_
+};
+
+}  // namespace keyd
