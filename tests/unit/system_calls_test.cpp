@@ -281,8 +281,8 @@ TEST_CASE("system calls of the notary", "[calls]") {
 
 TEST_CASE("system calls of keyd", "[calls]") {
   const Judge keyd(keyd::serving_calls());
-  CHECK(names(keyd, false) == kEverywhere + Names{"close", "epoll_ctl", "epoll_pwait", "epoll_wait", "flock", "geteuid",
-                                                  "openat", "poll", "ppoll", "read", "recvfrom", "recvmsg",
+  CHECK(names(keyd, false) == kEverywhere + Names{"close", "epoll_ctl", "epoll_pwait", "epoll_wait", "flock", "getegid",
+                                                  "geteuid", "openat", "poll", "ppoll", "read", "recvfrom", "recvmsg",
                                                   "sched_yield", "sendmsg", "sendto", "statx"});
   CHECK(names(keyd, true) == kFilteredEverywhere + Names{"accept4", "getsockopt", "setsockopt", "socket"});
   CHECK(options(keyd, "setsockopt") == Options{{SOL_SOCKET, SO_TIMESTAMPNS}, {SOL_SOCKET, SO_SNDTIMEO}});
@@ -307,6 +307,7 @@ TEST_CASE("system calls of the programs that execute others: no namespace, no si
   CHECK(fcntls(guardian) == Numbers{F_GETFD, F_SETFD, F_GETFL, F_GETPIPE_SZ, F_DUPFD_CLOEXEC});
   CHECK(fcntls(supervisor) ==
         Numbers{F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETPIPE_SZ, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS});
+  CHECK(second(guardian, "pidfd_send_signal", 0, 64) == Numbers{SIGKILL});
   CHECK_FALSE(supervisor.allows(number_of("fcntl"), {5, F_SETFL, O_ASYNC}));
   CHECK(ioctls(guardian) == Numbers{FIONREAD});
   CHECK(ioctls(supervisor) == Numbers{FIONREAD, FIONBIO, FIOCLEX, FIONCLEX, SIOCOUTQ, SIOCGIFINDEX, SIOCGIFNAME});
