@@ -41,6 +41,8 @@ struct Machine {
     CheckOptions options;
     options.config = scratch.put("keyd.json", settings.dump());
     options.listener_certificate = certificate;
+    options.remote_name = relayd_name;
+    options.remote_alpn = relayd_alpn;
     return options;
   }
   std::vector<Check> all() const { return run_checks(options()); }
@@ -55,7 +57,8 @@ struct Machine {
   ScratchDir scratch;
   witness::Key key = witness::Key::generate("P-256"), listener = witness::Key::generate("P-384");
   json settings;
-  std::string certificate;
+  std::string certificate, relayd_name;
+  std::vector<std::string> relayd_alpn;
 };
 
 void expect(const Check& check, Result result, const std::string& found, const std::string& fix = "") {
@@ -134,6 +137,17 @@ TEST_CASE("check: the authorities of bind_remote are judged by the notary, in it
   machine.scratch.put("remote-ca.pem", machine.key.text(witness::Form::pkcs8));
   expect(machine.check("bind-remote"), Result::error, "private key", "the CAs that issue the certificate of broker");
   machine.scratch.put("remote-ca.pem", witness::certificate(machine.listener));
+  expect(machine.check("bind-remote"), Result::ok, "devices' keys sign for broker.example only");
+  machine.relayd_name = "Broker.example";
+  expect(machine.check("bind-remote"), Result::ok, "devices' keys sign for broker.example only");
+  machine.relayd_name = "other.example";
+  expect(machine.check("bind-remote"), Result::error, "relayd asks for other.example",
+         "set bind_remote.remote_host of ");
+  machine.relayd_name = "broker.example";
+  machine.relayd_alpn = {"mqtt"};
+  expect(machine.check("bind-remote"), Result::error, "ALPN protocols none, and relayd offers 'mqtt'",
+         "set bind_remote.alpn of ");
+  machine.settings["bind_remote"]["alpn"] = json::array({"mqtt"});
   expect(machine.check("bind-remote"), Result::ok, "devices' keys sign for broker.example only");
 }
 

@@ -181,15 +181,18 @@ TEST_CASE("text for the terminal is made harmless and stays legible", "[keyd][ke
 
 TEST_CASE("a line that counts refusals is shown with their number and times, and is denied", "[keyd][keyd-admin]") {
   AuditFile audit;
-  audit.add("start", at("2026-11-23T11:00:00.000000Z", {}));
-  audit.add("counted", at("2026-11-23T11:00:01.000000Z", {{"worker", 2},
-                                                          {"counted", "sign"},
-                                                          {"result", "busy"},
-                                                          {"reason", "max_queue"},
-                                                          {"number", 17700},
-                                                          {"first", "2026-11-23T11:00:00.000000Z"},
-                                                          {"last", "2026-11-23T11:00:00.900000Z"}}));
-  const std::string text = show(audit.text(), {.denied = true});
+  audit.add("start");
+  audit.add("counted", {{"time", "2026-11-23T11:00:01.000000Z"},
+                        {"worker", 2},
+                        {"counted", "sign"},
+                        {"result", "busy"},
+                        {"reason", "max_queue"},
+                        {"number", 17700},
+                        {"first", "2026-11-23T11:00:00.000000Z"},
+                        {"last", "2026-11-23T11:00:00.900000Z"}});
+  ShowOptions options;
+  options.denied = true;
+  const std::string text = show(audit.text(), options);
   INFO(text);
   for (const char* part : {"counted sign", "busy", "17700 more from 2026-11-23T11:00:00.000000Z to ", "max_queue"})
     CHECK(text.find(part) != std::string::npos);

@@ -60,6 +60,11 @@ TEST_CASE("bind_remote needs a name and authorities", "[keyd][settings]") {
   REQUIRE(settings.bind_remote);
   CHECK(settings.bind_remote->remote_host == "broker.example");
   CHECK(settings.bind_remote->cacertfile.path == "/ca.pem");
+  CHECK(settings.bind_remote->alpn.empty());
+  const std::string with_alpn = R"(, "bind_remote": {"remote_host": "b", "cacertfile": "/ca.pem", "alpn": )";
+  CHECK(load(config(with_alpn + R"(["mqtt", "x"]})")).bind_remote->alpn == std::vector<std::string>{"mqtt", "x"});
+  for (const char* wrong : {R"([""]})", R"(["a,b"]})", R"("mqtt"})"})
+    CHECK(error_of(config(with_alpn + wrong)).find("bind_remote.alpn") != std::string::npos);
   CHECK(error_of(config(R"(, "bind_remote": {"cacertfile": "/ca.pem"})")).find("bind_remote.remote_host") !=
         std::string::npos);
   CHECK(error_of(config(R"(, "bind_remote": {"remote_host": "b"})")).find("bind_remote.cacertfile") !=
