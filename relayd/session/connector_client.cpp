@@ -68,7 +68,7 @@ void ConnectorClient::receive() {
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) return lose("it was closed");
   const auto answer = channel::decode_answer({reinterpret_cast<const uint8_t*>(bytes), static_cast<size_t>(got)});
-  if (!answer) return lose("the connector sent something that is not an answer");
+  if (!answer) return ignore();
   on_answer(*answer, std::move(attached));
 }
 
@@ -94,18 +94,26 @@ void ConnectorClient::on_answer(const channel::Answer& answer, common::Fd attach
   dial.failed(wrong);
 }
 
-// A connector is there, perhaps a new one: whatever its predecessor had been asked is asked again.
+// The channel stays: the supervisor replaces a connector that does not do its work, and the successor uses it.
+void ConnectorClient::ignore() {
+  if (const auto suppressed = ignored_.admit(uv_now(loop_)))
+    common::log::error("the connector sent something that is not an answer", {{"suppressed", *suppressed}});
+}
+
+// A connector is there, perhaps a new one: whatever its predecessor had been asked is asked again, after what is still
+// in the channel.
 void ConnectorClient::begin() {
-  begun_ = true;
+  begun_ = to_begin_ = true;
   unsent_.clear();
   for (const auto& [id, dial] : dials_) unsent_.insert(id);
   if (keyd_) unsent_.insert(keyd_->id);
-  if (!try_send({0, channel::Begin{}})) return lose("its queue was full at the start");
   send_unsent();
 }
 
 void ConnectorClient::send_unsent() {
   if (!begun_ || !poll_) return;
+  if (to_begin_ && !try_send({0, channel::Begin{}})) return poll_->watch(UV_READABLE | UV_WRITABLE);
+  to_begin_ = false;
   while (!unsent_.empty()) {
     if (!send_one(*unsent_.begin())) return poll_->watch(UV_READABLE | UV_WRITABLE);
     unsent_.erase(unsent_.begin());

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "common/fd.h"
+#include "common/log_limit.h"
 #include "common/units.h"
 #include "common/uv.h"
 #include "ipc/client.h"
@@ -61,11 +62,13 @@ class ConnectorClient final : public ipc::ConnectionSource {
   bool try_send(const channel::Question& question);
   void on_keyd(common::Fd attached, std::string_view problem);
   void keyd_is_late();
+  void ignore();
   void lose(const char* why);
 
   uv_loop_t* loop_;
   common::Fd channel_;
-  bool begun_ = false;
+  bool begun_ = false, to_begin_ = false;  // a connector is there; it has not been answered yet
+  common::LogLimit ignored_;
   uint64_t last_id_ = 0;
   std::unordered_map<uint64_t, Dial*> dials_;  // unanswered
   std::optional<Keyd> keyd_;                   // unanswered
