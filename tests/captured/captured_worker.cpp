@@ -1,0 +1,152 @@
+// A captured worker: in slot 0 the attacker, in every other slot the real worker.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "common/fd.h"
+#include "common/hardening.h"
+#include "common/log.h"
+#include "relayd/handover/plan.h"
+#include "relayd/handover/scoreboard.h"
+#include "relayd/worker/sandbox.h"
+#include "relayd/worker/worker.h"
+#include "tests/captured/attacker.h"
+#include "tests/captured/keyd_attacks.h"
+
+namespace {
+
+using namespace relayd;
+using captured::Words;
+
+constexpr int kTurn = 100;  // milliseconds
+
+class Captured {
+ public:
+  explicit Captured(const Plan& plan)
+      : plan_(plan), scoreboard_(kScoreboardFd), commands_(listeners(), all_attacks()) {}
+
+  int run() {
+    relayd::enter_sandbox(plan_.worker, plan_.listeners, plan_.config.require_sandbox);
+    send(kControlFd, &kReady, 1, MSG_NOSIGNAL);
+    for (;;) {
+      if (!hangs_) count(scoreboard_->beat);
+      if (commands_.turn(deaf_ ? -1 : kControlFd, kTurn) && ordered_to_leave()) return 0;
+    }
+  }
+
+ private:
+  std::vector<int> listeners() const {
+    std::vector<int> all;
+    for (int i = 0; i < plan_.listeners; i++) all.push_back(kFirstListenerFd + i);
+    return all;
+  }
+
+  captured::Attacks all_attacks() {
+    captured::Attacks all = captured::kernel_attacks();
+    all.merge(captured::listener_attacks(kFirstListenerFd, plan_.listeners));
+    all.merge(captured::keyd_attacks(kChannelFd));
+    all.merge(captured::Attacks{
+        {"say", [](const Words& words) { return say(words); }},
+        {"forget",
+         [this](const Words&) {
+           commands_.forget_listeners();
+           return std::string("done");
+         }},
+        {"deaf",
+         [this](const Words&) {
+           deaf_ = true;
+           return std::string("done");
+         }},
+        {"hang",
+         [this](const Words&) {
+           hangs_ = true;
+           return std::string("done");
+         }},
+        {"die",
+         [](const Words& words) {
+           signal(std::stoi(words.at(0)), SIG_DFL);
+           return captured::outcome(raise(std::stoi(words.at(0))));
+         }},
+        {"lie", [this](const Words&) { return lie(); }},
+        {"overwrite", [](const Words& words) { return overwrite(std::stoi(words.at(0))); }},
+        {"send-descriptor", [](const Words& words) { return send_descriptor(std::stoi(words.at(0))); }},
+    });
+    return all;
+  }
+
+  bool ordered_to_leave() const {
+    static char order[kMaxOrder];
+    const ssize_t got = recv(kControlFd, order, sizeof order, MSG_DONTWAIT);
+    if (got < 0) return errno != EAGAIN;
+    if (got == 0) return true;
+    const Order::What what = Order::decode({order, static_cast<size_t>(got)}).what;
+    return what == Order::What::retire || what == Order::What::drain;
+  }
+
+  // Sends the supervisor TIMES datagrams of these bytes (hexadecimal).
+  static std::string say(const Words& words) {
+    const std::string bytes = captured::from_hex(words.at(1));
+    long result = 0;
+    for (int i = std::stoi(words.at(0)); i > 0 && result >= 0; i--)
+      result = send(kControlFd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return captured::outcome(result);
+  }
+
+  // Every number of this worker's scoreboard, the supervisor's own one included.
+  std::string lie() {
+    auto* numbers = reinterpret_cast<Counters::Number*>(&*scoreboard_);
+    for (size_t i = 1; i < sizeof(Counters) / sizeof(Counters::Number); i++) numbers[i] = ~uint64_t{0} >> (i % 60);
+    return "done";
+  }
+
+  static std::string overwrite(int fd) {
+    struct stat info {};
+    if (fstat(fd, &info) != 0) return captured::outcome(-1);
+    void* memory = mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) return captured::outcome(-1);
+    memset(memory, 0xa5, static_cast<size_t>(info.st_size));
+    munmap(memory, static_cast<size_t>(info.st_size));
+    return "done";
+  }
+
+  static std::string send_descriptor(int fd) {
+    char byte = kReady;
+    iovec part{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    return captured::outcome(sendmsg(kControlFd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
+  }
+
+  const Plan& plan_;
+  Scoreboard scoreboard_;
+  captured::Commands commands_;
+  bool deaf_ = false, hangs_ = false;
+};
+
+}  // namespace
+
+int main() {
+  common::keep_standard_numbers();
+  const Plan plan = Plan::from_memfd(kPlanFd);
+  if (plan.worker != 0) return relayd::run_worker();
+  common::log::open("captured-worker", common::log::Level::info);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
+  return Captured(plan).run();
+}

@@ -1,0 +1,152 @@
+#include "tests/captured/keyd_attacks.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/datagram.h"
+#include "common/fd.h"
+#include "relayd/handover/channel.h"
+
+namespace captured {
+namespace {
+
+constexpr int kPatience = 10'000;  // milliseconds for an answer
+
+bool ask(int channel, const relayd::channel::Question& question) {
+  const auto datagram = relayd::channel::encode(question);
+  return send(channel, datagram.data(), datagram.size(), MSG_NOSIGNAL) >= 0;
+}
+
+// Asks the connector. Empty if it hands none over.
+common::Fd keyd_by(int channel) {
+  static uint64_t last = 0;
+  const uint64_t id = ++last;
+  bool asked = false;
+  for (;;) {
+    char bytes[relayd::channel::kMaxMessage];
+    common::Fd attached;
+    pollfd ready{channel, POLLIN, 0};
+    if (poll(&ready, 1, asked || last > 1 ? (asked ? kPatience : 0) : kPatience) == 1) {
+      const ssize_t got = common::receive_datagram(channel, bytes, attached);
+      if (got <= 0) return {};
+      const auto answer =
+          relayd::channel::decode_answer({reinterpret_cast<const uint8_t*>(bytes), static_cast<size_t>(got)});
+      if (!answer) return {};
+      if (std::holds_alternative<relayd::channel::Began>(answer->body)) {
+        ask(channel, {0, relayd::channel::Begin{}});
+        asked = false;
+      } else if (answer->id == id) return attached;
+    } else if (asked) {
+      return {};
+    }
+    if (!asked) asked = ask(channel, {id, relayd::channel::Keyd{}});
+  }
+}
+
+bool say(const common::Fd& keyd, const std::string& bytes) {
+  pollfd writable{keyd.get(), POLLOUT, 0};
+  return poll(&writable, 1, kPatience) == 1 &&
+         send(keyd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
+// An answer in hexadecimal; "closed", "silent".
+std::string answer_of(const common::Fd& keyd) {
+  pollfd readable{keyd.get(), POLLIN, 0};
+  if (poll(&readable, 1, kPatience) != 1) return "silent";
+  char bytes[2048];
+  const ssize_t got = recv(keyd.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+  return got <= 0 ? "closed" : to_hex({bytes, static_cast<size_t>(got)});
+}
+
+}  // namespace
+
+std::string from_hex(const std::string& text) {
+  std::string bytes;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
+std::string to_hex(const std::string& bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const char byte : bytes) {
+    text += kDigits[static_cast<uint8_t>(byte) >> 4];
+    text += kDigits[static_cast<uint8_t>(byte) & 15];
+  }
+  return text;
+}
+
+Attacks keyd_attacks(int channel) {
+  return {
+      // Each word is a datagram; waits for one answer to each, until keyd closes the connection. The first answer is
+      // that
+      // to the connector's HELLO.
+      {"keyd",
+       [channel](const Words& words) {
+         const common::Fd keyd = keyd_by(channel);
+         if (!keyd) return std::string("no connection");
+         std::string all = answer_of(keyd);
+         for (const std::string& word : words) {
+           if (all.ends_with("closed") || !say(keyd, from_hex(word))) break;
+           all += " " + answer_of(keyd);
+         }
+         pollfd end{keyd.get(), POLLIN, 0};
+         char byte;
+         if (!all.ends_with("closed") && poll(&end, 1, 200) == 1 &&
+             recv(keyd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+           all += " closed";
+         return all;
+       }},
+      // COUNT times the same datagram, without reading an answer.
+      {"keyd:flood",
+       [channel](const Words& words) {
+         const common::Fd keyd = keyd_by(channel);
+         if (!keyd) return std::string("no connection");
+         int sent = 0;
+         const std::string bytes = from_hex(words.at(1));
+         for (const int most = std::stoi(words.at(0)); sent < most; sent++)
+           if (send(keyd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
+         return "done " + std::to_string(sent);
+       }},
+      // Each word is a datagram; reads no answer, and keeps the connection.
+      {"keyd:many",
+       [channel](const Words& words) {
+         static common::Fd keyd;
+         keyd = keyd_by(channel);
+         if (!keyd) return std::string("no connection");
+         size_t sent = 0;
+         for (const std::string& word : words) {
+           const std::string bytes = from_hex(word);
+           if (send(keyd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
+           sent++;
+         }
+         return "done " + std::to_string(sent);
+       }},
+      // Asks for COUNT connections to keyd and keeps them; how many it then has that live.
+      {"keyd:connections",
+       [channel](const Words& words) {
+         std::vector<common::Fd> got;
+         for (int i = std::stoi(words.at(0)); i > 0; i--)
+           if (common::Fd keyd = keyd_by(channel)) got.push_back(std::move(keyd));
+         size_t alive = 0;
+         for (const common::Fd& keyd : got) {
+           answer_of(keyd);  // to HELLO
+           pollfd end{keyd.get(), POLLIN, 0};
+           alive += poll(&end, 1, 100) == 0;
+         }
+         return "done " + std::to_string(got.size()) + " " + std::to_string(alive);
+       }},
+      // COUNT times these bytes to the connector.
+      {"channel",
+       [channel](const Words& words) {
+         const std::string bytes = from_hex(words.at(1));
+         long result = 0;
+         for (int i = std::stoi(words.at(0)); i > 0 && result >= 0; i--)
+           result = send(channel, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+         return outcome(result);
+       }},
+  };
+}
+
+}  // namespace captured

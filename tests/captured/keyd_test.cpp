@@ -1,0 +1,209 @@
+// What an attacker gains who has taken over a worker, by what it says to keyd. The audit tells each attempt.
+#include "tests/integration/harness/keyd.h"
+#include "tests/captured/gateway.h"
+
+using namespace captured;
+using namespace harness;
+
+namespace {
+
+std::string hex(std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const char byte : bytes) {
+    text += kDigits[static_cast<uint8_t>(byte) >> 4];
+    text += kDigits[static_cast<uint8_t>(byte) & 15];
+  }
+  return text;
+}
+
+std::string hex(const ipc::Request& request) {
+  ipc::RequestBuffer datagram;
+  return hex({reinterpret_cast<const char*>(datagram.data()), ipc::encode(request, datagram)});
+}
+
+// "ok", "denied", … for an answer in hexadecimal, and "closed".
+std::string status_of(const std::string& answer) {
+  if (answer == "closed" || answer == "silent" || answer == "unsent") return answer;
+  return ipc::name(static_cast<ipc::Status>(std::stoi(answer.substr(0, 2), nullptr, 16)));
+}
+
+// A gateway on which a key lies that no connected device has.
+struct Bank {
+  explicit Bank(Layout layout = Layout::own) : gateway(layout) { gateway.relay().give_file("victim.pem", victim.pem); }
+
+  // keyd's answers to these requests.
+  std::string ask(const std::vector<std::string>& datagrams) {
+    std::string command = "keyd";
+    for (const std::string& datagram : datagrams) command += " " + datagram;
+    std::istringstream answers(gateway.attack(command));
+    std::string text;
+    answers >> text;
+    CHECK(status_of(text) == "ok");  // to the HELLO that the connector has said
+    std::string all;
+    while (answers >> text) all += (all.empty() ? "" : " ") + status_of(text);
+    return all;
+  }
+  std::string sign(ipc::Role role, std::string_view id, ipc::Kind kind, const ipc::Spki& spki, size_t content = 32) {
+    const std::vector<uint8_t> bytes(content, 7);
+    return ask({hex(ipc::Request{1, ipc::Sign{{role, spki, {}, id}, kind, victim.scheme, bytes}})});
+  }
+  // The audit's line after `mark` about this event.
+  Json line(const std::string& event, size_t mark) {
+    const auto fits = [&](const Json& each) {
+      return each.value("event", "") == event && each.value("result", "ok") != "ok";
+    };
+    return gateway.relay().audit().wait_json(fits, "the audit's line about " + event, mark);
+  }
+  size_t mark() { return gateway.relay().audit().mark(); }
+
+  const TestKey victim = TestKey::generate("P-256");
+  Gateway gateway;
+};
+
+}  // namespace
+
+TEST_CASE("captured worker: what is no message of keyd's protocol costs it its connection, and is in the audit") {
+  for (const Layout layout : kLayouts) {
+    Bank bank(layout);
+    for (const std::string& nonsense : {std::string("ff"), std::string(64, 'f'), hex(std::string(40'000, '\x01'))}) {
+      const auto mark = bank.mark();
+      CHECK(bank.ask({nonsense}) == "malformed closed");
+      CHECK(bank.line("malformed", mark).at("result") == "malformed");
+    }
+    bank.gateway.is_unharmed();
+  }
+}
+
+TEST_CASE("captured worker: a second HELLO, as another worker, costs it its connection") {
+  Bank bank;
+  const auto mark = bank.mark();
+  CHECK(bank.ask({hex(ipc::Request{2, ipc::Hello{.worker = 1}})}) == "malformed closed");
+  CHECK(bank.line("malformed", mark).at("reason") == "a second HELLO");
+  bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: a request with a byte too many costs it its connection") {
+  Bank bank;
+  CHECK(bank.ask({hex(lookup_request(1, bank.victim, "victim")) + "00"}) == "malformed closed");
+  CHECK(bank.ask({hex(sign_request(1, bank.victim, "victim")) + "00"}) == "malformed closed");
+  bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: a device's key does not sign as the listener") {
+  Bank bank;
+  const auto mark = bank.mark();
+  CHECK(bank.sign(ipc::Role::listener, "", ipc::Kind::tls13_server, bank.victim.spki) == "mismatch");
+  CHECK(bank.sign(ipc::Role::device, "victim", ipc::Kind::tls13_server, bank.victim.spki) == "denied");
+  CHECK(bank.sign(ipc::Role::device, "victim", ipc::Kind::tls12_server, bank.victim.spki, 101) == "denied");
+  CHECK(bank.line("sign", mark).at("result") == "mismatch");
+  bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: the listener's key does not sign as a device") {
+  Bank bank;
+  const auto mark = bank.mark();
+  for (const char* id : {"listener", "../listener", "../listener.key"}) {
+    CHECK(bank.sign(ipc::Role::device, id, ipc::Kind::tls13_client, bank.victim.spki) == "denied");
+    CHECK(bank.ask({hex(lookup_request(1, bank.victim, id))}) == "not_found");
+  }
+  CHECK(bank.sign(ipc::Role::listener, "", ipc::Kind::tls13_client, bank.victim.spki) == "denied");
+  CHECK(bank.line("sign", mark).at("result") == "denied");
+  bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: a key signs for no certificate but its own") {
+  Bank bank;
+  const auto mark = bank.mark();
+  const TestKey other = TestKey::generate("P-256");
+  CHECK(bank.ask({hex(lookup_request(1, other, "victim"))}) == "mismatch");
+  CHECK(bank.sign(ipc::Role::device, "victim", ipc::Kind::tls13_client, other.spki) == "denied");
+  CHECK(bank.line("sign", mark).at("client_id") == "victim");
+  bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: a client id that is a path finds no key") {
+  Bank bank;
+  for (const char* id : {"../keys/victim", "/etc/ssl/private/ssl-cert-snakeoil", ".", "..", "victim/", "./victim"})
+    CHECK(bank.ask({hex(lookup_request(1, bank.victim, id))}) == "not_found");
+  bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: content of another length than a transcript hash's is not signed") {
+  Bank bank;
+  for (const size_t size : {0, 1, 20, 31, 33, 47, 64, 256})
+    CHECK(bank.sign(ipc::Role::device, "victim", ipc::Kind::tls13_client, bank.victim.spki, size) == "denied");
+  bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: it has one connection to keyd, however often it asks") {
+  Bank bank;
+  const std::string held = bank.gateway.attack("keyd:connections 200");
+  CHECK(held.starts_with("done "));
+  CHECK(held.ends_with(" 1"));
+  bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: no signature for a device that is not connected to it") {
+  for (const Layout layout : kLayouts) {
+    Bank bank(layout);
+    const auto mark = bank.mark();
+    CHECK(bank.sign(ipc::Role::device, "victim", ipc::Kind::tls13_client, bank.victim.spki) == "denied");
+    CHECK(bank.line("sign", mark).at("client_id") == "victim");
+    bank.gateway.is_unharmed();
+  }
+}
+
+TEST_CASE("captured worker: a proof of presence that it made itself is worth nothing") {
+  Bank bank;
+  const std::vector<uint8_t> content(32, 7), signature(72, 8);
+  // A ClientHello, a ServerHello, CertificateVerify and Certificate, by their frames.
+  const std::vector<uint8_t> frames{1, 0, 0, 1, 0, 2, 0, 0, 1, 0, 15, 0, 0, 1, 0, 11, 0, 0, 1, 0};
+  const auto mark = bank.mark();
+  for (const auto& messages : {std::vector<uint8_t>(1000, 9), frames, std::vector<uint8_t>{}})
+    for (const auto presence : {ipc::Presence::tls12, ipc::Presence::tls13_sha256, ipc::Presence::tls13_sha384}) {
+      const ipc::Proof proof{presence, bank.victim.scheme, signature, messages};
+      const ipc::Lookup key{ipc::Role::device, bank.victim.spki, {}, "victim"};
+      CHECK(bank.ask({hex(ipc::Request{
+                1, ipc::Sign{key, ipc::Kind::tls13_client, bank.victim.scheme, content, proof}})}) == "denied");
+    }
+  CHECK(bank.line("sign", mark).at("client_id") == "victim");
+  bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: requests for hundreds of large keys take no slot from a sibling") {
+  for (const Layout layout : kLayouts) {
+    Bank bank(layout);
+    const TestKey large = TestKey::generate("RSA:4096");
+    std::string command = "keyd:many";
+    for (int i = 0; i < 400; i++) {
+      const std::string id = "large-" + std::to_string(i);
+      bank.gateway.relay().give_file(id + ".pem", large.pem);
+      command += " " + hex(lookup_request(static_cast<uint32_t>(i), large, id));
+    }
+    CHECK(bank.gateway.attack(command).starts_with("done "));
+    bank.gateway.is_unharmed();
+  }
+}
+
+TEST_CASE("captured worker: nonsense to its connector costs it its channel, and no sibling notices") {
+  for (const Layout layout : kLayouts)
+    for (const char* nonsense : {"channel 1 ff", "channel 1 0100000000000000000000", "channel 100000 00"}) {
+      Gateway gateway(layout);
+      gateway.attack(nonsense);
+      gateway.is_unharmed();
+    }
+}
+
+TEST_CASE("captured worker: requests whose answers it does not read disturb no sibling") {
+  for (const Layout layout : kLayouts) {
+    Bank bank(layout);
+    for (const std::string& request :
+         {hex(ipc::Request{1, std::monostate{}}), hex(lookup_request(1, bank.victim, "victim")),
+          hex(lookup_request(1, bank.victim, "nobody"))}) {
+      CHECK(bank.gateway.attack("keyd:flood 100000 " + request).starts_with("done "));
+      bank.gateway.serves();
+    }
+    bank.gateway.is_unharmed();
+  }
+}

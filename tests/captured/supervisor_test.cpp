@@ -1,0 +1,111 @@
+// What an attacker gains who has taken over a worker, by what it says to its supervisor or writes into shared memory.
+#include <signal.h>
+
+#include "relayd/handover/plan.h"
+#include "tests/captured/gateway.h"
+
+using namespace captured;
+using namespace harness;
+
+namespace {
+
+std::string hex(std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const char byte : bytes) {
+    text += kDigits[static_cast<uint8_t>(byte) >> 4];
+    text += kDigits[static_cast<uint8_t>(byte) & 15];
+  }
+  return text;
+}
+
+std::string say(std::string_view bytes, int times = 1) { return "say " + std::to_string(times) + " " + hex(bytes); }
+
+}  // namespace
+
+TEST_CASE("captured worker: malformed messages to the supervisor are ignored") {
+  must_fail({{say("?"), "done"},
+             {say(std::string(4096, '\xff')), "done"},
+             {say(std::string(60'000, 'R')), "done"},
+             {say("D"), "done"},
+             {say(std::string("D") + std::string(7, '\0')), "done"},
+             {say(std::string("D") + std::string(64, '\xff')), "done"}});
+}
+
+TEST_CASE("captured worker: it can't flood the supervisor") {
+  for (const Layout layout : kLayouts) {
+    Gateway gateway(layout);
+    for (int i = 0; i < 20; i++) gateway.attack(say("R", 100'000));
+    gateway.is_unharmed();
+  }
+}
+
+TEST_CASE("captured worker: an answer to an order that was never given changes nothing") {
+  must_fail({{say(std::string("D\x01\0\0\0\x09\0\0\0", 9), 100), "done"}});
+}
+
+TEST_CASE("captured worker: its last words can't forge a line of the log or write to the terminal") {
+  Gateway gateway(Layout::own);
+  const auto mark = gateway.relay().log().mark();
+  CHECK(gateway.attack(say("E\n{\"level\":\"error\",\"msg\":\"forged\"}\n\x1b[2J\xc2\x9b" + std::string(9000, 'x'))) ==
+        "done");
+  CHECK(gateway.attack("die " + std::to_string(SIGSEGV)).find("Segmentation fault") != std::string::npos);
+  const auto line = gateway.relay().log().wait_text("worker died", mark);
+  CHECK(line.size() < 4096);
+  for (const std::string& each : gateway.relay().log().lines()) {
+    CHECK_FALSE(each.starts_with("{\"level\":\"error\",\"msg\":\"forged\""));
+    CHECK(each.find('\x1b') == std::string::npos);
+  }
+  gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: lies in its counters change no other worker's share of connections") {
+  for (const Layout layout : kLayouts) {
+    Gateway gateway(layout, {.relayd = {{"listener", {{"max_connections", 1000}}}}});
+    CHECK(gateway.attack("lie") == "done");
+    gateway.serves();
+    CHECK(gateway.relay().reload().at("msg") == "relayd reloaded");
+    // The old attacker has left; the lies of the new one meet the next reload.
+    CHECK(gateway.attack("lie") == "done");
+    CHECK(gateway.attack("deaf") == "done");
+    gateway.is_unharmed();
+  }
+}
+
+TEST_CASE("captured worker: nonsense in the table of newest connections refuses no device") {
+  must_fail({{"overwrite " + std::to_string(relayd::kNewestFd), "done"}});
+}
+
+TEST_CASE("captured worker: nonsense in its table of flapping devices bans no device of a sibling") {
+  for (const Layout layout : kLayouts) {
+    Gateway gateway(layout, {.relayd = {{"listener", {{"flapping_detect", Json::object()}}}}});
+    CHECK(gateway.attack("overwrite " + std::to_string(relayd::kFlappingFd)) == "done");
+    gateway.is_unharmed();
+  }
+}
+
+TEST_CASE("captured worker: one that hangs is replaced, and disturbs no session") {
+  Gateway gateway(Layout::own, {.relayd = {{"worker_watchdog", "1s"}}});
+  const auto mark = gateway.relay().log().mark();
+  CHECK(gateway.attack("hang") == "done");
+  gateway.relay().log().wait_text("worker hangs", mark);
+  gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: one that ignores its orders does not stop relayd from stopping") {
+  for (const Layout layout : kLayouts) {
+    Gateway gateway(layout);
+    CHECK(gateway.attack("deaf") == "done");
+    gateway.is_unharmed();
+  }
+}
+
+TEST_CASE("captured worker: dying again and again rests its slot, and relayd serves on") {
+  for (const Layout layout : kLayouts) {
+    Gateway gateway(layout, {.relayd = {{"max_restarts", 3}}});
+    const auto mark = gateway.relay().log().mark();
+    for (int i = 0; i < 4; i++) gateway.attack("die " + std::to_string(SIGKILL));
+    gateway.relay().log().wait_text("relayd goes on without it for a while", mark);
+    gateway.is_unharmed();
+  }
+}
