@@ -249,7 +249,6 @@ TEST_CASE("channel: what is not a question ends the worker's channel") {
   SECTION("rubbish") { half.say(std::vector<uint8_t>{1, 2, 3}); }
   SECTION("too long") { half.say(std::vector<uint8_t>(channel::kMaxMessage + 1, 1)); }
   SECTION("an answer") { half.say(channel::encode(channel::Answer{1, channel::KeydAnswer{"x"}})); }
-  SECTION("a second beginning") { half.ask({0, channel::Begin{}}); }
   SECTION("one id twice") {
     BlackHole silent;
     half.channel->know({silent.address}, {});
@@ -517,4 +516,23 @@ TEST_CASE("dial: a connection for which this process has no descriptor left is n
   half.run_until([&] { return result.calls == 1; });
   CHECK_FALSE(result.socket);
   CHECK(result.failure.busy() == busy);
+}
+
+TEST_CASE("channel: a worker reaches the next connector though the one before sent nonsense and read nothing") {
+  Wired wired({nowhere()}, 0);
+  const auto say = [&](std::string_view bytes) { REQUIRE(common::send_datagram(wired.duplicate.get(), bytes)); };
+  const auto began = channel::encode(channel::Answer{0, channel::Began{}});
+  say({reinterpret_cast<const char*>(began.data()), began.size()});
+  say("nonsense");
+  say(std::string(channel::kMaxMessage * 2, 'x'));
+  wired.turn();
+  // More dials than the channel has room for.
+  constexpr size_t kDials = 2000;
+  std::vector<Result> results(kDials);
+  std::vector<std::unique_ptr<Dial>> dials;
+  for (Result& result : results)
+    dials.push_back(std::make_unique<Dial>(*wired.client, channel::Target::remote, kLong, &result, Result::take));
+  wired.begin(kDials);
+  wired.run_until([&] { return std::ranges::all_of(results, [](const Result& result) { return result.calls == 1; }); });
+  CHECK_FALSE(wired.over);
 }
