@@ -59,9 +59,10 @@ struct Call {
   Argument conditions[3] = {};
   int answer = 0;  // 0: allowed; otherwise the errno with which the call fails
 
-  constexpr Call(const char* call, Argument first = {}, Argument second = {}, Argument third = {})
+  constexpr Call(const char* call, const Argument& first = {}, const Argument& second = {}, const Argument& third = {})
       : name(call), conditions{first, second, third} {}
-  constexpr Call(int error, const char* call, Argument first = {}) : name(call), conditions{first}, answer(error) {}
+  constexpr Call(int error, const char* call, const Argument& first = {})
+      : name(call), conditions{first}, answer(error) {}
 };
 
 namespace calls {

@@ -64,7 +64,7 @@ std::string listed(const std::vector<std::string>& names) {
   constexpr size_t kMostShown = 200;
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  if (text.size() > kMostShown) text = text.substr(0, kMostShown) + "…";
+  if (text.size() > kMostShown) text.replace(kMostShown, std::string::npos, "…");
   return text.empty() ? "none" : text;
 }
 

@@ -186,7 +186,7 @@ void Service::expire() {
 
 void Service::release() {
   if (!audit_.ready()) return;
-  if (begun_) answer(std::move(begun_));
+  if (begun_) answer(std::exchange(begun_, nullptr));
   while (!waiting_.empty() && !begun_) {
     const auto written = audit_.try_write(event_of(*waiting_.begin()->second));
     if (written == Audit::Written::later) return;

@@ -18,20 +18,23 @@ namespace {
 constexpr size_t allowed_growth = 1 << 20;
 constexpr int threads = 8;
 
-// The pid comes from /proc, because at this log level relayd does not log it.
-pid_t only_worker(World& world) {
-  const auto workers = children_of(world.relay().relayd().pid());
-  if (workers.size() != 1) throw Failure(std::to_string(workers.size()) + " workers");
-  return workers.front();
+// relayd's only child of that name, as in `ps`. At this log level relayd does not log the pids.
+pid_t child(World& world, std::string_view name) {
+  std::vector<pid_t> found;
+  for (const pid_t pid : children_of(world.relay().relayd().pid()))
+    if (read_file("/proc/" + std::to_string(pid) + "/comm") == std::string(name) + "\n") found.push_back(pid);
+  if (found.size() != 1) throw Failure(std::to_string(found.size()) + " processes are called " + std::string(name));
+  return found.front();
 }
+pid_t only_worker(World& world) { return child(world, "relayd-worker"); }
 
 // The footprint of every process of the product.
 struct Snapshot {
-  Footprint worker, supervisor, keyd;
+  Footprint worker, connector, supervisor, keyd;
 
   static Snapshot of(World& world) {
-    return {Footprint::of(only_worker(world)), Footprint::of(world.relay().relayd().pid()),
-            Footprint::of(world.relay().keyd().pid())};
+    return {Footprint::of(only_worker(world)), Footprint::of(child(world, "relayd-connect")),
+            Footprint::of(world.relay().relayd().pid()), Footprint::of(world.relay().keyd().pid())};
   }
 };
 
@@ -56,6 +59,7 @@ void check_flat(const std::string& name, const Footprint& before, const Footprin
 
 void check_flat(const std::string& what, const Snapshot& before, const Snapshot& after) {
   check_flat("worker", before.worker, after.worker);
+  check_flat("connector", before.connector, after.connector);
   check_flat("supervisor", before.supervisor, after.supervisor);
   check_flat("keyd", before.keyd, after.keyd);
   std::cout << "figures: " << what << ": worker " << before.worker.text() << " -> " << after.worker.text()
@@ -66,7 +70,8 @@ void check_flat(const std::string& what, const Snapshot& before, const Snapshot&
 // With 100,000 sessions a test cannot keep the programs' log lines about each.
 WorldOptions quiet_world(const TempDir& directory) {
   write_file(directory / "audit", "");
-  return {.relayd = {{"log_level", "error"}},
+  return {.keyd = {{"presence_window", "10s"}},  // for this long keyd remembers each handshake
+          .relayd = {{"log_level", "error"}},
           .local = false,
           .remote_more = "log_type none\nlog_type error\nlog_type information",
           .audit_file = directory / "audit",

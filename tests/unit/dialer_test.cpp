@@ -189,7 +189,7 @@ TEST_CASE("dialer: beyond the quota no socket is made, which counts against no a
   BlackHole silent;
   Listening listening;
   AddressBook book({silent.address, listening.address});
-  const auto result = dial(book, kLong, 1);  // the second attempt begins beside the first
+  const auto result = dial(book, milliseconds(600), 1);  // the second attempt begins beside the first
   CHECK_FALSE(result.socket);
   CHECK(result.failure.busy());
   CHECK_FALSE(book.is_demoted(listening.address, loop_time()));
