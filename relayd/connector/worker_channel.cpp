@@ -141,7 +141,7 @@ std::string WorkerChannel::why_no_keyd(common::Fd& connected) {
   return "";
 }
 
-void WorkerChannel::answer(channel::Answer answer, common::Fd attached) {
+void WorkerChannel::answer(const channel::Answer& answer, common::Fd attached) {
   if (over_) return;
   waiting_.push_back({answer.id, channel::encode(answer), std::move(attached)});
   flush();

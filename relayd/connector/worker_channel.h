@@ -61,7 +61,7 @@ class WorkerChannel {
   void judge(const channel::Judge& judge);
   void connect_keyd(uint64_t id);
   std::string why_no_keyd(common::Fd& connected);
-  void answer(channel::Answer answer, common::Fd attached = {});
+  void answer(const channel::Answer& answer, common::Fd attached = {});
   bool send(Waiting& waiting);
   void flush();
   void end(const std::string& why);
