@@ -66,7 +66,7 @@ constexpr common::Call kConnecting[] = {
 // clang-format on
 
 // The folder of the file that a link names; "" if it is not a link.
-std::string folder_of_target(const char* link) {
+[[maybe_unused]] std::string folder_of_target(const char* link) {
   char path[PATH_MAX];
   if (!realpath(link, path)) return "";
   const std::string whole(path);

@@ -121,7 +121,8 @@ TEST_CASE("every request survives the round trip", "[ipc][codec]") {
     CHECK(std::get<Lookup>(decode_request(datagram)->body).spellings == spellings);
   }
   for (const Presence presence : {Presence::tls12, Presence::tls13_sha256, Presence::tls13_sha384}) {
-    const auto back = decode_request(encoded(some_proof(presence)));
+    const Datagram datagram = encoded(some_proof(presence));
+    const auto back = decode_request(datagram);
     REQUIRE(back);
     const Proof& proof = std::get<Sign>(back->body).proof;
     CHECK((proof.presence == presence && proof.scheme == Scheme::rsa_pss_rsae_sha256));
