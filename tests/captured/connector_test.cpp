@@ -154,7 +154,7 @@ TEST_CASE("captured connector: it signals no other process") {
                        {"terminal", "EPERM EPERM EPERM"}});
 }
 
-TEST_CASE("captured connector: executing or tracing kills it; sessions go on, and another one serves newcomers") {
+TEST_CASE("captured connector: executing or tracing kills it, sessions go on, and another one serves newcomers") {
   Connected connected;
   connected.must_fail(
       {{"execve /bin/true", "killed"}, {"ptrace " + std::to_string(connected.world.relay().relayd().pid()), "killed"}});

@@ -23,7 +23,7 @@ TEST_CASE("keyd killed under load disturbs no session, and new devices are serve
   CHECK(stage.finish().disturbed == 0);
 }
 
-TEST_CASE("keyd stopped for longer than sign_timeout disturbs no session; new devices are refused, never local") {
+TEST_CASE("keyd stopped for longer than sign_timeout disturbs no session, new devices are refused, never local") {
   Stage stage({.relayd = {{"sign_timeout", "1s"}}});
   const auto identity = harness::device_identity("p256", 1);
   for (const char* id : {"new-3", "new-5", "again"}) stage.world().give_key(id, identity);

@@ -79,7 +79,7 @@ TEST_CASE("over 200 ms of delay and 2 % loss to the remote, no session is distur
   print_figures(packets(before, link.figures()) + ", a new session was up in " + seconds(took));
 }
 
-TEST_CASE("an outage shorter than 1.5 keep alives ends no session; with keep alive 0, send_timeout ends it", "[root]") {
+TEST_CASE("an outage shorter than 1.5 keep alives ends no session, with keep alive 0, send_timeout ends it", "[root]") {
   NEEDS_ROOT();
   const TempDir scratch;
   ShapedLink link;

@@ -111,7 +111,7 @@ TEST_CASE("while the remote accepts but is silent, devices are refused in time, 
                          "the workers held no more descriptors than before", stage.patience());
 }
 
-TEST_CASE("a remote that resets each session after CONNACK leaves nothing behind; once it stops, devices are served") {
+TEST_CASE("a remote that resets each session after CONNACK leaves nothing behind, once it stops, devices are served") {
   Stage stage;
   const auto workers = stage.relay().workers();
   const auto descriptors = descriptors_of(workers);

@@ -29,7 +29,7 @@ TEST_CASE("after all workers are killed at once under load, every device returns
   CHECK(stage.relay().relayd().running());
 }
 
-TEST_CASE("under load a hung worker is killed and replaced within worker_watchdog; other workers' sessions continue") {
+TEST_CASE("under load a hung worker is killed and replaced within worker_watchdog, other workers' sessions continue") {
   Stage stage({.relayd = {{"worker_watchdog", "1s"}}});
   const auto its_devices = stage.devices_of(1);
   const auto mark = stage.relay().log().mark();

@@ -161,7 +161,7 @@ TEST_CASE("a missing or unusable notary program stops keyd, which reports its pa
     CHECK(ended.err.find(part) != std::string::npos);
 }
 
-TEST_CASE("with bind_remote the notary is a separate program; it has libcrypto and keyd does not", "[root]") {
+TEST_CASE("with bind_remote the notary is a separate program, it has libcrypto and keyd does not", "[root]") {
   NEEDS_ROOT();  // only root may inspect the processes
   World world({.keyd = bound_to(own_address())});
   const auto maps = [](pid_t pid) { return read_file("/proc/" + std::to_string(pid) + "/maps"); };

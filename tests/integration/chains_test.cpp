@@ -115,7 +115,7 @@ TEST_CASE("chains: a chain may have as many intermediates as depth allows, and n
   }
 }
 
-TEST_CASE("chains: only with partial_chain may a chain end at an intermediate in cacertfile; the log says so") {
+TEST_CASE("chains: only with partial_chain may a chain end at an intermediate in cacertfile, the log says so") {
   const auto root = field::root("Root"), one = field::below(root, "One");
   const std::vector<pki::Identity> chain{field::device(one)};
   SECTION("it is off by default") {
@@ -137,7 +137,7 @@ TEST_CASE("chains: a certificate that one device sent never helps another device
   }
 }
 
-TEST_CASE("chains: a refused device gets one alert that fits the cause; the log names certificate, cause and remedy") {
+TEST_CASE("chains: a refused device gets one alert that fits the cause, the log names certificate, cause and remedy") {
   const auto root = field::root("Root"), stranger = field::root("Stranger");
   const auto limited = field::below(root, "Limited", "nameConstraints=critical,permitted;DNS:a.example\n");
   const auto sub = field::below(limited, "Sub");
@@ -248,7 +248,7 @@ TEST_CASE("chains: the remote receives the device's chain byte for byte, whateve
     }
 }
 
-TEST_CASE("chains: a refused remote gets an alert that fits the cause; the log names certificate, cause and remedy") {
+TEST_CASE("chains: a refused remote gets an alert that fits the cause, the log names certificate, cause and remedy") {
   TempDir directory;
   const auto root = field::root("Root"), stranger = field::root("Stranger"), one = field::below(root, "One");
   const std::string here = "IP:" + own_address();

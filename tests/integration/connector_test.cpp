@@ -67,7 +67,7 @@ TEST_CASE("a connector killed by SIGKILL is replaced: sessions go on, and device
   CHECK(world.relay().workers().size() == 2);
 }
 
-TEST_CASE("while the connector hangs, a device is told that the server is unavailable; others go on") {
+TEST_CASE("while the connector hangs, a device is told that the server is unavailable, others go on") {
   World world({.relayd = {{"remote", {{"connect_timeout", "1s"}}}, {"worker_watchdog", "60s"}}});
   auto session = join(world, "session");
   const pid_t connector = world.relay().connector();

@@ -84,7 +84,7 @@ TEST_CASE("CRLs: real-world lists refuse the devices that they revoke, and no ot
   CHECK_FALSE(gateway.lets_in({sub_bad, sub}));
 }
 
-TEST_CASE("CRLs: crl_check chain refuses the devices of a revoked sub-CA; leaf does not") {
+TEST_CASE("CRLs: crl_check chain refuses the devices of a revoked sub-CA, leaf does not") {
   const auto root = field::root("Root"), sub = field::below(root, "Sub");
   const auto device = field::device(sub);
   const bool chain = GENERATE(false, true);

@@ -82,7 +82,7 @@ TEST_CASE("a request that a worker sends before keyd starts, or during its resta
   }
 }
 
-TEST_CASE("keyd accepts only a single listening SEQPACKET socket; otherwise it stops and says what it was passed") {
+TEST_CASE("keyd accepts only a single listening SEQPACKET socket, otherwise it stops and says what it was passed") {
   Keyd keyd;
   const auto refused = [&](const std::vector<int>& sockets, const std::string& found) {
     const auto finished = keyd.run_with(sockets);

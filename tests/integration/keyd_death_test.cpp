@@ -16,7 +16,7 @@ size_t local_connections(World& world) { return world.local->log().count_text("N
 
 }  // namespace
 
-TEST_CASE("while keyd is dead, sessions continue; new ones are refused and never local, until keyd is back") {
+TEST_CASE("while keyd is dead, sessions continue, new ones are refused and never local, until keyd is back") {
   World world({.relayd = {{"sign_timeout", "500ms"}}});
   const auto identity = device_identity("p256", 1);
   for (const char* id : {"old", "new-3", "new-5", "again"}) world.give_key(id, identity);

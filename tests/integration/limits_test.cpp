@@ -64,7 +64,7 @@ std::string connack_with_keep_alive(uint16_t seconds) {
 
 }  // namespace
 
-TEST_CASE("keep alive: a silent device gets DISCONNECT and is closed; the remote gets none, so it sends the will") {
+TEST_CASE("keep alive: a silent device gets DISCONNECT and is closed, the remote gets none, so it sends the will") {
   const int level = GENERATE(mqtt::v311, mqtt::v5);
   Pair pair(Json{{"keepalive_multiplier", 1.5}}, level, 1);
   const auto begun = Clock::now();

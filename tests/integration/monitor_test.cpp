@@ -101,7 +101,7 @@ void stop(pid_t pid) {
 
 }  // namespace
 
-TEST_CASE("a separate monitor process serves metrics; it has two sockets and no files, and can open neither",
+TEST_CASE("a separate monitor process serves metrics, it has two sockets and no files, and can open neither",
           "[root]") {
   NEEDS_ROOT();
   Monitored test;
@@ -165,7 +165,7 @@ TEST_CASE("a stopped monitor delays neither devices nor the operator's commands"
   CHECK(waiting.receive_to_end().find("mqtt_relay_reloads_total{result=\"ok\"} 1\n") != std::string::npos);
 }
 
-TEST_CASE("a few silent or slow scrapers delay no other; a crowd of them delays others by at most 5 s") {
+TEST_CASE("a few silent or slow scrapers delay no other, a crowd of them delays others by at most 5 s") {
   Monitored test;
   std::vector<RawSocket> silent;
   for (int i = 0; i < 15; i++) silent.emplace_back(test.metrics);

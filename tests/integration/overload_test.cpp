@@ -77,7 +77,7 @@ int code_of(World& world, const std::string& id, int level) {
 
 }  // namespace
 
-TEST_CASE("max_connections: a connection over the limit is closed before TLS; once another ends, one is served") {
+TEST_CASE("max_connections: a connection over the limit is closed before TLS, once another ends, one is served") {
   World world({.relayd = {{"listener", {{"max_connections", 3}}}}});
   std::vector<Device> devices;
   for (int i = 0; i < 3; i++) devices.push_back(join(world, "device-" + std::to_string(i)));
@@ -152,7 +152,7 @@ TEST_CASE("without a free descriptor the worker refuses new devices, does not sp
 }
 
 TEST_CASE(
-    "flapping_detect: a device that reconnects too often to a worker is banned there with 0x8A or 5; others are not") {
+    "flapping_detect: a device that reconnects too often to a worker is banned there with 0x8A or 5, others are not") {
   const Json detect = {{"enable", true}, {"max_count", 4}, {"window_time", "1h"}, {"ban_time", "1h"}};
   World world({.relayd = {{"workers", 1}, {"listener", {{"flapping_detect", detect}}}}});
   for (int i = 0; i < 4; i++) {

@@ -76,7 +76,7 @@ TEST_CASE("a passed socket serves on across a reload and a worker's death") {
   world.relay().wait_worker_started(0, mark);
 }
 
-TEST_CASE("relayd accepts only listening TCP sockets; otherwise it stops and says what it was passed") {
+TEST_CASE("relayd accepts only listening TCP sockets, otherwise it stops and says what it was passed") {
   World world({.start = false});
   world.relay().start_keyd();
   const Listening datagrams(world.relay().endpoint(), SOCK_DGRAM);

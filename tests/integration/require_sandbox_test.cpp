@@ -28,7 +28,7 @@ bool lose_landlock() {
 
 }  // namespace
 
-TEST_CASE("without Landlock relayd warns and serves; with require_sandbox it neither starts nor reloads") {
+TEST_CASE("without Landlock relayd warns and serves, with require_sandbox it neither starts nor reloads") {
   NEEDS_NO_SANITIZER();
   World world({.start = false});
   auto& relay = world.relay();

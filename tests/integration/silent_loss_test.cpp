@@ -127,7 +127,7 @@ TEST_CASE("a device with no key or an empty client id stays local without a warn
   for (const auto& [kind, number] : totals.at("suspicious_local").items()) CHECK(number == 0);
 }
 
-TEST_CASE("a refusal by the remote is counted by code; the log has the code in hex, its name and the broker's reason") {
+TEST_CASE("a refusal by the remote is counted by code, the log has the code in hex, its name and the broker's reason") {
   Counted test({.remote = RemoteKind::captured, .local = false});
   const auto identity = device_identity("p256", 1);
   test->give_key("thermo", identity);

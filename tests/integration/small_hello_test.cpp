@@ -121,7 +121,7 @@ constexpr std::string_view kHybrid = "\x11\xec";  // X25519MLKEM768 among suppor
 
 }  // namespace
 
-TEST_CASE("a device connects through a middlebox that needs the ClientHello in one segment; the log says so once") {
+TEST_CASE("a device connects through a middlebox that needs the ClientHello in one segment, the log says so once") {
   Middlebox middlebox(GENERATE(Manner::reset, Manner::close, Manner::silence));
   World world({.relayd = {{"remote_port", kPort}, {"workers", 1}, {"remote", {{"connect_timeout", "6s"}}}}});
   const auto identity = device_identity("p256", 1);

@@ -37,7 +37,7 @@ TEST_CASE("if workers keep dying, relayd exits, and its last line has the first 
   CHECK(last.value("msg", "") == "worker 0 died more than max_restarts times; the first cause: " + first);
 }
 
-TEST_CASE("a worker that keeps dying is quarantined; the others serve all devices, and status names it") {
+TEST_CASE("a worker that keeps dying is quarantined, the others serve all devices, and status names it") {
   const TempDir directory;
   fs::permissions(directory / "", fs::perms::all);  // relayd runs as another user
   World world({.relayd = {{"max_restarts", 2}, {"workers", 2}, {"control_socket", directory / "control.sock"}}});
@@ -89,7 +89,7 @@ TEST_CASE("a worker that ignores its orders is killed after retire_timeout and s
   join(world, "new").ping();
 }
 
-TEST_CASE("a hung worker is killed after worker_watchdog and replaced; other workers' sessions continue") {
+TEST_CASE("a hung worker is killed after worker_watchdog and replaced, other workers' sessions continue") {
   World world({.relayd = {{"worker_watchdog", "1s"}, {"workers", 2}}});
   auto& relay = world.relay();
   const auto before = relay.workers();

@@ -53,7 +53,7 @@ std::vector<Session> sessions_on_both(World& world) {
 
 }  // namespace
 
-TEST_CASE("a worker killed by SIGKILL is replaced; its sessions end, and those of other workers continue") {
+TEST_CASE("a worker killed by SIGKILL is replaced, its sessions end, and those of other workers continue") {
   World world({.relayd = {{"workers", 2}}});
   auto observer = world.direct(device_identity("p256", 99));
   observer.join("observer");

@@ -195,7 +195,7 @@ TEST_CASE("a key that others may read or write is refused with the remedy", "[ke
   }
 }
 
-TEST_CASE("a key that another group may read is refused; root's and keyd's own group may read", "[keyd][key_store]") {
+TEST_CASE("a key that another group may read is refused, root's and keyd's own group may read", "[keyd][key_store]") {
   if (geteuid() != 0) {
     WARN("SKIPPED: needs root to make files of another group");
     return;

@@ -80,7 +80,7 @@ TEST_CASE("answers wait for their audit lines, and the furthest handshake comes 
   CHECK_FALSE(counters_of(client).degraded);
 }
 
-TEST_CASE("without a reader of the audit, a request is refused before its peer's timeout; with one, keyd signs again",
+TEST_CASE("without a reader of the audit, a request is refused before its peer's timeout, with one, keyd signs again",
           "[keyd][server]") {
   PipedKeyd keyd;
   Client client(keyd);

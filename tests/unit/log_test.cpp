@@ -76,7 +76,7 @@ bool every_line_is_whole(const std::string& text, std::vector<nlohmann::json>& l
 
 }  // namespace
 
-TEST_CASE("logging never waits for a reader; dropped lines are counted and reported once the log flows again") {
+TEST_CASE("logging never waits for a reader, dropped lines are counted and reported once the log flows again") {
   const auto kind = GENERATE(Kind::pipe, Kind::another_users_pipe, Kind::socket);
   CAPTURE(static_cast<int>(kind));
   if (kind == Kind::another_users_pipe && geteuid() != 0) {

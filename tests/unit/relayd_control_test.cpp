@@ -236,7 +236,7 @@ TEST_CASE("only root and relayd's user may ask", "[control]") {
   CHECK(test.reloads == 0);
 }
 
-TEST_CASE("a dead relayd's socket file is replaced; a living one's is not, nor is a file that is not a socket",
+TEST_CASE("a dead relayd's socket file is replaced, a living one's is not, nor is a file that is not a socket",
           "[control]") {
   Supervised test;
   const auto start = [&](const std::string& path) {

@@ -253,7 +253,7 @@ TEST_CASE("a program's version names the TLS library that is compiled in", "[rel
   has(version, "\nLicence GPL-3.0-or-later");
 }
 
-TEST_CASE("init: certificates of the system are used where they are; a link to them from elsewhere is not",
+TEST_CASE("init: certificates of the system are used where they are, a link to them from elsewhere is not",
           "[relayd-init]") {
   const char system[] = "/etc/ssl/certs/ca-certificates.crt";
   if (!std::filesystem::exists(system)) {
