@@ -73,8 +73,17 @@ Handshake::Progress Handshake::advance() {
   exhausted_ = !fiber_;
   if (exhausted_) return Progress::failed;
   const TranscriptRecorder::Scope recording(recorder_.get());
-  fiber_->start([this] { result_ = wolf_shim_is_server(ssl_) ? wolfSSL_accept(ssl_) : wolfSSL_connect(ssl_); });
+  fiber_->start([this] {
+    if (has_mark()) result_ = wolf_shim_is_server(ssl_) ? wolfSSL_accept(ssl_) : wolfSSL_connect(ssl_);
+  });
   return settle();
+}
+
+// The device's proof holds only with the mark of the keyd that signs, so while there is none, there is no ServerHello.
+bool Handshake::has_mark() {
+  const bool needs_mark = recorder_ && key_.role == ipc::Role::listener && presence_ == ipc::Presence::none;
+  return !needs_mark || runtime_.keyd->connected() ||
+         wait_for(runtime_.keyd->stats([this](const ipc::Client::Answer& answer) { on_answer(answer); }));
 }
 
 Handshake::Progress Handshake::resume() {
@@ -90,6 +99,7 @@ Handshake::Progress Handshake::settle() {
   }
   if (fiber_->suspended()) return Progress::parked;
   runtime_.fibers.give(std::move(fiber_));
+  if (not_signed_) return Progress::failed;
   if (result_ == WOLFSSL_SUCCESS) return Progress::done;
   error_ = wolfSSL_get_error(ssl_, result_);
   return error_ == WOLFSSL_ERROR_WANT_READ || error_ == WOLFSSL_ERROR_WANT_WRITE ? Progress::wants_io
@@ -182,23 +192,29 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
     return -1;
   }
   if (key_.role == ipc::Role::device && runtime_.keyd->require_presence()) request.proof = key_.proof;
-  status_.reset();
-  ticket_ = runtime_.keyd->sign(request, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
-  if (!ticket_) {
-    not_signed_ = NotSigned{ipc::Status::busy};
-    return -1;
-  }
+  const auto ticket = runtime_.keyd->sign(request, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
   // Safe: wolfSSL hashes nothing before advance() has ended the recording.
   if (key_.role == ipc::Role::device) recorder_.reset();
-  Fiber::suspend();
-  ticket_.reset();
-  if (status_ != ipc::Status::ok || signature_size_ == 0 || signature_size_ > signature.size()) {
-    not_signed_ = NotSigned{status_};
+  if (!wait_for(ticket)) return -1;
+  if (signature_size_ == 0 || signature_size_ > signature.size()) {
+    not_signed_ = NotSigned{ipc::Status::internal};
     return -1;
   }
   std::copy_n(signature_.begin(), signature_size_, signature.begin());
   size = static_cast<uint32_t>(signature_size_);
   return 0;
+}
+
+bool Handshake::wait_for(std::optional<ipc::Client::Ticket> ticket) {
+  status_ = ticket ? std::nullopt : std::optional(ipc::Status::busy);
+  if (ticket) {
+    ticket_ = ticket;
+    Fiber::suspend();
+    ticket_.reset();
+  }
+  if (status_ == ipc::Status::ok) return true;
+  not_signed_ = NotSigned{status_};
+  return false;
 }
 
 void Handshake::on_answer(const ipc::Client::Answer& answer) {

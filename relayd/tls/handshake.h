@@ -46,7 +46,7 @@ class Handshake {
   Progress advance();
   bool parked() const { return fiber_ != nullptr; }
 
-  // If the handshake failed because keyd did not sign: why. A nullopt status means no answer in time.
+  // If the handshake failed because keyd did not sign, or was not there: why. A nullopt status means no answer in time.
   struct NotSigned {
     std::optional<ipc::Status> status;
   };
@@ -80,6 +80,8 @@ class Handshake {
  private:
   bool compose_request(ipc::Sign& request, std::span<const uint8_t> wolf_input, std::span<uint8_t> scratch);
   bool show_messages(ipc::Sign& request);
+  bool has_mark();
+  bool wait_for(std::optional<ipc::Client::Ticket> ticket);  // parks until keyd says ok; else false and not_signed_
   void on_answer(const ipc::Client::Answer& answer);
   Progress resume();
   Progress settle();
