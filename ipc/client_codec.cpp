@@ -7,8 +7,8 @@
 namespace ipc {
 namespace {
 
-constexpr std::array kStatuses{Status::ok,     Status::not_found, Status::mismatch,  Status::unusable,
-                               Status::denied, Status::busy,      Status::malformed, Status::internal};
+constexpr std::array kStatuses{Status::ok,   Status::not_found, Status::mismatch, Status::unusable,  Status::denied,
+                               Status::busy, Status::malformed, Status::internal, Status::superseded};
 
 std::span<const uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -32,16 +32,16 @@ void put_key(Writer& out, const Lookup& lookup) {
 
 void put(Writer& out, const Lookup& lookup) {
   put_key(out, lookup);
-  out.counted<uint16_t>(bytes_of(lookup.spellings), kMaxSpellings);
+  out.counted<uint16_t>(bytes_of(lookup.spellings), kMaxSpellings).integer(lookup.proof.presence);
+  if (lookup.proof.presence == Presence::none) return;
+  out.integer(lookup.proof.scheme).counted<uint16_t>(lookup.proof.signature, kMaxSignature);
+  out.counted<uint16_t>(lookup.proof.messages, kMaxTranscript);
 }
 
 void put(Writer& out, const Sign& sign) {
   put_key(out, sign.key);
   out.integer(sign.kind).integer(sign.scheme);
-  out.counted<uint16_t>(sign.content, content_limit(sign.kind)).integer(sign.proof.presence);
-  if (sign.proof.presence == Presence::none) return;
-  out.integer(sign.proof.scheme).counted<uint16_t>(sign.proof.signature, kMaxSignature);
-  out.counted<uint16_t>(sign.proof.messages, kMaxTranscript);
+  out.counted<uint16_t>(sign.content, content_limit(sign.kind));
 }
 
 void put(Writer&, std::monostate) {}

@@ -28,12 +28,6 @@ Lookup get_key(Reader& in) {
   return lookup;
 }
 
-Lookup get_lookup(Reader& in) {
-  Lookup lookup = get_key(in);
-  lookup.spellings = text_of(in.counted<uint16_t>(kMaxSpellings));
-  return lookup;
-}
-
 Scheme get_scheme(Reader& in) {
   const auto scheme = static_cast<Scheme>(in.integer<uint16_t>());
   in.must(facts_of(scheme).family != common::tls::Family::none);
@@ -50,13 +44,19 @@ Proof get_proof(Reader& in) {
   return proof;
 }
 
+Lookup get_lookup(Reader& in) {
+  Lookup lookup = get_key(in);
+  lookup.spellings = text_of(in.counted<uint16_t>(kMaxSpellings));
+  lookup.proof = get_proof(in);
+  return lookup;
+}
+
 Sign get_sign(Reader& in) {
   Sign sign;
   sign.key = get_key(in);
   sign.kind = in.closed(kKinds);
   sign.scheme = get_scheme(in);
   sign.content = in.counted<uint16_t>(content_limit(sign.kind));
-  sign.proof = get_proof(in);
   return sign;
 }
 
@@ -133,7 +133,8 @@ const char* nth(Enum value, const char* const (&names)[N], size_t first) {
 const char* name(Op op) { return nth(op, {"hello", "lookup", "sign", "stats"}, 1); }
 
 const char* name(Status status) {
-  return nth(status, {"ok", "not_found", "mismatch", "unusable", "denied", "busy", "malformed", "internal"}, 0);
+  return nth(status,
+             {"ok", "not_found", "mismatch", "unusable", "denied", "busy", "malformed", "internal", "superseded"}, 0);
 }
 
 const char* name(Role role) { return nth(role, {"listener", "device"}, 1); }

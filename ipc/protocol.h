@@ -1,4 +1,4 @@
-// The keyd protocol, version 3: everything a worker can say to keyd, and everything keyd can answer.
+// The keyd protocol, version 4: everything a worker can say to keyd, and everything keyd can answer.
 //
 // Transport: AF_UNIX, SOCK_SEQPACKET. One datagram is one message; a datagram with too few or too many bytes is
 // malformed. Integers are big-endian, fields have a fixed width, except the last ones, which follow their length.
@@ -6,9 +6,9 @@
 //   request   op:1 reserved:1(0) id:4 body
 //     HELLO     version:2 worker:2 timeout_ms:4 series:8
 //     LOOKUP    role:1 spki:32 session:8 device_ip:16 device_port:2 client_id_len:1 client_id
-//               spellings_len:2 spellings
-//     SIGN      <as LOOKUP up to client_id> kind:1 scheme:2 content_len:2 content proof
+//               spellings_len:2 spellings proof
 //       proof   presence:1, and unless that is 0: scheme:2 signature_len:2 signature messages_len:2 messages
+//     SIGN      <as LOOKUP up to client_id> kind:1 scheme:2 content_len:2 content
 //     STATS     (empty)
 //   response  status:1 reserved:1(0) id:4 retry_after_ms:4 payload_len:2 payload
 //     payload   HELLO: version:2 bind_remote:1 require_presence:1 mark:8   SIGN: the signature   STATS: see Counters
@@ -28,16 +28,16 @@
 
 namespace ipc {
 
-inline constexpr uint16_t kVersion = 3;
+inline constexpr uint16_t kVersion = 4;
 
 // A file name has at most 255 bytes (NAME_MAX), four of them are ".pem".
 inline constexpr size_t kMaxClientId = 251;
 inline constexpr size_t kMaxSpellings = 600;
-// Everything fits into 2 KiB except handshake messages, which contain two certificate chains.
+// Everything fits into 2 KiB except a handshake's messages, which contain two certificate chains.
 inline constexpr size_t kMaxContent = 256;
 inline constexpr size_t kMaxTranscript = 32 * 1024;
-inline constexpr size_t kMaxSignature = 512;                          // RSA-4096
-inline constexpr size_t kMaxRequest = 2 * 1024 + 2 * kMaxTranscript;  // of the remote handshake, and of the device's
+inline constexpr size_t kMaxSignature = 512;  // RSA-4096
+inline constexpr size_t kMaxRequest = 2 * 1024 + kMaxTranscript;
 inline constexpr size_t kMaxResponse = 1024;
 inline constexpr uint32_t kMaxTimeoutMs = 600'000;
 
@@ -45,13 +45,14 @@ enum class Op : uint8_t { hello = 1, lookup = 2, sign = 3, stats = 4 };
 
 enum class Status : uint8_t {
   ok = 0,
-  not_found = 1,  // no key of that name
-  mismatch = 2,   // there is one, but it is not the key of the certificate
-  unusable = 3,   // there is one, but its file can't be used (keyd's log says why)
-  denied = 4,     // this peer, role, scheme or length is not allowed
-  busy = 5,       // too many requests; retry_after_ms says when
-  malformed = 6,  // not a message of this protocol; the connection ends
-  internal = 7,   // keyd failed, or could not write its audit line
+  not_found = 1,   // no key of that name
+  mismatch = 2,    // there is one, but it is not the key of the certificate
+  unusable = 3,    // there is one, but its file can't be used (keyd's log says why)
+  denied = 4,      // this peer, role, scheme or length is not allowed
+  busy = 5,        // too many requests; retry_after_ms says when
+  malformed = 6,   // not a message of this protocol; the connection ends
+  internal = 7,    // keyd failed, or could not write its audit line
+  superseded = 8,  // SIGN only: a newer connection of the device has been proved
 };
 
 enum class Role : uint8_t {
@@ -78,7 +79,7 @@ enum class Presence : uint8_t {
   tls13_sha256 = 2,  // the messages go up to its Certificate; the cipher suite's hash is SHA-256
   tls13_sha384 = 3,
 };
-// Signatures that one proof is good for: relayd tries this many connections to the remote broker for a session.
+// Signatures that one proof is good for: relayd tries up to this number of connections to the remote for a session.
 inline constexpr size_t kMaxTries = 3;
 
 using common::tls::Scheme;
@@ -112,18 +113,8 @@ using Mark = std::array<uint8_t, 8>;
 struct Welcome {
   uint16_t version = kVersion;
   bool bind_remote = false;      // in TLS 1.3, device keys sign tls13_client_bound only
-  bool require_presence = true;  // device keys sign with a proof only
+  bool require_presence = true;  // device keys sign only for sessions whose LOOKUP had a proof
   Mark mark{};
-};
-
-struct Lookup {
-  Role role = Role::device;
-  Spki spki{};
-  Origin origin;
-  std::string_view client_id;  // at most kMaxClientId bytes, any bytes; empty for the listener's key
-  // LOOKUP only: other ways to write the client id, each followed by '/'. If the id has no key, but one of
-  // these has a file, the log tells the operator; keyd never uses that file for the id.
-  std::string_view spellings = {};
 };
 
 // The device's handshake messages, as they are hashed, before its CertificateVerify, and that one's fields. The
@@ -135,12 +126,24 @@ struct Proof {
   std::span<const uint8_t> signature{}, messages{};
 };
 
+struct Lookup {
+  Role role = Role::device;
+  Spki spki{};
+  Origin origin;
+  std::string_view client_id;  // at most kMaxClientId bytes, any bytes; empty for the listener's key
+  // LOOKUP only: other ways to write the client id, each followed by '/'. If the id has no key, but one of
+  // these has a file, the log tells the operator; keyd never uses that file for the id.
+  std::string_view spellings = {};
+  // LOOKUP only, with a device's key. Binds the handshake to worker, session, certificate and client id, for the SIGNs
+  // that follow. The time of the first such LOOKUP says which connection of a device is its newest.
+  Proof proof{};
+};
+
 struct Sign {
   Lookup key;
   Kind kind{};
   Scheme scheme{};
   std::span<const uint8_t> content;
-  Proof proof{};  // with a device's key
 };
 
 struct Counters {

@@ -61,9 +61,9 @@ void add_request(common::JsonLine& line, const AuditEvent& event) {
     const auto& content = sign->content;
     if (content.size() <= kShownContent) line.add("transcript", common::hex(content.data(), content.size()));
     else line.add("transcript_sha256", common::tls::sha256_hex(content.data(), content.size()));
-    if (!event.handshake.empty()) line.add("handshake", common::hex(event.handshake.data(), kShownHandshake));
-    if (*event.presence) line.add("presence", event.presence);
   }
+  if (!event.handshake.empty()) line.add("handshake", common::hex(event.handshake.data(), kShownHandshake));
+  if (*event.presence) line.add("presence", event.presence);
 }
 
 }  // namespace

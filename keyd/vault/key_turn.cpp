@@ -3,16 +3,7 @@
 #include "common/json_line.h"
 
 namespace keyd {
-namespace {
-
 using ipc::Status;
-
-Outcome other_key(const KeyInfo& info) {
-  return {Status::mismatch, std::string("the file holds another key: ") + name(info.type) + ", SPKI " +
-                                common::hex(info.spki.data(), info.spki.size())};
-}
-
-}  // namespace
 
 SignerPool::Queue KeyTurn::queue_of(const Job& job) {
   using common::tls::Family;
@@ -23,39 +14,43 @@ SignerPool::Queue KeyTurn::queue_of(const Job& job) {
 
 std::optional<SignerPool::Queue> KeyTurn::take(Job& job, Signer& signer, SignerPool::Queue from) {
   const ipc::Lookup& key = job.asked.key;
-  const bool sign = job.op == ipc::Op::sign;
-  const auto found = keys_.find(key.role, key.client_id, sign ? &key.spki : nullptr, from == SignerPool::sealed);
+  const ipc::Spki* certificate = job.op == ipc::Op::sign ? &key.spki : nullptr;
+  const auto found = keys_.find(key.role, key.client_id, certificate, from == SignerPool::sealed);
   if (found.sealed) return SignerPool::sealed;
-  if (!sign) job.outcome = looked_up(job, found);
-  else if (!found.key) job.outcome = {found.status, found.reason, found.status == Status::busy ? kRetryMs : 0};
-  else job.outcome = signed_with(*found.key, job, signer);
+  if (found.key) job.outcome = with(*found.key, job, signer);
+  else job.outcome = {found.status, found.reason, found.status == Status::busy ? kRetryMs : 0};
+  if (const auto near = found.status == Status::not_found ? keys_.similar(key.spellings) : ""; !near.empty()) {
+    job.outcome.reason = "but there is " + std::string(near) + ".pem";
+    job.outcome.payload = {reinterpret_cast<const uint8_t*>(near.data()), near.size()};
+  }
   return std::nullopt;
 }
 
-Outcome KeyTurn::looked_up(const Job& job, const KeyStore::Found& found) const {
-  if (const auto near = found.status == Status::not_found ? keys_.similar(job.asked.key.spellings) : ""; !near.empty())
-    return {found.status,
-            "but there is " + std::string(near) + ".pem",
-            0,
-            {reinterpret_cast<const uint8_t*>(near.data()), near.size()}};
-  if (!found.key) return {found.status, found.reason, found.status == Status::busy ? kRetryMs : 0};
-  return found.key->info().is_of(job.asked.key.spki) ? Outcome{} : other_key(found.key->info());
+Outcome KeyTurn::with(PrivateKey& key, Job& job, Signer& signer) {
+  const bool sign = job.op == ipc::Op::sign;
+  const KeyInfo& info = key.info();
+  const Verdict verdict = sign ? may_sign(job.asked, info) : may_look_up(job.asked.key, info);
+  if (verdict.status == Status::mismatch)
+    return {Status::mismatch, std::string("the file holds another key: ") + name(info.type) + ", SPKI " +
+                                  common::hex(info.spki.data(), info.spki.size())};
+  if (!verdict) return {verdict.status, verdict.reason};
+  if (sign) return signed_with(key, job, signer);
+  if (job.asked.key.proof.presence == ipc::Presence::none) return {};
+  const char* refusal = handshakes_.prove(job.peer.lane, job.asked.key, job.arrived_ns(), key, signer, job.handshake);
+  return refusal ? Outcome{Status::denied, refusal} : Outcome{};
 }
 
 Outcome KeyTurn::signed_with(PrivateKey& key, Job& job, Signer& signer) {
-  if (const Verdict verdict = may_sign(job.asked, key.info()); !verdict)
-    return verdict.status == Status::mismatch ? other_key(key.info()) : Outcome{verdict.status, verdict.reason};
   const ipc::Sign& asked = job.to_sign;
-  const uint64_t lane = job.peer.lane;
-  if (asked.proof.presence != ipc::Presence::none)
-    if (const char* refusal = handshakes_.prove(lane, asked, key, signer, job.handshake))
-      return {Status::denied, refusal};
+  if (asked.key.role == ipc::Role::device && !*job.presence)
+    if (const Verdict verdict = handshakes_.use(job.peer.lane, asked.key, job.handshake); !verdict)
+      return {verdict.status, verdict.reason};
   if (const uint32_t ms = key_rate_of(job.asked)) return {Status::busy, "key_rate", ms};
   const uint64_t shortages = wolfcrypt_shortages();
   if (const auto size = signer.sign(key, asked, job.signature)) {
     const auto signature = std::span(job.signature).first(*size);
     if (asked.key.role == ipc::Role::listener)
-      job.handshake = handshakes_.remember(lane, asked.scheme, asked.content, signature);
+      job.handshake = handshakes_.remember(job.peer.lane, asked.scheme, asked.content, signature);
     return {Status::ok, "", 0, signature};
   }
   if (wolfcrypt_shortages() != shortages) return {Status::busy, kNoLockedMemory, kRetryMs};

@@ -20,7 +20,7 @@ class KeyTurn {
   std::optional<SignerPool::Queue> take(Job& job, Signer& signer, SignerPool::Queue from);
 
  private:
-  Outcome looked_up(const Job& job, const KeyStore::Found& found) const;
+  Outcome with(PrivateKey& key, Job& job, Signer& signer);
   Outcome signed_with(PrivateKey& key, Job& job, Signer& signer);
   uint32_t key_rate_of(const ipc::Sign& sign);
 

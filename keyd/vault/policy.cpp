@@ -91,8 +91,9 @@ const char* why_not_transcript(bool tls13, Bytes messages) {
 }
 
 Verdict may_ask(const ipc::Lookup& lookup) {
-  return lookup.role == Role::listener && !lookup.client_id.empty() ? denied("the listener's key has no client id")
-                                                                    : kOk;
+  if (lookup.role != Role::listener) return kOk;
+  if (lookup.proof.presence != ipc::Presence::none) return denied("the listener needs no proof");
+  return lookup.client_id.empty() ? kOk : denied("the listener's key has no client id");
 }
 
 Verdict may_ask(const ipc::Sign& sign, const Rules& rules) {
@@ -103,17 +104,20 @@ Verdict may_ask(const ipc::Sign& sign, const Rules& rules) {
   if (sign.kind == Kind::tls13_client_bound && !rules.bind_remote)
     return denied("bind_remote is not set: the hash is needed, not the handshake messages");
   if (sign.kind == Kind::tls12_client && !rules.allow_tls12_client) return denied("allow_tls12_client is false");
-  if (is_server(sign.kind) && sign.proof.presence != ipc::Presence::none) return denied("the listener needs no proof");
   return may_ask(sign.key);
 }
 
+Verdict may_look_up(const ipc::Lookup& lookup, const KeyInfo& key) {
+  if (!key.is_of(lookup.spki)) return {Status::mismatch, "the key is not the certificate's"};
+  const auto [presence, scheme, signature, messages] = lookup.proof;
+  return presence == ipc::Presence::none || fits(facts_of(scheme), key.type, presence != ipc::Presence::tls12)
+             ? kOk
+             : denied("the scheme of the device's signature does not fit this key");
+}
+
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key) {
-  if (!key.is_of(sign.key.spki)) return {Status::mismatch, "the key is not the certificate's"};
+  if (const Verdict verdict = may_look_up(sign.key, key); !verdict) return verdict;
   if (const Verdict verdict = scheme_fits(sign.scheme, sign.kind, key.type); !verdict) return verdict;
-  const ipc::Proof& proof = sign.proof;
-  if (proof.presence != ipc::Presence::none &&
-      !fits(facts_of(proof.scheme), key.type, proof.presence != ipc::Presence::tls12))
-    return denied("the scheme of the device's signature does not fit this key");
   return content_fits(sign.kind, sign.content);
 }
 

@@ -32,13 +32,14 @@ struct Verdict {
 struct Rules {
   bool allow_tls12_client = true;
   bool bind_remote = false;       // in TLS 1.3 devices sign tls13_client_bound only
-  bool require_presence = false;  // devices sign with a proof only
+  bool require_presence = false;  // devices sign only for sessions whose lookup had a proof
 };
 
 // Before any key is read: does the role fit the kind, and is the kind allowed at all?
 Verdict may_ask(const ipc::Sign& sign, const Rules& rules);
 Verdict may_ask(const ipc::Lookup& lookup);
-// With the key: is it the certificate's, does the scheme fit it, is the content exactly what the kind demands?
+// With the key: is it the certificate's, do the schemes fit it, is the content exactly what the kind demands?
+Verdict may_look_up(const ipc::Lookup& lookup, const KeyInfo& key);
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key);
 
 bool is_tls13(ipc::Kind kind);

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/tls/sha2.h"
 
@@ -27,6 +28,13 @@ std::optional<Id> id_of(uint64_t lane, Bytes content, Bytes signature) {
   Id id;
   return common::tls::sha2(all, id) ? std::optional(id) : std::nullopt;
 }
+
+// A client id that has a key has no '/'.
+std::string session_of(uint64_t lane, const ipc::Lookup& key) {
+  return std::string(key.client_id) + "/" + std::to_string(lane) + "/" + std::to_string(key.origin.session) + "/" +
+         std::string(key.spki.begin(), key.spki.end());
+}
+std::string device_of(const std::string& session) { return session.substr(0, session.find('/')); }
 
 // RFC 8446 section 4.4.3, RFC 5246 section 7.4.8.
 bool is_by_device(const ipc::Proof& proof, size_t hash_size, PrivateKey& key, Signer& signer) {
@@ -106,23 +114,30 @@ std::optional<Id> RecentHandshakes::remember(uint64_t lane, ipc::Scheme scheme, 
 }
 
 void RecentHandshakes::forget_old(Oldest& oldest, uint64_t now) {
-  for (; !oldest.empty() && oldest.front()->second.until_ns <= now; oldest.pop_front()) entries_.erase(oldest.front());
+  for (; !oldest.empty() && oldest.front()->second.until_ns <= now; oldest.pop_front()) {
+    const auto entry = oldest.front();
+    const std::string& session = entry->second.session;
+    for (const std::string& name : {session, device_of(session)})
+      if (const auto own = named_.find(name); own != named_.end() && own->second == entry) named_.erase(own);
+    entries_.erase(entry);
+  }
 }
 
-const char* RecentHandshakes::prove(uint64_t lane, const ipc::Sign& sign, PrivateKey& key, Signer& signer,
-                                    std::optional<Id>& id) {
+const char* RecentHandshakes::prove(uint64_t lane, const ipc::Lookup& lookup, uint64_t arrived_ns, PrivateKey& key,
+                                    Signer& signer, std::optional<Id>& id) {
   Listener listener;
-  if (const char* problem = find_listener(sign.proof, listener)) return problem;
+  if (const char* problem = find_listener(lookup.proof, listener)) return problem;
   id = id_of(lane, listener.content, listener.signature);
   if (!id) return kNoMemory;
-  if (const char* problem = take(*id, listener.server_random, sign.key)) return problem;
-  return is_by_device(sign.proof, listener.content.size(), key, signer)
-             ? nullptr
-             : "the device's signature does not verify under this key";
+  const std::string session = session_of(lane, lookup);
+  if (const char* problem = bind(*id, listener.server_random, session, 0)) return problem;
+  if (!is_by_device(lookup.proof, listener.content.size(), key, signer))
+    return "the device's signature does not verify under this key";
+  return bind(*id, listener.server_random, session, arrived_ns);
 }
 
-const char* RecentHandshakes::take(const Id& id, Bytes server_random, const ipc::Lookup& key) {
-  const std::string session = std::to_string(key.origin.session) + "/" + std::string(key.client_id);
+// `arrived_ns` 0: only says whether it could.
+const char* RecentHandshakes::bind(const Id& id, Bytes server_random, const std::string& session, uint64_t arrived_ns) {
   const std::lock_guard guard(mutex_);
   const uint64_t now = now_ns_();
   const auto found = entries_.find(id);
@@ -133,11 +148,27 @@ const char* RecentHandshakes::take(const Id& id, Bytes server_random, const ipc:
         return given.until_ns > now && std::ranges::equal(given.mark, server_random.first(given.mark.size()));
       }))
     return "the proof holds no mark that keyd gave out within presence_window";
-  if (entry.tries == 0) entry.session = session;
-  if (entry.session != session) return "the proof is of another session";
-  if (entry.tries == ipc::kMaxTries) return "the proof is spent";
-  entry.tries++;
+  if (!entry.session.empty()) return entry.session == session ? nullptr : "the proof is of another session";
+  if (arrived_ns == 0) return nullptr;
+  entry.session = session;
+  entry.arrived_ns = arrived_ns;
+  named_[session] = found;
+  auto& newest = named_.emplace(device_of(session), found).first->second;
+  const auto older = newest->second.arrived_ns <= arrived_ns ? std::exchange(newest, found) : found;
+  if (older != newest) older->second.superseded = true;
   return nullptr;
+}
+
+Verdict RecentHandshakes::use(uint64_t lane, const ipc::Lookup& key, std::optional<Id>& id) {
+  using ipc::Status;
+  const std::lock_guard guard(mutex_);
+  const auto found = named_.find(session_of(lane, key));
+  if (found == named_.end() || found->second->second.until_ns <= now_ns_())
+    return {Status::denied, "no proof of presence"};
+  id = found->second->first;
+  Entry& entry = found->second->second;
+  if (entry.superseded) return {Status::superseded, "a newer connection of this device has been proved"};
+  return ++entry.tries <= ipc::kMaxTries ? Verdict() : Verdict{Status::denied, "the proof is spent"};
 }
 
 }  // namespace keyd

@@ -1,17 +1,20 @@
 // Proof of presence: a device's key signs only for a device that has just shown, in its own handshake with the
 // listener, that it holds this key.
 //
-// keyd remembers, for each worker, the signatures that it made as listener. A proof is the device's handshake messages
-// and its signature over them. It holds if the messages contain a remembered signature, made within the window, and if
-// the device's signature verifies under its key. The signature itself is looked up, not only what it covers: a worker
-// can have any hash signed, but a device goes on only after a signature that verifies under the certificate it was
-// shown.
+// keyd remembers, for each worker, the signatures that it made as listener. A proof, which comes with the device's
+// LOOKUP, is the device's handshake messages and its signature over them. It holds if the messages contain a remembered
+// signature, made within the window, and if the device's signature verifies under its key. The signature itself is
+// looked up, not only what it covers: a worker can have any hash signed, but a device goes on only after a signature
+// that verifies under the certificate it was shown.
 //
 // Ed25519 and PKCS#1 v1.5 give the same signature for the same messages, so a worker could have an old one made anew.
 // With these, the messages must also contain a mark, which keyd gave out within the window and which nobody could know
 // before.
 //
-// A proof is good for kMaxTries signatures of one session. No certificate is parsed. Any thread.
+// A proof that holds binds its handshake to the session, for up to kMaxTries signatures. It also says which connection
+// of a device is its newest: the one whose first LOOKUP with a proof arrived last, at whatever worker. Older ones get
+// no signature any more, because the CONNECT of a connection that the device has given up would take over its current
+// session. No certificate is parsed. Any thread.
 #pragma once
 
 #include <uv.h>
@@ -22,6 +25,7 @@
 #include <mutex>
 #include <vector>
 
+#include "keyd/vault/policy.h"
 #include "keyd/vault/signer.h"
 
 namespace keyd {
@@ -48,16 +52,21 @@ class RecentHandshakes {
   ipc::Mark mark();
   // A listener's signature has been made. nullopt: out of memory.
   std::optional<Id> remember(uint64_t lane, ipc::Scheme scheme, Bytes content, Bytes signature);
-  // Uses the proof in `sign` once. Returns nullptr, or why it does not hold, for the audit. Sets `id` if the proof
-  // names a signature at all. Precondition: policy's may_sign.
-  const char* prove(uint64_t lane, const ipc::Sign& sign, PrivateKey& key, Signer& signer, std::optional<Id>& id);
+  // Binds the handshake in the lookup's proof to the lookup's session; a handshake that is bound already keeps its
+  // first time. Returns nullptr, or why the proof does not hold, for the audit. Sets `id` if the proof names a
+  // signature at all. Precondition: policy's may_look_up.
+  const char* prove(uint64_t lane, const ipc::Lookup& lookup, uint64_t arrived_ns, PrivateKey& key, Signer& signer,
+                    std::optional<Id>& id);
+  // Takes one of the signatures that the session's handshake is good for, and sets `id`; or says why not.
+  Verdict use(uint64_t lane, const ipc::Lookup& key, std::optional<Id>& id);
 
  private:
   struct Entry {
     uint64_t until_ns;
-    bool needs_mark;
+    bool needs_mark, superseded = false;
     size_t tries = 0;
-    std::string session{};  // that the first try bound it to
+    std::string session{};    // that it is bound to; empty: none yet
+    uint64_t arrived_ns = 0;  // when it was bound
   };
   using Entries = std::map<Id, Entry>;
   using Oldest = std::deque<Entries::iterator>;  // first
@@ -65,13 +74,14 @@ class RecentHandshakes {
     ipc::Mark mark;
     uint64_t until_ns;
   };
-  const char* take(const Id& id, Bytes server_random, const ipc::Lookup& key);
+  const char* bind(const Id& id, Bytes server_random, const std::string& session, uint64_t arrived_ns);
   void forget_old(Oldest& oldest, uint64_t now);
 
   const uint64_t window_ns_;
   uint64_t (*now_ns_)();
   std::mutex mutex_;  // guards what follows
   Entries entries_;
+  std::map<std::string, Entries::iterator> named_;  // by session; and by client id, its newest
   std::map<uint64_t, Oldest> lanes_;
   std::deque<Given> marks_;  // the newest last
 };

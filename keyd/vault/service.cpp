@@ -94,10 +94,8 @@ Outcome Service::decide(Job& job) {
   const bool sign = job.op == ipc::Op::sign;
   if (const Verdict verdict = sign ? may_ask(asked, options_.rules) : may_ask(asked.key); !verdict)
     return {verdict.status, verdict.reason};
-  if (sign && asked.key.role == ipc::Role::device && asked.proof.presence == ipc::Presence::none) {
+  if (asked.key.role == ipc::Role::device && asked.key.proof.presence == ipc::Presence::none)
     job.presence = !options_.rules.require_presence ? "not required" : job.peer.uid == 0 ? "exempt (root)" : "";
-    if (!*job.presence) return {Status::denied, "no proof of presence"};
-  }
   return {};
 }
 

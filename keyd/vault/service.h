@@ -1,8 +1,10 @@
 // Answers requests: decides in a fixed order, signs, records and answers. No sockets here.
 //
-//   SIGN   peer still waits → audit not stalled → worker's rate and queue → role fits kind → a proof is there →
-//          (bind_remote: the notary) → the worker's turn: key found → SPKI equal → scheme fits key, content exact →
-//          the proof holds → key's rate → sign → audit line → answer
+//   LOOKUP peer still waits → audit not stalled → worker's rate and queue → the worker's turn: key found → SPKI equal →
+//          the proof holds, and its handshake is bound to the session → audit line → answer
+//   SIGN   the same up to the queue → role fits kind → (bind_remote: the notary) → the worker's turn: key found → SPKI
+//          equal → scheme fits key, content exact → a handshake is bound to the session, and none of the device is
+//          newer → key's rate → sign → audit line → answer
 //
 // Requests wait in lanes (job.h), in keyd, within their peer's timeout; a request that waits holds no key. A worker
 // gets "busy" only for more requests than max_queue, or more bytes than kMostBytes.

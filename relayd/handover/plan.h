@@ -20,8 +20,8 @@ inline constexpr char kWorkerProgram[] = "mqtt-relayd-worker", kWorkerName[] = "
 
 // The descriptors that a worker inherits, after the standard ones. kFlappingFd is open only with flapping_detect;
 // kChannelFd is the way to its connector (channel.h); the plan has the number of listeners.
-inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFlappingFd = 6, kNewestFd = 7, kChannelFd = 8,
-                     kFirstListenerFd = 9;
+inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFlappingFd = 6, kChannelFd = 7,
+                     kFirstListenerFd = 8;
 
 // From the worker. kReady: it serves. kLastWords, followed by the cause of its end, cut at kMaxLastWords.
 inline constexpr char kReady = 'R', kLastWords = 'E';

@@ -60,7 +60,9 @@ void Session::upstream_ended(const tls::End& end) {
     case tls::End::Cause::own_certificate:
       return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate",
                     with_advice(end, advice_on_remote_alert));
-    case tls::End::Cause::signature: return refuse(refusal_of(end.status), "no signature for the device", end.text);
+    case tls::End::Cause::signature:
+      if (end.status == ipc::Status::superseded) return supersede();
+      return refuse(refusal_of(end.status), "no signature for the device", end.text);
     case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
     default: return refuse(Refusal::server_unavailable, why, with_advice(end, advice_on_remote_alert));
   }

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/log.h"
 
@@ -86,7 +87,6 @@ void Session::on_open(tls::Stream& stream) {
 }
 
 void Session::release_identity() {
-  proof_ = {};
   if (!services_.config.listener.crl_disconnect) chain_ = {};
 }
 
@@ -163,34 +163,38 @@ void Session::look_up() {
   }
   move_to(State::looking_up);
   const std::string spellings = other_spellings();
-  const ipc::Lookup lookup{ipc::Role::device, chain_.spki, origin_of(address_, id_), client_id_, spellings};
+  const auto proof = services_.keyd.require_presence() ? proof_.view() : ipc::Proof{};
+  const ipc::Lookup lookup{ipc::Role::device, chain_.spki, origin_of(address_, id_), client_id_, spellings, proof};
   lookup_ = services_.keyd.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_lookup(answer); });
   if (!lookup_) refuse(Refusal::server_busy, "too many requests are waiting for keyd");
 }
 
 void Session::on_lookup(const ipc::Client::Answer& answer) {
   lookup_.reset();
+  const tls::DeviceProof proof = std::exchange(proof_, {});  // keyd remembers what it has seen
   if (!answer.arrived) return refuse(Refusal::server_unavailable, "keyd did not answer within sign_timeout");
   if (answer.status == ipc::Status::ok) {
-    if (!has_proof()) return;
+    if (!has_proof(proof)) return;
     return claim() ? dial(true) : supersede();
   }
   if (answer.status == ipc::Status::not_found) {  // the one answer that makes a device local
     if (!answer.payload.empty()) warn_of_other_spelling(answer.payload);
     return stay_local();
   }
-  refuse(refusal_of(answer.status), "keyd refused the device's key", ipc::name(answer.status));
+  const bool denied = answer.status == ipc::Status::denied;
+  refuse(
+      refusal_of(answer.status), "keyd refused the device's key",
+      std::string(ipc::name(answer.status)) + (denied ? "; its audit says why: `mqtt-relay audit show --denied`" : ""));
 }
 
 // Refuses the device if keyd wants a proof of its presence and there is none.
-bool Session::has_proof() {
-  if (!services_.keyd.require_presence() || !proof_.empty()) return true;
+bool Session::has_proof(const tls::DeviceProof& proof) {
+  if (!services_.keyd.require_presence() || !proof.empty()) return true;
   refuse(Refusal::server_unavailable,
-         proof_.is_too_long()
-             ? "keyd takes at most 32 KiB of the device's handshake messages as proof of its presence, "
-               "and these are more; shorten the device's certificate chain"
-             : "keyd asks for a proof of the device's presence, and did not when the device connected; "
-               "its next connection has one");
+         proof.is_too_long() ? "keyd takes at most 32 KiB of the device's handshake messages as proof of its presence, "
+                               "and these are more; shorten the device's certificate chain"
+                             : "keyd asks for a proof of the device's presence, and did not when the device connected; "
+                               "its next connection has one");
   return false;
 }
 
@@ -218,7 +222,6 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
     return refuse(failure.busy() ? Refusal::server_busy : Refusal::server_unavailable,
                   to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached",
                   failure.text());
-  if (is_superseded()) return supersede();
   upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
   upstream_->set_user_timeout(services_.config.listener.send_timeout);
   if (!to_remote_) {
@@ -229,7 +232,7 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
   const bool small = unanswered_ || services_.small_hello.wanted(now());
   hello_ = small && services_.remote.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
   move_to(State::remote_handshake);
-  tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_), proof_.view()};
+  tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_)};
   if (upstream_->client_handshake(services_.remote, chain_, std::move(key), hello_)) return;
   if (upstream_->exhausted()) refuse(Refusal::server_busy, "no memory for a TLS handshake");
   else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection to the broker");
@@ -273,7 +276,6 @@ void Session::handshake_is_late() {
 }
 
 void Session::send_connect() {
-  if (is_superseded()) return supersede();
   leave_waiting();
   move_to(State::awaiting_connack);
   std::vector<uint8_t> first;

@@ -27,7 +27,6 @@
 #include "ipc/client.h"
 #include "relayd/handover/config.h"
 #include "relayd/handover/flapping.h"
-#include "relayd/handover/newest.h"
 #include "relayd/handover/scoreboard.h"
 #include "relayd/handover/socket_address.h"
 #include "relayd/mqtt/connack.h"
@@ -60,11 +59,10 @@ struct SessionServices {
   const tls::ClientContext& remote;
   ConnectorClient& connector;
   SmallHello& small_hello;
-  NewestTable& newest;
   void* owner;
-  void (*retire)(void* owner, uint64_t session);                // the session is over: destroy it, but not at once
-  FlappingTable* flapping = nullptr;                            // null: no device is ever banned
-  std::unordered_map<NewestTable::Device, Session*> waiting{};  // each device's newest session without an upstream
+  void (*retire)(void* owner, uint64_t session);        // the session is over: destroy it, but not at once
+  FlappingTable* flapping = nullptr;                    // null: no device is ever banned
+  std::unordered_map<std::string, Session*> waiting{};  // each device's newest session without an upstream
 
   // Rate-limit the log lines of each kind of failure, should many devices fail in the same way.
   common::LogLimit failed_handshakes{}, failed_connects{}, impossible_ids{}, other_spellings{};
@@ -134,7 +132,6 @@ class Session final : public tls::StreamHandler {
   void hold_back();
   bool has_said_all() const;
   bool claim();
-  bool is_superseded() const;
   void supersede();
   void leave_waiting();
   std::string other_spellings() const;
@@ -193,7 +190,7 @@ class Session final : public tls::StreamHandler {
   void session_up(std::string_view to, std::string_view tls);
   void close_streams();
   void release_identity();
-  bool has_proof();
+  bool has_proof(const tls::DeviceProof& proof);
 
   SessionServices& services_;
   const uint64_t id_;
@@ -202,14 +199,14 @@ class Session final : public tls::StreamHandler {
   common::Timer deadline_;
   tls::Stream device_;
   tls::CertificateChain chain_;  // the device's; released after the remote handshake, unless crl_disconnect is on
-  tls::DeviceProof proof_;       // the device's; released after the remote handshake
+  tls::DeviceProof proof_;       // the device's; released after the lookup
 
   // From CONNECT on.
   std::vector<uint8_t> connect_bytes_;  // CONNECT and the bytes after it, until they are forwarded
-  uint64_t connect_time_ = 0;           // nanoseconds, for NewestTable
+  uint64_t connect_time_ = 0;           // nanoseconds: which of a device's connections is newer
   mqtt::Connect connect_;
   std::string client_id_;
-  NewestTable::Device newest_id_ = 0;
+  std::string waits_as_;  // its name in SessionServices::waiting; empty: it is not there
   bool to_remote_ = false;
   tls::Hello hello_ = tls::Hello::usual;
   bool unanswered_ = false;  // a large ClientHello went unanswered

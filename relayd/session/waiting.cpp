@@ -3,7 +3,10 @@
 // The device is read, up to kMostAhead, so that the session notices at once when it gives up. Otherwise its CONNECT
 // would reach the broker seconds later and take over the session that the device has opened meanwhile. A device that
 // has sent DISCONNECT has not given up: everything it sent is delivered. A newer connection of the same device ends
-// this one (newest.h).
+// this one. Across workers keyd decides, by the devices' proofs of presence (keyd/vault/presence.h): it does not sign
+// for an older connection. Within a worker the session sees it here, also for devices without a key.
+#include <utility>
+
 #include "relayd/session/session.h"
 
 namespace relayd {
@@ -34,17 +37,15 @@ bool Session::has_said_all() const {
 // is refused ends no other connection.
 bool Session::claim() {
   if (client_id_.empty()) return true;  // many devices share the empty id
-  newest_id_ = services_.newest.device(client_id_, chain_.spki);
-  services_.newest.claim(newest_id_, connect_time_, uv_hrtime());
-  if (is_superseded()) return false;
-  if (const auto older = services_.waiting.find(newest_id_); older != services_.waiting.end())
-    older->second->supersede();
-  services_.waiting[newest_id_] = this;
+  std::string device(chain_.spki.begin(), chain_.spki.end());
+  device += client_id_;
+  if (const auto other = services_.waiting.find(device); other != services_.waiting.end()) {
+    if (other->second->connect_time_ > connect_time_) return false;
+    other->second->supersede();
+  }
+  services_.waiting[device] = this;
+  waits_as_ = std::move(device);
   return true;
-}
-
-bool Session::is_superseded() const {
-  return newest_id_ != 0 && !services_.newest.is_newest(newest_id_, connect_time_, uv_hrtime());
 }
 
 void Session::supersede() {
@@ -52,7 +53,7 @@ void Session::supersede() {
 }
 
 void Session::leave_waiting() {
-  const auto own = services_.waiting.find(newest_id_);
+  const auto own = services_.waiting.find(std::exchange(waits_as_, {}));
   if (own != services_.waiting.end() && own->second == this) services_.waiting.erase(own);
 }
 

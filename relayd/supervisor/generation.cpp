@@ -14,13 +14,14 @@ using State = WorkerSlot::State;
 }  // namespace
 
 Generation::Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
-                       Plan plan, std::shared_ptr<Listeners> listeners, SharedMemory shared, Owner& owner)
+                       Plan plan, std::shared_ptr<Listeners> listeners, const std::vector<common::Fd>& flapping,
+                       Owner& owner)
     : loop_(loop),
       number_(number),
       worker_(worker),
       plan_(std::move(plan)),
       listeners_(std::move(listeners)),
-      shared_(shared),
+      flapping_(flapping),
       owner_(owner),
       connector_(loop, connector, config(), number, static_cast<ConnectorSlot::Owner&>(*this)) {
   for (int i = 0; i < config().workers; i++)
@@ -54,9 +55,8 @@ std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owne
     throw std::system_error(errno, std::generic_category(), "socketpair for a worker");
   const common::Fd workers(channel[0]);
   common::Fd connectors(channel[1]);
-  const int flapping = config().listener.flapping_detect ? shared_.flapping[static_cast<size_t>(worker)].get() : -1;
-  const WorkerProcess::SharedFds shared{flapping, shared_.newest.get()};
-  auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, workers.get(), listeners, shared, owner);
+  const int flapping = config().listener.flapping_detect ? flapping_[static_cast<size_t>(worker)].get() : -1;
+  auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, workers.get(), listeners, flapping, owner);
   process->allow(share_of(most_connections_, worker, config().workers));
   connector_.give(worker, std::move(connectors));
   common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});

@@ -31,14 +31,10 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
     ~Owner() = default;
   };
 
-  // Memory of tables: a FlappingTable for each worker, or none; the NewestTable of all.
-  struct SharedMemory {
-    const std::vector<common::Fd>& flapping;
-    const common::Fd& newest;
-  };
-  // `worker`, `connector` and what `shared` names outlive the generation.
+  // `flapping`: memory of a FlappingTable for each worker, or empty. It, `worker` and `connector` outlive the
+  // generation.
   Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector, Plan plan,
-             std::shared_ptr<Listeners> listeners, SharedMemory shared, Owner& owner);
+             std::shared_ptr<Listeners> listeners, const std::vector<common::Fd>& flapping, Owner& owner);
 
   // Starts the connector, which resolves the names, then the workers. If there is a generation `before`, nothing may
   // fail: a name that can't be resolved causes on_unresolved (unless `before` has addresses for the same name), and the
@@ -85,7 +81,7 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   const common::Program& worker_;
   Plan plan_;
   std::shared_ptr<Listeners> listeners_;
-  const SharedMemory shared_;
+  const std::vector<common::Fd>& flapping_;
   Owner& owner_;
   std::vector<std::unique_ptr<WorkerSlot>> slots_;
   ConnectorSlot connector_;

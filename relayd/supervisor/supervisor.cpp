@@ -11,7 +11,6 @@
 #include "common/log.h"
 #include "common/sd_notify.h"
 #include "relayd/handover/flapping.h"
-#include "relayd/handover/newest.h"
 #include "relayd/supervisor/activation.h"
 #include "relayd/supervisor/disconnects.h"
 #include "relayd/supervisor/doors.h"
@@ -155,8 +154,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       while (std::ssize(flapping_) < plan.config.workers) flapping_.push_back(FlappingTable::create());
     next_listeners_ = listeners;
     next_ = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector, std::move(plan),
-                                         std::move(listeners), Generation::SharedMemory{flapping_, newest_},
-                                         static_cast<Generation::Owner&>(*this));
+                                         std::move(listeners), flapping_, static_cast<Generation::Owner&>(*this));
   }
 
   void on_inspected(const Inspection::Result& result) {
@@ -393,7 +391,6 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   std::vector<std::unique_ptr<Generation>> old_;
   // These tables outlive workers and generations.
   std::vector<common::Fd> flapping_;  // by worker slot; empty until flapping_detect is set
-  const common::Fd newest_ = NewestTable::create();
   std::optional<Doors> doors_;
   Counters ended_{};          // the counts of processes that have ended, and the supervisor's own dropped lines
   uint64_t own_dropped_ = 0;  // the supervisor's dropped lines that ended_ already contains

@@ -25,16 +25,16 @@ std::string WorkerProcess::Death::cause() const {
 }
 
 WorkerProcess::WorkerProcess(uv_loop_t* loop, const common::Program& program, const Plan& plan, int channel,
-                             std::span<const int> listeners, SharedFds shared, Owner& owner)
+                             std::span<const int> listeners, int flapping, Owner& owner)
     : worker_(plan.worker), owner_(owner) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
     fail(errno, "socketpair for a worker");
   control_.reset(pair[0]);
   const common::Fd theirs(pair[1]), memfd = plan.to_memfd();
-  std::vector<int> inherited{memfd.get(), theirs.get(), scoreboard_.fd(), shared.flapping, shared.newest, channel};
-  static_assert(kPlanFd == 3 && kControlFd == 4 && kScoreboardFd == 5 && kFlappingFd == 6 && kNewestFd == 7 &&
-                kChannelFd == 8 && kFirstListenerFd == 9);
+  std::vector<int> inherited{memfd.get(), theirs.get(), scoreboard_.fd(), flapping, channel};
+  static_assert(kPlanFd == 3 && kControlFd == 4 && kScoreboardFd == 5 && kFlappingFd == 6 && kChannelFd == 7 &&
+                kFirstListenerFd == 8);
   inherited.insert(inherited.end(), listeners.begin(), listeners.end());
   process_.emplace(loop, program, kWorkerName, inherited, this, common::call<&WorkerProcess::on_exit>);
   control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this, common::call<&WorkerProcess::on_control>);

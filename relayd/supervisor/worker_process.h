@@ -35,15 +35,11 @@ class WorkerProcess {
     ~Owner() = default;
   };
 
-  // Memory of the worker's own FlappingTable (-1: none), and of the NewestTable that all workers share.
-  struct SharedFds {
-    int flapping = -1, newest = -1;
-  };
-
-  // `channel`: the worker's end of the way to its connector. `listeners` has plan.listeners descriptors. The process
-  // inherits all of them, and `shared`. Throws std::system_error if the process can't be started.
+  // `channel`: the worker's end of the way to its connector. `listeners` has plan.listeners descriptors. `flapping`:
+  // memory of the worker's FlappingTable; -1: none. The process inherits all of them. Throws std::system_error if the
+  // process can't be started.
   WorkerProcess(uv_loop_t* loop, const common::Program& program, const Plan& plan, int channel,
-                std::span<const int> listeners, SharedFds shared, Owner& owner);
+                std::span<const int> listeners, int flapping, Owner& owner);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

@@ -1,5 +1,5 @@
-// A device's handshake with the listener, kept until its key has signed: keyd's proof that the device is present
-// (ipc::Proof).
+// A device's handshake with the listener, kept until keyd has looked up its key: keyd's proof that the device is
+// present (ipc::Proof).
 #pragma once
 
 #include <vector>

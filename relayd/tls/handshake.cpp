@@ -191,7 +191,6 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
     not_signed_ = NotSigned{ipc::Status::internal};
     return -1;
   }
-  if (key_.role == ipc::Role::device && runtime_.keyd->require_presence()) request.proof = key_.proof;
   const auto ticket = runtime_.keyd->sign(request, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
   // Safe: wolfSSL hashes nothing before advance() has ended the recording.
   if (key_.role == ipc::Role::device) recorder_.reset();

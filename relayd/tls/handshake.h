@@ -26,7 +26,6 @@ struct SigningKey {
   std::string client_id;  // empty for the listener's key
   ipc::Spki spki;         // of the certificate that we send
   ipc::Origin origin;
-  ipc::Proof proof{};  // of the device's presence; what it views must outlive the handshake
 };
 
 class Handshake {

@@ -54,9 +54,17 @@ class Worker {
         connector_(loop, common::Fd(kChannelFd)),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}, &connector_),
         runtime_(loop, &keyd_, config_.listener.high_watermark),
-        newest_(kNewestFd),
-        services_{plan_.worker,    runtime_,   keyd_,        config_, *scoreboard_, listener_context_,
-                  remote_context_, connector_, small_hello_, newest_, this,         common::call<&Worker::retire>},
+        services_{plan_.worker,
+                  runtime_,
+                  keyd_,
+                  config_,
+                  *scoreboard_,
+                  listener_context_,
+                  remote_context_,
+                  connector_,
+                  small_hello_,
+                  this,
+                  common::call<&Worker::retire>},
         control_(kControlFd),
         memory_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)),
         destroy_(loop, this, common::call<&Worker::destroy_retired>),
@@ -210,7 +218,6 @@ class Worker {
   int beats_without_keyd_ = 0;
   tls::Runtime runtime_;
   SmallHello small_hello_;
-  NewestTable newest_;
   SessionServices services_;
   std::optional<FlappingTable> flapping_;
   std::unique_ptr<Acceptor> acceptor_;
@@ -247,8 +254,7 @@ int run_worker() {
     // process group. If the supervisor died before this line, the end of the control socket shows it.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd, kNewestFd, kChannelFd})
-      fcntl(fd, F_SETFD, FD_CLOEXEC);
+    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd, kChannelFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
     require_supervisor(kPlanFd);
     Plan plan = Plan::from_memfd(kPlanFd);
     close(kPlanFd);

@@ -104,11 +104,11 @@ TEST_CASE("captured worker: the listener's key does not sign as a device") {
   Bank bank;
   const auto mark = bank.mark();
   for (const char* id : {"listener", "../listener", "../listener.key"}) {
-    CHECK(bank.sign(ipc::Role::device, id, ipc::Kind::tls13_client, bank.victim.spki) == "denied");
+    CHECK(bank.sign(ipc::Role::device, id, ipc::Kind::tls13_client, bank.victim.spki) == "not_found");
     CHECK(bank.ask({hex(lookup_request(1, bank.victim, id))}) == "not_found");
   }
   CHECK(bank.sign(ipc::Role::listener, "", ipc::Kind::tls13_client, bank.victim.spki) == "denied");
-  CHECK(bank.line("sign", mark).at("result") == "denied");
+  CHECK(bank.line("sign", mark).at("result") == "not_found");
   bank.gateway.is_unharmed();
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("captured worker: a key signs for no certificate but its own") {
   const auto mark = bank.mark();
   const TestKey other = TestKey::generate("P-256");
   CHECK(bank.ask({hex(lookup_request(1, other, "victim"))}) == "mismatch");
-  CHECK(bank.sign(ipc::Role::device, "victim", ipc::Kind::tls13_client, other.spki) == "denied");
+  CHECK(bank.sign(ipc::Role::device, "victim", ipc::Kind::tls13_client, other.spki) == "mismatch");
   CHECK(bank.line("sign", mark).at("client_id") == "victim");
   bank.gateway.is_unharmed();
 }
@@ -156,19 +156,39 @@ TEST_CASE("captured worker: no signature for a device that is not connected to i
 
 TEST_CASE("captured worker: a proof of presence that it made itself is worth nothing") {
   Bank bank;
-  const std::vector<uint8_t> content(32, 7), signature(72, 8);
+  const std::vector<uint8_t> signature(72, 8);
   // A ClientHello, a ServerHello, CertificateVerify and Certificate, by their frames.
   const std::vector<uint8_t> frames{1, 0, 0, 1, 0, 2, 0, 0, 1, 0, 15, 0, 0, 1, 0, 11, 0, 0, 1, 0};
   const auto mark = bank.mark();
   for (const auto& messages : {std::vector<uint8_t>(1000, 9), frames, std::vector<uint8_t>{}})
     for (const auto presence : {ipc::Presence::tls12, ipc::Presence::tls13_sha256, ipc::Presence::tls13_sha384}) {
       const ipc::Proof proof{presence, bank.victim.scheme, signature, messages};
-      const ipc::Lookup key{ipc::Role::device, bank.victim.spki, {}, "victim"};
-      CHECK(bank.ask({hex(ipc::Request{
-                1, ipc::Sign{key, ipc::Kind::tls13_client, bank.victim.scheme, content, proof}})}) == "denied");
+      const ipc::Lookup lookup{ipc::Role::device, bank.victim.spki, {}, "victim", {}, proof};
+      CHECK(bank.ask({hex(ipc::Request{1, lookup}), hex(sign_request(2, bank.victim, "victim"))}) == "denied denied");
     }
-  CHECK(bank.line("sign", mark).at("client_id") == "victim");
+  CHECK(bank.line("lookup", mark).at("client_id") == "victim");
   bank.gateway.is_unharmed();
+}
+
+TEST_CASE("captured worker: it can't claim the newest connection of a device that is not connected to it") {
+  for (const Layout layout : kLayouts) {
+    Bank bank(layout);
+    harness::Device before = bank.gateway.newcomer("claimed");
+    const auto of_device = [](const Json& line) {
+      return line.value("event", "") == "lookup" && line.value("client_id", "") == "claimed";
+    };
+    const Json line = bank.gateway.relay().audit().wait_json(of_device, "the device's lookup", 0);
+    const std::string spki = line.at("spki");
+    ipc::Lookup claim{ipc::Role::device, {}, {}, "claimed"};
+    for (size_t i = 0; i < claim.spki.size(); i++)
+      claim.spki[i] = static_cast<uint8_t>(std::stoul(spki.substr(2 * i, 2), nullptr, 16));
+    const std::vector<uint8_t> frames{1, 0, 0, 1, 0, 2, 0, 0, 1, 0, 15, 0, 0, 1, 0, 11, 0, 0, 1, 0}, signature(72, 8);
+    ipc::Lookup forged = claim;
+    forged.proof = {ipc::Presence::tls13_sha256, bank.victim.scheme, signature, frames};
+    CHECK(bank.ask({hex(ipc::Request{1, claim}), hex(ipc::Request{2, forged})}) == "ok denied");
+    bank.gateway.newcomer("claimed");
+    bank.gateway.is_unharmed();
+  }
 }
 
 TEST_CASE("captured worker: requests for hundreds of large keys take no slot from a sibling") {

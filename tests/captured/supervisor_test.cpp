@@ -72,10 +72,6 @@ TEST_CASE("captured worker: lies in its counters change no other worker's share 
   }
 }
 
-TEST_CASE("captured worker: nonsense in the table of newest connections refuses no device") {
-  must_fail({{"overwrite " + std::to_string(relayd::kNewestFd), "done"}});
-}
-
 TEST_CASE("captured worker: nonsense in its table of flapping devices bans no device of a sibling") {
   for (const Layout layout : kLayouts) {
     Gateway gateway(layout, {.relayd = {{"listener", {{"flapping_detect", Json::object()}}}}});

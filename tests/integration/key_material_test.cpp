@@ -199,8 +199,8 @@ TEST_CASE("a worker has no regular file open for writing, and no file in the key
   device.join("thermo");
   for (const auto pid : world.relay().workers()) {
     const fs::path proc = fs::path("/proc") / std::to_string(pid);
-    // Its counters, which the supervisor reads, and what all workers must know about devices.
-    const std::set<std::string> shared{"mqtt-relay-scoreboard", "mqtt-relay-flapping", "mqtt-relay-newest"};
+    // Its counters, which the supervisor reads, and its slot's bans.
+    const std::set<std::string> shared{"mqtt-relay-scoreboard", "mqtt-relay-flapping"};
     std::set<std::string> open_shared, mapped_shared;
     for (const auto& entry : fs::directory_iterator(proc / "fd")) {
       const auto target = fs::read_symlink(entry.path()).string();

@@ -25,10 +25,14 @@ namespace {
 
 using Datagram = std::vector<uint8_t>;
 
-std::vector<Json> signatures(World& world, const std::string& role) {
+std::vector<Json> lines_of(World& world, const std::string& event, const std::string& role) {
   return world.relay().audit().json(
-      [&](const Json& line) { return line.value("event", "") == "sign" && line.value("role", "") == role; });
+      [&](const Json& line) { return line.value("event", "") == event && line.value("role", "") == role; });
 }
+
+std::vector<Json> signatures(World& world, const std::string& role) { return lines_of(world, "sign", role); }
+
+std::vector<Json> lookups(World& world) { return lines_of(world, "lookup", "device"); }
 
 ipc::Spki spki_of(const Identity& identity) {
   const auto hash = run(
@@ -39,8 +43,8 @@ ipc::Spki spki_of(const Identity& identity) {
   return spki;
 }
 
-// Between relayd and keyd: passes everything on, keeps a worker's signature requests for devices, and asks keyd what
-// the test wants, on the worker's connection.
+// Between relayd and keyd: passes everything on, keeps a worker's requests for devices, and asks keyd what the test
+// wants, on the worker's connection.
 class Wire {
  public:
   Wire(const std::string& keyd, const std::string& own) : keyd_(keyd) {
@@ -61,12 +65,12 @@ class Wire {
   Wire(const Wire&) = delete;
   Wire& operator=(const Wire&) = delete;
 
-  // The last request for a signature with a device's key.
-  Datagram last() {
+  // The last request of this kind about a device's key.
+  Datagram last(ipc::Op op) {
     const std::lock_guard guard(mutex_);
-    return last_;
+    return op == ipc::Op::sign ? last_sign_ : last_lookup_;
   }
-  // Asks as the worker that sent last().
+  // Asks as the worker that sent last(ipc::Op::sign).
   ipc::Status ask(ipc::Request request) {
     std::promise<ipc::Status> answer;
     {
@@ -124,11 +128,14 @@ class Wire {
     if (got <= 0) return false;
     buffer.resize(static_cast<size_t>(got));
     const std::lock_guard guard(mutex_);
-    if (const auto request = ipc::decode_request(buffer))
+    if (const auto request = ipc::decode_request(buffer)) {
       if (const auto* sign = std::get_if<ipc::Sign>(&request->body); sign && sign->key.role == ipc::Role::device) {
-        last_ = buffer;
+        last_sign_ = buffer;
         last_upstream_ = upstream;
+      } else if (const auto* key = std::get_if<ipc::Lookup>(&request->body); key && key->role == ipc::Role::device) {
+        last_lookup_ = buffer;
       }
+    }
     return ::send(upstream, buffer.data(), buffer.size(), MSG_NOSIGNAL) > 0;
   }
   bool down(int upstream, int worker) {
@@ -148,7 +155,7 @@ class Wire {
   int listening_ = -1, wake_[2] = {-1, -1};
   std::vector<std::pair<int, int>> pairs_;
   std::mutex mutex_;  // guards what follows
-  Datagram last_;
+  Datagram last_sign_, last_lookup_;
   int last_upstream_ = -1;
   uint32_t own_id_ = 0xf0000000;
   std::map<uint32_t, std::promise<ipc::Status>*> answers_;
@@ -174,6 +181,8 @@ TEST_CASE("presence: both handshakes of a session carry one id in the audit, and
     CHECK(id.size() == 16);
     CHECK(listener.back().at("handshake") == id);
     CHECK(listener.back().at("session") == device.back().at("session"));
+    CHECK(lookups(world).back().at("handshake") == id);
+    CHECK(lookups(world).back().at("session") == device.back().at("session"));
     CHECK(std::find(ids.begin(), ids.end(), id) == ids.end());
     ids.push_back(id);
   }
@@ -193,27 +202,31 @@ TEST_CASE("presence: a captured worker has nothing signed for a device but the t
   auto device = world.device(identity);
   device.join("thermo");
 
-  const Datagram sent = wire.last();
-  const auto request = ipc::decode_request(sent);
-  REQUIRE(request);
+  const Datagram sent = wire.last(ipc::Op::sign), asked = wire.last(ipc::Op::lookup);
+  const auto request = ipc::decode_request(sent), question = ipc::decode_request(asked);
+  REQUIRE((request && question));
   const auto& right = std::get<ipc::Sign>(request->body);
-  REQUIRE(right.proof.presence != ipc::Presence::none);
-  const auto reason = [&] { return signatures(world, "device").back().at("reason").get<std::string>(); };
-  const auto refused = [&](ipc::Sign sign, const std::string& why) {
-    CHECK(wire.ask({0, sign}) == ipc::Status::denied);
-    CHECK(reason() == why);
+  const auto& proved = std::get<ipc::Lookup>(question->body);
+  REQUIRE(proved.proof.presence != ipc::Presence::none);
+  const auto refused = [&](const auto& body, const std::string& why) {
+    CHECK(wire.ask({0, body}) == ipc::Status::denied);
+    const bool sign = std::is_same_v<std::decay_t<decltype(body)>, ipc::Sign>;
+    CHECK((sign ? signatures(world, "device") : lookups(world)).back().at("reason").template get<std::string>() == why);
   };
   ipc::Sign wrong = right;
-  wrong.proof = {};
-  refused(wrong, "no proof of presence");
-  wrong = right;
   wrong.key.origin.session++;
-  refused(wrong, "the proof is of another session");
+  refused(wrong, "no proof of presence");
+  ipc::Lookup claim = proved;
+  claim.origin.session++;
+  refused(claim, "the proof is of another session");
   wrong = right;  // for a device that is not here
-  wrong.key.client_id = "other";
+  claim = proved;
+  wrong.key.client_id = claim.client_id = "other";
   CHECK(wire.ask({0, wrong}) == ipc::Status::mismatch);
-  wrong.key.spki = spki_of(another);
-  refused(wrong, "the proof is of another session");
+  CHECK(wire.ask({0, claim}) == ipc::Status::mismatch);
+  wrong.key.spki = claim.spki = spki_of(another);
+  refused(wrong, "no proof of presence");
+  refused(claim, "the proof is of another session");
   // What the worker would rather have signed.
   wrong = right;
   wrong.kind = ipc::Kind::tls12_client;
@@ -228,17 +241,18 @@ TEST_CASE("presence: a captured worker has nothing signed for a device but the t
   wrong.kind = ipc::Kind::tls13_server;
   refused(wrong, "the role does not sign handshakes of this kind");
   // A handshake that the device did not make.
-  Datagram messages(right.proof.messages.begin(), right.proof.messages.end());
-  wrong = right;
+  Datagram messages(proved.proof.messages.begin(), proved.proof.messages.end());
+  claim = proved;
   messages[10] ^= 1;  // in the ClientHello's random
-  wrong.proof.messages = messages;
-  refused(wrong, "the proof holds no listener signature that keyd made for this worker within presence_window");
+  claim.proof.messages = messages;
+  refused(claim, "the proof holds no listener signature that keyd made for this worker within presence_window");
   messages[10] ^= 1;
   messages.back() ^= 1;  // in the device's own certificate message
-  refused(wrong, "the device's signature does not verify under this key");
-  // The session has had one signature, and one try failed: one is left.
-  CHECK(wire.ask({0, right}) == ipc::Status::ok);
+  refused(claim, "the device's signature does not verify under this key");
+  // The session has had one signature: two are left, and the same handshake again adds none.
+  for (int i = 0; i < 2; i++) CHECK(wire.ask({0, right}) == ipc::Status::ok);
   refused(right, "the proof is spent");
+  CHECK(wire.ask({0, proved}) == ipc::Status::ok);
   refused(right, "the proof is spent");
 }
 
@@ -251,10 +265,12 @@ TEST_CASE(
   world.relay().start_keyd();  // the previous keyd was killed
   CHECK(mqtt::connack_code(old_3.connect({.client_id = "old-3"})) == 3);
   CHECK(mqtt::connack_code(old_5.connect({.client_id = "old-5", .level = mqtt::v5})) == 0x88);
-  for (const auto& line : signatures(world, "device"))
+  CHECK(lookups(world).size() == 2);
+  for (const auto& line : lookups(world))
     CHECK(line.at("reason") ==
           "the proof holds no listener signature that keyd made for this worker within presence_window");
-  CHECK(world.relay().log().count_text("keyd did not sign: denied; its audit says why: `mqtt-relay audit show") > 0);
+  CHECK(world.relay().log().count_text(
+            "keyd refused the device's key: denied; its audit says why: `mqtt-relay audit show") > 0);
   world.device(identity).join("new");
   CHECK(world.remote->user_of("new") == identity.name);
 }

@@ -52,11 +52,9 @@ Request some_sign(Kind kind, Scheme scheme, std::span<const uint8_t> content) {
 const std::vector<uint8_t> kSignature(72, 0x30), kMessages(100, 0x01);
 
 Request some_proof(Presence presence = Presence::tls13_sha384) {
-  return {7, Sign{some_lookup("device"),
-                  Kind::tls13_client,
-                  Scheme::ecdsa_sha256,
-                  kContent,
-                  {presence, Scheme::rsa_pss_rsae_sha256, kSignature, kMessages}}};
+  Lookup lookup = some_lookup("device");
+  lookup.proof = {presence, Scheme::rsa_pss_rsae_sha256, kSignature, kMessages};
+  return {7, lookup};
 }
 
 std::vector<Request> one_of_each() {
@@ -74,18 +72,22 @@ TEST_CASE("requests have the documented layout", "[ipc][codec]") {
         Datagram{1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20});
   CHECK(encoded(Request{9, std::monostate{}}) == Datagram{4, 0, 0, 0, 0, 9});
   const Datagram sign = encoded(some_sign(Kind::tls12_server, Scheme::rsa_pss_rsae_sha384, kContent));
-  REQUIRE(sign.size() == 6 + 1 + 32 + 8 + 16 + 2 + 1 + 6 + 1 + 2 + 2 + 48 + 1);
+  REQUIRE(sign.size() == 6 + 1 + 32 + 8 + 16 + 2 + 1 + 6 + 1 + 2 + 2 + 48);
   CHECK(sign[0] == 3);
   CHECK(sign[6] == 1);                                                                        // role
   CHECK(sign[7 + 31] == 31);                                                                  // SPKI
   CHECK(Datagram(sign.begin() + 39, sign.begin() + 47) == Datagram{1, 2, 3, 4, 5, 6, 7, 8});  // session
   CHECK(Datagram(sign.begin() + 63, sign.begin() + 66) == Datagram{0xab, 0xcd, 6});           // port, length of the id
   CHECK(Datagram(sign.begin() + 72, sign.begin() + 77) == Datagram{3, 8, 5, 0, 48});          // kind, scheme, length
-  CHECK(sign.back() == 0);                                                                    // no proof
+  const Datagram lookup = encoded(Request{7, some_lookup("device")});
+  REQUIRE(lookup.size() == 6 + 1 + 32 + 8 + 16 + 2 + 1 + 6 + 2 + 1);
+  CHECK(lookup[0] == 2);
+  CHECK(std::equal(lookup.begin() + 6, lookup.begin() + 72, sign.begin() + 6));
+  CHECK(Datagram(lookup.begin() + 72, lookup.end()) == Datagram{0, 0, 0});  // no spellings, no proof
   const Datagram proof = encoded(some_proof());
-  REQUIRE(proof.size() == sign.size() + 2 + 2 + 72 + 2 + 100);
-  CHECK(Datagram(proof.begin() + 125, proof.begin() + 130) == Datagram{3, 8, 4, 0, 72});  // presence, scheme, length
-  CHECK(Datagram(proof.begin() + 202, proof.begin() + 205) == Datagram{0, 100, 1});       // length, messages
+  REQUIRE(proof.size() == lookup.size() + 2 + 2 + 72 + 2 + 100);
+  CHECK(Datagram(proof.begin() + 74, proof.begin() + 79) == Datagram{3, 8, 4, 0, 72});  // presence, scheme, length
+  CHECK(Datagram(proof.begin() + 151, proof.begin() + 154) == Datagram{0, 100, 1});     // length, messages
 }
 
 TEST_CASE("responses have the documented layout", "[ipc][codec]") {
@@ -124,7 +126,7 @@ TEST_CASE("every request survives the round trip", "[ipc][codec]") {
     const Datagram datagram = encoded(some_proof(presence));
     const auto back = decode_request(datagram);
     REQUIRE(back);
-    const Proof& proof = std::get<Sign>(back->body).proof;
+    const Proof& proof = std::get<Lookup>(back->body).proof;
     CHECK((proof.presence == presence && proof.scheme == Scheme::rsa_pss_rsae_sha256));
     CHECK(Datagram(proof.signature.begin(), proof.signature.end()) == kSignature);
     CHECK(Datagram(proof.messages.begin(), proof.messages.end()) == kMessages);
@@ -148,7 +150,7 @@ TEST_CASE("every request survives the round trip", "[ipc][codec]") {
 
 TEST_CASE("every response survives the round trip", "[ipc][codec]") {
   for (const Status status : {Status::ok, Status::not_found, Status::mismatch, Status::unusable, Status::denied,
-                              Status::busy, Status::malformed, Status::internal})
+                              Status::busy, Status::malformed, Status::internal, Status::superseded})
     for (const size_t size : {size_t{0}, size_t{72}, kMaxSignature}) {
       const std::vector<uint8_t> payload(size, 0x17);
       const Datagram datagram = encoded(Response{5, status, 250, payload});
@@ -178,19 +180,24 @@ TEST_CASE("only a client that shows its handshake may send a whole transcript", 
 
 TEST_CASE("the longest request and the longest proof fit into one datagram, and nothing longer is encoded",
           "[ipc][codec]") {
-  const std::string id(kMaxClientId, 'x');
+  const std::string id(kMaxClientId, 'x'), spellings(kMaxSpellings, '/');
   const std::vector<uint8_t> messages(kMaxTranscript + 1, 1), signature(kMaxSignature + 1, 1);
   const auto with = [&](size_t signature_size, size_t messages_size) {
-    const Proof proof{Presence::tls12, Scheme::ed25519, std::span(signature).first(signature_size),
-                      std::span(messages).first(messages_size)};
-    return encoded(Request{7, Sign{some_lookup(id), Kind::tls12_client, Scheme::ed25519,
-                                   std::span(messages).first(kMaxTranscript), proof}});
+    Lookup lookup = some_lookup(id);
+    lookup.spellings = spellings;
+    lookup.proof = {Presence::tls12, Scheme::ed25519, std::span(signature).first(signature_size),
+                    std::span(messages).first(messages_size)};
+    return encoded(Request{7, lookup});
   };
   const Datagram most = with(kMaxSignature, kMaxTranscript);
   REQUIRE((!most.empty() && most.size() <= kMaxRequest));
   CHECK(decode_request(most));
   CHECK(with(kMaxSignature + 1, kMaxTranscript).empty());
   CHECK(with(kMaxSignature, kMaxTranscript + 1).empty());
+  const Datagram sign = encoded(Request{
+      7, Sign{some_lookup(id), Kind::tls12_client, Scheme::ed25519, std::span(messages).first(kMaxTranscript)}});
+  REQUIRE((!sign.empty() && sign.size() <= kMaxRequest));
+  CHECK(decode_request(sign));
 }
 
 TEST_CASE("a message that does not fit is not encoded", "[ipc][codec]") {
@@ -235,16 +242,18 @@ TEST_CASE("unknown values and reserved bytes are refused", "[ipc][codec]") {
     CHECK(decode_request(with(role, value)).has_value() == (value == 1 || value == 2));
     CHECK(decode_request(with(kind, value)).has_value() == (value >= 1 && value <= 5));
     CHECK(decode_request(with(scheme, value)).has_value() == (value == 4 || value == 5 || value == 6));
-    CHECK(decode_request(with(right.size() - 1, value)).has_value() == (value == 0));  // a proof that is not there
+    Datagram lookup = encoded(Request{7, some_lookup("device")});
+    lookup.back() = static_cast<uint8_t>(value);
+    CHECK(decode_request(lookup).has_value() == (value == 0));  // a proof that is not there
     Datagram proof = encoded(some_proof());
-    proof[125] = static_cast<uint8_t>(value);
+    proof[74] = static_cast<uint8_t>(value);
     CHECK(decode_request(proof).has_value() == (value >= 1 && value <= 3));
   }
   Datagram proof = encoded(some_proof());
-  proof[126] = 9;  // an unknown scheme
+  proof[75] = 9;  // an unknown scheme
   CHECK_FALSE(decode_request(proof));
   Datagram response = encoded(Response{1, Status::ok, 0, {}});
-  response[0] = 8;
+  response[0] = 9;
   CHECK_FALSE(decode_response(response));
   response[0] = 0, response[1] = 1;
   CHECK_FALSE(decode_response(response));

@@ -214,30 +214,24 @@ TEST_CASE("with bind_remote a device signs only handshake messages, and the list
   }
 }
 
-TEST_CASE("a proof belongs to a device's signature, and its scheme to the device's key and TLS version",
+TEST_CASE("a proof belongs to a device's lookup, and its scheme to the device's key and TLS version",
           "[keyd][policy]") {
-  ipc::Sign sign;
-  sign.kind = Kind::tls13_server;
-  sign.key.role = Role::listener;
-  sign.proof.presence = ipc::Presence::tls12;
-  CHECK(may_ask(sign, Rules{}).status == Status::denied);
-  sign.proof.presence = ipc::Presence::none;
-  CHECK(may_ask(sign, Rules{}));
-  const auto content = good_content(Kind::tls13_client);
+  ipc::Lookup lookup;
+  lookup.role = Role::listener;
+  lookup.proof.presence = ipc::Presence::tls12;
+  CHECK(may_ask(lookup).status == Status::denied);
+  lookup.proof.presence = ipc::Presence::none;
+  CHECK(may_ask(lookup));
+  lookup.role = Role::device;
   for (const auto presence : {ipc::Presence::tls12, ipc::Presence::tls13_sha256, ipc::Presence::tls13_sha384})
     for (const KeyType type : kTypes)
       for (const Scheme scheme : kSchemes) {
         INFO(static_cast<int>(presence) << " " << ipc::name(scheme) << " " << name(type));
-        ipc::Sign device;
-        device.kind = Kind::tls13_client;
-        device.key.role = Role::device;
-        device.content = content;
-        for (const Scheme own : kSchemes)
-          if (fits(facts_of(own), type, true)) device.scheme = own;
-        device.proof = {presence, scheme};
+        lookup.proof = {presence, scheme};
         const bool tls13 = presence != ipc::Presence::tls12;
-        CHECK(may_sign(device, {type, 256, {}}).status ==
+        CHECK(may_look_up(lookup, {type, 256, {}}).status ==
               (fits(facts_of(scheme), type, tls13) ? Status::ok : Status::denied));
+        CHECK(may_look_up(lookup, {type, 256, {1}, {1}}).status == Status::mismatch);
       }
 }
 

@@ -17,6 +17,15 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
+constexpr char kUnknown[] =
+    "the proof holds no listener signature that keyd made for this worker within presence_window";
+constexpr char kNoMark[] = "the proof holds no mark that keyd gave out within presence_window";
+constexpr char kNone[] = "no proof of presence";
+constexpr char kSpent[] = "the proof is spent";
+constexpr char kOther[] = "the proof is of another session";
+constexpr char kOlder[] = "a newer connection of this device has been proved";
+constexpr char kWrong[] = "the device's signature does not verify under this key";
+
 constexpr uint64_t kLane = 3;
 uint64_t now_ns = 0;
 
@@ -47,32 +56,37 @@ struct World {
     uint64_t lane = kLane, session = 1;
     std::string client_id = "device";
     const witness::Certificate* key = nullptr;  // nullptr: the device's
+    uint64_t arrived = 100;
   };
+  static ipc::Lookup key_in(const Question& question) {
+    ipc::Lookup key;
+    key.client_id = question.client_id;
+    key.origin.session = question.session;
+    return key;
+  }
   // "", or why the proof does not hold.
   std::string prove(const witness::Recorded& recorded, const Question& question) {
     return prove(recorded, recorded.transcript(), question);
   }
   std::string prove(const witness::Recorded& recorded) { return prove(recorded, Question()); }
   std::string prove(const witness::Recorded& recorded, const Bytes& messages, const Question& question) {
-    ipc::Sign sign;
-    sign.key.client_id = question.client_id;
-    sign.key.origin.session = question.session;
-    sign.proof = {recorded.hash_size == 48   ? Presence::tls13_sha384
-                  : recorded.hash_size == 32 ? Presence::tls13_sha256
-                                             : Presence::tls12,
-                  static_cast<ipc::Scheme>(recorded.client_scheme), recorded.client_signature, messages};
+    ipc::Lookup lookup = key_in(question);
+    lookup.proof = {recorded.hash_size == 48   ? Presence::tls13_sha384
+                    : recorded.hash_size == 32 ? Presence::tls13_sha256
+                                               : Presence::tls12,
+                    static_cast<ipc::Scheme>(recorded.client_scheme), recorded.client_signature, messages};
     const auto key = key_of(question.key ? *question.key : device);
-    const char* problem = handshakes.prove(question.lane, sign, *key, signer, id);
+    const char* problem = handshakes.prove(question.lane, lookup, question.arrived, *key, signer, id);
     return problem ? problem : "";
   }
+  // "", or why the session gets no signature.
+  std::string use(const Question& question) {
+    const Verdict verdict = handshakes.use(question.lane, key_in(question), id);
+    CHECK((verdict.status == ipc::Status::superseded) == (verdict.reason == std::string(kOlder)));
+    return verdict.reason;
+  }
+  std::string use() { return use(Question()); }
 };
-
-constexpr char kUnknown[] =
-    "the proof holds no listener signature that keyd made for this worker within presence_window";
-constexpr char kNoMark[] = "the proof holds no mark that keyd gave out within presence_window";
-constexpr char kSpent[] = "the proof is spent";
-constexpr char kOther[] = "the proof is of another session";
-constexpr char kWrong[] = "the device's signature does not verify under this key";
 
 }  // namespace
 
@@ -112,14 +126,84 @@ TEST_CASE("a proof is good for three signatures of one session of one client id"
   for (const bool tls13 : {true, false}) {
     const auto recorded = world.shake(tls13);
     world.remember(recorded);
-    CHECK(world.prove(recorded, {.session = 7}) == "");
-    CHECK(world.prove(recorded, {.session = 8}) == kOther);
-    CHECK(world.prove(recorded, {.session = 7, .client_id = "other"}) == kOther);
-    CHECK(world.prove(recorded, {.session = 7}) == "");
-    CHECK(world.prove(recorded, {.session = 7}) == "");
-    CHECK(world.prove(recorded, {.session = 7}) == kSpent);
-    CHECK(world.prove(recorded, {.session = 8}) == kOther);
+    const uint64_t session = tls13 ? 7 : 8;
+    CHECK(world.use({.session = session}) == kNone);
+    CHECK(world.prove(recorded, {.session = session}) == "");
+    CHECK(world.prove(recorded, {.session = 9}) == kOther);
+    CHECK(world.prove(recorded, {.session = session, .client_id = "other"}) == kOther);
+    for (int i = 0; i < 3; i++) CHECK(world.use({.session = session}) == "");
+    CHECK(world.use({.session = session}) == kSpent);
+    CHECK(world.prove(recorded, {.session = session}) == "");  // the same handshake again is not renewed
+    CHECK(world.use({.session = session}) == kSpent);
+    CHECK(world.use({.session = 9}) == kNone);
+    CHECK(world.use({.session = session, .client_id = "other"}) == kNone);
   }
+}
+
+TEST_CASE("a device's newer proof, at whatever worker, ends the signatures of its older connections",
+          "[keyd][presence]") {
+  World world;
+  const auto older = world.shake(), newer = world.shake();
+  const World::Question first{.lane = 1, .arrived = 100}, second{.lane = 2, .arrived = 200};
+  const bool in_order = GENERATE(true, false);  // of the threads' turns
+  world.remember(older, 1);
+  world.remember(newer, 2);
+  if (!in_order) CHECK(world.prove(newer, second) == "");
+  CHECK(world.prove(older, first) == "");
+  if (in_order) CHECK(world.use(first) == "");
+  if (in_order) CHECK(world.prove(newer, second) == "");
+  CHECK(world.use(first) == kOlder);
+  CHECK(world.use(second) == "");
+  CHECK(world.use(first) == kOlder);
+}
+
+TEST_CASE("a handshake has the time of its first lookup: a worker that repeats an old one supersedes nobody",
+          "[keyd][presence]") {
+  World world;
+  const auto older = world.shake(), newer = world.shake();
+  world.remember(older, 1);
+  world.remember(newer, 2);
+  CHECK(world.prove(older, {.lane = 1, .arrived = 100}) == "");
+  CHECK(world.prove(newer, {.lane = 2, .arrived = 200}) == "");
+  world.remember(older, 1);
+  CHECK(world.prove(older, {.lane = 1, .arrived = 300}) == "");
+  CHECK(world.prove(older, {.lane = 1, .session = 2, .arrived = 300}) == kOther);
+  CHECK(world.use({.lane = 2}) == "");
+  CHECK(world.use({.lane = 1}) == kOlder);
+}
+
+TEST_CASE("what proves nothing supersedes nobody, nor does a proof for another client id", "[keyd][presence]") {
+  World world;
+  const auto recorded = world.shake(), later = world.shake(), foreign = world.shake();
+  const auto stranger = witness::issue({.names = ""}, &world.root);
+  world.remember(recorded, 1);
+  world.remember(later, 2);
+  CHECK(world.prove(recorded, {.lane = 1, .arrived = 100}) == "");
+  CHECK(world.prove(later, {.lane = 2, .key = &stranger, .arrived = 200}) == kWrong);
+  CHECK(world.prove(foreign, {.lane = 2, .arrived = 200}) == kUnknown);
+  CHECK(world.prove(later, {.lane = 2, .client_id = "other", .arrived = 200}) == "");
+  CHECK(world.use({.lane = 1}) == "");
+  CHECK(world.use({.lane = 2}) == kNone);
+}
+
+TEST_CASE("a device's newest handshake is forgotten with presence_window, and older ones stay superseded",
+          "[keyd][presence]") {
+  World world;
+  const auto newer = world.shake();
+  world.remember(newer, 2);
+  now_ns += 30'000'000'000;
+  const auto older = world.shake();
+  world.remember(older, 1);
+  CHECK(world.prove(older, {.lane = 1, .arrived = 100}) == "");
+  CHECK(world.prove(newer, {.lane = 2, .arrived = 200}) == "");
+  CHECK(world.use({.lane = 1}) == kOlder);
+  now_ns += 30'000'000'000;
+  const auto next = world.shake();
+  world.remember(next, 1);  // forgets what is old in another worker's
+  CHECK(world.use({.lane = 2}) == kNone);
+  CHECK(world.use({.lane = 1}) == kOlder);
+  CHECK(world.prove(next, {.lane = 1, .session = 2, .arrived = 50}) == "");
+  CHECK(world.use({.lane = 1, .session = 2}) == "");
 }
 
 TEST_CASE("another worker can't use a proof", "[keyd][presence]") {
@@ -128,6 +212,8 @@ TEST_CASE("another worker can't use a proof", "[keyd][presence]") {
   world.remember(recorded);
   CHECK(world.prove(recorded, {.lane = kLane + 1}) == kUnknown);
   CHECK(world.prove(recorded) == "");
+  CHECK(world.use({.lane = kLane + 1}) == kNone);
+  CHECK(world.use() == "");
 }
 
 TEST_CASE("a proof ends with presence_window", "[keyd][presence]") {
@@ -136,11 +222,13 @@ TEST_CASE("a proof ends with presence_window", "[keyd][presence]") {
   world.remember(recorded);
   now_ns += 59'999'999'999;
   CHECK(world.prove(recorded) == "");
+  CHECK(world.use() == "");
   now_ns += 1;
   CHECK(world.prove(recorded) == kUnknown);
+  CHECK(world.use() == kNone);
 }
 
-TEST_CASE("a device's signature of another key, scheme or handshake proves nothing, and is a try", "[keyd][presence]") {
+TEST_CASE("a device's signature of another key, scheme or handshake proves nothing", "[keyd][presence]") {
   World world;
   const auto other = witness::issue({.names = ""}, &world.root);
   for (const bool tls13 : {true, false}) {
@@ -155,7 +243,10 @@ TEST_CASE("a device's signature of another key, scheme or handshake proves nothi
     recorded.client_signature.back() ^= 1;
     CHECK(world.prove(recorded) == kWrong);
     recorded.client_signature = right;
-    CHECK(world.prove(recorded) == kSpent);
+    const World::Question own{.session = tls13 ? 7u : 8u};
+    CHECK(world.use(own) == kNone);
+    CHECK(world.prove(recorded, own) == "");
+    CHECK(world.use(own) == "");
   }
 }
 
@@ -258,14 +349,17 @@ TEST_CASE("a listener's signature without randomness revives no proof", "[keyd][
                                               .client = {world.device},
                                               .mark = world.handshakes.mark()});
     world.remember(recorded);
-    for (int i = 0; i < 3; i++) CHECK(world.prove(recorded) == "");
+    CHECK(world.prove(recorded) == "");
+    for (int i = 0; i < 3; i++) CHECK(world.use() == "");
     world.remember(recorded);
-    CHECK(world.prove(recorded) == kSpent);
+    CHECK(world.prove(recorded) == "");
+    CHECK(world.use() == kSpent);
     for (int step = 0; step < 30; step++) {
       now_ns += 2'000'000'000;
       world.handshakes.mark();
       world.remember(recorded);
-      CHECK(world.prove(recorded) == (step < 29 ? kSpent : kNoMark));
+      CHECK(world.prove(recorded) == (step < 29 ? "" : kNoMark));
+      CHECK(world.use() == (step < 29 ? kSpent : kNone));
     }
   }
 }

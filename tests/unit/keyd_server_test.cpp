@@ -275,33 +275,35 @@ TEST_CASE("with require_presence a device's key signs without a proof for root o
       std::optional<ipc::Status> status;
       keyd.service->on_reply(
           [&](uint64_t, std::span<const uint8_t> datagram) { status = ipc::decode_response(datagram)->status; });
-      const auto ask = [&](const SignRequest& sign) {
+      const auto ask = [&](const ipc::Request& asked) {
         status.reset();
-        Datagram datagram = encoded(sign.request);
+        Datagram datagram = encoded(asked);
         const auto request = ipc::decode_request(datagram);
         keyd.service->take(1, Peer{.pid = 7, .uid = uid, .lane = 7}, *request, std::move(datagram), 0);
         keyd.work_until([&] { return status.has_value(); });
         return *status;
       };
       const bool allowed = !required || uid == 0;
-      CHECK(ask({keyd.device_key, "device"}) == (allowed ? Status::ok : Status::denied));
+      CHECK(ask(SignRequest(keyd.device_key, "device").request) == (allowed ? Status::ok : Status::denied));
       json line = keyd.last_line();
       if (allowed) CHECK(line.at("presence") == (required ? "exempt (root)" : "not required"));
       else CHECK((line.at("reason") == "no proof of presence" && !line.contains("presence")));
       CHECK_FALSE(line.contains("handshake"));
       // The listener needs none, and its line names the handshake.
-      CHECK(ask({keyd.listener_key, "", Kind::tls13_server, Role::listener}) == Status::ok);
+      CHECK(ask(SignRequest(keyd.listener_key, "", Kind::tls13_server, Role::listener).request) == Status::ok);
       line = keyd.last_line();
       CHECK(line.at("handshake").get<std::string>().size() == 16);
       CHECK_FALSE(line.contains("presence"));
       // A proof that is there must hold, whoever asks.
-      SignRequest wrong(keyd.device_key, "device");
+      ipc::Lookup wrong = lookup_of(keyd.device_key, "device");
       const Datagram messages = client_transcript(), signature(70, 1);
-      std::get<ipc::Sign>(wrong.request.body).proof = {ipc::Presence::tls12, Scheme::ecdsa_sha256, signature, messages};
-      CHECK(ask(wrong) == Status::denied);
-      CHECK(keyd.last_line().at("reason") == "the proof has a malformed hello");
-      std::get<ipc::Sign>(wrong.request.body).proof.scheme = Scheme::ed25519;
-      CHECK(ask(wrong) == Status::denied);
+      wrong.proof = {ipc::Presence::tls12, Scheme::ecdsa_sha256, signature, messages};
+      CHECK(ask({1, wrong}) == Status::denied);
+      line = keyd.last_line();
+      CHECK(line.at("reason") == "the proof has a malformed hello");
+      CHECK_FALSE(line.contains("presence"));
+      wrong.proof.scheme = Scheme::ed25519;
+      CHECK(ask({1, wrong}) == Status::denied);
       CHECK(keyd.last_line().at("reason") == "the scheme of the device's signature does not fit this key");
     }
 }

@@ -253,10 +253,10 @@ TEST_CASE("what relayd records of a device's handshake proves the device's prese
           const auto key = keyd_test::parse(world.device.key_pem(), vault, problem);
           REQUIRE(key);
           keyd::Signer signer;
-          ipc::Sign sign;
-          sign.proof = proof.view();
+          ipc::Lookup lookup;
+          lookup.proof = proof.view();
           std::optional<keyd::RecentHandshakes::Id> id;
-          const char* refusal = handshakes.prove(1, sign, *key, signer, id);
+          const char* refusal = handshakes.prove(1, lookup, 1, *key, signer, id);
           CHECK(std::string(refusal ? refusal : "") == "");
         }
   }
