@@ -92,26 +92,33 @@ class Poll {
   // 0, or why libuv refused the descriptor (a negative UV_E code); such a Poll never calls back.
   int status() const { return status_; }
 
-  // UV_READABLE | UV_WRITABLE, or 0 for none. Makes a system call only if `events` changes.
+  // UV_READABLE | UV_WRITABLE, or 0 for none. Makes system calls only for what is new. What is given up stays
+  // registered until it fires, which costs nothing if it is wanted again before; writability, which fires at once, does
+  // not.
   void watch(int events) {
-    if (events == events_ || !poll_) return;
-    events_ = events;
-    if (events == 0) uv_poll_stop(poll_.get());
-    else uv_poll_start(poll_.get(), events, &Poll::ready);
+    wanted_ = events;
+    const int extra = registered_ & ~events;
+    if (poll_ && ((events & ~registered_) != 0 || (extra & UV_WRITABLE) != 0)) register_wanted();
   }
 
  private:
+  void register_wanted() {
+    registered_ = wanted_;
+    if (registered_ == 0) uv_poll_stop(poll_.get());
+    else uv_poll_start(poll_.get(), registered_, &Poll::ready);
+  }
   static void ready(uv_poll_t* poll, int status, int events) {
     auto* self = static_cast<Poll*>(poll->data);
     // libuv stops a poll that has an error to report. The descriptor may still have data before its error: restart the
     // poll, report readiness, and let the owner's system calls find the error.
-    if (status < 0) uv_poll_start(poll, self->events_, &Poll::ready);
-    self->callback_(self->owner_, status < 0 ? self->events_ : events);
+    if (status < 0) events = self->registered_;
+    if (status < 0 || (events & self->wanted_) == 0) self->register_wanted();
+    if ((events & self->wanted_) != 0) self->callback_(self->owner_, events & self->wanted_);
   }
   void* owner_;
   Callback callback_;
   UvPtr<uv_poll_t> poll_;
-  int events_ = 0;
+  int wanted_ = 0, registered_ = 0;
   int status_ = 0;
 };
 

@@ -1,0 +1,123 @@
+// common::Poll: what it reports, and how many system calls that takes.
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "common/fd.h"
+#include "common/uv.h"
+#include "tests/unit/catch.h"
+
+namespace {
+
+size_t epoll_ctls = 0;
+
+// A poll of one end of a socket pair, on a loop of its own.
+struct Polled {
+  Polled() {
+    uv_loop_init(&loop);
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    own.reset(ends[0]);
+    other.reset(ends[1]);
+    poll = std::make_unique<common::Poll>(&loop, own.get(), this, common::call<&Polled::ready>);
+  }
+  ~Polled() {
+    poll.reset();
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+  }
+  void ready(int events) { reported.push_back(events); }
+  // The events that one turn of the loop reports.
+  std::vector<int> turn() {
+    reported.clear();
+    uv_run(&loop, UV_RUN_NOWAIT);
+    return reported;
+  }
+  // The system calls that `change`, and the turn of the loop after it, make.
+  size_t calls(const std::function<void()>& change) {
+    epoll_ctls = 0;
+    change();
+    turn();
+    return epoll_ctls;
+  }
+  void say() const { REQUIRE(write(other.get(), "x", 1) == 1); }
+
+  uv_loop_t loop{};
+  common::Fd own, other;
+  std::unique_ptr<common::Poll> poll;
+  std::vector<int> reported;
+};
+
+using Events = std::vector<int>;
+
+}  // namespace
+
+// libuv's calls come here.
+extern "C" int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
+  epoll_ctls++;
+  return static_cast<int>(syscall(SYS_epoll_ctl, epoll, operation, fd, event));
+}
+
+TEST_CASE("poll: only what is watched is reported", "[poll]") {
+  Polled polled;
+  CHECK(polled.turn() == Events{});
+  polled.poll->watch(UV_WRITABLE);
+  CHECK(polled.turn() == Events{UV_WRITABLE});
+  polled.poll->watch(UV_READABLE);
+  CHECK(polled.turn() == Events{});
+  polled.say();
+  CHECK(polled.turn() == Events{UV_READABLE});
+  polled.poll->watch(0);
+  for (int turn = 0; turn < 3; turn++) CHECK(polled.turn() == Events{});
+  polled.poll->watch(UV_WRITABLE);
+  CHECK(polled.turn() == Events{UV_WRITABLE});
+  polled.poll->watch(UV_READABLE | UV_WRITABLE);
+  CHECK(polled.turn() == Events{UV_READABLE | UV_WRITABLE});
+}
+
+TEST_CASE("poll: what was given up and is wanted again is reported, whether it fired meanwhile or not", "[poll]") {
+  for (const bool fires : {false, true}) {
+    CAPTURE(fires);
+    Polled polled;
+    polled.poll->watch(UV_READABLE);
+    CHECK(polled.turn() == Events{});
+    polled.poll->watch(0);
+    if (fires) polled.say();
+    for (int turn = 0; turn < 3; turn++) CHECK(polled.turn() == Events{});
+    if (!fires) polled.say();
+    polled.poll->watch(UV_READABLE);
+    CHECK(polled.turn() == Events{UV_READABLE});
+  }
+}
+
+TEST_CASE("poll: a descriptor that ends is reported once it is watched again", "[poll]") {
+  Polled polled;
+  polled.poll->watch(UV_READABLE);
+  CHECK(polled.turn() == Events{});
+  polled.poll->watch(0);
+  polled.other.reset();
+  for (int turn = 0; turn < 3; turn++) CHECK(polled.turn() == Events{});
+  polled.poll->watch(UV_READABLE);
+  REQUIRE(polled.turn().size() == 1);
+  CHECK((polled.reported[0] & UV_READABLE) != 0);
+}
+
+TEST_CASE("poll: to stop and to watch again costs no system call while nothing arrives", "[poll]") {
+  Polled polled;
+  CHECK(polled.calls([&] { polled.poll->watch(UV_READABLE); }) > 0);
+  CHECK(polled.calls([&] {
+    for (int times = 0; times < 10; times++) {
+      polled.poll->watch(0);
+      polled.poll->watch(UV_READABLE);
+    }
+  }) == 0);
+  polled.poll->watch(0);
+  polled.say();
+  CHECK(polled.calls([] {}) == 1);  // it fired, and is removed
+  CHECK(polled.calls([] {}) == 0);
+}
