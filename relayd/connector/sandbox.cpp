@@ -41,6 +41,7 @@ constexpr const char* kRead[] = {"/etc",
 using namespace common::calls;
 
 constexpr common::Argument kStreamType{1, common::Argument::Is::equal, 0xf, SOCK_STREAM};
+constexpr common::Argument kPacketType{1, common::Argument::Is::equal, 0xf, SOCK_SEQPACKET};
 constexpr common::Argument kDatagramType{1, common::Argument::Is::equal, 0xf, SOCK_DGRAM};
 
 // clang-format off
@@ -50,7 +51,8 @@ constexpr common::Call kConnecting[] = {
     {"socket", is(0, AF_INET), kStreamType, is(2, 0)}, {"socket", is(0, AF_INET), kStreamType, is(2, IPPROTO_TCP)},
     {"socket", is(0, AF_INET6), kStreamType, is(2, 0)}, {"socket", is(0, AF_INET6), kStreamType, is(2, IPPROTO_TCP)},
     {"socket", is(0, AF_INET), kDatagramType, is(2, 0)}, {"socket", is(0, AF_INET6), kDatagramType, is(2, 0)},
-    {"socket", is(0, AF_UNIX), is(2, 0)},                                             // keyd, nscd, systemd-resolved
+    {"socket", is(0, AF_UNIX), kPacketType, is(2, 0)},                                // keyd
+    {"socket", is(0, AF_UNIX), kStreamType, is(2, 0)},                                // nscd, systemd-resolved
     "connect", "getsockname", "getpeername", "close",
     "recvfrom", "recvmsg", "recvmmsg", "sendto", "sendmsg", "sendmmsg",               // sockets: their bytes
     get_option(SOL_SOCKET, SO_ERROR), get_option(SOL_SOCKET, SO_PEERCRED),            // sockets: their options

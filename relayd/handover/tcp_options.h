@@ -1,4 +1,5 @@
-// The TCP options of both legs of every session.
+// The TCP options of both legs of every session: of the connection to the broker, and of the listening sockets, from
+// which Linux has the devices' connections inherit them.
 #pragma once
 
 #include <netinet/in.h>

@@ -10,8 +10,8 @@
 
 #include "common/log.h"
 #include "common/unix_address.h"
-
 #include "relayd/handover/socket_address.h"
+#include "relayd/handover/tcp_options.h"
 
 namespace relayd {
 namespace {
@@ -38,6 +38,7 @@ common::Fd bind_one(const SocketAddress& address, bool shared, const std::string
   if (!fd || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) fail();
   if (shared && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) fail();
   if (::bind(fd.get(), address.get(), address.size) != 0) fail();
+  set_tcp_options(fd.get());
   return fd;
 }
 
@@ -90,7 +91,10 @@ void require_address(const Config::Listener& listener) {
 
 Listeners::Listeners(std::vector<common::Fd> activated, int backlog)
     : before_(activated.size()), activated_(true), backlog_(backlog) {
-  for (common::Fd& socket : activated) sockets_.push_back({std::move(socket)});
+  for (common::Fd& socket : activated) {
+    set_tcp_options(socket.get());
+    sockets_.push_back({std::move(socket)});
+  }
 }
 
 Listeners::Listeners(const Config::Listener& listener, int workers) : bind_(listener.bind) {

@@ -34,9 +34,7 @@ constexpr common::Call kRelaying[] = {
     {"sendto", is_null(4), only(3, MSG_NOSIGNAL | MSG_DONTWAIT)},
     "getsockname", get_option(SOL_SOCKET, SO_ERROR), ioctl_request(SIOCOUTQ),        // sockets: their state
     get_option(SOL_SOCKET, SO_DOMAIN), get_option(SOL_SOCKET, SO_PROTOCOL),          // what the connector handed over
-    set_option(SOL_SOCKET, SO_KEEPALIVE), set_option(IPPROTO_TCP, TCP_NODELAY),      // sockets: their options
-    set_option(IPPROTO_TCP, TCP_KEEPIDLE), set_option(IPPROTO_TCP, TCP_KEEPINTVL), set_option(IPPROTO_TCP, TCP_KEEPCNT),
-    set_option(IPPROTO_TCP, TCP_USER_TIMEOUT), set_option(IPPROTO_TCP, TCP_QUICKACK),
+    set_option(IPPROTO_TCP, TCP_USER_TIMEOUT), set_option(IPPROTO_TCP, TCP_QUICKACK), // sockets: their options
     {"fcntl", is(0, STDERR_FILENO), is(1, F_DUPFD_CLOEXEC)},                         // the acceptor's spare descriptor
     "pread64",                                                                       // memory in use; memory files
     "sched_yield",

@@ -17,7 +17,6 @@
 #include "common/datagram.h"
 #include "common/log.h"
 #include "relayd/handover/plan.h"
-#include "relayd/handover/tcp_options.h"
 #include "relayd/session/session.h"
 #include "relayd/tls/from_plan.h"
 #include "relayd/tls/revocation.h"
@@ -95,7 +94,6 @@ class Worker {
   }
 
   void open_session(common::Fd socket, const SocketAddress& device) {
-    set_tcp_options(socket.get());
     const uint64_t id = ++last_session_;
     auto [it, inserted] = sessions_.emplace(id, std::make_unique<Session>(services_, id, std::move(socket), device));
     it->second->start();

@@ -131,11 +131,12 @@ TEST_CASE("captured connector: it connects to the configured ports only") {
                        {dial(6379), "EACCES"}});
 }
 
-TEST_CASE("captured connector: it makes no socket but TCP, UDP and Unix ones") {
+TEST_CASE("captured connector: it makes no socket but TCP and UDP ones, and streams to Unix sockets") {
   Connected().must_fail({{"socket " + std::to_string(AF_INET) + " 3 1", "EPERM"},
                          {"socket " + std::to_string(AF_PACKET) + " 3 0", "EPERM"},
                          {"socket " + std::to_string(AF_VSOCK) + " 1 0", "EPERM"},
                          {"socket " + std::to_string(AF_ALG) + " 5 0", "EPERM"},
+                         {"socket " + std::to_string(AF_UNIX) + " 2 0", "EPERM"},    // the journal, syslog, systemd
                          {"socket " + std::to_string(AF_INET) + " 1 262", "EPERM"},  // MPTCP
                          {"socketpair", "EPERM"},
                          {"bind 4", "EPERM"}});

@@ -188,6 +188,7 @@ int main(void) {
   read_file("/dev/zero");
   read_file("/dev/another");
   list("/etc/mqtt-relay/keys");
+  list("/run/dbus");
   write_in("/etc/mqtt-relay/keys");
   write_in("/etc/mqtt-relay");
   write_in("/etc");

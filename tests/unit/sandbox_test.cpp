@@ -227,8 +227,8 @@ TEST_CASE("a worker changes of its own sockets only what relaying needs") {
   const auto own = [&](const std::function<long(int)>& attempt) {
     return tried_after(as_worker, [&] { return attempt(handed_over.get()); });
   };
-  CHECK(own(option(IPPROTO_TCP, TCP_NODELAY, 1)) == 0);
-  CHECK(own(option(SOL_SOCKET, SO_KEEPALIVE, 1)) == 0);
+  CHECK(own(option(IPPROTO_TCP, TCP_USER_TIMEOUT, 1)) == 0);
+  CHECK(own(option(IPPROTO_TCP, TCP_QUICKACK, 1)) == 0);
   for (const int name : {SO_BINDTODEVICE, SO_MARK, SO_PRIORITY, SO_RCVBUFFORCE, SO_BROADCAST, SO_PASSCRED})
     CHECK(own(option(SOL_SOCKET, name, 1)) == EPERM);
   for (const int name : {TCP_ULP, TCP_REPAIR, TCP_CONGESTION, TCP_FASTOPEN_CONNECT, TCP_MD5SIG})
