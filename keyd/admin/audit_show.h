@@ -16,6 +16,7 @@ namespace keyd::admin {
 struct ShowOptions {
   std::string file;  // "-": standard input
   std::optional<std::string> client, event;
+  std::optional<std::string> handshake;       // its first digits
   std::optional<int64_t> since_us, until_us;  // since 1970, both included
   std::optional<uint64_t> worker;
   bool denied = false;            // only what was not answered with "ok"

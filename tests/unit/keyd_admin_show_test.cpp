@@ -23,6 +23,7 @@ AuditFile sample() {
                                                          {"device", "192.0.2.1:1883"},
                                                          {"client_id", "thermo"},
                                                          {"role", "device"},
+                                                         {"handshake", "0123456789abcdef"},
                                                          {"result", "ok"},
                                                          {"reason", ""},
                                                          {"wait_us", 5},
@@ -73,6 +74,10 @@ TEST_CASE("each filter of audit show shows its lines and no others", "[keyd][key
   CHECK(with([](auto& o) { o.event = "sign"; }) == Numbers{2});
   CHECK(with([](auto& o) { o.worker = 1; }) == Numbers{2, 3});
   CHECK(with([](auto& o) { o.worker = 0; }) == Numbers{1});
+  CHECK(with([](auto& o) { o.handshake = "01234567"; }) == Numbers{1});
+  CHECK(with([](auto& o) { o.handshake = "0123456789abcdef"; }) == Numbers{1});
+  CHECK(with([](auto& o) { o.handshake = "1234"; }).empty());
+  CHECK(with([](auto& o) { o.handshake = ""; }).empty());
   CHECK(with([](auto& o) { o.denied = true; }) == Numbers{2});
   CHECK(with([](auto& o) { o.since_us = at("2026-11-23T12:00:00.5Z"); }) == Numbers{2, 3, 4});
   CHECK(with([](auto& o) { o.since_us = at("2026-11-23T12:00:00.500001Z"); }) == Numbers{3, 4});
@@ -116,6 +121,7 @@ TEST_CASE("the audit's table is aligned and has what an operator asks for", "[ke
   CHECK(lines[2].find("192.0.2.1:1883") == column("DEVICE"));
   CHECK(lines[2].find("65") == column("US"));
   CHECK(lines[3].find("sign tls13_client") == column("EVENT"));
+  CHECK(lines[2].find("01234567  ") == column("HANDSHAKE"));
   CHECK(lines[3].find("ecdsa_sha256") == column("SCHEME"));
   CHECK(lines[3].find("denied") == column("RESULT"));
   CHECK(lines[3].find("the key is not RSA") == column("REASON"));
@@ -164,7 +170,8 @@ TEST_CASE("lines that are not the audit's are counted and not shown", "[keyd][ke
   options.file = scratch.put("audit", sample().text() + "torn {\n[1]\n{\"msg\":\"x\"}\n" + std::string(300'000, 'x'));
   std::ostringstream out;
   CHECK(audit_show(options, out, kPipe) == 4);
-  CHECK_THROWS(audit_show({scratch / "none", {}, {}, {}, {}, {}, false, false, {}}, out, kPipe));
+  options.file = scratch / "none";
+  CHECK_THROWS(audit_show(options, out, kPipe));
 }
 
 TEST_CASE("text for the terminal is made harmless and stays legible", "[keyd][keyd-admin]") {
