@@ -124,6 +124,7 @@ void Client::receive() {
       state_ = State::ready;
       backoff_ = kFirstBackoff;
       sent_up_to_ = 0;
+      give_up_repeated();
       send_pending();
     }
   }
@@ -149,8 +150,21 @@ void Client::send_pending() {
   for (auto it = pending_.upper_bound(sent_up_to_); it != pending_.end(); ++it) {
     if (!send(it->second.datagram)) return;
     sent_up_to_ = it->first;
+    it->second.sent++;
   }
   poll_->watch(UV_READABLE);
+}
+
+void Client::give_up_repeated() {
+  const auto repeated = [](const auto& entry) { return entry.second.sent >= kMostSends; };
+  size_t count = 0;
+  for (; std::ranges::any_of(pending_, repeated); count++) {
+    auto node = pending_.extract(std::ranges::find_if(pending_, repeated));  // the callback may change pending_
+    node.mapped().callback({});
+  }
+  if (count > 0)
+    common::log::error("keyd ended the connection after each of these requests; they are given up",
+                       {{"requests", count}, {"worker", options_.worker}});
 }
 
 void Client::expire() {

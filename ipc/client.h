@@ -1,8 +1,9 @@
 // A worker's side of the keyd protocol: asynchronous and bounded; it outlasts keyd's restarts.
 //
 // Requests are sent at once, or kept (up to max_pending) while keyd is away. After a reconnect all unanswered ones are
-// sent again: signing twice does no harm. Each ends within `timeout`, whatever happens. Reconnects wait 10 ms, doubling
-// to 1 s. One thread: the loop's.
+// sent again: signing twice does no harm. One that was sent kMostSends times is given up, because keyd may have ended
+// the connection for it. Each ends within `timeout`, whatever happens. Reconnects wait 10 ms, doubling to 1 s. One
+// thread: the loop's.
 #pragma once
 
 #include <chrono>
@@ -33,6 +34,7 @@ class ConnectionSource {
 
 class Client {
  public:
+  static constexpr int kMostSends = 3;
   struct Options {
     std::string socket_path;  // at most 107 bytes, unix(7)
     uint16_t worker = 0;
@@ -40,7 +42,7 @@ class Client {
     size_t max_pending = 4096;
   };
   struct Answer {
-    bool arrived = false;  // false: keyd gave none within `timeout`; the rest means nothing then
+    bool arrived = false;  // false: keyd gave none in time, or ended the connection; the rest means nothing then
     Status status = Status::internal;
     uint32_t retry_after_ms = 0;
     std::span<const uint8_t> payload;  // valid during the callback
@@ -77,6 +79,7 @@ class Client {
     Callback callback;
     std::vector<uint8_t> datagram;
     uint64_t deadline;  // uv_now() milliseconds
+    int sent = 0;       // times
   };
 
   std::optional<Ticket> submit(Request request, Callback callback);
@@ -89,6 +92,7 @@ class Client {
   void on_response(const Response& response);
   bool send(std::span<const uint8_t> datagram);
   void send_pending();
+  void give_up_repeated();
   void expire();
   void arm_deadline();
 

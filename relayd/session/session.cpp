@@ -190,11 +190,7 @@ void Session::on_lookup(const ipc::Client::Answer& answer) {
 // Refuses the device if keyd wants a proof of its presence and there is none.
 bool Session::has_proof(const tls::DeviceProof& proof) {
   if (!services_.keyd.require_presence() || !proof.empty()) return true;
-  refuse(Refusal::server_unavailable,
-         proof.is_too_long() ? "keyd takes at most 32 KiB of the device's handshake messages as proof of its presence, "
-                               "and these are more; shorten the device's certificate chain"
-                             : "keyd asks for a proof of the device's presence, and did not when the device connected; "
-                               "its next connection has one");
+  refuse(Refusal::server_unavailable, proof.why_empty());
   return false;
 }
 

@@ -1,5 +1,9 @@
 #include "relayd/tls/device_proof.h"
 
+#include <cstdio>
+
+#include "common/tls/handshake_signature.h"
+
 namespace relayd::tls {
 namespace {
 
@@ -21,14 +25,29 @@ DeviceProof::DeviceProof(ipc::Presence presence, std::vector<uint8_t> handshake)
   }
   messages_.resize(end);
   if (messages_.empty()) return;
-  presence_ = presence;
   scheme_ = static_cast<ipc::Scheme>(messages_[signed_ + kHead] << 8 | messages_[signed_ + kHead + 1]);
+  if (common::tls::facts_of(scheme_).family == common::tls::Family::none) messages_.clear();
+  else presence_ = presence;
 }
 
 DeviceProof DeviceProof::too_long() {
   DeviceProof proof;
   proof.too_long_ = true;
   return proof;
+}
+
+std::string DeviceProof::why_empty() const {
+  if (too_long_)
+    return "keyd takes at most 32 KiB of the device's handshake messages as proof of its presence, and these are more; "
+           "shorten the device's certificate chain";
+  if (scheme_ == ipc::Scheme{})
+    return "keyd asks for a proof of the device's presence, and did not when the device connected; its next connection "
+           "has one";
+  char scheme[8];
+  snprintf(scheme, sizeof scheme, "0x%04x", static_cast<unsigned>(scheme_));
+  return std::string("keyd can't verify the device's signature, of TLS's scheme ") + scheme +
+         ", as proof of its presence; have its certificate issued for a P-256, P-384, P-521, Ed25519 or ordinary RSA "
+         "key";
 }
 
 ipc::Proof DeviceProof::view() const {

@@ -2,6 +2,7 @@
 // present (ipc::Proof).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "ipc/protocol.h"
@@ -12,19 +13,19 @@ class DeviceProof {
  public:
   DeviceProof() = default;  // empty
   // `handshake`: all messages of a handshake with a device that sent a certificate, as wolfSSL hashed them. Empty if
-  // they hold no CertificateVerify.
+  // they hold no CertificateVerify, or one of a scheme that the protocol does not have.
   DeviceProof(ipc::Presence presence, std::vector<uint8_t> handshake);
   // The messages exceed what keyd accepts (ipc::kMaxTranscript): empty, for this reason.
   static DeviceProof too_long();
 
   bool empty() const { return presence_ == ipc::Presence::none; }
-  bool is_too_long() const { return too_long_; }
-  ipc::Proof view() const;  // of this object; presence none if it is empty
+  std::string why_empty() const;  // and what to do, for the log
+  ipc::Proof view() const;        // of this object; presence none if it is empty
 
  private:
   ipc::Presence presence_ = ipc::Presence::none;
   bool too_long_ = false;
-  ipc::Scheme scheme_{};
+  ipc::Scheme scheme_{};           // set, if there is a CertificateVerify
   std::vector<uint8_t> messages_;  // up to the device's CertificateVerify, with it
   size_t signed_ = 0;              // bytes before it
 };

@@ -142,6 +142,30 @@ TEST_CASE("keyd's client repeats its requests once keyd is back") {
   loop.until([&] { return arrived; });
 }
 
+TEST_CASE("keyd's client gives up a request for which keyd ends each connection, and goes on") {
+  Connected connected;
+  auto& [keyd, loop, client] = connected;
+  bool given_up = false, arrived = false;
+  REQUIRE(client.lookup(lookup_of("poison"), [&](const Client::Answer& a) { given_up = !a.arrived; }));
+  for (int time = 0; time < Client::kMostSends; time++) {
+    CAPTURE(time);
+    CHECK_FALSE(given_up);
+    CHECK(std::get<ipc::Lookup>(keyd.receive().body).client_id == "poison");
+    keyd.die();
+    loop.until([&] { return !client.connected(); });
+    keyd.listen();
+    loop.until([&] { return keyd.accept(); });
+    keyd.greet();
+    loop.until([&] { return client.connected(); });
+  }
+  CHECK(given_up);
+  REQUIRE(client.lookup(lookup_of("dev"), [&](const Client::Answer& a) { arrived = a.arrived; }));
+  const auto next = keyd.receive();
+  CHECK(std::get<ipc::Lookup>(next.body).client_id == "dev");
+  keyd.answer({next.id, ipc::Status::ok, 0, {}});
+  loop.until([&] { return arrived; });
+}
+
 TEST_CASE("keyd's client ends every request in time when keyd is silent") {
   PlayedKeyd keyd;
   keyd.listen();  // the backlog accepts the connection, and HELLO is never answered
