@@ -164,8 +164,7 @@ void define_show(CLI::App& audit, CommandLine& line) {
   show.add_flag("--denied", options.denied, "Only what was not answered with ok");
   show.add_option("--worker", options.worker, "Only this worker")->type_name("N");
   show.add_option("--event", options.event, "Only this event: start, connect, lookup, sign, …")->type_name("EVENT");
-  show.add_option("--handshake", options.handshake,
-                  "Only what belongs to this handshake of a device, by its first digits")
+  show.add_option("--handshake", options.handshake, "Only this handshake of a device, by its first digits")
       ->type_name("HEX");
   show.add_option("--limit", options.limit, "Only the last N lines")
       ->type_name("N")
