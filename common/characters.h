@@ -1,4 +1,4 @@
-// The characters of a text that comes from outside, and which of them must not reach a screen as they are.
+// The characters of a text that comes from outside, and those that must not reach a screen unescaped.
 #pragma once
 
 #include <cstddef>

@@ -32,8 +32,8 @@ struct FileRule {
 std::string forbid_files(std::span<const FileRule> rules = {});
 
 // The same, and TCP: these threads can connect only to `ports` and bind to none. Where the kernel has Landlock ABI 6,
-// they also can't connect to an abstract Unix socket. `ports` of the result is not empty before ABI 4, which can't
-// restrict ports; files are forbidden all the same.
+// they also can't connect to an abstract Unix socket of a process outside. Before ABI 4 the kernel can't restrict
+// ports, and `ports` of the result says so; files are forbidden all the same.
 struct Lacking {
   std::string files, ports;
 };
@@ -44,8 +44,9 @@ Lacking forbid_files_and_ports(std::span<const FileRule> rules, std::span<const 
 // create and remove Unix sockets. Returns the same as forbid_files.
 std::string forbid_writing(std::span<const FileRule> programs);
 
-// Judges what this kernel lacks of a sandbox; empty parts of `missing` are in force. Without `required` (the setting
-// require_sandbox) the log warns of each; with it the first one throws std::runtime_error.
+// Judges what this kernel lacks of a sandbox; an empty text in `missing` stands for a part that is in force. The log
+// warns of each missing part. With `required` (the setting require_sandbox), the first one throws std::runtime_error
+// instead.
 void accept_sandbox(std::span<const std::string> missing, bool required);
 
 }  // namespace common

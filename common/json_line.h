@@ -16,7 +16,7 @@ class JsonLine {
  public:
   JsonLine() : text_("{") {}
 
-  // A value that is longer than `most` bytes once escaped is cut, and its length is said.
+  // If the value has more than `most` bytes once escaped, it is cut, and its whole length follows.
   JsonLine& add(std::string_view key, std::string_view value, size_t most = std::string_view::npos);
   JsonLine& add(std::string_view key, const char* value) { return add(key, std::string_view(value)); }
   template <std::integral T>
@@ -36,8 +36,8 @@ class JsonLine {
 };
 
 // Appends `text` to `out` with \u escapes for whatever is unsafe to show, U+FFFD for bytes that are not UTF-8, and a
-// backslash before the characters of `also_escaped`. If that takes more than `most` bytes, it is cut, and its length is
-// said.
+// backslash before the characters of `also_escaped`. If that takes more than `most` bytes, it is cut, and the length of
+// `text` follows.
 void append_shown(std::string& out, std::string_view text, size_t most, std::string_view also_escaped = {});
 // The same as a quoted JSON string.
 void append_json_string(std::string& out, std::string_view text, size_t most = std::string_view::npos);

@@ -5,8 +5,8 @@
 //
 //   "epoll_wait", {"shutdown", is(1, SHUT_WR)}, set_option(IPPROTO_TCP, TCP_NODELAY), fcntl_command(F_GETFL)
 //
-// The filter sees numbers, not what a pointer points to. A call whose harm lies in memory, such as ioctl(FIONBIO) or
-// clone3(2), is therefore not listed, or is answered with an error that makes the caller take another way.
+// The filter sees numbers, not what a pointer points to. A call whose dangerous argument lies in memory, such as
+// ioctl(FIONBIO) or clone3(2), is therefore not listed, or fails with an error that makes the caller take another way.
 #pragma once
 
 #include <fcntl.h>
@@ -36,7 +36,7 @@ struct Argument {
 
 namespace calls {
 
-// The kernel takes an int: its upper half is cut off, in the kernel and here.
+// For an int: the kernel ignores the upper half of the argument, and so does the filter.
 constexpr Argument is(unsigned number, int value) {
   return {number, Argument::Is::equal, 0xffffffff, static_cast<uint32_t>(value)};
 }

@@ -92,9 +92,8 @@ class Poll {
   // 0, or why libuv refused the descriptor (a negative UV_E code); such a Poll never calls back.
   int status() const { return status_; }
 
-  // UV_READABLE | UV_WRITABLE, or 0 for none. Makes system calls only for what is new. What is given up stays
-  // registered until it fires, which costs nothing if it is wanted again before; writability, which fires at once, does
-  // not.
+  // UV_READABLE | UV_WRITABLE, or 0 for none. Readability that is no longer wanted stays registered until it fires; if
+  // it is wanted again before that, no system call is needed. Writability would fire at once, so it does not stay.
   void watch(int events) {
     wanted_ = events;
     const int extra = registered_ & ~events;

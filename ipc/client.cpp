@@ -78,7 +78,7 @@ void Client::take(common::Fd connected) {
   poll_->watch(UV_READABLE);
 }
 
-// A source has said this already.
+// A source has sent HELLO already.
 void Client::greet() {
   const Hello hello{kVersion, options_.worker, static_cast<uint32_t>(options_.timeout.count())};
   send({buffer_.data(), encode(Request{kHelloId, hello}, buffer_)});

@@ -26,7 +26,7 @@ class ConnectionSource {
   // Called once, later: with a connected socket on which HELLO has been sent, or none and the reason.
   using Done = std::function<void(common::Fd connected, std::string_view problem)>;
   virtual void connect(Done done) = 0;  // at most one at a time
-  virtual void forget() = 0;            // the client wants it no more
+  virtual void forget() = 0;            // Done must not be called any more
 
  protected:
   ~ConnectionSource() = default;
@@ -104,7 +104,7 @@ class Client {
   std::unique_ptr<common::Poll> poll_;
   common::Timer reconnect_, deadline_;
   std::chrono::milliseconds backoff_;
-  RequestBuffer buffer_;  // 66 KiB: a fiber's stack should not have to carry it
+  RequestBuffer buffer_;  // 34 KiB: a fiber's stack should not have to carry it
   bool reported_away_ = false;
   Welcome welcome_;
   Ticket last_ticket_ = 0;             // the low 32 bits are the request's id on the wire

@@ -79,7 +79,7 @@ enum class Presence : uint8_t {
   tls13_sha256 = 2,  // the messages go up to its Certificate; the cipher suite's hash is SHA-256
   tls13_sha384 = 3,
 };
-// Signatures that one proof is good for: relayd tries up to this number of connections to the remote for a session.
+// Signatures that one proof is good for. relayd tries at most this number of connections to the remote for a session.
 inline constexpr size_t kMaxTries = 3;
 
 using common::tls::Scheme;
@@ -87,7 +87,7 @@ using common::tls::Scheme;
 // SHA-256 of a certificate's DER SubjectPublicKeyInfo (RFC 7469 section 2.4).
 using Spki = std::array<uint8_t, 32>;
 
-// For the audit only: whose handshake the request belongs to. keyd trusts it no more than it trusts the worker.
+// Whose handshake the request belongs to, in the worker's words: for the audit. Proofs are bound to `session`.
 struct Origin {
   uint64_t session = 0;                 // relayd's number of the session, unique in one worker's life
   std::array<uint8_t, 16> device_ip{};  // IPv6, or IPv4 mapped into it; all zero: none
@@ -99,14 +99,14 @@ struct Hello {
   uint16_t worker = 0;  // slot number
   // How long the peer waits for an answer: keyd does no work for a peer that has given up. At most kMaxTimeoutMs.
   uint32_t timeout_ms = 5000;
-  // Names the workers of one relayd and one configuration. The process that connects for them says it and the worker's
-  // number, then hands the connection over: a worker has one connection, and its requests share a rate, a queue and a
-  // turn whoever connected. 0: a process that speaks for itself.
+  // Names one generation of one relayd's workers. Their connector sends HELLO with it and the worker's number, then
+  // hands the connection over. A worker has one connection, and its requests share a rate, a queue and a turn, whatever
+  // process connected. 0: a process that speaks for itself.
   uint64_t series = 0;
 };
 
-// keyd's answers to HELLO and STATS carry the newest one. It comes first in the random of each ServerHello to a device:
-// a proof that contains it was made after keyd gave it out.
+// keyd's answers to HELLO and STATS carry the newest mark. The random of each ServerHello to a device begins with it: a
+// proof that contains a mark was made after keyd gave it out.
 using Mark = std::array<uint8_t, 8>;
 
 // keyd's answer to HELLO.
@@ -117,9 +117,9 @@ struct Welcome {
   Mark mark{};
 };
 
-// The device's handshake messages, as they are hashed, before its CertificateVerify, and that one's fields. The
-// messages contain a signature that keyd made as listener, so the device's signature over them is fresh, and is for
-// this listener.
+// The device's handshake messages before its CertificateVerify, as they are hashed, and the fields of its
+// CertificateVerify. The messages contain a signature that keyd made as listener, so the device's signature over them
+// is fresh, and is for this listener.
 struct Proof {
   Presence presence = Presence::none;
   Scheme scheme{};
@@ -134,8 +134,8 @@ struct Lookup {
   // LOOKUP only: other ways to write the client id, each followed by '/'. If the id has no key, but one of
   // these has a file, the log tells the operator; keyd never uses that file for the id.
   std::string_view spellings = {};
-  // LOOKUP only, with a device's key. Binds the handshake to worker, session, certificate and client id, for the SIGNs
-  // that follow. The time of the first such LOOKUP says which connection of a device is its newest.
+  // LOOKUP of a device's key only. Binds the handshake to worker, session, certificate and client id, for the SIGNs
+  // that follow. The arrival of the first such LOOKUP says which connection of a device is its newest.
   Proof proof{};
 };
 

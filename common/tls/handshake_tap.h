@@ -15,7 +15,7 @@ typedef void (*mqtt_relay_handshake_tap)(void* context, const void* hash, const 
 /* Sets this thread's tap, until the next call. NULL: none. */
 void mqtt_relay_tap_handshakes(mqtt_relay_handshake_tap tap, void* context);
 
-/* Sets this thread's mark, until the next call: the first 8 bytes of the randoms in the hellos that it sends. NULL:
+/* Sets this thread's mark, until the next call: the random of each hello that it sends begins with these 8 bytes. NULL:
  * none.
  */
 void mqtt_relay_mark_hellos(const unsigned char* mark);

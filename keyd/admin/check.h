@@ -22,7 +22,7 @@ struct CheckOptions {
   std::string config;
   Overrides overrides;
   std::string listener_certificate;  // "": not given
-  int64_t device_wait_ms = 0;  // from a device's handshake to its key's signature, by relayd's timeouts; 0: unknown
+  int64_t device_wait_ms = 0;        // relayd allows it from a device's handshake to its key's signature; 0: unknown
   // relayd's remote.server_name_indication, or else its remote_host, and its remote.alpn; "": not given
   std::string remote_name{};
   std::vector<std::string> remote_alpn{};
@@ -39,7 +39,7 @@ struct KeyCounts {
   std::vector<std::string> decomposed_files, twin_files;
   int64_t newest_ns = 0;
   std::string newest_file;
-  uint64_t shared = 0;  // with the listener
+  uint64_t shared = 0;  // devices' keys that are the listener's too
   std::vector<std::string> shared_files;
 };
 
@@ -64,7 +64,7 @@ struct CheckContext {
   KeyCounts keys;
   std::optional<KeyInfo> listener;
   std::string listener_problem;  // why there is none
-  std::string listener_place;    // why keyd refuses its place at its start; "": it does not
+  std::string listener_place;    // why keyd does not start with the listener's key in this place; "": it does
   std::optional<ucred> running;  // the process that listens on the socket
   std::string socket_problem;
   Kernel kernel;

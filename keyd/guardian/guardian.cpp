@@ -69,7 +69,7 @@ void reset_signals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// The notary inherits standard error, the socket and the settings, with these numbers.
+// Keeps standard error and these four, under their fixed numbers. The notary inherits the first three.
 void keep_only(int socket, int settings, int program, int channel) {
   constexpr int kOutOfTheWay = 16;
   std::array<int, 4> kept{socket, settings, program, channel};

@@ -15,9 +15,9 @@
 namespace keyd {
 
 // Returns keyd's ends (keyd/handover/question.h), non-blocking and close-on-exec, once the notary has said that it can
-// answer. Call before there is a second thread or a key in memory, and before wolfCrypt's memory is
-// replaced. Throws common::ConfigError if no certificate in `ca_pem` can be used, std::runtime_error naming the path if
-// the notary can't be executed, std::system_error.
+// answer. Call before there is a second thread or a key in memory, and before wolfCrypt's memory is replaced. Throws
+// common::ConfigError if no certificate in `ca_pem` can be used, std::runtime_error naming the path if the notary can't
+// be executed, std::system_error.
 NotaryEnds start_notary(const NotarySettings& settings);
 
 // What the guardian may do, and the notary until it enters its own sandbox.

@@ -28,10 +28,10 @@ struct Transcript {
   size_t server_certificates = 0;  // at least 1
   Bytes client_leaf;
   Bytes client_random, server_random;
-  // What the ClientHello asks for, the second one after a HelloRetryRequest; empty: not asked. A name of RFC 6066
-  // section 3; protocols as in RFC 7301, each after its length.
+  // What the ClientHello asks for (after a HelloRetryRequest, the second ClientHello); empty: nothing. A name (RFC 6066
+  // section 3); protocols (RFC 7301), each after its length.
   Bytes server_name, protocols;
-  Bytes protocol;  // that the server chose; empty: none
+  Bytes protocol;  // the server's choice; empty: none
   // What the server signed: TLS 1.3, the messages up to its Certificate; TLS 1.2, ServerECDHParams.
   Bytes server_signed;
   ipc::Scheme server_scheme{};  // as sent; may be any number

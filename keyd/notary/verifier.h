@@ -1,8 +1,8 @@
 // Decides whether a transcript is a handshake of the named device with the configured remote broker: the broker's
 // certificate chains to the configured authorities and is for the configured name (trust::Validator, as in a worker);
 // its signature covers this very handshake; the client's certificate is the device's. The ClientHello asks for exactly
-// the configured service: that name (none if it is an address) and those ALPN protocols. Otherwise a server that has
-// one certificate for several services could be used as another one.
+// the configured service: that name (none if it is an address) and those ALPN protocols. Otherwise the signature could
+// be for another service that has the same certificate.
 //
 // What the peer sends never becomes an authority for anyone else. An accepted chain is remembered for as long as the
 // verdict can't change, so a handshake usually costs one hash and one signature check.
@@ -24,7 +24,7 @@ namespace keyd {
 class Verifier {
  public:
   // Throws common::ConfigError, for the operator, if no certificate in `authorities` can be used.
-  // `protocols`: that the ClientHello must offer, in this order; none: no ALPN.
+  // `protocols`: those that the ClientHello must offer, in this order; none: no ALPN.
   Verifier(std::string remote_host, const trust::Pem& authorities, const std::vector<std::string>& protocols = {});
 
   NotaryAnswer answer(const Question& question, Bytes transcript);

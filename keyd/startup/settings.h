@@ -19,7 +19,7 @@ struct ConfiguredPath {
 
 // The one remote broker that device keys may sign for.
 struct BindRemote {
-  std::string remote_host;        // the name or address that its certificate must be for; a name is the handshake's SNI
+  std::string remote_host;        // the certificate must be for this name or address; a name is also the SNI
   std::vector<std::string> alpn;  // the protocols that the handshake must offer
   ConfiguredPath cacertfile;
 };

@@ -1,12 +1,12 @@
-// The audit: one JSON line for every question, written before its answer leaves, to standard output and, if there is
-// one, to a file. A line is written once the kernel has all of it, for both.
+// The audit: one JSON line for every request, written before its answer leaves, to standard output and, if there is
+// one, to a file. Floods of anything but signatures and successful lookups are counted instead (tally.h). A line is
+// written once the kernel has all of it, for both.
 //
 // Each line carries the SHA-256 of the line before it ("prev"), so removing, changing or moving a line shows. With a
 // file, the chain continues across restarts and rotations; without one, each run begins its own (zeros). Lines are
 // always whole: the rest of a line that was written in part goes first once writing works again. Until then, after a
 // failure or while its reader does not read, the audit is degraded. It never waits; the caller holds back an answer
 // whose line is not yet written. Client ids come from the network and are escaped; no line holds a key or a signature.
-// What comes too often for a line each is counted (tally.h).
 // One thread.
 #pragma once
 
@@ -29,8 +29,9 @@ struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
   uint16_t worker = 0;  // as the peer says in HELLO
-  uint64_t lane = 0;  // requests of one lane share a rate, a queue and a turn: a worker's, if HELLO has a series, or a
-                      // process's, or a connection's if keyd sees no process
+  // Requests of one lane share a rate, a queue and a turn. A lane is a worker's if HELLO has a series, otherwise a
+  // process's, or a connection's if keyd sees no process.
+  uint64_t lane = 0;
   std::chrono::milliseconds timeout{5000};          // how long it waits for an answer, as it says in HELLO
   std::shared_ptr<const std::atomic<bool>> gone{};  // true once its connection has ended; null: never
 };

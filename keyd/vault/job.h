@@ -32,12 +32,12 @@ struct Job {
   ipc::Op op{};                    // lookup, sign
   std::vector<uint8_t> datagram;   // `asked` is a view of it
   ipc::Sign asked;                 // as the worker sent it, for the audit; for a lookup, only its key
-  ipc::Sign to_sign;               // for tls13_client_bound, with the transcript's hash as content
-  std::array<uint8_t, 48> hash{};  // then to_sign's content is a view of it
+  ipc::Sign to_sign;               // for tls13_client_bound, its content is the transcript's hash
+  std::array<uint8_t, 48> hash{};  // of which to_sign's content is then a view
   SignatureBuffer signature{};
   Outcome outcome;
-  const char* presence = "";                      // why there is no proof of it, for the audit
-  std::optional<RecentHandshakes::Id> handshake;  // of the device: that it is part of, or that proves presence
+  const char* presence = "";                      // why a device's key needs no proof, for the audit
+  std::optional<RecentHandshakes::Id> handshake;  // the device's that this request belongs to
   // By uv_hrtime(). `spent_us`: on a thread of the pool; everything else is waiting.
   uint64_t accepted_ns = 0, deadline_ns = UINT64_MAX, wait_us = 0, spent_us = 0;
 

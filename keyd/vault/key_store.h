@@ -8,7 +8,7 @@
 // Any thread. Reading a plain key takes well under a millisecond and is done under the store's lock. Opening an
 // encrypted one may take half a second, so it is done outside the lock, and only for callers that allow it.
 //
-// A device's key that is the listener's too is unusable: a worker could have one role's signature made as the other's.
+// A device's key that is the listener's too is unusable: a worker could have signatures of one role made in the other.
 //
 // A listener's new key comes with a new certificate, which relayd shows only after a reload. Until then the replaced
 // key goes on signing, for kPreviousFor at most. If the file is removed or gets a wrong owner or mode, neither key is
@@ -50,10 +50,10 @@ class KeyStore {
   static constexpr std::chrono::seconds kPreviousFor{60};
   // Reads no key yet.
   KeyStore(Place keys, Place listener, SecureSlots& device_slots, SecureSlots& listener_slots, const Options& options);
-  // The slots that a store needs, if `threads` use it. Devices: the cache; the key that enters it when it is full; the
-  // key that a thread holds although the cache has dropped it; a key and its DER while it is read, and while it is
-  // opened. Listener: its copies now, before the last change, while they are read and while they are opened; the rest
-  // as for devices.
+  // The slots that a store needs if `threads` threads use it. Devices: the cache; one key that enters a full cache; for
+  // each thread a key that the cache has dropped; a key and its DER while it is read, and another two while one is
+  // opened. Listener: its copies four times, now, before the last change, while they are read and while they are
+  // opened; for each thread a replaced key; the DER twice.
   static constexpr size_t device_slots(size_t cache_size, size_t threads) { return cache_size + 1 + threads + 4; }
   static constexpr size_t listener_slots(size_t copies, size_t threads) { return 4 * copies + threads + 2; }
 
@@ -85,7 +85,7 @@ class KeyStore {
     std::string problem;                            // why there is none
   };
   using Entries = std::list<Entry>;
-  // A directory of files, and those who read them.
+  // A directory of key files, and their readers.
   struct Room {
     Room(common::Fd fd, SecureSlots& slots, const Options& options, size_t n)
         : directory(std::move(fd)), reader(slots), opener(slots, options.passphrase), copies(n) {}

@@ -18,7 +18,7 @@ using ipc::Kind;
 using ipc::Status;
 using Bytes = std::span<const uint8_t>;
 constexpr uint64_t kDeadlineMs = 2000, kTickMs = 250, kIdleMs = 1000, kMostAwayMs = 15'000;
-constexpr size_t kSent = 2;  // one that the notary works on, and its next
+constexpr size_t kSent = 2;  // the question that the notary works on, and the next one
 
 // In TLS 1.3, replaces the transcript by its hash, which is the cipher suite's (RFC 8446 section 4.4.3).
 bool resolve(Job& job, size_t suite_hash) {

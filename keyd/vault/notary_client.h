@@ -1,9 +1,9 @@
 // Asks the notary (keyd/notary) whether a transcript is a handshake with the configured remote broker.
 //
 // It uses only two facts in an answer: yes or no, and which of two hashes. Questions wait in their worker's lane; two
-// at most are at the notary. One that gets no answer within 2 s ends, and the guardian kills the notary for it. An idle
-// notary is asked an empty question each second, so that one that hangs is noticed without a device. If there is no
-// notary for 15 s, or the guardian dies, keyd can't serve: Failed is called, once. One thread, the loop's.
+// at most are at the notary. A question that gets no answer within 2 s ends, and the guardian kills the notary. An idle
+// notary is asked an empty question each second, so that a hang is noticed without a device. If there is no notary for
+// 15 s, or the guardian dies, keyd can't serve: Failed is called, once. One thread, the loop's.
 #pragma once
 
 #include <functional>

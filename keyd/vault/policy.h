@@ -48,13 +48,12 @@ struct Message {
   uint8_t type = 0;
   std::span<const uint8_t> body{};
 };
-// Takes the first handshake message (RFC 8446 section 4). A message that is cut off has type 0, which no transcript
-// has: that is HelloRequest (RFC 5246 section 7.4.1.1).
+// Takes the first handshake message (RFC 8446 section 4). Type 0 says that it is cut off. No transcript has a message
+// of that type, which is HelloRequest's (RFC 5246 section 7.4.1.1).
 Message next_message(std::span<const uint8_t>& messages);
-// nullptr, or why these are not a client's handshake messages before its CertificateVerify. The type of each message is
-// checked only where this says so: the first one is ClientHello, or message_hash in TLS 1.3, and the last one
-// Certificate (RFC 8446 section 4.4.3) or ClientKeyExchange (RFC 5246 section 7.4.8). No TLS 1.3 content begins like
-// them.
+// nullptr, or why these are not a client's handshake messages before its CertificateVerify. Only two types are checked:
+// the first message is ClientHello, or message_hash in TLS 1.3; the last one is Certificate (RFC 8446 section 4.4.3) or
+// ClientKeyExchange (RFC 5246 section 7.4.8). No TLS 1.3 content begins like these messages.
 const char* why_not_transcript(bool tls13, std::span<const uint8_t> messages);
 
 }  // namespace keyd

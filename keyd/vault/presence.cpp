@@ -136,7 +136,7 @@ const char* RecentHandshakes::prove(uint64_t lane, const ipc::Lookup& lookup, ui
   return bind(*id, listener.server_random, session, arrived_ns);
 }
 
-// `arrived_ns` 0: only says whether it could.
+// `arrived_ns` 0: binds nothing, and only says whether it could.
 const char* RecentHandshakes::bind(const Id& id, Bytes server_random, const std::string& session, uint64_t arrived_ns) {
   const std::lock_guard guard(mutex_);
   const uint64_t now = now_ns_();

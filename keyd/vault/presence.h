@@ -1,19 +1,19 @@
 // Proof of presence: a device's key signs only for a device that has just shown, in its own handshake with the
 // listener, that it holds this key.
 //
-// keyd remembers, for each worker, the signatures that it made as listener. A proof, which comes with the device's
-// LOOKUP, is the device's handshake messages and its signature over them. It holds if the messages contain a remembered
-// signature, made within the window, and if the device's signature verifies under its key. The signature itself is
-// looked up, not only what it covers: a worker can have any hash signed, but a device goes on only after a signature
-// that verifies under the certificate it was shown.
+// keyd remembers, for each worker, the signatures that it made as listener. A proof comes with the device's LOOKUP: the
+// device's handshake messages, and its signature over them. It holds if the messages contain a remembered signature,
+// made within the window, and if the device's signature verifies under its key. keyd looks up the signature itself, not
+// only what it covers: a worker can have any hash signed, but a device goes on only after a signature that verifies
+// under the certificate that it was shown.
 //
-// Ed25519 and PKCS#1 v1.5 give the same signature for the same messages, so a worker could have an old one made anew.
-// With these, the messages must also contain a mark, which keyd gave out within the window and which nobody could know
+// Ed25519 and PKCS#1 v1.5 give the same signature for the same messages, so a worker could have an old one made again.
+// With these schemes, the messages must also contain a mark that keyd made within the window. Nobody could know it
 // before.
 //
-// A proof that holds binds its handshake to the session, for up to kMaxTries signatures. It also says which connection
-// of a device is its newest: the one whose first LOOKUP with a proof arrived last, at whatever worker. Older ones get
-// no signature any more, because the CONNECT of a connection that the device has given up would take over its current
+// A proof that holds binds its handshake to the session, for up to kMaxTries signatures within the window. It also says
+// which connection of a device is its newest: the one whose first proof arrived last, at any worker. Older connections
+// get no more signatures, because the CONNECT of a connection that the device has given up would take over its current
 // session. No certificate is parsed. Any thread.
 #pragma once
 
@@ -42,22 +42,22 @@ class RecentHandshakes {
  public:
   using Id = std::array<uint8_t, 32>;  // of a listener's signature: hash of lane, content and signature
   using Bytes = std::span<const uint8_t>;
-  // At a time. More is more than a worker can do: 1,092 handshakes a second with a window of 60 s. Nothing is forgotten
-  // early, because a used proof would then be as good as new if its signature can be made again.
+  // Handshakes of one worker within a window: 1,092 a second in 60 s, 109 a second in 10 min. Any more prove nothing.
+  // None is forgotten early, because a used proof whose signature can be made again would then be as good as new.
   static constexpr size_t kMostOfLane = 65536;
 
   explicit RecentHandshakes(std::chrono::nanoseconds window, uint64_t (*now_ns)() = uv_hrtime)
       : window_ns_(static_cast<uint64_t>(window.count())), now_ns_(now_ns) {}
-  // What a worker must put into the ServerHellos of the next seconds.
+  // What a worker must put into its next ServerHellos.
   ipc::Mark mark();
   // A listener's signature has been made. nullopt: out of memory.
   std::optional<Id> remember(uint64_t lane, ipc::Scheme scheme, Bytes content, Bytes signature);
-  // Binds the handshake in the lookup's proof to the lookup's session; a handshake that is bound already keeps its
-  // first time. Returns nullptr, or why the proof does not hold, for the audit. Sets `id` if the proof names a
-  // signature at all. Precondition: policy's may_look_up.
+  // Binds the handshake in the lookup's proof to the lookup's session. A handshake that is bound already keeps the time
+  // of its first proof. Returns nullptr, or why the proof does not hold, for the audit. Sets `id` if the proof contains
+  // a listener's signature, remembered or not. Precondition: policy's may_look_up.
   const char* prove(uint64_t lane, const ipc::Lookup& lookup, uint64_t arrived_ns, PrivateKey& key, Signer& signer,
                     std::optional<Id>& id);
-  // Takes one of the signatures that the session's handshake is good for, and sets `id`; or says why not.
+  // Takes one of the signatures that the session's handshake is good for, and sets `id`; otherwise says why not.
   Verdict use(uint64_t lane, const ipc::Lookup& key, std::optional<Id>& id);
 
  private:
@@ -69,7 +69,7 @@ class RecentHandshakes {
     uint64_t arrived_ns = 0;  // when it was bound
   };
   using Entries = std::map<Id, Entry>;
-  using Oldest = std::deque<Entries::iterator>;  // first
+  using Oldest = std::deque<Entries::iterator>;  // the oldest first
   struct Given {
     ipc::Mark mark;
     uint64_t until_ns;
@@ -81,7 +81,7 @@ class RecentHandshakes {
   uint64_t (*now_ns_)();
   std::mutex mutex_;  // guards what follows
   Entries entries_;
-  std::map<std::string, Entries::iterator> named_;  // by session; and by client id, its newest
+  std::map<std::string, Entries::iterator> named_;  // by session; by client id, the newest
   std::map<uint64_t, Oldest> lanes_;
   std::deque<Given> marks_;  // the newest last
 };

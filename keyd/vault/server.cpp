@@ -186,7 +186,7 @@ void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello)
   connection.peer.worker = hello.worker;
   connection.peer.timeout = std::chrono::milliseconds(std::min(hello.timeout_ms, ipc::kMaxTimeoutMs));
   if (hello.version != ipc::kVersion) return refuse(connection, id, Status::denied, "another version of the protocol");
-  // Whoever says a worker's HELLO again ends the connection before; a process that speaks for itself may have several.
+  // A worker's second HELLO ends its earlier connection; a process that speaks for itself may have several.
   uint64_t& lane = connection.peer.lane;
   if (hello.series != 0) lane = hello.series ^ (uint64_t{connection.peer.uid} << 32) ^ hello.worker;
   const auto former = std::find_if(open_.begin(), open_.end(), [&](const auto& other) {

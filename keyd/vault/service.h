@@ -6,8 +6,8 @@
 //          equal → scheme fits key, content exact → a handshake is bound to the session, and none of the device is
 //          newer → key's rate → sign → audit line → answer
 //
-// Requests wait in lanes (job.h), in keyd, within their peer's timeout; a request that waits holds no key. A worker
-// gets "busy" only for more requests than max_queue, or more bytes than kMostBytes.
+// Requests wait in lanes (job.h) until their peer's timeout; a waiting request holds no key. "busy" means that a worker
+// exceeds its rate, max_queue or kMostBytes, that a device's key exceeds its rate, or that locked memory is short.
 //
 // The line is written after the signature is made, so that it can record the outcome and the time taken, and before the
 // answer leaves. While the audit's reader is slow, answers wait for their line, those of the furthest handshakes first,
@@ -35,8 +35,8 @@ class Service {
     common::Rate worker_rate{}, key_rate{};  // requests of a worker; signatures with a device's key
     common::Milliseconds presence_window{60'000};
   };
-  // Limits of one worker are max_queue and this, for the datagrams that wait. All workers together may have kShares
-  // times as much. Beyond that, a worker still gets its equal part.
+  // One worker's waiting datagrams are limited by max_queue and kMostBytes; all workers' together by kShares times as
+  // much, beyond which each worker still gets an equal part.
   static constexpr size_t kMostBytes = 16 * 1024 * 1024, kShares = 4;
   // Sends the answer to a request on the connection that it came from, which may be gone.
   using Reply = std::function<void(uint64_t connection, std::span<const uint8_t> datagram)>;

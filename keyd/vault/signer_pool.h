@@ -2,7 +2,7 @@
 // and the lanes take turns. One thread takes quick jobs only, so that a flood of RSA does not delay ECDSA. One opens
 // encrypted keys and does nothing else, because each takes as long as hundreds of signatures.
 //
-// A job that waits holds no key, so that waiting costs no locked memory.
+// A waiting job holds no key, so waiting costs no locked memory.
 //
 // Threads: submit() may be called from any; stop() and Done belong to the loop's thread, Work to the pool's. A job is
 // owned by exactly one side at a time.
@@ -21,7 +21,7 @@ namespace keyd {
 
 class SignerPool {
  public:
-  enum Queue : size_t { quick, slow, sealed };  // elliptic curves and lookups; RSA; whose key is encrypted
+  enum Queue : size_t { quick, slow, sealed };  // elliptic curves and lookups; RSA; encrypted keys
   // Takes a job up and returns nullopt, or only finds out in which queue it must wait for its turn.
   using Work = std::function<std::optional<Queue>(Job&, Signer&, Queue from)>;
   using Done = std::function<void(JobPtr)>;

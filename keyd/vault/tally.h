@@ -1,9 +1,9 @@
 // Counts audit events that come too often for a line each, so that a flood of refusals can't fill a disk. One line then
 // says how many there were.
 //
-// Signatures and lookups that find a key always have a line. Of everything else, a worker has kShown lines in ten
-// seconds, with as many more for ids that have no key, because those are ordinary. A user whose connections are refused
-// has kShownTurnedAway a second. One thread.
+// Signatures and successful lookups always have a line. Of everything else, a worker has kShown lines in ten seconds.
+// Ids that have no key are ordinary, so lookups of these have as many lines again. A user whose connections are refused
+// has kShownTurnedAway lines a second. One thread.
 #pragma once
 
 #include <map>

@@ -70,7 +70,7 @@ void Connector::on_control(int) {
   common::Fd attached;
   const ssize_t got = common::receive_datagram(control_.get(), bytes, attached);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return uv_stop(loop_);  // the generation has ended, or the supervisor
+  if (got <= 0) return uv_stop(loop_);  // the generation or the supervisor has ended
   ChannelOf which;
   memcpy(&which, bytes + 1, sizeof which);
   if (got != 1 + static_cast<ssize_t>(sizeof which) || bytes[0] != kChannel || !attached)

@@ -1,6 +1,6 @@
 // The connector of one generation: keeps the addresses of its brokers, and a channel for each of its workers.
 //
-// It trusts its supervisor, and believes its workers nothing (worker_channel.h). Loop thread only.
+// It trusts its supervisor, and no worker (worker_channel.h). Loop thread only.
 #pragma once
 
 #include <uv.h>

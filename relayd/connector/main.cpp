@@ -1,7 +1,7 @@
 // mqtt-relayd-connector: resolves names, and connects to the brokers and to keyd for one generation's workers, which
 // can make no socket. No key, no TLS, no MQTT. Only the supervisor executes it.
 //
-// It exits when its generation has ended, or the supervisor.
+// It exits when its generation or the supervisor has ended.
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>

@@ -72,7 +72,7 @@ void WorkerChannel::read_one() {
 void WorkerChannel::take(const channel::Question& question) {
   const auto& body = question.body;
   if (std::holds_alternative<channel::Begin>(body)) {
-    dials_.clear();  // the answer to a predecessor that did not read it may have come before
+    dials_.clear();  // a BEGIN for the predecessor, which did not read it, may have come first
     begun_ = true;
     return;
   }

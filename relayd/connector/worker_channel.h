@@ -1,10 +1,10 @@
 // One worker process's channel: takes its questions (relayd/handover/channel.h), dials for it, and hands over what is
 // connected.
 //
-// The worker is taken for hostile. It names targets, not addresses. Its dials, its sockets and its connections to keyd
-// are bounded; a worker that does not read its answers is read no further; one that sends something else than a
-// question, or a question that no worker asks, has no channel any more. Each turn of the loop takes one question from
-// each worker. Descriptors that it sends along are dropped by the kernel. Loop thread only.
+// The worker may be hostile. It names targets, not addresses. Its dials, its sockets and its connections to keyd are
+// bounded. A worker that does not read its answers is read no further. A worker that sends anything but a question, or
+// a question that no real worker asks, loses its channel. Each turn of the loop takes one question from each worker.
+// The kernel drops descriptors that a worker sends along. Loop thread only.
 #pragma once
 
 #include <uv.h>
@@ -27,7 +27,7 @@ namespace relayd::connector {
 
 class WorkerChannel {
  public:
-  // keyd accounts for each connection in its audit, so a worker gets this number within kKeydWindow.
+  // Connections to keyd within kKeydWindow, because each is a line in keyd's audit.
   static constexpr size_t kMostKeyd = 16;
   static constexpr uint64_t kKeydWindow = 10'000;  // milliseconds
 

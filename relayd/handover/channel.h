@@ -2,9 +2,9 @@
 // other.
 //
 // A worker can't name an address or a port, only "the remote broker", "the local broker" or "keyd". The addresses in
-// these messages are numbers that the connector made; it accepts only those of the target's own addresses. A worker is
-// taken for hostile: a message that is not one of these ends its channel. The connector keeps nothing of a dial that
-// has its connection; the worker asks again with the numbers of the addresses that are left.
+// these messages are numbers that the connector made; it accepts only those of the target's own addresses. A worker may
+// be hostile: a message that is not one of these ends its channel. Once a dial has its connection, the connector keeps
+// nothing of it. If the worker needs another connection, it dials with the numbers of the addresses that are left.
 //
 // Transport: a SOCK_SEQPACKET pair for each worker process; one datagram is one message. Integers are big-endian and of
 // a fixed width (ipc/wire.h). The supervisor holds the connector's end as well, so that a new connector continues it.
@@ -19,8 +19,7 @@
 //     BEGAN      (empty)                                  a connector serves this channel from now on
 //     CONNECTED  address:8 doubtful:1 text numbers failure  and one descriptor: a connected TCP socket
 //     FAILED     failure
-//     KEYD       text                                     without text: and one descriptor, on which HELLO has been
-//     sent
+//     KEYD       text                                     no text: and one descriptor, on which HELLO has been sent
 //   numbers    count:1 (address:8)*count                  the addresses that are left, the next one first
 //   failure    causes:1 faults:1 omitted:2 count:1 text*count
 //   text       length:1 bytes

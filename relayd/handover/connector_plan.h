@@ -1,8 +1,8 @@
 // What the supervisor gives a connector (relayd/connector), and the messages between the two.
 //
 // The plan is an archive (archive.h) in a sealed memfd. On the control socket (SOCK_SEQPACKET) the supervisor sends one
-// kChannel for each worker process, with the descriptor; the connector sends the rest. The supervisor believes the
-// connector only what names it could resolve: it parses no address.
+// kChannel for each worker process, with the descriptor; the connector sends the rest. The supervisor parses no
+// address, and takes the connector's word only for a name that can't be resolved.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,7 @@ struct ConnectorPlan {
   Config::Endpoint remote;
   std::optional<Config::Endpoint> local;
   std::string keyd_socket;
-  // For keyd (ipc::Hello): which relayd and generation its workers' connections belong to, and how long they wait.
+  // For keyd (ipc::Hello): the relayd and the generation of the workers' connections, and how long workers wait.
   uint64_t series = 0;
   common::Milliseconds sign_timeout{}, connect_timeout{}, resolve_interval{}, watchdog{};
   common::log::Level log_level = common::log::Level::info;
@@ -46,7 +46,7 @@ struct ConnectorPlan {
 };
 
 // From the supervisor: kChannel and a ChannelOf in this machine's byte order, with the connector's end attached. It
-// replaces the worker's channel before it.
+// replaces the worker's earlier channel.
 inline constexpr char kChannel = 'C';
 struct ChannelOf {
   int32_t worker = 0;
@@ -65,8 +65,8 @@ struct NamesReport {
   static NamesReport decode(std::string_view message);  // BadArchive; at most KnownAddresses::kMost of each
 };
 
-// One list of KnownAddresses. addresses_in() takes what a predecessor wrote: anything but addresses with this port is
-// left out.
+// One list of KnownAddresses. addresses_in() reads what a predecessor wrote, and leaves out anything but addresses with
+// this port.
 std::string known_as(const std::vector<SocketAddress>& addresses);
 std::vector<SocketAddress> addresses_in(const std::string& known, uint16_t port);
 

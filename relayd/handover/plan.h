@@ -19,7 +19,7 @@ namespace relayd {
 inline constexpr char kWorkerProgram[] = "mqtt-relayd-worker", kWorkerName[] = "relayd-worker";
 
 // The descriptors that a worker inherits, after the standard ones. kFlappingFd is open only with flapping_detect;
-// kChannelFd is the way to its connector (channel.h); the plan has the number of listeners.
+// kChannelFd is the channel to its connector (channel.h); the plan has the number of listeners.
 inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFlappingFd = 6, kChannelFd = 7,
                      kFirstListenerFd = 8;
 

@@ -1,5 +1,5 @@
-// The TCP options of both legs of every session: of the connection to the broker, and of the listening sockets, from
-// which Linux has the devices' connections inherit them.
+// The TCP options of both legs of every session. The connector sets them on its connections to brokers, the supervisor
+// on the listening sockets, from which the devices' connections inherit them on Linux.
 #pragma once
 
 #include <netinet/in.h>

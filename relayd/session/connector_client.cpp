@@ -100,8 +100,8 @@ void ConnectorClient::ignore() {
     common::log::error("the connector sent something that is not an answer", {{"suppressed", *suppressed}});
 }
 
-// A connector is there, perhaps a new one: whatever its predecessor had been asked is asked again, after what is still
-// in the channel.
+// A connector is there, perhaps a new one. Every unanswered question is asked again, behind those that are still in the
+// channel.
 void ConnectorClient::begin() {
   begun_ = to_begin_ = true;
   unsent_.clear();

@@ -1,9 +1,9 @@
-// A worker's way to its connector (relayd/handover/channel.h), through which all of its connections but the devices'
-// come: asynchronous and bounded; it outlasts the connector's restarts.
+// A worker's end of the channel to its connector (relayd/handover/channel.h). All of the worker's connections but the
+// devices' come through it. Asynchronous and bounded; it outlasts restarts of the connector.
 //
-// Questions are sent at once, or kept until the connector has begun. A new connector gets all unanswered ones again.
-// Each has a deadline, whatever the connector does: a dial's is its own (dial.h). What arrives is checked: a descriptor
-// must be a socket of the expected kind. One thread: the loop's.
+// Questions are sent at once, or kept until the connector has begun. A new connector gets all unanswered questions
+// again. Each question has a deadline, whatever the connector does: a dial keeps its own (dial.h). A descriptor that
+// arrives must be a socket of the expected kind. One thread: the loop's.
 #pragma once
 
 #include <uv.h>
@@ -72,7 +72,7 @@ class ConnectorClient final : public ipc::ConnectionSource {
   uint64_t last_id_ = 0;
   std::unordered_map<uint64_t, Dial*> dials_;  // unanswered
   std::optional<Keyd> keyd_;                   // unanswered
-  std::set<uint64_t> unsent_;                  // of both, the oldest first
+  std::set<uint64_t> unsent_;                  // ids of both, the oldest first
   common::Timer keyd_deadline_;
   std::unique_ptr<common::Poll> poll_;
 };

@@ -20,7 +20,7 @@ namespace relayd {
 
 class Dial {
  public:
-  // Connections per dial: each may cost a signature, and a device's proof of presence is good for so many.
+  // Connections per dial: each may cost a signature, and a device's proof of presence is good for this number.
   static constexpr size_t kMostConnections = ipc::kMaxTries;
   // The connector's own deadline is the budget; this is for a connector that hangs.
   static constexpr common::Milliseconds kGrace{500};

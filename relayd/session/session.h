@@ -206,7 +206,7 @@ class Session final : public tls::StreamHandler {
   uint64_t connect_time_ = 0;           // nanoseconds: which of a device's connections is newer
   mqtt::Connect connect_;
   std::string client_id_;
-  std::string waits_as_;  // its name in SessionServices::waiting; empty: it is not there
+  std::string waits_as_;  // its key in SessionServices::waiting; empty: it is not there
   bool to_remote_ = false;
   tls::Hello hello_ = tls::Hello::usual;
   bool unanswered_ = false;  // a large ClientHello went unanswered

@@ -3,8 +3,8 @@
 // The device is read, up to kMostAhead, so that the session notices at once when it gives up. Otherwise its CONNECT
 // would reach the broker seconds later and take over the session that the device has opened meanwhile. A device that
 // has sent DISCONNECT has not given up: everything it sent is delivered. A newer connection of the same device ends
-// this one. Across workers keyd decides, by the devices' proofs of presence (keyd/vault/presence.h): it does not sign
-// for an older connection. Within a worker the session sees it here, also for devices without a key.
+// this one: within a worker here, also for devices without a key. Across workers keyd decides, by the devices' proofs
+// of presence (keyd/vault/presence.h), and does not sign for an older connection.
 #include <utility>
 
 #include "relayd/session/session.h"

@@ -22,7 +22,7 @@ using common::Milliseconds;
 
 constexpr int kLooksPerWatchdog = 4;
 constexpr Milliseconds kToLogItsStack{1000};  // between SIGABRT, which makes it log its stack, and SIGKILL
-constexpr Milliseconds kToEnd{1000};          // for a connector that shall end
+constexpr Milliseconds kToEnd{1000};          // from the sign to end until it is killed
 // It sends a beat a second, or four in worker_watchdog, and little else. If it exceeds this, an attacker controls it.
 constexpr int kMostMessagesPerSecond = 100;
 

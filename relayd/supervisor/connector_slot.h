@@ -4,8 +4,8 @@
 //   idle → waiting ⇄ starting → serving → ending → gone;  idle → gone
 //
 // The slot keeps the connector's end of each channel, so a new process continues where the dead one was: sessions that
-// are up don't notice, and what workers asked meanwhile is answered by the new one. It restarts as a worker does
-// (RestartPolicy), but within a minute, because no worker serves newcomers without it. Loop thread only.
+// are up don't notice, and the new process answers what workers asked meanwhile. It restarts as a worker does
+// (RestartPolicy), but within a minute, because without a connector no worker serves newcomers. Loop thread only.
 #pragma once
 
 #include <uv.h>
@@ -45,7 +45,7 @@ class ConnectorSlot {
   ConnectorSlot& operator=(const ConnectorSlot&) = delete;
 
   void start(KnownAddresses known);
-  // `channel`: the connector's end for the worker process that starts now; it replaces the worker's channel before it.
+  // `channel`: the connector's end for the worker process that starts now; it replaces the worker's earlier channel.
   void give(int worker, common::Fd channel);
   void end();
   void kill();

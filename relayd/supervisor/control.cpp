@@ -73,7 +73,7 @@ common::Fd listen_on(const std::string& path) {
   return fd;
 }
 
-// Also if it has died and is not reaped yet. The kernel knows, so no list can be out of date.
+// True also if it has died and is not reaped yet. The kernel knows, so no list can be out of date.
 bool is_own_child(pid_t pid) {
   siginfo_t none{};
   return pid > 0 && waitid(P_PID, static_cast<id_t>(pid), &none, WEXITED | WNOHANG | WNOWAIT) == 0;

@@ -5,9 +5,9 @@
 //   {"command":"disconnect","client_id":"d-1"}   → {"ok":true,"message":"…"}, once the workers have said how many
 //   a command that fails                         → {"ok":false,"error":"…"}
 //
-// Only relayd's own user and root may ask (SO_PEERCRED; the file's mode is 0660, too), and of these no process that the
-// supervisor has started. A socket file on which no
-// process answers is replaced; one on which a process answers is an error.
+// Only relayd's own user and root may ask (SO_PEERCRED; the file's mode is 0660, too), but no process that the
+// supervisor has started. A socket file on which no process answers is replaced; one on which a process answers is an
+// error.
 #pragma once
 
 #include <sys/stat.h>

@@ -56,7 +56,7 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   const Config& config() const { return plan_.config; }
   const Plan& plan() const { return plan_; }
   const std::vector<std::unique_ptr<WorkerSlot>>& slots() const { return slots_; }
-  // As the workers say, but for each at most what it was ever allowed.
+  // As the workers say, but of each worker at most what it was ever allowed.
   uint64_t connections() const;
   void add_to(Status& status) const;
 

@@ -47,7 +47,7 @@ constexpr common::Call kSupervising[] = {
     set_option(IPPROTO_TCP, TCP_KEEPIDLE), set_option(IPPROTO_TCP, TCP_KEEPINTVL), set_option(IPPROTO_TCP, TCP_KEEPCNT),
     set_option(IPPROTO_TCP, TCP_USER_TIMEOUT), set_option(IPPROTO_TCP, TCP_QUICKACK),
     set_option(SOL_SOCKET, SO_DETACH_REUSEPORT_BPF), set_option(SOL_SOCKET, SO_DETACH_FILTER),
-    // Names: libc's resolver, and what modules of nsswitch.conf(5) set on their sockets.
+    // For the connector: libc's resolver, and what modules of nsswitch.conf(5) set on their sockets.
     set_option(IPPROTO_IP, IP_RECVERR), set_option(IPPROTO_IPV6, IPV6_RECVERR),
     set_option(SOL_SOCKET, SO_PASSCRED), set_option(SOL_SOCKET, SO_RCVBUF), set_option(SOL_SOCKET, SO_SNDBUF),
     ioctl_request(SIOCGIFINDEX), ioctl_request(SIOCGIFNAME),

@@ -1,5 +1,5 @@
-// The supervisor: reads and checks all files, binds the listening sockets, resolves names, starts workers and restarts
-// them. It parses no byte from the network, and signs nothing.
+// The supervisor: reads and checks all files, binds the listening sockets, starts workers and their connector, and
+// restarts them. It parses no byte from the network, and signs nothing.
 //
 // SIGHUP: starts a new generation of workers from the files' current content; if anything is wrong with it, nothing
 // changes. The operator's socket (control.h) does the same and reports the result.

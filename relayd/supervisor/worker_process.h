@@ -35,9 +35,9 @@ class WorkerProcess {
     ~Owner() = default;
   };
 
-  // `channel`: the worker's end of the way to its connector. `listeners` has plan.listeners descriptors. `flapping`:
-  // memory of the worker's FlappingTable; -1: none. The process inherits all of them. Throws std::system_error if the
-  // process can't be started.
+  // `channel`: the worker's end of the channel to its connector. `listeners` has plan.listeners descriptors.
+  // `flapping`: memory of the worker's FlappingTable; -1: none. The process inherits all of them. Throws
+  // std::system_error if the process can't be started.
   WorkerProcess(uv_loop_t* loop, const common::Program& program, const Plan& plan, int channel,
                 std::span<const int> listeners, int flapping, Owner& owner);
   ~WorkerProcess();
@@ -51,9 +51,10 @@ class WorkerProcess {
   int pid() const { return process_->pid(); }
   bool serving() const { return serving_; }
   const Counters& counters() const { return *scoreboard_; }
-  // How many connections it may have from now on; and how many it has: as it says, but at most what it was ever allowed
-  // and has descriptors for, so that its lies can't take anything from another worker's share.
+  // How many connections it may have from now on.
   void allow(uint64_t connections);
+  // How many it has: as it says, but at most what it was ever allowed and has descriptors for. So its lies take nothing
+  // from another worker's share.
   uint64_t connections() const;
 
  private:

@@ -26,7 +26,7 @@ class DeviceProof {
   ipc::Presence presence_ = ipc::Presence::none;
   bool too_long_ = false;
   ipc::Scheme scheme_{};           // set, if there is a CertificateVerify
-  std::vector<uint8_t> messages_;  // up to the device's CertificateVerify, with it
+  std::vector<uint8_t> messages_;  // up to and including the device's CertificateVerify
   size_t signed_ = 0;              // bytes before it
 };
 

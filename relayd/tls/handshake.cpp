@@ -79,7 +79,7 @@ Handshake::Progress Handshake::advance() {
   return settle();
 }
 
-// The device's proof holds only with the mark of the keyd that signs, so while there is none, there is no ServerHello.
+// A proof may need the mark of the keyd that signs, so the ServerHello waits until there is one.
 bool Handshake::has_mark() {
   const bool needs_mark = recorder_ && key_.role == ipc::Role::listener && presence_ == ipc::Presence::none;
   return !needs_mark || runtime_.keyd->connected() ||

@@ -42,7 +42,7 @@ constexpr common::Call kRelaying[] = {
 // clang-format on
 
 // The listening sockets are shared with the supervisor and, under socket activation, with the other workers. This
-// worker accepts from them and closes them. All that would change or end them for the others is refused.
+// worker accepts from them and closes them. Calls that would change or end them for the others are refused.
 constexpr const char* kNotOnListeners[] = {"setsockopt", "shutdown"};
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What an attacker gains who has taken over the connector: the connections that it makes anyhow.
+// What an attacker in the connector gains: the connections that it makes anyhow.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-// What an attacker gains who has taken over a worker, by what it says to keyd. The audit tells each attempt.
+// What an attacker in a worker gains by what it says to keyd. Each attempt is in the audit.
 #include "tests/integration/harness/keyd.h"
 #include "tests/captured/gateway.h"
 

@@ -1,4 +1,4 @@
-// What an attacker gains who has taken over the monitor: the numbers that it publishes.
+// What an attacker in the monitor gains: the numbers that it publishes.
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>

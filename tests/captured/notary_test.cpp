@@ -1,4 +1,4 @@
-// What an attacker gains who has taken over the notary: the power to answer keyd wrongly.
+// What an attacker in the notary gains: the power to answer keyd wrongly.
 #include <sys/mman.h>
 #include <sys/socket.h>
 

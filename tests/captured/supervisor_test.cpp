@@ -1,4 +1,4 @@
-// What an attacker gains who has taken over a worker, by what it says to its supervisor or writes into shared memory.
+// What an attacker in a worker gains by what it says to its supervisor or writes into shared memory: nothing.
 #include <signal.h>
 
 #include "relayd/handover/plan.h"

@@ -1,5 +1,5 @@
-// What an attacker gains who has taken over a worker, by system calls: nothing. keyd_test.cpp and supervisor_test.cpp
-// have what it can say to others.
+// What an attacker in a worker gains by system calls: nothing. keyd_test.cpp and supervisor_test.cpp have what it can
+// say to others.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
