@@ -70,7 +70,7 @@ Check check_user(const CheckContext& context) {
 Check check_presence(const CheckContext& context) {
   if (!context.settings.require_presence)
     return {Result::warning,
-            "require_presence is false: whoever takes over a worker can sign for every device whose key is here",
+            "require_presence is false: an attacker in a worker can sign for every device whose key is here",
             "set require_presence to true in " + context.config + ", then `systemctl restart mqtt-keyd`"};
   // keyd gives out a new mark 16 times a window, and relayd asks for it once a second.
   const int64_t window = context.settings.presence_window.count(),
@@ -78,8 +78,8 @@ Check check_presence(const CheckContext& context) {
   const auto seconds = [](int64_t ms) { return std::to_string((ms + 999) / 1000) + "s"; };
   if (window < least)
     return {Result::warning,
-            "presence_window is " + seconds(window) + ", but by relayd's timeouts a slow device may need " +
-                seconds(context.device_wait_ms) + " from its handshake to its key's signature; it would be refused",
+            "presence_window is " + seconds(window) + ", but relayd's timeouts give a slow device " +
+                seconds(context.device_wait_ms) + " from its handshake to its key's signature; keyd would refuse it",
             "set presence_window to \"" + seconds(least) + "\" in " + context.config +
                 ", or shorten handshake_timeout, idle_timeout or connect_timeout of relayd.json"};
   return {Result::ok, "a device's key signs only within " + seconds(window) + " of the device's own handshake"};

@@ -168,7 +168,7 @@ void serve(const Settings& settings) {
 
   expect_listener_key(keys, settings.listener_keyfile);
   if (!settings.require_presence)
-    log::warning("require_presence is false: whoever takes over a worker can sign for every device whose key is here",
+    log::warning("require_presence is false: an attacker in a worker can sign for every device whose key is here",
                  {{"setting", "require_presence"}, {"do", "set it to true, or remove it"}});
   log::info("ready", {{"socket", settings.socket.path}, {"private_keys_dir", settings.private_keys_dir.path}});
   common::sd_notify("READY=1");

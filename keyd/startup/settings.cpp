@@ -66,7 +66,7 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
   if (settings.presence_window < kLeastWindow || settings.presence_window > kMostWindow)
     section.fail("presence_window",
                  "found " + std::to_string(settings.presence_window.count()) +
-                     " ms; allowed are 10s to 10m: from a device's handshake to its key's signature");
+                     " ms; allowed are 10s to 10m, from a device's handshake to its key's signature");
   settings.require_sandbox = section.boolean("require_sandbox", false);
   if (const auto file_path = section.string("key_passphrase_file"))
     settings.key_passphrase_file = path("key_passphrase_file", *file_path);

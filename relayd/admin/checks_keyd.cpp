@@ -73,7 +73,7 @@ void say_hello(CheckContext& context) {
             "make room for it, or start its reader; `systemctl status mqtt-keyd` and its log name the cause");
   else if (counters && counters->notary_away)
     no_keyd(context, "keyd's notary does not answer, so no device's key signs",
-            "keyd restarts it within seconds; if it stays so, see `journalctl -u mqtt-keyd`");
+            "it is restarted within seconds; if it stays away, see `journalctl -u mqtt-keyd`");
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ void Connector::on_names() {
 
 void Connector::on_over(int worker, const std::string& why) {
   if (!why.empty())
-    log::error("a worker misused its channel; the connector serves it no more", {{"worker", worker}, {"cause", why}});
+    log::error("a worker misused its channel; the connector no longer serves it", {{"worker", worker}, {"cause", why}});
   sweep_.start(common::Milliseconds(0));
 }
 

@@ -97,7 +97,7 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan) {
   if (plan.local) ports.push_back(plan.local->port);
   const auto lacking = common::forbid_files_and_ports(rules, ports);
   if (!lacking.ports.empty())
-    log::warning("the connector can connect to any port, if an attacker controls it", {{"cause", lacking.ports}});
+    log::warning("an attacker in the connector could connect to any TCP port", {{"cause", lacking.ports}});
   return lacking.files;
 #endif
 }

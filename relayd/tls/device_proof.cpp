@@ -41,8 +41,8 @@ std::string DeviceProof::why_empty() const {
     return "keyd takes at most 32 KiB of the device's handshake messages as proof of its presence, and these are more; "
            "shorten the device's certificate chain";
   if (scheme_ == ipc::Scheme{})
-    return "keyd asks for a proof of the device's presence, and did not when the device connected; its next connection "
-           "has one";
+    return "keyd asks for a proof of the device's presence, but did not when the device connected; the device's next "
+           "connection has one";
   char scheme[8];
   snprintf(scheme, sizeof scheme, "0x%04x", static_cast<unsigned>(scheme_));
   return std::string("keyd can't verify the device's signature, of TLS's scheme ") + scheme +

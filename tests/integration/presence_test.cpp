@@ -299,7 +299,7 @@ TEST_CASE("presence: without require_presence keyd warns, and its audit says tha
   REQUIRE(lines.size() == 1);
   CHECK(lines[0].at("presence") == "not required");
   CHECK_FALSE(lines[0].contains("handshake"));
-  CHECK(world.relay().keyd().err().count_text("require_presence is false: whoever takes over a worker") == 1);
+  CHECK(world.relay().keyd().err().count_text("require_presence is false: an attacker in a worker") == 1);
 }
 
 TEST_CASE("presence: the listener's key in private_keys_dir stops keyd with the setting, the file and the remedy") {

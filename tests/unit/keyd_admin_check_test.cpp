@@ -438,7 +438,8 @@ TEST_CASE("check: presence that is not required, or whose window is too short fo
   context.device_wait_ms = 54'000;
   expect(check_presence(context), Result::ok, "60s");
   context.device_wait_ms = 55'000;
-  expect(check_presence(context), Result::warning, "a slow device may need 55s", "set presence_window to \"62s\"");
+  expect(check_presence(context), Result::warning, "relayd's timeouts give a slow device 55s",
+         "set presence_window to \"62s\"");
   machine.settings["require_presence"] = false;
-  expect(machine.check("presence"), Result::warning, "whoever takes over a worker", "set require_presence to true");
+  expect(machine.check("presence"), Result::warning, "an attacker in a worker", "set require_presence to true");
 }
