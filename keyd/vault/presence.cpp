@@ -19,10 +19,8 @@ constexpr char kNoMemory[] = "out of memory";
 
 void append(std::vector<uint8_t>& to, Bytes bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
-std::optional<Id> id_of(uint64_t lane, Bytes content, Bytes signature) {
-  std::vector<uint8_t> all;
-  for (const uint64_t number : {lane, uint64_t{content.size()}})
-    append(all, {reinterpret_cast<const uint8_t*>(&number), sizeof number});
+std::optional<Id> id_of(Bytes content, Bytes signature) {
+  std::vector<uint8_t> all{static_cast<uint8_t>(content.size() >> 8), static_cast<uint8_t>(content.size())};
   append(all, content);
   append(all, signature);
   Id id;
@@ -93,7 +91,7 @@ ipc::Mark RecentHandshakes::mark() {
 }
 
 std::optional<Id> RecentHandshakes::remember(uint64_t lane, ipc::Scheme scheme, Bytes content, Bytes signature) {
-  const auto id = id_of(lane, content, signature);
+  const auto id = id_of(content, signature);
   if (!id) return id;
   const std::lock_guard guard(mutex_);
   const uint64_t now = now_ns_();
@@ -108,8 +106,8 @@ std::optional<Id> RecentHandshakes::remember(uint64_t lane, ipc::Scheme scheme, 
   if (own.size() == kMostOfLane) return id;
   const auto family = facts_of(scheme).family;
   const bool has_randomness = family == common::tls::Family::ecdsa || family == common::tls::Family::rsa_pss;
-  const auto [entry, is_new] = entries_.emplace(*id, Entry{now + window_ns_, !has_randomness});
-  if (is_new) own.push_back(entry);  // the same signature again is not renewed
+  const auto [entry, is_new] = entries_.emplace(*id, Entry{lane, now + window_ns_, !has_randomness});
+  if (is_new) own.push_back(entry);  // the same signature again is not renewed, nor another worker's
   return id;
 }
 
@@ -127,21 +125,22 @@ const char* RecentHandshakes::prove(uint64_t lane, const ipc::Lookup& lookup, ui
                                     Signer& signer, std::optional<Id>& id) {
   Listener listener;
   if (const char* problem = find_listener(lookup.proof, listener)) return problem;
-  id = id_of(lane, listener.content, listener.signature);
+  id = id_of(listener.content, listener.signature);
   if (!id) return kNoMemory;
   const std::string session = session_of(lane, lookup);
-  if (const char* problem = bind(*id, listener.server_random, session, 0)) return problem;
+  if (const char* problem = bind(lane, *id, listener.server_random, session, 0)) return problem;
   if (!is_by_device(lookup.proof, listener.content.size(), key, signer))
     return "the device's signature does not verify under this key";
-  return bind(*id, listener.server_random, session, arrived_ns);
+  return bind(lane, *id, listener.server_random, session, arrived_ns);
 }
 
-// `arrived_ns` 0: binds nothing, and only says whether it could.
-const char* RecentHandshakes::bind(const Id& id, Bytes server_random, const std::string& session, uint64_t arrived_ns) {
+// `arrived_ns` 0: only says whether it could.
+const char* RecentHandshakes::bind(uint64_t lane, const Id& id, Bytes server_random, const std::string& session,
+                                   uint64_t arrived_ns) {
   const std::lock_guard guard(mutex_);
   const uint64_t now = now_ns_();
   const auto found = entries_.find(id);
-  if (found == entries_.end() || found->second.until_ns <= now)
+  if (found == entries_.end() || found->second.lane != lane || found->second.until_ns <= now)
     return "the proof holds no listener signature that keyd made for this worker within presence_window";
   Entry& entry = found->second;
   if (entry.needs_mark && std::ranges::none_of(marks_, [&](const Given& given) {

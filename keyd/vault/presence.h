@@ -40,7 +40,7 @@ const char* find_listener(const ipc::Proof& proof, Listener& found);
 
 class RecentHandshakes {
  public:
-  using Id = std::array<uint8_t, 32>;  // of a listener's signature: hash of lane, content and signature
+  using Id = std::array<uint8_t, 32>;  // of a listener's signature: hash of content and signature
   using Bytes = std::span<const uint8_t>;
   // Handshakes of one worker within a window: 1,092 a second in 60 s, 109 a second in 10 min. Any more prove nothing.
   // None is forgotten early, because a used proof whose signature can be made again would then be as good as new.
@@ -62,7 +62,7 @@ class RecentHandshakes {
 
  private:
   struct Entry {
-    uint64_t until_ns;
+    uint64_t lane, until_ns;
     bool needs_mark, superseded = false;
     size_t tries = 0;
     std::string session{};    // that it is bound to; empty: none yet
@@ -74,7 +74,7 @@ class RecentHandshakes {
     ipc::Mark mark;
     uint64_t until_ns;
   };
-  const char* bind(const Id& id, Bytes server_random, const std::string& session, uint64_t arrived_ns);
+  const char* bind(uint64_t lane, const Id& id, Bytes server_random, const std::string& session, uint64_t arrived_ns);
   void forget_old(Oldest& oldest, uint64_t now);
 
   const uint64_t window_ns_;

@@ -255,13 +255,14 @@ TEST_CASE("each byte of a proof's messages is covered", "[keyd][presence]") {
   for (const bool tls13 : {true, false}) {
     const auto recorded = world.shake(tls13);
     const auto whole = recorded.transcript();
+    world.remember(recorded);
     for (size_t at = 0; at < whole.size(); at += 7) {
-      world.remember(recorded, at);  // in a lane of its own: each has its tries
       Bytes messages = whole;
       messages[at] ^= 1;
       CAPTURE(tls13, at);
-      CHECK(world.prove(recorded, messages, {.lane = at}) != "");
+      CHECK(world.prove(recorded, messages, {}) != "");
     }
+    CHECK(world.prove(recorded, {.session = tls13 ? 1u : 2u}) == "");
   }
 }
 
@@ -334,6 +335,20 @@ TEST_CASE("a proof that is no handshake is refused before any lookup", "[keyd][p
   };
   for (const auto& [messages, problem] : kNot12) CHECK(world.prove(tls12, messages, {}) == problem);
   CHECK_FALSE(world.id);
+}
+
+TEST_CASE("another worker can't use a proof, even if it has the same signature made for itself", "[keyd][presence]") {
+  World world;
+  world.listener = witness::issue({.key = "ED25519"}, &world.root);
+  const auto recorded = world.shake();
+  world.remember(recorded);
+  world.remember(recorded, kLane + 1);
+  CHECK(world.prove(recorded, {.lane = kLane + 1}) == kUnknown);
+  CHECK(world.prove(recorded) == "");
+  now_ns += 59'000'000'000;
+  world.remember(recorded, kLane + 1);
+  CHECK(world.prove(recorded, {.lane = kLane + 1}) == kUnknown);
+  CHECK(world.use() == "");
 }
 
 // Ed25519, and RSA with PKCS#1 v1.5, give the same signature for the same messages. So a worker could keep a device's
