@@ -134,8 +134,8 @@ struct Lookup {
   // LOOKUP only: other ways to write the client id, each followed by '/'. If the id has no key, but one of
   // these has a file, the log tells the operator; keyd never uses that file for the id.
   std::string_view spellings = {};
-  // LOOKUP of a device's key only. Binds the handshake to worker, session, certificate and client id, for the SIGNs
-  // that follow. The arrival of the first such LOOKUP says which connection of a device is its newest.
+  // LOOKUP only, with a device's key. Binds the handshake to worker, session, certificate and client id, for the SIGNs
+  // that follow. The time of the listener's signature in it says which connection of a device is its newest.
   Proof proof{};
 };
 

@@ -41,8 +41,6 @@ struct Job {
   // By uv_hrtime(). `spent_us`: on a thread of the pool; everything else is waiting.
   uint64_t accepted_ns = 0, deadline_ns = UINT64_MAX, wait_us = 0, spent_us = 0;
 
-  // Before decided(). wait_us then is the time from the request's arrival until it was accepted.
-  uint64_t arrived_ns() const { return accepted_ns - std::min(accepted_ns, wait_us * 1000); }
   // The peer no longer waits for the answer.
   bool given_up() const { return uv_hrtime() >= deadline_ns || (peer.gone && *peer.gone); }
   // Its outcome is known.

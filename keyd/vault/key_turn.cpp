@@ -36,7 +36,7 @@ Outcome KeyTurn::with(PrivateKey& key, Job& job, Signer& signer) {
   if (!verdict) return {verdict.status, verdict.reason};
   if (sign) return signed_with(key, job, signer);
   if (job.asked.key.proof.presence == ipc::Presence::none) return {};
-  const char* refusal = handshakes_.prove(job.peer.lane, job.asked.key, job.arrived_ns(), key, signer, job.handshake);
+  const char* refusal = handshakes_.prove(job.peer.lane, job.asked.key, key, signer, job.handshake);
   return refusal ? Outcome{Status::denied, refusal} : Outcome{};
 }
 

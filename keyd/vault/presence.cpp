@@ -3,7 +3,6 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "common/tls/sha2.h"
 
@@ -121,22 +120,22 @@ void RecentHandshakes::forget_old(Oldest& oldest, uint64_t now) {
   }
 }
 
-const char* RecentHandshakes::prove(uint64_t lane, const ipc::Lookup& lookup, uint64_t arrived_ns, PrivateKey& key,
-                                    Signer& signer, std::optional<Id>& id) {
+const char* RecentHandshakes::prove(uint64_t lane, const ipc::Lookup& lookup, PrivateKey& key, Signer& signer,
+                                    std::optional<Id>& id) {
   Listener listener;
   if (const char* problem = find_listener(lookup.proof, listener)) return problem;
   id = id_of(listener.content, listener.signature);
   if (!id) return kNoMemory;
   const std::string session = session_of(lane, lookup);
-  if (const char* problem = bind(lane, *id, listener.server_random, session, 0)) return problem;
+  if (const char* problem = bind(lane, *id, listener.server_random, session, false)) return problem;
   if (!is_by_device(lookup.proof, listener.content.size(), key, signer))
     return "the device's signature does not verify under this key";
-  return bind(lane, *id, listener.server_random, session, arrived_ns);
+  return bind(lane, *id, listener.server_random, session, true);
 }
 
-// `arrived_ns` 0: only says whether it could.
+// If not `binds`, only says whether it could.
 const char* RecentHandshakes::bind(uint64_t lane, const Id& id, Bytes server_random, const std::string& session,
-                                   uint64_t arrived_ns) {
+                                   bool binds) {
   const std::lock_guard guard(mutex_);
   const uint64_t now = now_ns_();
   const auto found = entries_.find(id);
@@ -148,26 +147,26 @@ const char* RecentHandshakes::bind(uint64_t lane, const Id& id, Bytes server_ran
       }))
     return "the proof holds no mark that keyd gave out within presence_window";
   if (!entry.session.empty()) return entry.session == session ? nullptr : "the proof is of another session";
-  if (arrived_ns == 0) return nullptr;
+  if (!binds) return nullptr;
   entry.session = session;
-  entry.arrived_ns = arrived_ns;
   named_[session] = found;
   auto& newest = named_.emplace(device_of(session), found).first->second;
-  const auto older = newest->second.arrived_ns <= arrived_ns ? std::exchange(newest, found) : found;
-  if (older != newest) older->second.superseded = true;
+  if (newest->second.until_ns <= entry.until_ns) newest = found;
   return nullptr;
 }
 
 Verdict RecentHandshakes::use(uint64_t lane, const ipc::Lookup& key, std::optional<Id>& id) {
   using ipc::Status;
   const std::lock_guard guard(mutex_);
-  const auto found = named_.find(session_of(lane, key));
+  const std::string session = session_of(lane, key);
+  const auto found = named_.find(session);
   if (found == named_.end() || found->second->second.until_ns <= now_ns_())
     return {Status::denied, "no proof of presence"};
   id = found->second->first;
-  Entry& entry = found->second->second;
-  if (entry.superseded) return {Status::superseded, "a newer connection of this device has been proved"};
-  return ++entry.tries <= ipc::kMaxTries ? Verdict() : Verdict{Status::denied, "the proof is spent"};
+  // The newest one is there: it is forgotten after the older ones have ended.
+  if (named_.at(device_of(session)) != found->second)
+    return {Status::superseded, "a newer connection of this device has been proved"};
+  return ++found->second->second.tries <= ipc::kMaxTries ? Verdict() : Verdict{Status::denied, "the proof is spent"};
 }
 
 }  // namespace keyd

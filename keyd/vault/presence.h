@@ -11,10 +11,10 @@
 // With these schemes, the messages must also contain a mark that keyd made within the window. Nobody could know it
 // before.
 //
-// A proof that holds binds its handshake to the session, for up to kMaxTries signatures within the window. It also says
-// which connection of a device is its newest: the one whose first proof arrived last, at any worker. Older connections
-// get no more signatures, because the CONNECT of a connection that the device has given up would take over its current
-// session. No certificate is parsed. Any thread.
+// A proof that holds binds its handshake to the session, for up to kMaxTries signatures. Of a device's handshakes, at
+// whatever worker, the newest is the one whose listener's signature keyd made last, however late its proof arrives.
+// Older ones get no signature any more, because the CONNECT of a connection that the device has given up would take
+// over its current session. No certificate is parsed. Any thread.
 #pragma once
 
 #include <uv.h>
@@ -52,21 +52,18 @@ class RecentHandshakes {
   ipc::Mark mark();
   // A listener's signature has been made. nullopt: out of memory.
   std::optional<Id> remember(uint64_t lane, ipc::Scheme scheme, Bytes content, Bytes signature);
-  // Binds the handshake in the lookup's proof to the lookup's session. A handshake that is bound already keeps the time
-  // of its first proof. Returns nullptr, or why the proof does not hold, for the audit. Sets `id` if the proof contains
-  // a listener's signature, remembered or not. Precondition: policy's may_look_up.
-  const char* prove(uint64_t lane, const ipc::Lookup& lookup, uint64_t arrived_ns, PrivateKey& key, Signer& signer,
-                    std::optional<Id>& id);
-  // Takes one of the signatures that the session's handshake is good for, and sets `id`; otherwise says why not.
+  // Binds the handshake in the lookup's proof to the lookup's session. Returns nullptr, or why the proof does not hold,
+  // for the audit. Sets `id` if the proof names a signature at all. Precondition: policy's may_look_up.
+  const char* prove(uint64_t lane, const ipc::Lookup& lookup, PrivateKey& key, Signer& signer, std::optional<Id>& id);
+  // Takes one of the signatures that the session's handshake is good for, and sets `id`; or says why not.
   Verdict use(uint64_t lane, const ipc::Lookup& key, std::optional<Id>& id);
 
  private:
   struct Entry {
     uint64_t lane, until_ns;
-    bool needs_mark, superseded = false;
+    bool needs_mark;
     size_t tries = 0;
-    std::string session{};    // that it is bound to; empty: none yet
-    uint64_t arrived_ns = 0;  // when it was bound
+    std::string session{};  // that it is bound to; empty: none yet
   };
   using Entries = std::map<Id, Entry>;
   using Oldest = std::deque<Entries::iterator>;  // the oldest first
@@ -74,7 +71,7 @@ class RecentHandshakes {
     ipc::Mark mark;
     uint64_t until_ns;
   };
-  const char* bind(uint64_t lane, const Id& id, Bytes server_random, const std::string& session, uint64_t arrived_ns);
+  const char* bind(uint64_t lane, const Id& id, Bytes server_random, const std::string& session, bool binds);
   void forget_old(Oldest& oldest, uint64_t now);
 
   const uint64_t window_ns_;

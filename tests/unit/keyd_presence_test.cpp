@@ -56,7 +56,6 @@ struct World {
     uint64_t lane = kLane, session = 1;
     std::string client_id = "device";
     const witness::Certificate* key = nullptr;  // nullptr: the device's
-    uint64_t arrived = 100;
   };
   static ipc::Lookup key_in(const Question& question) {
     ipc::Lookup key;
@@ -76,7 +75,7 @@ struct World {
                                                : Presence::tls12,
                     static_cast<ipc::Scheme>(recorded.client_scheme), recorded.client_signature, messages};
     const auto key = key_of(question.key ? *question.key : device);
-    const char* problem = handshakes.prove(question.lane, lookup, question.arrived, *key, signer, id);
+    const char* problem = handshakes.prove(question.lane, lookup, *key, signer, id);
     return problem ? problem : "";
   }
   // "", or why the session gets no signature.
@@ -140,13 +139,14 @@ TEST_CASE("a proof is good for three signatures of one session of one client id"
   }
 }
 
-TEST_CASE("a device's newer proof, at whatever worker, ends the signatures of its older connections",
+TEST_CASE("a device's newer handshake, at whatever worker, ends the signatures of its older connections",
           "[keyd][presence]") {
   World world;
   const auto older = world.shake(), newer = world.shake();
-  const World::Question first{.lane = 1, .arrived = 100}, second{.lane = 2, .arrived = 200};
-  const bool in_order = GENERATE(true, false);  // of the threads' turns
+  const World::Question first{.lane = 1}, second{.lane = 2};
+  const bool in_order = GENERATE(true, false);  // of the proofs
   world.remember(older, 1);
+  now_ns++;
   world.remember(newer, 2);
   if (!in_order) CHECK(world.prove(newer, second) == "");
   CHECK(world.prove(older, first) == "");
@@ -157,17 +157,19 @@ TEST_CASE("a device's newer proof, at whatever worker, ends the signatures of it
   CHECK(world.use(first) == kOlder);
 }
 
-TEST_CASE("a handshake has the time of its first lookup: a worker that repeats an old one supersedes nobody",
+TEST_CASE("a handshake has the time of its listener's signature: a worker that holds one back supersedes nobody",
           "[keyd][presence]") {
   World world;
+  world.listener = witness::issue({.key = GENERATE("P-256", "ED25519")}, &world.root);
   const auto older = world.shake(), newer = world.shake();
   world.remember(older, 1);
+  now_ns += 1'000'000'000;
   world.remember(newer, 2);
-  CHECK(world.prove(older, {.lane = 1, .arrived = 100}) == "");
-  CHECK(world.prove(newer, {.lane = 2, .arrived = 200}) == "");
+  CHECK(world.prove(newer, {.lane = 2}) == "");
+  now_ns += 50'000'000'000;
   world.remember(older, 1);
-  CHECK(world.prove(older, {.lane = 1, .arrived = 300}) == "");
-  CHECK(world.prove(older, {.lane = 1, .session = 2, .arrived = 300}) == kOther);
+  CHECK(world.prove(older, {.lane = 1}) == "");
+  CHECK(world.prove(older, {.lane = 1, .session = 2}) == kOther);
   CHECK(world.use({.lane = 2}) == "");
   CHECK(world.use({.lane = 1}) == kOlder);
 }
@@ -177,32 +179,36 @@ TEST_CASE("what proves nothing supersedes nobody, nor does a proof for another c
   const auto recorded = world.shake(), later = world.shake(), foreign = world.shake();
   const auto stranger = witness::issue({.names = ""}, &world.root);
   world.remember(recorded, 1);
+  now_ns++;
   world.remember(later, 2);
-  CHECK(world.prove(recorded, {.lane = 1, .arrived = 100}) == "");
-  CHECK(world.prove(later, {.lane = 2, .key = &stranger, .arrived = 200}) == kWrong);
-  CHECK(world.prove(foreign, {.lane = 2, .arrived = 200}) == kUnknown);
-  CHECK(world.prove(later, {.lane = 2, .client_id = "other", .arrived = 200}) == "");
+  CHECK(world.prove(recorded, {.lane = 1}) == "");
+  CHECK(world.prove(later, {.lane = 2, .key = &stranger}) == kWrong);
+  CHECK(world.prove(foreign, {.lane = 2}) == kUnknown);
+  CHECK(world.prove(later, {.lane = 2, .client_id = "other"}) == "");
   CHECK(world.use({.lane = 1}) == "");
   CHECK(world.use({.lane = 2}) == kNone);
 }
 
-TEST_CASE("a device's newest handshake is forgotten with presence_window, and older ones stay superseded",
+TEST_CASE("a device's newest handshake is forgotten with presence_window, and no older one revives",
           "[keyd][presence]") {
   World world;
-  const auto newer = world.shake();
-  world.remember(newer, 2);
-  now_ns += 30'000'000'000;
   const auto older = world.shake();
   world.remember(older, 1);
-  CHECK(world.prove(older, {.lane = 1, .arrived = 100}) == "");
-  CHECK(world.prove(newer, {.lane = 2, .arrived = 200}) == "");
+  now_ns += 30'000'000'000;
+  const auto newer = world.shake();
+  world.remember(newer, 2);
+  CHECK(world.prove(older, {.lane = 1}) == "");
+  CHECK(world.prove(newer, {.lane = 2}) == "");
   CHECK(world.use({.lane = 1}) == kOlder);
   now_ns += 30'000'000'000;
   const auto next = world.shake();
-  world.remember(next, 1);  // forgets what is old in another worker's
+  world.remember(next, 1);
+  CHECK(world.use({.lane = 1}) == kNone);
+  CHECK(world.use({.lane = 2}) == "");
+  now_ns += 30'000'000'000;
+  world.remember(world.shake(), 1);  // forgets what is old in another worker's
   CHECK(world.use({.lane = 2}) == kNone);
-  CHECK(world.use({.lane = 1}) == kOlder);
-  CHECK(world.prove(next, {.lane = 1, .session = 2, .arrived = 50}) == "");
+  CHECK(world.prove(next, {.lane = 1, .session = 2}) == "");
   CHECK(world.use({.lane = 1, .session = 2}) == "");
 }
 

@@ -256,7 +256,7 @@ TEST_CASE("what relayd records of a device's handshake proves the device's prese
           ipc::Lookup lookup;
           lookup.proof = proof.view();
           std::optional<keyd::RecentHandshakes::Id> id;
-          const char* refusal = handshakes.prove(1, lookup, 1, *key, signer, id);
+          const char* refusal = handshakes.prove(1, lookup, *key, signer, id);
           CHECK(std::string(refusal ? refusal : "") == "");
         }
   }
