@@ -43,7 +43,7 @@ Outcome KeyTurn::with(PrivateKey& key, Job& job, Signer& signer) {
 Outcome KeyTurn::signed_with(PrivateKey& key, Job& job, Signer& signer) {
   const ipc::Sign& asked = job.to_sign;
   if (asked.key.role == ipc::Role::device && !*job.presence)
-    if (const Verdict verdict = handshakes_.use(job.peer.lane, asked.key, job.handshake); !verdict)
+    if (const Verdict verdict = handshakes_.use(job.peer.lane, asked, job.handshake); !verdict)
       return {verdict.status, verdict.reason};
   if (const uint32_t ms = key_rate_of(job.asked)) return {Status::busy, "key_rate", ms};
   const uint64_t shortages = wolfcrypt_shortages();

@@ -14,12 +14,13 @@ using Id = RecentHandshakes::Id;
 constexpr uint8_t kClientHello = 1, kServerHello = 2, kCertificate = 11, kServerKeyExchange = 12,
                   kCertificateVerify = 15;
 constexpr uint64_t kMarksOfWindow = 16;
-constexpr char kNoMemory[] = "out of memory";
+constexpr char kNoMemory[] = "out of memory", kTooMany[] = "too many signatures within presence_window";
 
 void append(std::vector<uint8_t>& to, Bytes bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
-std::optional<Id> id_of(Bytes content, Bytes signature) {
-  std::vector<uint8_t> all{static_cast<uint8_t>(content.size() >> 8), static_cast<uint8_t>(content.size())};
+std::optional<Id> id_of(ipc::Role role, Bytes content, Bytes signature = {}) {
+  std::vector<uint8_t> all{static_cast<uint8_t>(role), static_cast<uint8_t>(content.size() >> 8),
+                           static_cast<uint8_t>(content.size())};
   append(all, content);
   append(all, signature);
   Id id;
@@ -32,17 +33,6 @@ std::string session_of(uint64_t lane, const ipc::Lookup& key) {
          std::string(key.spki.begin(), key.spki.end());
 }
 std::string device_of(const std::string& session) { return session.substr(0, session.find('/')); }
-
-// RFC 8446 section 4.4.3, RFC 5246 section 7.4.8.
-bool is_by_device(const ipc::Proof& proof, size_t hash_size, PrivateKey& key, Signer& signer) {
-  if (proof.presence == ipc::Presence::tls12)
-    return signer.verifies(key, proof.scheme, proof.messages, proof.signature);
-  std::array<uint8_t, 48> buffer;
-  const auto hash = std::span(buffer).first(hash_size);
-  if (!common::tls::sha2(proof.messages, hash)) return false;
-  const common::tls::CertificateVerifyContent covered(common::tls::Side::client, hash);
-  return signer.verifies(key, proof.scheme, covered.bytes(), proof.signature);
-}
 
 }  // namespace
 
@@ -90,9 +80,15 @@ ipc::Mark RecentHandshakes::mark() {
 }
 
 std::optional<Id> RecentHandshakes::remember(uint64_t lane, ipc::Scheme scheme, Bytes content, Bytes signature) {
-  const auto id = id_of(content, signature);
-  if (!id) return id;
+  const auto id = id_of(ipc::Role::listener, content, signature);
+  const auto family = facts_of(scheme).family;
   const std::lock_guard guard(mutex_);
+  if (id) keep(lane, *id, family != common::tls::Family::ecdsa && family != common::tls::Family::rsa_pss);
+  return id;
+}
+
+// False: there are too many.
+bool RecentHandshakes::keep(uint64_t lane, const Id& id, bool needs_mark) {
   const uint64_t now = now_ns_();
   if (!lanes_.empty()) {  // another worker's, which may be gone
     auto other = lanes_.upper_bound(lane);
@@ -102,12 +98,10 @@ std::optional<Id> RecentHandshakes::remember(uint64_t lane, ipc::Scheme scheme, 
   }
   auto& own = lanes_[lane];
   forget_old(own, now);
-  if (own.size() == kMostOfLane) return id;
-  const auto family = facts_of(scheme).family;
-  const bool has_randomness = family == common::tls::Family::ecdsa || family == common::tls::Family::rsa_pss;
-  const auto [entry, is_new] = entries_.emplace(*id, Entry{lane, now + window_ns_, !has_randomness});
+  if (own.size() == kMostOfLane) return false;
+  const auto [entry, is_new] = entries_.emplace(id, Entry{lane, now + window_ns_, needs_mark});
   if (is_new) own.push_back(entry);  // the same signature again is not renewed, nor another worker's
-  return id;
+  return true;
 }
 
 void RecentHandshakes::forget_old(Oldest& oldest, uint64_t now) {
@@ -124,49 +118,58 @@ const char* RecentHandshakes::prove(uint64_t lane, const ipc::Lookup& lookup, Pr
                                     std::optional<Id>& id) {
   Listener listener;
   if (const char* problem = find_listener(lookup.proof, listener)) return problem;
-  id = id_of(listener.content, listener.signature);
-  if (!id) return kNoMemory;
+  id = id_of(ipc::Role::listener, listener.content, listener.signature);
+  Bytes content = lookup.proof.messages, covered = content;  // RFC 5246 section 7.4.8, RFC 8446 section 4.4.3
+  std::array<uint8_t, 48> buffer;
+  std::optional<common::tls::CertificateVerifyContent> tls13;
+  if (lookup.proof.presence != ipc::Presence::tls12) {
+    const auto hash = std::span(buffer).first(listener.content.size());
+    if (!common::tls::sha2(content, hash)) return kNoMemory;
+    covered = tls13.emplace(common::tls::Side::client, content = hash).bytes();
+  }
+  const auto own = id_of(ipc::Role::device, content);
+  if (!id || !own) return kNoMemory;
   const std::string session = session_of(lane, lookup);
-  if (const char* problem = bind(lane, *id, listener.server_random, session, false)) return problem;
-  if (!is_by_device(lookup.proof, listener.content.size(), key, signer))
+  const auto bind = [&](bool really) -> const char* {
+    const std::lock_guard guard(mutex_);
+    const uint64_t now = now_ns_();
+    const auto found = entries_.find(*id);
+    if (found == entries_.end() || found->second.lane != lane || found->second.until_ns <= now)
+      return "the proof holds no listener signature that keyd made for this worker within presence_window";
+    Entry& entry = found->second;
+    if (entry.needs_mark && std::ranges::none_of(marks_, [&](const Given& given) {
+          return given.until_ns > now &&
+                 std::ranges::equal(given.mark, listener.server_random.first(given.mark.size()));
+        }))
+      return "the proof holds no mark that keyd gave out within presence_window";
+    if (entries_.contains(*own)) return "the device's signature is one that keyd made";
+    if (!entry.session.empty()) return entry.session == session ? nullptr : "the proof is of another session";
+    if (!really) return nullptr;
+    entry.session = session;
+    named_[session] = found;
+    auto& newest = named_.emplace(device_of(session), found).first->second;
+    if (newest->second.until_ns <= entry.until_ns) newest = found;
+    return nullptr;
+  };
+  if (const char* problem = bind(false)) return problem;
+  if (!signer.verifies(key, lookup.proof.scheme, covered, lookup.proof.signature))
     return "the device's signature does not verify under this key";
-  return bind(lane, *id, listener.server_random, session, true);
+  return bind(true);
 }
 
-// If not `binds`, only says whether it could.
-const char* RecentHandshakes::bind(uint64_t lane, const Id& id, Bytes server_random, const std::string& session,
-                                   bool binds) {
+Verdict RecentHandshakes::use(uint64_t lane, const ipc::Sign& sign, std::optional<Id>& id) {
+  const auto own = id_of(ipc::Role::device, sign.content);
+  const std::string session = session_of(lane, sign.key);
   const std::lock_guard guard(mutex_);
-  const uint64_t now = now_ns_();
-  const auto found = entries_.find(id);
-  if (found == entries_.end() || found->second.lane != lane || found->second.until_ns <= now)
-    return "the proof holds no listener signature that keyd made for this worker within presence_window";
-  Entry& entry = found->second;
-  if (entry.needs_mark && std::ranges::none_of(marks_, [&](const Given& given) {
-        return given.until_ns > now && std::ranges::equal(given.mark, server_random.first(given.mark.size()));
-      }))
-    return "the proof holds no mark that keyd gave out within presence_window";
-  if (!entry.session.empty()) return entry.session == session ? nullptr : "the proof is of another session";
-  if (!binds) return nullptr;
-  entry.session = session;
-  named_[session] = found;
-  auto& newest = named_.emplace(device_of(session), found).first->second;
-  if (newest->second.until_ns <= entry.until_ns) newest = found;
-  return nullptr;
-}
-
-Verdict RecentHandshakes::use(uint64_t lane, const ipc::Lookup& key, std::optional<Id>& id) {
-  using ipc::Status;
-  const std::lock_guard guard(mutex_);
-  const std::string session = session_of(lane, key);
   const auto found = named_.find(session);
   if (found == named_.end() || found->second->second.until_ns <= now_ns_())
-    return {Status::denied, "no proof of presence"};
+    return {ipc::Status::denied, "no proof of presence"};
   id = found->second->first;
   // The newest one is there: it is forgotten after the older ones have ended.
   if (named_.at(device_of(session)) != found->second)
-    return {Status::superseded, "a newer connection of this device has been proved"};
-  return ++found->second->second.tries <= ipc::kMaxTries ? Verdict() : Verdict{Status::denied, "the proof is spent"};
+    return {ipc::Status::superseded, "a newer connection of this device has been proved"};
+  if (++found->second->second.tries > ipc::kMaxTries) return {ipc::Status::denied, "the proof is spent"};
+  return own && keep(lane, *own, false) ? Verdict() : Verdict{ipc::Status::busy, kTooMany};
 }
 
 }  // namespace keyd

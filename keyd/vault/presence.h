@@ -1,11 +1,12 @@
 // Proof of presence: a device's key signs only for a device that has just shown, in its own handshake with the
 // listener, that it holds this key.
 //
-// keyd remembers, for each worker, the signatures that it made as listener. A proof comes with the device's LOOKUP: the
-// device's handshake messages, and its signature over them. It holds if the messages contain a remembered signature,
-// made within the window, and if the device's signature verifies under its key. keyd looks up the signature itself, not
-// only what it covers: a worker can have any hash signed, but a device goes on only after a signature that verifies
-// under the certificate that it was shown.
+// keyd remembers, for each worker, the signatures that it made as listener. A proof, which comes with the device's
+// LOOKUP, is the device's handshake messages and its signature over them. It holds if the messages contain a remembered
+// signature, made within the window, and if the device's signature verifies under its key. The signature itself is
+// looked up, not only what it covers: a worker can have any hash signed, but a device goes on only after a signature
+// that verifies under the certificate it was shown. keyd holds the device's key too, so it also remembers what it
+// signed as the device: that proves nothing.
 //
 // Ed25519 and PKCS#1 v1.5 give the same signature for the same messages, so a worker could have an old one made again.
 // With these schemes, the messages must also contain a mark that keyd made within the window. Nobody could know it
@@ -40,11 +41,11 @@ const char* find_listener(const ipc::Proof& proof, Listener& found);
 
 class RecentHandshakes {
  public:
-  using Id = std::array<uint8_t, 32>;  // of a listener's signature: hash of content and signature
+  using Id = std::array<uint8_t, 32>;  // of a signature: hash of role, content and, as listener, signature
   using Bytes = std::span<const uint8_t>;
-  // Handshakes of one worker within a window: 1,092 a second in 60 s, 109 a second in 10 min. Any more prove nothing.
-  // None is forgotten early, because a used proof whose signature can be made again would then be as good as new.
-  static constexpr size_t kMostOfLane = 65536;
+  // Signatures at a time. More is more than a worker can do: 1,092 handshakes a second with a window of 60 s. Nothing
+  // is forgotten early, because a used proof would then be as good as new if its signature can be made again.
+  static constexpr size_t kMostOfLane = 131'072;
 
   explicit RecentHandshakes(std::chrono::nanoseconds window, uint64_t (*now_ns)() = uv_hrtime)
       : window_ns_(static_cast<uint64_t>(window.count())), now_ns_(now_ns) {}
@@ -55,8 +56,9 @@ class RecentHandshakes {
   // Binds the handshake in the lookup's proof to the lookup's session. Returns nullptr, or why the proof does not hold,
   // for the audit. Sets `id` if the proof names a signature at all. Precondition: policy's may_look_up.
   const char* prove(uint64_t lane, const ipc::Lookup& lookup, PrivateKey& key, Signer& signer, std::optional<Id>& id);
-  // Takes one of the signatures that the session's handshake is good for, and sets `id`; or says why not.
-  Verdict use(uint64_t lane, const ipc::Lookup& key, std::optional<Id>& id);
+  // Takes one of the signatures that the session's handshake is good for, and sets `id`; or says why not. Call it
+  // before the device's key signs.
+  Verdict use(uint64_t lane, const ipc::Sign& sign, std::optional<Id>& id);
 
  private:
   struct Entry {
@@ -71,7 +73,7 @@ class RecentHandshakes {
     ipc::Mark mark;
     uint64_t until_ns;
   };
-  const char* bind(uint64_t lane, const Id& id, Bytes server_random, const std::string& session, bool binds);
+  bool keep(uint64_t lane, const Id& id, bool needs_mark);
   void forget_old(Oldest& oldest, uint64_t now);
 
   const uint64_t window_ns_;

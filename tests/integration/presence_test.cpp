@@ -2,6 +2,7 @@
 // and only for that connection. What a captured worker would ask is asked here in its place, on its own connection.
 
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -34,9 +35,9 @@ std::vector<Json> signatures(World& world, const std::string& role) { return lin
 
 std::vector<Json> lookups(World& world) { return lines_of(world, "lookup", "device"); }
 
-ipc::Spki spki_of(const Identity& identity) {
-  const auto hash = run(
-      {.argv = {"sh", "-c", "openssl pkey -in \"$0\" -pubout -outform DER | openssl dgst -sha256 -r", identity.key}});
+ipc::Spki spki_of(const std::string& key) {
+  const auto hash =
+      run({.argv = {"sh", "-c", "openssl pkey -in \"$0\" -pubout -outform DER | openssl dgst -sha256 -r", key}});
   ipc::Spki spki{};
   for (size_t i = 0; i < spki.size(); i++)
     spki[i] = static_cast<uint8_t>(std::stoul(hash.out.substr(2 * i, 2), nullptr, 16));
@@ -70,9 +71,14 @@ class Wire {
     const std::lock_guard guard(mutex_);
     return op == ipc::Op::sign ? last_sign_ : last_lookup_;
   }
+  struct Answer {
+    ipc::Status status;
+    Datagram payload;
+  };
   // Asks as the worker that sent last(ipc::Op::sign).
-  ipc::Status ask(ipc::Request request) {
-    std::promise<ipc::Status> answer;
+  ipc::Status ask(ipc::Request request) { return answer_to(std::move(request)).status; }
+  Answer answer_to(ipc::Request request) {
+    std::promise<Answer> answer;
     {
       const std::lock_guard guard(mutex_);
       request.id = ++own_id_;
@@ -145,7 +151,7 @@ class Wire {
     const auto response = ipc::decode_response(std::span(buffer).first(static_cast<size_t>(got)));
     const std::lock_guard guard(mutex_);
     if (const auto own = response ? answers_.extract(response->id) : decltype(answers_)::node_type(); !own.empty()) {
-      own.mapped()->set_value(response->status);
+      own.mapped()->set_value({response->status, {response->payload.begin(), response->payload.end()}});
       return true;
     }
     return ::send(worker, buffer.data(), static_cast<size_t>(got), MSG_NOSIGNAL) > 0;
@@ -158,9 +164,28 @@ class Wire {
   Datagram last_sign_, last_lookup_;
   int last_upstream_ = -1;
   uint32_t own_id_ = 0xf0000000;
-  std::map<uint32_t, std::promise<ipc::Status>*> answers_;
+  std::map<uint32_t, std::promise<Answer>*> answers_;
   std::thread thread_;
 };
+
+struct WiredWorld : World {
+  WiredWorld() : World({.start = false}) {
+    const auto path = (directory / "wire.sock").string();
+    relay().start_keyd();
+    const Json relayd = Json::parse(read_file(relay().relayd_configuration()));
+    wire.emplace(relayd.at("keyd_socket"), path);
+    relay().patch_relayd({{"keyd_socket", path}});
+    relay().start_relayd();
+  }
+  std::optional<Wire> wire;
+};
+
+Datagram digest_of(const Datagram& bytes, bool sha384) {
+  Datagram digest(sha384 ? 48 : 32);
+  REQUIRE(
+      EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, sha384 ? EVP_sha384() : EVP_sha256(), nullptr));
+  return digest;
+}
 
 }  // namespace
 
@@ -189,13 +214,8 @@ TEST_CASE("presence: both handshakes of a session carry one id in the audit, and
 }
 
 TEST_CASE("presence: a captured worker has nothing signed for a device but the tries of the session that it is in") {
-  World world({.start = false});
-  const auto path = (world.directory / "wire.sock").string();
-  world.relay().start_keyd();
-  const Json relayd = Json::parse(read_file(world.relay().relayd_configuration()));
-  Wire wire(relayd.at("keyd_socket"), path);
-  world.relay().patch_relayd({{"keyd_socket", path}});
-  world.relay().start_relayd();
+  WiredWorld world;
+  Wire& wire = *world.wire;
   const auto identity = device_identity("p256", 1), another = device_identity("p256", 2);
   world.give_key("thermo", identity);
   world.give_key("other", another);
@@ -224,7 +244,7 @@ TEST_CASE("presence: a captured worker has nothing signed for a device but the t
   wrong.key.client_id = claim.client_id = "other";
   CHECK(wire.ask({0, wrong}) == ipc::Status::mismatch);
   CHECK(wire.ask({0, claim}) == ipc::Status::mismatch);
-  wrong.key.spki = claim.spki = spki_of(another);
+  wrong.key.spki = claim.spki = spki_of(another.key);
   refused(wrong, "no proof of presence");
   refused(claim, "the proof is of another session");
   // What the worker would rather have signed.
@@ -254,6 +274,73 @@ TEST_CASE("presence: a captured worker has nothing signed for a device but the t
   refused(right, "the proof is spent");
   CHECK(wire.ask({0, proved}) == ipc::Status::ok);
   refused(right, "the proof is spent");
+}
+
+// The device's key lies on the gateway, so keyd could make what looks like a device's signature.
+TEST_CASE("presence: what keyd itself signed with a device's key proves nothing") {
+  const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
+  const bool tls13 = version == TlsVersion::v1_3;
+  WiredWorld world;
+  const auto identity = device_identity("p256", 1);
+  world.give_key("thermo", identity);
+  auto device = world.device(identity, version);
+  device.join("thermo");
+  const Datagram sent = world.wire->last(ipc::Op::sign), asked = world.wire->last(ipc::Op::lookup);
+  const auto request = ipc::decode_request(sent), question = ipc::decode_request(asked);
+  REQUIRE((request && question));
+
+  // A handshake like the device's, with another ClientHello, to which the listener's key signs.
+  ipc::Sign listen;
+  listen.key.role = ipc::Role::listener;
+  listen.key.spki = spki_of(world.relay().keys().parent_path() / "listener.key");
+  listen.kind = tls13 ? ipc::Kind::tls13_server : ipc::Kind::tls12_server;
+  ipc::Lookup claim = std::get<ipc::Lookup>(question->body);
+  const bool sha384 = claim.proof.presence == ipc::Presence::tls13_sha384;
+  Datagram forged, covered;
+  size_t hellos = 0;
+  bool done = false;
+  for (auto rest = claim.proof.messages; !rest.empty();) {
+    const size_t size = 4 + (rest[1] << 16 | rest[2] << 8 | rest[3]);
+    Datagram message(rest.begin(), rest.begin() + static_cast<long>(size));
+    rest = rest.subspan(size);
+    if (!tls13 && hellos < 2) {
+      if (++hellos == 1) message[10] ^= 1;
+      covered.insert(covered.end(), message.begin() + 6, message.begin() + 38);
+    } else if (tls13 && forged.empty()) {
+      message[10] ^= 1;
+    }
+    if (!done && message[0] == (tls13 ? 15 : 12)) {
+      const size_t at = tls13 ? 4 : 8 + message[7];  // of the scheme
+      if (!tls13) covered.insert(covered.end(), message.begin() + 4, message.begin() + static_cast<long>(at));
+      listen.scheme = static_cast<ipc::Scheme>(message[at] << 8 | message[at + 1]);
+      listen.content = covered;
+      const auto signature = world.wire->answer_to({0, listen});
+      REQUIRE(signature.status == ipc::Status::ok);
+      message.resize(at + 2);
+      message.insert(message.end(), {0, static_cast<uint8_t>(signature.payload.size())});
+      message.insert(message.end(), signature.payload.begin(), signature.payload.end());
+      message[2] = static_cast<uint8_t>((message.size() - 4) >> 8);
+      message[3] = static_cast<uint8_t>(message.size() - 4);
+      done = true;
+    }
+    forged.insert(forged.end(), message.begin(), message.end());
+    if (tls13 && !done) covered = digest_of(forged, sha384);
+  }
+  REQUIRE(done);
+  ipc::Sign as_device = std::get<ipc::Sign>(request->body);
+  const Datagram content = tls13 ? digest_of(forged, sha384) : forged;
+  as_device.kind = tls13 ? ipc::Kind::tls13_client : ipc::Kind::tls12_client;
+  as_device.content = content;
+  const auto signature = world.wire->answer_to({0, as_device});  // the second of the session's three
+  REQUIRE(signature.status == ipc::Status::ok);
+  claim.origin.session++;
+  claim.proof.scheme = as_device.scheme;
+  claim.proof.signature = signature.payload;
+  claim.proof.messages = forged;
+  CHECK(world.wire->ask({0, claim}) == ipc::Status::denied);
+  CHECK(lookups(world).back().value("reason", "") == "the device's signature is one that keyd made");
+  as_device.key.origin.session++;
+  CHECK(world.wire->ask({0, as_device}) == ipc::Status::denied);
 }
 
 TEST_CASE(

@@ -24,6 +24,7 @@ constexpr char kNone[] = "no proof of presence";
 constexpr char kSpent[] = "the proof is spent";
 constexpr char kOther[] = "the proof is of another session";
 constexpr char kOlder[] = "a newer connection of this device has been proved";
+constexpr char kMadeHere[] = "the device's signature is one that keyd made";
 constexpr char kWrong[] = "the device's signature does not verify under this key";
 
 constexpr uint64_t kLane = 3;
@@ -56,6 +57,7 @@ struct World {
     uint64_t lane = kLane, session = 1;
     std::string client_id = "device";
     const witness::Certificate* key = nullptr;  // nullptr: the device's
+    Bytes content = Bytes(32);                  // to sign
   };
   static ipc::Lookup key_in(const Question& question) {
     ipc::Lookup key;
@@ -80,7 +82,10 @@ struct World {
   }
   // "", or why the session gets no signature.
   std::string use(const Question& question) {
-    const Verdict verdict = handshakes.use(question.lane, key_in(question), id);
+    ipc::Sign sign;
+    sign.key = key_in(question);
+    sign.content = question.content;
+    const Verdict verdict = handshakes.use(question.lane, sign, id);
     CHECK((verdict.status == ipc::Status::superseded) == (verdict.reason == std::string(kOlder)));
     return verdict.reason;
   }
@@ -210,6 +215,29 @@ TEST_CASE("a device's newest handshake is forgotten with presence_window, and no
   CHECK(world.use({.lane = 2}) == kNone);
   CHECK(world.prove(next, {.lane = 1, .session = 2}) == "");
   CHECK(world.use({.lane = 1, .session = 2}) == "");
+}
+
+// keyd has the device's key, so it could be made to sign what a device signs to prove its presence.
+TEST_CASE("what keyd itself signed with a device's key proves nothing, at whatever worker", "[keyd][presence]") {
+  World world;
+  for (const bool tls13 : {true, false}) {
+    const auto recorded = world.shake(tls13), forged = world.shake(tls13);  // a forged one is as good as a real one
+    const World::Question first{.session = tls13 ? 7u : 8u};
+    world.remember(recorded);
+    world.remember(forged, kLane + 1);
+    CHECK(world.prove(recorded, first) == "");
+    now_ns += 59'000'000'000;
+    auto signing = first;
+    signing.content = forged.transcript();
+    if (tls13) {
+      Bytes hash(forged.hash_size);
+      REQUIRE(common::tls::sha2(signing.content, hash));
+      signing.content = hash;
+    }
+    CHECK(world.use(signing) == "");
+    CHECK(world.prove(forged, {.lane = kLane + 1}) == kMadeHere);
+    CHECK(world.use({.lane = kLane + 1}) == kNone);
+  }
 }
 
 TEST_CASE("another worker can't use a proof", "[keyd][presence]") {
@@ -411,7 +439,7 @@ TEST_CASE("where the listener's signature has no randomness, a proof needs a mar
     }
 }
 
-TEST_CASE("of one worker 65,536 handshakes are remembered, and another worker's are not touched", "[keyd][presence]") {
+TEST_CASE("of one worker 131,072 signatures are remembered, and another worker's are not touched", "[keyd][presence]") {
   World world;
   const auto recorded = world.shake(), others = world.shake(), late = world.shake();
   world.remember(recorded);
