@@ -42,25 +42,22 @@ Outcome KeyTurn::with(PrivateKey& key, Job& job, Signer& signer) {
 
 Outcome KeyTurn::signed_with(PrivateKey& key, Job& job, Signer& signer) {
   const ipc::Sign& asked = job.to_sign;
-  if (asked.key.role == ipc::Role::device && !*job.presence)
-    if (const Verdict verdict = handshakes_.use(job.peer.lane, asked, job.handshake); !verdict)
-      return {verdict.status, verdict.reason};
-  if (const uint32_t ms = key_rate_of(job.asked)) return {Status::busy, "key_rate", ms};
+  if (asked.key.role == ipc::Role::device) {
+    if (const auto verdict = *job.presence ? Verdict() : handshakes_.use(job.peer.lane, asked, job.handshake); !verdict)
+      return {verdict.status, verdict.reason, verdict.status == Status::busy ? kRetryMs : 0};
+    const std::lock_guard guard(mutex_);
+    if (const uint32_t ms = key_rate_.take(asked.key.client_id, uv_hrtime())) return {Status::busy, "key_rate", ms};
+  }
   const uint64_t shortages = wolfcrypt_shortages();
   if (const auto size = signer.sign(key, asked, job.signature)) {
     const auto signature = std::span(job.signature).first(*size);
     if (asked.key.role == ipc::Role::listener)
-      job.handshake = handshakes_.remember(job.peer.lane, asked.scheme, asked.content, signature);
+      if (!(job.handshake = handshakes_.remember(job.peer.lane, asked.scheme, asked.content, signature)))
+        return {Status::busy, "too many handshakes within presence_window", kRetryMs};
     return {Status::ok, "", 0, signature};
   }
   if (wolfcrypt_shortages() != shortages) return {Status::busy, kNoLockedMemory, kRetryMs};
   return {Status::internal, "wolfCrypt could not sign, or the signature did not verify"};
-}
-
-uint32_t KeyTurn::key_rate_of(const ipc::Sign& sign) {
-  if (sign.key.role != ipc::Role::device) return 0;
-  const std::lock_guard guard(mutex_);
-  return key_rate_.take(sign.key.client_id, uv_hrtime());
 }
 
 }  // namespace keyd

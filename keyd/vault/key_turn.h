@@ -22,7 +22,6 @@ class KeyTurn {
  private:
   Outcome with(PrivateKey& key, Job& job, Signer& signer);
   Outcome signed_with(PrivateKey& key, Job& job, Signer& signer);
-  uint32_t key_rate_of(const ipc::Sign& sign);
 
   KeyStore& keys_;
   RecentHandshakes handshakes_;

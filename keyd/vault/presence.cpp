@@ -83,8 +83,8 @@ std::optional<Id> RecentHandshakes::remember(uint64_t lane, ipc::Scheme scheme, 
   const auto id = id_of(ipc::Role::listener, content, signature);
   const auto family = facts_of(scheme).family;
   const std::lock_guard guard(mutex_);
-  if (id) keep(lane, *id, family != common::tls::Family::ecdsa && family != common::tls::Family::rsa_pss);
-  return id;
+  const bool needs_mark = family != common::tls::Family::ecdsa && family != common::tls::Family::rsa_pss;
+  return id && keep(lane, *id, needs_mark) ? id : std::nullopt;
 }
 
 // False: there are too many.
@@ -98,14 +98,15 @@ bool RecentHandshakes::keep(uint64_t lane, const Id& id, bool needs_mark) {
   }
   auto& own = lanes_[lane];
   forget_old(own, now);
-  if (own.size() == kMostOfLane) return false;
+  if (own.size() == kMostOfLane || entries_.size() == kMost) return false;
   const auto [entry, is_new] = entries_.emplace(id, Entry{lane, now + window_ns_, needs_mark});
   if (is_new) own.push_back(entry);  // the same signature again is not renewed, nor another worker's
   return true;
 }
 
+// A few at a time, because others wait meanwhile.
 void RecentHandshakes::forget_old(Oldest& oldest, uint64_t now) {
-  for (; !oldest.empty() && oldest.front()->second.until_ns <= now; oldest.pop_front()) {
+  for (int i = 0; i < 8 && !oldest.empty() && oldest.front()->second.until_ns <= now; i++, oldest.pop_front()) {
     const auto entry = oldest.front();
     const std::string& session = entry->second.session;
     for (const std::string& name : {session, device_of(session)})

@@ -44,14 +44,15 @@ class RecentHandshakes {
   using Id = std::array<uint8_t, 32>;  // of a signature: hash of role, content and, as listener, signature
   using Bytes = std::span<const uint8_t>;
   // Signatures at a time. More is more than a worker can do: 1,092 handshakes a second with a window of 60 s. Nothing
-  // is forgotten early, because a used proof would then be as good as new if its signature can be made again.
-  static constexpr size_t kMostOfLane = 131'072;
+  // is forgotten early, because a used proof would then be as good as new if its signature can be made again: beyond
+  // these bounds nothing is signed. All lanes have a bound too, because a connector can name any number of them.
+  static constexpr size_t kMostOfLane = 131'072, kMost = 4 * kMostOfLane;
 
   explicit RecentHandshakes(std::chrono::nanoseconds window, uint64_t (*now_ns)() = uv_hrtime)
       : window_ns_(static_cast<uint64_t>(window.count())), now_ns_(now_ns) {}
   // What a worker must put into its next ServerHellos.
   ipc::Mark mark();
-  // A listener's signature has been made. nullopt: out of memory.
+  // A listener's signature has been made. nullopt: there are too many, and it must not leave.
   std::optional<Id> remember(uint64_t lane, ipc::Scheme scheme, Bytes content, Bytes signature);
   // Binds the handshake in the lookup's proof to the lookup's session. Returns nullptr, or why the proof does not hold,
   // for the audit. Sets `id` if the proof names a signature at all. Precondition: policy's may_look_up.
