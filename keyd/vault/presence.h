@@ -1,21 +1,21 @@
 // Proof of presence: a device's key signs only for a device that has just shown, in its own handshake with the
 // listener, that it holds this key.
 //
-// keyd remembers, for each worker, the signatures that it made as listener. A proof, which comes with the device's
-// LOOKUP, is the device's handshake messages and its signature over them. It holds if the messages contain a remembered
-// signature, made within the window, and if the device's signature verifies under its key. The signature itself is
-// looked up, not only what it covers: a worker can have any hash signed, but a device goes on only after a signature
-// that verifies under the certificate it was shown. keyd holds the device's key too, so it also remembers what it
-// signed as the device: that proves nothing.
+// keyd remembers, for each worker, the signatures that it made as listener. A proof comes with the device's LOOKUP: the
+// device's handshake messages, and its signature over them. It holds if the messages contain a remembered signature,
+// made within the window, and if the device's signature verifies under its key. keyd looks up the signature itself, not
+// only what it covers: a worker can have any hash signed, but a device goes on only after a signature that verifies
+// under the certificate that it was shown. keyd holds the device's key, too, so it also remembers what it signed as the
+// device: that proves nothing.
 //
 // Ed25519 and PKCS#1 v1.5 give the same signature for the same messages, so a worker could have an old one made again.
 // With these schemes, the messages must also contain a mark that keyd made within the window. Nobody could know it
 // before.
 //
-// A proof that holds binds its handshake to the session, for up to kMaxTries signatures. Of a device's handshakes, at
-// whatever worker, the newest is the one whose listener's signature keyd made last, however late its proof arrives.
-// Older ones get no signature any more, because the CONNECT of a connection that the device has given up would take
-// over its current session. No certificate is parsed. Any thread.
+// A proof that holds binds its handshake to the session, for up to kMaxTries signatures within the window. Of a device's
+// handshakes, at any worker, the newest is the one whose listener's signature keyd made last, however late its proof
+// arrives. Older ones get no more signatures, because the CONNECT of a connection that the device has given up would
+// take over its current session. No certificate is parsed. Any thread.
 #pragma once
 
 #include <uv.h>
