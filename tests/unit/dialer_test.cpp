@@ -23,8 +23,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kLong{20'000};  // no test waits that long
-
 struct Result {
   int calls = 0;
   common::Fd socket;

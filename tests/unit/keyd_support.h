@@ -1,4 +1,4 @@
-// What keyd's tests share: a scratch directory, locked memory for wolfCrypt, and handshake messages made of bytes.
+// What keyd's tests share: locked memory for wolfCrypt, and handshake messages made of bytes.
 #pragma once
 
 #include <fcntl.h>
@@ -15,34 +15,11 @@
 #include "catch.h"
 #include "keyd/startup/key_places.h"
 #include "keyd_openssl.h"
+#include "tests/unit/scratch_dir.h"
 
 namespace keyd_test {
 
-class ScratchDir {
- public:
-  ScratchDir() {
-    char name[] = "/tmp/keyd-test.XXXXXX";
-    if (!mkdtemp(name)) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~ScratchDir() { std::filesystem::remove_all(path_); }
-  ScratchDir(const ScratchDir&) = delete;
-  ScratchDir& operator=(const ScratchDir&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
-  // Replaces the file whole or not at all, as an operator should.
-  std::string put(const std::string& name, const std::string& text, mode_t mode = 0600) const {
-    const std::string temporary = *this / ".new", file = *this / name;
-    std::ofstream(temporary, std::ios::binary) << text;
-    chmod(temporary.c_str(), mode);
-    std::filesystem::rename(temporary, file);
-    return file;
-  }
-
- private:
-  std::string path_;
-};
+using unit::ScratchDir;
 
 inline std::string slurp(const std::string& file) {
   std::ostringstream text;

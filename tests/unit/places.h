@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include <chrono>
 #include <deque>
 
 #include "common/fd.h"
@@ -12,6 +13,8 @@
 namespace unit {
 
 using relayd::SocketAddress;
+
+constexpr std::chrono::milliseconds kLong{20'000};  // no test waits that long
 
 // A socket on a loopback address and a port of its own.
 struct Place {
