@@ -1,11 +1,13 @@
 #include "tests/captured/attacker.h"
 
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <sstream>
 
@@ -21,6 +23,43 @@ std::string outcome(long result) {
   if (result >= 0) return "done";
   const char* name = strerrorname_np(errno);
   return name ? name : std::to_string(errno);
+}
+
+std::string run(const Attacks& attacks, const std::string& command) {
+  std::istringstream in(command);
+  Words words;
+  for (std::string word; in >> word;) words.push_back(word);
+  const auto attack = words.empty() ? attacks.end() : attacks.find(words[0]);
+  if (attack == attacks.end()) return "no such attack";
+  words.erase(words.begin());
+  return attack->second(words);
+}
+
+void obey(int socket, const Attacks& attacks, const std::string& command) {
+  send(socket, "+", 1, MSG_NOSIGNAL);
+  const std::string answer = run(attacks, command) + "\n";
+  send(socket, answer.data(), answer.size(), MSG_NOSIGNAL);
+}
+
+bool say(int socket, const std::string& bytes) {
+  return send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
+std::string say_often(int socket, const std::string& times, const std::string& bytes) {
+  for (int i = std::stoi(times); i > 0; i--)
+    if (!say(socket, bytes)) return outcome(-1);
+  return "done";
+}
+
+std::string from_hex(const std::string& text) {
+  std::string bytes;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
+void ignore_orders() {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
 }
 
 Commands::Commands(std::vector<int> listeners, Attacks attacks)
@@ -54,21 +93,9 @@ bool Commands::serve(Peer& peer) {
   const std::string_view begin = std::string_view(peer.line).substr(0, strlen(kCommand));
   if (!std::string_view(kCommand).starts_with(begin) || peer.line.size() > kMostLine) return false;
   if (peer.line.back() != '\n') return true;
-  send(peer.fd, "+", 1, MSG_NOSIGNAL);
-  const std::string answer = run(peer.line.substr(strlen(kCommand), peer.line.size() - strlen(kCommand) - 1)) + "\n";
-  send(peer.fd, answer.data(), answer.size(), MSG_NOSIGNAL);
+  obey(peer.fd, attacks_, peer.line.substr(strlen(kCommand)));
   shutdown(peer.fd, SHUT_WR);
   return true;  // until the test has read it
-}
-
-std::string Commands::run(const std::string& line) const {
-  std::istringstream in(line);
-  Words words;
-  for (std::string word; in >> word;) words.push_back(word);
-  const auto attack = attacks_.find(words.at(0));
-  if (attack == attacks_.end()) return "no such attack";
-  words.erase(words.begin());
-  return attack->second(words);
 }
 
 }  // namespace captured

@@ -2,7 +2,6 @@
 // socket: commands come on a Unix socket beside keyd's, "captured.sock", to which it connects from inside its sandbox.
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -11,7 +10,6 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
-#include <sstream>
 
 #include "common/hardening.h"
 #include "common/log.h"
@@ -34,8 +32,7 @@ constexpr int kMostDescriptor = 256;
 std::string garbage(int command, const Words& words) {
   const std::string bytes(std::stoul(words.at(1)), '\x7f');
   for (int fd = 3; fd < kMostDescriptor; fd++)
-    for (int i = 0; fd != command && i < std::stoi(words.at(0)); i++)
-      if (send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
+    if (fd != command) captured::say_often(fd, words.at(0), bytes);
   return "done";
 }
 
@@ -80,13 +77,7 @@ class Commanded {
     char bytes[4096];
     const ssize_t got = recv(socket_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
     if (got <= 0) return poll_->watch(0);
-    std::istringstream line(std::string(bytes, static_cast<size_t>(got)));
-    Words words;
-    for (std::string word; line >> word;) words.push_back(word);
-    const auto attack = attacks_.find(words.at(0));
-    words.erase(words.begin());
-    const std::string result = (attack == attacks_.end() ? "no such attack" : attack->second(words)) + "\n";
-    send(socket_.get(), result.data(), result.size(), MSG_NOSIGNAL);
+    captured::obey(socket_.get(), attacks_, {bytes, static_cast<size_t>(got)});
   }
 
   common::Fd socket_;
@@ -99,8 +90,7 @@ class Commanded {
 int main() {
   common::keep_standard_numbers();
   closefrom(kConnectorControlFd + 1);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
+  captured::ignore_orders();
   for (const int fd : {kConnectorPlanFd, kConnectorControlFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
   uv_loop_t loop;
   uv_loop_init(&loop);

@@ -1,10 +1,8 @@
 // A captured monitor.
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 
 #include "common/hardening.h"
 #include "common/log.h"
@@ -19,11 +17,7 @@ using captured::Words;
 
 // Sends the supervisor TIMES datagrams of SIZE bytes.
 std::string ask(const Words& words) {
-  const std::string bytes(std::stoul(words.at(1)), 'q');
-  long result = 0;
-  for (int i = std::stoi(words.at(0)); i > 0 && result >= 0; i--)
-    result = send(kMonitorSocket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  return captured::outcome(result);
+  return captured::say_often(kMonitorSocket, words.at(0), std::string(std::stoul(words.at(1)), 'q'));
 }
 
 bool supervisor_is_gone() {
@@ -37,8 +31,7 @@ bool supervisor_is_gone() {
 int main() {
   common::keep_standard_numbers();
   closefrom(kMonitorSocket + 1);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
+  captured::ignore_orders();
   MonitorSettings settings{};
   if (recv(kMonitorSocket, &settings, sizeof settings, 0) != sizeof settings) return 1;
   common::log::open("captured-monitor", common::log::Level::info);

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <sstream>
 
 #include "common/log.h"
 #include "keyd/handover/notary_settings.h"
@@ -43,26 +42,19 @@ int main() {
   close(kNotarySettings);
   common::log::open("captured-notary", common::log::Level::info);
   enter_notary_sandbox();
-  const captured::Attacks attacks = captured::kernel_attacks();
+  uint64_t job = 0;
+  captured::Attacks attacks = captured::kernel_attacks();
+  attacks.emplace("lie", [&](const Words&) { return lie(job); });
+  attacks.emplace("silence", [](const Words&) { return std::string(); });
   answer(0, "");  // it can answer
   for (;;) {
     static Command command;
     const ssize_t size = recv(kNotarySocket, &command, sizeof command - 1, 0);
     if (size == 0) _exit(0);
     if (size < static_cast<ssize_t>(sizeof command.question)) continue;
-    const uint64_t job = command.question.job;
+    job = command.question.job;
     const auto length = static_cast<size_t>(static_cast<uint8_t>(command.text[3]));  // of the ClientHello
-    std::istringstream text(std::string(command.text + 4, length));
-    Words words;
-    for (std::string word; text >> word;) words.push_back(word);
-    if (words.empty()) continue;
-    const auto attack = attacks.find(words[0]);
-    const std::string name = words[0];
-    words.erase(words.begin());
-    const std::string result = name == "lie"             ? lie(job)
-                               : name == "silence"       ? ""
-                               : attack != attacks.end() ? attack->second(words)
-                                                         : "no such attack";
+    const std::string result = captured::run(attacks, {command.text + 4, length});
     if (!result.empty()) answer(job, "captured: " + result);
   }
 }

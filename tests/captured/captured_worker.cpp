@@ -1,7 +1,6 @@
 // A captured worker: in slot 0 the attacker, in every other slot the real worker.
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,7 +52,11 @@ class Captured {
     all.merge(captured::listener_attacks(kFirstListenerFd, plan_.listeners));
     all.merge(captured::keyd_attacks(kChannelFd));
     all.merge(captured::Attacks{
-        {"say", [](const Words& words) { return say(words); }},
+        // Sends the supervisor TIMES datagrams of these bytes (hexadecimal).
+        {"say",
+         [](const Words& words) {
+           return captured::say_often(kControlFd, words.at(0), captured::from_hex(words.at(1)));
+         }},
         {"forget",
          [this](const Words&) {
            commands_.forget_listeners();
@@ -88,15 +91,6 @@ class Captured {
     if (got == 0) return true;
     const Order::What what = Order::decode({order, static_cast<size_t>(got)}).what;
     return what == Order::What::retire || what == Order::What::drain;
-  }
-
-  // Sends the supervisor TIMES datagrams of these bytes (hexadecimal).
-  static std::string say(const Words& words) {
-    const std::string bytes = captured::from_hex(words.at(1));
-    long result = 0;
-    for (int i = std::stoi(words.at(0)); i > 0 && result >= 0; i--)
-      result = send(kControlFd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return captured::outcome(result);
   }
 
   // Every number of this worker's scoreboard, the supervisor's own one included.
@@ -146,7 +140,6 @@ int main() {
   const Plan plan = Plan::from_memfd(kPlanFd);
   if (plan.worker != 0) return relayd::run_worker();
   common::log::open("captured-worker", common::log::Level::info);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
+  captured::ignore_orders();
   return Captured(plan).run();
 }

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "test_paths.h"
-#include "tests/integration/harness/raw_tls.h"
 
 namespace captured {
 
@@ -18,6 +17,11 @@ namespace {
 // A crash of the attacker must not rest its slot: the tests want the next one at once.
 const Json kTwoWorkers = {
     {"workers", 2}, {"max_restarts", 1000}, {"worker_watchdog", "1m"}, {"shutdown_timeout", "1s"}};
+
+WorldOptions not_started(WorldOptions options) {
+  options.start = false;
+  return options;
+}
 
 Json merged(Json base, const Json& more) {
   base.merge_patch(more);
@@ -36,32 +40,89 @@ int passed_socket(const Endpoint& at) {
   return fd;
 }
 
-std::string with_pids(std::string command, Gateway& gateway) {
-  const std::pair<std::string, pid_t> names[] = {{"@supervisor", gateway.relay().relayd().pid()},
-                                                 {"@sibling", gateway.sibling()},
-                                                 {"@keyd", gateway.relay().keyd().pid()}};
-  for (const auto& [name, pid] : names)
-    if (const size_t at = command.find(name); at != command.npos) command.replace(at, name.size(), std::to_string(pid));
-  return command;
-}
-
 }  // namespace
 
-void capture(World& world, const std::string& name, const std::string& attacker) {
+std::string Captive::attack(std::string command) {
+  if (command.find('@') != command.npos)
+    for (const auto& [name, pid] : pids())
+      if (const size_t at = command.find(name); at != command.npos)
+        command.replace(at, name.size(), std::to_string(pid));
+  return carry_out(command);
+}
+
+void Captive::attempt(const std::vector<Trial>& trials) {
+  for (const auto& [command, outcome] : trials) {
+    CAPTURE(command);
+    CHECK(attack(command) == outcome);
+    goes_on();
+  }
+}
+
+Installation::Installation(WorldOptions options, const std::string& name, const std::string& attacker)
+    : world(not_started(std::move(options))) {
   const fs::path place = world.directory / ("libexec/" + name);
   fs::remove(place);
   fs::copy_file(fs::path(MQTT_RELAY_CAPTURED) / attacker, place);
 }
 
-Gateway::Gateway(Layout layout, const GatewayOptions& options)
-    : world({.keyd = options.keyd, .relayd = merged(kTwoWorkers, options.relayd), .start = false}) {
-  capture(world, "mqtt-relayd-worker", "captured_worker");
-  if (layout == Layout::activated) {
-    socket.reset(passed_socket(relay().endpoint()));
-    relay().options().relayd_sockets = {socket.get()};
-  }
+void Installation::start() {
   relay().start();
   steady.emplace(newcomer("steady"));
+}
+
+Device Installation::newcomer(const std::string& id) {
+  world.give_key(id, identity);
+  Device device = world.device(identity);
+  device.join(id);
+  return device;
+}
+
+void Installation::serves() {
+  steady->ping();
+  newcomer("newcomer-" + std::to_string(++newcomers_)).ping();
+}
+
+void Installation::is_unharmed() {
+  serves();
+  CHECK(relay().reload().at("msg") == "relayd reloaded");
+  was_reloaded();
+  serves();
+  steady.reset();  // relayd would wait for it
+  relay().relayd().signal(SIGTERM);
+  CHECK(relay().relayd().wait().code == 0);
+  relay().start_relayd();
+  steady.emplace(newcomer("steady"));
+  serves();
+}
+
+void Installation::must_fail(const std::vector<Trial>& trials) {
+  attempt(trials);
+  is_unharmed();
+}
+
+std::vector<std::pair<std::string, pid_t>> Installation::pids() {
+  return {
+      {"@supervisor", relay().relayd().pid()}, {"@keyd", relay().keyd().pid()}, {"@sibling", relay().workers().back()}};
+}
+
+std::string answer_on(RawSocket& socket) {
+  std::string answer;
+  try {
+    for (std::string more = "+"; !more.empty() && !answer.ends_with('\n');) answer += more = socket.receive();
+  } catch (const Failure&) {  // a reset: the attacker died, or the real worker closed with bytes unread
+  }
+  if (!answer.starts_with('+')) return "";
+  return answer.ends_with('\n') ? answer.substr(0, answer.size() - 1) : "+";
+}
+
+Gateway::Gateway(Layout layout, const GatewayOptions& options)
+    : Installation({.keyd = options.keyd, .relayd = merged(kTwoWorkers, options.relayd)}, "mqtt-relayd-worker",
+                   "captured_worker") {
+  if (layout == Layout::activated) {
+    socket_.reset(passed_socket(relay().endpoint()));
+    relay().options().relayd_sockets = {socket_.get()};
+  }
+  start();
 }
 
 // Which worker takes a connection is chance. The attacker turns devices away; the other worker does not understand
@@ -78,18 +139,14 @@ Device Gateway::newcomer(const std::string& id) {
     }
 }
 
-std::string Gateway::attack(const std::string& command) {
+std::string Gateway::carry_out(const std::string& command) {
   for (const Deadline deadline = patience(); !deadline.over();) {
     const auto mark = relay().log().mark();
-    RawSocket socket_(relay().endpoint());
-    socket_.send("captured " + with_pids(command, *this) + "\n");
-    std::string answer;
-    try {
-      for (std::string more = "+"; !more.empty();) answer += more = socket_.receive();
-    } catch (const Failure&) {  // a reset: the attacker died, or the real worker closed with bytes unread
-    }
-    if (!answer.starts_with("+")) continue;
-    if (answer.back() == '\n') return answer.substr(1, answer.size() - 2);
+    RawSocket socket(relay().endpoint());
+    socket.send("captured " + command + "\n");
+    const std::string answer = answer_on(socket);
+    if (answer.empty()) continue;
+    if (answer.size() > 1) return answer.substr(1);
     const auto died = [](const Json& line) { return line.value("msg", "").starts_with("worker died"); };
     const std::string cause = relay().log().wait_json(died, "the attacker's death", mark).at("cause");
     return cause.find("Bad system call") != cause.npos ? "killed" : cause;
@@ -97,33 +154,10 @@ std::string Gateway::attack(const std::string& command) {
   throw Failure("the attacker does not answer to \"" + command + "\"");
 }
 
-void Gateway::serves() {
-  steady->ping();
-  newcomer("newcomer-" + std::to_string(++newcomers_)).ping();
-}
-
-void Gateway::is_unharmed() {
-  serves();
-  CHECK(relay().reload().at("msg") == "relayd reloaded");
-  serves();
-  steady.reset();  // relayd would wait for it
-  relay().relayd().signal(SIGTERM);
-  CHECK(relay().relayd().wait().code == 0);
-  relay().start_relayd();
-  steady.emplace(newcomer("steady"));
-  serves();
-}
-
 void must_fail(const std::vector<Trial>& trials) {
   for (const Layout layout : kLayouts) {
     CAPTURE(layout == Layout::activated);
-    Gateway gateway(layout);
-    for (const auto& [command, outcome] : trials) {
-      CAPTURE(command);
-      CHECK(gateway.attack(command) == outcome);
-      gateway.steady->ping();
-    }
-    gateway.is_unharmed();
+    Gateway(layout).must_fail(trials);
   }
 }
 

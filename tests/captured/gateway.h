@@ -4,15 +4,62 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/fd.h"
+#include "tests/captured/trials.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/integration/harness/raw_tls.h"
 #include "tests/integration/harness/world.h"
 
 namespace captured {
 
 using harness::Json;
+
+// A captured process, and what it must not disturb.
+class Captive {
+ public:
+  virtual ~Captive() = default;
+
+  // What the attack led to: "done", an error's name, or "killed" if the attacker did not survive it. "@keyd",
+  // "@supervisor" and "@sibling", a worker that is not captured, stand for process ids.
+  std::string attack(std::string command);
+  // Each attack ends as it should, and disturbs nothing.
+  void attempt(const std::vector<Trial>& trials);
+
+ protected:
+  virtual std::string carry_out(const std::string& command) = 0;
+  virtual std::vector<std::pair<std::string, pid_t>> pids() = 0;
+  virtual void goes_on() = 0;
+};
+
+// keyd, relayd and the brokers. One of relayd's processes is captured, and a device is connected all along.
+class Installation : public Captive {
+ public:
+  // The device that was connected all along is served, and so is a newcomer.
+  void serves();
+  // The same, and a reload and a restart of relayd work. At the end of a test.
+  void is_unharmed();
+  void must_fail(const std::vector<Trial>& trials);
+  virtual harness::Device newcomer(const std::string& id);
+  harness::Relay& relay() { return world.relay(); }
+
+  harness::World world;
+  const harness::Identity identity = harness::device_identity("p256", 1);
+  std::optional<harness::Device> steady;
+
+ protected:
+  // Puts the attacker in the place of `name` in libexec. Starts nothing.
+  Installation(harness::WorldOptions options, const std::string& name, const std::string& attacker);
+  void start();
+  virtual void was_reloaded() {}
+  std::vector<std::pair<std::string, pid_t>> pids() override;
+  void goes_on() override { steady->ping(); }
+
+ private:
+  int newcomers_ = 0;
+};
 
 // How relayd gets its listening sockets: each worker has its own, or all share one that a service manager passed.
 enum class Layout { own, activated };
@@ -22,40 +69,21 @@ struct GatewayOptions {
   Json relayd = Json::object(), keyd = Json::object();
 };
 
-// Slot 0 of two workers is captured. A device is connected to the other one.
-class Gateway {
+// Slot 0 of two workers is captured. The device is connected to the other one.
+class Gateway : public Installation {
  public:
   explicit Gateway(Layout layout, const GatewayOptions& options = {});
-
-  // What the attack led to: "done", an error's name, or "killed" if the attacker did not survive it.
-  std::string attack(const std::string& command);
-  // The device that was connected all along is served, and so is a newcomer.
-  void serves();
-  // The same, and a reload and a restart of relayd work. At the end of a test.
-  void is_unharmed();
-  harness::Device newcomer(const std::string& id);
-
-  pid_t sibling() { return world.relay().workers().at(1); }
-  harness::Relay& relay() { return world.relay(); }
-
-  common::Fd socket;  // under socket activation
-  harness::World world;
-  const harness::Identity identity = harness::device_identity("p256", 1);
-  std::optional<harness::Device> steady;
+  harness::Device newcomer(const std::string& id) override;
 
  private:
-  int newcomers_ = 0;
-};
+  std::string carry_out(const std::string& command) override;
 
-struct Trial {
-  std::string command, outcome;
+  common::Fd socket_;  // under socket activation
 };
-// Each attack ends as it should, in both layouts, and the gateway is unharmed. PID arguments: "@supervisor",
-// "@sibling",
-// "@keyd".
+// For a captured worker, in both layouts.
 void must_fail(const std::vector<Trial>& trials);
 
-// Puts a program into the installation of `world`, in the place of `name` in libexec.
-void capture(harness::World& world, const std::string& name, const std::string& attacker);
+// The attacker's answer: "+" and the outcome; only "+" if it did not survive; "" if it did not answer.
+std::string answer_on(harness::RawSocket& socket);
 
 }  // namespace captured

@@ -6,6 +6,7 @@
 
 #include "common/datagram.h"
 #include "common/fd.h"
+#include "common/json_line.h"
 #include "relayd/handover/channel.h"
 
 namespace captured {
@@ -44,10 +45,9 @@ common::Fd keyd_by(int channel) {
   }
 }
 
-bool say(const common::Fd& keyd, const std::string& bytes) {
+bool wait_and_say(const common::Fd& keyd, const std::string& bytes) {
   pollfd writable{keyd.get(), POLLOUT, 0};
-  return poll(&writable, 1, kPatience) == 1 &&
-         send(keyd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+  return poll(&writable, 1, kPatience) == 1 && say(keyd.get(), bytes);
 }
 
 // An answer in hexadecimal; "closed", "silent".
@@ -56,39 +56,22 @@ std::string answer_of(const common::Fd& keyd) {
   if (poll(&readable, 1, kPatience) != 1) return "silent";
   char bytes[2048];
   const ssize_t got = recv(keyd.get(), bytes, sizeof bytes, MSG_DONTWAIT);
-  return got <= 0 ? "closed" : to_hex({bytes, static_cast<size_t>(got)});
+  return got <= 0 ? "closed" : common::hex(bytes, static_cast<size_t>(got));
 }
 
 }  // namespace
 
-std::string from_hex(const std::string& text) {
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
-  return bytes;
-}
-
-std::string to_hex(const std::string& bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    text += kDigits[static_cast<uint8_t>(byte) >> 4];
-    text += kDigits[static_cast<uint8_t>(byte) & 15];
-  }
-  return text;
-}
-
 Attacks keyd_attacks(int channel) {
   return {
       // Each word is a datagram; waits for one answer to each, until keyd closes the connection. The first answer is
-      // that
-      // to the connector's HELLO.
+      // that to the connector's HELLO.
       {"keyd",
        [channel](const Words& words) {
          const common::Fd keyd = keyd_by(channel);
          if (!keyd) return std::string("no connection");
          std::string all = answer_of(keyd);
          for (const std::string& word : words) {
-           if (all.ends_with("closed") || !say(keyd, from_hex(word))) break;
+           if (all.ends_with("closed") || !wait_and_say(keyd, from_hex(word))) break;
            all += " " + answer_of(keyd);
          }
          pollfd end{keyd.get(), POLLIN, 0};
@@ -105,8 +88,7 @@ Attacks keyd_attacks(int channel) {
          if (!keyd) return std::string("no connection");
          int sent = 0;
          const std::string bytes = from_hex(words.at(1));
-         for (const int most = std::stoi(words.at(0)); sent < most; sent++)
-           if (send(keyd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
+         for (const int most = std::stoi(words.at(0)); sent < most && say(keyd.get(), bytes);) sent++;
          return "done " + std::to_string(sent);
        }},
       // Each word is a datagram; reads no answer, and keeps the connection.
@@ -116,11 +98,7 @@ Attacks keyd_attacks(int channel) {
          keyd = keyd_by(channel);
          if (!keyd) return std::string("no connection");
          size_t sent = 0;
-         for (const std::string& word : words) {
-           const std::string bytes = from_hex(word);
-           if (send(keyd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
-           sent++;
-         }
+         while (sent < words.size() && say(keyd.get(), from_hex(words[sent]))) sent++;
          return "done " + std::to_string(sent);
        }},
       // Asks for COUNT connections to keyd and keeps them; how many it then has that live.
@@ -138,14 +116,7 @@ Attacks keyd_attacks(int channel) {
          return "done " + std::to_string(got.size()) + " " + std::to_string(alive);
        }},
       // COUNT times these bytes to the connector.
-      {"channel",
-       [channel](const Words& words) {
-         const std::string bytes = from_hex(words.at(1));
-         long result = 0;
-         for (int i = std::stoi(words.at(0)); i > 0 && result >= 0; i--)
-           result = send(channel, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-         return outcome(result);
-       }},
+      {"channel", [channel](const Words& words) { return say_often(channel, words.at(0), from_hex(words.at(1))); }},
   };
 }
 

@@ -1,5 +1,6 @@
 // What an attacker in a worker gains by what it says to keyd. Each attempt is in the audit.
 #include "tests/integration/harness/keyd.h"
+#include "common/json_line.h"
 #include "tests/captured/gateway.h"
 
 using namespace captured;
@@ -7,19 +8,9 @@ using namespace harness;
 
 namespace {
 
-std::string hex(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    text += kDigits[static_cast<uint8_t>(byte) >> 4];
-    text += kDigits[static_cast<uint8_t>(byte) & 15];
-  }
-  return text;
-}
-
 std::string hex(const ipc::Request& request) {
   ipc::RequestBuffer datagram;
-  return hex({reinterpret_cast<const char*>(datagram.data()), ipc::encode(request, datagram)});
+  return common::hex(datagram.data(), ipc::encode(request, datagram));
 }
 
 // "ok", "denied", … for an answer in hexadecimal, and "closed".
@@ -66,7 +57,9 @@ struct Bank {
 TEST_CASE("captured worker: what is no message of keyd's protocol costs it its connection, and is in the audit") {
   for (const Layout layout : kLayouts) {
     Bank bank(layout);
-    for (const std::string& nonsense : {std::string("ff"), std::string(64, 'f'), hex(std::string(40'000, '\x01'))}) {
+    const std::string large(40'000, '\x01');
+    for (const std::string& nonsense :
+         {std::string("ff"), std::string(64, 'f'), common::hex(large.data(), large.size())}) {
       const auto mark = bank.mark();
       CHECK(bank.ask({nonsense}) == "malformed closed");
       CHECK(bank.line("malformed", mark).at("result") == "malformed");

@@ -1,7 +1,4 @@
 // What an attacker in the notary gains: the power to answer keyd wrongly.
-#include <sys/mman.h>
-#include <sys/socket.h>
-
 #include "test_paths.h"
 #include "tests/captured/gateway.h"
 #include "tests/integration/harness/keyd.h"
@@ -12,7 +9,7 @@ using namespace harness;
 namespace {
 
 // keyd alone, installed in a folder of its own. keyd's user, that of this test, may ask it.
-class Notarized {
+class Notarized : public Captive {
  public:
   Notarized() {
     const fs::path build = fs::path(MQTT_RELAY_PROGRAMS).parent_path();
@@ -27,18 +24,6 @@ class Notarized {
     client_.emplace(keyd_->socket());
   }
 
-  // What keyd's audit says of the attack.
-  std::string attack(const std::string& command) {
-    const auto mark = keyd_->process().out().mark();
-    const auto answer = sign(command);
-    const std::string reason =
-        keyd_->process()
-            .out()
-            .wait_json([](const Json& line) { return line.value("event", "") == "sign"; }, "a line of the audit", mark)
-            .value("reason", "");
-    CHECK(answer.status != ipc::Status::ok);
-    return reason.starts_with("captured: ") ? reason.substr(10) : reason;
-  }
   ipc::Response sign(const std::string& command) {
     ipc::Request request = sign_request(++last_, key_, "device");
     auto& sign = std::get<ipc::Sign>(request.body);
@@ -54,6 +39,21 @@ class Notarized {
   Keyd& keyd() { return *keyd_; }
 
  private:
+  // What keyd's audit says of the attack.
+  std::string carry_out(const std::string& command) override {
+    const auto mark = keyd_->process().out().mark();
+    const auto answer = sign(command);
+    const std::string reason =
+        keyd_->process()
+            .out()
+            .wait_json([](const Json& line) { return line.value("event", "") == "sign"; }, "a line of the audit", mark)
+            .value("reason", "");
+    CHECK(answer.status != ipc::Status::ok);
+    return reason.starts_with("captured: ") ? reason.substr(10) : reason;
+  }
+  std::vector<std::pair<std::string, pid_t>> pids() override { return {{"@keyd", keyd_->process().pid()}}; }
+  void goes_on() override { CHECK(serves()); }
+
   const TempDir folder_;
   const TestKey key_ = TestKey::generate("P-256");
   std::optional<Keyd> keyd_;
@@ -61,48 +61,13 @@ class Notarized {
   uint32_t last_ = 0;
 };
 
-void must_fail_in_notary(const std::vector<Trial>& trials) {
-  Notarized gateway;
-  for (const auto& [command, outcome] : trials) {
-    CAPTURE(command);
-    CHECK(gateway.attack(command) == outcome);
-    CHECK(gateway.serves());
-  }
-}
-
-std::string pid_of(const char* attack, pid_t pid) { return std::string(attack) + " " + std::to_string(pid); }
-
 }  // namespace
 
 TEST_CASE("captured notary: it opens no file, makes no socket and no executable memory") {
-  must_fail_in_notary({{"nothing", "done"},
-                       {"open /etc/passwd", "EPERM"},
-                       {"openat2 /", "EPERM"},
-                       {"create /tmp/captured", "EPERM"},
-                       {"socket " + std::to_string(AF_INET) + " 1 0", "EPERM"},
-                       {"socket " + std::to_string(AF_UNIX) + " 1 0", "EPERM"},
-                       {"map " + std::to_string(PROT_EXEC), "EPERM"},
-                       {"mprotect", "EPERM"},
-                       {"memfd", "EPERM"},
-                       {"io_uring", "EPERM"},
-                       {"bpf", "EPERM"},
-                       {"keyctl", "EPERM"},
-                       {"userfaultfd", "EPERM"}});
+  Notarized().attempt(files_sockets_and_code());
 }
 
-TEST_CASE("captured notary: it signals neither keyd nor its guardian") {
-  Notarized gateway;
-  const pid_t keyd = gateway.keyd().process().pid();
-  for (const char* attack : {"tgkill", "tkill", "sigqueue", "pidfd"}) {
-    CAPTURE(attack);
-    CHECK(gateway.attack(pid_of(attack, keyd)) == "EPERM");
-  }
-  CHECK(gateway.attack(pid_of("kill", keyd) + " 9") == "EPERM");
-  CHECK(gateway.attack("kill -1 9") == "EPERM");
-  CHECK(gateway.attack(pid_of("owner", keyd)) == "EPERM EPERM EPERM");
-  CHECK(gateway.attack("terminal") == "EPERM EPERM EPERM");
-  CHECK(gateway.serves());
-}
+TEST_CASE("captured notary: it signals neither keyd nor its guardian") { Notarized().attempt(signals_to({"@keyd"})); }
 
 TEST_CASE("captured notary: executing, forking or tracing kills it, and the guardian starts another") {
   Notarized gateway;
@@ -119,7 +84,7 @@ TEST_CASE("captured notary: executing, forking or tracing kills it, and the guar
 }
 
 TEST_CASE("captured notary: answers to questions that keyd did not ask change nothing") {
-  must_fail_in_notary({{"lie", "done"}, {"nothing", "done"}, {"lie", "done"}});
+  Notarized().attempt({{"lie", "done"}, {"nothing", "done"}, {"lie", "done"}});
 }
 
 TEST_CASE("captured notary: one that is silent costs its question, and keyd serves on") {
@@ -130,14 +95,7 @@ TEST_CASE("captured notary: one that is silent costs its question, and keyd serv
 }
 
 TEST_CASE("captured notary: it changes neither the log nor its own protection") {
-  must_fail_in_notary({{"set_flags 2 0", "EPERM"},
-                       {"blocking 2", "EPERM"},
-                       {"write_at 2", "EPERM"},
-                       {"truncate 2", "EPERM"},
-                       {"dumpable", "EPERM"},
-                       {"death_signal", "EPERM"},
-                       {"seccomp", "EPERM"},
-                       {"unshare", "EPERM"},
-                       {"setuid", "EPERM"},
-                       {"mount", "EPERM"}});
+  Notarized gateway;
+  gateway.attempt(log_and_protection());
+  gateway.attempt({{"blocking 2", "EPERM"}, {"truncate 2", "EPERM"}, {"mount", "EPERM"}});
 }

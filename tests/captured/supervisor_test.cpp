@@ -1,6 +1,7 @@
 // What an attacker in a worker gains by what it says to its supervisor or writes into shared memory: nothing.
 #include <signal.h>
 
+#include "common/json_line.h"
 #include "relayd/handover/plan.h"
 #include "tests/captured/gateway.h"
 
@@ -9,17 +10,9 @@ using namespace harness;
 
 namespace {
 
-std::string hex(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    text += kDigits[static_cast<uint8_t>(byte) >> 4];
-    text += kDigits[static_cast<uint8_t>(byte) & 15];
-  }
-  return text;
+std::string say(std::string_view bytes, int times = 1) {
+  return "say " + std::to_string(times) + " " + common::hex(bytes.data(), bytes.size());
 }
-
-std::string say(std::string_view bytes, int times = 1) { return "say " + std::to_string(times) + " " + hex(bytes); }
 
 }  // namespace
 
