@@ -12,10 +12,10 @@
 // With these schemes, the messages must also contain a mark that keyd made within the window. Nobody could know it
 // before.
 //
-// A proof that holds binds its handshake to the session, for up to kMaxTries signatures within the window. Of a device's
-// handshakes, at any worker, the newest is the one whose listener's signature keyd made last, however late its proof
-// arrives. Older ones get no more signatures, because the CONNECT of a connection that the device has given up would
-// take over its current session. No certificate is parsed. Any thread.
+// A proof that holds binds its handshake to the session, for up to kMaxTries signatures within the window. Of a
+// device's handshakes, at any worker, the newest is the one whose listener's signature keyd made last, however late its
+// proof arrives. Older ones get no more signatures, because the CONNECT of a connection that the device has given up
+// would take over its current session. No certificate is parsed. Any thread.
 #pragma once
 
 #include <uv.h>
