@@ -64,6 +64,8 @@ void WorkerProcess::on_control(int) {
   if (message[0] == kEnded && got == 1 + static_cast<ssize_t>(sizeof(Ended))) {
     Ended ended;
     memcpy(&ended, message + 1, sizeof ended);
+    if (ended.request <= last_ended_) return;  // it would count as another worker's answer
+    last_ended_ = ended.request;
     return owner_.on_ended(ended);
   }
   if (message[0] != kReady || serving_) return;

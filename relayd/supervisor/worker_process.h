@@ -69,6 +69,7 @@ class WorkerProcess {
   std::unique_ptr<common::Poll> control_poll_;
   std::string last_words_;
   uint64_t most_allowed_ = 0;
+  uint32_t last_ended_ = 0;  // requests are answered in their order
   bool serving_ = false;
 };
 

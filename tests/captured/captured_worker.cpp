@@ -89,8 +89,17 @@ class Captured {
     const ssize_t got = recv(kControlFd, order, sizeof order, MSG_DONTWAIT);
     if (got < 0) return errno != EAGAIN;
     if (got == 0) return true;
-    const Order::What what = Order::decode({order, static_cast<size_t>(got)}).what;
-    return what == Order::What::retire || what == Order::What::drain;
+    const Order given = Order::decode({order, static_cast<size_t>(got)});
+    if (given.what == Order::What::disconnect) answer_twice(given.request);
+    return given.what == Order::What::retire || given.what == Order::What::drain;
+  }
+
+  static void answer_twice(uint32_t request) {
+    char answer[1 + sizeof(Ended)] = {kEnded};
+    const Ended none{request, 0};
+    memcpy(answer + 1, &none, sizeof none);
+    for (int time = 0; time < 2; time++) send(kControlFd, answer, sizeof answer, MSG_NOSIGNAL);
+    common::log::info("answered an order twice");
   }
 
   // Every number of this worker's scoreboard, the supervisor's own one included.

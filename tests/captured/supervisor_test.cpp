@@ -1,6 +1,8 @@
 // What an attacker in a worker gains by what it says to its supervisor or writes into shared memory: nothing.
 #include <signal.h>
 
+#include <future>
+
 #include "common/json_line.h"
 #include "relayd/handover/plan.h"
 #include "tests/captured/gateway.h"
@@ -35,6 +37,20 @@ TEST_CASE("captured worker: it can't flood the supervisor") {
 
 TEST_CASE("captured worker: an answer to an order that was never given changes nothing") {
   must_fail({{say(std::string("D\x01\0\0\0\x09\0\0\0", 9), 100), "done"}});
+}
+
+TEST_CASE("captured worker: an answer that it repeats is not counted as another worker's") {
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);  // relayd runs as another user
+  Gateway gateway(Layout::own, {.relayd = {{"control_socket", directory / "control.sock"}}});
+  const pid_t other = gateway.relay().workers().at(1);
+  REQUIRE(kill(other, SIGSTOP) == 0);
+  auto asked = std::async(std::launch::async, [&] { return gateway.relay().ask_relayd({"disconnect", "steady"}); });
+  gateway.relay().log().wait_text("answered an order twice");
+  REQUIRE(kill(other, SIGCONT) == 0);
+  CHECK(asked.get().out == "ended 1 session of \"steady\"\n");
+  gateway.steady.emplace(gateway.newcomer("steady"));
+  gateway.is_unharmed();
 }
 
 TEST_CASE("captured worker: its last words can't forge a line of the log or write to the terminal") {
