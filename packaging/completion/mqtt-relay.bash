@@ -21,7 +21,7 @@ _mqtt_relay() {
     --as) choices='device remote' ;;
     --crl-check) choices='leaf chain' ;;
     --event) choices='start connect lookup sign malformed resumed' ;;
-    --remote | --bind | --local | --name | --at | --depth | --client | --since | --until | --worker | --limit) return ;;
+    --remote | --bind | --local | --name | --at | --depth | --client | --since | --until | --worker | --handshake | --limit) return ;;
   esac
   if [[ -z $choices ]]; then
     case $command in
@@ -40,7 +40,7 @@ _mqtt_relay() {
         choices='--json --config --help'
         [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
       'audit show')
-        choices='--client --since --until --denied --worker --event --limit --json --config --help'
+        choices='--client --since --until --denied --worker --event --handshake --limit --json --config --help'
         [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
     esac
   fi
