@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "common/datagram.h"
 #include "common/fd.h"
 #include "common/hardening.h"
 #include "common/log.h"
@@ -120,20 +121,7 @@ class Captured {
   }
 
   static std::string send_descriptor(int fd) {
-    char byte = kReady;
-    iovec part{&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    return captured::outcome(sendmsg(kControlFd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
+    return captured::outcome(common::send_datagram(kControlFd, {&kReady, 1}, fd) ? 0 : -1);
   }
 
   const Plan& plan_;

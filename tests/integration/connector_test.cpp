@@ -10,14 +10,6 @@ using namespace harness;
 
 namespace {
 
-Device join(World& world, const std::string& id) {
-  const auto identity = device_identity("p256", 1);
-  world.give_key(id, identity);
-  auto device = world.device(identity);
-  device.join(id);
-  return device;
-}
-
 // A device that has sent CONNECT and has no answer yet.
 Device waiting(World& world, const std::string& id) {
   const auto identity = device_identity("p256", 1);
@@ -45,7 +37,7 @@ std::string threads_of(pid_t pid) {
 TEST_CASE("a connector killed by SIGKILL is replaced: sessions go on, and devices that come meanwhile are served") {
   World world({.relayd = {{"workers", 2}}});
   std::vector<Device> sessions;
-  for (int i = 0; i < 4; i++) sessions.push_back(join(world, "session-" + std::to_string(i)));
+  for (int i = 0; i < 4; i++) sessions.push_back(world.join("session-" + std::to_string(i)));
   for (int round = 0; round < 3; round++) {
     CAPTURE(round);
     const pid_t connector = world.relay().connector();
@@ -61,7 +53,7 @@ TEST_CASE("a connector killed by SIGKILL is replaced: sessions go on, and device
     }
     CHECK(wait_successor(world, mark) != connector);
     for (auto& session : sessions) session.ping();
-    join(world, "after-" + std::to_string(round)).ping();
+    world.join("after-" + std::to_string(round)).ping();
   }
   CHECK(world.relay().log().count_text("worker died") == 0);
   CHECK(world.relay().workers().size() == 2);
@@ -69,19 +61,19 @@ TEST_CASE("a connector killed by SIGKILL is replaced: sessions go on, and device
 
 TEST_CASE("while the connector hangs, a device is told that the server is unavailable, others go on") {
   World world({.relayd = {{"remote", {{"connect_timeout", "1s"}}}, {"worker_watchdog", "60s"}}});
-  auto session = join(world, "session");
+  auto session = world.join("session");
   const pid_t connector = world.relay().connector();
   REQUIRE(kill(connector, SIGSTOP) == 0);
   auto refused = waiting(world, "refused");
   CHECK(mqtt::connack_code(refused.tls().read_packet()) == 3);
   session.ping();
   REQUIRE(kill(connector, SIGCONT) == 0);
-  join(world, "served").ping();
+  world.join("served").ping();
 }
 
 TEST_CASE("a connector that hangs is killed after worker_watchdog, and its successor serves who has waited") {
   World world({.relayd = {{"worker_watchdog", "1s"}, {"remote", {{"connect_timeout", "60s"}}}}});
-  auto session = join(world, "session");
+  auto session = world.join("session");
   const auto mark = world.relay().log().mark();
   REQUIRE(kill(world.relay().connector(), SIGSTOP) == 0);
   auto device = waiting(world, "device");
@@ -92,7 +84,7 @@ TEST_CASE("a connector that hangs is killed after worker_watchdog, and its succe
 
 TEST_CASE("a worker that is replaced has one connection to keyd, under its own number") {
   World world({.relayd = {{"workers", 2}}});
-  join(world, "one").ping();
+  world.join("one").ping();
   const auto mark = world.relay().audit().mark();
   const auto log = world.relay().log().mark();
   REQUIRE(kill(world.relay().workers().at(1), SIGKILL) == 0);
@@ -107,7 +99,7 @@ TEST_CASE("a worker that is replaced has one connection to keyd, under its own n
 TEST_CASE("neither a worker nor the supervisor resolves names: only the connector has threads for it") {
   NEEDS_NO_SANITIZER();
   World world;
-  join(world, "one").ping();
+  world.join("one").ping();
   CHECK(threads_of(world.relay().workers().at(0)) == "Threads:\t1");
   CHECK(threads_of(world.relay().relayd().pid()) == "Threads:\t1");
   CHECK(threads_of(world.relay().connector()) == "Threads:\t5");

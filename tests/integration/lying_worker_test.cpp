@@ -11,18 +11,6 @@
 
 using harness::Device, harness::World;
 
-namespace {
-
-Device join(World& world, const std::string& id) {
-  const auto identity = harness::device_identity("p256", 1);
-  world.give_key(id, identity);
-  auto device = world.device(identity);
-  device.join(id, harness::mqtt::v311);
-  return device;
-}
-
-}  // namespace
-
 TEST_CASE("a retired worker that lies about its connections keeps no more than its own share of max_connections",
           "[root]") {
   NEEDS_ROOT();  // to write in the worker's place
@@ -33,12 +21,12 @@ TEST_CASE("a retired worker that lies about its connections keeps no more than i
   const common::Fd memory(open(
       ("/proc/" + std::to_string(liar) + "/fd/" + std::to_string(relayd::kScoreboardFd)).c_str(), O_RDWR | O_CLOEXEC));
   const relayd::Scoreboard scoreboard(memory.get());
-  while (scoreboard->connections == 0) sessions.push_back(join(world, "old-" + std::to_string(sessions.size())));
+  while (scoreboard->connections == 0) sessions.push_back(world.join("old-" + std::to_string(sessions.size())));
   CHECK(relay.reload().value("msg", "") == "relayd reloaded");
   scoreboard->connections = uint64_t{1} << 40;
   const auto mark = relay.log().mark();
   CHECK(relay.reload().value("msg", "") == "relayd reloaded");  // divides max_connections anew
-  join(world, "new").ping();
+  world.join("new").ping();
   CHECK(relay.log().count_text("max_connections", mark) == 0);
 }
 

@@ -55,13 +55,7 @@ struct Monitored {
         .wait_json([](const Json& line) { return line.value("msg", "") == "monitor started"; }, "a new monitor", mark)
         .at("pid");
   }
-  Device join(const std::string& id) {
-    const auto identity = device_identity("p256", 1);
-    world.give_key(id, identity);
-    auto device = world.device(identity);
-    device.join(id);
-    return device;
-  }
+  Device join(const std::string& id) { return world.join(id); }
 };
 
 // A process's descriptors and their kinds, such as "3 socket, 4 socket", without the standard descriptors.

@@ -13,14 +13,6 @@ using namespace harness;
 
 namespace {
 
-Device join(World& world, const std::string& id) {
-  const auto identity = device_identity("p256", 1);
-  world.give_key(id, identity);
-  auto device = world.device(identity);
-  device.join(id);
-  return device;
-}
-
 void leave(Device& device) {
   device.disconnect();
   device.tls().read_to_end();
@@ -30,7 +22,7 @@ void leave(Device& device) {
 Device join_when_there_is_room(World& world, const std::string& id) {
   for (const auto deadline = patience();;) {
     try {
-      return join(world, id);
+      return world.join(id);
     } catch (const Failure&) {
       if (deadline.over()) throw;
     }
@@ -80,7 +72,7 @@ int code_of(World& world, const std::string& id, int level) {
 TEST_CASE("max_connections: a connection over the limit is closed before TLS, once another ends, one is served") {
   World world({.relayd = {{"listener", {{"max_connections", 3}}}}});
   std::vector<Device> devices;
-  for (int i = 0; i < 3; i++) devices.push_back(join(world, "device-" + std::to_string(i)));
+  for (int i = 0; i < 3; i++) devices.push_back(world.join("device-" + std::to_string(i)));
   REQUIRE(closed_before_tls(world));
   check_cause(world, "max_connections");
   for (auto& device : devices) device.ping();
@@ -93,7 +85,7 @@ TEST_CASE("max_connections: all workers share the limit, and a reload does not d
   std::vector<Device> devices;
   for (int i = 0; devices.size() < 4; i++) {
     try {
-      devices.push_back(join(world, "device-" + std::to_string(i)));
+      devices.push_back(world.join("device-" + std::to_string(i)));
     } catch (const Failure&) {  // this worker's share is used up; the other worker has room
     }
     REQUIRE(i < 200);
@@ -106,7 +98,7 @@ TEST_CASE("max_connections: all workers share the limit, and a reload does not d
 
 TEST_CASE("worker_max_memory: over the limit new connections are refused, and sessions continue") {
   World world;
-  auto device = join(world, "early");
+  auto device = world.join("early");
   // Less than any worker needs: the new generation accepts no connection, and the old one keeps its device.
   world.relay().patch_relayd({{"worker_max_memory", "1MB"}});
   CHECK(world.relay().reload().at("msg") == "relayd reloaded");
@@ -115,7 +107,7 @@ TEST_CASE("worker_max_memory: over the limit new connections are refused, and se
   device.ping();
   world.relay().patch_relayd({{"worker_max_memory", "1GB"}});
   CHECK(world.relay().reload().at("msg") == "relayd reloaded");
-  join(world, "late").ping();
+  world.join("late").ping();
 }
 
 TEST_CASE("without a free descriptor the worker refuses new devices, does not spin, and serves again when it has one") {
@@ -125,7 +117,7 @@ TEST_CASE("without a free descriptor the worker refuses new devices, does not sp
   while (true) {
     REQUIRE(devices.size() < 40);
     try {
-      devices.push_back(join(world, "device-" + std::to_string(devices.size())));
+      devices.push_back(world.join("device-" + std::to_string(devices.size())));
     } catch (const Failure&) {
       break;
     }
@@ -156,13 +148,13 @@ TEST_CASE(
   const Json detect = {{"enable", true}, {"max_count", 4}, {"window_time", "1h"}, {"ban_time", "1h"}};
   World world({.relayd = {{"workers", 1}, {"listener", {{"flapping_detect", detect}}}}});
   for (int i = 0; i < 4; i++) {
-    auto device = join(world, "flapper");
+    auto device = world.join("flapper");
     leave(device);
   }
   world.relay().log().wait_text("banned");
   CHECK(code_of(world, "flapper", mqtt::v5) == 0x8A);
   CHECK(code_of(world, "flapper", mqtt::v311) == 5);
-  join(world, "steady").ping();
+  world.join("steady").ping();
   // Neither a worker's death nor a reload lifts the ban.
   const auto mark = world.relay().log().mark();
   REQUIRE(kill(world.relay().workers().at(0), SIGKILL) == 0);

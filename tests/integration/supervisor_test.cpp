@@ -8,18 +8,6 @@
 
 using namespace harness;
 
-namespace {
-
-Device join(World& world, const std::string& id, int level = mqtt::v311) {
-  const auto identity = device_identity("p256", 1);
-  world.give_key(id, identity);
-  auto device = world.device(identity);
-  device.join(id, level);
-  return device;
-}
-
-}  // namespace
-
 TEST_CASE("if workers keep dying, relayd exits, and its last line has the first cause") {
   World world({.relayd = {{"max_restarts", 2}}});
   auto& relay = world.relay();
@@ -51,7 +39,7 @@ TEST_CASE("a worker that keeps dying is quarantined, the others serve all device
   }
   relay.log().wait_text("relayd goes on without it for a while");
   // The kernel would lead half of them to the dead worker's socket.
-  for (int i = 0; i < 32; i++) join(world, "client-" + std::to_string(i));
+  for (int i = 0; i < 32; i++) world.join("client-" + std::to_string(i));
   const auto status = Json::parse(relay.ask_relayd({"status"}).out);
   CHECK(status.at("workers").at(0).at("state") == "quarantined");
   CHECK(status.at("workers").at(1).at("pid") == healthy);
@@ -59,19 +47,19 @@ TEST_CASE("a worker that keeps dying is quarantined, the others serve all device
   SECTION("a reload puts a new worker in its place") {
     CHECK(relay.reload().value("msg", "") == "relayd reloaded");
     CHECK(relay.workers().size() == 2);
-    for (int i = 0; i < 8; i++) join(world, "again-" + std::to_string(i));
+    for (int i = 0; i < 8; i++) world.join("again-" + std::to_string(i));
   }
   SECTION("a reload that fails leads no device to it") {
     relay.patch_relayd({{"listener", {{"certfile", "/nonexistent"}}}});
     CHECK(relay.reload().value("msg", "") == "reload failed; nothing has changed");
-    for (int i = 0; i < 32; i++) join(world, "again-" + std::to_string(i));
+    for (int i = 0; i < 32; i++) world.join("again-" + std::to_string(i));
   }
 }
 
 TEST_CASE("a worker that ignores its orders is killed after retire_timeout and shutdown_timeout") {
   World world({.relayd = {{"retire_timeout", "100ms"}, {"shutdown_timeout", "100ms"}, {"worker_watchdog", "1h"}}});
   auto& relay = world.relay();
-  auto session = join(world, "session");
+  auto session = world.join("session");
   const auto mark = relay.log().mark();
   SECTION("one that obeys closes its sessions first") {
     CHECK(relay.reload().value("msg", "") == "relayd reloaded");
@@ -86,7 +74,7 @@ TEST_CASE("a worker that ignores its orders is killed after retire_timeout and s
     relay.log().wait_text("a worker did not exit within shutdown_timeout; relayd kills it", mark);
     relay.log().wait_text("generation has ended", mark);
   }
-  join(world, "new").ping();
+  world.join("new").ping();
 }
 
 TEST_CASE("a hung worker is killed after worker_watchdog and replaced, other workers' sessions continue") {
@@ -94,19 +82,19 @@ TEST_CASE("a hung worker is killed after worker_watchdog and replaced, other wor
   auto& relay = world.relay();
   const auto before = relay.workers();
   std::vector<Device> sessions;
-  for (int i = 0; i < 8; ++i) sessions.push_back(join(world, "client-" + std::to_string(i)));
+  for (int i = 0; i < 8; ++i) sessions.push_back(world.join("client-" + std::to_string(i)));
   const auto mark = relay.log().mark();
   REQUIRE(kill(before[0], SIGSTOP) == 0);
   relay.log().wait_text("worker hangs", mark);
   CHECK(relay.wait_worker_started(0, mark) != before[0]);
   CHECK(relay.workers()[1] == before[1]);
-  join(world, "new").ping();
+  world.join("new").ping();
 }
 
 TEST_CASE("a relayd that was stopped as a whole, like a frozen container, does not mistake its workers for hung ones") {
   World world({.relayd = {{"worker_watchdog", "2s"}}});
   auto& relay = world.relay();
-  auto device = join(world, "device");
+  auto device = world.join("device");
   const auto worker = relay.workers().at(0);
   const auto supervisor = relay.relayd().pid();
   for (const pid_t pid : {worker, supervisor}) REQUIRE(kill(pid, SIGSTOP) == 0);
@@ -120,8 +108,8 @@ TEST_CASE("a relayd that was stopped as a whole, like a frozen container, does n
 
 TEST_CASE("SIGTERM: relayd admits no device, sends 0x8B to MQTT 5 devices, closes the others and exits with 0") {
   World world;
-  auto old = join(world, "old");
-  auto young = join(world, "young", mqtt::v5);
+  auto old = world.join("old");
+  auto young = world.join("young", mqtt::v5);
   world.relay().relayd().signal(SIGTERM);
   const auto disconnect = young.tls().read_packet();
   CHECK(disconnect.type() == mqtt::Type::disconnect);
@@ -141,7 +129,7 @@ TEST_CASE("Ctrl-C stops relayd in order, and its children have no terminal") {
   REQUIRE(children.size() >= 3);  // a worker, its connector, the monitor
   for (const pid_t child : children) CHECK(getsid(child) == child);
   for (const pid_t guardian : children_of(world.relay().keyd().pid())) CHECK(getsid(guardian) == guardian);
-  auto device = join(world, "device", mqtt::v5);
+  auto device = world.join("device", mqtt::v5);
   REQUIRE(kill(-relayd, SIGINT) == 0);  // as a terminal does, to the foreground group
   CHECK(static_cast<uint8_t>(device.tls().read_packet().body.at(0)) == 0x8b);  // server shutting down
   CHECK(world.relay().relayd().wait().code == 0);
@@ -152,12 +140,12 @@ TEST_CASE("SIGTERM: a device that does not leave is closed after shutdown_timeou
   const auto identity = device_identity("p256", 1);
   // This device neither reads nor closes; the relay waits for its FIN.
   auto stubborn = TlsStream::open(world.relay().endpoint(), TlsContext::client(&identity, authorities().root));
-  auto session = join(world, "session");
+  auto session = world.join("session");
   SECTION("in time") {
     world.relay().relayd().kill();
     world.relay().patch_relayd({{"shutdown_timeout", "100ms"}});
     world.relay().start_relayd();
-    auto again = join(world, "session");
+    auto again = world.join("session");
     world.relay().relayd().signal(SIGTERM);
     world.relay().log().wait_end();
     CHECK(world.relay().log().count_text("worker died") == 0);  // it exited by itself
@@ -178,7 +166,7 @@ TEST_CASE("relayd reports its workers, connections and being alive to the servic
   auto& relayd = world.relay().relayd();
   notified.wait_line("WATCHDOG=1", relayd);
   notified.wait_line("WATCHDOG=1", relayd);
-  auto session = join(world, "session");
+  auto session = world.join("session");
   while (notified.wait_line("STATUS=", relayd).find("1 workers, 1 connections, generation 1") == std::string::npos) {
   }
 }

@@ -99,6 +99,14 @@ struct Connected {
     keyd.greet();
     loop.until([&] { return client.connected(); });
   }
+  void keyd_restarts() {
+    keyd.die();
+    loop.until([&] { return !client.connected(); });
+    keyd.listen();
+    loop.until([&] { return keyd.accept(); });
+    keyd.greet();
+    loop.until([&] { return client.connected(); });
+  }
   ListeningKeyd keyd;
   Loop loop;
   Client client{&loop.loop, options(keyd)};
@@ -129,12 +137,7 @@ TEST_CASE("keyd's client repeats its requests once keyd is back") {
   bool arrived = false;
   REQUIRE(client.lookup(lookup_of("dev"), [&](const Client::Answer& a) { arrived = a.arrived; }));
   const auto lost = keyd.receive();
-  keyd.die();
-  loop.until([&] { return !client.connected(); });
-  keyd.listen();
-  loop.until([&] { return keyd.accept(); });
-  keyd.greet();
-  loop.until([&] { return client.connected(); });
+  connected.keyd_restarts();
   const auto again = keyd.receive();
   CHECK(again.id == lost.id);
   CHECK(std::get<ipc::Lookup>(again.body).client_id == "dev");
@@ -151,12 +154,7 @@ TEST_CASE("keyd's client gives up a request for which keyd ends each connection,
     CAPTURE(time);
     CHECK_FALSE(given_up);
     CHECK(std::get<ipc::Lookup>(keyd.receive().body).client_id == "poison");
-    keyd.die();
-    loop.until([&] { return !client.connected(); });
-    keyd.listen();
-    loop.until([&] { return keyd.accept(); });
-    keyd.greet();
-    loop.until([&] { return client.connected(); });
+    connected.keyd_restarts();
   }
   CHECK(given_up);
   REQUIRE(client.lookup(lookup_of("dev"), [&](const Client::Answer& a) { arrived = a.arrived; }));

@@ -3,6 +3,8 @@
 
 #include <set>
 
+#include "common/datagram.h"
+
 using namespace keyd_test;
 
 TEST_CASE("LOOKUP answers found, not found, mismatch and unusable", "[keyd][server]") {
@@ -190,19 +192,8 @@ TEST_CASE("descriptors that a peer attaches are not accepted", "[keyd][server]")
   const common::Fd in(ends[0]);
   common::Fd out(ends[1]);
   const Datagram datagram = encoded(SignRequest(keyd.device_key, "device").request);
-  iovec part{const_cast<uint8_t*>(datagram.data()), datagram.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &ends[1], sizeof(int));
-  REQUIRE(sendmsg(client.fd(), &message, 0) > 0);
+  const std::string_view bytes(reinterpret_cast<const char*>(datagram.data()), datagram.size());
+  REQUIRE(common::send_datagram(client.fd(), bytes, ends[1]));
   const auto answer = client.receive();
   REQUIRE(answer);
   CHECK(answer->status == Status::malformed);

@@ -38,6 +38,14 @@ World::World(const WorldOptions& options) {
   if (options.start) relay_->start();
 }
 
+Device World::join(const std::string& client_id, int level) {
+  const auto identity = device_identity("p256", 1);
+  give_key(client_id, identity);
+  auto joined = device(identity);
+  joined.join(client_id, level);
+  return joined;
+}
+
 int World::refusal(const Identity& identity, const std::string& client_id, int level) {
   auto refused = device(identity);
   const int code = mqtt::connack_code(refused.connect({.client_id = client_id, .level = level}));

@@ -42,6 +42,8 @@ class World {
   Device device(const Identity& identity, TlsVersion version = TlsVersion::any) {
     return Device(identity, relay().endpoint(), version);
   }
+  // A device with a key on the gateway, and a session.
+  Device join(const std::string& client_id, int level = mqtt::v311);
   // Connects directly to the remote broker: an observer, or the same scenario without the relay.
   Device direct(const Identity& identity) { return Device(identity, remote->endpoint()); }
   // A client of the local broker that subscribes to everything.
