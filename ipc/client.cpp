@@ -73,9 +73,9 @@ void Client::connect() {
 void Client::take(common::Fd connected) {
   fd_ = std::move(connected);
   poll_ = std::make_unique<common::Poll>(loop_, fd_.get(), this, common::call<&Client::on_ready>);
-  if (poll_->status() != 0) return disconnect(uv_strerror(poll_->status()));
-  state_ = State::greeting;
   poll_->watch(UV_READABLE);
+  if (poll_->error() != 0) return disconnect(strerror(poll_->error()));
+  state_ = State::greeting;
 }
 
 // A source has sent HELLO already.

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/fd.h"
+#include "common/poll.h"
 #include "common/uv.h"
 #include "ipc/codec.h"
 

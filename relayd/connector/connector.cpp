@@ -35,6 +35,7 @@ Connector::Connector(uv_loop_t* loop, ConnectorPlan plan, common::Fd control)
       plan_(std::move(plan)),
       most_(most_of_one(plan_.workers)),
       control_(std::move(control)),
+      control_poll_(std::make_unique<common::Poll>(loop, control_.get(), this, common::call<&Connector::on_control>)),
       beat_(loop, this, common::call<&Connector::beat>),
       sweep_(loop, this, common::call<&Connector::sweep>) {}
 
@@ -55,7 +56,6 @@ void Connector::resolve() {
 void Connector::serve() {
   if (!tell({&kServing, 1}))
     throw std::system_error(errno, std::generic_category(), "can't tell the supervisor that the connector is ready");
-  control_poll_ = std::make_unique<common::Poll>(loop_, control_.get(), this, common::call<&Connector::on_control>);
   control_poll_->watch(UV_READABLE);
   beat();
   on_names();
@@ -70,7 +70,7 @@ void Connector::on_control(int) {
   common::Fd attached;
   const ssize_t got = common::receive_datagram(control_.get(), bytes, attached);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return uv_stop(loop_);  // the generation or the supervisor has ended
+  if (got <= 0) return common::Poller::stop(loop_);  // the generation or the supervisor has ended
   ChannelOf which;
   memcpy(&which, bytes + 1, sizeof which);
   if (got != 1 + static_cast<ssize_t>(sizeof which) || bytes[0] != kChannel || !attached)

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "common/fd.h"
+#include "common/poll.h"
 #include "common/uv.h"
 #include "relayd/connector/resolver.h"
 #include "relayd/connector/worker_channel.h"

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/poll.h"
 #include "relayd/handover/tcp_options.h"
 
 namespace relayd::connector {

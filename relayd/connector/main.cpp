@@ -52,7 +52,7 @@ void run(uv_loop_t* loop, std::optional<connector::Connector>& serving) {
   serving->resolve();
   connector::give_up_system_calls(lacking, sandbox_required);
   serving->serve();
-  uv_run(loop, UV_RUN_DEFAULT);
+  common::Poller::run(loop);
 }
 
 }  // namespace

@@ -102,7 +102,7 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan) {
 #endif
 }
 
-common::CallList calls() { return common::joined({kConnecting, kWatched, kLog, kMemory, kTime, kEnd}); }
+common::CallList calls() { return common::joined({kConnecting, kLog, kMemory, kTime, kEnd}); }
 
 void give_up_system_calls(const std::string& lacking_files, bool required) {
   const std::string calls = common::allow_system_calls(connector::calls());

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "common/fd.h"
-#include "common/uv.h"
+#include "common/poll.h"
 #include "relayd/connector/address_book.h"
 #include "relayd/connector/dialer.h"
 #include "relayd/handover/channel.h"

@@ -15,6 +15,7 @@
 
 #include "common/fd.h"
 #include "common/log_limit.h"
+#include "common/poll.h"
 #include "common/units.h"
 #include "common/uv.h"
 #include "ipc/client.h"

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "common/fd.h"
+#include "common/poll.h"
 #include "common/program.h"
 #include "common/uv.h"
 #include "relayd/handover/connector_plan.h"

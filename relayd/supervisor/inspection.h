@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/fd.h"
+#include "common/poll.h"
 #include "common/uv.h"
 #include "relayd/handover/findings.h"
 #include "relayd/handover/plan.h"

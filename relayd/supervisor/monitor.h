@@ -15,6 +15,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/poll.h"
 #include "common/program.h"
 #include "common/uv.h"
 #include "relayd/handover/config.h"

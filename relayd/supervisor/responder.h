@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/fd.h"
+#include "common/poll.h"
 #include "common/units.h"
 #include "common/uv.h"
 

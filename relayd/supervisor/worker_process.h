@@ -12,7 +12,7 @@
 #include <string>
 
 #include "common/fd.h"
-#include "common/uv.h"
+#include "common/poll.h"
 #include "relayd/handover/plan.h"
 #include "relayd/handover/scoreboard.h"
 #include "relayd/supervisor/child.h"

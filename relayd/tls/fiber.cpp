@@ -1,8 +1,10 @@
 #include "relayd/tls/fiber.h"
 
 #include <sys/mman.h>
+#include <ucontext.h>
 
 #include <cassert>
+#include <cstdlib>
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -27,14 +29,10 @@ Fiber::Fiber() {
   if (memory == MAP_FAILED) throw std::bad_alloc();
   memory_ = static_cast<char*>(memory);
   // The stack grows downwards: an overflow hits this page and ends the worker, and does not corrupt other memory.
-  if (mprotect(memory_, kGuard, PROT_NONE) != 0 || getcontext(&self_) != 0) {
+  if (mprotect(memory_, kGuard, PROT_NONE) != 0) {
     munmap(memory_, kGuard + kStackSize);
     throw std::bad_alloc();
   }
-  self_.uc_stack.ss_sp = memory_ + kGuard;
-  self_.uc_stack.ss_size = kStackSize;
-  self_.uc_link = nullptr;
-  makecontext(&self_, &Fiber::entry, 0);
 #if defined(__SANITIZE_THREAD__)
   sanitizer_fiber_ = __tsan_create_fiber(0);
 #endif
@@ -76,6 +74,21 @@ void Fiber::entry() {
   }
 }
 
+void Fiber::enter() {
+  entered_ = true;
+  ucontext_t context;
+  getcontext(&context);  // can't fail on Linux, nor can setcontext
+  context.uc_stack.ss_sp = memory_ + kGuard;
+  context.uc_stack.ss_size = kStackSize;
+  context.uc_link = nullptr;
+  makecontext(&context, &Fiber::entry, 0);
+  setcontext(&context);
+  std::abort();
+}
+
+// swapcontext(3) would save and set the signal mask with each switch, which is a system call. All code of a worker runs
+// with the same mask, so only a fiber's first start uses a context; later switches are jumps that leave the mask alone
+// (sigsetjmp(3)).
 void Fiber::switch_in() {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(&caller_fake_stack_, memory_ + kGuard, kStackSize);
@@ -84,7 +97,10 @@ void Fiber::switch_in() {
   sanitizer_caller_ = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(sanitizer_fiber_, 0);
 #endif
-  swapcontext(&caller_, &self_);
+  if (sigsetjmp(caller_, 0) == 0) {
+    if (entered_) siglongjmp(self_, 1);
+    enter();
+  }
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(caller_fake_stack_, nullptr, nullptr);
 #endif
@@ -97,7 +113,7 @@ void Fiber::switch_out() {
 #if defined(__SANITIZE_THREAD__)
   __tsan_switch_to_fiber(sanitizer_caller_, 0);
 #endif
-  swapcontext(&self_, &caller_);
+  if (sigsetjmp(self_, 0) == 0) siglongjmp(caller_, 1);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake_stack_, &caller_bottom_, &caller_size_);
 #endif

@@ -4,7 +4,7 @@
 // One thread. The function must not throw, and must return before its Fiber is destroyed.
 #pragma once
 
-#include <ucontext.h>
+#include <setjmp.h>
 
 #include <cstddef>
 #include <functional>
@@ -38,12 +38,14 @@ class Fiber {
 
  private:
   static void entry();
+  [[noreturn]] void enter();
   void switch_in();
   void switch_out();
 
   static thread_local Fiber* current_;
-  char* memory_ = nullptr;  // a guard page, then the stack
-  ucontext_t self_{}, caller_{};
+  char* memory_ = nullptr;    // a guard page, then the stack
+  sigjmp_buf self_, caller_;  // where each side continues
+  bool entered_ = false;
   std::function<void()> function_;
   bool suspended_ = false;
   // For the sanitizers, which must follow each change of stacks.

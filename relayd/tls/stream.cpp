@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "common/tls/wolf_shim.h"
 #include "relayd/tls/client_hello.h"
@@ -195,7 +196,14 @@ void Stream::write(std::span<const uint8_t> bytes, size_t most_in_record) {
 }
 
 void Stream::flush() {
-  send_or_keep(runtime_.to_send);
+  if (!held_.empty()) hold();
+  send_or_keep(held_.empty() ? runtime_.to_send : std::exchange(held_, {}));
+  runtime_.to_send.clear();
+}
+
+// Keeps what wolfSSL has written until the next flush(). Meanwhile other streams use runtime_.to_send.
+void Stream::hold() {
+  held_.insert(held_.end(), runtime_.to_send.begin(), runtime_.to_send.end());
   runtime_.to_send.clear();
 }
 

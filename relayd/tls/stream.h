@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "common/fd.h"
+#include "common/poll.h"
 #include "common/tls/alert.h"
-#include "common/uv.h"
 #include "relayd/tls/context.h"
 #include "relayd/tls/handshake.h"
 
@@ -146,6 +146,7 @@ class Stream final : private HandshakeOwner {
   void keep_leftover();
 
   void flush();
+  void hold();
   void send_or_keep(std::span<const uint8_t> bytes);
   void send_pending();
   size_t send(std::span<const uint8_t> bytes);
@@ -175,6 +176,7 @@ class Stream final : private HandshakeOwner {
   CertificateChain peer_chain_;
   DeviceProof proof_;
   std::unique_ptr<End> end_;      // an end not yet reported, because the reader is paused
+  std::vector<uint8_t> held_;     // an unfinished flight of the handshake
   std::vector<uint8_t> pending_;  // bytes that the kernel has not taken; empty if it took everything
   size_t pending_sent_ = 0;       // bytes of pending_ that the kernel has taken since
   uint64_t sent_ = 0;             // bytes that the kernel took in all

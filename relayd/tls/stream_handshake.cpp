@@ -95,14 +95,15 @@ bool Stream::begin_client(const ClientContext& context, Hello hello) {
   return true;
 }
 
+// A flight leaves whole: what precedes a signature waits for it, and a client's Finished waits for the CONNECT. Each
+// part sent by itself would wake the peer once more, and be a packet of its own.
 void Stream::on_progress(Handshake::Progress progress) {
-  flush();
   keep_leftover();  // the callbacks below may reuse the scratch buffer that holds it
   switch (progress) {
-    case Handshake::Progress::wants_io:
-    case Handshake::Progress::parked: return watch();
-    case Handshake::Progress::failed: return fail_handshake();
-    case Handshake::Progress::done: break;
+    case Handshake::Progress::parked: hold(); return watch();
+    case Handshake::Progress::wants_io: flush(); return watch();
+    case Handshake::Progress::failed: flush(); return fail_handshake();
+    case Handshake::Progress::done: hold(); break;
   }
   proof_ = handshake_->take_proof();
   peer_chain_ = std::move(handshake_->peer_chain());

@@ -9,6 +9,7 @@
 #include <new>
 
 #include "common/log.h"
+#include "common/poll.h"
 
 namespace relayd {
 namespace {

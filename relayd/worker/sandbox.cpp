@@ -47,7 +47,7 @@ constexpr const char* kNotOnListeners[] = {"setsockopt", "shutdown"};
 
 }  // namespace
 
-common::CallList worker_calls() { return common::joined({kRelaying, kWatched, kLog, kMemory, kTime, kEnd}); }
+common::CallList worker_calls() { return common::joined({kRelaying, kLog, kMemory, kTime, kEnd}); }
 
 void enter_sandbox(int worker, int listeners, bool required) {
   common::harden_process();

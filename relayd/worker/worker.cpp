@@ -16,6 +16,7 @@
 #include "common/crash_report.h"
 #include "common/datagram.h"
 #include "common/log.h"
+#include "common/poll.h"
 #include "relayd/handover/plan.h"
 #include "relayd/session/session.h"
 #include "relayd/tls/from_plan.h"
@@ -108,7 +109,7 @@ class Worker {
   void destroy_retired() {
     for (const uint64_t id : retired_) sessions_.erase(id);
     retired_.clear();
-    if (leaving_ && sessions_.empty()) uv_stop(loop_);
+    if (leaving_ && sessions_.empty()) common::Poller::stop(loop_);
   }
 
   // Signals the supervisor that this worker is alive, and updates the counters that are too costly to update at each
@@ -140,7 +141,7 @@ class Worker {
     });
   }
 
-  void leave() { uv_stop(loop_); }
+  void leave() { common::Poller::stop(loop_); }
 
   void on_control(int) {
     char text[kMaxOrder];
@@ -263,7 +264,7 @@ int run_worker() {
     worker.emplace(&loop, std::move(plan));
     enter_sandbox(number, listeners, sandboxed);
     worker->announce();
-    uv_run(&loop, UV_RUN_DEFAULT);
+    common::Poller::run(&loop);
   } catch (const std::exception& error) {
     log::error(error.what());
     say_last_words(error.what());

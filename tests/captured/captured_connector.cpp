@@ -13,6 +13,7 @@
 
 #include "common/hardening.h"
 #include "common/log.h"
+#include "common/poll.h"
 #include "common/unix_address.h"
 #include "common/uv.h"
 #include "relayd/connector/connector.h"

@@ -4,11 +4,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "common/fd.h"
+#include "common/poll.h"
 #include "common/uv.h"
 #include "tests/unit/catch.h"
 
@@ -120,4 +122,67 @@ TEST_CASE("poll: to stop and to watch again costs no system call while nothing a
   polled.say();
   CHECK(polled.calls([] {}) == 1);  // it fired, and is removed
   CHECK(polled.calls([] {}) == 0);
+}
+
+namespace {
+
+// A loop that waits on its polls, as a worker's does.
+struct Run {
+  explicit Run(Polled& first) : loop(&first.loop), end(&first.loop, this, common::call<&Run::stop>) {}
+  void stop() { common::Poller::stop(loop); }
+  void for_a_moment() {
+    end.start(std::chrono::milliseconds(20));
+    common::Poller::run(loop);
+  }
+  uv_loop_t* loop;
+  common::Timer end;
+};
+
+}  // namespace
+
+TEST_CASE("poll: a descriptor costs two epoll_ctl in its life", "[poll]") {
+  Polled polled;
+  polled.poll->watch(UV_READABLE);
+  polled.turn();
+  epoll_ctls = 0;
+  {
+    common::Poll poll(&polled.loop, polled.other.get(), &polled, common::call<&Polled::ready>);
+    poll.watch(UV_READABLE);
+    polled.turn();
+  }
+  CHECK(epoll_ctls == 2);
+}
+
+TEST_CASE("poll: Poller::run reports events and fires timers, and libuv's own handles work", "[poll]") {
+  Polled polled;
+  polled.poll->watch(UV_READABLE);
+  polled.say();
+  Run run(polled);
+  uv_async_t async;
+  bool woken = false;
+  REQUIRE(uv_async_init(&polled.loop, &async, [](uv_async_t* a) { *static_cast<bool*>(a->data) = true; }) == 0);
+  async.data = &woken;
+  REQUIRE(uv_async_send(&async) == 0);
+  run.for_a_moment();
+  CHECK(woken);
+  CHECK(!polled.reported.empty());
+  uv_close(reinterpret_cast<uv_handle_t*>(&async), nullptr);
+}
+
+TEST_CASE("poll: an owner may destroy another poll whose event was reported together with its own", "[poll]") {
+  Polled polled;
+  struct Pair {
+    std::unique_ptr<common::Poll> one, other;
+    int calls = 0;
+    void one_ready(int) { calls++, other.reset(); }
+    void other_ready(int) { calls++, one.reset(); }
+  } pair;
+  pair.one = std::make_unique<common::Poll>(&polled.loop, polled.own.get(), &pair, common::call<&Pair::one_ready>);
+  pair.other =
+      std::make_unique<common::Poll>(&polled.loop, polled.other.get(), &pair, common::call<&Pair::other_ready>);
+  pair.one->watch(UV_WRITABLE);
+  pair.other->watch(UV_WRITABLE);
+  uv_run(&polled.loop, UV_RUN_NOWAIT);
+  CHECK(pair.calls == 1);
+  CHECK((pair.one == nullptr) != (pair.other == nullptr));
 }
