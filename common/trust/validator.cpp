@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/trust/known_cas.h"
 #include "common/trust/leaf_key.h"
 #include "common/trust/material.h"
 #include "common/trust/refusal.h"
@@ -74,57 +75,68 @@ struct Validator::State {
         material(anchors, crls, policy),
         sha256(made(Digest(EVP_MD_fetch(nullptr, "SHA2-256", nullptr)))),
         hashing(made(DigestContext(EVP_MD_CTX_new()))),
-        cache(kMaxVerdicts) {}
+        cache(kMaxVerdicts),
+        cas(material.store.get()) {}
 
-  // SHA-256 over the purpose, the name and each certificate, each with its length.
-  VerdictCache::Key key_of(Chain chain);
+  // SHA-256 over each part with its length.
+  Sha256 hash_of(std::span<const std::span<const uint8_t>> parts);
   Verdict compute(Chain chain, int64_t now);
 
   Policy policy;
-  Material material;
+  const Material material;
   Digest sha256;
   DigestContext hashing;
   VerdictCache cache;
+  KnownCas cas;
   Counts counts;
 };
 
-VerdictCache::Key Validator::State::key_of(Chain chain) {
-  const auto add = [this](const void* data, size_t size) {
-    const uint64_t length = size;
-    if (EVP_DigestUpdate(hashing.get(), &length, sizeof length) != 1 ||
-        EVP_DigestUpdate(hashing.get(), data, size) != 1)
-      throw std::bad_alloc();
-  };
-  VerdictCache::Key key;
+Sha256 Validator::State::hash_of(std::span<const std::span<const uint8_t>> parts) {
   if (EVP_DigestInit_ex2(hashing.get(), sha256.get(), nullptr) != 1) throw std::bad_alloc();
-  add(&policy.purpose, sizeof policy.purpose);
-  add(policy.name.data(), policy.name.size());
-  for (const auto& der : chain) add(der.data(), der.size());
-  if (EVP_DigestFinal_ex(hashing.get(), key.data(), nullptr) != 1) throw std::bad_alloc();
-  return key;
+  for (const auto& part : parts) {
+    const uint64_t length = part.size();
+    if (EVP_DigestUpdate(hashing.get(), &length, sizeof length) != 1 ||
+        EVP_DigestUpdate(hashing.get(), part.data(), part.size()) != 1)
+      throw std::bad_alloc();
+  }
+  Sha256 hash;
+  if (EVP_DigestFinal_ex(hashing.get(), hash.data(), nullptr) != 1) throw std::bad_alloc();
+  return hash;
 }
 
 Verdict Validator::State::compute(Chain chain, int64_t now) {
-  const CertificateStack sent(made(CertificateStack(sk_X509_new_null())));
+  const CertificateStack others(made(CertificateStack(sk_X509_new_null())));
+  std::vector<KnownCas::Sent> sent;
   Certificate leaf;
   Quiet quiet{now};
   for (size_t i = 0; i < chain.size(); i++) {
-    Certificate certificate = parse(chain[i]);
+    const Sha256 hash = i == 0 ? Sha256{} : hash_of(chain.subspan(i, 1));
+    Certificate certificate = i == 0 ? nullptr : cas.find(hash);
+    if (!certificate) {
+      certificate = parse(chain[i]);
+      counts.parsed++;
+    }
     if (!certificate)
       return refused(static_cast<int>(i), "can't be read: it is not an X.509 certificate", "send a certificate there");
     quiet.mark(X509_get0_notBefore(certificate.get()));
     quiet.mark(X509_get0_notAfter(certificate.get()));
-    if (i == 0) leaf = std::move(certificate);
-    else if (sk_X509_push(sent.get(), certificate.get()) > 0) (void)certificate.release();
-    else throw std::bad_alloc();
+    if (i == 0) {
+      leaf = std::move(certificate);
+      continue;
+    }
+    sent.push_back({certificate.get(), hash, chain[i].size()});
+    if (sk_X509_push(others.get(), certificate.get()) <= 0) throw std::bad_alloc();
+    (void)certificate.release();
   }
   const StoreContext context(made(StoreContext(X509_STORE_CTX_new())));
-  if (X509_STORE_CTX_init(context.get(), material.store.get(), leaf.get(), sent.get()) != 1) throw std::bad_alloc();
+  if (X509_STORE_CTX_init(context.get(), material.store.get(), leaf.get(), others.get()) != 1) throw std::bad_alloc();
   FailedCrl crl(context.get());
+  cas.skip_known_signatures(context.get());
   X509_STORE_CTX_set0_crls(context.get(), material.crls.get());
   X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context.get()), now);
   if (X509_verify_cert(context.get()) != 1) return {refusal_of(context.get(), crl, material, policy, now)};
   if (auto unusable = unusable_key(leaf.get())) return {std::move(unusable)};
+  cas.remember(context.get(), sent);
   const auto& moments = material.boundaries;
   const auto next = std::upper_bound(moments.begin(), moments.end(), now);
   if (next != moments.end()) quiet.mark(*next);
@@ -140,7 +152,7 @@ Validator& Validator::operator=(Validator&&) noexcept = default;
 
 Verdict Validator::validate(Chain chain, int64_t now) {
   if (auto verdict = out_of_bounds(chain)) return *verdict;
-  const VerdictCache::Key key = state_->key_of(chain);
+  const Sha256 key = state_->hash_of(chain);
   if (const auto* period = state_->cache.find(key, now)) {
     state_->counts.cached++;
     return {std::nullopt, period->from, period->until};
@@ -157,6 +169,10 @@ std::vector<Concern> Validator::concerns(int64_t now) const {
 }
 
 size_t Validator::crls() const { return static_cast<size_t>(state_->material.crl_count()); }
-Validator::Counts Validator::counts() const { return state_->counts; }
+Validator::Counts Validator::counts() const {
+  Counts counts = state_->counts;
+  counts.signatures = state_->cas.signatures();
+  return counts;
+}
 
 }  // namespace trust

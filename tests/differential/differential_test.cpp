@@ -8,6 +8,7 @@
 
 #include "tests/differential/judges.h"
 #include "tests/integration/harness/catch.h"
+#include "tests/unit/trust_support.h"
 
 namespace differential {
 namespace {
@@ -96,6 +97,27 @@ void compare_all(const std::vector<Shape>& shapes) {
   for (const auto& [what, reason] : row.listed) std::cout << "    " << what << ": " << reason << "\n";
 }
 
+constexpr std::vector<Shape> (*kGroups[])() = {orders_and_extras,
+                                               cross_signatures,
+                                               versions_and_serials,
+                                               names,
+                                               hosts,
+                                               key_usages,
+                                               extended_key_usages,
+                                               basic_constraints_and_depth,
+                                               name_constraints,
+                                               dates,
+                                               revocation_lists,
+                                               keys,
+                                               signatures,
+                                               extensions};
+
+// "": accepted.
+std::string refusal_of(trust::Validator& by, const std::vector<pki::Identity>& chain) {
+  const auto verdict = trust_support::judge(by, chain, pki::base_time);
+  return verdict.accepted() ? "" : verdict.refusal->text() + "; " + verdict.refusal->advice;
+}
+
 // The peers are other programs and use the real time.
 const bool set_time = [] { return (pki::base_time = time(nullptr)) != 0; }();
 
@@ -125,12 +147,35 @@ TEST_CASE("differential: keys are judged as openssl verify does") { compare_all(
 TEST_CASE("differential: signatures are judged as openssl verify does") { compare_all(signatures()); }
 TEST_CASE("differential: extensions are judged as openssl verify does") { compare_all(extensions()); }
 
+TEST_CASE("differential: a validator that knows a shape's CAs judges it as a new one does") {
+  const pki::Identity unrelated = pki::root("Unrelated", 99);
+  uint64_t known = 0;
+  for (const auto& make : kGroups)
+    for (const Shape& shape : make())
+      for (const trust::Purpose purpose : {trust::Purpose::device, trust::Purpose::remote}) {
+        INFO(shape.group << ": " << shape.name);
+        const trust::Policy policy{
+            .purpose = purpose,
+            .name = purpose == trust::Purpose::remote ? shape.host : "",
+            .depth = static_cast<unsigned>(shape.depth),
+            .partial_chain = shape.partial_chain,
+            .revocation = shape.crl_check_chain ? trust::Revocation::chain : trust::Revocation::leaf};
+        trust::Validator by = trust_support::validator(shape.anchors, shape.crls, policy);
+        const std::string of_new = refusal_of(by, shape.chain);
+        const uint64_t signatures = by.counts().signatures;
+        auto longer = shape.chain;  // so that the answer is not the earlier verdict
+        longer.push_back(unrelated);
+        CHECK(refusal_of(by, longer) == of_new);
+        CHECK(by.counts().computed == 2);
+        if (by.counts().signatures < 2 * signatures) known++;
+      }
+  std::cout << known << " shapes have CAs that were known the second time\n";
+  CHECK(known >= 100);
+}
+
 TEST_CASE("differential: at least 300 shapes are compared") {
   size_t shapes = 0;
-  for (const auto& make :
-       {orders_and_extras, cross_signatures, versions_and_serials, names, hosts, key_usages, extended_key_usages,
-        basic_constraints_and_depth, name_constraints, dates, revocation_lists, keys, signatures, extensions})
-    shapes += make().size();
+  for (const auto& make : kGroups) shapes += make().size();
   std::cout << shapes << " shapes\n";
   CHECK(shapes >= 300);
 }
