@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/trust/few_decoders.h"
 #include "common/trust/known_cas.h"
 #include "common/trust/leaf_key.h"
 #include "common/trust/material.h"
@@ -38,13 +39,6 @@ std::optional<Verdict> out_of_bounds(Chain chain) {
                        std::to_string(Validator::kMaxChainBytes) + " are allowed",
                    "send the certificate and its intermediates only");
   return std::nullopt;
-}
-
-Certificate parse(std::span<const uint8_t> der) {
-  const unsigned char* at = der.data();
-  Certificate certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-  if (certificate && at != der.data() + der.size()) certificate.reset();
-  return certificate;
 }
 
 // The period around `now` without any of the marked moments: [the last one at or before `now`, the next one).
@@ -113,7 +107,7 @@ Verdict Validator::State::compute(Chain chain, int64_t now) {
     const Sha256 hash = i == 0 ? Sha256{} : hash_of(chain.subspan(i, 1));
     Certificate certificate = i == 0 ? nullptr : cas.find(hash);
     if (!certificate) {
-      certificate = parse(chain[i]);
+      certificate = parse_certificate(chain[i]);
       counts.parsed++;
     }
     if (!certificate)
