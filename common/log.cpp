@@ -14,15 +14,11 @@
 namespace common::log {
 namespace {
 
-struct LevelStyle {
-  std::string_view name, colour;
-};
 constexpr size_t kMostWaiting = 256 * 1024;               // bytes
 constexpr size_t kMostMessage = 4096, kMostField = 2048;  // bytes, once escaped
 constexpr int kLookMs = 10, kLooksAtTheEnd = 50;
 
-constexpr LevelStyle kStyles[] = {{"debug", "\033[2m"}, {"info", ""}, {"warning", "\033[33m"}, {"error", "\033[31m"}};
-static_assert(std::size(kStyles) == static_cast<size_t>(Level::error) + 1);  // in Level's order
+constexpr std::string_view kColours[] = {"\033[2m", "", "\033[33m", "\033[31m"};
 
 struct {
   std::string_view program = "mqtt-relay";
@@ -35,11 +31,9 @@ struct {
 } g_log;
 std::mutex g_mutex;  // guards it, once there are threads
 
-const LevelStyle& style(Level level) { return kStyles[static_cast<size_t>(level)]; }
-
 std::string json_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
   JsonLine line;
-  line.add("time", utc_now()).add("level", style(level).name).add("program", g_log.program);
+  line.add("time", utc_now()).add("level", kLevelNames[static_cast<size_t>(level)]).add("program", g_log.program);
   line.add("msg", message, kMostMessage);
   for (const Field& field : fields) {
     if (const auto* number = std::get_if<int64_t>(&field.value)) line.add(field.key, *number);
@@ -49,10 +43,11 @@ std::string json_line(Level level, std::string_view message, std::initializer_li
 }
 
 std::string terminal_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
+  const std::string_view colour = kColours[static_cast<size_t>(level)];
   std::string text = utc_now().substr(11, 12) + " ";
-  text.append(g_log.program).append(" ").append(style(level).colour);
+  text.append(g_log.program).append(" ").append(colour);
   append_shown(text, message, kMostMessage);
-  if (!style(level).colour.empty()) text += "\033[0m";
+  if (!colour.empty()) text += "\033[0m";
   for (const Field& field : fields) {
     text.append(" \033[2m").append(field.key).append("=\033[0m");
     if (const auto* number = std::get_if<int64_t>(&field.value)) text += std::to_string(*number);
@@ -108,15 +103,6 @@ void open(std::string_view program, Level least) {
   g_log.opened = true;
   g_log.terminal = isatty(STDERR_FILENO) == 1;
   g_log.output = Output(STDERR_FILENO);
-}
-
-bool parse_level(std::string_view name, Level& level) {
-  for (size_t i = 0; i < std::size(kStyles); i++) {
-    if (kStyles[i].name != name) continue;
-    level = static_cast<Level>(i);
-    return true;
-  }
-  return false;
 }
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {

@@ -17,6 +17,7 @@
 namespace common::log {
 
 enum class Level { debug, info, warning, error };
+inline constexpr std::string_view kLevelNames[] = {"debug", "info", "warning", "error"};
 
 struct Field {
   std::string_view key;
@@ -42,9 +43,6 @@ uint64_t dropped();
 // Call in a child that continues without exec(3). Forgets the waiting lines, which the parent writes, and makes it safe
 // for the child to close all descriptors except the standard ones.
 void begin_in_child();
-
-// Accepts "debug", "info", "warning" and "error"; otherwise returns false and leaves `level` alone.
-bool parse_level(std::string_view name, Level& level);
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields);
 inline void debug(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::debug, m, f); }

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <thread>
 
+#include "common/log_level.h"
+
 namespace keyd {
 namespace {
 

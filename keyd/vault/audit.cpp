@@ -35,15 +35,10 @@ std::string address_of(const ipc::Origin& origin) {
   return (v4 ? std::string(text) : "[" + std::string(text) + "]") + ":" + std::to_string(origin.device_port);
 }
 
-common::JsonLine begin(const AuditTail& tail, const char* event) {
+common::JsonLine begin(const AuditTail& tail, const char* event, const Peer* peer = nullptr) {
   common::JsonLine line;
   line.add("time", common::utc_now()).add("seq", tail.next_sequence).add("prev", tail.previous).add("event", event);
-  return line;
-}
-
-common::JsonLine begin(const AuditTail& tail, const char* event, const Peer& peer) {
-  common::JsonLine line = begin(tail, event);
-  line.add("peer_pid", peer.pid).add("peer_uid", peer.uid).add("worker", peer.worker);
+  if (peer) line.add("peer_pid", peer->pid).add("peer_uid", peer->uid).add("worker", peer->worker);
   return line;
 }
 
@@ -120,7 +115,7 @@ bool Audit::ready() {
 
 bool Audit::write_counts(uint64_t now_ns) {
   while (const Tally::Count* count = tally_->due(now_ns)) {
-    auto line = begin(tail_, "counted", count->peer);
+    auto line = begin(tail_, "counted", &count->peer);
     line.add("counted", count->event).add("result", ipc::name(count->result)).add("reason", count->reason);
     line.add("number", count->number).add("first", count->first).add("last", count->last);
     const Written written = append(std::move(line).finish());
@@ -134,7 +129,7 @@ bool Audit::counts(const AuditEvent& event) { return tally_->takes(event, monoto
 
 Audit::Written Audit::try_write(const AuditEvent& event) {
   if (!ready()) return failed(Written::later);
-  auto line = begin(tail_, event.event, event.peer);
+  auto line = begin(tail_, event.event, &event.peer);
   add_request(line, event);
   line.add("result", ipc::name(event.result)).add("reason", event.reason);
   line.add("wait_us", event.wait_us).add("spent_us", event.spent_us);

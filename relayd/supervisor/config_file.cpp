@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "common/config.h"
+#include "common/log_level.h"
 #include "relayd/mqtt/types.h"
 
 namespace relayd {
