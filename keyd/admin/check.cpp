@@ -109,7 +109,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
       const KeyStore::Place place = open_listener_dir(settings.listener_keyfile);
       const std::string file = place.path.substr(place.path.rfind('/') + 1);
       const KeyFile read = room.reader.read(place.directory.get(), file, place.path);
-      if (!read.keys.empty()) context.listener = read.keys.front()->info();
+      if (read.key) context.listener = read.key->info();
       context.listener_problem = read.problem;
     } catch (const std::runtime_error& error) {
       context.listener_problem = error.what();

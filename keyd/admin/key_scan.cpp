@@ -74,7 +74,7 @@ void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::fun
     if (wanted && !wanted(file.client_id)) continue;
     if (!file.client_id.empty()) {
       KeyFile read = reader.read(place.directory.get(), file.name, place.path + "/" + file.name);
-      if (!read.keys.empty()) file.key = read.keys.front()->info();
+      if (read.key) file.key = read.key->info();
       file.problem = std::move(read.problem);
       file.mode = read.mode;
       file.modified_ns = read.state.modified_ns;

@@ -107,9 +107,9 @@ NotaryEnds notary_for(const std::optional<BindRemote>& bind, log::Level level) {
 }
 
 LockedSlots::LockedSlots(const Settings& settings)
-    : work((SignerPool::all_threads(settings.signers) + 1) * kWorkSlotsOfThread),  // and the loop's thread
+    : work(SignerPool::all_threads(settings.signers) * kWorkSlotsOfThread),
       devices(KeyStore::device_slots(settings.key_cache, SignerPool::all_threads(settings.signers))),
-      listener(KeyStore::listener_slots(settings.signers, SignerPool::all_threads(settings.signers))) {}
+      listener(KeyStore::listener_slots(SignerPool::all_threads(settings.signers))) {}
 
 void serve(const Settings& settings) {
   // Opens everything before the sandbox forbids opening; reads no key byte.
@@ -144,8 +144,7 @@ void serve(const Settings& settings) {
   // it comes last.
   missing.push_back(common::forbid_files(what_stays_allowed(keys_dir, listener, audit_file)));
   Audit audit(std::move(audit_out), std::move(audit_file), std::move(tail));
-  KeyStore keys(std::move(keys_dir), std::move(listener), devices, listeners,
-                {settings.key_cache, settings.signers, passphrase.text()});
+  KeyStore keys(std::move(keys_dir), std::move(listener), devices, listeners, {settings.key_cache, passphrase.text()});
   uv_loop_t* loop = uv_default_loop();
   Service service(*loop, keys, audit,
                   {{settings.allow_tls12_client, settings.bind_remote.has_value(), settings.require_presence},

@@ -63,7 +63,7 @@ FileState FileState::of(const struct stat& info) {
 KeyReader::KeyReader(SecureSlots& slots, std::string_view passphrase)
     : slots_(slots), passphrase_(passphrase), file_(kMaxKeyFile) {}
 
-KeyFile KeyReader::read(int directory, const std::string& name, const std::string& path, size_t copies, bool opens) {
+KeyFile KeyReader::read(int directory, const std::string& name, const std::string& path, bool opens) {
   KeyFile result;
   const common::Fd fd = open_beneath(directory, name);
   const int error = errno;
@@ -80,15 +80,14 @@ KeyFile KeyReader::read(int directory, const std::string& name, const std::strin
   while (size < bytes.size() && (got = ::read(fd.get(), bytes.data() + size, bytes.size() - size)) > 0) size += got;
   if (got < 0) result.problem = std::string("it can't be read: ") + strerror(errno);
   const auto passphrase = opens ? std::optional(passphrase_) : std::nullopt;
-  if (result.problem.empty())
-    result.keys = PrivateKey::parse(bytes.first(size), passphrase, slots_, copies, result.problem);
+  if (result.problem.empty()) result.key = PrivateKey::parse(bytes.first(size), passphrase, slots_, result.problem);
   result.sealed = result.problem == PrivateKey::kSealed;
   result.shortage = result.problem == kNoLockedMemory;
   file_.wipe();
   wipe_stack();
   // Refuses a key that a program may be rewriting in place.
   if (fstat(fd.get(), &info) != 0 || FileState::of(info) != result.state) {
-    result.keys.clear();
+    result.key = nullptr;
     result.state = {};
     result.sealed = result.shortage = false;
     result.problem = "it was changed while it was read; replace key files by rename";

@@ -9,7 +9,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "keyd/vault/private_key.h"
 
@@ -29,9 +28,7 @@ struct FileState {
 std::string why_unsafe(const struct stat& info, const std::string& path);
 
 struct KeyFile {
-  // As many copies of the key as were asked for, so that as many threads can sign with it. Empty: `problem` says why,
-  // and what to do.
-  std::vector<std::shared_ptr<PrivateKey>> keys;
+  std::shared_ptr<PrivateKey> key;  // null: `problem` says why, and what to do
   std::string problem;
   bool forbidden = false;  // its type, owner or mode forbids its use, whatever it contains
   bool sealed = false;     // it is encrypted, and was not to be opened
@@ -46,7 +43,7 @@ class KeyReader {
   explicit KeyReader(SecureSlots& slots, std::string_view passphrase = {});
   // Reads `name` in `directory` (O_PATH is enough); `path` is its name in problems. Opening an encrypted key may take
   // half a second. One thread at a time.
-  KeyFile read(int directory, const std::string& name, const std::string& path, size_t copies = 1, bool opens = true);
+  KeyFile read(int directory, const std::string& name, const std::string& path, bool opens = true);
 
  private:
   SecureSlots& slots_;

@@ -25,36 +25,49 @@ int64_t now_ns() {
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
 }
 
+KeyStore::Found must(KeyStore::Effort effort) { return {Status::busy, nullptr, "", effort}; }
+
 }  // namespace
 
 KeyStore::KeyStore(Place keys, Place listener, SecureSlots& device_slots, SecureSlots& listener_slots,
                    const Options& options)
     : keys_dir_(std::move(keys.path)),
-      devices_(std::move(keys.directory), device_slots, options, 1),
-      listeners_(std::move(listener.directory), listener_slots, options, options.listener_copies),
+      devices_(std::move(keys.directory), device_slots, options),
+      listeners_(std::move(listener.directory), listener_slots, options),
       options_(options) {
   listener_.file = listener.path.substr(listener.path.rfind('/') + 1);  // npos + 1 == 0
   listener_.path = std::move(listener.path);
 }
 
-KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate, bool opens) {
+KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate,
+                               Effort effort) {
   const bool device = role == ipc::Role::device;
   if (device && !ipc::can_name_a_key(client_id)) return {Status::not_found, nullptr, "no file can have that name"};
   const std::string file = device ? std::string(client_id) + ".pem" : listener_.file;
-  const auto found = [&](KeyFile* opened) {
-    const std::lock_guard guard(mutex_);
-    return device ? find_device(file, opened) : find_listener(certificate, opened);
-  };
-  Found first = found(nullptr);
-  if (!first.sealed || !opens) return first;
   Room& room = device ? devices_ : listeners_;
-  const std::lock_guard guard(room.opening);
-  KeyFile opened =
-      room.opener.read(room.directory.get(), file, device ? keys_dir_ + "/" + file : listener_.path, room.copies);
-  return found(&opened);
+  const auto found = [&](KeyFile* read) {
+    struct stat info {};
+    std::optional now = FileState();
+    if (fstatat(room.directory.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) now = FileState::of(info);
+    else if (errno == ENOENT || errno == ENAMETOOLONG) now.reset();
+    const std::lock_guard guard(mutex_);
+    return device ? find_device(file, now, read) : find_listener(certificate, now, read);
+  };
+  const auto read = [&](KeyReader& reader, std::mutex& turn, bool opens) {
+    const std::lock_guard guard(turn);
+    KeyFile fresh = reader.read(room.directory.get(), file, device ? keys_dir_ + "/" + file : listener_.path, opens);
+    return found(&fresh);
+  };
+  if (device && effort == Effort::none) {  // only the disk may know the name
+    const std::lock_guard guard(mutex_);
+    if (!by_file_.contains(file)) return must(Effort::reads);
+  }
+  Found first = found(nullptr);
+  if (first.needs == Effort::reads && effort != Effort::none) first = read(room.reader, room.reading, false);
+  return first.needs == Effort::opens && effort == Effort::opens ? read(room.opener, room.opening, true) : first;
 }
 
-KeyStore::Found KeyStore::find_device(const std::string& file, KeyFile* opened) {
+KeyStore::Found KeyStore::find_device(const std::string& file, const std::optional<FileState>& now, KeyFile* read) {
   const auto known = by_file_.find(file);
   if (known != by_file_.end()) {
     entries_.splice(entries_.begin(), entries_, known->second);
@@ -64,7 +77,7 @@ KeyStore::Found KeyStore::find_device(const std::string& file, KeyFile* opened) 
     by_file_.emplace(entries_.front().file, entries_.begin());
   }
   Entry& entry = entries_.front();
-  Found found = look(devices_, entry, opened);
+  Found found = look(entry, now, read);
   if (found.key && is_listener_s(found.key->info().spki)) {
     found = {Status::unusable, nullptr,
              "it is the listener's key too: give the device a key and a certificate of its own"};
@@ -72,7 +85,7 @@ KeyStore::Found KeyStore::find_device(const std::string& file, KeyFile* opened) 
       common::log::warning("a key file can't be used", {{"file", entry.path}, {"problem", found.reason}});
   }
   // A name without a usable file must not push a key out of the cache.
-  const bool nothing = entry.keys.empty() && found.status != Status::unusable;
+  const bool nothing = !entry.key && entry.problem.empty();
   const auto out = nothing                                 ? entries_.begin()
                    : entries_.size() > options_.cache_size ? std::prev(entries_.end())
                                                            : entries_.end();
@@ -95,51 +108,45 @@ std::string_view KeyStore::similar(std::string_view spellings) const {
 }
 
 bool KeyStore::is_listener_s(const ipc::Spki& spki) const {
-  return std::ranges::any_of(std::array{&listener_.keys, &previous_},
-                             [&](const auto* keys) { return !keys->empty() && keys->front()->info().spki == spki; });
+  return std::ranges::any_of(std::array{listener_.key.get(), previous_.get()},
+                             [&](const auto* key) { return key && key->info().spki == spki; });
 }
 
-KeyStore::Found KeyStore::find_listener(const ipc::Spki* certificate, KeyFile* opened) {
-  Found found = look(listeners_, listener_, opened);
+KeyStore::Found KeyStore::find_listener(const ipc::Spki* certificate, const std::optional<FileState>& now,
+                                        KeyFile* read) {
+  Found found = look(listener_, now, read);
   if (found.status == Status::busy) return found;
-  if (!found.key || options_.now() >= previous_until_) previous_.clear();
-  if (certificate && !previous_.empty() && previous_[0]->info().is_of(*certificate))
-    found.key = previous_[listener_.turn % previous_.size()];
+  if (!found.key || options_.now() >= previous_until_) previous_ = nullptr;
+  if (certificate && previous_ && previous_->info().is_of(*certificate)) found.key = previous_;
   return found;
 }
 
-KeyStore::Found KeyStore::look(Room& room, Entry& entry, KeyFile* opened) {
-  struct stat info {};
-  if (fstatat(room.directory.get(), entry.file.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+KeyStore::Found KeyStore::look(Entry& entry, const std::optional<FileState>& now, KeyFile* read) {
+  if (!now) {
     entry.settled = false;
-    if (errno == ENOENT || errno == ENAMETOOLONG) {
-      entry.keys.clear();
-      return {};
-    }
+    entry.key = nullptr;
+    entry.problem.clear();
+    return {};
   }
-  if (opened || !entry.settled || FileState::of(info) != entry.seen) {
-    KeyFile file = opened ? std::move(*opened)
-                          : room.reader.read(room.directory.get(), entry.file, entry.path, room.copies, false);
-    if (file.sealed) return {Status::busy, nullptr, "", true};
-    if (file.shortage) return {Status::busy, nullptr, file.problem};
-    install(entry, std::move(file));
-  }
-  if (entry.keys.empty()) return {Status::unusable, nullptr, entry.problem};
-  return {Status::ok, entry.keys[entry.turn++ % entry.keys.size()]};
+  if (read && read->sealed) return must(Effort::opens);
+  if (read && read->shortage) return {Status::busy, nullptr, read->problem};
+  if (read) install(entry, std::move(*read));
+  else if (!entry.settled || now != entry.seen) return must(Effort::reads);
+  if (!entry.key) return {Status::unusable, nullptr, entry.problem};
+  return {Status::ok, entry.key};
 }
 
-// Replaces the entry's keys by the file's, and logs a new problem. A file that is allowed but broken leaves the old key
+// Replaces the entry's key by the file's, and logs a new problem. A file that is allowed but broken leaves the old key
 // in use, so half an update does not cut a device off.
 void KeyStore::install(Entry& entry, KeyFile file) {
   const bool news = !file.problem.empty() && (file.problem != entry.problem || file.state != entry.seen);
-  const bool keep = file.keys.empty() && !file.forbidden && !entry.keys.empty();
+  const bool keep = !file.key && !file.forbidden && entry.key;
   entry.problem = std::move(file.problem);
   entry.seen = file.state;
   entry.settled = now_ns() - entry.seen.changed_ns > options_.settled_after.count();
-  if (!keep) entry.keys.swap(file.keys);  // and `file` has the old one
-  if (&entry == &listener_ && !entry.keys.empty() && !file.keys.empty() &&
-      entry.keys[0]->info().spki != file.keys[0]->info().spki) {
-    previous_ = std::move(file.keys);
+  if (!keep) entry.key.swap(file.key);  // and `file` has the old one
+  if (&entry == &listener_ && entry.key && file.key && entry.key->info().spki != file.key->info().spki) {
+    previous_ = std::move(file.key);
     previous_until_ = options_.now() + kPreviousFor;
   }
   if (news)

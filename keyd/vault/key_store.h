@@ -5,8 +5,9 @@
 // asked for. A replacement with broken content leaves the old key in use while it is cached; one with a wrong owner or
 // mode does not. A file that can't be used is logged once per change, with the remedy.
 //
-// Any thread. Reading a plain key takes well under a millisecond and is done under the store's lock. Opening an
-// encrypted one may take half a second, so it is done outside the lock, and only for callers that allow it.
+// Any thread. No thread waits for a disk under the store's lock: files are looked at, read and opened outside it. A
+// caller says what it has time for: the loop's thread takes keys from the cache only, and opening an encrypted key may
+// take half a second.
 //
 // A device's key that is the listener's too is unusable: a worker could have signatures of one role made in the other.
 //
@@ -40,7 +41,6 @@ class KeyStore {
   // use.
   struct Options {
     size_t cache_size = 256;
-    size_t listener_copies = 1;     // see KeyFile: a device's key signs one handshake at a time, the listener's many
     std::string_view passphrase{};  // must outlive the store
     std::chrono::nanoseconds settled_after = std::chrono::seconds(2);
     std::chrono::steady_clock::time_point (*now)() = std::chrono::steady_clock::now;  // times the previous key
@@ -52,20 +52,22 @@ class KeyStore {
   KeyStore(Place keys, Place listener, SecureSlots& device_slots, SecureSlots& listener_slots, const Options& options);
   // The slots that a store needs if `threads` threads use it. Devices: the cache; one key that enters a full cache; for
   // each thread a key that the cache has dropped; a key and its DER while it is read, and another two while one is
-  // opened. Listener: its copies four times, now, before the last change, while they are read and while they are
-  // opened; for each thread a replaced key; the DER twice.
+  // opened. Listener: the key, and the one before its last change, instead of the cache.
   static constexpr size_t device_slots(size_t cache_size, size_t threads) { return cache_size + 1 + threads + 4; }
-  static constexpr size_t listener_slots(size_t copies, size_t threads) { return 4 * copies + threads + 2; }
+  static constexpr size_t listener_slots(size_t threads) { return device_slots(1, threads); }
 
+  // What a caller has time for: with `none`, it gets a cached key whose file has not changed.
+  enum class Effort { none, reads, opens };
   struct Found {
     ipc::Status status = ipc::Status::not_found;  // ok: `key` is set; otherwise not_found, unusable or busy
     std::shared_ptr<PrivateKey> key;              // stays valid when the cache drops it
     std::string reason{};
-    bool sealed = false;  // busy: the file is encrypted and must be opened first. Ask again with `opens`
+    Effort needs = Effort::none;  // busy: the file must be read, or opened because it is encrypted. Ask again with it
   };
   // `client_id` is for devices. The listener has one key; for a while after its replacement, the previous one is found
   // if it is the key of `certificate`.
-  Found find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate = nullptr, bool opens = true);
+  Found find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate = nullptr,
+             Effort effort = Effort::opens);
 
   // The first of the spellings (ipc::Lookup) that has a file, of whatever kind; "": none. At most 8 are looked for.
   std::string_view similar(std::string_view spellings) const;
@@ -80,34 +82,32 @@ class KeyStore {
     std::string file, path;  // name in its directory; whole path, for the log
     FileState seen;
     bool settled = false;  // false: `seen` is so young that a later change might not show in it
-    std::vector<std::shared_ptr<PrivateKey>> keys;  // copies of one key
-    size_t turn = 0;                                // the copy to use next
-    std::string problem;                            // why there is none
+    std::shared_ptr<PrivateKey> key;
+    std::string problem;  // why there is none
   };
   using Entries = std::list<Entry>;
   // A directory of key files, and their readers.
   struct Room {
-    Room(common::Fd fd, SecureSlots& slots, const Options& options, size_t n)
-        : directory(std::move(fd)), reader(slots), opener(slots, options.passphrase), copies(n) {}
+    Room(common::Fd fd, SecureSlots& slots, const Options& options)
+        : directory(std::move(fd)), reader(slots), opener(slots, options.passphrase) {}
     common::Fd directory;
     KeyReader reader, opener;
-    size_t copies;  // of each key
-    std::mutex opening;
+    std::mutex reading, opening;
   };
-
-  // `opened`: what the opener has just read; null: nothing.
-  Found find_device(const std::string& file, KeyFile* opened);
-  Found find_listener(const ipc::Spki* certificate, KeyFile* opened);
+  // `now`: what the directory says of the name; nullopt: there is no such file; FileState(): it can't be looked at.
+  // `read`: what has just been read of the file; null: nothing.
+  Found find_device(const std::string& file, const std::optional<FileState>& now, KeyFile* read);
+  Found find_listener(const ipc::Spki* certificate, const std::optional<FileState>& now, KeyFile* read);
   bool is_listener_s(const ipc::Spki& spki) const;
-  Found look(Room& room, Entry& entry, KeyFile* opened);
+  Found look(Entry& entry, const std::optional<FileState>& now, KeyFile* read);
   void install(Entry& entry, KeyFile file);
 
   std::string keys_dir_;
   Room devices_, listeners_;
   Options options_;
-  mutable std::mutex mutex_;  // guards what follows, and both rooms' readers
+  mutable std::mutex mutex_;  // guards what follows
   Entry listener_;
-  std::vector<std::shared_ptr<PrivateKey>> previous_;  // the listener's; dropped at the first use after previous_until_
+  std::shared_ptr<PrivateKey> previous_;  // the listener's; dropped at the first use after previous_until_
   std::chrono::steady_clock::time_point previous_until_;
   Entries entries_;  // most recently used first
   std::unordered_map<std::string_view, Entries::iterator> by_file_;

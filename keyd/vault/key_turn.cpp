@@ -3,20 +3,31 @@
 #include "common/json_line.h"
 
 namespace keyd {
+namespace {
+
 using ipc::Status;
+
+// Their verification takes as long as waking another thread, or longer.
+bool takes_long(KeyType type) { return type == KeyType::rsa || type == KeyType::p521; }
+
+}  // namespace
 
 SignerPool::Queue KeyTurn::queue_of(const Job& job) {
   using common::tls::Family;
   const auto family = facts_of(job.asked.scheme).family;
   const bool rsa = family == Family::rsa_pkcs1 || family == Family::rsa_pss;
-  return job.op == ipc::Op::sign && rsa ? SignerPool::slow : SignerPool::quick;
+  return job.op == ipc::Op::sign && rsa ? SignerPool::slow : SignerPool::at_once;
 }
 
 std::optional<SignerPool::Queue> KeyTurn::take(Job& job, Signer& signer, SignerPool::Queue from) {
   const ipc::Lookup& key = job.asked.key;
   const ipc::Spki* certificate = job.op == ipc::Op::sign ? &key.spki : nullptr;
-  const auto found = keys_.find(key.role, key.client_id, certificate, from == SignerPool::sealed);
-  if (found.sealed) return SignerPool::sealed;
+  using Effort = KeyStore::Effort;
+  const bool here = from == SignerPool::at_once;
+  constexpr Effort kEfforts[] = {Effort::none, Effort::reads, Effort::reads, Effort::opens};  // by Queue
+  const auto found = keys_.find(key.role, key.client_id, certificate, kEfforts[from]);
+  if (here && (!found.key || takes_long(found.key->info().type))) return SignerPool::quick;
+  if (found.needs == Effort::opens) return SignerPool::sealed;
   if (found.key) job.outcome = with(*found.key, job, signer);
   else job.outcome = {found.status, found.reason, found.status == Status::busy ? kRetryMs : 0};
   if (const auto near = found.status == Status::not_found ? keys_.similar(key.spellings) : ""; !near.empty()) {

@@ -1,5 +1,5 @@
-// A request's turn on a thread of the pool: everything that needs its key. The key is found here and not before, so
-// that a waiting request holds none, and a key file that has changed meanwhile takes effect.
+// A request's turn on a thread of the pool or the loop's: everything that needs its key. The key is found here and not
+// before, so that a waiting request holds none, and a key file that has changed meanwhile takes effect.
 #pragma once
 
 #include "keyd/vault/key_store.h"

@@ -93,20 +93,13 @@ bool same_public(Bytes stated, Bytes computed, bool elliptic) {
 
 std::shared_ptr<PrivateKey> PrivateKey::parse(Bytes pem, std::optional<std::string_view> passphrase, SecureSlots& slots,
                                               std::string& problem) {
-  const auto keys = parse(pem, passphrase, slots, 1, problem);
-  return keys.empty() ? nullptr : keys[0];
-}
-
-std::vector<std::shared_ptr<PrivateKey>> PrivateKey::parse(Bytes pem, std::optional<std::string_view> passphrase,
-                                                           SecureSlots& slots, size_t copies, std::string& problem) {
-  std::vector<std::shared_ptr<PrivateKey>> keys;
+  std::shared_ptr<PrivateKey> key;
   const auto fail = [&](std::string what) {
     problem = std::move(what);
-    keys.clear();
-    return keys;
+    return nullptr;
   };
   const PemKey found = find_private_key(der::text_of(pem), problem);
-  if (!found.body.data()) return keys;
+  if (!found.body.data()) return nullptr;
   if (found.encrypted && !passphrase) return fail(kSealed);
   const uint64_t shortages = wolfcrypt_shortages();
   const Scratch scratch(slots);
@@ -116,20 +109,28 @@ std::vector<std::shared_ptr<PrivateKey>> PrivateKey::parse(Bytes pem, std::optio
   der = der.first(decode_base64(der::text_of(pem), found.body, der, problem));
   if (found.encrypted && !der.empty()) der = decrypt_pkcs8(der, *passphrase, problem);
   const auto parts = der.empty() ? std::nullopt : take_apart(der, problem);
-  while (parts && problem.empty() && keys.size() < copies) {
-    void* slot = slots.take(sizeof(PrivateKey));
-    if (!slot) return fail(kNoLockedMemory);
-    std::shared_ptr<PrivateKey> key(new (slot) PrivateKey, [&slots](PrivateKey* old) {
-      old->~PrivateKey();
-      slots.release(old);
-    });
+  if (parts && problem.empty()) {
+    key = make(slots);
+    if (!key) return fail(kNoLockedMemory);
     if (const std::string what = key->decode(*parts); !what.empty())
       problem = std::string("found ") + parts->name + " " + what;
-    keys.push_back(std::move(key));
   }
-  if (problem.empty()) return keys;
+  if (problem.empty()) return key;
   return fail(wolfcrypt_shortages() == shortages ? std::move(problem) : kNoLockedMemory);
 }
+
+template <typename... From>
+std::shared_ptr<PrivateKey> PrivateKey::make(SecureSlots& slots, const From&... from) {
+  void* slot = slots.take(sizeof(PrivateKey));
+  if (!slot) return nullptr;
+  return {new (slot) PrivateKey(from...), [&slots](PrivateKey* old) {
+            old->~PrivateKey();
+            slots.release(old);
+          }};
+}
+
+// wolfCrypt's structs hold all of a key's numbers (SP_INT_BITS without ALT_ECC_SIZE), and no pointer to them.
+std::shared_ptr<PrivateKey> PrivateKey::copy() const { return make(wolfcrypt_slots(), *this); }
 
 PrivateKey::~PrivateKey() {
   if (auto* rsa = std::get_if<RsaKey>(&key_)) wc_FreeRsaKey(rsa);

@@ -1,4 +1,4 @@
-// One parsed private key, and the only parser of private keys.
+// One parsed private key, and the only parser of private keys. It does not change, so threads share it.
 //
 // Accepts PEM: PKCS#8, also encrypted (PBES2 with PBKDF2 and AES-CBC, RFC 8018), SEC1 ("EC PRIVATE KEY") and PKCS#1
 // ("RSA PRIVATE KEY"), exactly one private key in the text; certificates and EC parameters beside it are ignored. RSA
@@ -7,13 +7,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 #include "common/tls/wolfcrypt.h"
 #include "keyd/vault/policy.h"
@@ -25,24 +23,19 @@ struct KeyParts;
 
 class PrivateKey {
  public:
-  // As many copies of the key as asked for. None if `pem` is not such a key: `problem` then says what was found and
-  // what to do, or is kNoLockedMemory. Needs one slot more than it keeps. `passphrase` is for encrypted keys; it may be
-  // empty. With nullopt, an encrypted key is not opened, and the problem is kSealed. Precondition: `problem` is empty.
-  static std::vector<std::shared_ptr<PrivateKey>> parse(std::span<const uint8_t> pem,
-                                                        std::optional<std::string_view> passphrase, SecureSlots& slots,
-                                                        size_t copies, std::string& problem);
-  // One; nullptr if there is none.
+  // nullptr if `pem` is not such a key: `problem` then says what was found and what to do, or is kNoLockedMemory. Needs
+  // one slot more than it keeps. `passphrase` is for encrypted keys; it may be empty. With nullopt, an encrypted key is
+  // not opened, and the problem is kSealed. Precondition: `problem` is empty.
   static std::shared_ptr<PrivateKey> parse(std::span<const uint8_t> pem, std::optional<std::string_view> passphrase,
                                            SecureSlots& slots, std::string& problem);
   static constexpr char kSealed[] = "it is encrypted";
 
   ~PrivateKey();
-  PrivateKey(const PrivateKey&) = delete;
   PrivateKey& operator=(const PrivateKey&) = delete;
+  // For one operation, because wolfCrypt writes to a key that it uses. In a slot of wolfCrypt's; nullptr: none is free.
+  std::shared_ptr<PrivateKey> copy() const;
 
   const KeyInfo& info() const { return info_; }
-  // Held while signing, because wolfCrypt changes fields of the key: one thread at a time.
-  std::mutex& in_use() { return in_use_; }
   template <typename Key>
   Key& as() {
     return std::get<Key>(key_);
@@ -50,12 +43,14 @@ class PrivateKey {
 
  private:
   PrivateKey() = default;
+  PrivateKey(const PrivateKey&) = default;
+  template <typename... From>
+  static std::shared_ptr<PrivateKey> make(SecureSlots& slots, const From&... from);
   template <typename Key>
   const char* decode_as(const KeyParts& parts);  // "", or what is wrong with it
   std::string decode(const KeyParts& parts);
 
   KeyInfo info_;
-  std::mutex in_use_;
   std::variant<std::monostate, RsaKey, ecc_key, ed25519_key> key_;
 };
 

@@ -122,6 +122,7 @@ WolfcryptMemory::~WolfcryptMemory() {
 }
 
 uint64_t wolfcrypt_shortages() { return g_slots->shortages(); }
+SecureSlots& wolfcrypt_slots() { return *g_slots; }
 
 std::string no_secret_memory() { return secret_file(kPage) ? "" : std::string("memfd_secret: ") + strerror(errno); }
 

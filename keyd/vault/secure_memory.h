@@ -62,6 +62,7 @@ class WolfcryptMemory {
 
 // As SecureSlots::shortages(), of wolfCrypt's slots: tells whether a failure may have been for want of memory.
 uint64_t wolfcrypt_shortages();
+SecureSlots& wolfcrypt_slots();  // precondition: a WolfcryptMemory lives
 
 // "" if this kernel has memfd_secret(2), otherwise why not; keys are then in memory that root can read.
 std::string no_secret_memory();

@@ -48,8 +48,9 @@ Signer::Signer() {
 
 Signer::~Signer() { wc_FreeRng(&random_); }
 
-std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, SignatureBuffer& out) {
-  const std::lock_guard guard(key.in_use());
+std::optional<size_t> Signer::sign(const PrivateKey& shared, const ipc::Sign& request, SignatureBuffer& out) {
+  const auto key = shared.copy();
+  if (!key) return std::nullopt;
   std::optional<common::tls::CertificateVerifyContent> covered;
   Bytes message = request.content;
   if (is_tls13(request.kind)) {
@@ -63,35 +64,34 @@ std::optional<size_t> Signer::sign(PrivateKey& key, const ipc::Sign& request, Si
   std::optional<size_t> size;
   if (scheme.family == Family::ed25519) {
     word32 length = static_cast<word32>(out.size());
-    if (wc_ed25519_sign_msg(message.data(), size32(message), out.data(), &length, &key.as<ed25519_key>()) == 0)
+    if (wc_ed25519_sign_msg(message.data(), size32(message), out.data(), &length, &key->as<ed25519_key>()) == 0)
       size = length;
   } else if (common::tls::sha2(message, digest)) {
-    if (scheme.family == Family::ecdsa) size = ecdsa(key.as<ecc_key>(), digest, out);
-    else if (scheme.family == Family::rsa_pkcs1) size = rsa_pkcs1(key.as<RsaKey>(), hash, digest, out);
-    else size = rsa_pss(key.as<RsaKey>(), hash, digest, out);
+    if (scheme.family == Family::ecdsa) size = ecdsa(key->as<ecc_key>(), digest, out);
+    else size = rsa(key->as<RsaKey>(), scheme.family == Family::rsa_pss, hash, digest, out);
   }
   wipe_stack();
   if (!size) explicit_bzero(out.data(), out.size());
   return size;
 }
 
-bool Signer::verifies(PrivateKey& key, ipc::Scheme scheme_code, Bytes message, Bytes signature) {
-  const std::lock_guard guard(key.in_use());
+bool Signer::verifies(const PrivateKey& shared, ipc::Scheme scheme_code, Bytes message, Bytes signature) {
+  const auto key = shared.copy();
+  if (!key) return false;
   const auto scheme = facts_of(scheme_code);
   const wc_HashType hash = common::tls::hash_type(scheme.hash_size);
   std::array<uint8_t, 64> buffer;
   const auto digest = std::span(buffer).first(scheme.hash_size);
-  int good = 0;
+  int good = 0, failure = 0;
   if (scheme.family == Family::ed25519)
-    return wc_ed25519_verify_msg(signature.data(), size32(signature), message.data(), size32(message), &good,
-                                 &key.as<ed25519_key>()) == 0 &&
-           good == 1;
-  if (!common::tls::sha2(message, digest)) return false;
-  if (scheme.family == Family::ecdsa)
-    return wc_ecc_verify_hash(signature.data(), size32(signature), digest.data(), size32(digest), &good,
-                              &key.as<ecc_key>()) == 0 &&
-           good == 1;
-  return (scheme.family == Family::rsa_pkcs1 ? is_pkcs1 : is_pss)(key.as<RsaKey>(), hash, digest, signature);
+    failure = wc_ed25519_verify_msg(signature.data(), size32(signature), message.data(), size32(message), &good,
+                                    &key->as<ed25519_key>());
+  else if (!common::tls::sha2(message, digest)) return false;
+  else if (scheme.family == Family::ecdsa)
+    failure = wc_ecc_verify_hash(signature.data(), size32(signature), digest.data(), size32(digest), &good,
+                                 &key->as<ecc_key>());
+  else return (scheme.family == Family::rsa_pkcs1 ? is_pkcs1 : is_pss)(key->as<RsaKey>(), hash, digest, signature);
+  return failure == 0 && good == 1;
 }
 
 std::optional<size_t> Signer::ecdsa(ecc_key& key, Bytes digest, SignatureBuffer& out) {
@@ -101,19 +101,15 @@ std::optional<size_t> Signer::ecdsa(ecc_key& key, Bytes digest, SignatureBuffer&
   return ok ? std::optional<size_t>(length) : std::nullopt;
 }
 
-std::optional<size_t> Signer::rsa_pkcs1(RsaKey& key, wc_HashType hash, Bytes digest, SignatureBuffer& out) {
+std::optional<size_t> Signer::rsa(RsaKey& key, bool pss, wc_HashType hash, Bytes digest, SignatureBuffer& out) {
   DigestInfo info;
-  const word32 info_size = encode(info, hash, digest);
-  const int size = wc_RsaSSL_Sign(info.data(), info_size, out.data(), static_cast<word32>(out.size()), &key, &random_);
-  const bool good = size > 0 && is_pkcs1(key, hash, digest, std::span(out).first(static_cast<size_t>(size)));
-  return good ? std::optional<size_t>(size) : std::nullopt;
-}
-
-std::optional<size_t> Signer::rsa_pss(RsaKey& key, wc_HashType hash, Bytes digest, SignatureBuffer& out) {
+  const word32 room = static_cast<word32>(out.size());
   // Salt as long as the hash (RFC 8446 section 4.2.3): wolfCrypt's default.
-  const int size = wc_RsaPSS_Sign(digest.data(), size32(digest), out.data(), static_cast<word32>(out.size()), hash,
-                                  wc_hash2mgf(hash), &key, &random_);
-  const bool good = size > 0 && is_pss(key, hash, digest, std::span(out).first(static_cast<size_t>(size)));
+  const int size =
+      pss ? wc_RsaPSS_Sign(digest.data(), size32(digest), out.data(), room, hash, wc_hash2mgf(hash), &key, &random_)
+          : wc_RsaSSL_Sign(info.data(), encode(info, hash, digest), out.data(), room, &key, &random_);
+  const bool good =
+      size > 0 && (pss ? is_pss : is_pkcs1)(key, hash, digest, std::span(out).first(static_cast<size_t>(size)));
   return good ? std::optional<size_t>(size) : std::nullopt;
 }
 

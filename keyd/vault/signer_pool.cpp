@@ -4,13 +4,14 @@
 
 namespace keyd {
 
-SignerPool::SignerPool(uv_loop_t& loop, size_t ordinary, Work work, Done done)
+SignerPool::SignerPool(uv_loop_t& loop, size_t signers, Work work, Done done)
     : work_(std::move(work)), done_(std::move(done)) {
   uv_async_init(&loop, &wake_, [](uv_async_t* wake) { static_cast<SignerPool*>(wake->data)->collect(); });
-  wake_.data = this;
+  uv_idle_init(&loop, &idle_);
+  wake_.data = idle_.data = this;
   try {
     for (const Queue only : {quick, sealed}) start(only);
-    for (size_t i = 0; i < ordinary; i++) start(slow);
+    for (size_t i = 0; i < signers; i++) start(slow);
   } catch (...) {
     stop();
     throw;
@@ -45,51 +46,56 @@ void SignerPool::stop() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&idle_), nullptr);
 }
 
 void SignerPool::submit(JobPtr job, Queue queue) {
+  if (queue == at_once) {  // not now: first the loop collects one job of each connection
+    at_once_.push(std::move(job));
+    uv_idle_start(&idle_, [](uv_idle_t* idle) { static_cast<SignerPool*>(idle->data)->run_at_once(); });
+    return;
+  }
   {
     const std::lock_guard guard(mutex_);
     waiting_[queue].push(std::move(job));
   }
-  for_[queue].notify_one();  // a quick job: an ordinary thread that is awake may be faster
-}
-
-// The next job for a thread. Ordinary threads take quick and slow jobs in turn, so that neither kind holds up the
-// other.
-JobPtr SignerPool::next(Queue serves, bool& quick_turn, Queue& from) {
-  std::unique_lock lock(mutex_);
-  const auto has = [&](Queue queue) { return !waiting_[queue].empty(); };
-  for_[serves].wait(lock, [&] { return stopping_ || has(serves) || (serves == slow && has(quick)); });
-  if (stopping_) return nullptr;
-  from = serves;
-  if (serves == slow) {
-    quick_turn = !quick_turn;
-    if (!has(slow) || (quick_turn && has(quick))) from = quick;
-  }
-  JobPtr job = waiting_[from].pop();
-  // There is another job: wake another thread for it.
-  if (has(quick) || has(slow)) for_[slow].notify_one();
-  return job;
+  for_[queue].notify_one();
 }
 
 void SignerPool::run(Signer& signer, Queue serves) {
-  bool quick_turn = false;
-  Queue from{};
-  while (JobPtr job = next(serves, quick_turn, from)) {
-    const uint64_t started = uv_hrtime();
-    const auto elsewhere = job->given_up() ? std::nullopt : work_(*job, signer, from);
-    job->spent_us += (uv_hrtime() - started) / 1000;
-    if (elsewhere) {
-      submit(std::move(job), *elsewhere);
-      continue;
-    }
-    {
-      const std::lock_guard guard(mutex_);
-      finished_.push_back(std::move(job));
-    }
+  while (true) {
+    std::unique_lock lock(mutex_);
+    for_[serves].wait(lock, [&] { return stopping_ || !waiting_[serves].empty(); });
+    if (stopping_) return;
+    JobPtr job = waiting_[serves].pop();
+    lock.unlock();
+    if (!attend(job, signer, serves)) continue;
+    lock.lock();
+    finished_.push_back(std::move(job));
+    lock.unlock();
     uv_async_send(&wake_);
   }
+}
+
+void SignerPool::run_at_once() {
+  uv_idle_stop(&idle_);
+  std::vector<JobPtr> mine;
+  while (!at_once_.empty()) {
+    JobPtr job = at_once_.pop();
+    if (mine.size() < kMostAtOnce) mine.push_back(std::move(job));
+    else submit(std::move(job), quick);
+  }
+  for (JobPtr& job : mine)
+    if (attend(job, own_, at_once)) done_(std::move(job));
+}
+
+// False: the job now waits elsewhere.
+bool SignerPool::attend(JobPtr& job, Signer& signer, Queue from) {
+  const uint64_t started = uv_hrtime();
+  const auto elsewhere = job->given_up() ? std::nullopt : work_(*job, signer, from);
+  job->spent_us += (uv_hrtime() - started) / 1000;
+  if (elsewhere) submit(std::move(job), *elsewhere);
+  return !elsewhere;
 }
 
 void SignerPool::collect() {

@@ -67,6 +67,39 @@ TEST_CASE("an unchanged file is parsed once", "[keyd][key_store]") {
   CHECK(store.find("d").key == once);
 }
 
+TEST_CASE("a thread that has no time for the disk gets a cached key of an unchanged file, or learns what it needs",
+          "[keyd][key_store]") {
+  using Effort = KeyStore::Effort;
+  Store store(8, kSettledAtOnce);
+  store.passphrase = witness::kPassphrase;
+  const auto needs = [&](Effort effort) {
+    const auto found = store.store().find(Role::device, "d", nullptr, effort);
+    CHECK((found.needs == Effort::none || (found.status == Status::busy && !found.key)));
+    return found.needs;
+  };
+  const auto has_key = [&](const Key& key) {
+    const auto found = store.store().find(Role::device, "d", nullptr, Effort::none);
+    return found.key && found.key->info().spki == key.spki();
+  };
+  CHECK(needs(Effort::none) == Effort::reads);  // it does not even look whether there is a file
+  const Key first = Key::generate("P-256"), second = Key::generate("P-256"), third = Key::generate("P-256");
+  store.put("d.pem", first.text(Form::pkcs8));
+  CHECK(needs(Effort::none) == Effort::reads);
+  CHECK(needs(Effort::reads) == Effort::none);
+  CHECK(has_key(first));
+  store.put("d.pem", second.text(Form::pkcs8));
+  CHECK(needs(Effort::none) == Effort::reads);
+  CHECK(needs(Effort::reads) == Effort::none);
+  CHECK(has_key(second));
+  store.put("d.pem", third.text(Form::encrypted_pkcs8));
+  CHECK(needs(Effort::none) == Effort::reads);
+  CHECK(needs(Effort::reads) == Effort::opens);
+  CHECK(needs(Effort::opens) == Effort::none);
+  CHECK(has_key(third));
+  unlink((store.scratch / "keys/d.pem").c_str());
+  CHECK_FALSE(has_key(third));
+}
+
 TEST_CASE("the cache is bounded and drops the least recently used", "[keyd][key_store]") {
   Store store(4, kSettledAtOnce);
   const std::string pem = Key::generate("P-256").text(Form::pkcs8);

@@ -37,7 +37,7 @@ struct Store {
     if (!keys)
       keys =
           std::make_unique<KeyStore>(open_keys_dir(keys_dir()), open_listener_dir(listener()), vault.slots, vault.slots,
-                                     KeyStore::Options{cache_size, 1, passphrase, settled, [] { return now; }});
+                                     KeyStore::Options{cache_size, passphrase, settled, [] { return now; }});
     return *keys;
   }
   KeyStore::Found find(const std::string& id) { return store().find(Role::device, id); }

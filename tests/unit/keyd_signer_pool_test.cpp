@@ -19,6 +19,8 @@ class Pool {
   explicit Pool(size_t threads) {
     uv_loop_init(&loop_);
     const auto work = [this](Job& job, Signer& signer, SignerPool::Queue from) -> std::optional<SignerPool::Queue> {
+      if (job.connection == kUncached && from == SignerPool::at_once) return SignerPool::quick;
+      job.wait_us = std::this_thread::get_id() == loop_thread_;
       if (job.connection == kSealed && from != SignerPool::sealed) return SignerPool::sealed;
       const auto size = signer.sign(*keys_.at(job.id), job.to_sign, job.signature);
       job.outcome.payload = std::span(job.signature).first(size.value_or(0));
@@ -27,6 +29,7 @@ class Pool {
     pool_.emplace(loop_, threads, work, [this](JobPtr job) {
       CHECK(!job->outcome.payload.empty());
       done.push_back(job->peer.lane);
+      (job->wait_us ? here : elsewhere)++;
     });
   }
   ~Pool() {
@@ -34,7 +37,7 @@ class Pool {
     uv_run(&loop_, UV_RUN_DEFAULT);
     uv_loop_close(&loop_);
   }
-  void submit(uint64_t worker, uint32_t key, ipc::Scheme scheme, uint64_t connection = 0) {
+  void submit(uint64_t worker, uint32_t key, ipc::Scheme scheme, uint64_t connection = 0, bool at_once = false) {
     auto job = std::make_unique<Job>();
     job->peer.lane = worker;
     job->id = key;
@@ -44,8 +47,12 @@ class Pool {
     job->to_sign.scheme = scheme;
     job->to_sign.content = content_;
     const bool rsa = keys_.at(key)->info().type == KeyType::rsa;
-    pool_->submit(std::move(job), rsa ? SignerPool::slow : SignerPool::quick);
+    pool_->submit(std::move(job), rsa ? SignerPool::slow : at_once ? SignerPool::at_once : SignerPool::quick);
   }
+  void submit_at_once(uint64_t worker, uint32_t key, uint64_t connection = 0) {
+    submit(worker, key, ipc::Scheme::ecdsa_sha256, connection, true);
+  }
+  void run_once() { uv_run(&loop_, UV_RUN_NOWAIT); }
   void run_until(size_t count) {
     while (done.size() < count) uv_run(&loop_, UV_RUN_ONCE);
   }
@@ -57,11 +64,13 @@ class Pool {
   }
   long position_of(uint64_t worker) const { return std::find(done.begin(), done.end(), worker) - done.begin(); }
 
-  std::vector<uint64_t> done;  // the sender of each job, in order
+  std::vector<uint64_t> done;      // the sender of each job, in order
+  size_t here = 0, elsewhere = 0;  // jobs done on the loop's thread, and on others
 
-  static constexpr uint64_t kSealed = 1;  // a job's connection: its key is encrypted
+  static constexpr uint64_t kSealed = 1, kUncached = 2;  // a job's connection: its key is encrypted, or not cached
 
  private:
+  const std::thread::id loop_thread_ = std::this_thread::get_id();
   Vault vault_;
   std::vector<std::shared_ptr<PrivateKey>> keys_;
   uv_loop_t loop_{};
@@ -94,6 +103,40 @@ TEST_CASE("a worker with one job waits for one turn, not for another's queue", "
   // It comes after the job that the thread had begun and one more turn, however far the thread got before the last
   // submission.
   CHECK(pool.position_of(kOther) < 25);
+}
+
+TEST_CASE("a short job with a cached key is done on the loop's thread, and the lanes take turns there",
+          "[keyd][pool]") {
+  Pool pool(1);
+  const auto key = pool.key("P-256");
+  for (int i = 0; i < 5; i++) pool.submit_at_once(kFlooder, key);
+  pool.submit_at_once(kOther, key);
+  CHECK(pool.done.empty());  // not in the middle of submit(), and not before the other connections are read
+  pool.run_once();
+  CHECK(pool.here == 6);
+  CHECK(pool.position_of(kOther) <= 1);
+}
+
+TEST_CASE("the loop's thread leaves to the pool keys that must be read, and more than 8 jobs at a time",
+          "[keyd][pool]") {
+  static_assert(SignerPool::kMostAtOnce == 8);
+  Pool pool(1);
+  const auto key = pool.key("P-256");
+  pool.submit_at_once(kOther, key, Pool::kUncached);
+  for (uint64_t i = 0; i < 12; i++) pool.submit_at_once(kOther + 1 + i, key);
+  pool.run_until(13);
+  CHECK(pool.here == 7);
+  CHECK(pool.elsewhere == 6);
+}
+
+TEST_CASE("a flood of RSA from many workers delays no short job by a turn of the pool", "[keyd][pool]") {
+  Pool pool(1);
+  const auto slow = pool.key("RSA:4096"), quick = pool.key("P-256");
+  for (uint64_t i = 0; i < 20; i++) pool.submit(kOther + 1 + i, slow, ipc::Scheme::rsa_pss_rsae_sha256);
+  pool.submit_at_once(kOther, quick);
+  pool.run_once();
+  CHECK(pool.position_of(kOther) < static_cast<long>(pool.done.size()));
+  pool.run_until(21);
 }
 
 TEST_CASE("ECDSA does not wait behind a flood of RSA", "[keyd][pool]") {

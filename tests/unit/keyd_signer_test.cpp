@@ -1,6 +1,9 @@
 // Each scheme's signature, verified by OpenSSL, and the content that is composed around a transcript hash.
 #include "keyd/vault/signer.h"
 
+#include <atomic>
+#include <thread>
+
 #include "keyd_support.h"
 
 using namespace keyd;
@@ -123,6 +126,36 @@ TEST_CASE("a signature verifies under its own key, for its own message and schem
     CHECK_FALSE(signer.verifies(*key, scheme, message, std::vector<uint8_t>(ipc::kMaxSignature, 0xff)));
     signature[signature.size() / 2] ^= 1;
     CHECK_FALSE(signer.verifies(*key, scheme, message, signature));
+  }
+}
+
+TEST_CASE("threads that use one key at the same time make correct signatures, whatever its type", "[keyd][signer]") {
+  Vault vault;
+  const std::vector<uint8_t> hash(32, 3), covered = certificate_verify(false, hash);
+  for (const auto& [type, scheme] : kTls13) {
+    INFO(type << " " << ipc::name(scheme));
+    const Key peer = Key::generate(type);
+    const auto key = read_by(vault, peer);
+    std::atomic<int> good = 0, started = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; i++)
+      threads.emplace_back([&, code = scheme] {
+        Signer signer;
+        ipc::Sign request;
+        request.kind = Kind::tls13_client;
+        request.scheme = code;
+        request.content = hash;
+        started++;
+        while (started < 3) std::this_thread::yield();
+        for (int n = 0; n < 4; n++) {
+          SignatureBuffer out;
+          const auto size = signer.sign(*key, request, out);
+          good += size && signer.verifies(*key, code, covered, std::span(out).first(*size)) &&
+                  peer.verifies(code, covered, std::span(out).first(*size));
+        }
+      });
+    for (auto& thread : threads) thread.join();
+    CHECK(good == 12);
   }
 }
 
