@@ -21,12 +21,10 @@ SignerPool::Queue KeyTurn::queue_of(const Job& job) {
 
 std::optional<SignerPool::Queue> KeyTurn::take(Job& job, Signer& signer, SignerPool::Queue from) {
   const ipc::Lookup& key = job.asked.key;
-  const ipc::Spki* certificate = job.op == ipc::Op::sign ? &key.spki : nullptr;
   using Effort = KeyStore::Effort;
-  const bool here = from == SignerPool::at_once;
   constexpr Effort kEfforts[] = {Effort::none, Effort::reads, Effort::reads, Effort::opens};  // by Queue
-  const auto found = keys_.find(key.role, key.client_id, certificate, kEfforts[from]);
-  if (here && (!found.key || takes_long(found.key->info().type))) return SignerPool::quick;
+  const auto found = keys_.find(key.role, key.client_id, job.op == ipc::Op::sign ? &key.spki : nullptr, kEfforts[from]);
+  if (from == SignerPool::at_once && (!found.key || takes_long(found.key->info().type))) return SignerPool::quick;
   if (found.needs == Effort::opens) return SignerPool::sealed;
   if (found.key) job.outcome = with(*found.key, job, signer);
   else job.outcome = {found.status, found.reason, found.status == Status::busy ? kRetryMs : 0};

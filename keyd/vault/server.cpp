@@ -133,7 +133,9 @@ void Server::watch(Connection& connection) {
     auto& c = *static_cast<Connection*>(handle->data);
     if (status < 0) c.server->close(c);
     else if (events & UV_WRITABLE) c.server->flush(c);
-    else if (events & UV_READABLE) c.server->read_one(c);
+    else if (events & UV_READABLE)
+      for (size_t n = 0; n < 2 * SignerPool::kMostAtOnce && c.server->read_one(c); n++) {
+      }  // half are for the pool
   };
   const int wanted = connection.waiting.empty() ? UV_READABLE : UV_WRITABLE;
   if (std::exchange(connection.watched, wanted) == wanted) return;  // uv_poll_start costs two system calls
@@ -150,7 +152,8 @@ void Server::close(Connection& connection) {
   connection.fd.reset();  // libuv has closed the handle
 }
 
-void Server::read_one(Connection& connection) {
+// True: there may be another one to read now.
+bool Server::read_one(Connection& connection) {
   // Room for the time stamp only: descriptors that a peer sends along are dropped by the kernel, and MSG_CTRUNC
   // says so.
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
@@ -161,12 +164,12 @@ void Server::read_one(Connection& connection) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   const ssize_t got = recvmsg(connection.fd.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return close(connection);
-  if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-    return refuse(connection, 0, Status::malformed,
-                  message.msg_flags & MSG_TRUNC ? "too long" : "descriptors sent along");
-  handle(connection, {buffer_.begin(), buffer_.begin() + got}, waited_us(message));
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  if (got <= 0) close(connection);
+  else if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+    refuse(connection, 0, Status::malformed, message.msg_flags & MSG_TRUNC ? "too long" : "descriptors sent along");
+  else handle(connection, {buffer_.begin(), buffer_.begin() + got}, waited_us(message));
+  return connection.fd && connection.waiting.empty();
 }
 
 void Server::handle(Connection& connection, std::vector<uint8_t> datagram, uint64_t wait_us) {

@@ -5,8 +5,9 @@
 //
 // A bad message costs its sender the connection and affects no other peer. The server does not read from a peer that
 // does not read its answers, closes a connection that sends no HELLO in time, and gives one process at most half
-// of max_connections and one more. Each wake-up of the loop takes one request from each connection, so that workers
-// take turns however much one of them asks. A refused connection is audited. One thread, the loop's.
+// of max_connections and one more. Each turn of the loop takes 16 requests at most from each connection, and the
+// workers' requests take turns (signer_pool.h), however much one of them asks. A refused connection is audited. One
+// thread, the loop's.
 #pragma once
 
 #include <uv.h>
@@ -56,7 +57,7 @@ class Server {
   void start(common::Fd fd, const Peer& peer);
   void watch(Connection& connection);
   void close(Connection& connection);  // destroyed once the loop runs again
-  void read_one(Connection& connection);
+  bool read_one(Connection& connection);
   void handle(Connection& connection, std::vector<uint8_t> datagram, uint64_t wait_us);
   void greet(Connection& connection, uint32_t id, const ipc::Hello& hello);
   void reply(uint64_t number, std::span<const uint8_t> datagram);

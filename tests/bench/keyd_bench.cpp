@@ -179,7 +179,7 @@ void run(const Options& options) {
   Subject one("1 signer", Keyd::default_program(), signers(1)), two("2 signers", Keyd::default_program(), signers(2));
   std::vector<Subject*> subjects{&keyd};
   std::optional<Subject> first;
-  if (!options.first.empty()) subjects.push_back(&first.emplace("first", options.first, Json::object()));
+  if (!options.first.empty()) subjects.push_back(&first.emplace("first", options.first, no_limits));
 
   Bench bench(options);
   bench.compare("LOOKUP, one at a time", subjects, {{Question::lookup, "P-256", 1}}, 1);
