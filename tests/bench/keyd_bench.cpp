@@ -168,7 +168,7 @@ void paced_client(const std::string& socket, const Load& load, Tally& tally) {
   while (!tally.stop) {
     const auto answer = connection.receive();
     if (answer.status == Status::ok) note(tally, schedule.due(answer.id));
-    else tally.other++;
+    else (answer.status == Status::busy ? tally.busy : tally.other)++;
   }
   sender.join();
 }
