@@ -82,6 +82,8 @@ void Session::on_open(tls::Stream& stream) {
   }
   dial_->keep();
   if (unanswered_) note_small_hello();
+  else if (hello_ == tls::Hello::usual && !stream.took_hybrid())
+    services_.small_hello.want(now(), SmallHello::kPredicted);
   release_identity();
   send_connect();
 }

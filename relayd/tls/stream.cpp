@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "common/tls/wolf_shim.h"
@@ -356,6 +357,11 @@ void Stream::finish() {
 }
 
 bool Stream::has_declined_renegotiation() const { return ssl_ && wolf_shim_has_declined_renegotiation(ssl_.get()); }
+
+bool Stream::took_hybrid() const {
+  const char* group = ssl_ ? wolfSSL_get_curve_name(ssl_.get()) : nullptr;
+  return group && std::string_view(group) == "X25519MLKEM768";
+}
 
 const char* Stream::tls_version() const { return ssl_ ? wolfSSL_get_version(ssl_.get()) : "plain"; }
 

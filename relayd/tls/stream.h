@@ -118,6 +118,7 @@ class Stream final : private HandshakeOwner {
   CertificateChain take_peer_chain() { return std::move(peer_chain_); }
   DeviceProof take_proof() { return std::move(proof_); }  // likewise
   const char* tls_version() const;                        // "TLSv1.3"
+  bool took_hybrid() const;                               // the peer took X25519MLKEM768 for the key exchange
   // The peer asked for a TLS 1.2 renegotiation, and wolfSSL declined it.
   bool has_declined_renegotiation() const;
 

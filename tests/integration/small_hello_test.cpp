@@ -20,7 +20,7 @@ namespace {
 constexpr uint16_t kPort = 18885;
 constexpr size_t kSegment = 1400, kRecordHeader = 5;
 
-enum class Manner { reset, close, silence };
+enum class Manner { reset, close, silence, passes };
 
 // Stands in front of the remote broker, at the same address. One thread serves all connections.
 class Middlebox {
@@ -82,7 +82,7 @@ class Middlebox {
       seen_.push_back(first);
     }
     const auto byte = [&](size_t at) { return static_cast<size_t>(static_cast<uint8_t>(first[at])); };
-    if (first.size() == kRecordHeader + (byte(3) << 8 | byte(4))) {
+    if (manner_ == Manner::passes || first.size() == kRecordHeader + (byte(3) << 8 | byte(4))) {
       const int broker = socket_on(ports::remote, false);
       kept_.push_back(broker);
       pipes_[fd] = broker, pipes_[broker] = fd;
@@ -151,4 +151,23 @@ TEST_CASE("check warns of a middlebox that needs the ClientHello in one segment,
   CHECK(check.at("result") == "warning");
   CHECK(check.at("found").get<std::string>().find("it answers only a small first TLS message") != std::string::npos);
   CHECK(check.at("fix").get<std::string>().find("remote.groups") != std::string::npos);
+}
+
+TEST_CASE("a broker that took no X25519MLKEM768 key gets none with the next ClientHellos, which still offer it") {
+  Middlebox between(Manner::passes);
+  World world({.relayd = {{"remote_port", kPort}, {"workers", 1}}});
+  const auto identity = device_identity("p256", 1);
+  for (const char* id : {"first", "second", "third"}) {
+    world.give_key(id, identity);
+    auto device = world.device(identity);
+    device.join(id);
+  }
+  const auto hellos = between.seen();
+  REQUIRE(hellos.size() == 3);
+  CHECK(hellos[0].size() == kSegment);
+  for (const size_t next : {1, 2}) {
+    CHECK(hellos[next].size() < 512);
+    CHECK(hellos[next].find(kHybrid) != std::string::npos);
+  }
+  CHECK(world.relay().log().count_text("small ClientHello") == 0);
 }
