@@ -122,5 +122,5 @@ TEST_CASE("captured connector: nonsense to workers and supervisor costs it its l
 TEST_CASE("captured connector: it changes neither the log nor its own protection") {
   Connected connected;
   connected.attempt(log_and_protection());
-  connected.must_fail({{"blocking 2", "ENOTTY"}});
+  connected.must_fail({{"blocking 2", "EPERM"}});
 }
