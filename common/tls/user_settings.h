@@ -102,7 +102,11 @@
 #define WOLFSSL_SHA3
 /* Records and hashes. AES-CBC is in for encrypted private keys only; WOLFSSL_AEAD_ONLY keeps it out of TLS. */
 #define HAVE_AESGCM
+/* AES-NI needs no such tables, which take 2 KiB of each session. A processor without AES-NI then computes GHASH bit by
+ * bit. */
+#if !defined(__x86_64__)
 #define GCM_TABLE_4BIT
+#endif
 #define HAVE_AES_CBC
 #define HAVE_CHACHA
 #define HAVE_POLY1305

@@ -30,8 +30,9 @@ std::vector<SocketAddress> usable_addresses(const addrinfo* found) {
   std::vector<SocketAddress> addresses;
   for (const addrinfo* info = found; info && addresses.size() < channel::kMaxAddresses; info = info->ai_next) {
     SocketAddress address;
+    if (info->ai_addrlen > sizeof address.storage) continue;
     address.size = static_cast<socklen_t>(info->ai_addrlen);
-    memcpy(&address.storage, info->ai_addr, info->ai_addrlen);
+    memcpy(static_cast<void*>(&address.storage), info->ai_addr, info->ai_addrlen);
     addresses.push_back(address);
   }
   return addresses;

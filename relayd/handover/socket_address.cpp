@@ -22,19 +22,17 @@ uint16_t SocketAddress::port() const {
 std::string SocketAddress::text() const {
   char host[INET6_ADDRSTRLEN] = "?";
   if (family() == AF_INET6) {
-    const auto& address = reinterpret_cast<const sockaddr_in6&>(storage);
-    inet_ntop(AF_INET6, &address.sin6_addr, host, sizeof host);
-    return "[" + std::string(host) + "]:" + std::to_string(ntohs(address.sin6_port));
+    inet_ntop(AF_INET6, &storage.v6.sin6_addr, host, sizeof host);
+    return "[" + std::string(host) + "]:" + std::to_string(ntohs(storage.v6.sin6_port));
   }
-  const auto& address = reinterpret_cast<const sockaddr_in&>(storage);
-  inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
-  return std::string(host) + ":" + std::to_string(ntohs(address.sin_port));
+  inet_ntop(AF_INET, &storage.v4.sin_addr, host, sizeof host);
+  return std::string(host) + ":" + std::to_string(ntohs(storage.v4.sin_port));
 }
 
 std::optional<SocketAddress> SocketAddress::parse(const std::string& host, uint16_t port) {
   SocketAddress result;
-  auto& v4 = reinterpret_cast<sockaddr_in&>(result.storage);
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(result.storage);
+  auto& v4 = result.storage.v4;
+  auto& v6 = result.storage.v6;
   if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
     v4.sin_family = AF_INET;
     v4.sin_port = htons(port);
@@ -64,8 +62,10 @@ std::optional<SocketAddress> SocketAddress::parse(const std::string& text) {
 SocketAddress SocketAddress::bound_to(int socket) {
   SocketAddress result;
   result.size = sizeof result.storage;
-  if (getsockname(socket, reinterpret_cast<sockaddr*>(&result.storage), &result.size) != 0)
+  if (getsockname(socket, &result.storage.any, &result.size) != 0)
     throw std::system_error(errno, std::generic_category(), "getsockname");
+  if (result.size > sizeof result.storage)
+    throw std::system_error(EAFNOSUPPORT, std::generic_category(), "getsockname");
   return result;
 }
 
@@ -73,11 +73,11 @@ ipc::Origin origin_of(const SocketAddress& device, uint64_t session) {
   ipc::Origin origin;
   origin.session = session;
   if (device.family() == AF_INET6) {
-    const auto& address = reinterpret_cast<const sockaddr_in6&>(device.storage);
+    const auto& address = device.storage.v6;
     memcpy(origin.device_ip.data(), &address.sin6_addr, 16);
     origin.device_port = ntohs(address.sin6_port);
   } else {
-    const auto& address = reinterpret_cast<const sockaddr_in&>(device.storage);
+    const auto& address = device.storage.v4;
     origin.device_ip[10] = origin.device_ip[11] = 0xff;  // IPv4-mapped, RFC 4291 section 2.5.5.2
     memcpy(origin.device_ip.data() + 12, &address.sin_addr, 4);
     origin.device_port = ntohs(address.sin_port);

@@ -12,11 +12,15 @@
 namespace relayd {
 
 struct SocketAddress {
-  sockaddr_storage storage{};
+  union {  // each session has one: sockaddr_storage would take four times the room
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6{};
+  } storage;
   socklen_t size = 0;
 
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-  int family() const { return storage.ss_family; }
+  const sockaddr* get() const { return &storage.any; }
+  int family() const { return storage.any.sa_family; }
   uint16_t port() const;
   bool operator==(const SocketAddress& other) const;  // address and port
   std::string text() const;                           // "192.0.2.1:8883", "[2001:db8::1]:8883"

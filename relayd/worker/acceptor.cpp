@@ -76,8 +76,7 @@ void Acceptor::on_ready(Listener& listener) {
 bool Acceptor::take(Listener& listener) {
   SocketAddress peer;
   peer.size = sizeof peer.storage;
-  common::Fd socket(::accept4(listener.socket.get(), reinterpret_cast<sockaddr*>(&peer.storage), &peer.size,
-                              SOCK_NONBLOCK | SOCK_CLOEXEC));
+  common::Fd socket(::accept4(listener.socket.get(), &peer.storage.any, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!socket) {
     if (errno == EMFILE || errno == ENFILE) return refuse_one(listener);
     if (errno == ENOBUFS || errno == ENOMEM) {
