@@ -1,0 +1,96 @@
+"""What a unit of work costs in things that can be counted: system calls, with strace; bytes copied and allocations, with a
+library that the dynamic loader puts into every process of a relay (tally.cpp). Both slow a relay down, so they have
+rounds of their own."""
+
+import os
+import re
+import shutil
+import struct
+import subprocess
+
+import measure
+from subjects import Failure
+
+
+class Trace:
+    """System calls of the processes until stop(): {program: {call: count}}."""
+
+    def __init__(self, pids, folder):
+        self.traces = []
+        for pid in pids:
+            name, out = measure.program(pid), folder / f"strace.{pid}"
+            process = subprocess.Popen(["strace", "-f", "-c", "-p", str(pid), "-o", str(out)], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            self.traces.append((name, out, process))
+            line = process.stderr.readline()
+            if "attached" not in line:
+                self.stop()
+                raise Failure(f"strace can't attach to {name}: {line.strip()}")
+
+    def stop(self):
+        counts = {}
+        for name, out, process in self.traces:
+            process.terminate()
+            process.communicate()
+            mine = counts.setdefault(name, {})
+            for line in out.read_text().splitlines() if out.exists() else []:
+                row = re.match(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", line)
+                if row and row[2] != "total":
+                    mine[row[2]] = mine.get(row[2], 0) + int(row[1])
+        return counts
+
+
+class Tally:
+    """Starts processes with the counting library: in a mount namespace of their own, where /etc/ld.so.preload names it,
+    because keyd and relayd start theirs with an empty environment."""
+
+    def __init__(self, world):
+        self.library = world.folder / "tally.so"
+        shutil.copy(world.programs / "bench_tally.so", self.library)
+        self.library.chmod(0o755)
+        self.counts = world.folder / "tally.so.counts"
+        self.counts.write_bytes(bytes(16))
+        self.counts.chmod(0o666)
+        self.layer = world.folder / "etc"
+        self.layer.mkdir()
+
+    def command(self, command):
+        return ["unshare", "--mount", "sh", "-ec", f"""
+            cd {self.layer}
+            mount -t tmpfs tmpfs .
+            cd {self.layer}
+            mkdir upper work
+            echo {self.library} >upper/ld.so.preload
+            mount -t overlay overlay -o lowerdir=/etc,upperdir=upper,workdir=work /etc
+            cd /
+            exec "$@" """, "sh", *command]
+
+    def read(self):
+        copied, allocations = struct.unpack("QQ", self.counts.read_bytes())
+        return {"bytes copied": copied, "allocations": allocations}
+
+    def since(self, before, units):
+        return {name: (count - before[name]) / units for name, count in self.read().items()}
+
+
+def possible():
+    """Why nothing can be counted here, or nothing."""
+    if os.geteuid() != 0:
+        return "only root can count system calls, copies and allocations"
+    for command in (["strace", "-o", "/dev/null", "true"], ["unshare", "--mount", "true"]):
+        try:
+            if subprocess.run(command, capture_output=True).returncode == 0:
+                continue
+        except FileNotFoundError:
+            pass
+        return f"'{' '.join(command)}' does not work here"
+    return None
+
+
+def per_unit(counts, units):
+    """{call: count} of all programs together, for a unit of work."""
+    total = {}
+    for calls in counts.values():
+        for call, count in calls.items():
+            total[call] = total.get(call, 0) + count
+    return {call: count / units for call, count in sorted(total.items(), key=lambda item: -item[1])}
