@@ -130,8 +130,9 @@ size_t decrypt_in_place(const Encryption& how, std::span<uint8_t> data, std::str
     wc_AesFree(&aes);
   }
   explicit_bzero(key, sizeof key);
-  const size_t padding = good ? data.back() : 0;
-  return padding == 0 || padding > AES_BLOCK_SIZE || data[0] != der::kSequence ? 0 : data.size() - padding;
+  const size_t padding = good ? data.back() : 0, size = data.size() - std::min(data.size(), padding);
+  Bytes rest = data.first(size);  // one SEQUENCE, and nothing after it
+  return padding == 0 || padding > AES_BLOCK_SIZE || take(rest, der::kSequence).empty() || !rest.empty() ? 0 : size;
 }
 
 }  // namespace

@@ -134,8 +134,7 @@ void Server::watch(Connection& connection) {
     if (status < 0) c.server->close(c);
     else if (events & UV_WRITABLE) c.server->flush(c);
     else if (events & UV_READABLE)
-      for (size_t n = 0; n < 2 * SignerPool::kMostAtOnce && c.server->read_one(c); n++) {
-      }  // half are for the pool
+      for (size_t n = 0; n < 2 * SignerPool::kMostAtOnce && c.server->read_one(c);) n++;  // half are for the pool
   };
   const int wanted = connection.waiting.empty() ? UV_READABLE : UV_WRITABLE;
   if (std::exchange(connection.watched, wanted) == wanted) return;  // uv_poll_start costs two system calls
