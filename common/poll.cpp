@@ -83,24 +83,36 @@ int Poller::change(int operation, Poll& poll) {
 }
 
 void Poller::forget(const Poll& poll) {
-  for (size_t i = at_; i < count_; i++)
+  for (size_t i = 0; i < count_; i++)
     if (events_[i].data.ptr == &poll) events_[i].data.ptr = nullptr;
 }
 
 // True if libuv's own descriptor is ready.
 bool Poller::serve(int timeout) {
   const auto keep = self_.lock();  // a callback may destroy the last Poll
-  bool libuv = false;
   const int got = epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), timeout);
   if (timeout != 0) uv_update_time(loop_);
   count_ = static_cast<size_t>(std::max(got, 0));
-  for (at_ = 0; at_ < count_;) {
-    void* ready = events_[at_].data.ptr;
-    const uint32_t events = events_[at_++].events;
-    if (ready == this) libuv = true;
-    else if (ready) static_cast<Poll*>(ready)->fire(events);
+  bool libuv = false;
+  for (size_t i = 0; i < count_; i++) {
+    if (events_[i].data.ptr != this) continue;
+    libuv = true;
+    events_[i].data.ptr = nullptr;
   }
+  fire(false);
+  fire(true);
   return libuv;
+}
+
+void Poller::fire(bool patient) {
+  const uint64_t until = patient ? uv_hrtime() + uint64_t{std::chrono::nanoseconds(kPatience).count()} : 0;
+  for (size_t i = 0; i < count_; i++) {
+    auto* poll = static_cast<Poll*>(events_[i].data.ptr);
+    if (!poll || poll->patient_ != patient) continue;
+    events_[i].data.ptr = nullptr;
+    poll->fire(events_[i].events);
+    if (patient && uv_hrtime() >= until) return;  // level-triggered: the others are reported again
+  }
 }
 
 void Poller::run(uv_loop_t* loop) {

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -32,6 +33,9 @@ class Poll {
   // UV_READABLE | UV_WRITABLE, or 0 for none. Readability that is no longer wanted stays registered until it fires; if
   // it is wanted again before that, no system call is needed. Writability would fire at once, so it does not stay.
   void watch(int events);
+  // Its events come after all others', and only while kPatience of the turn is left; the next turn brings the rest. For
+  // work that takes long, such as handshakes, so that a storm of it does not hold up what is quick.
+  void set_patient(bool patient) { patient_ = patient; }
   // 0, or the errno of epoll_ctl(2), which refused the descriptor; such a Poll never calls back.
   int error() const { return error_; }
 
@@ -46,6 +50,7 @@ class Poll {
   const Callback callback_;
   int wanted_ = 0, registered_ = 0;
   int error_ = 0;
+  bool patient_ = false;
 };
 
 // The epoll instance of a loop's Polls; there is one while there are Polls. uv_run() serves it as one descriptor among
@@ -56,6 +61,8 @@ class Poller {
   // an event of a Poll then costs no second epoll_wait(2). Ends after stop(), not after uv_stop(). Requires a Poll.
   static void run(uv_loop_t* loop);
   static void stop(uv_loop_t* loop);
+  // How long the patient Polls' callbacks may take in a turn. At least one of them is called.
+  static constexpr std::chrono::milliseconds kPatience{2};
 
   explicit Poller(uv_loop_t* loop);
   ~Poller();
@@ -68,6 +75,7 @@ class Poller {
   int change(int operation, Poll& poll);
   void forget(const Poll& poll);
   bool serve(int timeout);
+  void fire(bool patient);
   void on_ready(int, int) { serve(0); }
 
   static constexpr size_t kMostEvents = 256;  // of one wait; the next one takes the rest
@@ -77,8 +85,8 @@ class Poller {
   UvPtr<uv_poll_t> nested_;  // until run()
   std::weak_ptr<Poller> self_;
   std::array<epoll_event, kMostEvents> events_;
-  size_t at_ = 0, count_ = 0;  // of events_
-  size_t registered_ = 0;      // Polls
+  size_t count_ = 0;       // of events_
+  size_t registered_ = 0;  // Polls
   bool stopping_ = false;
 };
 

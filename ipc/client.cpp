@@ -15,7 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 constexpr milliseconds kFirstBackoff{10}, kLastBackoff{1000};
 constexpr uint32_t kHelloId = 0;  // tickets start at 1
-constexpr int kReadsPerWakeup = 64;
+constexpr int kReadsPerWakeup = 8;  // each answer may continue a handshake
 
 }  // namespace
 
@@ -73,6 +73,7 @@ void Client::connect() {
 void Client::take(common::Fd connected) {
   fd_ = std::move(connected);
   poll_ = std::make_unique<common::Poll>(loop_, fd_.get(), this, common::call<&Client::on_ready>);
+  poll_->set_patient(true);
   poll_->watch(UV_READABLE);
   if (poll_->error() != 0) return disconnect(strerror(poll_->error()));
   state_ = State::greeting;

@@ -20,6 +20,7 @@ ConnectorClient::ConnectorClient(uv_loop_t* loop, common::Fd channel)
       channel_(std::move(channel)),
       keyd_deadline_(loop, this, common::call<&ConnectorClient::keyd_is_late>),
       poll_(std::make_unique<common::Poll>(loop, channel_.get(), this, common::call<&ConnectorClient::on_ready>)) {
+  poll_->set_patient(true);  // each answer may begin a handshake
   poll_->watch(UV_READABLE);
 }
 

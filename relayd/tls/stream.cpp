@@ -25,6 +25,7 @@ void SslDeleter::operator()(WOLFSSL* ssl) const { wolfSSL_free(ssl); }
 Stream::Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler)
     : runtime_(runtime), handler_(handler), socket_(std::move(socket)), most_received_(runtime.most_received) {
   poll_ = std::make_unique<common::Poll>(runtime.loop, socket_.get(), this, common::call<&Stream::on_ready>);
+  poll_->set_patient(true);
 }
 
 Stream::~Stream() {
@@ -33,8 +34,13 @@ Stream::~Stream() {
   poll_.reset();
 }
 
-void Stream::plain() {
+void Stream::open() {
   state_ = State::open;
+  poll_->set_patient(false);
+}
+
+void Stream::plain() {
+  open();
   watch();
 }
 

@@ -138,6 +138,7 @@ class Stream final : private HandshakeOwner {
   void fail_handshake();
   void on_ready(int events);
   void watch();
+  void open();
 
   void pump();
   size_t read_plain();

