@@ -74,6 +74,11 @@ void Fiber::entry() {
   }
 }
 
+// AddressSanitizer must not guard the locals: the function is never left, so the guards would stay on the caller's
+// stack.
+#if defined(__SANITIZE_ADDRESS__)
+__attribute__((no_sanitize_address, noinline))
+#endif
 void Fiber::enter() {
   entered_ = true;
   ucontext_t context;
@@ -90,14 +95,14 @@ void Fiber::enter() {
 // with the same mask, so only a fiber's first start uses a context; later switches are jumps that leave the mask alone
 // (sigsetjmp(3)).
 void Fiber::switch_in() {
+  if (sigsetjmp(caller_, 0) == 0) {
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_start_switch_fiber(&caller_fake_stack_, memory_ + kGuard, kStackSize);
+    __sanitizer_start_switch_fiber(&caller_fake_stack_, memory_ + kGuard, kStackSize);
 #endif
 #if defined(__SANITIZE_THREAD__)
-  sanitizer_caller_ = __tsan_get_current_fiber();
-  __tsan_switch_to_fiber(sanitizer_fiber_, 0);
+    sanitizer_caller_ = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(sanitizer_fiber_, 0);
 #endif
-  if (sigsetjmp(caller_, 0) == 0) {
     if (entered_) siglongjmp(self_, 1);
     enter();
   }
@@ -107,13 +112,15 @@ void Fiber::switch_in() {
 }
 
 void Fiber::switch_out() {
+  if (sigsetjmp(self_, 0) == 0) {
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_start_switch_fiber(&fake_stack_, caller_bottom_, caller_size_);
+    __sanitizer_start_switch_fiber(&fake_stack_, caller_bottom_, caller_size_);
 #endif
 #if defined(__SANITIZE_THREAD__)
-  __tsan_switch_to_fiber(sanitizer_caller_, 0);
+    __tsan_switch_to_fiber(sanitizer_caller_, 0);
 #endif
-  if (sigsetjmp(self_, 0) == 0) siglongjmp(caller_, 1);
+    siglongjmp(caller_, 1);
+  }
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake_stack_, &caller_bottom_, &caller_size_);
 #endif
