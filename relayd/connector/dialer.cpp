@@ -84,7 +84,10 @@ bool Dialer::begin(const SocketAddress& address) {
     return false;
   }
   common::Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  if (socket) set_tcp_options(socket.get());
+  if (socket) {
+    set_tcp_options(socket.get());
+    use_any_local_port(socket.get());
+  }
   if (!socket || (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)) {
     const int error = errno;
     failed_by(error, address, fault_of(error));

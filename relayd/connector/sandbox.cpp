@@ -14,6 +14,7 @@
 #include "common/fd.h"
 #include "common/hardening.h"
 #include "common/log.h"
+#include "relayd/handover/tcp_options.h"
 
 namespace relayd::connector {
 namespace {
@@ -58,7 +59,7 @@ constexpr common::Call kConnecting[] = {
     get_option(SOL_SOCKET, SO_ERROR), get_option(SOL_SOCKET, SO_PEERCRED),            // sockets: their options
     set_option(SOL_SOCKET, SO_KEEPALIVE), set_option(IPPROTO_TCP, TCP_NODELAY),
     set_option(IPPROTO_TCP, TCP_KEEPIDLE), set_option(IPPROTO_TCP, TCP_KEEPINTVL), set_option(IPPROTO_TCP, TCP_KEEPCNT),
-    set_option(IPPROTO_IP, IP_RECVERR), set_option(IPPROTO_IPV6, IPV6_RECVERR),
+    set_option(IPPROTO_IP, kLocalPortRange), set_option(IPPROTO_IP, IP_RECVERR), set_option(IPPROTO_IPV6, IPV6_RECVERR),
     set_option(SOL_SOCKET, SO_RCVBUF), set_option(SOL_SOCKET, SO_SNDBUF), ioctl_request(SIOCGIFINDEX),
     "openat", "open", "read", "pread64", "lseek", "stat", "lstat", "statx", "access", // what names take
     "faccessat", "faccessat2", "readlink", "readlinkat", "uname", "getuid", "geteuid", "getgid", "getegid",

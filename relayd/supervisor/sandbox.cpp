@@ -16,6 +16,7 @@
 #include "relayd/handover/findings.h"
 #include "relayd/handover/monitor_question.h"
 #include "relayd/handover/plan.h"
+#include "relayd/handover/tcp_options.h"
 
 namespace relayd {
 namespace {
@@ -47,8 +48,8 @@ constexpr common::Call kSupervising[] = {
     set_option(IPPROTO_TCP, TCP_KEEPIDLE), set_option(IPPROTO_TCP, TCP_KEEPINTVL), set_option(IPPROTO_TCP, TCP_KEEPCNT),
     set_option(IPPROTO_TCP, TCP_USER_TIMEOUT), set_option(IPPROTO_TCP, TCP_QUICKACK),
     set_option(SOL_SOCKET, SO_DETACH_REUSEPORT_BPF), set_option(SOL_SOCKET, SO_DETACH_FILTER),
-    // For the connector: libc's resolver, and what modules of nsswitch.conf(5) set on their sockets.
-    set_option(IPPROTO_IP, IP_RECVERR), set_option(IPPROTO_IPV6, IPV6_RECVERR),
+    // For the connector: local ports, libc's resolver, and what modules of nsswitch.conf(5) set on their sockets.
+    set_option(IPPROTO_IP, kLocalPortRange), set_option(IPPROTO_IP, IP_RECVERR), set_option(IPPROTO_IPV6, IPV6_RECVERR),
     set_option(SOL_SOCKET, SO_PASSCRED), set_option(SOL_SOCKET, SO_RCVBUF), set_option(SOL_SOCKET, SO_SNDBUF),
     ioctl_request(SIOCGIFINDEX), ioctl_request(SIOCGIFNAME),
     "statfs", "fstatfs", "getdents64", "readv", "writev", "preadv", "pwritev",

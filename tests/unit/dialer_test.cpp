@@ -5,12 +5,18 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <deque>
 #include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
 
+#include "relayd/handover/tcp_options.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/places.h"
 
@@ -213,13 +219,24 @@ bool in_own_network(bool (*work)()) {
   return status == 0 || WEXITSTATUS(status) == kNoNetwork;
 }
 
+void set_local_ports(std::string_view range) {
+  const common::Fd file(open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY));
+  if (write(file.get(), range.data(), range.size()) != static_cast<ssize_t>(range.size())) _exit(kNoNetwork);
+}
+
+bool kernel_tries_all_ports() {
+  utsname system{};
+  uname(&system);
+  std::pair<int, int> version;
+  return sscanf(system.release, "%d.%d", &version.first, &version.second) == 2 && version >= std::pair(6, 8);
+}
+
 // There is one local port, and the connection to the first address uses it: connect(2) fails with EADDRNOTAVAIL.
 struct Exhausted {
   Listening first, second;
   common::Fd taken{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   Exhausted() {
-    const common::Fd range(open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY));
-    if (write(range.get(), "50000 50000", 11) != 11) _exit(kNoNetwork);
+    set_local_ports("50000 50000");
     REQUIRE(connect(taken.get(), first.address.get(), first.address.size) == 0);
   }
 };
@@ -235,6 +252,59 @@ TEST_CASE("dialer: without a free local port the failure is busy, and no address
     const auto result = dial(only);
     return other && !result.socket && result.failure.busy() && book.order(loop_time()).front() == place.first.address;
   }));
+}
+
+// Linux tries ports of the range's lower parity first, unless told otherwise; the search gets long when these are used.
+TEST_CASE("dialer: ports of both parities are used from the start") {
+  if (!kernel_tries_all_ports()) {
+    WARN("SKIPPED: this kernel tries ports of one parity first");
+    return;
+  }
+  CHECK(in_own_network([] {
+    Listening broker;
+    set_local_ports("50000 50063");
+    AddressBook book({broker.address});
+    std::deque<common::Fd> open;
+    std::set<int> parities;
+    while (open.size() < 32) {
+      open.push_back(dial(book).socket);
+      parities.insert(SocketAddress::bound_to(open.back().get()).port() % 2);
+      broker.waiting();
+    }
+    return parities.size() == 2;
+  }));
+}
+
+TEST_CASE("dialer: each port of the machine's range serves, and the failure is busy when all are used") {
+  CHECK(in_own_network([] {
+    Listening broker;
+    set_local_ports("50000 50063");
+    AddressBook book({broker.address});
+    std::deque<common::Fd> open;
+    std::set<int> ports;
+    for (auto got = dial(book); got.socket; got = dial(book)) {
+      ports.insert(SocketAddress::bound_to(got.socket.get()).port());
+      open.push_back(std::move(got.socket));
+      broker.waiting();
+    }
+    const bool all = ports.size() == 64 && *ports.begin() == 50000 && *ports.rbegin() == 50063;
+    return all && dial(book).failure.busy();
+  }));
+}
+
+TEST_CASE("local ports: sockets of both families accept the range") {
+  for (const int family : {AF_INET, AF_INET6}) {
+    const common::Fd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+    uint32_t range = 0;
+    socklen_t size = sizeof range;
+    if (!socket || getsockopt(socket.get(), IPPROTO_IP, relayd::kLocalPortRange, &range, &size) != 0) {
+      WARN("SKIPPED: this kernel lacks IPv6 or IP_LOCAL_PORT_RANGE");
+      continue;
+    }
+    relayd::use_any_local_port(socket.get());
+    REQUIRE(getsockopt(socket.get(), IPPROTO_IP, relayd::kLocalPortRange, &range, &size) == 0);
+    CHECK(range == 0xffff0001);
+  }
 }
 
 TEST_CASE("dialer: a destroyed dialer makes no callback") {

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <cstring>
@@ -23,6 +24,7 @@
 #include "keyd/notary/sandbox.h"
 #include "keyd/startup/sandbox.h"
 #include "relayd/connector/sandbox.h"
+#include "relayd/handover/tcp_options.h"
 #include "relayd/inspector/sandbox.h"
 #include "relayd/monitor/sandbox.h"
 #include "relayd/supervisor/sandbox.h"
@@ -218,9 +220,11 @@ TEST_CASE("system calls of the connector", "[calls]") {
                             "uname"});
   CHECK(names(connector, true) == kFilteredEverywhere + Names{"getsockopt", "setsockopt", "socket"});
   CHECK(options(connector, "getsockopt") == Options{{SOL_SOCKET, SO_ERROR}, {SOL_SOCKET, SO_PEERCRED}});
-  Options sets{{SOL_SOCKET, SO_RCVBUF},    {SOL_SOCKET, SO_SNDBUF},     {SOL_SOCKET, SO_KEEPALIVE},
-               {IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_KEEPIDLE}, {IPPROTO_TCP, TCP_KEEPINTVL},
-               {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_IP, IP_RECVERR},    {IPPROTO_IPV6, IPV6_RECVERR}};
+  Options sets{{SOL_SOCKET, SO_RCVBUF},      {SOL_SOCKET, SO_SNDBUF},
+               {SOL_SOCKET, SO_KEEPALIVE},   {IPPROTO_TCP, TCP_NODELAY},
+               {IPPROTO_TCP, TCP_KEEPIDLE},  {IPPROTO_TCP, TCP_KEEPINTVL},
+               {IPPROTO_TCP, TCP_KEEPCNT},   {IPPROTO_IP, IP_RECVERR},
+               {IPPROTO_IPV6, IPV6_RECVERR}, {IPPROTO_IP, relayd::kLocalPortRange}};
   CHECK(options(connector, "setsockopt") == sets);
   CHECK(fcntls(connector) == Numbers{F_GETFD, F_SETFD, F_GETPIPE_SZ});
   CHECK(ioctls(connector) == Numbers{SIOCGIFINDEX, FIONREAD});
@@ -318,8 +322,12 @@ TEST_CASE("system calls of the programs that execute others: no namespace, no si
                          {SOL_SOCKET, SO_KEEPALIVE},     {IPPROTO_TCP, TCP_NODELAY},
                          {IPPROTO_TCP, TCP_KEEPIDLE},    {IPPROTO_TCP, TCP_KEEPINTVL},
                          {IPPROTO_TCP, TCP_KEEPCNT},     {IPPROTO_TCP, TCP_USER_TIMEOUT},
-                         {IPPROTO_TCP, TCP_QUICKACK}};
+                         {IPPROTO_TCP, TCP_QUICKACK},    {IPPROTO_IP, relayd::kLocalPortRange}};
   CHECK(sets == expected);
+  // The filter that a program inherits refuses what its own would allow.
+  for (const Judge& child : {Judge(relayd::connector::calls()), Judge(relayd::worker_calls())})
+    for (const char* call : {"setsockopt", "getsockopt"})
+      CHECK(std::ranges::includes(options(supervisor, call), options(child, call)));
 }
 
 TEST_CASE("the system calls of another ABI kill the process", "[calls]") {
