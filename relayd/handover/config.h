@@ -47,7 +47,7 @@ struct Config {
     common::Rate messages_rate, bytes_rate;              // for each device; a faster one is read more slowly
     common::Milliseconds send_timeout{};                 // a peer that takes no byte for this time is lost
     // Bytes kept for a slow peer. The relay stops reading from the sender as soon as the kernel takes no more, so at
-    // most one event's data waits (tls::Runtime::kPlain, 84 KiB). Only a value below 80 KiB lowers that.
+    // most one event's data waits (tls::Runtime::kPlain, 52 KiB). Only a value below 48 KiB lowers that.
     size_t high_watermark = 0;
     double keepalive_multiplier = 1.5;
     bool crl_disconnect = false;  // a reload ends the sessions of devices that its CRLs revoke
