@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 constexpr milliseconds kFirstBackoff{10}, kLastBackoff{1000};
-constexpr uint32_t kHelloId = 0;  // tickets start at 1
+constexpr uint32_t kHelloId = 0;    // tickets start at 1
 constexpr int kReadsPerWakeup = 8;  // each answer may continue a handshake
 
 }  // namespace

@@ -1,44 +1,22 @@
 // Counts the bytes that a program copies with memcpy and memmove, and what it allocates. tests/bench/run has the
-// dynamic loader load it into each process of a relay. The counts are in a file beside this library, which all
-// processes map. Copies that the compiler has inlined, and those within the C library, are not seen.
-#include <dlfcn.h>
-#include <fcntl.h>
+// dynamic loader load it into each process of a relay, and reads `bench_tally` from the process's memory: a sandboxed
+// process could open no file for it. Copies that the compiler has inlined, and those within the C library, are not
+// seen.
+#include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <string>
-
-namespace {
-
-struct Tally {
-  std::atomic<uint64_t> copied, allocations;
-};
-Tally nowhere{};
-Tally* tally = &nowhere;
-
-__attribute__((constructor)) void open_tally() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<void*>(open_tally), &info) == 0) return;
-  const std::string file = std::string(info.dli_fname) + ".counts";
-  const int fd = open(file.c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) return;
-  void* const mapped = mmap(nullptr, sizeof(Tally), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  close(fd);
-  if (mapped != MAP_FAILED) tally = static_cast<Tally*>(mapped);
-}
-
-void add(std::atomic<uint64_t>& count, size_t number) { count.fetch_add(number, std::memory_order_relaxed); }
-
-}  // namespace
 
 extern "C" {
 #define EXPORTED __attribute__((visibility("default")))
 
+EXPORTED struct { std::atomic<uint64_t> copied, allocations; } bench_tally{};
+
+static void add(std::atomic<uint64_t>& count, size_t number) { count.fetch_add(number, std::memory_order_relaxed); }
+
 // Loops, which the compiler must not turn into calls of the same functions (see the target's options).
 EXPORTED void* memmove(void* to, const void* from, size_t size) {
-  add(tally->copied, size);
+  add(bench_tally.copied, size);
   auto* const out = static_cast<unsigned char*>(to);
   const auto* const in = static_cast<const unsigned char*>(from);
   if (out <= in || out >= in + size)
@@ -58,15 +36,15 @@ void* __libc_calloc(size_t count, size_t size);
 void* __libc_realloc(void* old, size_t size);
 
 EXPORTED void* malloc(size_t size) {
-  add(tally->allocations, 1);
+  add(bench_tally.allocations, 1);
   return __libc_malloc(size);
 }
 EXPORTED void* calloc(size_t count, size_t size) {
-  add(tally->allocations, 1);
+  add(bench_tally.allocations, 1);
   return __libc_calloc(count, size);
 }
 EXPORTED void* realloc(void* old, size_t size) {
-  add(tally->allocations, 1);
+  add(bench_tally.allocations, 1);
   return __libc_realloc(old, size);
 }
 }
