@@ -94,7 +94,9 @@ def possible():
     """Why nothing can be counted here, or nothing."""
     if os.geteuid() != 0:
         return "only root can count system calls, copies and allocations"
-    for command in (["strace", "-o", "/dev/null", "true"], ["unshare", "--mount", "true"]):
+    overlay = ("cd /mnt; mount -t tmpfs tmpfs .; cd /mnt; mkdir upper work; "
+               "mount -t overlay overlay -o lowerdir=/etc,upperdir=upper,workdir=work /etc")
+    for command in (["strace", "-o", "/dev/null", "true"], ["unshare", "--mount", "sh", "-ec", overlay]):
         try:
             if subprocess.run(command, capture_output=True).returncode == 0:
                 continue
