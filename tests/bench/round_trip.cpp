@@ -45,7 +45,7 @@ void serve(int fd, ecc_key key) {
     must(sha2(CertificateVerifyContent(Side::client, hash).bytes(), digest) &&
              wc_ecc_sign_hash(digest.data(), digest.size(), signature.data(), &size, &random, &key) == 0,
          "wc_ecc_sign_hash");
-    must(send(fd, signature.data(), size, MSG_NOSIGNAL) == static_cast<ssize_t>(size), "send");
+    if (send(fd, signature.data(), size, MSG_NOSIGNAL) < 0) break;  // the client has enough
   }
   close(fd);
 }
