@@ -151,7 +151,8 @@ class Stream final : private HandshakeOwner {
   void hold();
   void send_or_keep(std::span<const uint8_t> bytes);
   void send_pending();
-  size_t send(std::span<const uint8_t> bytes);
+  std::span<const uint8_t> send_large(std::span<const uint8_t> record);
+  size_t send(std::span<const uint8_t> bytes, int flags = 0);
 
   void end(End::Cause cause, std::string text);
   void end_tls(int wolf_error);
@@ -190,7 +191,8 @@ class Stream final : private HandshakeOwner {
   std::array<uint8_t, kFirstBytes> first_{};
   uint8_t first_size_ = 0;
   State state_ = State::handshake;
-  bool received_ = false;  // this event's one receive has been made
+  bool more_follows_ = false;  // after the record that is being written
+  bool received_ = false;      // this event's one receive has been made
   bool paused_ = false;
   bool peer_closed_ = false;  // nothing more can be received
   bool broken_ = false;       // nothing more can be sent

@@ -31,7 +31,7 @@ constexpr common::Call kRelaying[] = {
     {"accept4", only(3, SOCK_NONBLOCK | SOCK_CLOEXEC)},                              // sockets: their life
     {"shutdown", is(1, SHUT_WR)}, "close",
     "recvfrom", "recvmsg",                                                           // sockets: their bytes
-    {"sendto", is_null(4), only(3, MSG_NOSIGNAL | MSG_DONTWAIT)},
+    {"sendto", is_null(4), only(3, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE)},
     "getsockname", get_option(SOL_SOCKET, SO_ERROR), ioctl_request(SIOCOUTQ),        // sockets: their state
     get_option(SOL_SOCKET, SO_DOMAIN), get_option(SOL_SOCKET, SO_PROTOCOL),          // what the connector handed over
     set_option(IPPROTO_TCP, TCP_USER_TIMEOUT), set_option(IPPROTO_TCP, TCP_QUICKACK), // sockets: their options
