@@ -24,7 +24,7 @@ using namespace bench;
 
 namespace {
 
-constexpr size_t kBulkPayload = 262'144;
+constexpr size_t kBulkPayload = 262'144, kCutATurn = 8;
 
 class Session;
 
@@ -34,16 +34,20 @@ struct Broker {
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions{};
   std::vector<uint8_t> bulk = publish_packet("bench/down", 0, 0, kBulkPayload);
 
+  std::vector<Session*> condemned{};  // by a cut; some may have ended since
+
   void ended(Session* session);
   void fan_out(const std::string& payload);
   void cut(const Session* asking);
+  // A few, so that the sessions that stay do not wait for this program.
+  void cut_some();
 };
 
 class Session : public Endpoint {
  public:
   Session(Broker& broker, common::Fd fd)
       : Endpoint(broker.loop, std::move(fd), broker.context.get(), true), broker_(broker) {}
-  bool subscribed = false, kept = false;
+  bool subscribed = false, kept = false, condemned = false;
 
  protected:
   void on_packet(uint8_t first, Bytes body) override {
@@ -106,12 +110,19 @@ void Broker::fan_out(const std::string& payload) {
 }
 
 void Broker::cut(const Session* asking) {
-  std::vector<Session*> all;
   for (const auto& [session, owned] : sessions)
-    if (session != asking && !session->kept) all.push_back(session);
-  for (Session* session : all) {
-    session->close();
-    ended(session);
+    if (session != asking && !session->kept) {
+      session->condemned = true;
+      condemned.push_back(session);
+    }
+}
+
+void Broker::cut_some() {
+  for (size_t i = 0; i < kCutATurn && !condemned.empty(); condemned.pop_back()) {
+    if (!sessions.contains(condemned.back()) || !condemned.back()->condemned) continue;  // another may have its address
+    condemned.back()->close();
+    ended(condemned.back());
+    i++;
   }
 }
 
@@ -158,7 +169,8 @@ int main(int argc, char** argv) {
     std::cout << front.port() << std::endl;
     auto checked = Clock::now();
     for (;;) {
-      broker.loop.turn(std::chrono::milliseconds(100));
+      broker.loop.turn(std::chrono::milliseconds(broker.condemned.empty() ? 100 : 0));
+      broker.cut_some();
       if (Clock::now() - checked < std::chrono::milliseconds(100)) continue;
       if (input_ended()) return 0;
       checked = Clock::now();

@@ -4,11 +4,10 @@
 //
 //   connect    each device once: handshake, CONNECT, CONNACK, DISCONNECT; --passes 2: then the same devices again
 //   hold       connects the devices and keeps their sessions
+//   return     connects the devices; the broker cuts their sessions, and they connect again, --in-flight at a time
 //   message    QoS 1: each device has --window messages in flight until --count have been acknowledged
 //   latency    QoS 1 at --rate messages/s, of all devices together, for --seconds. A latency counts from the time when
-//   the
-//              message should have been sent. Meanwhile, one more device sends --bulk MiB, or the broker cuts --cut
-//              sessions of other devices, and these connect again; with --passes 2, only in the second pass
+//              the message should have been sent. --until-told: the last pass ends when another line comes
 //   fanout     the broker sends a message to all devices, --count times
 //   bulk-up, bulk-down   one device sends or gets --mib MiB in PUBLISHes of 256 KiB
 //
@@ -44,6 +43,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, std::function<void(const Options&)>> modes{
       {"connect", run_connect},
       {"hold", run_hold},
+      {"return", run_return},
       {"message", run_message},
       {"latency", run_latency},
       {"fanout", run_fanout},
@@ -67,8 +67,7 @@ int main(int argc, char** argv) {
   app.add_option("--mib", options.mib)->check(CLI::PositiveNumber);
   app.add_option("--rate", options.rate)->check(CLI::PositiveNumber);
   app.add_option("--seconds", options.seconds)->check(CLI::PositiveNumber);
-  app.add_option("--cut", options.cut);
-  app.add_option("--bulk", options.bulk_mib);
+  app.add_flag("--until-told", options.until_told);
   CLI11_PARSE(app, argc, argv);
   try {
     options.relay = parse_address(relay);

@@ -41,6 +41,29 @@ struct Storm : Work {
   }
 };
 
+// The broker has cut the devices' sessions, and they connect again, so many at a time.
+struct Return : Work {
+  Fleet& fleet;
+  const size_t in_flight;
+  size_t dialling = 0, returned = 0;
+  std::deque<size_t> away{};
+  Return(Fleet& f, size_t at_a_time) : fleet(f), in_flight(at_a_time) {}
+
+  void lost(Device& device, const std::string&) override {
+    if (!device.online) dialling--;
+    away.push_back(device.index);
+    dial();
+  }
+  void online(Device&) override {
+    dialling--;
+    returned++;
+    dial();
+  }
+  void dial() {
+    for (; dialling < in_flight && !away.empty(); dialling++, away.pop_front()) fleet.dial(away.front());
+  }
+};
+
 // QoS 1, each device with a window of its own.
 struct Conversation : Work {
   size_t count, size, sent = 0, acknowledged = 0;
@@ -94,6 +117,30 @@ void run_hold(const Options& options) {
   fleet.connect(options.devices, options.in_flight);
   print({{"units", options.devices}, {"seconds", seconds_since(began)}});
   while (!input_ended()) continue;
+}
+
+void run_return(const Options& options) {
+  Fleet fleet = make_fleet(options, 1);
+  fleet.relay = options.relay;
+  fleet.connect(options.devices, options.in_flight);
+  struct : Work {
+    bool there = false;
+    void online(Device&) override { there = true; }
+  } commander;
+  fleet.employ(commander);
+  fleet.dial(options.devices, options.broker);
+  const auto arrived = [&] { return size_t{commander.there}; };
+  fleet.run(
+      commander, [&] { return commander.there; }, arrived);
+  if (!ready()) return;
+  const auto began = Clock::now();
+  Return work(fleet, options.in_flight);
+  fleet.employ(work);
+  fleet.device(options.devices).write(publish_packet("bench/cut", ""));
+  fleet.device(options.devices).flush();
+  fleet.run(
+      work, [&] { return work.returned == options.devices; }, [&] { return work.returned; });
+  print({{"units", options.devices}, {"seconds", seconds_since(began)}});
 }
 
 void run_message(const Options& options) {

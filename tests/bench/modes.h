@@ -13,11 +13,12 @@ struct Options {
   Address relay{}, broker{};
   size_t first = 0, devices = 1, in_flight = 16, passes = 1, window = 1, size = 64, count = 0, mib = 64;
   double rate = 0, seconds = 1;
-  size_t cut = 0, bulk_mib = 0;  // what disturbs a measurement of latency
+  bool until_told = false;
 };
 
 void run_connect(const Options& options);
 void run_hold(const Options& options);
+void run_return(const Options& options);
 void run_message(const Options& options);
 void run_latency(const Options& options);
 void run_fanout(const Options& options);

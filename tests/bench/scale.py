@@ -46,14 +46,14 @@ class Scale:
     def add(self, title, subject, value, note=""):
         self.figures.setdefault(title, {})[subject.name] = {"value": value, "note": note}
 
-    def most(self, subject, wanted):
+    def most(self, subject, threads, wanted):
         """One process holds no more sessions than it may have descriptors; each session needs two."""
-        processes = subject.processes_for(3)
+        processes = subject.processes_for(threads)
         return min(wanted, int(processes * (self.world.descriptors - 600) / 2 * (0.9 if processes > 1 else 1)))
 
-    def sessions(self, subject):
+    def sessions(self, subject, threads):
         for wanted in self.sizes:
-            count = self.most(subject, wanted)
+            count = self.most(subject, threads, wanted)
             note = f" (of {count:,})" if count < wanted else ""
             self.progress(f"{subject.name}: {count:,} sessions")
             with Load(subject, ["hold", "--devices", count, "--in-flight", 64]) as holders:
@@ -73,40 +73,45 @@ class Scale:
                     cost = measure.Snapshot(subject).since(before, units)["cpu_us"]
                     self.add(f"connection beside {wanted:,} sessions, µs", subject, cost, note)
 
-    def disturbed(self, subject, what, arguments):
-        talk = ["latency", "--devices", TALKERS, "--rate", RATE, "--seconds", self.seconds, "--passes", 2]
-        with Load(subject, talk + arguments) as load:
-            quiet = load.step()["us"]
-            load.ready()
+    def beside(self, subject, what, disturbance):
+        """What the talkers notice of a disturbance, which a process of its own makes; how long it took, and the memory that
+        the subject needed at most, of what it had before."""
+        talk = ["latency", "--devices", TALKERS, "--rate", RATE, "--seconds", self.seconds, "--passes", 2, "--until-told"]
+        with Load(subject, disturbance, first=TALKERS) as other, Load(subject, talk) as talkers:
+            other.ready()
+            quiet = talkers.step()["us"]
+            talkers.ready()
             pids = measure.tree(subject.pids())
             steady = (measure.memory_kib(pids) or (0, 0))[0]
             with Peak(pids) as peak:
-                result = load.work()
+                talkers.say("go")
+                seconds = other.work()["seconds"]
+                busy = talkers.work()["us"]
             for name in ("p50", "p99"):
                 self.add(f"round trip, quiet, {name}, µs", subject, quiet[name])
-                self.add(f"round trip beside {what}, {name}, µs", subject, result["us"][name])
-            return result, peak.most / steady if steady else None
+                self.add(f"round trip beside {what}, {name}, µs", subject, busy[name])
+            return seconds, peak.most / steady if steady else None
 
-    def storms(self, subject):
-        count = self.most(subject, self.storm)
+    def storms(self, subject, threads):
+        count = self.most(subject, threads, self.storm)
         self.progress(f"{subject.name}: {count:,} devices connect again")
-        result, memory = self.disturbed(subject, "the storm", ["--cut", count, "--in-flight", 500])
+        seconds, memory = self.beside(subject, "the storm", ["return", "--devices", count, "--in-flight", 500])
         note = f" (of {count:,})" if count < self.storm else ""
-        self.add(f"{self.storm:,} devices back after, s", subject, result["recovery_s"], note)
+        self.add(f"{self.storm:,} devices back after, s", subject, seconds, note)
         self.add("peak memory meanwhile, of before", subject, memory)
 
-    def transfer(self, subject):
+    def transfer(self, subject, _):
         self.progress(f"{subject.name}: one device sends {self.bulk:,} MiB")
-        result, _ = self.disturbed(subject, f"{self.bulk:,} MiB of one device", ["--bulk", self.bulk])
-        self.add(f"{self.bulk:,} MiB of one device take, s", subject, result["bulk_s"])
+        seconds, _ = self.beside(subject, f"{self.bulk:,} MiB of one device", ["bulk-up", "--mib", self.bulk])
+        self.add(f"{self.bulk:,} MiB of one device take, s", subject, seconds)
 
     def run(self):
         for subject in self.subjects:
-            for step in (self.sessions, self.transfer, self.storms):
+            for step, threads in ((self.sessions, 3), (self.transfer, 1), (self.storms, 2)):
                 try:
-                    subject.start(1 if step == self.transfer else 3, self.sizes[-1] + 300)
+                    subject.start(threads, self.sizes[-1] + 300)
                     self.world.warm_up(subject)
-                    step(subject)
+                    step(subject, threads)
                 except Failure as error:
                     self.failures.append(f"FAILED: {subject.name}: {error}\n{subject.said()}")
                 finally:

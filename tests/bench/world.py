@@ -97,9 +97,12 @@ class Load:
     def ready(self):
         self.read()
 
-    def work(self):
-        self.process.stdin.write("go\n")
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def work(self):
+        self.say("go")
         return self.read()
 
     def step(self):
