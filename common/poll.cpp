@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace common {
@@ -10,6 +11,10 @@ namespace {
 
 // One for each loop of this thread that has Polls; nearly always one.
 thread_local std::vector<Poller*> pollers;
+
+constexpr uint32_t kEnded = EPOLLRDHUP | EPOLLHUP | EPOLLERR;  // the peer has closed, or the connection is lost
+
+uint64_t end_of_patience() { return uv_hrtime() + uint64_t{std::chrono::nanoseconds(Poller::kPatience).count()}; }
 
 }  // namespace
 
@@ -25,6 +30,7 @@ Poll::~Poll() {
 
 void Poll::watch(int events) {
   wanted_ = events;
+  if (in_ended_) return;
   const int extra = registered_ & ~events;
   if ((events & ~registered_) != 0 || (extra & UV_WRITABLE) != 0) register_wanted();
 }
@@ -43,7 +49,7 @@ void Poll::fire(uint32_t events) {
   if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) ready |= UV_WRITABLE;
   ready &= wanted_;
   if (ready != 0) callback_(owner_, ready);
-  else register_wanted();
+  else if (!in_ended_) register_wanted();
 }
 
 Poller::Poller(uv_loop_t* loop) : loop_(loop), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
@@ -70,7 +76,7 @@ std::shared_ptr<Poller> Poller::of(uv_loop_t* loop) {
 
 int Poller::change(int operation, Poll& poll) {
   epoll_event event{};
-  if (poll.wanted_ & UV_READABLE) event.events |= EPOLLIN;
+  if (poll.wanted_ & UV_READABLE) event.events |= EPOLLIN | EPOLLRDHUP;
   if (poll.wanted_ & UV_WRITABLE) event.events |= EPOLLOUT;
   event.data.ptr = &poll;
   if (epoll_ctl(epoll_.get(), operation, poll.fd_, &event) != 0) return errno;
@@ -85,33 +91,73 @@ int Poller::change(int operation, Poll& poll) {
 void Poller::forget(const Poll& poll) {
   for (size_t i = 0; i < count_; i++)
     if (events_[i].data.ptr == &poll) events_[i].data.ptr = nullptr;
+  if (firing_ == &poll) firing_ = nullptr;
+  else if (poll.in_ended_) std::erase(ended_, &poll);
 }
 
 // True if libuv's own descriptor is ready.
 bool Poller::serve(int timeout) {
   const auto keep = self_.lock();  // a callback may destroy the last Poll
-  const int got = epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), timeout);
+  const int got =
+      epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), ended_.empty() ? timeout : 0);
   if (timeout != 0) uv_update_time(loop_);
   count_ = static_cast<size_t>(std::max(got, 0));
   bool libuv = false;
   for (size_t i = 0; i < count_; i++) {
-    if (events_[i].data.ptr != this) continue;
-    libuv = true;
+    const epoll_event event = events_[i];
+    if (event.data.ptr != this && (event.events & kEnded) == 0) continue;
+    if (event.data.ptr == this) libuv = true;
+    else set_aside(*static_cast<Poll*>(event.data.ptr));
     events_[i].data.ptr = nullptr;
   }
-  fire(false);
-  fire(true);
+  fire_quick();
+  fire_patient();
+  fire_ended();
   return libuv;
 }
 
-void Poller::fire(bool patient) {
-  const uint64_t until = patient ? uv_hrtime() + uint64_t{std::chrono::nanoseconds(kPatience).count()} : 0;
+void Poller::set_aside(Poll& poll) {
+  const int wanted = std::exchange(poll.wanted_, 0);
+  poll.register_wanted();
+  poll.wanted_ = wanted;
+  poll.in_ended_ = true;
+  ended_.push_back(&poll);
+}
+
+void Poller::fire_quick() {
   for (size_t i = 0; i < count_; i++) {
     auto* poll = static_cast<Poll*>(events_[i].data.ptr);
-    if (!poll || poll->patient_ != patient) continue;
+    if (!poll || poll->patient_) continue;
     events_[i].data.ptr = nullptr;
     poll->fire(events_[i].events);
-    if (patient && uv_hrtime() >= until) return;  // level-triggered: the others are reported again
+  }
+}
+
+// Those that are left are level-triggered: the next turn reports them again.
+void Poller::fire_patient() {
+  const uint64_t until = end_of_patience();
+  for (size_t i = 0; i < count_; i++) {
+    auto* poll = static_cast<Poll*>(events_[i].data.ptr);
+    if (!poll) continue;
+    events_[i].data.ptr = nullptr;
+    poll->fire(events_[i].events);
+    if (uv_hrtime() >= until) return;
+  }
+}
+
+// Within uv_run(), only an event would bring another turn, so all have their turn, and none stays.
+void Poller::fire_ended() {
+  const uint64_t until = end_of_patience();
+  for (size_t left = ended_.size(); left > 0 && !ended_.empty(); left--) {
+    firing_ = ended_.front();
+    ended_.pop_front();
+    firing_->fire(kEnded);
+    if (Poll* const poll = std::exchange(firing_, nullptr)) {
+      poll->in_ended_ = !nested_ && (poll->wanted_ & UV_READABLE);  // its end stays readable
+      if (poll->in_ended_) ended_.push_back(poll);
+      else poll->register_wanted();
+    }
+    if (!nested_ && uv_hrtime() >= until) return;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 
 #include "common/fd.h"
@@ -34,7 +35,8 @@ class Poll {
   // it is wanted again before that, no system call is needed. Writability would fire at once, so it does not stay.
   void watch(int events);
   // Its events come after all others', and only while kPatience of the turn is left; the next turn brings the rest. For
-  // work that takes long, such as handshakes, so that a storm of it does not hold up what is quick.
+  // work that takes long, such as handshakes, so that a storm of it does not hold up what is quick. The last event of
+  // any Poll, the peer's end, is as patient.
   void set_patient(bool patient) { patient_ = patient; }
   // 0, or the errno of epoll_ctl(2), which refused the descriptor; such a Poll never calls back.
   int error() const { return error_; }
@@ -51,6 +53,7 @@ class Poll {
   int wanted_ = 0, registered_ = 0;
   int error_ = 0;
   bool patient_ = false;
+  bool in_ended_ = false;
 };
 
 // The epoll instance of a loop's Polls; there is one while there are Polls. uv_run() serves it as one descriptor among
@@ -61,8 +64,9 @@ class Poller {
   // an event of a Poll then costs no second epoll_wait(2). Ends after stop(), not after uv_stop(). Requires a Poll.
   static void run(uv_loop_t* loop);
   static void stop(uv_loop_t* loop);
-  // How long the patient Polls' callbacks may take in a turn. At least one of them is called.
-  static constexpr std::chrono::milliseconds kPatience{2};
+  // How long the callbacks of patient Polls may take in a turn, and those of ended ones. One of each is called at
+  // least.
+  static constexpr std::chrono::milliseconds kPatience{1};
 
   explicit Poller(uv_loop_t* loop);
   ~Poller();
@@ -75,7 +79,10 @@ class Poller {
   int change(int operation, Poll& poll);
   void forget(const Poll& poll);
   bool serve(int timeout);
-  void fire(bool patient);
+  void set_aside(Poll& poll);
+  void fire_quick();
+  void fire_patient();
+  void fire_ended();
   void on_ready(int, int) { serve(0); }
 
   static constexpr size_t kMostEvents = 256;  // of one wait; the next one takes the rest
@@ -85,8 +92,12 @@ class Poller {
   UvPtr<uv_poll_t> nested_;  // until run()
   std::weak_ptr<Poller> self_;
   std::array<epoll_event, kMostEvents> events_;
-  size_t count_ = 0;       // of events_
-  size_t registered_ = 0;  // Polls
+  size_t count_ = 0;  // of events_
+  // The peer has closed, or the connection is lost. Unregistered until their turn, so that thousands of them, after a
+  // broker's restart, do not stand before what is quick in the kernel's own queue.
+  std::deque<Poll*> ended_;
+  Poll* firing_ = nullptr;  // of ended_; null if the callback has destroyed it
+  size_t registered_ = 0;   // Polls
   bool stopping_ = false;
 };
 

@@ -1,4 +1,4 @@
-// A rate limit: `count` tokens per period, with a burst of one period's worth.
+// A rate limit: `count` tokens per period, with a burst of one period's worth, or of a part of it.
 //
 // A token once taken is never returned. Taking more than there are puts the bucket into debt, and the caller waits
 // until the debt is paid. The caller supplies the time, in milliseconds of any clock that does not go back.
@@ -15,8 +15,11 @@ class TokenBucket {
  public:
   static constexpr uint64_t kMostAtOnce = 200'000;
 
-  explicit TokenBucket(const common::Rate& rate)
-      : count_(rate.count), period_ns_(static_cast<uint64_t>(rate.per.count()) * kNsPerMs) {}
+  // The burst has 1/`parts` of the period's tokens, but one at least.
+  explicit TokenBucket(const common::Rate& rate, uint64_t parts = 1)
+      : count_(rate.count),
+        period_ns_(static_cast<uint64_t>(rate.per.count()) * kNsPerMs),
+        burst_ns_(period_ns_ / std::clamp<uint64_t>(parts, 1, std::max<uint64_t>(count_, 1))) {}
 
   bool unlimited() const { return count_ == 0; }
 
@@ -28,7 +31,7 @@ class TokenBucket {
 
   // Milliseconds until there is no debt; 0: go on.
   uint64_t wait(uint64_t now_ms) const {
-    const uint64_t without_debt_ns = now_ms * kNsPerMs + period_ns_;
+    const uint64_t without_debt_ns = now_ms * kNsPerMs + burst_ns_;
     return full_at_ns_ <= without_debt_ns ? 0 : (full_at_ns_ - without_debt_ns + kNsPerMs - 1) / kNsPerMs;
   }
 
@@ -42,7 +45,7 @@ class TokenBucket {
  private:
   static constexpr uint64_t kNsPerMs = 1'000'000;
   uint64_t count_;  // 0: no limit
-  uint64_t period_ns_;
+  uint64_t period_ns_, burst_ns_;
   uint64_t full_at_ns_ = 0;
 };
 

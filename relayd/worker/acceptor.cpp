@@ -14,8 +14,9 @@
 namespace relayd {
 namespace {
 
-constexpr int kAcceptsPerWakeup = 64;  // each takes 20 µs; then established sessions have their turn
-constexpr uint64_t kPause = 100;       // milliseconds, after accept(2) failed for lack of memory or descriptors
+constexpr int kAcceptsPerWakeup = 16;    // each takes 20 µs; then established sessions have their turn
+constexpr uint64_t kBurstsAPeriod = 10;  // a period's connections at once would hold up established sessions
+constexpr uint64_t kPause = 100;         // milliseconds, after accept(2) failed for lack of memory or descriptors
 
 }  // namespace
 
@@ -33,7 +34,7 @@ Acceptor::Acceptor(uv_loop_t* loop, std::vector<common::Fd> listeners, const Opt
       counters_(counters),
       owner_(owner),
       accepted_(accepted),
-      rate_(options.rate),
+      rate_(options.rate, kBurstsAPeriod),
       again_(loop, this, common::call<&Acceptor::watch>) {
   for (auto& socket : listeners) listeners_.push_back(std::make_unique<Listener>(Listener{*this, std::move(socket)}));
   watch();

@@ -220,3 +220,98 @@ TEST_CASE("poll: quick work comes first in each turn, and work that takes long g
   for (int turn = 0; turn < 2; turn++) uv_run(&quick.loop, UV_RUN_NOWAIT);
   CHECK(order == std::vector<std::string>{"quick", "slow", "quick", "slow"});
 }
+
+namespace {
+
+// Descriptors whose peers have closed: more than one wait reports. Each callback takes all of a turn's patience.
+struct Ended {
+  struct One {
+    Ended& all;
+    common::Fd own;
+    std::unique_ptr<common::Poll> poll;
+    int calls = 0;
+    void ready(int) {
+      calls++;
+      const uint64_t until = uv_hrtime() + uint64_t{std::chrono::nanoseconds(common::Poller::kPatience).count()};
+      while (uv_hrtime() < until) {
+      }
+      all.ended(*this);
+    }
+  };
+
+  explicit Ended(uv_loop_t* loop, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+      int ends[2];
+      REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+      close(ends[1]);
+      auto one = std::make_unique<One>(One{*this, common::Fd(ends[0]), nullptr});
+      one->poll = std::make_unique<common::Poll>(loop, one->own.get(), one.get(), common::call<&One::ready>);
+      one->poll->watch(UV_READABLE);
+      ones.push_back(std::move(one));
+    }
+  }
+  void ended(One& one) {
+    seen++;
+    on_end(one);
+  }
+
+  std::vector<std::unique_ptr<One>> ones;
+  size_t seen = 0;
+  std::function<void(One&)> on_end = [](One& one) { one.poll.reset(); };
+};
+
+}  // namespace
+
+TEST_CASE("poll: what is quick does not wait for thousands of connections that ended before it", "[poll]") {
+  Polled quick;
+  Ended ended(&quick.loop, 400);
+  struct Quick {
+    Ended& ended;
+    uv_loop_t* loop;
+    size_t after = 0;
+    void ready(int) {
+      after = ended.seen;
+      common::Poller::stop(loop);
+    }
+  } last{ended, &quick.loop};
+  common::Fd copy(fcntl(quick.own.get(), F_DUPFD_CLOEXEC, 0));
+  common::Poll fast(&quick.loop, copy.get(), &last, common::call<&Quick::ready>);
+  fast.watch(UV_WRITABLE);
+  common::Poller::run(&quick.loop);
+  CHECK(last.after <= 3);
+}
+
+TEST_CASE("poll: the end of a connection is reported until nothing is watched, and not after destruction", "[poll]") {
+  Polled first;  // its loop is the loop of all
+  Ended ended(&first.loop, 2);
+  Ended::One &one = *ended.ones[0], &other = *ended.ones[1];
+  Run run(first);
+  const auto soon = [&] { run.end.start(std::chrono::milliseconds(20)); };
+  SECTION("it is level-triggered") {
+    ended.on_end = [&](Ended::One& which) {
+      if (which.calls == 3) which.poll->watch(0);
+      if (one.calls == 3 && other.calls == 3) soon();
+    };
+    common::Poller::run(&first.loop);
+    CHECK(one.calls == 3);
+    CHECK(other.calls == 3);
+  }
+  SECTION("one that waits for its turn is destroyed by the other") {
+    ended.on_end = [&](Ended::One& which) {
+      (&which == &one ? other : one).poll.reset();
+      which.poll->watch(0);
+      soon();
+    };
+    common::Poller::run(&first.loop);
+    CHECK(one.calls + other.calls == 1);
+  }
+  SECTION("nothing of it is wanted any more while it waits") {
+    ended.on_end = [&](Ended::One& which) {
+      (&which == &one ? other : one).poll->watch(0);
+      which.poll.reset();
+      soon();
+    };
+    common::Poller::run(&first.loop);
+    CHECK(one.calls + other.calls == 1);
+  }
+}

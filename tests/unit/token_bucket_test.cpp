@@ -47,3 +47,20 @@ TEST_CASE("token bucket: the longest period and the most at once do not overflow
   bucket.take(TokenBucket::kMostAtOnce, 1'000'000'000);
   CHECK(bucket.wait(1'000'000'000) == 86'400'000ull * (TokenBucket::kMostAtOnce - 1));
 }
+
+TEST_CASE("token bucket: a burst may be a part of a period's worth, but one token at least") {
+  TokenBucket tenth({100, milliseconds(1000)}, 10);
+  for (int i = 0; i < 10; i++) {
+    CHECK(tenth.wait_for_one(5000) == 0);
+    tenth.take(1, 5000);
+  }
+  CHECK(tenth.wait_for_one(5000) == 10);
+  CHECK(tenth.wait_for_one(5010) == 0);
+  TokenBucket slow({5, milliseconds(1000)}, 10);
+  CHECK(slow.wait_for_one(5000) == 0);
+  slow.take(1, 5000);
+  CHECK(slow.wait_for_one(5000) == 200);
+  TokenBucket none(common::Rate{}, 10);
+  none.take(1000, 5000);
+  CHECK(none.wait_for_one(5000) == 0);
+}
