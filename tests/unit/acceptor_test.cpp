@@ -50,6 +50,13 @@ struct Accepting {
     return socket;
   }
   void turn() { uv_run(&loop, UV_RUN_NOWAIT); }
+  // The milliseconds until all `count` new devices are admitted.
+  uint64_t admit(size_t count, std::vector<common::Fd>& devices) {
+    while (devices.size() < count) devices.push_back(knock());
+    const auto begun = uv_now(&loop);
+    while (taken.size() < count) uv_run(&loop, UV_RUN_ONCE);
+    return uv_now(&loop) - begun;
+  }
 };
 
 bool is_closed(const common::Fd& socket) {
@@ -103,11 +110,14 @@ TEST_CASE("acceptor: over worker_max_memory new connections are closed and exist
 TEST_CASE("acceptor: over max_conn_rate connections wait in the queue and are not refused") {
   Accepting a({.rate = {5, milliseconds(1000)}});
   std::vector<common::Fd> devices;
-  for (int i = 0; i < 7; i++) devices.push_back(a.knock());
-  const auto begun = uv_now(&a.loop);
-  while (a.taken.size() < 7) uv_run(&a.loop, UV_RUN_ONCE);
-  CHECK(uv_now(&a.loop) - begun >= 350);  // two over five, at 200 ms each, minus the lag of the loop's clock
+  CHECK(a.admit(7, devices) >= 1150);  // six over one, at 200 ms each, minus the lag of the loop's clock
   for (const auto& device : devices) CHECK_FALSE(is_closed(device));
+}
+
+TEST_CASE("acceptor: of max_conn_rate, a tenth at most is admitted at once") {
+  Accepting a({.rate = {100, milliseconds(1000)}});
+  std::vector<common::Fd> devices;
+  CHECK(a.admit(30, devices) >= 190);  // twenty over ten, at 10 ms each
 }
 
 TEST_CASE(

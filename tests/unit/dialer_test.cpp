@@ -231,6 +231,22 @@ bool kernel_tries_all_ports() {
   return sscanf(system.release, "%d.%d", &version.first, &version.second) == 2 && version >= std::pair(6, 8);
 }
 
+// A broker, and 64 local ports for connections to it, which stay open.
+struct FewPorts {
+  Listening broker;
+  AddressBook book{{broker.address}};
+  std::deque<common::Fd> open;
+  FewPorts() { set_local_ports("50000 50063"); }
+  // The local port of a new connection; nullopt: there is none.
+  std::optional<int> next() {
+    auto got = dial(book);
+    if (!got.socket) return std::nullopt;
+    open.push_back(std::move(got.socket));
+    broker.waiting();
+    return SocketAddress::bound_to(open.back().get()).port();
+  }
+};
+
 // There is one local port, and the connection to the first address uses it: connect(2) fails with EADDRNOTAVAIL.
 struct Exhausted {
   Listening first, second;
@@ -261,34 +277,20 @@ TEST_CASE("dialer: ports of both parities are used from the start") {
     return;
   }
   CHECK(in_own_network([] {
-    Listening broker;
-    set_local_ports("50000 50063");
-    AddressBook book({broker.address});
-    std::deque<common::Fd> open;
+    FewPorts few;
     std::set<int> parities;
-    while (open.size() < 32) {
-      open.push_back(dial(book).socket);
-      parities.insert(SocketAddress::bound_to(open.back().get()).port() % 2);
-      broker.waiting();
-    }
+    for (int i = 0; i < 32; i++) parities.insert(few.next().value() % 2);
     return parities.size() == 2;
   }));
 }
 
 TEST_CASE("dialer: each port of the machine's range serves, and the failure is busy when all are used") {
   CHECK(in_own_network([] {
-    Listening broker;
-    set_local_ports("50000 50063");
-    AddressBook book({broker.address});
-    std::deque<common::Fd> open;
+    FewPorts few;
     std::set<int> ports;
-    for (auto got = dial(book); got.socket; got = dial(book)) {
-      ports.insert(SocketAddress::bound_to(got.socket.get()).port());
-      open.push_back(std::move(got.socket));
-      broker.waiting();
-    }
+    while (const auto port = few.next()) ports.insert(*port);
     const bool all = ports.size() == 64 && *ports.begin() == 50000 && *ports.rbegin() == 50063;
-    return all && dial(book).failure.busy();
+    return all && dial(few.book).failure.busy();
   }));
 }
 

@@ -128,6 +128,12 @@ TEST_CASE("poll: to stop and to watch again costs no system call while nothing a
 
 namespace {
 
+void spend_patience() {
+  const uint64_t until = uv_hrtime() + uint64_t{std::chrono::nanoseconds(common::Poller::kPatience).count()};
+  while (uv_hrtime() < until) {
+  }
+}
+
 // A loop that waits on its polls, as a worker's does.
 struct Run {
   explicit Run(Polled& first) : loop(&first.loop), end(&first.loop, this, common::call<&Run::stop>) {}
@@ -195,9 +201,7 @@ TEST_CASE("poll: quick work comes first in each turn, and work that takes long g
     std::vector<std::string>& order;
     std::string name;
     void ready(int) {
-      const uint64_t until = uv_hrtime() + uint64_t{std::chrono::nanoseconds(common::Poller::kPatience).count()};
-      while (uv_hrtime() < until) {
-      }
+      spend_patience();
       order.push_back(name);
     }
   };
@@ -232,14 +236,13 @@ struct Ended {
     int calls = 0;
     void ready(int) {
       calls++;
-      const uint64_t until = uv_hrtime() + uint64_t{std::chrono::nanoseconds(common::Poller::kPatience).count()};
-      while (uv_hrtime() < until) {
-      }
-      all.ended(*this);
+      spend_patience();
+      all.seen++;
+      all.on_end(*this);
     }
   };
 
-  explicit Ended(uv_loop_t* loop, size_t count) {
+  Ended(uv_loop_t* loop, size_t count) {
     for (size_t i = 0; i < count; i++) {
       int ends[2];
       REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
@@ -250,11 +253,6 @@ struct Ended {
       ones.push_back(std::move(one));
     }
   }
-  void ended(One& one) {
-    seen++;
-    on_end(one);
-  }
-
   std::vector<std::unique_ptr<One>> ones;
   size_t seen = 0;
   std::function<void(One&)> on_end = [](One& one) { one.poll.reset(); };

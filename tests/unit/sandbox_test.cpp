@@ -239,6 +239,9 @@ TEST_CASE("a worker changes of its own sockets only what relaying needs") {
   const auto* to = reinterpret_cast<const sockaddr*>(&somewhere);
   CHECK(own([&](int fd) { return sendto(fd, "x", 1, MSG_FASTOPEN, to, sizeof somewhere); }) == EPERM);
   CHECK(own([&](int fd) { return sendto(fd, "x", 1, MSG_NOSIGNAL, to, sizeof somewhere); }) == EPERM);
+  for (const int flag : {MSG_OOB, MSG_CONFIRM, MSG_DONTROUTE, MSG_ZEROCOPY, MSG_FASTOPEN})
+    CHECK(own([&](int fd) { return send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT | flag); }) == EPERM);
+  CHECK(own([&](int fd) { return send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE); }) == EPIPE);
 }
 
 TEST_CASE("a worker passes no descriptor on, and takes no signal from one") {

@@ -31,6 +31,9 @@ Identity device(const Identity& by, Template shape = {}) {
 struct Cost {
   uint64_t parsed, signatures;
   bool operator==(const Cost&) const = default;
+  friend std::ostream& operator<<(std::ostream& out, const Cost& cost) {
+    return out << cost.parsed << " parsed, " << cost.signatures << " signatures";
+  }
 };
 
 // What one accepted chain costs.
