@@ -145,7 +145,7 @@ void Poller::fire_patient() {
   }
 }
 
-// Within uv_run(), only an event would bring another turn, so all have their turn, and none stays.
+// Within uv_run(), the next turn comes only with an event. There, all are called in this turn, and none is kept.
 void Poller::fire_ended() {
   const uint64_t until = end_of_patience();
   for (size_t left = ended_.size(); left > 0 && !ended_.empty(); left--) {
@@ -153,7 +153,7 @@ void Poller::fire_ended() {
     ended_.pop_front();
     firing_->fire(kEnded);
     if (Poll* const poll = std::exchange(firing_, nullptr)) {
-      poll->in_ended_ = !nested_ && (poll->wanted_ & UV_READABLE);  // its end stays readable
+      poll->in_ended_ = !nested_ && (poll->wanted_ & UV_READABLE);  // readable until the owner has read the end
       if (poll->in_ended_) ended_.push_back(poll);
       else poll->register_wanted();
     }

@@ -35,8 +35,8 @@ class Poll {
   // it is wanted again before that, no system call is needed. Writability would fire at once, so it does not stay.
   void watch(int events);
   // Its events come after all others', and only while kPatience of the turn is left; the next turn brings the rest. For
-  // work that takes long, such as handshakes, so that a storm of it does not hold up what is quick. The last event of
-  // any Poll, the peer's end, is as patient.
+  // work that takes long, such as handshakes, so that a storm of it does not hold up what is quick. When a peer closes
+  // its connection, or the connection is lost, the event waits in the same way, whatever this setting.
   void set_patient(bool patient) { patient_ = patient; }
   // 0, or the errno of epoll_ctl(2), which refused the descriptor; such a Poll never calls back.
   int error() const { return error_; }
@@ -64,8 +64,8 @@ class Poller {
   // an event of a Poll then costs no second epoll_wait(2). Ends after stop(), not after uv_stop(). Requires a Poll.
   static void run(uv_loop_t* loop);
   static void stop(uv_loop_t* loop);
-  // How long the callbacks of patient Polls may take in a turn, and those of ended ones. One of each is called at
-  // least.
+  // The time in each turn for callbacks of patient Polls, and as much again for those of ended ones. At least one of
+  // each kind is called.
   static constexpr std::chrono::milliseconds kPatience{1};
 
   explicit Poller(uv_loop_t* loop);
@@ -93,8 +93,9 @@ class Poller {
   std::weak_ptr<Poller> self_;
   std::array<epoll_event, kMostEvents> events_;
   size_t count_ = 0;  // of events_
-  // The peer has closed, or the connection is lost. Unregistered until their turn, so that thousands of them, after a
-  // broker's restart, do not stand before what is quick in the kernel's own queue.
+  // Polls whose peer has closed, or whose connection is lost. The kernel reports events in the order in which they
+  // occurred, 256 at a time, and a broker's restart ends thousands of connections at once. So these Polls are
+  // unregistered until their turn, and what is quick does not wait behind them.
   std::deque<Poll*> ended_;
   Poll* firing_ = nullptr;  // of ended_; null if the callback has destroyed it
   size_t registered_ = 0;   // Polls

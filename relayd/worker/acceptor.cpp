@@ -15,7 +15,7 @@ namespace relayd {
 namespace {
 
 constexpr int kAcceptsPerWakeup = 16;    // each takes 20 µs; then established sessions have their turn
-constexpr uint64_t kBurstsAPeriod = 10;  // a period's connections at once would hold up established sessions
+constexpr uint64_t kBurstsAPeriod = 10;  // a whole period's connections at once would delay established sessions
 constexpr uint64_t kPause = 100;         // milliseconds, after accept(2) failed for lack of memory or descriptors
 
 }  // namespace

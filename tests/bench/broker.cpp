@@ -39,7 +39,7 @@ struct Broker {
   void ended(Session* session);
   void fan_out(const std::string& payload);
   void cut(const Session* asking);
-  // A few, so that the sessions that stay do not wait for this program.
+  // Closes a few of the condemned: the sessions that stay must not wait for this program.
   void cut_some();
 };
 

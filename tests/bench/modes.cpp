@@ -41,7 +41,7 @@ struct Storm : Work {
   }
 };
 
-// The broker has cut the devices' sessions, and they connect again, so many at a time.
+// The broker cuts the devices' sessions; they connect again, `in_flight` at a time.
 struct Return : Work {
   Fleet& fleet;
   const size_t in_flight;

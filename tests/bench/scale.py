@@ -74,8 +74,8 @@ class Scale:
                     self.add(f"connection beside {wanted:,} sessions, µs", subject, cost, note)
 
     def beside(self, subject, what, disturbance):
-        """What the talkers notice of a disturbance, which a process of its own makes; how long it took, and the memory that
-        the subject needed at most, of what it had before."""
+        """Measures the talkers' latency while a second load generator disturbs the relay. Returns how long the disturbance
+        took, and the subject's peak memory as a multiple of its memory before."""
         talk = ["latency", "--devices", TALKERS, "--rate", RATE, "--seconds", self.seconds, "--passes", 2, "--until-told"]
         with Load(subject, disturbance, first=TALKERS) as other, Load(subject, talk) as talkers:
             other.ready()
