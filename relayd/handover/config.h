@@ -66,10 +66,16 @@ struct Config {
     bool operator==(const Remote&) const = default;
   };
 
+  // The broker of devices without a key.
+  struct Local {
+    Endpoint broker;
+    bool operator==(const Local&) const = default;
+  };
+
   Endpoint remote_endpoint;
   Remote remote;
   Listener listener;
-  std::optional<Endpoint> local;  // nullopt: the built-in empty broker
+  std::optional<Local> local;  // nullopt: the built-in empty broker
   std::string keyd_socket;
   common::Milliseconds sign_timeout{}, shutdown_timeout{};
   common::Milliseconds retire_timeout{};  // how long sessions may outlive a reload

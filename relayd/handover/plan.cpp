@@ -56,6 +56,11 @@ void fields(Archive& archive, Of<Archive, Config::Remote>& r) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Local>& l) {
+  archive(l.broker);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Config>& c) {
   archive(c.remote_endpoint, c.remote, c.listener, c.local, c.keyd_socket, c.sign_timeout, c.shutdown_timeout,
           c.retire_timeout, c.workers, c.max_restarts, c.restart_window, c.worker_watchdog, c.resolve_interval,

@@ -106,13 +106,13 @@ void Session::part() {
 void Session::start_lingering() {
   // The first check takes the first measurement. Most peers have closed by then and so cost no system call.
   device_progress_ = upstream_progress_ = {0, now()};
-  deadline_.start(std::min(kLook, services_.config.listener.send_timeout));
+  deadline_.start(std::min(kLook, listener().send_timeout));
 }
 
 // True if there is nothing left to wait for. Otherwise lowers `left` to the earliest time at which that could be so.
 bool Session::is_over(const tls::Stream& stream, Progress& progress, Milliseconds& left) {
   if (stream.closed()) return true;
-  const Milliseconds patience = stream.undelivered() > 0 ? services_.config.listener.send_timeout : kLinger;
+  const Milliseconds patience = stream.undelivered() > 0 ? listener().send_timeout : kLinger;
   const Milliseconds idle = progress.idle(stream, now());
   left = std::min(left, patience - idle);
   return idle >= patience;

@@ -42,8 +42,8 @@ void Session::move_to(State state) {
   state_ = state;
   const Config& config = services_.config;
   switch (state) {
-    case State::device_handshake: return deadline_.start(config.listener.handshake_timeout);
-    case State::awaiting_connect: return deadline_.start(config.listener.idle_timeout);
+    case State::device_handshake: return deadline_.start(listener().handshake_timeout);
+    case State::awaiting_connect: return deadline_.start(listener().idle_timeout);
     case State::looking_up:  // the keyd client and the dial have deadlines of their own
     case State::dialing: return deadline_.stop();
     case State::remote_handshake: return deadline_.start(dial_->share(after_this()));
@@ -89,7 +89,7 @@ void Session::on_open(tls::Stream& stream) {
 }
 
 void Session::release_identity() {
-  if (!services_.config.listener.crl_disconnect) chain_ = {};
+  if (!listener().crl_disconnect) chain_ = {};
 }
 
 void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
@@ -131,7 +131,7 @@ void Session::on_closed(tls::Stream&) {
 void Session::read_connect(std::span<const uint8_t> bytes) {
   // Bounded: the parser refuses a CONNECT larger than max_connect_size once it has the protocol level.
   connect_bytes_.insert(connect_bytes_.end(), bytes.begin(), bytes.end());
-  const auto result = mqtt::parse_connect(connect_bytes_, services_.config.listener.max_connect_size);
+  const auto result = mqtt::parse_connect(connect_bytes_, listener().max_connect_size);
   if (std::holds_alternative<mqtt::NeedMore>(result)) return;
   if (const auto* bad = std::get_if<mqtt::BadConnect>(&result)) {
     device_.write(mqtt::encode_connack(*bad).bytes());
@@ -147,9 +147,9 @@ void Session::on_connect(const mqtt::Connect& connect) {
   connect_ = connect;
   client_id_ = connect.client_id;
   connect_.client_id = client_id_;
-  up_ = mqtt::Framer(connect.version, services_.config.listener.max_packet_size);
+  up_ = mqtt::Framer(connect.version, listener().max_packet_size);
   down_ = mqtt::Framer(connect.version);
-  if (client_id_.size() > services_.config.listener.max_clientid_len)
+  if (client_id_.size() > listener().max_clientid_len)
     return refuse(Refusal::client_id_not_valid, "the client id is longer than max_clientid_len");
   if (chain_.empty()) return refuse(Refusal::not_authorized, "the device showed no certificate");
   if (banned()) return refuse(Refusal::banned, "its sessions ended too often (flapping_detect)");
@@ -221,7 +221,7 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
                   to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached",
                   failure.text());
   upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
-  upstream_->set_user_timeout(services_.config.listener.send_timeout);
+  upstream_->set_user_timeout(listener().send_timeout);
   if (!to_remote_) {
     upstream_->plain();
     dial_->keep();
@@ -288,7 +288,7 @@ void Session::start_empty_broker() {
   std::array<uint8_t, 16> random{};
   if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
     return refuse(Refusal::server_unavailable, "no random bytes");  // can't happen after boot, getrandom(2)
-  empty_broker_ = std::make_unique<EmptyBroker>(connect_, services_.config.listener.max_packet_size);
+  empty_broker_ = std::make_unique<EmptyBroker>(connect_, listener().max_packet_size);
   std::string answer;
   leave_waiting();
   const auto outcome = empty_broker_->accept(random, answer);

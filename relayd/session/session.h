@@ -156,11 +156,12 @@ class Session final : public tls::StreamHandler {
   void feed_empty_broker(std::span<const uint8_t> bytes);
   void apply(const EmptyBroker::Outcome& outcome);
 
+  const Config::Listener& listener() const { return services_.config.listener; }
   uint64_t now() const { return uv_now(services_.runtime.loop); }  // milliseconds, CLOCK_MONOTONIC
   void set_limits();
   void resume_device();
   void follow_connack(std::span<const uint8_t> bytes);
-  Milliseconds longest_silence() const { return std::max(services_.config.listener.send_timeout, keep_alive_); }
+  Milliseconds longest_silence() const { return std::max(listener().send_timeout, keep_alive_); }
   void follow_refusal(std::span<const uint8_t> bytes);
   void refused_by_broker();
   std::string why_no_tls(const tls::End& end) const;

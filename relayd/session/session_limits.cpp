@@ -16,12 +16,12 @@ constexpr uint64_t kBytesOfSmallMessage = 16;
 }  // namespace
 
 void Session::set_limits() {
-  const auto& listener = services_.config.listener;
-  if (listener.messages_rate.count == 0 && listener.bytes_rate.count == 0) return;
-  rates_ = std::make_unique<Rates>(Rates{TokenBucket(listener.messages_rate), TokenBucket(listener.bytes_rate)});
+  const auto& limits = listener();
+  if (limits.messages_rate.count == 0 && limits.bytes_rate.count == 0) return;
+  rates_ = std::make_unique<Rates>(Rates{TokenBucket(limits.messages_rate), TokenBucket(limits.bytes_rate)});
   uint64_t most = tls::Runtime::kReceive;
-  if (listener.bytes_rate.count > 0) most = std::min(most, listener.bytes_rate.count);
-  if (listener.messages_rate.count > 0) most = std::min(most, listener.messages_rate.count * kBytesOfSmallMessage);
+  if (limits.bytes_rate.count > 0) most = std::min(most, limits.bytes_rate.count);
+  if (limits.messages_rate.count > 0) most = std::min(most, limits.messages_rate.count * kBytesOfSmallMessage);
   device_.limit_receive(std::max<size_t>(most, kLeastReceive));
 }
 
@@ -45,8 +45,8 @@ void Session::follow_connack(std::span<const uint8_t> bytes) {
 }
 
 void Session::set_keep_alive(uint16_t seconds) {
-  const auto& listener = services_.config.listener;
-  keep_alive_ = Milliseconds(static_cast<int64_t>(seconds * 1000.0 * listener.keepalive_multiplier));
+  const auto& limits = listener();
+  keep_alive_ = Milliseconds(static_cast<int64_t>(seconds * 1000.0 * limits.keepalive_multiplier));
   heard_at_ = now();
   // A device may sleep for as long as its keep alive allows while data for it waits (NB-IoT); after that it is lost.
   // The line to the broker may fail for the same time, as it could if the device were connected without a relay.
@@ -78,7 +78,7 @@ void Session::watch_sends() {
   if (stalled_->running()) return;
   device_progress_.begin(device_, now());
   if (upstream_) upstream_progress_.begin(*upstream_, now());
-  stalled_->start(services_.config.listener.send_timeout);
+  stalled_->start(listener().send_timeout);
 }
 
 // True if neither the peer nor the kernel has taken a byte for send_timeout; for the broker, for the keep alive if that
@@ -87,7 +87,7 @@ bool Session::stalls(tls::Stream& stream, Progress& progress, Milliseconds& left
   stream.push();  // if this process was stopped, the kernel may have room again
   if (is_ending() || !stream.congested()) return false;
   const bool device = &stream == &device_;
-  const Milliseconds timeout = device ? services_.config.listener.send_timeout : longest_silence();
+  const Milliseconds timeout = device ? listener().send_timeout : longest_silence();
   const Milliseconds idle = progress.idle(stream, now());
   left = std::min(left, timeout - idle);
   return idle >= timeout;

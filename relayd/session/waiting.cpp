@@ -29,7 +29,7 @@ void Session::hold_back() {
 
 // The device has sent CONNECT … DISCONNECT: it may leave, and everything that it sent still counts.
 bool Session::has_said_all() const {
-  mqtt::Framer framer(connect_.version, services_.config.listener.max_packet_size);
+  mqtt::Framer framer(connect_.version, listener().max_packet_size);
   return framer.feed(connect_bytes_).state == mqtt::Framer::State::disconnected;
 }
 

@@ -32,7 +32,7 @@ ConnectorPlan plan_of(const Config& config, int generation) {
   ConnectorPlan plan{.generation = generation,
                      .workers = config.workers,
                      .remote = config.remote_endpoint,
-                     .local = config.local,
+                     .local = config.local ? std::optional(config.local->broker) : std::nullopt,
                      .keyd_socket = config.keyd_socket,
                      .sign_timeout = config.sign_timeout,
                      .connect_timeout = config.remote.connect_timeout,

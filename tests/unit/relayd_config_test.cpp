@@ -75,7 +75,7 @@ TEST_CASE("the smallest relayd configuration has the documented defaults") {
   CHECK(config.sign_timeout == std::chrono::seconds(5));
   CHECK(config.listener.max_packet_size == mqtt::kMaxPacketSize);
   CHECK(config.listener.max_connect_size == 256 * 1024);
-  CHECK(config.local->port == 1883);
+  CHECK(config.local->broker.port == 1883);
   CHECK(config.workers == 2);
 }
 

@@ -125,7 +125,8 @@ TEST_CASE("init: every flag", "[relayd-init]") {
   const Config config = setup.written();
   CHECK(config.remote_endpoint == Config::Endpoint{"2001:db8::1", 1884});
   CHECK(config.listener.bind == Config::Endpoint{"192.0.2.1", 8884});
-  CHECK(config.local == Config::Endpoint{"localhost", 1883});
+  REQUIRE(config.local);
+  CHECK(config.local->broker == Config::Endpoint{"localhost", 1883});
   CHECK(slurp(setup.scratch / "etc/listener.pem") == setup.remote_ca);
   CHECK(printed.find("LISTENER-CHAIN") == std::string::npos);
 

@@ -1,0 +1,72 @@
+#include <algorithm>
+
+#include "relayd/mqtt/types.h"
+#include "relayd/supervisor/config_parts.h"
+#include "relayd/supervisor/config_sections.h"
+
+namespace relayd {
+namespace {
+
+using common::Section;
+
+constexpr uint64_t kMaxConnections = 10'000'000;
+
+// "256MB" is the usual name of the protocol's own limit, which is a few bytes larger (MQTT 5.0 section 2.1.4).
+uint32_t parse_packet_size(Section& section, std::string_view key, std::string_view fallback) {
+  const uint64_t size = section.size(key, fallback);
+  return size >= (uint64_t{256} << 20) ? mqtt::kMaxPacketSize : static_cast<uint32_t>(size);
+}
+
+Config::Flapping parse_flapping(Section section, bool& enabled) {
+  Config::Flapping flapping;
+  enabled = section.boolean("enable", true);
+  flapping.max_count = static_cast<uint32_t>(section.integer("max_count", 15, 1, 65535));
+  flapping.window_time = section.duration("window_time", "1m");
+  flapping.ban_time = section.duration("ban_time", "5m");
+  section.finish();
+  return flapping;
+}
+
+}  // namespace
+
+Config::Listener parse_listener(Section section) {
+  Config::Listener listener;
+  listener.bind_given = section.has("bind");
+  listener.bind = parse_bind(section, "bind", "0.0.0.0:8883");
+  listener.certfile = section.required_string("certfile", "the PEM file of the certificate chain that devices get");
+  listener.verify_peer = parse_verify(section);
+  listener.cacertfile =
+      parse_cacertfile(section, listener.verify_peer, "the PEM file of the CAs that issue device certificates");
+  listener.crlfile = section.string("crlfile", "");
+  listener.policy = parse_policy(section);
+  listener.fail_if_no_peer_cert = section.boolean("fail_if_no_peer_cert", true);
+  listener.versions = parse_versions(section);
+  listener.backlog = static_cast<int>(section.integer("backlog", 1024, 1, 65535));
+  listener.handshake_timeout = section.duration("handshake_timeout", "15s");
+  listener.idle_timeout = section.duration("idle_timeout", "15s");
+  listener.max_connect_size = parse_packet_size(section, "max_connect_size", "256KB");
+  listener.max_packet_size = parse_packet_size(section, "max_packet_size", "256MB");
+  listener.max_clientid_len = static_cast<size_t>(section.integer("max_clientid_len", 65535, 1, 65535));
+  listener.max_record = static_cast<size_t>(section.size("max_record", "16KB"));
+  if (listener.max_record < 512 || listener.max_record > tls::kRecord)
+    section.fail("max_record", "found " + std::to_string(listener.max_record) + " bytes; expected 512 to \"16KB\"");
+  listener.max_connections = section.count_or_infinity("max_connections", kMaxConnections);
+  listener.max_conn_rate = section.rate("max_conn_rate", "1000/s");
+  listener.messages_rate = section.rate("messages_rate", "infinity");
+  listener.bytes_rate = section.byte_rate("bytes_rate", "infinity");
+  listener.send_timeout = section.duration("send_timeout", "15s");
+  listener.high_watermark = section.size("high_watermark", "1MB");
+  if (listener.high_watermark < tls::kLeastWatermark)
+    section.fail("high_watermark", "found less than one TLS record; expected at least \"17KB\"");
+  listener.keepalive_multiplier = section.number("keepalive_multiplier", 1.5, 1.0, 10.0);
+  listener.crl_disconnect = section.boolean("crl_disconnect", false);
+  if (auto flapping = section.section("flapping_detect")) {
+    bool enabled = false;
+    const auto detect = parse_flapping(std::move(*flapping), enabled);
+    if (enabled) listener.flapping_detect = detect;
+  }
+  section.finish();
+  return listener;
+}
+
+}  // namespace relayd

@@ -1,0 +1,70 @@
+#include "relayd/supervisor/config_parts.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "relayd/supervisor/config_file.h"
+
+namespace relayd {
+
+using common::Section;
+
+Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_view fallback) {
+  const std::string text = section.string(key, fallback);
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  const char* end = text.data() + text.size();
+  const bool number = colon != std::string::npos && std::from_chars(text.data() + colon + 1, end, port).ptr == end &&
+                      colon + 1 < text.size();
+  std::string host = text.substr(0, number ? colon : 0);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  else if (host.find(':') != std::string::npos) host.clear();  // an IPv6 address needs brackets
+  if (!number || host.empty() || port < 1 || port > kMaxPort)
+    section.fail(key, "found \"" + text + "\"; expected \"ADDRESS:PORT\", such as \"0.0.0.0:8883\" or \"[::]:8883\"");
+  return {host, static_cast<uint16_t>(port)};
+}
+
+tls::Versions parse_versions(Section& section) {
+  const auto names = section.strings("versions", {"tlsv1.2", "tlsv1.3"});
+  bool v12 = false, v13 = false;
+  for (const auto& name : names) {
+    if (name == "tlsv1.2") v12 = true;
+    else if (name == "tlsv1.3") v13 = true;
+    else section.fail("versions", "found \"" + name + "\"; allowed: tlsv1.2, tlsv1.3");
+  }
+  if (!v12 && !v13) section.fail("versions", "empty; allowed: tlsv1.2, tlsv1.3");
+  return v12 && v13 ? tls::Versions::tls12_and_13 : v13 ? tls::Versions::tls13 : tls::Versions::tls12;
+}
+
+std::vector<uint16_t> parse_groups(Section& section) {
+  const auto names = section.strings("groups", {"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"});
+  std::vector<uint16_t> groups;
+  for (const auto& name : names) {
+    const uint16_t group = tls::group_named(name);
+    if (group == 0) section.fail("groups", "found \"" + name + "\"; allowed: " + std::string(tls::kGroupNames));
+    if (std::find(groups.begin(), groups.end(), group) != groups.end())
+      section.fail("groups", "found \"" + name + "\" twice");
+    groups.push_back(group);
+  }
+  if (groups.empty()) section.fail("groups", "empty; allowed: " + std::string(tls::kGroupNames));
+  return groups;
+}
+
+bool parse_verify(Section& section) {
+  return section.one_of("verify", "verify_peer", {"verify_peer", "verify_none"}) == "verify_peer";
+}
+
+std::string parse_cacertfile(Section& section, bool verify_peer, std::string_view what) {
+  return verify_peer ? section.required_string("cacertfile", what) : (section.string("cacertfile", ""), "");
+}
+
+trust::Policy parse_policy(Section& section) {
+  trust::Policy policy;
+  policy.depth = static_cast<unsigned>(section.integer("depth", policy.depth, 0, kMostDepth));
+  policy.partial_chain = section.boolean("partial_chain", false);
+  const bool all = section.one_of("crl_check", "leaf", {"leaf", "chain"}) == "chain";
+  policy.revocation = all ? trust::Revocation::chain : trust::Revocation::leaf;
+  return policy;
+}
+
+}  // namespace relayd

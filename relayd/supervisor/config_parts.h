@@ -1,0 +1,31 @@
+// The parts that several sections of relayd.json share: addresses, and what a TLS context is made of. config_file.h
+// says how errors look.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/config.h"
+#include "relayd/handover/config.h"
+
+namespace relayd {
+
+inline constexpr int64_t kMaxPort = 65535;
+
+// "ADDRESS:PORT" or "[V6]:PORT", as in EMQX and mosquitto.
+Config::Endpoint parse_bind(common::Section& section, std::string_view key, std::string_view fallback);
+
+// `versions`, `groups`, `verify` (true: verify_peer), and `cacertfile`, which verify_peer requires; `what` says what is
+// in it.
+tls::Versions parse_versions(common::Section& section);
+std::vector<uint16_t> parse_groups(common::Section& section);
+bool parse_verify(common::Section& section);
+std::string parse_cacertfile(common::Section& section, bool verify_peer, std::string_view what);
+
+// How chains are judged: `depth`, `partial_chain`, `crl_check`. The names are EMQX's; by default CRLs are checked for
+// the leaf only, as in mosquitto.
+trust::Policy parse_policy(common::Section& section);
+
+}  // namespace relayd
