@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/trust/policy.h"
 #include "common/units.h"
+#include "relayd/handover/network.h"
 #include "relayd/handover/tls_choices.h"
 
 namespace relayd {
@@ -33,6 +34,9 @@ struct Config {
     Endpoint bind;
     bool bind_given = false;  // false: `bind` is the default
     std::string certfile, cacertfile, crlfile;
+    bool proxy_protocol = false;  // load balancers say whose connection it is, before TLS
+    common::Milliseconds proxy_protocol_timeout{};
+    std::vector<Network> trusted_proxies;  // with proxy_protocol: nobody else may connect
     bool verify_peer = true;
     trust::Policy policy;  // depth, partial_chain, crl_check
     bool fail_if_no_peer_cert = true;

@@ -37,16 +37,22 @@ void fields(Archive& archive, Of<Archive, Config::Endpoint>& e) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, Network>& n) {
+  archive(n.address, n.prefix);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Flapping>& f) {
   archive(f.max_count, f.window_time, f.ban_time);
 }
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Listener>& l) {
-  archive(l.bind, l.bind_given, l.certfile, l.cacertfile, l.crlfile, l.verify_peer, l.policy, l.fail_if_no_peer_cert,
-          l.versions, l.backlog, l.handshake_timeout, l.idle_timeout, l.max_connect_size, l.max_packet_size,
-          l.max_clientid_len, l.max_record, l.max_connections, l.max_conn_rate, l.messages_rate, l.bytes_rate,
-          l.send_timeout, l.high_watermark, l.keepalive_multiplier, l.crl_disconnect, l.flapping_detect);
+  archive(l.bind, l.bind_given, l.certfile, l.cacertfile, l.crlfile, l.proxy_protocol, l.proxy_protocol_timeout,
+          l.trusted_proxies, l.verify_peer, l.policy, l.fail_if_no_peer_cert, l.versions, l.backlog,
+          l.handshake_timeout, l.idle_timeout, l.max_connect_size, l.max_packet_size, l.max_clientid_len, l.max_record,
+          l.max_connections, l.max_conn_rate, l.messages_rate, l.bytes_rate, l.send_timeout, l.high_watermark,
+          l.keepalive_multiplier, l.crl_disconnect, l.flapping_detect);
 }
 
 template <class Archive>

@@ -34,6 +34,7 @@ struct Counters {
   Number accepted;
   Number shed_connections, shed_memory, shed_descriptors;  // closed at once: max_connections, worker_max_memory, EMFILE
   Number tcp_probes;                                       // connected and left without sending a byte
+  std::array<Number, kProxyFaults.size()> proxy_refused;   // with proxy_protocol, by ProxyFault
   Number handshakes_failed;                                // with devices; without probes
   std::array<Number, kNotTls.size()> not_tls;              // of these, peers that spoke another protocol, by Speaks
   Number remote_sessions, local_sessions;                  // sessions that came up

@@ -50,6 +50,9 @@ std::vector<Series> with_arrays() {
   for (size_t i = 0; i < kNotTls.size(); i++)
     add({"not_tls", "Failed handshakes of peers that did not speak TLS", kTotal, "protocol", kNotTls[i], nullptr,
          [](C& c, size_t nth) -> C::Number& { return c.not_tls[nth]; }, i});
+  for (size_t i = 0; i < kProxyFaults.size(); i++)
+    add({"proxy_refused", "Connections refused where a PROXY header was expected", kTotal, "reason", kProxyFaults[i],
+         nullptr, [](C& c, size_t nth) -> C::Number& { return c.proxy_refused[nth]; }, i});
   for (size_t i = 0; i < mqtt::kRefusals.size(); i++)
     add({"refused", "Devices refused by CONNACK", kTotal, "reason", mqtt::kRefusals[i].name.data(), nullptr,
          [](C& c, size_t nth) -> C::Number& { return c.refused[nth]; }, i});

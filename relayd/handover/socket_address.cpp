@@ -8,6 +8,12 @@
 #include <system_error>
 
 namespace relayd {
+namespace {
+
+constexpr size_t kMappedPrefix = 12;  // bytes of ::ffff:0:0/96
+constexpr std::array<uint8_t, 16> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+}  // namespace
 
 bool SocketAddress::operator==(const SocketAddress& other) const {
   return size == other.size && memcmp(&storage, &other.storage, size) == 0;
@@ -27,6 +33,22 @@ std::string SocketAddress::text() const {
   }
   inet_ntop(AF_INET, &storage.v4.sin_addr, host, sizeof host);
   return std::string(host) + ":" + std::to_string(ntohs(storage.v4.sin_port));
+}
+
+std::array<uint8_t, 16> SocketAddress::in_ipv6() const {
+  std::array<uint8_t, 16> bytes = kMapped;
+  if (family() == AF_INET6) memcpy(bytes.data(), &storage.v6.sin6_addr, bytes.size());
+  else memcpy(bytes.data() + kMappedPrefix, &storage.v4.sin_addr, bytes.size() - kMappedPrefix);
+  return bytes;
+}
+
+SocketAddress SocketAddress::unmapped() const {
+  if (family() != AF_INET6 || memcmp(&storage.v6.sin6_addr, kMapped.data(), kMappedPrefix) != 0) return *this;
+  SocketAddress result;
+  result.storage.v4 = {.sin_family = AF_INET, .sin_port = storage.v6.sin6_port, .sin_addr = {}, .sin_zero = {}};
+  memcpy(&result.storage.v4.sin_addr, storage.v6.sin6_addr.s6_addr + kMappedPrefix, 4);
+  result.size = sizeof result.storage.v4;
+  return result;
 }
 
 std::optional<SocketAddress> SocketAddress::parse(const std::string& host, uint16_t port) {
@@ -70,19 +92,7 @@ SocketAddress SocketAddress::bound_to(int socket) {
 }
 
 ipc::Origin origin_of(const SocketAddress& device, uint64_t session) {
-  ipc::Origin origin;
-  origin.session = session;
-  if (device.family() == AF_INET6) {
-    const auto& address = device.storage.v6;
-    memcpy(origin.device_ip.data(), &address.sin6_addr, 16);
-    origin.device_port = ntohs(address.sin6_port);
-  } else {
-    const auto& address = device.storage.v4;
-    origin.device_ip[10] = origin.device_ip[11] = 0xff;  // IPv4-mapped, RFC 4291 section 2.5.5.2
-    memcpy(origin.device_ip.data() + 12, &address.sin_addr, 4);
-    origin.device_port = ntohs(address.sin_port);
-  }
-  return origin;
+  return {.session = session, .device_ip = device.in_ipv6(), .device_port = device.port()};
 }
 
 }  // namespace relayd

@@ -16,4 +16,8 @@ static_assert(static_cast<size_t>(Speaks::tls) == kNotTls.size());
 
 constexpr bool is_not_tls(Speaks speaks) { return static_cast<size_t>(speaks) < kNotTls.size(); }
 
+// Why a connection is refused where a PROXY header is expected.
+enum class ProxyFault : uint8_t { untrusted, bad_header, timeout };
+inline constexpr std::array<const char*, 3> kProxyFaults{"untrusted", "bad_header", "timeout"};
+
 }  // namespace relayd

@@ -133,6 +133,7 @@ void Session::check_lingering() {
 // The relay ends the session, and tells the device in the way that the session's state allows.
 void Session::end(Refusal before_connack, DisconnectReason after, std::string_view why) {
   switch (state_) {
+    case State::proxy_header:
     case State::device_handshake:
     case State::awaiting_connect: return finish(why);
     case State::looking_up:

@@ -59,8 +59,9 @@ std::string named(Speaks speaks, Bytes first) {
       return "spoke SSH; this port is MQTT over TLS: correct the client's port, or ignore it if it is a scanner";
     case Speaks::proxy:
       return std::string("sent a PROXY protocol header, version ") + (first[0] == 'P' ? "1" : "2") +
-             ", before TLS, which is not supported here: switch it off at the load balancer (HAProxy: send-proxy, "
-             "send-proxy-v2; nginx: proxy_protocol; AWS: proxy_protocol_v2.enabled)";
+             ", before TLS, but listener.proxy_protocol is not true: set it and listener.trusted_proxies, or switch it "
+             "off at the load balancer (HAProxy: send-proxy, send-proxy-v2; nginx: proxy_protocol; AWS: "
+             "proxy_protocol_v2.enabled)";
     case Speaks::other:
       return "sent something other than TLS, beginning with the bytes " + common::hex(first.data(), first.size()) +
              "; this port is MQTT over TLS: check that the device has TLS switched on and uses the right port";

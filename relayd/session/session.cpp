@@ -32,9 +32,14 @@ Session::Session(SessionServices& services, uint64_t id, common::Fd socket, cons
 Session::~Session() { uncount(services_.counters.connections); }
 
 void Session::start() {
+  if (listener().proxy_protocol) await_proxy_header();
+  else shake_hands({});
+}
+
+void Session::shake_hands(std::span<const uint8_t> begun) {
   move_to(State::device_handshake);
   tls::SigningKey key{ipc::Role::listener, "", services_.listener.certificate().spki, origin_of(address_, id_)};
-  if (!device_.server_handshake(services_.listener, std::move(key))) finish("no memory for TLS", Level::error);
+  if (!device_.server_handshake(services_.listener, std::move(key), begun)) finish("no memory for TLS", Level::error);
 }
 
 // Every wait has a deadline: the state and its timer are set together.
@@ -42,6 +47,7 @@ void Session::move_to(State state) {
   state_ = state;
   const Config& config = services_.config;
   switch (state) {
+    case State::proxy_header: return deadline_.start(listener().proxy_protocol_timeout);
     case State::device_handshake: return deadline_.start(listener().handshake_timeout);
     case State::awaiting_connect: return deadline_.start(listener().idle_timeout);
     case State::looking_up:  // the keyd client and the dial have deadlines of their own
@@ -56,6 +62,8 @@ void Session::move_to(State state) {
 
 void Session::on_deadline() {
   switch (state_) {
+    case State::proxy_header:
+      return refuse_proxy(ProxyFault::timeout, "sent no whole PROXY header within proxy_protocol_timeout");
     case State::device_handshake: return handshake_timed_out();
     case State::awaiting_connect:
       return finish("no CONNECT within idle_timeout", Level::info, &services_.failed_connects);
@@ -97,6 +105,8 @@ void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
   if (&stream == upstream_.get()) {
     note_renegotiation();
     if (relays || state_ == State::parting) forward_down(bytes);
+  } else if (state_ == State::proxy_header) {
+    read_proxy_header(bytes);
   } else if (state_ == State::awaiting_connect) {
     read_connect(bytes);
   } else if (waits_for_upstream()) {
@@ -117,6 +127,7 @@ void Session::on_end(tls::Stream& stream, const tls::End& end) {
   if (&stream == upstream_.get()) return upstream_ended(end);
   if (waits_for_upstream() && has_said_all()) return;
   if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
+  if (state_ == State::proxy_header) return left_before_proxy_header(end);
   if (state_ == State::device_handshake) return left_before_tls(end);
   if (state_ == State::parting && end.cause == tls::End::Cause::closed) return upstream_->end_writing();
   device_left("device: " + end.text, end.is_ordinary() ? Level::info : Level::warning);

@@ -1,8 +1,9 @@
 // One device's connection: its handshake, its CONNECT, its route, and the relaying until either side stops.
 //
-//   device_handshake → awaiting_connect → looking_up ─┬─► dialing → remote_handshake ─► awaiting_connack → relaying
-//                                                     ├─► dialing (local broker) ─────► awaiting_connack → relaying
-//                                                     └─► relaying (built-in empty broker)
+//   proxy_header (with proxy_protocol) → device_handshake → awaiting_connect → looking_up
+//   looking_up ─┬─► dialing → remote_handshake ─► awaiting_connack → relaying
+//               ├─► dialing (local broker) ─────► awaiting_connack → relaying
+//               └─► relaying (built-in empty broker)
 //   awaiting_connack, relaying ─device's DISCONNECT─► parting;  every state → closing → gone
 //
 // MQTT bytes pass unchanged. The session itself sends only a refusing CONNACK, or a 5.0 DISCONNECT between two packets;
@@ -68,6 +69,7 @@ struct SessionServices {
   common::LogLimit failed_handshakes{}, failed_connects{}, impossible_ids{}, other_spellings{};
   std::array<common::LogLimit, mqtt::kRefusals.size()> refusals{};
   std::array<common::LogLimit, kNotTls.size()> not_tls{};
+  std::array<common::LogLimit, kProxyFaults.size()> proxy_refusals{};
   std::array<common::LogLimit, mqtt::kConnackCodes.size()> broker_refusals{};
 };
 
@@ -90,6 +92,7 @@ class Session final : public tls::StreamHandler {
 
  private:
   enum class State : uint8_t {
+    proxy_header,
     device_handshake,
     awaiting_connect,
     looking_up,
@@ -117,6 +120,13 @@ class Session final : public tls::StreamHandler {
   void on_end(tls::Stream& stream, const tls::End& end) override;
   void on_closed(tls::Stream& stream) override;
 
+  void await_proxy_header();
+  void read_proxy_header(std::span<const uint8_t> bytes);
+  std::string why_no_header(std::string_view flaw) const;
+  void left_before_proxy_header(const tls::End& end);
+  void refuse_proxy(ProxyFault fault, std::string_view why);
+  void shake_hands(std::span<const uint8_t> begun);
+  void was_probe();
   void left_before_tls(const tls::End& end);
   void spoke_no_tls(Speaks speaks);
   void handshake_timed_out();
@@ -195,7 +205,7 @@ class Session final : public tls::StreamHandler {
 
   SessionServices& services_;
   const uint64_t id_;
-  const SocketAddress address_;
+  SocketAddress address_;  // the device's: whoever connected, until a PROXY header says otherwise
   State state_ = State::device_handshake;
   common::Timer deadline_;
   tls::Stream device_;
@@ -203,8 +213,9 @@ class Session final : public tls::StreamHandler {
   tls::DeviceProof proof_;       // the device's; released after the lookup
 
   // From CONNECT on.
-  std::vector<uint8_t> connect_bytes_;  // CONNECT and the bytes after it, until they are forwarded
-  uint64_t connect_time_ = 0;           // nanoseconds: which of a device's connections is newer
+  // CONNECT and the bytes after it, until they are forwarded; before the handshake, the PROXY header.
+  std::vector<uint8_t> connect_bytes_;
+  uint64_t connect_time_ = 0;  // nanoseconds: which of a device's connections is newer
   mqtt::Connect connect_;
   std::string client_id_;
   std::string waits_as_;  // its key in SessionServices::waiting; empty: it is not there

@@ -6,17 +6,19 @@ namespace relayd {
 
 using common::log::Level;
 
+// A load balancer's health check connects and leaves every second, by FIN or RST. It is not a failure, and not worth a
+// log line above debug.
+void Session::was_probe() {
+  count(services_.counters.tcp_probes);
+  log_end("a TCP probe: connected and left without sending a byte", Level::debug, nullptr);
+  close_streams();
+}
+
 void Session::left_before_tls(const tls::End& end) {
   using Cause = tls::End::Cause;
   const auto first = device_.first_bytes();
   const Speaks speaks = what_speaks(first);
-  // A load balancer's health check connects and leaves every second, by FIN or RST. It is not a failure, and not worth
-  // a log line above debug.
-  if (speaks == Speaks::nothing && (end.cause == Cause::closed || end.cause == Cause::lost)) {
-    count(services_.counters.tcp_probes);
-    log_end("a TCP probe: connected and left without sending a byte", Level::debug, nullptr);
-    return close_streams();
-  }
+  if (speaks == Speaks::nothing && (end.cause == Cause::closed || end.cause == Cause::lost)) return was_probe();
   if (is_not_tls(speaks)) return spoke_no_tls(speaks);
   if (end.cause == Cause::closed || end.cause == Cause::lost)
     return device_left("device: left during the TLS handshake (" + end.text +

@@ -27,6 +27,26 @@ Config::Flapping parse_flapping(Section section, bool& enabled) {
   return flapping;
 }
 
+// Anyone whose PROXY header is believed can appear as any device's address, so who may send one is never a default.
+std::vector<Network> parse_trusted_proxies(Section& section, bool proxy_protocol) {
+  std::vector<Network> networks;
+  for (const auto& text : section.strings("trusted_proxies", {})) {
+    const auto network = Network::parse(text);
+    if (!network)
+      section.fail("trusted_proxies", "found \"" + text +
+                                          "\"; expected an address or a network without host bits, such as "
+                                          "\"192.0.2.10\", \"10.0.0.0/8\" or \"2001:db8::/32\"");
+    networks.push_back(*network);
+  }
+  if (proxy_protocol && networks.empty())
+    section.fail("trusted_proxies",
+                 "missing or empty, but proxy_protocol is true; expected the addresses of your load balancers, such as "
+                 "[ \"192.0.2.10\", \"10.0.0.0/8\" ]");
+  if (!proxy_protocol && !networks.empty())
+    section.fail("trusted_proxies", "set, but proxy_protocol is not true, so it would have no effect");
+  return networks;
+}
+
 }  // namespace
 
 Config::Listener parse_listener(Section section) {
@@ -34,6 +54,9 @@ Config::Listener parse_listener(Section section) {
   listener.bind_given = section.has("bind");
   listener.bind = parse_bind(section, "bind", "0.0.0.0:8883");
   listener.certfile = section.required_string("certfile", "the PEM file of the certificate chain that devices get");
+  listener.proxy_protocol = section.boolean("proxy_protocol", false);
+  listener.proxy_protocol_timeout = section.duration("proxy_protocol_timeout", "3s");
+  listener.trusted_proxies = parse_trusted_proxies(section, listener.proxy_protocol);
   listener.verify_peer = parse_verify(section);
   listener.cacertfile =
       parse_cacertfile(section, listener.verify_peer, "the PEM file of the CAs that issue device certificates");

@@ -1,7 +1,8 @@
 // A byte stream over a non-blocking TCP socket, with or without TLS. Both legs of a session are streams.
 //
 //   server_handshake / client_handshake ──on_open──► open ──on_data…──► on_end ──close()──► on_closed
-//   plain ───────────────────────────────────────────┘
+//         ▲ (upgrade)                                 │
+//   plain ┴───────────────────────────────────────────┘
 //
 // Reading: one receive per readiness event into the worker's scratch buffer, all its plaintext in one on_data.
 // Writing: never refused, never blocking. Bytes that the kernel does not take are kept (congested()); the caller then
@@ -80,7 +81,10 @@ class Stream final : private HandshakeOwner {
 
   // Call exactly one of these first. False: it could not start (no memory, or our certificate can't be used).
   void plain();  // open at once, without on_open
-  [[nodiscard]] bool server_handshake(const ServerContext& context, SigningKey key);
+  // Also after plain(), to upgrade: `begun` are the bytes that came already and belong to the handshake. They may end
+  // it, so this may call on_open, on_data and on_end: call it last.
+  [[nodiscard]] bool server_handshake(const ServerContext& context, SigningKey key,
+                                      std::span<const uint8_t> begun = {});
   [[nodiscard]] bool client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key,
                                       Hello hello);
   // Like client_handshake, but sends no certificate and needs no keyd: tests whether the peer's chain verifies.
@@ -134,6 +138,7 @@ class Stream final : private HandshakeOwner {
   Handshake* handshake() override { return handshake_.get(); }
   bool begin(WOLFSSL_CTX* context, SigningKey key, trust::Validator* validator);
   bool begin_client(const ClientContext& context, Hello hello);
+  void take_begun(std::span<const uint8_t> begun);
   void on_progress(Handshake::Progress progress);
   void fail_handshake();
   void on_ready(int events);

@@ -41,11 +41,23 @@ bool Stream::begin(WOLFSSL_CTX* context, SigningKey key, trust::Validator* valid
   return true;
 }
 
-bool Stream::server_handshake(const ServerContext& context, SigningKey key) {
+bool Stream::server_handshake(const ServerContext& context, SigningKey key, std::span<const uint8_t> begun) {
   if (!begin(context.get(), std::move(key), context.validator())) return false;
   wolf_shim_bound_sent_records(ssl_.get(), context.max_record());
+  state_ = State::handshake;
+  poll_->set_patient(true);
+  take_begun(begun);
   watch();
   return true;
+}
+
+void Stream::take_begun(std::span<const uint8_t> begun) {
+  if (begun.empty()) return;
+  keep_first(begun);
+  handshake_->keep_hello(begun);
+  window_ = begun;
+  received_ = true;  // in this event
+  on_progress(handshake_->advance());
 }
 
 bool Stream::client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key, Hello hello) {

@@ -1,52 +1,12 @@
 // relayd.json: the smallest file works, and every error names its place and the remedy.
-#include "relayd/supervisor/config_file.h"
-
-#include "common/config.h"
 #include "relayd/mqtt/types.h"
 #include "relayd/supervisor/restart_policy.h"
-#include "tests/unit/catch.h"
+#include "tests/unit/relayd_config_support.h"
 
-namespace {
-
-using relayd::Config, relayd::parse_config;
-
-// The design's smallest configuration.
-constexpr char kSmallest[] = R"({
-  "remote_host": "broker.example", "remote_port": 8883,   // a comment
-  "remote": { "cacertfile": "/etc/mqtt-relay/remote-ca.pem" },
-  "listener": { "bind": "0.0.0.0:8883", "certfile": "/etc/mqtt-relay/listener.pem",
-                "cacertfile": "/etc/mqtt-relay/device-ca.pem", "verify": "verify_peer" },
-  "keyd_socket": "/run/mqtt-keyd/sign.sock",
-  "local": { "host": "127.0.0.1", "port": 1883 },
-  "workers": 2 })";
-
-std::string edited(std::string_view what, std::string_view with) {
-  std::string text = kSmallest;
-  const size_t at = text.find(what);
-  REQUIRE(at != std::string::npos);
-  return text.replace(at, what.size(), with);
-}
-
-std::string error_of(const std::string& text, const relayd::Overrides& overrides = {}) {
-  try {
-    parse_config(text, "relayd.json", overrides);
-  } catch (const common::ConfigError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
+using namespace relayd_config;
 
 TEST_CASE("max_record has the bounds of a TLS record, and remote.groups the names of key exchanges") {
-  const auto listener = [](const std::string& more) {
-    return edited(R"("verify": "verify_peer")", R"("verify": "verify_peer", )" + more);
-  };
-  const auto remote = [](const std::string& more) {
-    return edited(R"("/etc/mqtt-relay/remote-ca.pem")", R"("/etc/mqtt-relay/remote-ca.pem", )" + more);
-  };
+  const auto listener = with_listener, remote = with_remote;
   CHECK(parse_config(kSmallest, "relayd.json", {}).listener.max_record == 16384);
   CHECK(parse_config(listener(R"("max_record": "512B")"), "relayd.json", {}).listener.max_record == 512);
   CHECK(contains(error_of(listener(R"("max_record": "511B")")), "listener.max_record: found 511 bytes; expected 512"));

@@ -171,6 +171,8 @@ void TlsStream::fail(const std::string& what, Step step) const {
                 (ending_.how == Ending::alert ? " " + std::to_string(ending_.alert_code) : "") + " (" + error_ + ")");
 }
 
+void TlsStream::begin_handshake() { SSL_do_handshake(ssl_.get()); }
+
 void TlsStream::handshake(Deadline deadline) {
   const auto step = drive([&] { return SSL_do_handshake(ssl_.get()); }, deadline);
   if (step != Step::done) fail("handshake", step);
