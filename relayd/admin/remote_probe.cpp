@@ -46,7 +46,7 @@ class Probe final : private tls::StreamHandler {
     stream_ =
         std::make_unique<tls::Stream>(*runtime_, std::move(dialed.socket), static_cast<tls::StreamHandler&>(*this));
     // This runs on the handshake's fiber, which has a small stack: the certificate is kept here and read later.
-    if (!stream_->probe_handshake(context_, hello_, [this](auto leaf) { leaf_.assign(leaf.begin(), leaf.end()); }))
+    if (!stream_->anonymous_handshake(context_, hello_, [this](auto leaf) { leaf_.assign(leaf.begin(), leaf.end()); }))
       end("TLS could not begin");
   }
 
@@ -61,7 +61,7 @@ class Probe final : private tls::StreamHandler {
     result_.cause = why.cause;
     result_.alert = why.alert;
     result_.advice = why.advice;
-    result_.answered = named_answer(stream_->first_bytes());
+    result_.answered = named_answer(stream_->first_bytes(), "remote_port");
     result_.mute = stream_->first_bytes().empty();
     end(why.text);
   }
@@ -70,7 +70,7 @@ class Probe final : private tls::StreamHandler {
   void on_closed(tls::Stream&) override {}
 
   void too_late() {
-    result_.answered = named_answer(stream_->first_bytes());
+    result_.answered = named_answer(stream_->first_bytes(), "remote_port");
     result_.mute = result_.silent = stream_->first_bytes().empty();
     end("no answer to the TLS handshake in " + std::to_string(patience_.count()) + " ms");
   }

@@ -29,6 +29,8 @@ struct Config {
     common::Milliseconds window_time{}, ban_time{};
     bool operator==(const Flapping&) const = default;
   };
+  // Which of the certificate's names the client id must be: the common name, or a DNS or URI name (san).
+  enum class ClientIdFrom : uint8_t { any, cn, san };
   // Limits on connections, and max_conn_rate, are for the whole listener; each worker gets its share (share_of).
   struct Listener {
     Endpoint bind;
@@ -54,7 +56,9 @@ struct Config {
     // most one event's data waits (tls::Runtime::kPlain, 52 KiB). Only a value below 48 KiB lowers that.
     size_t high_watermark = 0;
     double keepalive_multiplier = 1.5;
-    bool crl_disconnect = false;  // a reload ends the sessions of devices that its CRLs revoke
+    ClientIdFrom client_id_from = ClientIdFrom::any;
+    bool local_without_key = true;  // no_key: false refuses a device that has none
+    bool crl_disconnect = false;    // a reload ends the sessions of devices that its CRLs revoke
     std::optional<Flapping> flapping_detect;
     bool operator==(const Listener&) const = default;
   };
@@ -66,13 +70,27 @@ struct Config {
     std::string server_name;  // for SNI and the certificate's name check; remote_host if not set
     std::vector<std::string> alpn;
     std::vector<uint16_t> groups;  // tls::group_named
+    bool proxy_protocol = false;   // a PROXY header, version 2, with the device's address
     common::Milliseconds connect_timeout{}, connack_timeout{};
     bool operator==(const Remote&) const = default;
   };
 
   // The broker of devices without a key.
+  struct LocalTls {
+    std::string cacertfile, crlfile;
+    bool verify_peer = true;
+    trust::Policy policy;  // depth, partial_chain, crl_check
+    tls::Versions versions = tls::Versions::tls12_and_13;
+    std::string server_name;  // for SNI and the certificate's name check; host if not set
+    std::vector<std::string> alpn;
+    std::vector<uint16_t> groups;  // tls::group_named
+    bool operator==(const LocalTls&) const = default;
+  };
   struct Local {
     Endpoint broker;
+    std::optional<LocalTls> tls;  // nullopt: plain TCP
+    bool proxy_protocol = false;  // a PROXY header, version 2, with what is known of the device's TLS
+    std::string username;         // a template (username_template.h), for a CONNECT without a user name; "": none
     bool operator==(const Local&) const = default;
   };
 

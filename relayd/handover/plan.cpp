@@ -52,18 +52,23 @@ void fields(Archive& archive, Of<Archive, Config::Listener>& l) {
           l.trusted_proxies, l.verify_peer, l.policy, l.fail_if_no_peer_cert, l.versions, l.backlog,
           l.handshake_timeout, l.idle_timeout, l.max_connect_size, l.max_packet_size, l.max_clientid_len, l.max_record,
           l.max_connections, l.max_conn_rate, l.messages_rate, l.bytes_rate, l.send_timeout, l.high_watermark,
-          l.keepalive_multiplier, l.crl_disconnect, l.flapping_detect);
+          l.keepalive_multiplier, l.client_id_from, l.local_without_key, l.crl_disconnect, l.flapping_detect);
 }
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Remote>& r) {
   archive(r.cacertfile, r.crlfile, r.verify_peer, r.policy, r.versions, r.server_name, r.alpn, r.groups,
-          r.connect_timeout, r.connack_timeout);
+          r.proxy_protocol, r.connect_timeout, r.connack_timeout);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::LocalTls>& t) {
+  archive(t.cacertfile, t.crlfile, t.verify_peer, t.policy, t.versions, t.server_name, t.alpn, t.groups);
 }
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Local>& l) {
-  archive(l.broker);
+  archive(l.broker, l.tls, l.proxy_protocol, l.username);
 }
 
 template <class Archive>
@@ -75,7 +80,8 @@ void fields(Archive& archive, Of<Archive, Config>& c) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, PemFiles>& pem) {
-  archive(pem.listener_certificate, pem.listener_trusted, pem.listener_revoked, pem.remote_trusted, pem.remote_revoked);
+  archive(pem.listener_certificate, pem.listener_trusted, pem.listener_revoked, pem.remote_trusted, pem.remote_revoked,
+          pem.local_trusted, pem.local_revoked);
 }
 
 template <class Archive>
@@ -84,8 +90,13 @@ void fields(Archive& archive, Of<Archive, Plan>& plan) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, Taken>& taken) {
+  archive(taken.device, taken.at);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Order>& order) {
-  archive(order.what, order.client_id, order.request);
+  archive(order.what, order.client_id, order.request, order.taken);
 }
 
 template <class Archive>
@@ -106,7 +117,7 @@ std::string Order::encode() const { return archived(*this); }
 
 Order Order::decode(std::string_view message) {
   auto order = from_archive<Order>(message);
-  if (order.what > What::disconnect)
+  if (order.what > What::take_over)
     throw BadArchive("an order of kind " + std::to_string(static_cast<int>(order.what)));
   return order;
 }

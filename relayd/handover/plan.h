@@ -6,6 +6,8 @@
 // logs its last words.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 
 #include "common/fd.h"
@@ -32,9 +34,20 @@ struct Ended {
   uint32_t request = 0, sessions = 0;
 };
 
+// The built-in broker of a worker has taken a device over (MQTT-3.1.4-3): its older connections end, wherever they are.
+// From the worker: kTaken, then a Taken in this machine's byte order. The supervisor passes at most kMostTaken a second
+// of each worker on to all workers.
+inline constexpr char kTaken = 'T';
+inline constexpr uint32_t kMostTaken = 1000;
+struct Taken {
+  std::array<uint8_t, 32> device{};  // SHA-256 of the client id
+  uint64_t at = 0;                   // nanoseconds of CLOCK_MONOTONIC: connections with an earlier CONNECT are older
+};
+
 // The texts of the PEM files that relayd.json names; empty for a file that it does not name.
 struct PemFiles {
-  trust::Pem listener_certificate, listener_trusted, listener_revoked, remote_trusted, remote_revoked;
+  trust::Pem listener_certificate, listener_trusted, listener_revoked, remote_trusted, remote_revoked, local_trusted,
+      local_revoked;
 };
 
 struct Plan {
@@ -57,10 +70,12 @@ struct Order {
     drain,       // end every session in order, then exit
     revoke,      // end the sessions whose certificates the attached Revocations revoke
     disconnect,  // end the sessions of `client_id`, and answer with Ended
+    take_over,   // end the older connections of `taken` to the built-in broker
   };
   What what = What::retire;
   std::string client_id = {};
   uint32_t request = 0;  // for disconnect: repeated in the answer
+  Taken taken = {};
 
   std::string encode() const;                     // at most kMaxOrder
   static Order decode(std::string_view message);  // BadArchive

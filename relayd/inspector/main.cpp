@@ -29,8 +29,10 @@ Findings inspect(const Plan& plan) {
   try {
     const tls::ServerContext listener(tls::server_options(plan));
     const tls::ClientContext remote(tls::client_options(plan));
+    const auto local = tls::local_context(plan);
     findings.listener_spki = listener.certificate().spki;
-    for (const trust::Validator* validator : {listener.validator(), remote.validator()})
+    for (const trust::Validator* validator :
+         {listener.validator(), remote.validator(), local ? local->validator() : nullptr})
       if (validator)
         for (auto& concern : validator->concerns(time(nullptr))) findings.concerns.push_back(std::move(concern));
   } catch (const common::ConfigError& error) {

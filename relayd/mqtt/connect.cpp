@@ -11,6 +11,7 @@ namespace mqtt {
 namespace {
 
 constexpr std::uint8_t kBridgeBit = 0x80;              // of the protocol level
+constexpr std::uint8_t kUsernameFlag = 0x80;           // of the connect flags
 constexpr std::uint32_t kLongestProtocol = 2 + 6 + 1;  // bytes: the length of "MQIsdp", the name, the level
 
 struct ConnectFlags {  // MQTT section 3.1.2.3
@@ -22,7 +23,7 @@ struct ConnectFlags {  // MQTT section 3.1.2.3
   std::uint8_t will_qos() const { return (byte >> 3) & 0x03; }
   bool will_retain() const { return (byte & 0x20) != 0; }
   bool password() const { return (byte & 0x40) != 0; }
-  bool username() const { return (byte & 0x80) != 0; }
+  bool username() const { return (byte & kUsernameFlag) != 0; }
 };
 
 // What the protocol name and level say: a supported version, or the version in which to refuse.
@@ -99,8 +100,10 @@ void read_payload(Reader& body, ConnectFlags flags, Connect& connect) {  // MQTT
   }
   // 3.1 section 3.1: a server must allow the flags to be set and the strings to be missing.
   const bool may_be_missing = connect.version == Version::v3_1;
-  const bool has_username = flags.username() && !(may_be_missing && body.left() == 0);
-  if (has_username) body.utf8("the user name is not well-formed UTF-8 (MQTT section 3.1.3.5)");
+  connect.has_username = flags.username();
+  connect.username_at = connect.size - static_cast<std::uint32_t>(body.left());
+  if (flags.username() && !(may_be_missing && body.left() == 0))
+    body.utf8("the user name is not well-formed UTF-8 (MQTT section 3.1.3.5)");
   connect.has_password = flags.password() && !(may_be_missing && body.left() == 0);
   if (connect.has_password) body.binary();
   if (body.left() != 0) body.malformed("bytes after the last field of CONNECT (MQTT section 3.1.3)");
@@ -136,7 +139,33 @@ ConnectResult parse_complete(const FixedHeader& header, Bytes packet) {
   return connect;
 }
 
+void add_length(std::vector<std::uint8_t>& out, std::size_t length) {  // MQTT section 1.5.5
+  for (; length > 0x7F; length >>= 7) out.push_back(static_cast<std::uint8_t>(length | 0x80));
+  out.push_back(static_cast<std::uint8_t>(length));
+}
+
 }  // namespace
+
+std::vector<std::uint8_t> with_username(Bytes packet, const Connect& connect, std::string_view username) {
+  FixedHeader header;
+  for (const std::uint8_t byte : packet)
+    if (header.push(byte) != FixedHeader::Status::more) break;
+  const std::size_t remaining = header.remaining() + 2 + username.size();
+  if (remaining > kMaxRemainingLength) return {};
+  std::vector<std::uint8_t> out{packet[0]};
+  out.reserve(1 + 4 + remaining);
+  add_length(out, remaining);
+  const std::size_t body = out.size();
+  const auto add = [&](Bytes bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); };
+  add(packet.subspan(header.header_size(), connect.username_at - header.header_size()));
+  out.push_back(static_cast<std::uint8_t>(username.size() >> 8));
+  out.push_back(static_cast<std::uint8_t>(username.size()));
+  for (const char c : username) out.push_back(static_cast<std::uint8_t>(c));
+  add(packet.subspan(connect.username_at));
+  const std::size_t name_size = static_cast<std::size_t>(out[body] << 8 | out[body + 1]);
+  out[body + 2 + name_size + 1] |= kUsernameFlag;  // after the protocol's name and level
+  return out;
+}
 
 ConnectResult parse_connect(Bytes in, std::uint32_t max_connect_size) {
   FixedHeader header;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "relayd/mqtt/types.h"
 
@@ -30,7 +31,9 @@ struct Connect {
   // 0 to 65535 bytes of MQTT UTF-8. Untrusted: may contain '/', "..", control characters.
   std::string_view client_id{};
   std::optional<Will> will{};
+  bool has_username = false;                         // the flag is set
   bool has_password = false;                         // present, perhaps empty
+  std::uint32_t username_at = 0;                     // in the packet: where a user name is, or would be
   bool has_authentication_method = false;            // 5.0: the device wants AUTH packets (4.12)
   bool request_problem_information = true;           // 5.0: whether acknowledgements may explain themselves
   std::uint32_t session_expiry_interval = 0;         // 5.0: seconds; 0xFFFFFFFF: never. 0 in 3.x
@@ -63,5 +66,10 @@ using ConnectResult = std::variant<NeedMore, BadConnect, Connect>;
 // reported from the first byte and `too_large` from the protocol level (at most 14 bytes, so that a 5.0 device
 // gets the reason): the caller need not buffer such a packet. The other errors need the complete packet.
 ConnectResult parse_connect(Bytes in, std::uint32_t max_connect_size = kDefaultMaxConnectSize);
+
+// The same packet with a user name (MQTT section 3.1.3.5). Precondition: `packet` is what was parsed as `connect`,
+// which has none; `username` is MQTT UTF-8 of at most 65535 bytes. Empty if the packet would be longer than MQTT
+// allows.
+std::vector<std::uint8_t> with_username(Bytes packet, const Connect& connect, std::string_view username);
 
 }  // namespace mqtt

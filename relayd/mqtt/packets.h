@@ -62,6 +62,7 @@ enum class DisconnectReason : std::uint8_t {
   server_busy = 0x89,
   server_shutting_down = 0x8B,  // draining
   keep_alive_timeout = 0x8D,
+  session_taken_over = 0x8E,  // by a newer connection with the same client id
   topic_alias_invalid = 0x94,
   packet_too_large = 0x95,
   administrative_action = 0x98,  // closed by the operator

@@ -58,6 +58,23 @@ std::string_view advice_on_remote_alert(Alert alert) {
   }
 }
 
+std::string_view advice_on_local_alert(Alert alert) {
+  switch (alert) {
+    case Alert::handshake_failure:
+    case Alert::insufficient_security:
+      return "it accepts nothing that was offered (TLS 1.3, TLS 1.2 with ECDHE and AEAD), or it wants a client "
+             "certificate; its log may say which";
+    case Alert::bad_certificate:
+    case Alert::certificate_required: return "it wants a client certificate, and relayd has none for the local broker";
+    case Alert::protocol_version:
+      return "it supports no version in local.tls.versions: enable TLS 1.2 or 1.3 there, or correct local.tls.versions";
+    case Alert::unrecognized_name:
+      return "it does not know the server name: set local.tls.server_name_indication to the broker's name";
+    case Alert::no_application_protocol: return "it supports no protocol in local.tls.alpn";
+    default: return "";
+  }
+}
+
 std::string with_advice(const tls::End& end, std::string_view (*advice_on_alert)(Alert)) {
   const std::string_view advice = end.alert ? advice_on_alert(*end.alert) : std::string_view(end.advice);
   return advice.empty() ? end.text : end.text + "; " + std::string(advice);

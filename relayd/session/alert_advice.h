@@ -12,6 +12,7 @@ namespace relayd {
 // all there is to say.
 std::string_view advice_on_device_alert(tls::Alert alert);
 std::string_view advice_on_remote_alert(tls::Alert alert);
+std::string_view advice_on_local_alert(tls::Alert alert);  // by the local broker, about the relay's connection
 
 // "TEXT; ADVICE", or the text alone. The advice is the end's own, or that on the alert with which the peer ended it.
 std::string with_advice(const tls::End& end, std::string_view (*advice_on_alert)(tls::Alert));

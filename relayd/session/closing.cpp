@@ -45,26 +45,21 @@ void Session::upstream_ended(const tls::End& end) {
   if (end.cause == tls::End::Cause::timed_out) count(services_.counters.send_timeouts);
   if (state_ == State::parting) return finish("the device disconnected");
   if (state_ == State::awaiting_connack && down_.connack_code()) return refused_by_broker();
-  if (state_ == State::relaying)
-    return disconnect(DisconnectReason::unspecified_error,
-                      (to_remote_ ? "the remote broker " : "the local broker ") + end.text);
-  const bool broker = end.cause != tls::End::Cause::own_certificate && end.cause != tls::End::Cause::signature &&
-                      end.cause != tls::End::Cause::exhausted;
-  if (state_ == State::remote_handshake && broker) return try_next_address(why_no_tls(end));
-  const std::string_view why =
-      to_remote_ ? "the remote broker ended the connection" : "the local broker ended the connection";
+  if (state_ == State::relaying) return disconnect(DisconnectReason::unspecified_error, broker() + " " + end.text);
+  const bool by_broker = end.cause != tls::End::Cause::own_certificate && end.cause != tls::End::Cause::signature &&
+                         end.cause != tls::End::Cause::exhausted;
+  if (state_ == State::remote_handshake && by_broker) return try_next_address(why_no_tls(end));
+  const std::string why = broker() + " ended the connection";
   switch (end.cause) {
     case tls::End::Cause::peer_certificate:
-      return refuse(Refusal::server_unavailable, "the remote broker's certificate was refused",
-                    with_advice(end, advice_on_remote_alert));
+      return refuse(Refusal::server_unavailable, broker() + "'s certificate was refused", advised(end));
     case tls::End::Cause::own_certificate:
-      return refuse(Refusal::not_authorized, "the remote broker refused the device's certificate",
-                    with_advice(end, advice_on_remote_alert));
+      return refuse(Refusal::not_authorized, broker() + " refused the device's certificate", advised(end));
     case tls::End::Cause::signature:
       if (end.status == ipc::Status::superseded) return supersede();
       return refuse(refusal_of(end.status), "no signature for the device", end.text);
     case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
-    default: return refuse(Refusal::server_unavailable, why, with_advice(end, advice_on_remote_alert));
+    default: return refuse(Refusal::server_unavailable, why, advised(end));
   }
 }
 
@@ -152,6 +147,11 @@ void Session::end_revoked() {
   end(Refusal::not_authorized, DisconnectReason::not_authorized, "the device's certificate has been revoked");
 }
 
+void Session::end_taken_over(const Taken& taken) {
+  if (connect_time_ >= taken.at) return;
+  end(Refusal::server_unavailable, DisconnectReason::session_taken_over, "the device has connected again");
+}
+
 bool Session::end_by_operator() {
   if (is_ending()) return false;
   end(Refusal::server_unavailable, DisconnectReason::administrative_action, "closed by the operator");
@@ -192,6 +192,7 @@ void Session::close_streams() {
   if (is_up_) uncount(services_.counters.sessions);
   if (is_up_ && device_ended_) note_flapping();
   leave_waiting();
+  leave_empty_broker();
   throttle_.reset();
   stalled_.reset();
   if (lookup_) services_.keyd.cancel(*lookup_);

@@ -79,20 +79,17 @@ Speaks what_answers(Bytes first) {
   return begins(first, kSsh) ? Speaks::ssh : Speaks::other;
 }
 
-std::string named_answer(Bytes first) {
+std::string named_answer(Bytes first, std::string_view port_setting) {
+  const std::string port = std::string(port_setting) + " must be the broker's port for MQTT over TLS, usually 8883";
   switch (what_answers(first)) {
-    case Speaks::mqtt:
-      return "answered in plain MQTT: that port has no TLS; remote_port must be the broker's port for MQTT over TLS, "
-             "usually 8883";
+    case Speaks::mqtt: return "answered in plain MQTT: that port has no TLS; " + port;
     case Speaks::http:
-      return "answered in HTTP: a web server or a proxy is there; remote_host and remote_port must name the broker's "
-             "MQTT over TLS port, without a proxy in between";
-    case Speaks::ssh: return "answered in SSH: remote_port must be the broker's port for MQTT over TLS, usually 8883";
+      return "answered in HTTP: a web server or a proxy is there; " + port + ", without a proxy in between";
+    case Speaks::ssh: return "answered in SSH: " + port;
     case Speaks::other:
     case Speaks::proxy:
       return "answered with something other than TLS, beginning with the bytes " +
-             common::hex(first.data(), first.size()) +
-             "; remote_port must be the broker's port for MQTT over TLS, usually 8883";
+             common::hex(first.data(), first.size()) + "; " + port;
     case Speaks::tls:
     case Speaks::nothing: break;
   }

@@ -21,6 +21,7 @@ std::string named(Speaks speaks, std::span<const uint8_t> first);
 
 // The same for a server's answer to a ClientHello. named_answer() returns "" for TLS and for silence.
 Speaks what_answers(std::span<const uint8_t> first);
-std::string named_answer(std::span<const uint8_t> first);
+// `port_setting`: what the operator may have to correct, such as "remote_port".
+std::string named_answer(std::span<const uint8_t> first, std::string_view port_setting);
 
 }  // namespace relayd

@@ -90,7 +90,7 @@ void Session::on_open(tls::Stream& stream) {
   }
   dial_->keep();
   if (unanswered_) note_small_hello();
-  else if (hello_ == tls::Hello::usual && !stream.took_hybrid())
+  else if (to_remote_ && hello_ == tls::Hello::usual && !stream.took_hybrid())
     services_.small_hello.want(now(), SmallHello::kPredicted);
   release_identity();
   send_connect();
@@ -163,6 +163,7 @@ void Session::on_connect(const mqtt::Connect& connect) {
   if (client_id_.size() > listener().max_clientid_len)
     return refuse(Refusal::client_id_not_valid, "the client id is longer than max_clientid_len");
   if (chain_.empty()) return refuse(Refusal::not_authorized, "the device showed no certificate");
+  if (!has_own_id()) return;
   if (banned()) return refuse(Refusal::banned, "its sessions ended too often (flapping_detect)");
   set_limits();
   hold_back();
@@ -208,11 +209,15 @@ bool Session::has_proof(const tls::DeviceProof& proof) {
 }
 
 void Session::stay_local() {
+  if (!listener().local_without_key)
+    return refuse(Refusal::not_authorized, "the device has no key on this gateway (listener.no_key)");
   const bool newest = claim();
-  client_id_.resize(std::min(client_id_.size(), ipc::kMaxClientId));  // from here on only the log uses it
-  connect_.client_id = client_id_;
+  if (newest && !introduce()) return;
   release_identity();
   if (!newest) return supersede();
+  if (!services_.config.local) empty_as_ = digest_of(client_id_);
+  client_id_.resize(std::min(client_id_.size(), ipc::kMaxClientId));  // from here on only the log uses it
+  connect_.client_id = client_id_;
   if (services_.config.local) dial(false);
   else start_empty_broker();
 }
@@ -221,6 +226,7 @@ void Session::stay_local() {
 
 void Session::dial(bool remote) {
   to_remote_ = remote;
+  if (remote && services_.config.remote.proxy_protocol) proxy_header_ = proxy::encode(endpoints(), std::nullopt);
   move_to(State::dialing);
   dial_ = std::make_unique<Dial>(services_.connector, remote ? channel::Target::remote : channel::Target::local,
                                  services_.config.remote.connect_timeout, this, common::call<&Session::on_dialed>);
@@ -228,16 +234,12 @@ void Session::dial(bool remote) {
 
 void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
   if (!socket)
-    return refuse(failure.busy() ? Refusal::server_busy : Refusal::server_unavailable,
-                  to_remote_ ? "the remote broker can't be reached" : "the local broker can't be reached",
+    return refuse(failure.busy() ? Refusal::server_busy : Refusal::server_unavailable, broker() + " can't be reached",
                   failure.text());
   upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
   upstream_->set_user_timeout(listener().send_timeout);
-  if (!to_remote_) {
-    upstream_->plain();
-    dial_->keep();
-    return send_connect();
-  }
+  upstream_->send_first(proxy_header_);
+  if (!to_remote_) return meet_local();
   const bool small = unanswered_ || services_.small_hello.wanted(now());
   hello_ = small && services_.remote.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
   move_to(State::remote_handshake);
@@ -245,6 +247,19 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
   if (upstream_->client_handshake(services_.remote, chain_, std::move(key), hello_)) return;
   if (upstream_->exhausted()) refuse(Refusal::server_busy, "no memory for a TLS handshake");
   else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection to the broker");
+}
+
+// Without the device's certificate: the local broker learns who it is from CONNECT, and from the PROXY header.
+void Session::meet_local() {
+  if (!services_.local) {
+    upstream_->plain();
+    dial_->keep();
+    return send_connect();
+  }
+  hello_ = services_.local->has_small_hello() ? tls::Hello::small : tls::Hello::usual;
+  move_to(State::remote_handshake);
+  if (!upstream_->anonymous_handshake(*services_.local, hello_))
+    refuse(Refusal::server_busy, "no memory for a TLS handshake");
 }
 
 // An address that accepts the connection but then fails in TLS, or stays silent, is as useless as one that refuses. No
@@ -259,7 +274,7 @@ void Session::try_next_address(std::string_view why) {
 }
 
 Dial::Last Session::after_this() const {
-  const bool large = hello_ == tls::Hello::usual && services_.remote.has_small_hello();
+  const bool large = to_remote_ && hello_ == tls::Hello::usual && services_.remote.has_small_hello();
   return large ? Dial::Last::again : Dial::Last::final;
 }
 
@@ -286,6 +301,7 @@ void Session::handshake_is_late() {
 
 void Session::send_connect() {
   leave_waiting();
+  proxy_header_ = {};
   move_to(State::awaiting_connack);
   std::vector<uint8_t> first;
   first.swap(connect_bytes_);
@@ -305,6 +321,7 @@ void Session::start_empty_broker() {
   const auto outcome = empty_broker_->accept(random, answer);
   if (outcome.kind != EmptyBroker::Outcome::Kind::go_on) return apply(outcome);
   device_.write(bytes_of(answer));
+  take_over();
   session_up("local, built in", "");
   std::vector<uint8_t> first;
   first.swap(connect_bytes_);

@@ -28,6 +28,7 @@
 #include "ipc/client.h"
 #include "relayd/handover/config.h"
 #include "relayd/handover/flapping.h"
+#include "relayd/handover/plan.h"
 #include "relayd/handover/scoreboard.h"
 #include "relayd/handover/socket_address.h"
 #include "relayd/mqtt/connack.h"
@@ -39,6 +40,7 @@
 #include "relayd/session/dial.h"
 #include "relayd/session/empty_broker.h"
 #include "relayd/session/first_bytes.h"
+#include "relayd/session/proxy_header.h"
 #include "relayd/session/small_hello.h"
 #include "relayd/session/token_bucket.h"
 #include "relayd/tls/stream.h"
@@ -58,12 +60,15 @@ struct SessionServices {
   Counters& counters;
   const tls::ServerContext& listener;
   const tls::ClientContext& remote;
+  const tls::ClientContext* local;  // null: the local broker is reached by plain TCP
   ConnectorClient& connector;
   SmallHello& small_hello;
   void* owner;
-  void (*retire)(void* owner, uint64_t session);        // the session is over: destroy it, but not at once
-  FlappingTable* flapping = nullptr;                    // null: no device is ever banned
-  std::unordered_map<std::string, Session*> waiting{};  // each device's newest session without an upstream
+  void (*retire)(void* owner, uint64_t session);                // the session is over: destroy it, but not at once
+  void (*tell_taken)(void* owner, const Taken& taken);          // to the other workers
+  FlappingTable* flapping = nullptr;                            // null: no device is ever banned
+  std::unordered_map<std::string, Session*> waiting{};          // each device's newest session without an upstream
+  std::unordered_map<std::string, Session*> on_empty_broker{};  // by key_of()
 
   // Rate-limit the log lines of each kind of failure, should many devices fail in the same way.
   common::LogLimit failed_handshakes{}, failed_connects{}, impossible_ids{}, other_spellings{};
@@ -72,6 +77,10 @@ struct SessionServices {
   std::array<common::LogLimit, kProxyFaults.size()> proxy_refusals{};
   std::array<common::LogLimit, mqtt::kConnackCodes.size()> broker_refusals{};
 };
+
+// Keys of on_empty_broker. digest_of(): "" for the empty id, which many devices share.
+inline std::string key_of(const Taken& taken) { return {taken.device.begin(), taken.device.end()}; }
+std::string digest_of(std::string_view client_id);
 
 class Session final : public tls::StreamHandler {
  public:
@@ -85,7 +94,9 @@ class Session final : public tls::StreamHandler {
   void drain();
   // The same, because the device's certificate has been revoked (crl_disconnect), or because the operator asked for it.
   void end_revoked();
-  bool end_by_operator();                                      // false: the session is ending already
+  bool end_by_operator();  // false: the session is ending already
+  // The device has a newer connection to the built-in broker, perhaps on another worker.
+  void end_taken_over(const Taken& taken);
   const std::string& client_id() const { return client_id_; }  // empty before CONNECT
   // The device's certificate chain. With crl_disconnect kept for the session's life, otherwise until it is used.
   const tls::CertificateChain& chain() const { return chain_; }
@@ -145,8 +156,14 @@ class Session final : public tls::StreamHandler {
   void supersede();
   void leave_waiting();
   std::string other_spellings() const;
+  std::string keyless() const;
   void warn_of_impossible_id();
   void warn_of_other_spelling(std::span<const uint8_t> key);
+  bool has_own_id();
+  bool introduce();
+  bool tells_addresses() const;
+  proxy::Endpoints endpoints() const;
+  bool add_username(const std::string& common_name);
   void look_up();
   void on_lookup(const ipc::Client::Answer& answer);
   void dial(bool remote);
@@ -155,9 +172,12 @@ class Session final : public tls::StreamHandler {
   Dial::Last after_this() const;
   void note_small_hello();
   void handshake_is_late();
+  void meet_local();
   void send_connect();
   void stay_local();
   void start_empty_broker();
+  void take_over();
+  void leave_empty_broker();
 
   void forward_up(std::span<const uint8_t> bytes);
   void forward_down(std::span<const uint8_t> bytes);
@@ -175,6 +195,8 @@ class Session final : public tls::StreamHandler {
   void follow_refusal(std::span<const uint8_t> bytes);
   void refused_by_broker();
   std::string why_no_tls(const tls::End& end) const;
+  std::string advised(const tls::End& end) const;
+  std::string broker() const { return to_remote_ ? "the remote broker" : "the local broker"; }
   void set_keep_alive(uint16_t seconds);
   void check_keep_alive();
   void watch_sends();
@@ -218,7 +240,9 @@ class Session final : public tls::StreamHandler {
   uint64_t connect_time_ = 0;  // nanoseconds: which of a device's connections is newer
   mqtt::Connect connect_;
   std::string client_id_;
-  std::string waits_as_;  // its key in SessionServices::waiting; empty: it is not there
+  std::unique_ptr<SocketAddress> accepted_at_;  // where the device connected to, as a PROXY header says; null: unknown
+  std::vector<uint8_t> proxy_header_;           // for the broker, before anything else; empty: none
+  std::string waits_as_;                        // its key in SessionServices::waiting; empty: it is not there
   bool to_remote_ = false;
   tls::Hello hello_ = tls::Hello::usual;
   bool unanswered_ = false;  // a large ClientHello went unanswered
@@ -227,6 +251,7 @@ class Session final : public tls::StreamHandler {
   std::unique_ptr<Dial> dial_;             // until the session is up
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker
   std::unique_ptr<EmptyBroker> empty_broker_;
+  std::string empty_as_;  // its key in SessionServices::on_empty_broker; empty: it is not there
   mqtt::Framer up_{mqtt::Version::v5_0}, down_{mqtt::Version::v5_0};
 
   // From a successful CONNACK on.

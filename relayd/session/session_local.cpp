@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/spellings.h"
+#include "common/tls/sha2.h"
 #include "relayd/session/session.h"
 
 namespace relayd {
@@ -42,12 +43,38 @@ std::string Session::other_spellings() const {
   return all;
 }
 
+std::string digest_of(std::string_view client_id) {
+  Taken digest;
+  const std::span bytes(reinterpret_cast<const uint8_t*>(client_id.data()), client_id.size());
+  return !client_id.empty() && common::tls::sha2(bytes, digest.device) ? key_of(digest) : "";
+}
+
+// MQTT-3.1.4-3: a client id has one connection. Brokers judge by the client id alone, and so does this one.
+void Session::take_over() {
+  if (empty_as_.empty()) return;
+  Taken taken{{}, connect_time_};
+  std::copy(empty_as_.begin(), empty_as_.end(), taken.device.begin());
+  if (const auto older = services_.on_empty_broker.find(empty_as_); older != services_.on_empty_broker.end())
+    older->second->end_taken_over(taken);
+  services_.on_empty_broker[empty_as_] = this;
+  services_.tell_taken(services_.owner, taken);
+}
+
+void Session::leave_empty_broker() {
+  const auto own = services_.on_empty_broker.find(std::exchange(empty_as_, {}));
+  if (own != services_.on_empty_broker.end() && own->second == this) services_.on_empty_broker.erase(own);
+}
+
+std::string Session::keyless() const {
+  return listener().local_without_key ? "the device stays local: " : "the device is refused: ";
+}
+
 void Session::warn_of_impossible_id() {
   if (client_id_.empty()) return;  // the device wants the broker to assign an id, so no key was meant
   count(services_.counters.impossible_ids);
   const auto left_out = services_.impossible_ids.admit(now());
   if (!left_out) return;
-  common::log::warning("the device stays local: its client id can't be the name of a key file",
+  common::log::warning(keyless() + "its client id can't be the name of a key file",
                        {{"worker", services_.worker},
                         {"session", id_},
                         {"device", address_.text()},
@@ -65,7 +92,7 @@ void Session::warn_of_other_spelling(std::span<const uint8_t> key) {
   if (!left_out) return;
   const std::string file = std::string(key.begin(), key.end()) + ".pem";
   const bool same_case = common::composed(client_id_) == common::composed({file.data(), key.size()});
-  common::log::warning("the device stays local: the only key for its client id is spelled differently",
+  common::log::warning(keyless() + "the only key for its client id is spelled differently",
                        {{"worker", services_.worker},
                         {"session", id_},
                         {"device", address_.text()},

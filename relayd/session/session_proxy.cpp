@@ -24,7 +24,10 @@ void Session::read_proxy_header(std::span<const uint8_t> bytes) {
   if (const auto* bad = std::get_if<proxy::BadHeader>(&parsed))
     return refuse_proxy(ProxyFault::bad_header, why_no_header(bad->why));
   const auto& header = std::get<proxy::Header>(parsed);
-  if (header.endpoints) address_ = header.endpoints->source.unmapped();
+  if (header.endpoints) {
+    address_ = header.endpoints->source.unmapped();
+    if (tells_addresses()) accepted_at_ = std::make_unique<SocketAddress>(header.endpoints->destination);
+  }
   const auto received = std::exchange(connect_bytes_, {});
   shake_hands(std::span(received).subspan(header.size));
 }

@@ -21,17 +21,20 @@ void Session::refused_by_broker() {
   count(to_remote_ ? services_.counters.remote_refused[nth] : services_.counters.local_refused);
   char code[8];
   snprintf(code, sizeof code, "0x%02X", value);
-  std::string why = std::string(to_remote_ ? "the remote" : "the local") + " broker refused the device: CONNACK " +
-                    code + ", " + std::string(mqtt::kConnackCodes[nth].name);
+  std::string why =
+      broker() + " refused the device: CONNACK " + code + ", " + std::string(mqtt::kConnackCodes[nth].name);
   if (connack_ && !connack_->reason().empty()) why.append("; its reason: ").append(connack_->reason());
   finish(why, Level::warning, &services_.broker_refusals[nth]);
 }
 
 // Why an address is useless: its answer, if that was not TLS; otherwise how TLS ended, and what to do about it.
 std::string Session::why_no_tls(const tls::End& end) const {
-  std::string answer = named_answer(upstream_->first_bytes());
-  if (!answer.empty()) return answer;
-  return with_advice(end, advice_on_remote_alert);
+  std::string answer = named_answer(upstream_->first_bytes(), to_remote_ ? "remote_port" : "local.port");
+  return answer.empty() ? advised(end) : answer;
+}
+
+std::string Session::advised(const tls::End& end) const {
+  return with_advice(end, to_remote_ ? advice_on_remote_alert : advice_on_local_alert);
 }
 
 }  // namespace relayd

@@ -27,6 +27,13 @@ Config::Flapping parse_flapping(Section section, bool& enabled) {
   return flapping;
 }
 
+Config::ClientIdFrom parse_client_id_from(Section& section) {
+  const auto from = section.one_of("client_id_from", "any", {"any", "cn", "san"});
+  return from == "cn"    ? Config::ClientIdFrom::cn
+         : from == "san" ? Config::ClientIdFrom::san
+                         : Config::ClientIdFrom::any;
+}
+
 // Anyone whose PROXY header is believed can appear as any device's address, so who may send one is never a default.
 std::vector<Network> parse_trusted_proxies(Section& section, bool proxy_protocol) {
   std::vector<Network> networks;
@@ -82,6 +89,8 @@ Config::Listener parse_listener(Section section) {
   if (listener.high_watermark < tls::kLeastWatermark)
     section.fail("high_watermark", "found less than one TLS record; expected at least \"17KB\"");
   listener.keepalive_multiplier = section.number("keepalive_multiplier", 1.5, 1.0, 10.0);
+  listener.client_id_from = parse_client_id_from(section);
+  listener.local_without_key = section.one_of("no_key", "local", {"local", "refuse"}) == "local";
   listener.crl_disconnect = section.boolean("crl_disconnect", false);
   if (auto flapping = section.section("flapping_detect")) {
     bool enabled = false;

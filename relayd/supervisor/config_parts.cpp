@@ -50,12 +50,21 @@ std::vector<uint16_t> parse_groups(Section& section) {
   return groups;
 }
 
+std::vector<std::string> parse_alpn(Section& section) {
+  const auto names = section.strings("alpn", {});
+  for (const auto& name : names)
+    if (name.empty() || name.size() > 255 || name.find(',') != std::string::npos)
+      section.fail("alpn", "found \"" + name + "\"; expected protocol names of 1 to 255 bytes, such as \"mqtt\"");
+  return names;
+}
+
 bool parse_verify(Section& section) {
   return section.one_of("verify", "verify_peer", {"verify_peer", "verify_none"}) == "verify_peer";
 }
 
 std::string parse_cacertfile(Section& section, bool verify_peer, std::string_view what) {
-  return verify_peer ? section.required_string("cacertfile", what) : (section.string("cacertfile", ""), "");
+  if (!verify_peer) section.string("cacertfile", "");  // known, and of no use
+  return verify_peer ? section.required_string("cacertfile", what) : "";
 }
 
 trust::Policy parse_policy(Section& section) {

@@ -17,10 +17,11 @@ inline constexpr int64_t kMaxPort = 65535;
 // "ADDRESS:PORT" or "[V6]:PORT", as in EMQX and mosquitto.
 Config::Endpoint parse_bind(common::Section& section, std::string_view key, std::string_view fallback);
 
-// `versions`, `groups`, `verify` (true: verify_peer), and `cacertfile`, which verify_peer requires; `what` says what is
-// in it.
+// `versions`, `groups`, `alpn`, `verify` (true: verify_peer), and `cacertfile`, which verify_peer requires; `what` says
+// what is in it.
 tls::Versions parse_versions(common::Section& section);
 std::vector<uint16_t> parse_groups(common::Section& section);
+std::vector<std::string> parse_alpn(common::Section& section);
 bool parse_verify(common::Section& section);
 std::string parse_cacertfile(common::Section& section, bool verify_peer, std::string_view what);
 

@@ -14,11 +14,9 @@ Config::Remote parse_remote(Section section) {
   remote.policy = parse_policy(section);
   remote.versions = parse_versions(section);
   remote.server_name = section.string("server_name_indication", "");
-  remote.alpn = section.strings("alpn", {});
-  for (const auto& protocol : remote.alpn)
-    if (protocol.empty() || protocol.size() > 255 || protocol.find(',') != std::string::npos)
-      section.fail("alpn", "found \"" + protocol + "\"; expected protocol names of 1 to 255 bytes, such as \"mqtt\"");
+  remote.alpn = parse_alpn(section);
   remote.groups = parse_groups(section);
+  remote.proxy_protocol = section.boolean("proxy_protocol", false);
   remote.connect_timeout = section.duration("connect_timeout", "10s");
   remote.connack_timeout = section.duration("connack_timeout", "20s");
   section.finish();

@@ -121,6 +121,10 @@ size_t Generation::disconnect(const std::string& client_id, uint32_t request) {
   return told;
 }
 
+void Generation::take_over(const Taken& taken) {
+  for (auto& slot : slots_) slot->send({.what = Order::What::take_over, .taken = taken});
+}
+
 void Generation::allow_connections(uint64_t most) {
   most_connections_ = most;
   for (auto& slot : slots_) slot->allow(share_of(most, slot->number(), config().workers));

@@ -24,6 +24,7 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
     virtual void on_unresolved(Generation& generation, const std::string& problem) = 0;  // see start()
     virtual void on_death(const Counters& counters) = 0;                                 // a worker process died
     virtual void on_ended(const Ended& ended) = 0;  // a worker's answer to disconnect()
+    virtual void on_taken(const Taken& taken) = 0;  // for take_over() of every generation
     virtual void on_hopeless(Generation& generation, const std::string& cause) = 0;  // no worker can serve
     virtual void on_gone(Generation& generation) = 0;  // the owner may destroy it, but not inside this call
 
@@ -48,6 +49,8 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   void revoke(const Revocations& revocations);
   // Returns the number of workers that got the order; each answers through on_ended, unless it dies.
   size_t disconnect(const std::string& client_id, uint32_t request);
+  // Ends the device's older connections to the workers' built-in brokers.
+  void take_over(const Taken& taken);
   // Sets how many connections its workers together may have now.
   void allow_connections(uint64_t most);
 
@@ -65,6 +68,7 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   void on_serving() override;
   void on_death(const Counters& counters) override { owner_.on_death(counters); }
   void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
+  void on_taken(const Taken& taken) override { owner_.on_taken(taken); }
   bool may_restart() const override { return served_ || !replaces_; }
   void on_waiting(int worker) override;
   void on_quarantined(const std::string& cause) override;

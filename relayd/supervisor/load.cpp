@@ -60,6 +60,10 @@ Plan load(const std::string& config_file, const Overrides& overrides) {
   plan.pem.listener_revoked = read_crls(config_file, "listener.crlfile", config.listener.crlfile);
   plan.pem.remote_trusted = read_pem(config_file, "remote.cacertfile", config.remote.cacertfile);
   plan.pem.remote_revoked = read_crls(config_file, "remote.crlfile", config.remote.crlfile);
+  if (config.local && config.local->tls) {
+    plan.pem.local_trusted = read_pem(config_file, "local.tls.cacertfile", config.local->tls->cacertfile);
+    plan.pem.local_revoked = read_crls(config_file, "local.tls.crlfile", config.local->tls->crlfile);
+  }
   return plan;
 }
 

@@ -118,6 +118,10 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void on_ended(const Ended& ended) override { disconnects_.answered(ended.request, ended.sessions); }
 
+  void on_taken(const Taken& taken) override {
+    for_each([&](Generation& generation) { generation.take_over(taken); });
+  }
+
   void answer_operator(bool ok, const std::string& outcome) {
     if (doors_) doors_->reload_ended(ok, outcome);
   }

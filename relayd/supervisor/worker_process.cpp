@@ -68,9 +68,21 @@ void WorkerProcess::on_control(int) {
     last_ended_ = ended.request;
     return owner_.on_ended(ended);
   }
+  if (message[0] == kTaken && got == 1 + static_cast<ssize_t>(sizeof(Taken)) && may_take()) {
+    Taken taken;
+    memcpy(&taken, message + 1, sizeof taken);
+    return owner_.on_taken(taken);
+  }
   if (message[0] != kReady || serving_) return;
   serving_ = true;
   owner_.on_serving();
+}
+
+// A captured worker must not fill the other workers' sockets.
+bool WorkerProcess::may_take() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - taking_since_ >= std::chrono::seconds(1)) taking_since_ = now, taken_ = 0;
+  return ++taken_ <= kMostTaken;
 }
 
 bool WorkerProcess::send(const Order& order, int attached) {

@@ -30,6 +30,7 @@ class WorkerProcess {
     virtual void on_serving() = 0;
     virtual void on_death(const Death& death) = 0;  // the owner may destroy the WorkerProcess in it
     virtual void on_ended(const Ended& ended) = 0;  // the worker's answer to Order::What::disconnect
+    virtual void on_taken(const Taken& taken) = 0;  // its built-in broker has taken a device over
 
    protected:
     ~Owner() = default;
@@ -59,6 +60,7 @@ class WorkerProcess {
 
  private:
   void on_control(int events);
+  bool may_take();
   void on_exit(const Child::Death& death);
 
   const int worker_;
@@ -70,6 +72,8 @@ class WorkerProcess {
   std::string last_words_;
   uint64_t most_allowed_ = 0;
   uint32_t last_ended_ = 0;  // requests are answered in their order
+  std::chrono::steady_clock::time_point taking_since_{};
+  uint32_t taken_ = 0;  // since then
   bool serving_ = false;
 };
 

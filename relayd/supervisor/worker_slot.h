@@ -29,6 +29,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
     virtual void on_serving() = 0;
     virtual void on_death(const Counters& counters) = 0;  // the dead process's counters
     virtual void on_ended(const Ended& ended) = 0;        // see Order::What::disconnect
+    virtual void on_taken(const Taken& taken) = 0;        // its built-in broker has taken a device over
     virtual bool may_restart() const = 0;
     virtual void on_waiting(int worker) = 0;                    // it died, and is not restarted at once
     virtual void on_quarantined(const std::string& cause) = 0;  // it died too often; on_waiting() comes before
@@ -64,6 +65,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
   void on_serving() override;
   void on_death(const WorkerProcess::Death& death) override;
   void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
+  void on_taken(const Taken& taken) override { owner_.on_taken(taken); }
   void leave(State state, Order::What order, common::Milliseconds deadline);
   void overdue();
   void died(bool had_served, const std::string& cause, int pid);

@@ -22,4 +22,6 @@ std::vector<std::span<const uint8_t>> CertificateChain::certificates() const {
   return all;
 }
 
+trust::Names names_in(const CertificateChain& chain) { return trust::names_in(chain.leaf()); }
+
 }  // namespace relayd::tls

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "common/trust/names.h"
 #include "ipc/protocol.h"
 
 namespace relayd::tls {
@@ -26,5 +27,8 @@ struct CertificateChain {
   std::span<const uint8_t> leaf() const { return std::span(der).first(leaf_size); }
   std::vector<std::span<const uint8_t>> certificates() const;
 };
+
+// Of the leaf, which it parses.
+trust::Names names_in(const CertificateChain& chain);
 
 }  // namespace relayd::tls

@@ -26,4 +26,17 @@ ClientOptions client_options(const Plan& plan) {
           .groups = remote.groups};
 }
 
+std::unique_ptr<ClientContext> local_context(const Plan& plan) {
+  if (!plan.config.local || !plan.config.local->tls) return nullptr;
+  const auto& local = *plan.config.local->tls;
+  return std::make_unique<ClientContext>(ClientOptions{.trusted = plan.pem.local_trusted,
+                                                       .verify_peer = local.verify_peer,
+                                                       .versions = local.versions,
+                                                       .name = local.server_name,
+                                                       .alpn = local.alpn,
+                                                       .revoked = plan.pem.local_revoked,
+                                                       .policy = local.policy,
+                                                       .groups = local.groups});
+}
+
 }  // namespace relayd::tls

@@ -1,4 +1,4 @@
-// The TLS options of listener and remote, taken from a plan.
+// The TLS options of listener, remote and local broker, taken from a plan.
 #pragma once
 
 #include "relayd/handover/plan.h"
@@ -8,5 +8,6 @@ namespace relayd::tls {
 
 ServerOptions server_options(const Plan& plan);
 ClientOptions client_options(const Plan& plan);
+std::unique_ptr<ClientContext> local_context(const Plan& plan);  // null: without local.tls
 
 }  // namespace relayd::tls

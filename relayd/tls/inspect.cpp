@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "common/config.h"
+#include "common/trust/names.h"
 
 namespace relayd::tls {
 namespace {
@@ -28,18 +29,6 @@ bool read_time(const ASN1_TIME* time, int64_t& seconds) {
   return true;
 }
 
-std::string common_name(const X509* certificate) {
-  const X509_NAME* subject = X509_get_subject_name(certificate);
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at < 0) return "";
-  unsigned char* text = nullptr;
-  const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-  if (size < 0) return "";
-  std::string name(reinterpret_cast<const char*>(text), static_cast<size_t>(size));
-  OPENSSL_free(text);
-  return name;
-}
-
 }  // namespace
 
 CertificateFacts facts_of(std::span<const uint8_t> certificate_der, const std::string& file) {
@@ -49,7 +38,7 @@ CertificateFacts facts_of(std::span<const uint8_t> certificate_der, const std::s
       !read_time(X509_get0_notAfter(certificate.get()), facts.not_after))
     throw common::ConfigError(file +
                               ": a certificate in it can't be read: it is not X.509, or its dates are malformed");
-  facts.name = common_name(certificate.get());
+  facts.name = trust::names_in(certificate_der).common_name;
   facts.der.assign(certificate_der.begin(), certificate_der.end());
   return facts;
 }

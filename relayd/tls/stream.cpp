@@ -199,7 +199,12 @@ void Stream::set_io_callbacks(WOLFSSL_CTX* context) {
 void Stream::write(std::span<const uint8_t> bytes, size_t most_in_record) {
   if (state_ != State::open || broken_ || write_ended_ || bytes.empty()) return;
   if (!ssl_) {
-    send_or_keep(bytes);
+    if (held_.empty()) {
+      send_or_keep(bytes);
+    } else {
+      runtime_.to_send.assign(bytes.begin(), bytes.end());
+      flush();
+    }
   } else {
     // The send callback takes everything, so that small records leave in one send. The next read reports any failure,
     // too.

@@ -23,6 +23,7 @@
 #include "common/fd.h"
 #include "common/poll.h"
 #include "common/tls/alert.h"
+#include "relayd/handover/socket_address.h"
 #include "relayd/tls/context.h"
 #include "relayd/tls/handshake.h"
 
@@ -87,8 +88,12 @@ class Stream final : private HandshakeOwner {
                                       std::span<const uint8_t> begun = {});
   [[nodiscard]] bool client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key,
                                       Hello hello);
-  // Like client_handshake, but sends no certificate and needs no keyd: tests whether the peer's chain verifies.
-  [[nodiscard]] bool probe_handshake(const ClientContext& context, Hello hello, Handshake::OnVerified on_verified);
+  // Like client_handshake, but sends no certificate and needs no keyd. `on_verified`: what is thought of the peer's
+  // chain.
+  [[nodiscard]] bool anonymous_handshake(const ClientContext& context, Hello hello,
+                                         Handshake::OnVerified on_verified = {});
+  // Before any of them: bytes that go ahead of everything else, together with what follows.
+  void send_first(std::span<const uint8_t> bytes) { held_.assign(bytes.begin(), bytes.end()); }
 
   // With TLS, records have at most `most_in_record` bytes; the limits of the peer and of the context also apply.
   void write(std::span<const uint8_t> bytes, size_t most_in_record = SIZE_MAX);
@@ -114,6 +119,7 @@ class Stream final : private HandshakeOwner {
   void end_writing();
   void close();
 
+  SocketAddress local_address() const { return SocketAddress::bound_to(socket_.get()); }
   bool closed() const { return state_ == State::closed; }
   bool ended() const { return ended_ && !end_; }                                // on_end has been called
   bool awaits_signature() const { return handshake_ && handshake_->parked(); }  // from keyd

@@ -76,9 +76,9 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
   return begin_client(context, hello);
 }
 
-bool Stream::probe_handshake(const ClientContext& context, Hello hello, Handshake::OnVerified on_verified) {
+bool Stream::anonymous_handshake(const ClientContext& context, Hello hello, Handshake::OnVerified on_verified) {
   if (!begin(context.get(), {ipc::Role::listener, "", {}, {}}, context.validator())) return false;  // signs nothing
-  handshake_->on_verified(std::move(on_verified));
+  if (on_verified) handshake_->on_verified(std::move(on_verified));
   return begin_client(context, hello);
 }
 

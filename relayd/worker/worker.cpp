@@ -51,6 +51,7 @@ class Worker {
         scoreboard_(kScoreboardFd),
         listener_context_(tls::server_options(plan_)),
         remote_context_(tls::client_options(plan_)),
+        local_context_(tls::local_context(plan_)),
         connector_(loop, common::Fd(kChannelFd)),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}, &connector_),
         runtime_(loop, &keyd_, config_.listener.high_watermark),
@@ -61,10 +62,12 @@ class Worker {
                   *scoreboard_,
                   listener_context_,
                   remote_context_,
+                  local_context_.get(),
                   connector_,
                   small_hello_,
                   this,
-                  common::call<&Worker::retire>},
+                  common::call<&Worker::retire>,
+                  common::call<&Worker::tell_taken>},
         control_(kControlFd),
         memory_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)),
         destroy_(loop, this, common::call<&Worker::destroy_retired>),
@@ -158,6 +161,7 @@ class Worker {
       case Order::What::drain: return drain();
       case Order::What::revoke: return revoke(attached);
       case Order::What::disconnect: return disconnect(order);
+      case Order::What::take_over: return take_over(order.taken);
     }
   }
 
@@ -190,6 +194,18 @@ class Worker {
     [[maybe_unused]] const ssize_t sent = ::send(control_.get(), answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
+  void take_over(const Taken& taken) {
+    const auto found = services_.on_empty_broker.find(key_of(taken));
+    if (found != services_.on_empty_broker.end()) found->second->end_taken_over(taken);
+  }
+
+  // To the other workers. If it can't be sent, the device's older connection there ends by its keep alive.
+  void tell_taken(const Taken& taken) {
+    char message[1 + sizeof taken] = {kTaken};
+    memcpy(message + 1, &taken, sizeof taken);
+    [[maybe_unused]] const ssize_t sent = ::send(control_.get(), message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+
   // A newer generation accepts now; this worker exits when its last session ends.
   void retire_generation() {
     leaving_ = true;
@@ -211,6 +227,7 @@ class Worker {
   Scoreboard scoreboard_;
   tls::ServerContext listener_context_;
   tls::ClientContext remote_context_;
+  std::unique_ptr<tls::ClientContext> local_context_;
   ConnectorClient connector_;
   ipc::Client keyd_;
   std::optional<ipc::Client::Ticket> keyd_asked_;

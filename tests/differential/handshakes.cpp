@@ -167,7 +167,7 @@ Opinion Handshakes::judge(const Shape& shape, Role role, Tls version) {
                                                                      .revoked = pem_of(shape.crls),
                                                                      .policy = policy_of(shape),
                                                                      .groups = default_groups()});
-    began = stream->probe_handshake(*client, relayd::tls::Hello::usual, [](auto) {});
+    began = stream->anonymous_handshake(*client, relayd::tls::Hello::usual, [](auto) {});
   }
   if (began) state_->loop.run();
   else handler.opinion.why = "it could not begin";

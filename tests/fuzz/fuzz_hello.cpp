@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE(!words.empty() && is_for_a_log(words, 1000));
   }
   (void)relayd::what_answers(first);
-  REQUIRE(is_for_a_log(relayd::named_answer(first), 1000));
+  REQUIRE(is_for_a_log(relayd::named_answer(first, "remote_port"), 1000));
   REQUIRE(is_for_a_log(relayd::tls::offered_by({data, size}), 8 * relayd::tls::kKeptOfHello));
   return 0;
 }

@@ -13,7 +13,7 @@ using namespace std::string_literals;
 
 namespace {
 
-constexpr uint16_t kBalancer = 18443;
+constexpr uint16_t kInFront = 18443;
 
 // HAProxy connects to the relay from this test's own address; devices and others on this machine from 127.0.0.1.
 Json behind_balancer(const Json& more = Json::object()) {
@@ -23,7 +23,7 @@ Json behind_balancer(const Json& more = Json::object()) {
 }
 
 std::string balancer(const std::string& options) {
-  return "listen devices\n bind " + own_address() + ":" + std::to_string(kBalancer) + "\n server relay " +
+  return "listen devices\n bind " + own_address() + ":" + std::to_string(kInFront) + "\n server relay " +
          Endpoint{own_address(), ports::relay}.text() + " source " + own_address() + " " + options + "\n";
 }
 
@@ -44,11 +44,6 @@ TlsStream from_balancer(const Identity& identity, const std::string& header) {
   return stream;
 }
 
-Json ending(World& world, size_t mark) {
-  return world.relay().log().wait_json([](const Json& line) { return line.value("msg", "") == "session closed"; },
-                                       "how the connection ended", mark);
-}
-
 }  // namespace
 
 TEST_CASE("proxy protocol: behind HAProxy, log and audit name the device and not the load balancer") {
@@ -58,7 +53,7 @@ TEST_CASE("proxy protocol: behind HAProxy, log and audit name the device and not
   Haproxy haproxy(balancer(options), world.directory / "haproxy");
   const auto identity = device_identity("p256", 1);
   world.give_key("dev1", identity);
-  Device device(identity, {own_address(), kBalancer});
+  Device device(identity, {own_address(), kInFront});
   device.join("dev1");
   device.publish("any/thing", "relayed", 1);
   const std::string address = address_of(device.tls());
@@ -89,7 +84,7 @@ TEST_CASE("proxy protocol: who is not a trusted proxy can't connect, whatever it
   const size_t mark = world.relay().log().mark();
   auto stream = from_balancer(identity, "PROXY TCP4 192.0.2.7 192.0.2.1 12345 8883\r\n");
   CHECK_THROWS_AS(stream.handshake(), Failure);
-  const auto closed = ending(world, mark);
+  const auto closed = world.relay().session_closed(mark);
   CHECK(closed.at("why").get<std::string>().starts_with("not in listener.trusted_proxies"));
   CHECK(closed.at("device").get<std::string>().starts_with("127.0.0.1:"));
 }
@@ -107,7 +102,7 @@ TEST_CASE("proxy protocol: a connection without a valid header is refused, and t
   const size_t mark = world.relay().log().mark();
   auto stream = from_balancer(identity, header);
   CHECK_THROWS_AS(stream.handshake(), Failure);
-  CHECK(ending(world, mark).at("why").get<std::string>().find(why) != std::string::npos);
+  CHECK(world.relay().session_closed(mark).at("why").get<std::string>().find(why) != std::string::npos);
 }
 
 TEST_CASE("proxy protocol: a header that does not end is refused after proxy_protocol_timeout") {
@@ -118,7 +113,7 @@ TEST_CASE("proxy protocol: a header that does not end is refused after proxy_pro
   const std::string header = GENERATE(""s, "PROXY TCP4 192.0.2.7 "s, "\r\n\r\n\0\r\nQUIT\n\x21"s);
   const size_t mark = world.relay().log().mark();
   auto stream = from_balancer(identity, header);
-  CHECK(ending(world, mark).at("why") == "sent no whole PROXY header within proxy_protocol_timeout");
+  CHECK(world.relay().session_closed(mark).at("why") == "sent no whole PROXY header within proxy_protocol_timeout");
 }
 
 TEST_CASE("proxy protocol: header and handshake may come in one segment, or a byte at a time") {
@@ -152,6 +147,6 @@ TEST_CASE("proxy protocol: a header where none is expected is named, with the se
   const size_t mark = world.relay().log().mark();
   auto stream = from_balancer(identity, "PROXY TCP4 192.0.2.7 192.0.2.1 12345 8883\r\n");
   CHECK_THROWS_AS(stream.handshake(), Failure);
-  const auto why = ending(world, mark).at("why").get<std::string>();
+  const auto why = world.relay().session_closed(mark).at("why").get<std::string>();
   CHECK(why.find("listener.proxy_protocol is not true: set it and listener.trusted_proxies") != std::string::npos);
 }

@@ -61,7 +61,7 @@ TEST_CASE("first bytes: unknown bytes are shown in hex, never as they are") {
 }
 
 TEST_CASE("first bytes: a server that answers a ClientHello in plain MQTT, HTTP or SSH is named, with the remedy") {
-  const auto answer = [](std::string_view text) { return named_answer(bytes(text)); };
+  const auto answer = [](std::string_view text) { return named_answer(bytes(text), "remote_port"); };
   CHECK(answer("").empty());
   CHECK(answer("\x16\x03\x03").empty());
   CHECK(answer("\x15\x03\x03").empty());

@@ -23,3 +23,44 @@ TEST_CASE("config: the PROXY protocol is off by default, and needs the load bala
   CHECK(contains(error_of(with_listener(R"("proxy_protocol": true, "trusted_proxies": ["10.0.0.1/8"])")),
                  "listener.trusted_proxies: found \"10.0.0.1/8\"; expected an address or a network without host bits"));
 }
+
+TEST_CASE("config: any client id is admitted, and a device without a key is local, unless it is set otherwise") {
+  const auto smallest = relay_config(kSmallest).listener;
+  CHECK(smallest.client_id_from == Config::ClientIdFrom::any);
+  CHECK(smallest.local_without_key);
+  CHECK(relay_config(with_listener(R"("client_id_from": "cn")")).listener.client_id_from == Config::ClientIdFrom::cn);
+  CHECK(relay_config(with_listener(R"("client_id_from": "san")")).listener.client_id_from == Config::ClientIdFrom::san);
+  CHECK_FALSE(relay_config(with_listener(R"("no_key": "refuse")")).listener.local_without_key);
+  CHECK(contains(error_of(with_listener(R"("client_id_from": "dn")")),
+                 "listener.client_id_from: found \"dn\"; allowed: any, cn, san"));
+  CHECK(contains(error_of(with_listener(R"("no_key": "drop")")),
+                 "listener.no_key: found \"drop\"; allowed: local, refuse"));
+}
+
+TEST_CASE("config: the local broker may be reached over TLS and be told who the device is") {
+  const auto plain = relay_config(kSmallest).local;
+  REQUIRE(plain);
+  CHECK_FALSE(plain->tls);
+  CHECK_FALSE(plain->proxy_protocol);
+  CHECK(plain->username == "");
+  CHECK_FALSE(relay_config(kSmallest).remote.proxy_protocol);
+  CHECK(relay_config(with_remote(R"("proxy_protocol": true)")).remote.proxy_protocol);
+
+  const auto local = relay_config(with_local(R"("proxy_protocol": true, "username": "{cn}",
+                                                "tls": { "cacertfile": "/ca.pem", "versions": ["tlsv1.3"] })"))
+                         .local;
+  CHECK(local->proxy_protocol);
+  CHECK(local->username == "{cn}");
+  REQUIRE(local->tls);
+  CHECK(local->tls->cacertfile == "/ca.pem");
+  CHECK(local->tls->server_name == "127.0.0.1");  // host
+  CHECK(local->tls->versions == relayd::tls::Versions::tls13);
+  CHECK(relay_config(with_local(R"("tls": { "cacertfile": "/ca.pem", "server_name_indication": "b.example" })"))
+            .local->tls->server_name == "b.example");
+
+  CHECK(contains(error_of(with_local(R"("tls": {})")), "local.tls.cacertfile: missing"));
+  CHECK(contains(error_of(with_local(R"("tls": { "verify": "verify_none", "certfile": "/a" })")),
+                 "local.tls.certfile: unknown key"));
+  CHECK(contains(error_of(with_local(R"("username": "{name}")")),
+                 "local.username: found \"{name}\": an unknown placeholder; allowed: {clientid}, {cn}"));
+}

@@ -19,15 +19,19 @@ constexpr char kEverySetting[] = R"({
   "remote_host": "broker.example", "remote_port": 8884,
   "remote": {"cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
              "crl_check": "chain", "versions": ["tlsv1.3"], "server_name_indication": "c", "alpn": ["mqtt"],
-             "groups": ["P-256", "X25519"], "connect_timeout": "3s", "connack_timeout": "4s"},
+             "groups": ["P-256", "X25519"], "proxy_protocol": true, "connect_timeout": "3s", "connack_timeout": "4s"},
   "listener": {"bind": "127.0.0.1:8885", "certfile": "d", "cacertfile": "e", "crlfile": "f", "depth": 2,
                "partial_chain": true, "crl_check": "chain", "fail_if_no_peer_cert": false, "versions": ["tlsv1.2"],
                "backlog": 7, "handshake_timeout": "6s", "idle_timeout": "7s", "max_connect_size": "1KB",
                "max_packet_size": "2KB", "max_clientid_len": 23, "max_record": "1KB", "max_connections": 99,
                "max_conn_rate": "5/m", "messages_rate": "6/s", "bytes_rate": "7KB/s", "send_timeout": "8s",
                "high_watermark": "64KB", "keepalive_multiplier": 2.5, "crl_disconnect": true,
+               "proxy_protocol": true, "proxy_protocol_timeout": "9s", "trusted_proxies": ["10.0.0.0/8"],
+               "client_id_from": "san", "no_key": "refuse",
                "flapping_detect": {"max_count": 4, "window_time": "2m", "ban_time": "3m"}},
-  "local": {"host": "127.0.0.2", "port": 1884}, "keyd_socket": "/s", "sign_timeout": "1s", "shutdown_timeout": "2s",
+  "local": {"host": "127.0.0.2", "port": 1884, "proxy_protocol": true, "username": "{cn}",
+            "tls": {"cacertfile": "/l", "crlfile": "/m", "depth": 4, "versions": ["tlsv1.3"], "alpn": ["mqtt"],
+                    "server_name_indication": "l.example", "groups": ["P-256"]}}, "keyd_socket": "/s", "sign_timeout": "1s", "shutdown_timeout": "2s",
   "retire_timeout": "9m", "require_sandbox": true,
   "workers": 3, "max_restarts": 4, "restart_window": "5s", "worker_watchdog": "6s", "worker_max_memory": "7MB",
   "resolve_interval": "8s", "max_generations": 9, "control_socket": "/c", "metrics": {"bind": "127.0.0.1:9999"},
@@ -38,7 +42,7 @@ Plan full_plan() {
   plan.worker = 7;
   plan.listeners = 9;
   plan.config = relayd::parse_config(kEverySetting, "relayd.json", {});
-  plan.pem = {{"1", "a", "s"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}};
+  plan.pem = {{"1", "a", "s"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}, {"6", "f"}, {"7", "g"}};
   return plan;
 }
 

@@ -183,6 +183,15 @@ Finished Relay::run_keyd() { return run(keyd_command()); }
 
 Finished Relay::run_relayd() { return run(relayd_command()); }
 
+Json Relay::session_up(size_t mark) {
+  return log().wait_json([](const Json& line) { return line.value("msg", "") == "session up"; }, "a session", mark);
+}
+
+Json Relay::session_closed(size_t mark) {
+  return log().wait_json([](const Json& line) { return line.value("msg", "") == "session closed"; },
+                         "how a connection ended", mark);
+}
+
 std::vector<pid_t> Relay::workers() {
   std::vector<pid_t> pids;
   for (const auto& line : log().json([](const Json& j) { return j.value("msg", "") == "worker started"; })) {

@@ -65,6 +65,9 @@ class Relay {
   Process& relayd() { return *relayd_; }
   LineLog& audit() { return keyd_->out(); }
   LineLog& log() { return relayd_->err(); }
+  // relayd's next log line, after `mark`, about a session that came up or about a connection that ended.
+  Json session_up(size_t mark = 0);
+  Json session_closed(size_t mark = 0);
   // The pids of the workers that serve now, by slot.
   std::vector<pid_t> workers();
   // The pid of the newest connector.
