@@ -90,6 +90,9 @@ struct Config {
     Endpoint broker;
     std::optional<LocalTls> tls;  // nullopt: plain TCP
     bool proxy_protocol = false;  // a PROXY header, version 2, with what is known of the device's TLS
+    bool tap = false;             // what relayed devices publish is copied to it (session/tap.h)
+    std::string tap_prefix;       // before the topics of copies
+    size_t tap_queue = 0;         // bytes that wait for it in each worker
     std::string username;         // a template (username_template.h), for a CONNECT without a user name; "": none
     bool operator==(const Local&) const = default;
   };

@@ -68,7 +68,7 @@ void fields(Archive& archive, Of<Archive, Config::LocalTls>& t) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Local>& l) {
-  archive(l.broker, l.tls, l.proxy_protocol, l.username);
+  archive(l.broker, l.tls, l.proxy_protocol, l.tap, l.tap_prefix, l.tap_queue, l.username);
 }
 
 template <class Archive>

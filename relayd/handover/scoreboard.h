@@ -46,6 +46,11 @@ struct Counters {
   Number log_dropped;                                             // lines for which standard error had no room
   Number bytes_up, bytes_down, messages_up, messages_down;        // MQTT bytes and PUBLISH packets relayed
 
+  // With local.tap.
+  Number tap_down;                                   // 1: no connection to the local broker
+  Number tap_copied;                                 // PUBLISH packets that were given to it
+  std::array<Number, kTapDrops.size()> tap_dropped;  // by TapDrop
+
   // Written by the supervisor: how many connections this worker may have now.
   Number max_connections;
 };

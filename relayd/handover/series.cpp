@@ -38,6 +38,8 @@ constexpr Series kSeries[] = {
     {"throttled", "Times that a device was read more slowly", kTotal, nullptr, nullptr, &C::throttled},
     {"log_lines_dropped", "Log lines dropped because standard error was not read", kTotal, nullptr, nullptr,
      &C::log_dropped},
+    {"tap_down", "1 while local.tap has no connection to the local broker", kNow, nullptr, nullptr, &C::tap_down},
+    {"tap_copied", "PUBLISH packets copied to the local broker", kTotal, nullptr, nullptr, &C::tap_copied},
     {"bytes", "MQTT bytes relayed; up is from the device", kTotal, "direction", "up", &C::bytes_up},
     {"bytes", "", kTotal, "direction", "down", &C::bytes_down},
     {"messages", "PUBLISH packets relayed; up is from the device", kTotal, "direction", "up", &C::messages_up},
@@ -53,6 +55,9 @@ std::vector<Series> with_arrays() {
   for (size_t i = 0; i < kProxyFaults.size(); i++)
     add({"proxy_refused", "Connections refused where a PROXY header was expected", kTotal, "reason", kProxyFaults[i],
          nullptr, [](C& c, size_t nth) -> C::Number& { return c.proxy_refused[nth]; }, i});
+  for (size_t i = 0; i < kTapDrops.size(); i++)
+    add({"tap_dropped", "PUBLISH packets not copied to the local broker", kTotal, "reason", kTapDrops[i], nullptr,
+         [](C& c, size_t nth) -> C::Number& { return c.tap_dropped[nth]; }, i});
   for (size_t i = 0; i < mqtt::kRefusals.size(); i++)
     add({"refused", "Devices refused by CONNACK", kTotal, "reason", mqtt::kRefusals[i].name.data(), nullptr,
          [](C& c, size_t nth) -> C::Number& { return c.refused[nth]; }, i});

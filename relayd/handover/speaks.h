@@ -20,4 +20,8 @@ constexpr bool is_not_tls(Speaks speaks) { return static_cast<size_t>(speaks) < 
 enum class ProxyFault : uint8_t { untrusted, bad_header, timeout };
 inline constexpr std::array<const char*, 3> kProxyFaults{"untrusted", "bad_header", "timeout"};
 
+// Why a message was not copied to the local broker (local.tap). `lost`: its connection ended before it took them.
+enum class TapDrop : uint8_t { queue_full, too_large, unknown_alias, lost };
+inline constexpr std::array<const char*, 4> kTapDrops{"queue_full", "too_large", "unknown_alias", "lost"};
+
 }  // namespace relayd

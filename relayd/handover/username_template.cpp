@@ -4,8 +4,8 @@ namespace relayd {
 namespace {
 
 // Calls text(part) and name(placeholder) for the parts of a template, in order. False: a brace has no partner.
-template <typename OnText, typename OnName>
-bool walk(std::string_view whole, OnText text, OnName name) {
+template <typename OnLiteral, typename OnName>
+bool walk(std::string_view whole, OnLiteral text, OnName name) {
   while (!whole.empty()) {
     const size_t brace = whole.find_first_of("{}");
     text(whole.substr(0, brace));

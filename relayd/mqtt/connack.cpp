@@ -7,25 +7,26 @@ namespace {
 struct Shape {
   std::uint8_t id, size, texts;
 };
-constexpr std::uint8_t kServerKeepAlive = 0x13, kReasonString = 0x1F;
+constexpr std::uint8_t kServerKeepAlive = 0x13, kReasonString = 0x1F, kRetainAvailable = 0x25,
+                       kMaximumPacketSize = 0x27;
 constexpr Shape kShapes[] = {
-    {0x11, 4, 0},              // session expiry interval
-    {0x12, 0, 1},              // assigned client identifier
-    {kServerKeepAlive, 2, 0},  //
-    {0x15, 0, 1},              // authentication method
-    {0x16, 0, 1},              // authentication data
-    {0x1A, 0, 1},              // response information
-    {0x1C, 0, 1},              // server reference
-    {kReasonString, 0, 1},     //
-    {0x21, 2, 0},              // receive maximum
-    {0x22, 2, 0},              // topic alias maximum
-    {0x24, 1, 0},              // maximum QoS
-    {0x25, 1, 0},              // retain available
-    {0x26, 0, 2},              // user property
-    {0x27, 4, 0},              // maximum packet size
-    {0x28, 1, 0},              // wildcard subscription available
-    {0x29, 1, 0},              // subscription identifiers available
-    {0x2A, 1, 0},              // shared subscription available
+    {0x11, 4, 0},                // session expiry interval
+    {0x12, 0, 1},                // assigned client identifier
+    {kServerKeepAlive, 2, 0},    //
+    {0x15, 0, 1},                // authentication method
+    {0x16, 0, 1},                // authentication data
+    {0x1A, 0, 1},                // response information
+    {0x1C, 0, 1},                // server reference
+    {kReasonString, 0, 1},       //
+    {0x21, 2, 0},                // receive maximum
+    {0x22, 2, 0},                // topic alias maximum
+    {0x24, 1, 0},                // maximum QoS
+    {kRetainAvailable, 1, 0},    //
+    {0x26, 0, 2},                // user property
+    {kMaximumPacketSize, 4, 0},  //
+    {0x28, 1, 0},                // wildcard subscription available
+    {0x29, 1, 0},                // subscription identifiers available
+    {0x2A, 1, 0},                // shared subscription available
 };
 
 }  // namespace
@@ -62,7 +63,7 @@ void ConnackReader::take(std::uint8_t byte) {
       else end_property();
       break;
     case Expects::text:
-      if (is_reason_ && reason_.size() < kMostReason) reason_ += static_cast<char>(byte);
+      if (property_ == kReasonString && reason_.size() < kMostReason) reason_ += static_cast<char>(byte);
       if (--left_ == 0) end_property();
       break;
     case Expects::other_packet:
@@ -90,8 +91,7 @@ void ConnackReader::take_header(std::uint8_t byte) {
 void ConnackReader::begin_property(std::uint8_t id) {
   for (const Shape& shape : kShapes) {
     if (shape.id != id) continue;
-    is_keep_alive_ = id == kServerKeepAlive;
-    is_reason_ = id == kReasonString;
+    property_ = id;
     texts_ = shape.texts;
     return expect(Expects::number, shape.size > 0 ? shape.size : 2);
   }
@@ -99,7 +99,9 @@ void ConnackReader::begin_property(std::uint8_t id) {
 }
 
 void ConnackReader::end_property() {
-  if (is_keep_alive_) server_keep_alive_ = static_cast<std::uint16_t>(value_);
+  if (property_ == kRetainAvailable) retain_available_ = value_ != 0;
+  if (property_ == kMaximumPacketSize) maximum_packet_size_ = value_;
+  if (property_ == kServerKeepAlive) server_keep_alive_ = static_cast<std::uint16_t>(value_);
   if (texts_ > 1) {
     texts_ = 1;
     return expect(Expects::number, 2);

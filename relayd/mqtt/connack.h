@@ -1,5 +1,5 @@
-// Reads two properties of a 5.0 broker's CONNACK: Server Keep Alive (MQTT section 3.2.2.3.14) and Reason String
-// (3.2.2.3.9).
+// Reads some properties of a 5.0 broker's CONNACK: Server Keep Alive (MQTT section 3.2.2.3.14), Retain Available
+// (3.2.2.3.5), Maximum Packet Size (3.2.2.3.6) and Reason String (3.2.2.3.9).
 //
 // Watches the broker's bytes as they pass, in any pieces, and keeps at most kMostReason of them. Skips every other
 // property, and AUTH packets before CONNACK. It does not judge: a CONNACK that it can't follow counts as one without a
@@ -23,6 +23,10 @@ class ConnackReader {
   bool done() const { return expects_ == Expects::nothing; }
   // Seconds; 0: no limit. nullopt: the device's own value applies.
   std::optional<std::uint16_t> server_keep_alive() const { return server_keep_alive_; }
+
+  bool retain_available() const { return retain_available_; }
+  // Bytes of the largest packet that the broker accepts.
+  std::uint32_t maximum_packet_size() const { return maximum_packet_size_; }
 
   // The Reason String, for the operator; "" if absent. Untrusted: any bytes, cut at kMostReason.
   static constexpr std::size_t kMostReason = 200;
@@ -49,12 +53,14 @@ class ConnackReader {
   FixedHeader header_{};
   Expects expects_ = Expects::header;
   std::uint32_t left_in_packet_ = 0;
-  std::uint32_t left_ = 0;   // bytes still missing from the expected item
-  std::uint32_t value_ = 0;  // the number that its bytes so far make
-  std::uint8_t texts_ = 0;   // strings still to come in this property
-  bool is_keep_alive_ = false, is_reason_ = false;
+  std::uint32_t left_ = 0;     // bytes still missing from the expected item
+  std::uint32_t value_ = 0;    // the number that its bytes so far make
+  std::uint8_t texts_ = 0;     // strings still to come in this property
+  std::uint8_t property_ = 0;  // its identifier
   std::string reason_{};
   std::optional<std::uint16_t> server_keep_alive_{};
+  std::uint32_t maximum_packet_size_ = kNoSizeLimit;
+  bool retain_available_ = true;
 };
 
 }  // namespace mqtt

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "relayd/mqtt/client_packets.h"
 #include "relayd/mqtt/fixed_header.h"
 #include "relayd/mqtt/properties.h"
 #include "relayd/mqtt/reader.h"
@@ -139,11 +140,6 @@ ConnectResult parse_complete(const FixedHeader& header, Bytes packet) {
   return connect;
 }
 
-void add_length(std::vector<std::uint8_t>& out, std::size_t length) {  // MQTT section 1.5.5
-  for (; length > 0x7F; length >>= 7) out.push_back(static_cast<std::uint8_t>(length | 0x80));
-  out.push_back(static_cast<std::uint8_t>(length));
-}
-
 }  // namespace
 
 std::vector<std::uint8_t> with_username(Bytes packet, const Connect& connect, std::string_view username) {
@@ -154,7 +150,7 @@ std::vector<std::uint8_t> with_username(Bytes packet, const Connect& connect, st
   if (remaining > kMaxRemainingLength) return {};
   std::vector<std::uint8_t> out{packet[0]};
   out.reserve(1 + 4 + remaining);
-  add_length(out, remaining);
+  append_length(out, remaining);
   const std::size_t body = out.size();
   const auto add = [&](Bytes bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); };
   add(packet.subspan(header.header_size(), connect.username_at - header.header_size()));

@@ -42,8 +42,14 @@ Extent publish_extent(Version version, std::uint8_t qos, Bytes body) {
 
 void read_publish_properties(Reader& body, Publish& publish) {  // MQTT section 3.3.2.3
   PropertyReader properties(body, PropertyPlace::publish);
+  const auto before_end = [&] { return publish.payload_at - static_cast<std::uint32_t>(properties.left()); };
+  publish.properties_at = before_end();
   for (Property p; properties.next(p);) {
-    if (p.id == PropertyId::topic_alias) publish.has_topic_alias = true;
+    if (p.id == PropertyId::topic_alias) {
+      if (p.number == 0) body.protocol_error("a topic alias of 0 (MQTT section 3.3.2.3.4)");
+      publish.topic_alias = static_cast<std::uint16_t>(p.number);
+      publish.topic_alias_at = before_end() - 3;
+    }
     if (p.id == PropertyId::subscription_identifier)
       body.protocol_error("a subscription identifier from a client (MQTT section 3.3.4)");
   }
@@ -67,7 +73,7 @@ PublishResult parse_publish(Version version, std::uint8_t flags, Bytes body, std
   if (publish.qos > 0) publish.packet_id = read_packet_id(reader);
   if (version == Version::v5_0) read_publish_properties(reader, publish);
   if (!reader.ok()) return reader.flaw();
-  if (publish.topic.empty() && publish.has_topic_alias) return publish;
+  if (publish.topic.empty() && publish.topic_alias != 0) return publish;
   if (!is_topic_name(publish.topic))
     return Flaw{Flaw::Kind::protocol_error, "the topic is empty or has a wildcard (MQTT section 3.3.2.1, 4.7)"};
   return publish;

@@ -15,9 +15,11 @@
 namespace mqtt {
 
 struct Publish {
-  std::string_view topic{};      // empty only if there is a topic alias
-  bool has_topic_alias = false;  // 5.0
-  std::uint8_t qos = 0;          // 0 to 2
+  std::string_view topic{};          // empty only if there is a topic alias
+  std::uint16_t topic_alias = 0;     // 5.0; 0: none
+  std::uint32_t topic_alias_at = 0;  // where this property of three bytes begins in the body
+  std::uint32_t properties_at = 0;   // 5.0: where the properties begin in the body; they end at payload_at
+  std::uint8_t qos = 0;              // 0 to 2
   bool retain = false;
   bool dup = false;
   std::uint16_t packet_id = 0;   // 0 with QoS 0

@@ -60,6 +60,7 @@ class PropertyReader {
 
   // False at the end and at a flaw.
   bool next(Property& out);
+  std::size_t left() const { return rest_.left(); }  // bytes of the properties that are not yet read
 
  private:
   Reader& packet_;

@@ -225,8 +225,8 @@ bool EmptyBroker::read_publish(Bytes body) {
     return false;
   }
   if (more != nullptr) return false;
-  publish_.topic = {};           // it points into the caller's bytes
-  if (publish_.has_topic_alias)  // Topic Alias Maximum is 0
+  publish_.topic = {};            // it points into the caller's bytes
+  if (publish_.topic_alias != 0)  // Topic Alias Maximum is 0
     fail(DisconnectReason::topic_alias_invalid, "a topic alias, but the broker allows 0 (MQTT section 3.3.2.3.4)");
   return true;
 }

@@ -207,4 +207,10 @@ std::vector<uint8_t> encode(const Endpoints& endpoints, const std::optional<Tls>
   return out;
 }
 
+std::vector<uint8_t> encode_local() {
+  Out out(kSignature.begin(), kSignature.end());
+  out.insert(out.end(), {kLocal, kUnspecified, 0, 0});
+  return out;
+}
+
 }  // namespace relayd::proxy

@@ -48,5 +48,7 @@ struct Tls {
 // A version 2 header. If one address is IPv6, an IPv4 one is written as IPv6, too. `tls`: PP2_TYPE_SSL, with a client
 // certificate that was verified on this connection, as HAProxy's send-proxy-v2-ssl-cn writes it.
 std::vector<uint8_t> encode(const Endpoints& endpoints, const std::optional<Tls>& tls);
+// The same for a connection of our own (LOCAL).
+std::vector<uint8_t> encode_local();
 
 }  // namespace relayd::proxy

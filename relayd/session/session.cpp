@@ -307,6 +307,7 @@ void Session::send_connect() {
   first.swap(connect_bytes_);
   connect_.client_id = {};
   if (connect_.version == mqtt::Version::v5_0) connack_.emplace();
+  if (to_remote_ && services_.tap) begin_tap();
   forward_up(first);
   if (state_ == State::awaiting_connack) resume_device();
 }
@@ -336,6 +337,7 @@ void Session::forward_up(std::span<const uint8_t> bytes) {
   const uint64_t before = up_.packets(mqtt::PacketType::publish);
   const auto fed = up_.feed(bytes);
   upstream_->write(bytes.first(fed.good));
+  if (tapped_) copy_to_tap(bytes.first(fed.good));
   const uint64_t messages = up_.packets(mqtt::PacketType::publish) - before;
   count(services_.counters.bytes_up, fed.good);
   count(services_.counters.messages_up, messages);
@@ -412,6 +414,7 @@ void Session::apply(const EmptyBroker::Outcome& outcome) {
 // The broker accepted the device.
 void Session::session_up(std::string_view to, std::string_view tls) {
   is_up_ = true;
+  if (tapped_) copy_to_tap({});
   dial_.reset();
   count(services_.counters.sessions);
   count(to_remote_ ? services_.counters.remote_sessions : services_.counters.local_sessions);

@@ -42,6 +42,7 @@
 #include "relayd/session/first_bytes.h"
 #include "relayd/session/proxy_header.h"
 #include "relayd/session/small_hello.h"
+#include "relayd/session/tap.h"
 #include "relayd/session/token_bucket.h"
 #include "relayd/tls/stream.h"
 
@@ -66,6 +67,7 @@ struct SessionServices {
   void* owner;
   void (*retire)(void* owner, uint64_t session);                // the session is over: destroy it, but not at once
   void (*tell_taken)(void* owner, const Taken& taken);          // to the other workers
+  Tap* tap = nullptr;                                           // null: without local.tap
   FlappingTable* flapping = nullptr;                            // null: no device is ever banned
   std::unordered_map<std::string, Session*> waiting{};          // each device's newest session without an upstream
   std::unordered_map<std::string, Session*> on_empty_broker{};  // by key_of()
@@ -180,6 +182,8 @@ class Session final : public tls::StreamHandler {
   void leave_empty_broker();
 
   void forward_up(std::span<const uint8_t> bytes);
+  void begin_tap();
+  void copy_to_tap(std::span<const uint8_t> bytes);
   void forward_down(std::span<const uint8_t> bytes);
   // The device has a CONNACK, or part of some packet, so the relay can't send a CONNACK of its own.
   bool broker_answered() const { return down_.packets(mqtt::PacketType::connack) > 0 || !down_.at_boundary(); }
@@ -251,7 +255,13 @@ class Session final : public tls::StreamHandler {
   std::unique_ptr<Dial> dial_;             // until the session is up
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker
   std::unique_ptr<EmptyBroker> empty_broker_;
-  std::string empty_as_;  // its key in SessionServices::on_empty_broker; empty: it is not there
+  struct Tapped {
+    mqtt::PublishCopier copier;
+    std::vector<uint8_t> early{};  // copies of what came before a successful CONNACK
+    uint64_t early_count = 0;      // messages
+  };
+  std::unique_ptr<Tapped> tapped_;  // null: nothing of this session is copied
+  std::string empty_as_;            // its key in SessionServices::on_empty_broker; empty: it is not there
   mqtt::Framer up_{mqtt::Version::v5_0}, down_{mqtt::Version::v5_0};
 
   // From a successful CONNACK on.

@@ -8,6 +8,9 @@ using common::Section;
 
 namespace {
 
+constexpr size_t kLongestPrefix = 1024;
+constexpr size_t kLeastTapQueue = 64 * 1024, kMostTapQueue = 256 * 1024 * 1024;
+
 Config::LocalTls parse_local_tls(Section section, const std::string& host) {
   Config::LocalTls tls;
   tls.verify_peer = parse_verify(section);
@@ -30,6 +33,18 @@ std::string parse_username(Section& section) {
   return text;
 }
 
+void parse_tap(Section& section, Config::Local& local) {
+  local.tap = section.boolean("tap", false);
+  local.tap_prefix = section.string("tap_prefix", "");
+  local.tap_queue = section.size("tap_queue", "1MB");
+  if (local.tap_prefix.size() > kLongestPrefix || local.tap_prefix.find_first_of("+#") != std::string::npos)
+    section.fail("tap_prefix", "found \"" + local.tap_prefix.substr(0, kLongestPrefix) +
+                                   "\"; expected the beginning of a topic, at most " + std::to_string(kLongestPrefix) +
+                                   " bytes without + and #, such as \"site7/\"");
+  if (local.tap_queue < kLeastTapQueue || local.tap_queue > kMostTapQueue)
+    section.fail("tap_queue", "found " + std::to_string(local.tap_queue) + " bytes; expected \"64KB\" to \"256MB\"");
+}
+
 }  // namespace
 
 Config::Local parse_local(Section section) {
@@ -39,6 +54,7 @@ Config::Local parse_local(Section section) {
   if (auto tls = section.section("tls")) local.tls = parse_local_tls(std::move(*tls), local.broker.host);
   local.proxy_protocol = section.boolean("proxy_protocol", false);
   local.username = parse_username(section);
+  parse_tap(section, local);
   section.finish();
   return local;
 }

@@ -80,6 +80,12 @@ class Worker {
     }
     acceptor_ = std::make_unique<Acceptor>(loop, inherited_listeners(plan_.listeners), acceptor_options(), *scoreboard_,
                                            this, common::call<&Worker::open_session>);
+    if (config_.local && config_.local->tap) {
+      tap_ = std::make_unique<Tap>(
+          Tap::Options{plan_.worker, *config_.local, config_.remote.connect_timeout, local_context_.get()}, runtime_,
+          connector_, *scoreboard_);
+      services_.tap = tap_.get();
+    }
     beat();
     control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this, common::call<&Worker::on_control>);
     control_poll_->watch(UV_READABLE);
@@ -236,6 +242,7 @@ class Worker {
   SmallHello small_hello_;
   SessionServices services_;
   std::optional<FlappingTable> flapping_;
+  std::unique_ptr<Tap> tap_;
   std::unique_ptr<Acceptor> acceptor_;
   common::Fd control_, memory_;
   const uint64_t page_size_ = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));

@@ -102,6 +102,13 @@ void words() {
   write("hello/http", "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   write("hello/ssh", "SSH-2.0-OpenSSH_9.2\r\n");
   write("hello/proxy", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n");
+  write("proxy/version-1", "PROXY TCP6 2001:db8::1 2001:db8::2 12345 8883\r\n");
+  write("proxy/unknown", "PROXY UNKNOWN\r\n");
+  // TCP over IPv4, with a unique id (5), an authority (2) and a wrong checksum (3).
+  write("proxy/version-2",
+        "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x20"
+        "\xc0\0\2\1\xc0\0\2\2\x30\x39\x22\xb3\5\0\3abc\2\0\4host\3\0\4\1\2\3\4"s);
+  write("proxy/local", "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"s);
   write("hello/mqtt", kConnect311);
   write("hello/alert", "\x15\x03\x03\0\x02\x02\x28"sv);
   // legacy_version, random, no session id, two suites, no compression, supported_groups (RFC 8446 4.1.2, 4.2.7).

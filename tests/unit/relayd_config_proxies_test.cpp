@@ -58,6 +58,16 @@ TEST_CASE("config: the local broker may be reached over TLS and be told who the 
   CHECK(relay_config(with_local(R"("tls": { "cacertfile": "/ca.pem", "server_name_indication": "b.example" })"))
             .local->tls->server_name == "b.example");
 
+  const auto tapped = relay_config(with_local(R"("tap": true, "tap_prefix": "site7/", "tap_queue": "64KB")")).local;
+  CHECK_FALSE(plain->tap);
+  CHECK(plain->tap_queue == 1024 * 1024);
+  CHECK(tapped->tap);
+  CHECK(tapped->tap_prefix == "site7/");
+  CHECK(tapped->tap_queue == 64 * 1024);
+  CHECK(contains(error_of(with_local(R"("tap_prefix": "a/#")")),
+                 "local.tap_prefix: found \"a/#\"; expected the beginning"));
+  CHECK(contains(error_of(with_local(R"("tap_queue": "63KB")")), "local.tap_queue: found 64512 bytes; expected"));
+
   CHECK(contains(error_of(with_local(R"("tls": {})")), "local.tls.cacertfile: missing"));
   CHECK(contains(error_of(with_local(R"("tls": { "verify": "verify_none", "certfile": "/a" })")),
                  "local.tls.certfile: unknown key"));

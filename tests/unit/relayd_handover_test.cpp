@@ -30,6 +30,7 @@ constexpr char kEverySetting[] = R"({
                "client_id_from": "san", "no_key": "refuse",
                "flapping_detect": {"max_count": 4, "window_time": "2m", "ban_time": "3m"}},
   "local": {"host": "127.0.0.2", "port": 1884, "proxy_protocol": true, "username": "{cn}",
+            "tap": true, "tap_prefix": "t/", "tap_queue": "99KB",
             "tls": {"cacertfile": "/l", "crlfile": "/m", "depth": 4, "versions": ["tlsv1.3"], "alpn": ["mqtt"],
                     "server_name_indication": "l.example", "groups": ["P-256"]}}, "keyd_socket": "/s", "sign_timeout": "1s", "shutdown_timeout": "2s",
   "retire_timeout": "9m", "require_sandbox": true,
