@@ -103,6 +103,7 @@ struct Config {
   std::optional<Local> local;  // nullopt: the built-in empty broker
   std::string keyd_socket;
   common::Milliseconds sign_timeout{}, shutdown_timeout{};
+  std::string server_reference;           // the gateway that devices should use while this one drains; "": none
   common::Milliseconds retire_timeout{};  // how long sessions may outlive a reload
   int workers = 1;
   int max_restarts = 0;  // per worker slot, within restart_window

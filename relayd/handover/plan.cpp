@@ -74,8 +74,9 @@ void fields(Archive& archive, Of<Archive, Config::Local>& l) {
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config>& c) {
   archive(c.remote_endpoint, c.remote, c.listener, c.local, c.keyd_socket, c.sign_timeout, c.shutdown_timeout,
-          c.retire_timeout, c.workers, c.max_restarts, c.restart_window, c.worker_watchdog, c.resolve_interval,
-          c.worker_max_memory, c.require_sandbox, c.max_generations, c.control_socket, c.metrics, c.log_level);
+          c.server_reference, c.retire_timeout, c.workers, c.max_restarts, c.restart_window, c.worker_watchdog,
+          c.resolve_interval, c.worker_max_memory, c.require_sandbox, c.max_generations, c.control_socket, c.metrics,
+          c.log_level);
 }
 
 template <class Archive>

@@ -68,6 +68,7 @@ struct Order {
   enum class What : uint8_t {
     retire,      // stop accepting; exit when the last session ends
     drain,       // end every session in order, then exit
+    stop,        // the same, because relayd stops: devices may be told of another gateway (server_reference)
     revoke,      // end the sessions whose certificates the attached Revocations revoke
     disconnect,  // end the sessions of `client_id`, and answer with Ended
     take_over,   // end the older connections of `taken` to the built-in broker

@@ -10,7 +10,7 @@ constexpr bool table_is_in_order() {
   for (std::size_t i = 0; i < kRefusals.size(); ++i) {
     if (kRefusals[i].refusal != static_cast<Refusal>(i)) return false;
   }
-  return kRefusals.back().refusal == Refusal::packet_too_large;
+  return kRefusals.back().refusal == Refusal::use_another_server;
 }
 static_assert(table_is_in_order(), "codes() takes the refusal as the index");
 
@@ -27,9 +27,10 @@ std::string_view presentable(std::string_view reason) {
   return reason.substr(0, end);
 }
 
-// Makes a 5.0 packet. `head` is the variable header up to the properties; `may_end_early`: these may be left out.
-Packet with_reason_string(PacketType type, Bytes head, std::string_view reason, std::uint32_t maximum_packet_size,
-                          bool may_end_early) {
+// Makes a 5.0 packet with a text as its one property. `head` is the variable header up to the properties;
+// `may_end_early`: these may be left out.
+Packet with_text(PacketType type, Bytes head, PropertyId property, std::string_view reason,
+                 std::uint32_t maximum_packet_size, bool may_end_early) {
   reason = presentable(reason);
   std::size_t property_size = reason.empty() ? 0 : 3 + reason.size();
   if (2 + head.size() + 1 + property_size > maximum_packet_size) property_size = 0;
@@ -43,12 +44,16 @@ Packet with_reason_string(PacketType type, Bytes head, std::string_view reason, 
   if (ends_early) return packet;
   packet.add(static_cast<std::uint8_t>(property_size));
   if (property_size == 0) return packet;
-  packet.add(static_cast<std::uint8_t>(PropertyId::reason_string));
+  packet.add(static_cast<std::uint8_t>(property));
   packet.add(0);
   packet.add(static_cast<std::uint8_t>(reason.size()));
   for (const char c : reason) packet.add(static_cast<std::uint8_t>(c));
   return packet;
 }
+PropertyId text_of(std::uint8_t code) {
+  return code == codes(Refusal::use_another_server).v5_0 ? PropertyId::server_reference : PropertyId::reason_string;
+}
+
 // Fixed header, acknowledge flags and code, property length, identifier, text length, text.
 static_assert(2 + 2 + 1 + 1 + 2 + kMaxReason <= Packet::kCapacity);
 
@@ -59,7 +64,7 @@ Packet encode_connack(Version version, Refusal refusal, std::string_view reason,
   const RefusalCodes& code = codes(refusal);
   if (version == Version::v5_0) {
     const std::array<std::uint8_t, 2> head{kNoSession, code.v5_0};
-    return with_reason_string(PacketType::connack, head, reason, maximum_packet_size, false);
+    return with_text(PacketType::connack, head, text_of(code.v5_0), reason, maximum_packet_size, false);
   }
   Packet packet;
   if (code.v3 == 0) return packet;
@@ -74,7 +79,7 @@ Packet encode_disconnect(Version version, DisconnectReason reason_code, std::str
                          std::uint32_t maximum_packet_size) {
   if (version != Version::v5_0) return {};
   const std::array<std::uint8_t, 1> head{static_cast<std::uint8_t>(reason_code)};
-  return with_reason_string(PacketType::disconnect, head, reason, maximum_packet_size, true);
+  return with_text(PacketType::disconnect, head, text_of(head[0]), reason, maximum_packet_size, true);
 }
 
 Refusal refusal_for(ConnectError error) {

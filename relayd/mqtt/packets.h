@@ -28,6 +28,7 @@ enum class Refusal : std::uint8_t {
   malformed,
   protocol_error,
   packet_too_large,
+  use_another_server,  // draining, and the operator has named another gateway
 };
 
 struct RefusalCodes {
@@ -37,7 +38,7 @@ struct RefusalCodes {
   std::string_view name;  // as in the enum, for logs and metrics
 };
 
-inline constexpr std::array<RefusalCodes, 11> kRefusals{{
+inline constexpr std::array<RefusalCodes, 12> kRefusals{{
     {Refusal::not_authorized, 0x87, 5, "not_authorized"},
     {Refusal::server_unavailable, 0x88, 3, "server_unavailable"},
     {Refusal::server_busy, 0x89, 3, "server_busy"},
@@ -49,6 +50,7 @@ inline constexpr std::array<RefusalCodes, 11> kRefusals{{
     {Refusal::malformed, 0x81, 0, "malformed"},
     {Refusal::protocol_error, 0x82, 0, "protocol_error"},
     {Refusal::packet_too_large, 0x95, 0, "packet_too_large"},
+    {Refusal::use_another_server, 0x9C, 3, "use_another_server"},
 }};
 
 constexpr const RefusalCodes& codes(Refusal refusal) { return kRefusals[static_cast<std::size_t>(refusal)]; }
@@ -66,6 +68,7 @@ enum class DisconnectReason : std::uint8_t {
   topic_alias_invalid = 0x94,
   packet_too_large = 0x95,
   administrative_action = 0x98,  // closed by the operator
+  use_another_server = 0x9C,     // draining, and the operator has named another gateway
 };
 
 // One encoded packet, by value. Empty: send nothing, just close.
@@ -87,7 +90,8 @@ inline constexpr std::size_t kMaxReason = 96;  // bytes of a Reason String; long
 // CONNACK with session present 0 (MQTT-3.2.2-6). `reason` becomes 5.0's Reason String; CONNACK and DISCONNECT may carry
 // it whatever Request Problem Information says (3.1.2.11.7). It is left out if it is not MQTT UTF-8 or would exceed the
 // device's Maximum Packet Size (MQTT-3.2.2-19). If the packet is too large even without it, the result is empty
-// (MQTT-3.1.2-24).
+// (MQTT-3.1.2-24). With use_another_server it is the Server Reference instead (MQTT section 4.11), under the same
+// rules.
 Packet encode_connack(Version version, Refusal refusal, std::string_view reason = {},
                       std::uint32_t maximum_packet_size = kNoSizeLimit);
 

@@ -27,6 +27,7 @@ enum class PropertyId : std::uint8_t {  // MQTT section 2.2.2.2
   request_problem_information = 0x17,
   will_delay_interval = 0x18,
   request_response_information = 0x19,
+  server_reference = 0x1C,  // sent by servers only
   reason_string = 0x1F,
   receive_maximum = 0x21,
   topic_alias_maximum = 0x22,

@@ -64,8 +64,9 @@ void Session::upstream_ended(const tls::End& end) {
 }
 
 void Session::refuse(Refusal refusal, std::string_view why, std::string_view detail) {
+  const auto text = refusal == Refusal::use_another_server ? other_server() : why;
   if (!broker_answered())
-    device_.write(mqtt::encode_connack(connect_.version, refusal, why, connect_.maximum_packet_size).bytes());
+    device_.write(mqtt::encode_connack(connect_.version, refusal, text, connect_.maximum_packet_size).bytes());
   std::string cause(why);
   if (!detail.empty()) cause.append(": ").append(detail);
   count(services_.counters.refused[static_cast<size_t>(refusal)]);
@@ -73,10 +74,11 @@ void Session::refuse(Refusal refusal, std::string_view why, std::string_view det
 }
 
 void Session::disconnect(DisconnectReason reason, std::string_view why) {
+  const auto text = reason == DisconnectReason::use_another_server ? other_server() : why;
   // Not before a successful CONNACK (MQTT-3.14.0-1), and not inside a packet.
   if (empty_broker_ ||
       (state_ == State::relaying && down_.at_boundary() && down_.state() == mqtt::Framer::State::running))
-    device_.write(mqtt::encode_disconnect(connect_.version, reason, why, connect_.maximum_packet_size).bytes());
+    device_.write(mqtt::encode_disconnect(connect_.version, reason, text, connect_.maximum_packet_size).bytes());
   finish(why, Level::warning);
 }
 
@@ -141,7 +143,11 @@ void Session::end(Refusal before_connack, DisconnectReason after, std::string_vi
   }
 }
 
-void Session::drain() { end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining"); }
+void Session::drain(Leave where) {
+  if (where == Leave::here || other_server().empty())
+    end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining");
+  else end(Refusal::use_another_server, DisconnectReason::use_another_server, "draining");
+}
 
 void Session::end_revoked() {
   end(Refusal::not_authorized, DisconnectReason::not_authorized, "the device's certificate has been revoked");

@@ -92,10 +92,13 @@ class Session final : public tls::StreamHandler {
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
-  // The worker is about to exit: tells the device and closes both sides.
-  void drain();
+  // The worker is about to exit: tells the device and closes both sides. elsewhere: this gateway stops, and the device
+  // is told of server_reference, if there is one.
+  enum class Leave : uint8_t { here, elsewhere };
+  void drain(Leave where);
   // The same, because the device's certificate has been revoked (crl_disconnect), or because the operator asked for it.
   void end_revoked();
+  bool is_up() const { return is_up_; }
   bool end_by_operator();  // false: the session is ending already
   // The device has a newer connection to the built-in broker, perhaps on another worker.
   void end_taken_over(const Taken& taken);
@@ -214,6 +217,7 @@ class Session final : public tls::StreamHandler {
   static mqtt::Refusal refusal_of(std::optional<ipc::Status> status);
   void note_renegotiation();
   void upstream_ended(const tls::End& end);
+  std::string_view other_server() const { return services_.config.server_reference; }
   void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);
   void part();

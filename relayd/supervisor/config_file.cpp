@@ -5,6 +5,7 @@
 
 #include "common/config.h"
 #include "common/log_level.h"
+#include "relayd/mqtt/packets.h"
 #include "relayd/supervisor/config_parts.h"
 #include "relayd/supervisor/config_sections.h"
 
@@ -17,6 +18,16 @@ Config::Endpoint parse_metrics(Section section) {
   auto endpoint = parse_bind(section, "bind", "127.0.0.1:9464");
   section.finish();
   return endpoint;
+}
+
+// One reference: MQTT section 4.11 allows several, which few clients read.
+std::string parse_server_reference(Section& root) {
+  const std::string reference = root.string("server_reference", "");
+  if (reference.size() > mqtt::kMaxReason || reference.find_first_of(" \t\r\n") != std::string::npos)
+    root.fail("server_reference", "found \"" + reference.substr(0, mqtt::kMaxReason) +
+                                      "\"; expected another gateway's \"HOST:PORT\", at most " +
+                                      std::to_string(mqtt::kMaxReason) + " bytes");
+  return reference;
 }
 
 template <typename Parse>
@@ -42,6 +53,7 @@ Config parse_config(const std::string& text, const std::string& name, const Over
   config.keyd_socket = root.string("keyd_socket", "/run/mqtt-keyd/sign.sock");
   config.sign_timeout = root.duration("sign_timeout", "5s");
   config.shutdown_timeout = root.duration("shutdown_timeout", "10s");
+  config.server_reference = parse_server_reference(root);
   config.retire_timeout = root.duration("retire_timeout", "24h");
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   config.workers =

@@ -98,10 +98,10 @@ void Generation::retire() {
   for (auto& slot : slots_) slot->retire();
 }
 
-void Generation::drain() {
+void Generation::drain(Order::What how) {
   listeners_.reset();
   started_ = true;
-  for (auto& slot : slots_) slot->drain();
+  for (auto& slot : slots_) slot->drain(how);
 }
 
 void Generation::kill() {

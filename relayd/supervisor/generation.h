@@ -43,7 +43,7 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   // are restarted.
   void start(const Generation* before);
   void retire();
-  void drain();
+  void drain(Order::What how = Order::What::drain);  // or stop
   void kill();
   // Ends the sessions whose certificates `revocations` revokes.
   void revoke(const Revocations& revocations);

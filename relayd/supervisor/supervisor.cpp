@@ -363,7 +363,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       answer_operator(false, "relayd is stopping");  // running and next reload
     listeners_.reset();
     next_listeners_.reset();
-    for_each([](Generation& generation) { generation.drain(); });
+    for_each([](Generation& generation) { generation.drain(Order::What::stop); });
     destroy_.start(Milliseconds(0));
   }
 

@@ -62,7 +62,7 @@ void WorkerSlot::on_serving() {
 
 void WorkerSlot::retire() { leave(State::retired, Order::What::retire, retire_timeout_); }
 
-void WorkerSlot::drain() { leave(State::draining, Order::What::drain, shutdown_timeout_ + kBeyondShutdown); }
+void WorkerSlot::drain(Order::What how) { leave(State::draining, how, shutdown_timeout_ + kBeyondShutdown); }
 
 void WorkerSlot::leave(State state, Order::What order, Milliseconds deadline) {
   if (state_ == State::gone) return;

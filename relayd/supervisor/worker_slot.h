@@ -46,7 +46,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
 
   void start();
   void retire();
-  void drain();
+  void drain(Order::What how = Order::What::drain);  // or stop
   void kill();                                       // without a restart
   bool send(const Order& order, int attached = -1);  // false: no process, or the order could not be sent
 

@@ -22,6 +22,7 @@
 #include "relayd/tls/from_plan.h"
 #include "relayd/tls/revocation.h"
 #include "relayd/worker/acceptor.h"
+#include "relayd/worker/drain_pace.h"
 #include "relayd/worker/sandbox.h"
 
 namespace relayd {
@@ -73,6 +74,7 @@ class Worker {
         destroy_(loop, this, common::call<&Worker::destroy_retired>),
         beat_(loop, this, common::call<&Worker::beat>),
         revoke_(loop, this, common::call<&Worker::check_some>),
+        drain_(loop, this, common::call<&Worker::drain_some>),
         shutdown_(loop, this, common::call<&Worker::leave>) {
     if (config_.listener.flapping_detect) {
       flapping_.emplace(kFlappingFd, *config_.listener.flapping_detect);
@@ -164,7 +166,8 @@ class Worker {
     const Order order = Order::decode({text, static_cast<size_t>(got)});
     switch (order.what) {
       case Order::What::retire: return retire_generation();
-      case Order::What::drain: return drain();
+      case Order::What::drain: return drain(Session::Leave::here);
+      case Order::What::stop: return drain(Session::Leave::elsewhere);
       case Order::What::revoke: return revoke(attached);
       case Order::What::disconnect: return disconnect(order);
       case Order::What::take_over: return take_over(order.taken);
@@ -219,12 +222,28 @@ class Worker {
     destroy_.start(Milliseconds(0));
   }
 
-  void drain() {
+  // A worker that drains already may still be told that relayd stops.
+  void drain(Session::Leave where) {
+    leave_ = where;
     if (draining_) return;
     draining_ = true;
     retire_generation();
-    for (auto& [id, session] : sessions_) session->drain();
     shutdown_.start(config_.shutdown_timeout);
+    for (auto& [id, session] : sessions_) {
+      if (session->is_up()) to_drain_.push_back(id);
+      else session->drain(leave_);
+    }
+    per_tick_ = drained_per_tick(to_drain_.size(), config_.shutdown_timeout);
+    drain_some();
+  }
+
+  void drain_some() {
+    for (size_t i = 0; i < per_tick_ && !to_drain_.empty(); i++) {
+      const auto found = sessions_.find(to_drain_.back());
+      to_drain_.pop_back();
+      if (found != sessions_.end()) found->second->drain(leave_);
+    }
+    if (!to_drain_.empty()) drain_.start(kDrainTick);
   }
 
   uv_loop_t* loop_;
@@ -249,10 +268,13 @@ class Worker {
   std::unique_ptr<common::Poll> control_poll_;
   std::optional<tls::RevocationCheck> revocations_;  // while there are sessions to_check_
   std::vector<uint64_t> to_check_;
-  common::Timer destroy_, beat_, revoke_, shutdown_;
+  common::Timer destroy_, beat_, revoke_, drain_, shutdown_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> retired_;
   uint64_t last_session_ = 0;
+  std::vector<uint64_t> to_drain_;
+  size_t per_tick_ = 0;
+  Session::Leave leave_ = Session::Leave::here;
   bool leaving_ = false, draining_ = false;
 };
 

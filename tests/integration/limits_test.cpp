@@ -238,6 +238,41 @@ TEST_CASE("a drain sends each device what fits its state: 0x8B, 0x88 or nothing"
   CHECK(remote.read_to_end().leftover.empty());
 }
 
+TEST_CASE("a stop tells devices of another gateway, if the operator has named one, and a reload does not") {
+  World world({.relayd = {{"server_reference", "gw2.example:8883"}, {"retire_timeout", "50ms"}}});
+  const std::string reference = std::string("\x1c\0\x10gw2.example:8883", 19);
+  auto retired = world.join("dev1", mqtt::v5);
+  world.relay().reload();
+  check_disconnect(retired.tls().read_to_end().leftover, mqtt::v5, '\x8b');
+  auto moved = world.join("dev2", mqtt::v5);
+  world.relay().relayd().signal(SIGTERM);
+  const auto told = moved.tls().read_to_end().leftover;
+  check_disconnect(told, mqtt::v5, '\x9c');
+  CHECK(told.find(reference) != std::string::npos);
+}
+
+TEST_CASE("a drain does not end all sessions at once") {
+  World world({.relayd = {{"workers", 1}}, .local = false});
+  std::vector<Device> devices;
+  for (int i = 0; i < 40; i++) {
+    devices.push_back(world.device(device_identity("p256", 1)));
+    devices.back().join("keyless-" + std::to_string(i), mqtt::v5);
+  }
+  const size_t mark = world.relay().log().mark();
+  world.relay().relayd().signal(SIGTERM);
+  for (auto& device : devices) check_disconnect(device.tls().read_to_end().leftover, mqtt::v5, '\x8b');
+  const auto closed = world.relay().log().json([](const Json& j) { return j.value("why", "") == "draining"; }, mark);
+  REQUIRE(closed.size() == 40);
+  // Ten in a tick of 50 ms: three ticks lie between the first and the last.
+  const auto milliseconds_of = [](const Json& line) {
+    const auto time = line.at("time").get<std::string>();  // 2026-11-27T02:15:39.123456Z
+    return std::stoll(time.substr(14, 2)) * 60'000 + std::stoll(time.substr(17, 2)) * 1000 +
+           std::stoll(time.substr(20, 3));
+  };
+  const auto took = (milliseconds_of(closed.back()) - milliseconds_of(closed.front()) + 3'600'000) % 3'600'000;
+  CHECK(took >= 140);
+}
+
 TEST_CASE("a flood of failed handshakes becomes a few log lines, which say how many were suppressed") {
   World world;
   const auto context = TlsContext::client(nullptr, authorities().root);

@@ -35,6 +35,7 @@ constexpr Row kDesign[] = {
     {Refusal::packet_too_large, 0x95, -1},
     {Refusal::banned, 0x8A, 5},
     {Refusal::bad_authentication_method, 0x8C, -1},
+    {Refusal::use_another_server, 0x9C, 3},
 };
 
 }  // namespace
@@ -57,6 +58,17 @@ TEST_CASE("a refusal never has a success code") {
     CHECK(row.v3 <= 5);
     CHECK_FALSE(row.name.empty());
   }
+}
+
+TEST_CASE("with the code for another server, the text is the Server Reference") {
+  const Octets reference = u16(4) + raw("gw:1");
+  CHECK(octets(encode_connack(Version::v5_0, Refusal::use_another_server, "gw:1")) ==
+        Octets{0x20, 10, 0, 0x9C, 7, 0x1C} + reference);
+  CHECK(octets(encode_disconnect(Version::v5_0, DisconnectReason::use_another_server, "gw:1")) ==
+        Octets{0xE0, 9, 0x9C, 7, 0x1C} + reference);
+  CHECK(octets(encode_disconnect(Version::v5_0, DisconnectReason::use_another_server, "gw:1", 10)) ==
+        Octets{0xE0, 1, 0x9C});  // more would exceed the device's Maximum Packet Size
+  CHECK(encode_disconnect(Version::v3_1_1, DisconnectReason::use_another_server, "gw:1").empty());
 }
 
 TEST_CASE("the server's DISCONNECT is sent in MQTT 5.0 only") {

@@ -74,3 +74,14 @@ TEST_CASE("config: the local broker may be reached over TLS and be told who the 
   CHECK(contains(error_of(with_local(R"("username": "{name}")")),
                  "local.username: found \"{name}\": an unknown placeholder; allowed: {clientid}, {cn}"));
 }
+
+TEST_CASE("config: server_reference is one word of at most 96 bytes") {
+  const auto with = [](const std::string& text) {
+    return edited("\"workers\": 2", "\"workers\": 2, \"server_reference\": \"" + text + "\"");
+  };
+  CHECK(relay_config(kSmallest).server_reference == "");
+  CHECK(relay_config(with("gw2.example:8883")).server_reference == "gw2.example:8883");
+  CHECK(contains(error_of(with("gw2 gw3")),
+                 "server_reference: found \"gw2 gw3\"; expected another gateway's \"HOST:PORT\""));
+  CHECK(contains(error_of(with(std::string(97, 'x'))), "at most 96 bytes"));
+}

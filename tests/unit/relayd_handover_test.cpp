@@ -32,7 +32,7 @@ constexpr char kEverySetting[] = R"({
   "local": {"host": "127.0.0.2", "port": 1884, "proxy_protocol": true, "username": "{cn}",
             "tap": true, "tap_prefix": "t/", "tap_queue": "99KB",
             "tls": {"cacertfile": "/l", "crlfile": "/m", "depth": 4, "versions": ["tlsv1.3"], "alpn": ["mqtt"],
-                    "server_name_indication": "l.example", "groups": ["P-256"]}}, "keyd_socket": "/s", "sign_timeout": "1s", "shutdown_timeout": "2s",
+                    "server_name_indication": "l.example", "groups": ["P-256"]}}, "keyd_socket": "/s", "sign_timeout": "1s", "server_reference": "gw2:1", "shutdown_timeout": "2s",
   "retire_timeout": "9m", "require_sandbox": true,
   "workers": 3, "max_restarts": 4, "restart_window": "5s", "worker_watchdog": "6s", "worker_max_memory": "7MB",
   "resolve_interval": "8s", "max_generations": 9, "control_socket": "/c", "metrics": {"bind": "127.0.0.1:9999"},
