@@ -17,6 +17,7 @@ namespace relayd {
 
 struct Config {
   static constexpr int kMaxWorkers = 256;
+  static constexpr size_t kMaxServerReference = 96;  // bytes
 
   struct Endpoint {
     std::string host;  // name or address

@@ -60,7 +60,7 @@ void ignore_what_is_not_served(Request& request) {
 
 class Http::Server final : public httplib::Server {
  public:
-  explicit Server(Metrics metrics) : metrics_(std::move(metrics)) {
+  explicit Server(Pages pages) : pages_(std::move(pages)) {
     // Handles every request before the library looks for files, routes or a body.
     set_pre_routing_handler([this](const Request& request, Response& response) {
       route(request, response);
@@ -89,17 +89,21 @@ class Http::Server final : public httplib::Server {
       return say(response, 405, "only GET");
     }
     if (announces_body(request)) return say(response, 413, "a request for metrics has no body");
-    if (request.path != "/metrics") return say(response, 404, "there is only /metrics");
-    const auto page = metrics_();
+    const bool metrics = request.path == "/metrics", ready = request.path == "/readyz";
+    if (!metrics && !ready && request.path != "/healthz")
+      return say(response, 404, "there are only /metrics, /healthz and /readyz");
+    const auto page = metrics ? pages_.metrics() : pages_.why_not_ready();
     if (!page) return say(response, 503, "relayd is busy; try again");
+    if (ready && !page->empty()) return say(response, 503, page->c_str());
+    if (!metrics) return say(response, 200, "ok");
     response.status = 200;
     response.set_content(*page, kPrometheus);
   }
 
-  const Metrics metrics_;
+  const Pages pages_;
 };
 
-Http::Http(Metrics metrics) : server_(std::make_unique<Server>(std::move(metrics))) {}
+Http::Http(Pages pages) : server_(std::make_unique<Server>(std::move(pages))) {}
 
 Http::~Http() = default;
 

@@ -32,10 +32,13 @@ inline constexpr size_t kMostHead = 4096;  // bytes, up to and including the emp
 
 class Http {
  public:
-  // The page for Prometheus; nullopt if it is not available now. Called by any thread.
-  using Metrics = std::function<std::optional<std::string>()>;
+  // What is served, from the supervisor's status; nullopt if there is no status now. Called by any thread.
+  struct Pages {
+    std::function<std::optional<std::string>()> metrics;        // for Prometheus
+    std::function<std::optional<std::string>()> why_not_ready;  // "": ready
+  };
 
-  explicit Http(Metrics metrics);
+  explicit Http(Pages pages);
   ~Http();
   Http(const Http&) = delete;
   Http& operator=(const Http&) = delete;

@@ -22,6 +22,7 @@
 #include "relayd/monitor/connections.h"
 #include "relayd/monitor/http.h"
 #include "relayd/monitor/metrics_text.h"
+#include "relayd/monitor/readiness.h"
 #include "relayd/monitor/sandbox.h"
 #include "relayd/monitor/status_source.h"
 
@@ -62,10 +63,13 @@ void run() {
 
   const std::string lacking = monitor::give_up_files();
   monitor::StatusSource source(kMonitorSocket);
-  const monitor::Http http([&]() -> std::optional<std::string> {
-    const auto status = source.get();
-    return status ? std::optional(monitor::metrics_text(*status)) : std::nullopt;
-  });
+  const auto page = [&](auto make) {
+    return [&source, make]() -> std::optional<std::string> {
+      const auto status = source.get();
+      return status ? std::optional(make(*status)) : std::nullopt;
+    };
+  };
+  const monitor::Http http({page(monitor::metrics_text), page(monitor::why_not_ready)});
   monitor::Connections connections(kMonitorListener, http);
   monitor::give_up_system_calls(lacking, settings.require_sandbox);
   connections.go();

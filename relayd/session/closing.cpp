@@ -143,6 +143,8 @@ void Session::end(Refusal before_connack, DisconnectReason after, std::string_vi
   }
 }
 
+static_assert(Config::kMaxServerReference <= mqtt::kMaxReason);
+
 void Session::drain(Leave where) {
   if (where == Leave::here || other_server().empty())
     end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining");

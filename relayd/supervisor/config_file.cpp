@@ -5,7 +5,6 @@
 
 #include "common/config.h"
 #include "common/log_level.h"
-#include "relayd/mqtt/packets.h"
 #include "relayd/supervisor/config_parts.h"
 #include "relayd/supervisor/config_sections.h"
 
@@ -23,10 +22,10 @@ Config::Endpoint parse_metrics(Section section) {
 // One reference: MQTT section 4.11 allows several, which few clients read.
 std::string parse_server_reference(Section& root) {
   const std::string reference = root.string("server_reference", "");
-  if (reference.size() > mqtt::kMaxReason || reference.find_first_of(" \t\r\n") != std::string::npos)
-    root.fail("server_reference", "found \"" + reference.substr(0, mqtt::kMaxReason) +
+  if (reference.size() > Config::kMaxServerReference || reference.find_first_of(" \t\r\n") != std::string::npos)
+    root.fail("server_reference", "found \"" + reference.substr(0, Config::kMaxServerReference) +
                                       "\"; expected another gateway's \"HOST:PORT\", at most " +
-                                      std::to_string(mqtt::kMaxReason) + " bytes");
+                                      std::to_string(Config::kMaxServerReference) + " bytes");
   return reference;
 }
 

@@ -15,10 +15,11 @@ constexpr std::string_view kPage = "the page";
 bool asked = false;
 
 const relayd::monitor::Http& http() {
-  static const relayd::monitor::Http server([]() -> std::optional<std::string> {
-    asked = true;
-    return std::string(kPage);
-  });
+  static const relayd::monitor::Http server({[]() -> std::optional<std::string> {
+                                               asked = true;
+                                               return std::string(kPage);
+                                             },
+                                             [] { return std::optional<std::string>("not now"); }});
   return server;
 }
 

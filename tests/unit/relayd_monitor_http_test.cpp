@@ -14,11 +14,12 @@ const std::string kPage = "mqtt_relay_generation 7\n";
 
 struct Served {
   int asked = 0;
-  std::optional<std::string> page = kPage;
-  Http http{[this] {
+  std::optional<std::string> page = kPage, why_not_ready = "";
+  std::optional<std::string> give(const std::optional<std::string>& what) {
     asked++;
-    return page;
-  }};
+    return what;
+  }
+  Http http{{[this] { return give(page); }, [this] { return give(why_not_ready); }}};
   // Returns the answer, after checking its Content-Length.
   std::string answer(const std::string& head) {
     const std::string text = http.answer(head);
@@ -52,9 +53,23 @@ TEST_CASE("HEAD gets the head of the answer without the page", "[monitor]") {
   CHECK(answer.ends_with("\r\n\r\n"));
 }
 
+TEST_CASE("a load balancer learns whether the relay is alive, and whether it takes devices", "[monitor]") {
+  Served served;
+  CHECK(served.status("GET /healthz HTTP/1.1\r\n\r\n") == "HTTP/1.1 200");
+  CHECK(served.status("GET /readyz HTTP/1.1\r\n\r\n") == "HTTP/1.1 200");
+  CHECK(served.status("HEAD /readyz HTTP/1.1\r\n\r\n") == "HTTP/1.1 200");
+  served.why_not_ready = "keyd is away";
+  CHECK(served.status("GET /healthz HTTP/1.1\r\n\r\n") == "HTTP/1.1 200");
+  CHECK(served.status("GET /readyz HTTP/1.1\r\n\r\n") == "HTTP/1.1 503");
+  CHECK(served.answer("GET /readyz HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nkeyd is away\n"));
+  served.why_not_ready.reset();
+  CHECK(served.status("GET /healthz HTTP/1.1\r\n\r\n") == "HTTP/1.1 503");
+  CHECK(served.status("GET /readyz HTTP/1.1\r\n\r\n") == "HTTP/1.1 503");
+}
+
 TEST_CASE("a request that is not for metrics is refused with the reason, and relayd is not asked", "[monitor]") {
   Served served;
-  CHECK(served.answer("GET / HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nthere is only /metrics\n"));
+  CHECK(served.answer("GET / HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nthere are only /metrics, /healthz and /readyz\n"));
   CHECK(served.status("GET / HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
   CHECK(served.status("GET /metrics/ HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
   CHECK(served.status("GET /../metrics HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
@@ -131,7 +146,8 @@ TEST_CASE("while relayd is busy or memory is short, a scraper gets an error", "[
   const std::string answer = served.answer("GET /metrics HTTP/1.1\r\n\r\n");
   CHECK(answer.starts_with("HTTP/1.1 503 "));
   CHECK(answer.ends_with("\r\n\r\nrelayd is busy; try again\n"));
-  const Http failing([]() -> std::optional<std::string> { throw std::runtime_error("secret"); });
+  const auto fail = []() -> std::optional<std::string> { throw std::runtime_error("secret"); };
+  const Http failing({fail, fail});
   const std::string failed = failing.answer("GET /metrics HTTP/1.1\r\n\r\n");
   CHECK(failed.starts_with("HTTP/1.1 500 "));
   CHECK(failed.find("secret") == std::string::npos);
