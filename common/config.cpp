@@ -285,11 +285,34 @@ std::vector<std::string> Section::strings(std::string_view key, const std::vecto
   return value->get<std::vector<std::string>>();
 }
 
+std::vector<std::string> Section::string_or_strings(std::string_view key) {
+  if (const Json* value = find(key); !value || !value->is_string()) return strings(key, {});
+  return {*string(key)};
+}
+
+std::vector<std::variant<std::string, Section>> Section::strings_or_sections(std::string_view key) {
+  std::vector<std::variant<std::string, Section>> items;
+  const Json* value = find(key);
+  if (!value) return items;
+  const auto is_item = [](const Json& item) { return item.is_string() || item.is_object(); };
+  if (!value->is_array() || !std::all_of(value->begin(), value->end(), is_item))
+    fail_type(key, *value, "a list of strings or objects { … }");
+  for (const Json& item : *value) {
+    if (item.is_string()) items.emplace_back(item.get<std::string>());
+    else items.emplace_back(inside(item, path_of(key) + "[" + std::to_string(items.size()) + "]"));
+  }
+  return items;
+}
+
+Section Section::inside(const Json& object, std::string path) const {
+  return Section(std::make_unique<Node>(Node{node_->document, &object, node_->name, std::move(path), {}}));
+}
+
 std::optional<Section> Section::section(std::string_view key) {
   const Json* value = find(key);
   if (!value) return std::nullopt;
   if (!value->is_object()) fail_type(key, *value, "an object { … }");
-  return Section(std::make_unique<Node>(Node{node_->document, value, node_->name, path_of(key), {}}));
+  return inside(*value, path_of(key));
 }
 
 void Section::finish() {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "common/config_error.h"
@@ -46,6 +47,10 @@ class Section {
   Rate byte_rate(std::string_view key, std::string_view fallback);         // "100KB/s" "1MB/m" "infinity"
   std::string one_of(std::string_view key, std::string_view fallback, const std::vector<std::string_view>& allowed);
   std::vector<std::string> strings(std::string_view key, const std::vector<std::string>& fallback);
+  // A string alone is a list of one; absent: an empty list.
+  std::vector<std::string> string_or_strings(std::string_view key);
+  // A list of strings and objects; absent: an empty list. The path of an item is "key[0]".
+  std::vector<std::variant<std::string, Section>> strings_or_sections(std::string_view key);
   std::optional<Section> section(std::string_view key);  // absent: nullopt
   bool has(std::string_view key) const;
 
@@ -59,6 +64,7 @@ class Section {
   struct Node;
   explicit Section(std::unique_ptr<Node> node);
   const nlohmann::json* find(std::string_view key);
+  Section inside(const nlohmann::json& object, std::string path) const;
   [[noreturn]] void fail_type(std::string_view key, const nlohmann::json& found, std::string_view expected) const;
   std::string path_of(std::string_view key) const;
   std::unique_ptr<Node> node_;

@@ -64,7 +64,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   context.config = options.config;
   context.listener_certificate = options.listener_certificate;
   context.device_wait_ms = options.device_wait_ms;
-  context.remote_name = options.remote_name;
+  context.remote_names = options.remote_names;
   context.remote_alpn = options.remote_alpn;
   context.kernel = look_at_kernel();
   context.now_ns = now_us() * 1000;

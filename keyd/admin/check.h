@@ -23,8 +23,8 @@ struct CheckOptions {
   Overrides overrides;
   std::string listener_certificate;  // "": not given
   int64_t device_wait_ms = 0;        // relayd allows it from a device's handshake to its key's signature; 0: unknown
-  // relayd's remote.server_name_indication, or else its remote_host, and its remote.alpn; "": not given
-  std::string remote_name{};
+  // The names that relayd asks its brokers for, and its remote.alpn; none: not given
+  std::vector<std::string> remote_names{};
   std::vector<std::string> remote_alpn{};
   bool as_service_user = false;  // root becomes keyd's user first, for good
 };
@@ -53,7 +53,8 @@ Kernel look_at_kernel();
 // What the checks look at, gathered once.
 struct CheckContext {
   Settings settings;
-  std::string config, listener_certificate, remote_name;
+  std::string config, listener_certificate;
+  std::vector<std::string> remote_names;
   std::vector<std::string> remote_alpn;
   int64_t device_wait_ms = 0;
   std::string certificate_pem, certificate_problem;

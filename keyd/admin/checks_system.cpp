@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -95,24 +96,29 @@ Check check_bind_remote(const CheckContext& context) {
   const auto& bind = context.settings.bind_remote;
   if (!bind) return {Result::skipped, "bind_remote is not set: devices' keys sign for any remote broker"};
   const std::string& file = bind->cacertfile.path;
+  std::string hosts;
+  for (const std::string& host : bind->remote_hosts) hosts += (hosts.empty() ? "" : ", ") + host;
   if (context.authorities_unusable)
     return {Result::error, context.notary_problem,
-            "put there the CAs that issue the certificate of " + bind->remote_host + ", PEM, readable to " +
-                service_user(context) + ": `chmod a+r " + quoted(file) + "`"};
+            "put there the CAs that issue the certificate of " + hosts + ", PEM, readable to " + service_user(context) +
+                ": `chmod a+r " + quoted(file) + "`"};
   if (!context.notary_problem.empty())
     return {Result::error, context.notary_problem, "`mqtt-keyd --version`, and reinstall mqtt-relay"};
-  if (!context.remote_name.empty() && strcasecmp(context.remote_name.c_str(), bind->remote_host.c_str()) != 0)
-    return {
-        Result::error,
-        "keyd signs for " + bind->remote_host + " only, and relayd asks for " + context.remote_name +
-            " (remote.server_name_indication, or else remote_host): no device's handshake will be signed",
-        "set bind_remote.remote_host of " + context.config + " to the name that relayd asks for, or correct relayd's"};
-  if (!context.remote_name.empty() && context.remote_alpn != bind->alpn)
+  for (const std::string& name : context.remote_names) {
+    const auto same = [&](const std::string& host) { return strcasecmp(name.c_str(), host.c_str()) == 0; };
+    if (std::ranges::any_of(bind->remote_hosts, same)) continue;
+    return {Result::error,
+            "keyd signs for " + hosts + " only, and relayd asks for " + name +
+                " (remote.server_name_indication, or else remote_host): no device's handshake with it will be signed",
+            "set bind_remote.remote_host of " + context.config +
+                " to the name that relayd asks for (several: an array), or correct relayd's"};
+  }
+  if (!context.remote_names.empty() && context.remote_alpn != bind->alpn)
     return {Result::error,
             "keyd signs for the ALPN protocols " + listed(bind->alpn) + ", and relayd offers " +
                 listed(context.remote_alpn) + " (remote.alpn): no device's handshake will be signed",
             "set bind_remote.alpn of " + context.config + " to the same list as relayd's remote.alpn"};
-  return {Result::ok, "devices' keys sign for " + bind->remote_host + " only, by the authorities of " + file};
+  return {Result::ok, "devices' keys sign for " + hosts + " only, by the authorities of " + file};
 }
 
 Check check_audit_file(const CheckContext& context) {

@@ -119,7 +119,7 @@ void define_check(CLI::App& app, CommandLine& line) {
   check->add_option("--device-wait", line.check.device_wait_ms, "from relayd's timeouts, in ms");
   check->add_option("--listener-cert", line.check.listener_certificate, "relayd's listener.certfile")
       ->type_name("FILE");
-  check->add_option("--remote-name", line.check.remote_name, "The server name that relayd asks its remote for");
+  check->add_option("--remote-name", line.check.remote_names, "A server name that relayd asks a remote broker for");
   check->add_option("--remote-alpn", line.check.remote_alpn, "relayd's remote.alpn, one protocol each time");
   add_config(*check, line.config);
 }

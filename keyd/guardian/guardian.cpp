@@ -183,8 +183,6 @@ common::CallList guardian_calls() {
 }
 
 NotaryEnds start_notary(const NotarySettings& settings) {
-  if (settings.remote_host.find('\0') != std::string::npos)
-    throw common::ConfigError("bind_remote.remote_host has a NUL in it; give the remote broker's name");
   const common::Program program(kNotaryProgram);
   const common::Fd packed = common::sealed(settings.packed());
   NotaryEnds ours, theirs;

@@ -70,7 +70,7 @@ int run() {
   const NotarySettings settings = NotarySettings::unpacked(common::read_sealed(kNotarySettings));
   close(kNotarySettings);
   log::open(kNotaryProgram, settings.log_level);
-  Verifier verifier(settings.remote_host, {settings.ca_path, settings.ca_pem, settings.ca_setting}, settings.alpn);
+  Verifier verifier(settings.remote_hosts, {settings.ca_path, settings.ca_pem, settings.ca_setting}, settings.alpn);
   for (const trust::Concern& concern : verifier.concerns(time(nullptr))) log::warning(concern.text());
   enter_notary_sandbox();
   if (send_answer({})) serve(verifier);

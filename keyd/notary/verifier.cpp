@@ -80,10 +80,25 @@ std::vector<std::string> names_in(Bytes list) {
 
 }  // namespace
 
-Verifier::Verifier(std::string remote_host, const trust::Pem& authorities, const std::vector<std::string>& protocols)
-    : server_name_(is_address(remote_host) ? "" : lower(remote_host)),
-      protocols_(protocols),
-      validator_(authorities, {}, {.purpose = trust::Purpose::remote, .name = std::move(remote_host)}) {}
+Verifier::Verifier(const std::vector<std::string>& remote_hosts, const trust::Pem& authorities,
+                   const std::vector<std::string>& protocols)
+    : protocols_(protocols) {
+  for (const std::string& host : remote_hosts)
+    brokers_.push_back({is_address(host) ? "" : lower(host),
+                        trust::Validator(authorities, {}, {.purpose = trust::Purpose::remote, .name = host})});
+}
+
+trust::Validator::Counts Verifier::counts() const {
+  trust::Validator::Counts all{};
+  for (const Broker& broker : brokers_) {
+    const auto counts = broker.validator.counts();
+    all.cached += counts.cached;
+    all.computed += counts.computed;
+    all.parsed += counts.parsed;
+    all.signatures += counts.signatures;
+  }
+  return all;
+}
 
 NotaryAnswer Verifier::answer(const Question& question, Bytes transcript) {
   NotaryAnswer answer{.job = question.job};
@@ -98,9 +113,8 @@ std::string Verifier::judge(const Question& question, Bytes transcript, Transcri
   if (const char* problem = parse_transcript(question.kind, transcript, parsed)) return problem;
   if (common::tls::spki_hash(parsed.client_leaf) != question.device)
     return "the client's certificate in the transcript is not the device's";
-  const auto verdict = validator_.validate(parsed.chain(), time(nullptr));
-  if (verdict.refusal) return refusal_text(*verdict.refusal);
-  if (std::string problem = judge_service(parsed); !problem.empty()) return problem;
+  if (std::string problem = judge_chain(parsed); !problem.empty()) return problem;
+  if (std::string problem = judge_protocols(parsed); !problem.empty()) return problem;
 
   const Bytes server = spki_in(parsed.server_chain[0]);
   const char* problem =
@@ -108,13 +122,26 @@ std::string Verifier::judge(const Question& question, Bytes transcript, Transcri
   return problem ? problem : "";
 }
 
-// A name in another case is the same name (RFC 6066 section 3); protocols are compared byte by byte.
-std::string Verifier::judge_service(const Transcript& parsed) const {
+// By the broker for which the ClientHello asks. A name in another case is the same name (RFC 6066 section 3). Several
+// brokers may be addresses, which no ClientHello names: one of them must accept the chain.
+std::string Verifier::judge_chain(const Transcript& parsed) {
   const std::string name = lower(text_of(parsed.server_name));
-  if (name != server_name_)
-    return "the ClientHello asks for the server name " + (name.empty() ? "none" : listed({name})) + ", and " +
-           (server_name_.empty() ? "bind_remote.remote_host is an address, which is none"
-                                 : "bind_remote.remote_host is " + server_name_);
+  std::string problem;
+  std::vector<std::string> names;
+  for (Broker& broker : brokers_) {
+    names.push_back(broker.server_name.empty() ? "an address (none)" : broker.server_name);
+    if (broker.server_name != name) continue;
+    const auto verdict = broker.validator.validate(parsed.chain(), time(nullptr));
+    if (!verdict.refusal) return "";
+    problem = refusal_text(*verdict.refusal);
+  }
+  if (!problem.empty()) return problem;
+  return "the ClientHello asks for the server name " + (name.empty() ? "none" : listed({name})) +
+         ", and bind_remote.remote_host is " + listed(names);
+}
+
+// Protocols are compared byte by byte.
+std::string Verifier::judge_protocols(const Transcript& parsed) const {
   const auto offered = names_in(parsed.protocols);
   if (offered != protocols_)
     return "the ClientHello offers the ALPN protocols " + listed(offered) + ", and bind_remote.alpn is " +

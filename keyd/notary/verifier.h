@@ -1,7 +1,7 @@
-// Decides whether a transcript is a handshake of the named device with the configured remote broker: the broker's
-// certificate chains to the configured authorities and is for the configured name (trust::Validator, as in a worker);
+// Decides whether a transcript is a handshake of the named device with a configured remote broker: the broker's
+// certificate chains to the configured authorities and is for that broker's name (trust::Validator, as in a worker);
 // its signature covers this very handshake; the client's certificate is the device's. The ClientHello asks for exactly
-// the configured service: that name (none if it is an address) and those ALPN protocols. Otherwise the signature could
+// the configured service: that name (none if it is an address) and the ALPN protocols. Otherwise the signature could
 // be for another service that has the same certificate.
 //
 // What the peer sends never becomes an authority for anyone else. An accepted chain is remembered for as long as the
@@ -23,23 +23,29 @@ namespace keyd {
 
 class Verifier {
  public:
-  // Throws common::ConfigError, for the operator, if no certificate in `authorities` can be used.
+  // Throws common::ConfigError, for the operator, if no certificate in `authorities` can be used. `remote_hosts`: at
+  // least one.
   // `protocols`: those that the ClientHello must offer, in this order; none: no ALPN.
-  Verifier(std::string remote_host, const trust::Pem& authorities, const std::vector<std::string>& protocols = {});
+  Verifier(const std::vector<std::string>& remote_hosts, const trust::Pem& authorities,
+           const std::vector<std::string>& protocols = {});
 
   NotaryAnswer answer(const Question& question, Bytes transcript);
-  trust::Validator::Counts counts() const { return validator_.counts(); }
+  trust::Validator::Counts counts() const;
   // What an operator must know about the authorities.
-  std::vector<trust::Concern> concerns(int64_t now) const { return validator_.concerns(now); }
+  std::vector<trust::Concern> concerns(int64_t now) const { return brokers_.front().validator.concerns(now); }
 
  private:
   // Returns "", or what is wrong, for the audit.
   std::string judge(const Question& question, Bytes transcript, Transcript& parsed);
-  std::string judge_service(const Transcript& parsed) const;
+  std::string judge_chain(const Transcript& parsed);
+  std::string judge_protocols(const Transcript& parsed) const;
 
-  std::string server_name_;  // in lower case; empty: none
+  struct Broker {
+    std::string server_name;  // in lower case; empty: none, because the host is an address
+    trust::Validator validator;
+  };
+  std::vector<Broker> brokers_;
   std::vector<std::string> protocols_;
-  trust::Validator validator_;
 };
 
 }  // namespace keyd

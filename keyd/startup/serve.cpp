@@ -103,7 +103,7 @@ NotaryEnds notary_for(const std::optional<BindRemote>& bind, log::Level level) {
   } catch (const std::runtime_error& error) {
     throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + error.what());
   }
-  return start_notary({bind->remote_host, file.path, file.origin, std::move(pem), level, bind->alpn});
+  return start_notary({bind->remote_hosts, file.path, file.origin, std::move(pem), level, bind->alpn});
 }
 
 LockedSlots::LockedSlots(const Settings& settings)

@@ -15,6 +15,8 @@ namespace {
 // connections: a service has 1024 by default.
 constexpr int64_t kMostCachedKeys = 100'000, kMostConnections = 1000, kMostSigners = 256, kMostQueued = 65536;
 
+constexpr size_t kMostBrokers = 8;  // as many as relayd's remote_hosts
+
 constexpr common::Milliseconds kLeastWindow{10'000}, kMostWindow{600'000};
 
 std::optional<uid_t> uid_of(const std::string& user) {
@@ -39,6 +41,19 @@ std::vector<uid_t> allowed_uids(common::Section& section) {
     uids.push_back(*uid);
   }
   return uids;
+}
+
+std::vector<std::string> bound_hosts(common::Section& bind) {
+  auto hosts = bind.string_or_strings("remote_host");
+  constexpr const char* kWhat = "the name in the remote broker's certificate, relayd's remote_host";
+  if (!bind.has("remote_host")) bind.fail("remote_host", std::string("missing: set it to ") + kWhat);
+  if (hosts.empty() || hosts.size() > kMostBrokers)
+    bind.fail("remote_host", "found " + std::to_string(hosts.size()) + " names; expected 1 to " +
+                                 std::to_string(kMostBrokers) + ", as many as relayd's remote_hosts");
+  for (const std::string& host : hosts)
+    if (host.empty() || host.find_first_of(std::string_view(",\0", 2)) != host.npos)
+      bind.fail("remote_host", "found \"" + host + "\"; expected " + kWhat);
+  return hosts;
 }
 
 }  // namespace
@@ -75,8 +90,7 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
   if (const auto file_path = section.string("audit_file")) settings.audit_file = path("audit_file", *file_path);
   if (auto bind = section.section("bind_remote")) {
     settings.bind_remote = BindRemote{
-        bind->required_string("remote_host", "the name in the remote broker's certificate, relayd's remote_host"),
-        bind->strings("alpn", {}),
+        bound_hosts(*bind), bind->strings("alpn", {}),
         path("bind_remote.cacertfile", bind->required_string("cacertfile", "the CAs of the remote broker, PEM"))};
     for (const std::string& protocol : settings.bind_remote->alpn)
       if (protocol.empty() || protocol.size() > 255 ||

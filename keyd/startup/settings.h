@@ -17,9 +17,10 @@ struct ConfiguredPath {
   std::string path, origin;
 };
 
-// The one remote broker that device keys may sign for.
+// The remote brokers that device keys may sign for.
 struct BindRemote {
-  std::string remote_host;        // the certificate must be for this name or address; a name is also the SNI
+  // A certificate must be for one of these names and addresses; a name is also the SNI. At least one.
+  std::vector<std::string> remote_hosts;
   std::vector<std::string> alpn;  // the protocols that the handshake must offer
   ConfiguredPath cacertfile;
 };

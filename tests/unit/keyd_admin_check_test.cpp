@@ -41,7 +41,7 @@ struct Machine {
     CheckOptions options;
     options.config = scratch.put("keyd.json", settings.dump());
     options.listener_certificate = certificate;
-    options.remote_name = relayd_name;
+    options.remote_names = relayd_names;
     options.remote_alpn = relayd_alpn;
     return options;
   }
@@ -57,7 +57,8 @@ struct Machine {
   ScratchDir scratch;
   witness::Key key = witness::Key::generate("P-256"), listener = witness::Key::generate("P-384");
   json settings;
-  std::string certificate, relayd_name;
+  std::string certificate;
+  std::vector<std::string> relayd_names;
   std::vector<std::string> relayd_alpn;
 };
 
@@ -138,12 +139,15 @@ TEST_CASE("check: the authorities of bind_remote are judged by the notary, in it
   expect(machine.check("bind-remote"), Result::error, "private key", "the CAs that issue the certificate of broker");
   machine.scratch.put("remote-ca.pem", witness::certificate(machine.listener));
   expect(machine.check("bind-remote"), Result::ok, "devices' keys sign for broker.example only");
-  machine.relayd_name = "Broker.example";
+  machine.relayd_names = {"Broker.example"};
   expect(machine.check("bind-remote"), Result::ok, "devices' keys sign for broker.example only");
-  machine.relayd_name = "other.example";
+  machine.relayd_names = {"broker.example", "other.example"};
   expect(machine.check("bind-remote"), Result::error, "relayd asks for other.example",
          "set bind_remote.remote_host of ");
-  machine.relayd_name = "broker.example";
+  machine.settings["bind_remote"]["remote_host"] = {"broker.example", "other.example"};
+  expect(machine.check("bind-remote"), Result::ok, "devices' keys sign for broker.example, other.example only");
+  machine.settings["bind_remote"]["remote_host"] = "broker.example";
+  machine.relayd_names = {"broker.example"};
   machine.relayd_alpn = {"mqtt"};
   expect(machine.check("bind-remote"), Result::error, "ALPN protocols none, and relayd offers 'mqtt'",
          "set bind_remote.alpn of ");

@@ -62,7 +62,7 @@ bool is_gone(pid_t pid) {
 }
 
 keyd::NotarySettings settings(const std::string& authorities) {
-  return {"broker.example", "/etc/ca.pem", "keyd.json: bind_remote.cacertfile", authorities};
+  return {{"broker.example"}, "/etc/ca.pem", "keyd.json: bind_remote.cacertfile", authorities};
 }
 
 struct Running {

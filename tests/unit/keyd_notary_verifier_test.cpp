@@ -20,7 +20,7 @@ using Transcript = std::vector<uint8_t>;
 
 Verifier knowing(const std::string& remote_host, const std::string& authorities,
                  const std::vector<std::string>& alpn = {}) {
-  return Verifier(remote_host, {"/etc/ca.pem", authorities, "keyd.json: bind_remote.cacertfile"}, alpn);
+  return Verifier({remote_host}, {"/etc/ca.pem", authorities, "keyd.json: bind_remote.cacertfile"}, alpn);
 }
 
 struct World {
@@ -245,6 +245,25 @@ TEST_CASE("a handshake that asks for another server name than the configured one
       CHECK(asking("") == "");
       has(asking("admin.example"), "asks for the server name admin.example, and bind_remote.remote_host is an address");
     }
+}
+
+TEST_CASE("with several brokers configured, each is accepted under its own name only", "[keyd][notary]") {
+  World world;
+  const trust::Pem authorities{"/etc/ca.pem", world.root.pem(), "keyd.json: bind_remote.cacertfile"};
+  world.verifier = Verifier({"a.example", "b.example", "192.0.2.7", "192.0.2.8"}, authorities);
+  const auto asking = [&](const std::string& name, const std::string& of) {
+    const auto server = witness::issue({.names = of}, &world.root);
+    return world.problem(witness::handshake({.server = {server}, .client = {world.device}, .server_name = name}));
+  };
+  CHECK(asking("a.example", "DNS:a.example") == "");
+  CHECK(asking("B.example", "DNS:b.example") == "");
+  CHECK(asking("", "IP:192.0.2.8") == "");
+  has(asking("a.example", "DNS:b.example"), "is for DNS:b.example, not for \"a.example\"; set bind_remote.remote_host");
+  has(asking("", "DNS:a.example"), "is for DNS:a.example, not for \"192.0.2.8\"");
+  has(asking("", "IP:192.0.2.9"), "not for \"192.0.2.8\"");
+  CHECK(asking("c.example", "DNS:a.example,DNS:c.example") ==
+        "the ClientHello asks for the server name c.example, and bind_remote.remote_host is a.example, b.example, an "
+        "address (none), an address (none)");
 }
 
 TEST_CASE("a handshake that offers other ALPN protocols than the configured ones is refused", "[keyd][notary]") {

@@ -58,7 +58,7 @@ TEST_CASE("the smallest keyd configuration has the documented defaults", "[keyd]
 TEST_CASE("bind_remote needs a name and authorities", "[keyd][settings]") {
   const auto settings = load(config(R"(, "bind_remote": {"remote_host": "broker.example", "cacertfile": "/ca.pem"})"));
   REQUIRE(settings.bind_remote);
-  CHECK(settings.bind_remote->remote_host == "broker.example");
+  CHECK(settings.bind_remote->remote_hosts == std::vector<std::string>{"broker.example"});
   CHECK(settings.bind_remote->cacertfile.path == "/ca.pem");
   CHECK(settings.bind_remote->alpn.empty());
   const std::string with_alpn = R"(, "bind_remote": {"remote_host": "b", "cacertfile": "/ca.pem", "alpn": )";
@@ -67,6 +67,13 @@ TEST_CASE("bind_remote needs a name and authorities", "[keyd][settings]") {
     CHECK(error_of(config(with_alpn + wrong)).find("bind_remote.alpn") != std::string::npos);
   CHECK(error_of(config(R"(, "bind_remote": {"cacertfile": "/ca.pem"})")).find("bind_remote.remote_host") !=
         std::string::npos);
+  const auto with_hosts = [](const std::string& hosts) {
+    return config(R"(, "bind_remote": {"cacertfile": "/ca.pem", "remote_host": )" + hosts + "}");
+  };
+  CHECK(load(with_hosts(R"(["a", "b"])")).bind_remote->remote_hosts == std::vector<std::string>{"a", "b"});
+  for (const char* wrong :
+       {"[]", R"("")", R"(["a", ""])", R"(["a,b"])", "7", R"(["1","2","3","4","5","6","7","8","9"])"})
+    CHECK(error_of(with_hosts(wrong)).find("bind_remote.remote_host") != std::string::npos);
   CHECK(error_of(config(R"(, "bind_remote": {"remote_host": "b"})")).find("bind_remote.cacertfile") !=
         std::string::npos);
 }

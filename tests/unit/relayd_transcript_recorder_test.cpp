@@ -157,7 +157,7 @@ struct World {
     return shake(options, overflowed);
   }
   std::string notary_s_problem(ipc::Kind kind, const Bytes& transcript) {
-    keyd::Verifier verifier("broker.example", {"ca.pem", root.pem()});
+    keyd::Verifier verifier({"broker.example"}, {"ca.pem", root.pem()});
     return verifier.answer({1, kind, device.spki()}, transcript).problem;
   }
 };
