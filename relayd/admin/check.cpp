@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -61,12 +62,32 @@ Check check_configuration(const CheckOptions& options, std::optional<Config>& co
   } catch (const common::ConfigError& error) {
     return {Result::error, error.what(), "correct it there: `editor " + options.config + "`"};
   }
-  if (!config->remote_endpoint.host.empty()) return {Result::ok, options.config + " is understood"};
+  if (!config->brokers.empty()) return {Result::ok, options.config + " is understood"};
   return {Result::error, options.config + ": remote_host is not set",
           "`mqtt-relay init` asks for it; or set it there: `editor " + options.config + "`"};
 }
 
 }  // namespace
+
+Check combined(const std::vector<std::pair<std::string, Check>>& each, std::string_view what) {
+  if (each.size() == 1) return each.front().second;
+  constexpr auto kBadness = [](Result result) {
+    constexpr Result kOrder[] = {Result::skipped, Result::ok, Result::warning, Result::error};
+    return std::ranges::find(kOrder, result) - kOrder;
+  };
+  Check all{Result::skipped, "", "", {}, ""};
+  size_t good = 0;
+  for (const auto& [name, one] : each) {
+    if (kBadness(one.result) > kBadness(all.result)) all.result = one.result;
+    good += one.result == Result::ok;
+    all.details.push_back(name + ": " + one.found);
+    for (const std::string& detail : one.details) all.details.push_back(name + ": " + detail);
+    if (!one.fix.empty()) all.fix += (all.fix.empty() ? "" : "; ") + name + ": " + one.fix;
+  }
+  all.found =
+      std::to_string(good) + " of " + common::counted(each.size(), what) + (good == 1 ? " is" : " are") + " good";
+  return all;
+}
 
 std::vector<Check> run_checks(const CheckOptions& options) {
   std::optional<Config> config;
@@ -93,8 +114,10 @@ std::vector<Check> run_checks(const CheckOptions& options) {
     context.self = geteuid();
     context.landlock_abi = common::landlock_abi();
     context.seccomp = common::has_seccomp_filters();
-    const auto& [host, port] = config->remote_endpoint;
-    if (!host.empty()) context.addresses = resolve(host, port, kResolve, context.addresses_problem);
+    for (const Config::Broker& broker : config->brokers) {
+      auto& [addresses, problem] = context.brokers.emplace_back();
+      addresses = resolve(broker.at.host, broker.at.port, kResolve, problem);
+    }
     ask_keyd(context);
   }
   for (const NamedCheck& check : kChecks) {

@@ -11,6 +11,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/operator/checks.h"
@@ -31,13 +33,16 @@ struct CheckOptions {
 // What the checks look at, gathered once.
 struct CheckContext {
   std::string config_file;
-  Config config;                                          // its remote_host may be missing
+  Config config;  // its remote_host may be missing
+  struct Resolved {
+    std::vector<SocketAddress> addresses;
+    std::string problem;  // why there is none
+  };
   std::optional<ucred> running;                           // the process that listens on the control socket
   rlimit open_files{};                                    // of the running relayd, otherwise of this process
   std::string keyd_problem, keyd_fix;                     // why keyd does not serve this user; "": it does
   std::optional<ListenerKeyCheck::Verdict> listener_key;  // if there are a certificate and a keyd
-  std::vector<SocketAddress> addresses;                   // of the remote broker
-  std::string addresses_problem;
+  std::vector<Resolved> brokers;                          // in the order of config.brokers
   long landlock_abi = 0;
   bool seccomp = false;
   int64_t now = 0;  // unix time, in seconds
@@ -59,6 +64,9 @@ Check check_listener_address(const CheckContext& context);
 Check check_open_files(const CheckContext& context);
 Check check_landlock(const CheckContext& context);
 Check check_seccomp(const CheckContext& context);
+
+// The checks of several things of one kind, each with its name, as one check: a line for each, and the worst result.
+Check combined(const std::vector<std::pair<std::string, Check>>& each, std::string_view what);
 
 // Whether keyd answers, and whether it has the key of the listener's certificate.
 void ask_keyd(CheckContext& context);

@@ -149,8 +149,19 @@ Check check_remote_authorities(const CheckContext& context) {
   if (!remote.verify_peer)
     return {Result::warning, "remote.verify is verify_none: any server is accepted as the remote broker",
             "set remote.verify to \"verify_peer\", and remote.cacertfile"};
-  return check_authorities(context, "remote.cacertfile", remote.cacertfile, remote.policy,
-                           "the remote broker's certificate");
+  std::vector<std::pair<std::string, Check>> each;  // of each file, by its setting
+  const auto add = [&](const std::string& setting, const std::string& file) {
+    each.emplace_back(setting,
+                      check_authorities(context, setting, file, remote.policy, "the remote broker's certificate"));
+  };
+  const auto& brokers = context.config.brokers;
+  const auto shared = [&](size_t broker) { return brokers[broker].cacertfile == remote.cacertfile; };
+  bool any_shared = brokers.empty();
+  for (size_t i = 0; i < brokers.size(); i++) any_shared |= shared(i);
+  if (any_shared) add("remote.cacertfile", remote.cacertfile);
+  for (size_t i = 0; i < brokers.size(); i++)
+    if (!shared(i)) add(authorities_setting(context.config, i), brokers[i].cacertfile);
+  return combined(each, "file");
 }
 
 }  // namespace relayd::admin

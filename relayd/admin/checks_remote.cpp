@@ -31,53 +31,72 @@ Check with_small_hello(Check check, const std::string& config_file) {
   return check;
 }
 
-Check judge(const CheckContext& context, const ProbeResult& found) {
+// What a probe of this broker found.
+Check judge(const CheckContext& context, const Config::Broker& broker, const ProbeResult& found) {
   const Config& config = context.config;
   const std::string ended =
       found.tls ? "TLS is up" : "it wants a device's certificate, and this check has none (" + found.problem + ")";
   if (found.certificate) {
     const auto& [name, der, from, until] = *found.certificate;
     const std::string text = found.address + ": its certificate" + (name.empty() ? "" : " \"" + name + "\"") +
-                             " verifies for " + config.remote.server_name + ", valid until " + day_of(until) + "; " +
-                             ended;
+                             " verifies for " + broker.server_name + ", valid until " + day_of(until) + "; " + ended;
     if (until >= context.now + kSoon) return {Result::ok, text};
     return {Result::warning, text, "tell the broker's operator that its certificate expires soon"};
   }
   if (!config.remote.verify_peer && (found.tls || (found.alert && wants_certificate(*found.alert))))
     return {Result::ok, found.address + ": reached, not verified (remote.verify); " + ended};
-  const auto [text, fix] = advice_on(found, config, context.config_file);
+  const auto [text, fix] = advice_on(found, broker, context.config_file);
   return {Result::error, text, fix};
+}
+
+Check check_broker(const CheckContext& context, size_t nth) {
+  const Config::Remote& remote = context.config.remote;
+  const Config::Broker& broker = context.config.brokers[nth];
+  const auto& addresses = context.brokers[nth].addresses;
+  if (addresses.empty()) return {Result::skipped, "there is no address: see remote-name"};
+  try {
+    const tls::Pem trusted = read_pem(context.config_file, authorities_setting(context.config, nth), broker.cacertfile);
+    const tls::ClientContext client({trusted, remote.verify_peer, remote.versions, broker.server_name, remote.alpn,
+                                     read_pem(context.config_file, "remote.crlfile", remote.crlfile), remote.policy,
+                                     remote.groups});
+    const ProbeResult found = probe(addresses, client, remote.connect_timeout);
+    const Check check = judge(context, broker, found);
+    return found.wants_small_hello ? with_small_hello(check, context.config_file) : check;
+  } catch (const common::ConfigError&) {
+    return {Result::skipped, "its certificate can't be verified: see remote-authorities"};
+  }
+}
+
+Check check_name(const CheckContext& context, size_t nth) {
+  const std::string& host = context.config.brokers[nth].at.host;
+  const auto& [addresses, problem] = context.brokers[nth];
+  if (addresses.empty())
+    return {Result::error, host + " can't be resolved: " + problem,
+            "`getent ahosts " + quoted(host) + "` must show its addresses: correct " +
+                (context.brokers.size() == 1 ? "remote_host" : "remote_hosts") + " in " + context.config_file +
+                ", or this machine's /etc/resolv.conf"};
+  std::vector<std::string> details;
+  for (const auto& address : addresses) details.push_back(address.text());
+  return {Result::ok, host + " is known here", "", details};
+}
+
+Check of_each(const CheckContext& context, Check (*check)(const CheckContext&, size_t)) {
+  std::vector<std::pair<std::string, Check>> each;
+  for (size_t i = 0; i < context.brokers.size(); i++)
+    each.emplace_back(context.config.brokers[i].at.host, check(context, i));
+  return combined(each, "remote broker");
 }
 
 }  // namespace
 
 Check check_remote_name(const CheckContext& context) {
-  const std::string& host = context.config.remote_endpoint.host;
-  if (host.empty()) return {Result::skipped, "remote_host is not set: see configuration"};
-  if (context.addresses.empty())
-    return {Result::error, host + " can't be resolved: " + context.addresses_problem,
-            "`getent ahosts " + quoted(host) + "` must show its addresses: correct remote_host in " +
-                context.config_file + ", or this machine's /etc/resolv.conf"};
-  std::vector<std::string> details;
-  for (const auto& address : context.addresses) details.push_back(address.text());
-  return {Result::ok, host + " is known here", "", details};
+  if (context.brokers.empty()) return {Result::skipped, "remote_host is not set: see configuration"};
+  return of_each(context, check_name);
 }
 
 Check check_remote(const CheckContext& context) {
-  const Config& config = context.config;
-  if (context.addresses.empty()) return {Result::skipped, "there is no address: see remote-name"};
-  try {
-    const tls::Pem trusted = read_pem(context.config_file, "remote.cacertfile", config.remote.cacertfile);
-    const tls::ClientContext client({trusted, config.remote.verify_peer, config.remote.versions,
-                                     config.remote.server_name, config.remote.alpn,
-                                     read_pem(context.config_file, "remote.crlfile", config.remote.crlfile),
-                                     config.remote.policy, config.remote.groups});
-    const ProbeResult found = probe(context.addresses, client, config.remote.connect_timeout);
-    const Check check = judge(context, found);
-    return found.wants_small_hello ? with_small_hello(check, context.config_file) : check;
-  } catch (const common::ConfigError&) {
-    return {Result::skipped, "its certificate can't be verified: see remote-authorities"};
-  }
+  if (context.brokers.empty()) return {Result::skipped, "there is no address: see remote-name"};
+  return of_each(context, check_broker);
 }
 
 }  // namespace relayd::admin

@@ -76,10 +76,12 @@ std::pair<std::string, std::string> files_to_check(const CommandLine& line) {
 // Empty if the configuration can't be read; relayd's half reports that.
 OfRelayd of_relayd(const std::string& file, const Overrides& overrides) try {
   const Config config = read_config(file, overrides);
+  std::vector<std::string> names;
+  for (const Config::Broker& broker : config.brokers) names.push_back(broker.server_name);
   return {config.listener.certfile,
           config.listener.handshake_timeout + config.listener.idle_timeout + config.sign_timeout +
               config.remote.connect_timeout,
-          config.remote.server_name, config.remote.alpn};
+          names, config.remote.alpn};
 } catch (const common::ConfigError&) {
   return {};
 }

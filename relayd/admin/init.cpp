@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <istream>
 #include <nlohmann/json.hpp>
@@ -13,8 +12,9 @@
 #include "common/operator/checks.h"
 #include "relayd/admin/new_files.h"
 #include "relayd/handover/config.h"
-#include "relayd/handover/socket_address.h"
 #include "relayd/supervisor/config_file.h"
+#include "relayd/supervisor/config_parts.h"
+#include "relayd/supervisor/status.h"
 #include "relayd/tls/context.h"
 #include "relayd_json.h"
 
@@ -27,29 +27,10 @@ constexpr size_t kMostCertificates = 16 * 1024 * 1024;
 
 // ---- the answers
 
-bool is_host(const std::string& text) {
-  if (SocketAddress::parse(text, 1)) return true;
-  const auto fits = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_'; };
-  return !text.empty() && text.size() <= 253 && text.front() != '.' && text.front() != '-' &&
-         std::all_of(text.begin(), text.end(), fits);
-}
-
-// "broker.example", "broker.example:8883", "192.0.2.1", "2001:db8::1", "[2001:db8::1]:8883"
 Config::Endpoint read_endpoint(const std::string& text, uint16_t port) {
-  if (SocketAddress::parse(text, port)) return {text, port};
-  std::string host = text;
-  const size_t colon = text.rfind(':');
-  if (colon != std::string::npos && text.back() != ']') {
-    const char* end = text.data() + text.size();
-    const auto read = std::from_chars(text.data() + colon + 1, end, port);
-    if (read.ptr != end || read.ec != std::errc() || port == 0) host.clear();
-    else host = text.substr(0, colon);
-  }
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  else if (host.find(':') != std::string::npos) host.clear();  // an IPv6 address needs its brackets
-  if (!is_host(host))
-    throw ConfigError("found \"" + text + "\"; expected HOST or HOST:PORT, such as broker.example:8883");
-  return {host, port};
+  const auto endpoint = parse_endpoint(text, port);
+  if (!endpoint) throw ConfigError("found \"" + text + "\"; expected HOST or HOST:PORT, such as broker.example:8883");
+  return *endpoint;
 }
 
 // A file of certificates, and the path under which relayd reads it.
@@ -137,14 +118,14 @@ void fill_in(std::string& text, const std::string& name, const std::string& valu
 // Keeps an operator's own settings; a file that can't be read may have some.
 void refuse_to_replace(const std::string& file) {
   if (access(file.c_str(), F_OK) != 0) return;
-  std::string remote;
+  std::vector<Config::Broker> brokers;
   try {
-    remote = read_config(file, {}).remote_endpoint.host;
+    brokers = read_config(file, {}).brokers;
   } catch (const ConfigError& error) {
     throw ConfigError(std::string(error.what()) + "; --force replaces it, and keeps it as " + file + ".old");
   }
-  if (!remote.empty())
-    throw ConfigError(file + ": remote_host is set already, to \"" + remote +
+  if (!brokers.empty())
+    throw ConfigError(file + ": remote_host is set already, to \"" + names_of(brokers) +
                       "\"; --force replaces the file, and keeps " + "it as " + file + ".old");
 }
 

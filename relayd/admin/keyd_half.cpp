@@ -71,7 +71,7 @@ std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRel
     words.insert(words.end(), {"--listener-cert", file});
   if (const auto wait = relayd.device_wait.count(); wait > 0)
     words.insert(words.end(), {"--device-wait", std::to_string(wait)});
-  if (!relayd.remote_name.empty()) words.push_back("--remote-name=" + relayd.remote_name);
+  for (const std::string& name : relayd.remote_names) words.push_back("--remote-name=" + name);
   for (const std::string& protocol : relayd.remote_alpn) words.push_back("--remote-alpn=" + protocol);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");

@@ -20,7 +20,7 @@ namespace relayd::admin {
 struct OfRelayd {
   std::string listener_certificate = {};  // "": none to compare
   common::Milliseconds device_wait{};     // the longest from a device's handshake to its key's signature; 0: unknown
-  std::string remote_name = {};           // the SNI of its handshakes with the remote broker; "": unknown
+  std::vector<std::string> remote_names = {};  // that it asks its remote brokers for; none: unknown
   std::vector<std::string> remote_alpn = {};
 };
 // Its checks of keyd with that configuration. Waits until every key is read. If the program can't be run, the only

@@ -14,6 +14,6 @@ struct Advice {
 
 // For a probe that reached no address, or whose TLS did not come up for another reason than a missing device
 // certificate. `config_file` is the file in which to change settings.
-Advice advice_on(const ProbeResult& probe, const Config& config, const std::string& config_file);
+Advice advice_on(const ProbeResult& probe, const Config::Broker& broker, const std::string& config_file);
 
 }  // namespace relayd::admin

@@ -41,7 +41,7 @@ class Probe final : private tls::StreamHandler {
   void dialed(connector::Dialer::Result dialed) {
     result_.causes = dialed.failure.causes;
     if (!dialed.socket) return end(dialed.failure.text());
-    result_.address = dialed.address.text();
+    result_.address = dialed.route.address.text();
     deadline_.start(patience_);
     stream_ =
         std::make_unique<tls::Stream>(*runtime_, std::move(dialed.socket), static_cast<tls::StreamHandler&>(*this));

@@ -1,5 +1,6 @@
 #include "relayd/admin/verify.h"
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
 #include <istream>
@@ -38,6 +39,12 @@ trust::Pem given(const char* flag, const std::string& file) {
   return {file, common::read_file(file, kMaxChainFile * 16), flag};
 }
 
+// The broker that must have this name in its certificate, otherwise the first one.
+size_t broker_named(const Config& config, const std::string& name) {
+  const auto found = std::ranges::find(config.brokers, name, &Config::Broker::server_name);
+  return found == config.brokers.end() ? 0 : static_cast<size_t>(found - config.brokers.begin());
+}
+
 // The configuration's, as relayd judges.
 Judge configured(const VerifyOptions& options, bool device) {
   const Config config = read_config(options.config, options.overrides);
@@ -50,10 +57,14 @@ Judge configured(const VerifyOptions& options, bool device) {
     judge.crls = read_pem(options.config, "listener.crlfile", config.listener.crlfile);
     judge.policy = config.listener.policy;
   } else {
-    judge.anchors = read_pem(options.config, "remote.cacertfile", config.remote.cacertfile);
+    const size_t nth = broker_named(config, options.name.value_or(""));
+    if (nth == config.brokers.size())
+      throw ConfigError(options.config + ": remote_host is not set; `mqtt-relay init` asks for it");
+    const Config::Broker& broker = config.brokers[nth];
+    judge.anchors = read_pem(options.config, authorities_setting(config, nth), broker.cacertfile);
     judge.crls = read_pem(options.config, "remote.crlfile", config.remote.crlfile);
     judge.policy = config.remote.policy;
-    judge.policy.name = config.remote.server_name;
+    judge.policy.name = broker.server_name;
   }
   return judge;
 }

@@ -1,45 +1,65 @@
-// The addresses of one broker, in the order in which one worker's dials try them.
+// The ways to a target's brokers, in the order in which one worker's dials try them.
 //
-// Families alternate (RFC 8305 section 4), so a broken family costs one attempt. An address that failed or lost the
-// race is tried last for kDemotion; otherwise a dead first address would cost every device 250 ms. No address is ever
-// left out. Each worker process has books of its own, so none can spoil another's order. One thread.
+// Of one broker, families alternate (RFC 8305 section 4), so a broken family costs one attempt. An address that failed
+// or lost the race is tried last for kDemotion; otherwise a dead first address would cost every device 250 ms. After
+// that, a single dial tries it in its old place, and the others only once that one has proved it good: a broker that is
+// still ill costs one device its time, not all. No broker is ever left out. Each worker process has books of its own,
+// so none can spoil another's order. One thread.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "relayd/connector/broker_order.h"
 #include "relayd/handover/socket_address.h"
 
 namespace relayd::connector {
+
+// One way to a broker.
+struct Route {
+  SocketAddress address;
+  uint8_t broker = 0;  // its place in the plan's list
+  bool operator==(const Route&) const = default;
+};
 
 class AddressBook {
  public:
   static constexpr uint64_t kDemotion = 30'000;  // milliseconds
 
-  AddressBook() = default;
-  explicit AddressBook(std::vector<SocketAddress> addresses) { replace(std::move(addresses)); }
+  AddressBook() : AddressBook(1, {}) {}
+  AddressBook(size_t brokers, BrokerOrder order) : brokers_(brokers), order_(std::move(order)) {}
+  // Of a single broker.
+  explicit AddressBook(std::vector<SocketAddress> addresses) : AddressBook() { replace(0, std::move(addresses)); }
 
-  // Takes the resolver's latest result. An address that is still in it keeps its demotion.
-  void replace(std::vector<SocketAddress> addresses);
+  // Takes the resolver's latest result for one broker, and of it at most that broker's share of
+  // channel::kMaxAddresses. An address that is still in it keeps its demotion.
+  void replace(size_t broker, std::vector<SocketAddress> addresses);
 
-  // The name of an address for a worker, the same in every connector of one build.
-  static uint64_t number_of(const SocketAddress& address);
+  // The name of a route for a worker, the same in every connector of one build.
+  static uint64_t number_of(const Route& route);
 
-  // `now` is in milliseconds; every call must use the same clock.
-  std::vector<SocketAddress> order(uint64_t now) const;
-  // The addresses with these numbers, in their order; numbers that no address has are left out.
-  std::vector<SocketAddress> named(std::span<const uint64_t> numbers) const;
-  bool is_demoted(const SocketAddress& address, uint64_t now) const;
-  void demote(const SocketAddress& address, uint64_t now);
-  void promote(const SocketAddress& address);
+  // The routes of one more dial. `now` is in milliseconds; every call must use the same clock. If there are several
+  // brokers, the first ipc::kMaxTries routes are not all of one.
+  std::vector<Route> order(uint64_t now, uint64_t device = 0);
+  // The routes with these numbers, in their order; numbers that no route has are left out.
+  std::vector<Route> named(std::span<const uint64_t> numbers) const;
+  // It has failed and was not promoted since.
+  bool is_doubtful(const Route& route);
+  void demote(const Route& route, uint64_t now);
+  void promote(const Route& route);
 
  private:
   struct Entry {
-    SocketAddress address;
+    Route route;
+    bool doubtful = false;
     uint64_t demoted_until = 0;
+    bool is_demoted(uint64_t now) const { return doubtful && demoted_until > now; }
   };
-  std::vector<Entry> entries_;  // families interleaved
+  Entry* find(const Route& route);
+
+  std::vector<std::vector<Entry>> brokers_;  // families interleaved
+  BrokerOrder order_;
 };
 
 }  // namespace relayd::connector

@@ -46,8 +46,11 @@ Connector::~Connector() {
 
 void Connector::resolve() {
   const auto names = common::call<&Connector::on_names>;
-  remote_.emplace(loop_, plan_.remote, plan_.resolve_interval, addresses_in(plan_.known.remote, plan_.remote.port),
-                  this, names);
+  for (size_t i = 0; i < plan_.brokers.size(); i++) {
+    const Config::Endpoint& broker = plan_.brokers[i];
+    const std::string known = i < plan_.known.remote.size() ? plan_.known.remote[i] : "";
+    remote_.emplace_back(loop_, broker, plan_.resolve_interval, addresses_in(known, broker.port), this, names);
+  }
   if (plan_.local)
     local_.emplace(loop_, *plan_.local, plan_.resolve_interval, addresses_in(plan_.known.local, plan_.local->port),
                    this, names);
@@ -79,17 +82,25 @@ void Connector::on_control(int) {
   channel.reset();
   channel = std::make_unique<WorkerChannel>(loop_, plan_, which.worker, std::move(attached), most_, this,
                                             common::call<&Connector::on_over>);
-  channel->know(remote(), local());
+  teach(*channel);
+}
+
+void Connector::teach(WorkerChannel& channel) const {
+  for (size_t i = 0; i < remote_.size(); i++) channel.know_remote(i, remote_[i].addresses());
+  if (local_) channel.know_local(local_->addresses());
 }
 
 // Every name has been looked up once, or the addresses have changed.
 void Connector::on_names() {
-  if (!remote_ || !remote_->tried() || (plan_.local && (!local_ || !local_->tried()))) return;
-  for (auto& [worker, channel] : channels_) channel->know(remote(), local());
+  const bool all_begun = remote_.size() == plan_.brokers.size() && local_.has_value() == plan_.local.has_value();
+  if (!all_begun || !std::ranges::all_of(remote_, &Resolver::tried) || (local_ && !local_->tried())) return;
+  for (auto& [worker, channel] : channels_) teach(*channel);
   NamesReport report;
-  if (remote().empty()) report.unresolved = plan_.remote.host;
-  else if (local_ && local().empty()) report.unresolved = plan_.local->host;
-  report.known = {known_as(remote()), known_as(local())};
+  const auto has_none = [](const Resolver& resolver) { return resolver.addresses().empty(); };
+  if (std::ranges::all_of(remote_, has_none)) report.unresolved = plan_.brokers.front().host;
+  else if (local_ && has_none(*local_)) report.unresolved = plan_.local->host;
+  for (const Resolver& resolver : remote_) report.known.remote.push_back(known_as(resolver.addresses()));
+  if (local_) report.known.local = known_as(local_->addresses());
   untold_ = !tell(report.encode());  // repeated with the next beat
 }
 

@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,15 +39,15 @@ class Connector {
   void sweep();
   void beat();
   bool tell(std::string_view message);
-  const std::vector<SocketAddress>& remote() const { return remote_->addresses(); }
-  std::vector<SocketAddress> local() const { return local_ ? local_->addresses() : std::vector<SocketAddress>{}; }
+  void teach(WorkerChannel& channel) const;
 
   uv_loop_t* loop_;
   const ConnectorPlan plan_;
   const size_t most_;  // dials and sockets of one worker
   common::Fd control_;
   std::unique_ptr<common::Poll> control_poll_;
-  std::optional<Resolver> remote_, local_;
+  std::deque<Resolver> remote_;  // one for each broker
+  std::optional<Resolver> local_;
   std::map<int, std::unique_ptr<WorkerChannel>> channels_;  // by worker
   common::Timer beat_, sweep_;
   bool untold_ = false;  // the supervisor has not yet taken the latest report of names

@@ -13,12 +13,12 @@ namespace relayd::connector {
 
 struct Dialer::Attempt {
   Dialer& dialer;
-  SocketAddress address;
+  Route route;
   common::Fd socket;
   std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it; null: it is ready
 
-  Attempt(Dialer& of, const SocketAddress& to, common::Fd from)
-      : dialer(of), address(to), socket(std::move(from)), quota_(of.quota_) {
+  Attempt(Dialer& of, const Route& to, common::Fd from)
+      : dialer(of), route(to), socket(std::move(from)), quota_(of.quota_) {
     quota_.used++;
   }
   ~Attempt() { quota_.used--; }
@@ -30,13 +30,14 @@ struct Dialer::Attempt {
   SocketQuota& quota_;
 };
 
-Dialer::Dialer(uv_loop_t* loop, AddressBook& book, SocketQuota& quota, std::vector<SocketAddress> to_try,
+Dialer::Dialer(uv_loop_t* loop, AddressBook& book, SocketQuota& quota, std::vector<Route> to_try,
                std::chrono::milliseconds budget, void* owner, Done done)
     : loop_(loop),
       book_(book),
       quota_(quota),
       to_try_(std::move(to_try)),
       by_merit_(to_try_),
+      budget_(budget),
       owner_(owner),
       done_(done),
       head_start_(loop, this, common::call<&Dialer::on_head_start>),
@@ -65,9 +66,9 @@ Dialer::Fault Dialer::fault_of(int error) {
 // Starts the next attempt. If no address is left and no attempt is running, fires the deadline from the loop, not here.
 void Dialer::next() {
   while (!to_try_.empty() && !failure_.has(Fault::machine)) {
-    const SocketAddress address = to_try_.front();
+    const Route route = to_try_.front();
     to_try_.erase(to_try_.begin());
-    if (begin(address)) return head_start_.start(attempts_.back()->poll ? kHeadStart : std::chrono::milliseconds(0));
+    if (begin(route)) return head_start_.start(head_start());
   }
   head_start_.stop();
   if (attempts_.empty()) deadline_.start(std::chrono::milliseconds(0));
@@ -78,9 +79,17 @@ void Dialer::on_head_start() {
   else next();
 }
 
-bool Dialer::begin(const SocketAddress& address) {
+// Of the latest attempt, before the next one.
+std::chrono::milliseconds Dialer::head_start() const {
+  if (!attempts_.back()->poll) return std::chrono::milliseconds(0);
+  const bool other = !to_try_.empty() && to_try_.front().broker != attempts_.back()->route.broker;
+  return other ? std::min(kBrokerHeadStart, budget_ / 3) : kHeadStart;
+}
+
+bool Dialer::begin(const Route& route) {
+  const SocketAddress& address = route.address;
   if (quota_.used >= quota_.most) {
-    failed(address, "this worker has too many connections on the way", Fault::machine);
+    failed(route, "this worker has too many connections on the way", Fault::machine);
     return false;
   }
   common::Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
@@ -90,10 +99,10 @@ bool Dialer::begin(const SocketAddress& address) {
   }
   if (!socket || (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)) {
     const int error = errno;
-    failed_by(error, address, fault_of(error));
+    failed_by(error, route, fault_of(error));
     return false;
   }
-  Attempt& begun = *attempts_.emplace_back(std::make_unique<Attempt>(*this, address, std::move(socket)));
+  Attempt& begun = *attempts_.emplace_back(std::make_unique<Attempt>(*this, route, std::move(socket)));
   // A connection within this machine is complete, or refused, when connect(2) returns. Watching it would cost eight
   // system calls more.
   pollfd ready{begun.socket.get(), POLLOUT, 0};
@@ -110,20 +119,20 @@ void Dialer::on_ready(Attempt& attempt) {
   const auto it = std::ranges::find(attempts_, &attempt, &std::unique_ptr<Attempt>::get);
   auto mine = std::move(*it);
   attempts_.erase(it);
-  const SocketAddress address = mine->address;
+  const Route route = mine->route;
   if (error != 0) {
-    failed_by(error, address, Fault::address);
+    failed_by(error, route, Fault::address);
     return next();
   }
   // An attempt that lost despite its head start is demoted; a younger one may be as good. All of them are tried again
   // if this connection proves useless.
   for (size_t i = 0; i < attempts_.size(); i++) {
-    const SocketAddress& other = attempts_[i]->address;
-    if (std::ranges::find(by_merit_, other) < std::ranges::find(by_merit_, address)) book_.demote(other, uv_now(loop_));
+    const Route& other = attempts_[i]->route;
+    if (std::ranges::find(by_merit_, other) < std::ranges::find(by_merit_, route)) book_.demote(other, uv_now(loop_));
     to_try_.insert(to_try_.begin() + static_cast<std::ptrdiff_t>(i), other);
   }
   mine->poll.reset();
-  Result result{std::move(mine->socket), address, std::move(to_try_), std::move(failure_)};
+  Result result{std::move(mine->socket), route, std::move(to_try_), std::move(failure_)};
   mine.reset();  // before the callback, in which the owner and the quota may end
   attempts_.clear();
   head_start_.stop();
@@ -131,20 +140,20 @@ void Dialer::on_ready(Attempt& attempt) {
   done_(owner_, std::move(result));
 }
 
-void Dialer::failed(const SocketAddress& address, std::string_view cause, Fault fault) {
-  if (fault == Fault::address) book_.demote(address, uv_now(loop_));
-  failure_.add(address.text(), cause, fault);
+void Dialer::failed(const Route& route, std::string_view cause, Fault fault) {
+  if (fault == Fault::address) book_.demote(route, uv_now(loop_));
+  failure_.add(route.address.text(), cause, fault);
 }
 
-void Dialer::failed_by(int error, const SocketAddress& address, Fault fault) {
+void Dialer::failed_by(int error, const Route& route, Fault fault) {
   failure_.causes.refused |= error == ECONNREFUSED;
   failure_.causes.no_route |= error == EHOSTUNREACH || error == ENETUNREACH;
-  failed(address, strerror(error), fault);
+  failed(route, strerror(error), fault);
 }
 
 void Dialer::on_deadline() {
   failure_.causes.silent |= !attempts_.empty();
-  for (const auto& attempt : attempts_) failed(attempt->address, "no answer within connect_timeout");
+  for (const auto& attempt : attempts_) failed(attempt->route, "no answer within connect_timeout");
   attempts_.clear();
   head_start_.stop();
   done_(owner_, {common::Fd(), {}, {}, std::move(failure_)});

@@ -1,8 +1,9 @@
 // Connects to the first of several addresses that accepts: "Happy Eyeballs", RFC 8305.
 //
 // After a failed attempt the next address is tried at once; if an attempt stays silent for kHeadStart, the next one
-// starts beside it. The first connection wins and the others are closed. The address book remembers the results; a lack
-// of descriptors, memory or local ports on this machine counts against no address.
+// starts beside it. The first connection wins and the others are closed. Another broker is no equal of the one before:
+// it starts only after kBrokerHeadStart, so that a distant broker keeps its devices. The address book remembers the
+// results; a lack of descriptors, memory or local ports on this machine counts against no address.
 #pragma once
 
 #include <chrono>
@@ -25,19 +26,22 @@ struct SocketQuota {
 class Dialer {
  public:
   static constexpr std::chrono::milliseconds kHeadStart{250};  // RFC 8305 section 5, "Connection Attempt Delay"
+  // Of one broker before the next, or a third of the budget if that is shorter: a lost SYN is sent again after 1 s
+  // (RFC 6298 section 2), and its answer may take as long.
+  static constexpr std::chrono::milliseconds kBrokerHeadStart{2000};
 
   struct Result {
-    common::Fd socket;                // connected, non-blocking; empty: none accepted
-    SocketAddress address{};          // the socket's
-    std::vector<SocketAddress> left;  // to try if this connection is useless, the next one first
-    DialFailure failure;              // of the attempts that failed
+    common::Fd socket;        // connected, non-blocking; empty: none accepted
+    Route route{};            // the socket's
+    std::vector<Route> left;  // to try if this connection is useless, the next one first
+    DialFailure failure;      // of the attempts that failed
   };
   // Called once from the loop, never from the constructor. The owner may destroy the dialer in it.
   using Done = void (*)(void* owner, Result result);
 
   // `budget` bounds all attempts together. `to_try` is in the order of `book`, which learns the results. Book and quota
   // must outlive the dialer.
-  Dialer(uv_loop_t* loop, AddressBook& book, SocketQuota& quota, std::vector<SocketAddress> to_try,
+  Dialer(uv_loop_t* loop, AddressBook& book, SocketQuota& quota, std::vector<Route> to_try,
          std::chrono::milliseconds budget, void* owner, Done done);
   ~Dialer();
 
@@ -48,17 +52,19 @@ class Dialer {
   static Fault fault_of(int error);
   void next();
   void on_head_start();
-  bool begin(const SocketAddress& address);
+  bool begin(const Route& route);
+  std::chrono::milliseconds head_start() const;
   void on_ready(Attempt& attempt);
-  void failed(const SocketAddress& address, std::string_view cause, Fault fault = Fault::address);
-  void failed_by(int error, const SocketAddress& address, Fault fault);
+  void failed(const Route& route, std::string_view cause, Fault fault = Fault::address);
+  void failed_by(int error, const Route& route, Fault fault);
   void on_deadline();
 
   uv_loop_t* loop_;
   AddressBook& book_;
   SocketQuota& quota_;
-  std::vector<SocketAddress> to_try_;          // the next one first
-  const std::vector<SocketAddress> by_merit_;  // all of them, in the book's order at the start
+  std::vector<Route> to_try_;          // the next one first
+  const std::vector<Route> by_merit_;  // all of them, in the book's order at the start
+  const std::chrono::milliseconds budget_;
   void* owner_;
   Done done_;
   DialFailure failure_;

@@ -94,7 +94,8 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan) {
     rules.push_back({fd.get(), common::FileRule::read});
     open.push_back(std::move(fd));
   }
-  std::vector<uint16_t> ports{kDns, plan.remote.port};
+  std::vector<uint16_t> ports{kDns};
+  for (const Config::Endpoint& broker : plan.brokers) ports.push_back(broker.port);
   if (plan.local) ports.push_back(plan.local->port);
   const auto lacking = common::forbid_files_and_ports(rules, ports);
   if (!lacking.ports.empty())

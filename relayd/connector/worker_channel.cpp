@@ -20,8 +20,7 @@ struct WorkerChannel::Running {
   AddressBook& book;
   Dialer dialer;
 
-  Running(WorkerChannel& of, uint64_t number, AddressBook& target, std::vector<SocketAddress> to_try,
-          milliseconds budget)
+  Running(WorkerChannel& of, uint64_t number, AddressBook& target, std::vector<Route> to_try, milliseconds budget)
       : channel(of),
         id(number),
         book(target),
@@ -37,6 +36,7 @@ WorkerChannel::WorkerChannel(uv_loop_t* loop, const ConnectorPlan& plan, int wor
       channel_(std::move(channel)),
       owner_(owner),
       ended_(ended),
+      remote_(plan.brokers.size(), BrokerOrder(plan.strategy, plan.brokers)),
       quota_{most},
       poll_(std::make_unique<common::Poll>(loop, channel_.get(), this, common::call<&WorkerChannel::on_ready>)) {
   answer({0, channel::Began{}});
@@ -45,11 +45,6 @@ WorkerChannel::WorkerChannel(uv_loop_t* loop, const ConnectorPlan& plan, int wor
 WorkerChannel::~WorkerChannel() {
   dials_.clear();
   poll_.reset();
-}
-
-void WorkerChannel::know(const std::vector<SocketAddress>& remote, const std::vector<SocketAddress>& local) {
-  remote_.replace(remote);
-  local_.replace(local);
 }
 
 void WorkerChannel::on_ready(int events) {
@@ -92,7 +87,7 @@ void WorkerChannel::dial(uint64_t id, const channel::Dial& dial) {
   }
   AddressBook& book = book_of(dial.target);
   auto to_try = book.named(dial.addresses);
-  if (to_try.empty()) to_try = book.order(uv_now(loop_));
+  if (to_try.empty()) to_try = book.order(uv_now(loop_), dial.device);
   const auto budget = std::min(milliseconds(dial.budget_ms), plan_.connect_timeout);
   dials_.emplace(id, std::make_unique<Running>(*this, id, book, std::move(to_try), budget));
 }
@@ -100,19 +95,20 @@ void WorkerChannel::dial(uint64_t id, const channel::Dial& dial) {
 void WorkerChannel::dialed(uint64_t id, AddressBook& book, Dialer::Result result) {
   const auto running = dials_.extract(id);  // ends with this function
   if (!result.socket) return answer({id, channel::Failed{std::move(result.failure)}});
-  channel::Connected connected{.address = AddressBook::number_of(result.address),
-                               .doubtful = book.is_demoted(result.address, uv_now(loop_)),
-                               .text = result.address.text(),
+  channel::Connected connected{.address = AddressBook::number_of(result.route),
+                               .broker = result.route.broker,
+                               .doubtful = book.is_doubtful(result.route),
+                               .text = result.route.address.text(),
                                .failure = std::move(result.failure)};
-  for (const auto& address : result.left) connected.left.push_back(AddressBook::number_of(address));
+  for (const Route& route : result.left) connected.left.push_back(AddressBook::number_of(route));
   answer({id, std::move(connected)}, std::move(result.socket));
 }
 
 void WorkerChannel::judge(const channel::Judge& judge) {
   AddressBook& book = book_of(judge.target);
-  for (const auto& address : book.named({&judge.address, 1})) {
-    if (judge.good) book.promote(address);
-    else book.demote(address, uv_now(loop_));
+  for (const Route& route : book.named({&judge.address, 1})) {
+    if (judge.good) book.promote(route);
+    else book.demote(route, uv_now(loop_));
   }
 }
 

@@ -41,8 +41,9 @@ class WorkerChannel {
   WorkerChannel(const WorkerChannel&) = delete;
   WorkerChannel& operator=(const WorkerChannel&) = delete;
 
-  // The targets' addresses from now on.
-  void know(const std::vector<SocketAddress>& remote, const std::vector<SocketAddress>& local);
+  // A broker's addresses from now on; `broker` is its place in the plan's list.
+  void know_remote(size_t broker, const std::vector<SocketAddress>& addresses) { remote_.replace(broker, addresses); }
+  void know_local(const std::vector<SocketAddress>& addresses) { local_.replace(0, addresses); }
   bool over() const { return over_; }
 
  private:

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ipc/wire.h"
+#include "relayd/handover/config.h"
 
 namespace relayd::channel {
 namespace {
@@ -45,7 +46,7 @@ void put(Writer& out, const DialFailure& failure) {
 
 void put(Writer&, const Begin&) {}
 void put(Writer& out, const Dial& dial) {
-  out.integer(dial.target).integer(dial.budget_ms);
+  out.integer(dial.target).integer(dial.budget_ms).integer(dial.device);
   put(out, dial.addresses);
 }
 void put(Writer&, const Cancel&) {}
@@ -56,7 +57,7 @@ void put(Writer&, const Keyd&) {}
 
 void put(Writer&, const Began&) {}
 void put(Writer& out, const Connected& connected) {
-  out.integer(connected.address).integer(static_cast<uint8_t>(connected.doubtful));
+  out.integer(connected.address).integer(connected.broker).integer(static_cast<uint8_t>(connected.doubtful));
   put(out, std::string_view(connected.text));
   put(out, connected.left);
   put(out, connected.failure);
@@ -111,6 +112,7 @@ void get(Reader& in, Dial& dial) {
   dial.target = in.closed(kTargets);
   dial.budget_ms = in.integer<uint32_t>();
   in.must(dial.budget_ms <= kMaxBudgetMs);
+  dial.device = in.integer<uint64_t>();
   dial.addresses = get_numbers(in);
 }
 void get(Reader&, Cancel&) {}
@@ -124,6 +126,8 @@ void get(Reader&, Keyd&) {}
 void get(Reader&, Began&) {}
 void get(Reader& in, Connected& connected) {
   connected.address = in.integer<uint64_t>();
+  connected.broker = in.integer<uint8_t>();
+  in.must(connected.broker < Config::kMaxBrokers);
   connected.doubtful = get_flag(in);
   connected.text = get_text(in);
   connected.left = get_numbers(in);

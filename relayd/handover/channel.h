@@ -1,7 +1,7 @@
 // What a worker may ask its connector (relayd/connector) for, and what it gets: everything that the two say to each
 // other.
 //
-// A worker can't name an address or a port, only "the remote broker", "the local broker" or "keyd". The addresses in
+// A worker can't name an address or a port, only "a remote broker", "the local broker" or "keyd". The addresses in
 // these messages are numbers that the connector made; it accepts only those of the target's own addresses. A worker may
 // be hostile: a message that is not one of these ends its channel. Once a dial has its connection, the connector keeps
 // nothing of it. If the worker needs another connection, it dials with the numbers of the addresses that are left.
@@ -11,13 +11,14 @@
 //
 //   question   op:1 id:8 body
 //     BEGIN      (empty)                                  the answer to BEGAN; what was asked before it is void
-//     DIAL       target:1 budget_ms:4 numbers             no numbers: all addresses of the target
+//     DIAL       target:1 budget_ms:4 device:8 numbers    no numbers: all addresses of the target
 //     CANCEL     (empty)                                  the DIAL or KEYD with this id
 //     JUDGE      target:1 address:8 good:1                whether a connection to this address was of use
 //     KEYD       (empty)
 //   answer     op:1 id:8 body
 //     BEGAN      (empty)                                  a connector serves this channel from now on
-//     CONNECTED  address:8 doubtful:1 text numbers failure  and one descriptor: a connected TCP socket
+//     CONNECTED  address:8 broker:1 doubtful:1 text numbers failure
+//                                                         and one descriptor: a connected TCP socket
 //     FAILED     failure
 //     KEYD       text                                     no text: and one descriptor, on which HELLO has been sent
 //   numbers    count:1 (address:8)*count                  the addresses that are left, the next one first
@@ -37,7 +38,7 @@
 
 namespace relayd::channel {
 
-inline constexpr size_t kMaxAddresses = 16;  // of one name
+inline constexpr size_t kMaxAddresses = 16;  // of one target
 inline constexpr size_t kMaxMessage = 2048;  // bytes; the longest is CONNECTED
 inline constexpr uint32_t kMaxBudgetMs = 86'400'000;
 
@@ -47,6 +48,7 @@ struct Begin {};
 struct Dial {
   Target target = Target::remote;
   uint32_t budget_ms = 0;  // for all attempts together; at most kMaxBudgetMs
+  uint64_t device = 0;     // a hash of its client id, for Config::Strategy::hash_clientid
   std::vector<uint64_t> addresses = {};
 };
 struct Cancel {};
@@ -65,7 +67,8 @@ struct Question {
 struct Began {};
 struct Connected {
   uint64_t address = 0;
-  bool doubtful = false;  // it failed lately: the connector wants to know (JUDGE) if it is good again
+  uint8_t broker = 0;     // whose address it is: its place in Config::brokers, below Config::kMaxBrokers
+  bool doubtful = false;  // it has failed: the connector wants to know (JUDGE) if it is good again
   std::string text;       // the address, for the log
   std::vector<uint64_t> left = {};
   DialFailure failure = {};  // of the attempts before

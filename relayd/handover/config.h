@@ -63,12 +63,22 @@ struct Config {
     std::optional<Flapping> flapping_detect;
     bool operator==(const Listener&) const = default;
   };
+  // A remote broker: one item of remote_hosts, or remote_host.
+  struct Broker {
+    Endpoint at;
+    std::string server_name, cacertfile;  // Remote's, unless the item has its own
+    bool operator==(const Broker&) const = default;
+  };
+  static constexpr size_t kMaxBrokers = 8;
+  // Which of several brokers a device meets, while they are well (connector/broker_order.h).
+  enum class Strategy : uint8_t { failover, round_robin, hash_clientid };
   struct Remote {
+    Strategy strategy = Strategy::failover;
     std::string cacertfile, crlfile;
     bool verify_peer = true;
     trust::Policy policy;  // depth, partial_chain, crl_check
     tls::Versions versions = tls::Versions::tls12_and_13;
-    std::string server_name;  // for SNI and the certificate's name check; remote_host if not set
+    std::string server_name;  // for SNI and the certificate's name check; "": each broker's host
     std::vector<std::string> alpn;
     std::vector<uint16_t> groups;  // tls::group_named
     bool proxy_protocol = false;   // a PROXY header, version 2, with the device's address
@@ -98,7 +108,7 @@ struct Config {
     bool operator==(const Local&) const = default;
   };
 
-  Endpoint remote_endpoint;
+  std::vector<Broker> brokers;  // the remote ones; none: remote_host is not set yet
   Remote remote;
   Listener listener;
   std::optional<Local> local;  // nullopt: the built-in empty broker

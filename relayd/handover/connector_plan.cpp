@@ -20,8 +20,8 @@ void fields(Archive& archive, Of<Archive, KnownAddresses>& known) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, ConnectorPlan>& p) {
-  archive(p.generation, p.workers, p.remote, p.local, p.keyd_socket, p.series, p.sign_timeout, p.connect_timeout,
-          p.resolve_interval, p.watchdog, p.log_level, p.require_sandbox, p.known);
+  archive(p.generation, p.workers, p.brokers, p.strategy, p.local, p.keyd_socket, p.series, p.sign_timeout,
+          p.connect_timeout, p.resolve_interval, p.watchdog, p.log_level, p.require_sandbox, p.known);
 }
 
 template <class Archive>
@@ -37,7 +37,9 @@ std::string NamesReport::encode() const { return kNames + archived(*this); }
 NamesReport NamesReport::decode(std::string_view message) {
   if (message.empty() || message.front() != kNames) throw BadArchive("not a report of names");
   auto report = from_archive<NamesReport>(message.substr(1));
-  if (std::max(report.known.remote.size(), report.known.local.size()) > KnownAddresses::kMost)
+  const auto& [remote, local] = report.known;
+  const auto too_long = [](const std::string& list) { return list.size() > KnownAddresses::kMost; };
+  if (remote.size() > Config::kMaxBrokers || std::ranges::any_of(remote, too_long) || too_long(local))
     throw BadArchive("a list of addresses that is too long");
   return report;
 }

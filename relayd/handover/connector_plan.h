@@ -25,13 +25,15 @@ inline constexpr int kConnectorPlanFd = 3, kConnectorControlFd = 4;
 
 // The addresses that a connector knows, for its successor. To the supervisor they are bytes.
 struct KnownAddresses {
-  static constexpr size_t kMost = 4096;  // bytes of each
-  std::string remote, local;
+  static constexpr size_t kMost = 1024;  // bytes of each list
+  std::vector<std::string> remote;       // a list for each broker
+  std::string local;
 };
 
 struct ConnectorPlan {
   int generation = 0, workers = 1;
-  Config::Endpoint remote;
+  std::vector<Config::Endpoint> brokers;  // the remote ones
+  Config::Strategy strategy = Config::Strategy::failover;
   std::optional<Config::Endpoint> local;
   std::string keyd_socket;
   // For keyd (ipc::Hello): the relayd and the generation of the workers' connections, and how long workers wait.
@@ -58,7 +60,9 @@ inline constexpr char kServing = 'R', kBeat = 'B', kNames = 'N', kDying = 'E';
 
 struct NamesReport {
   static constexpr size_t kMost = 16 * 1024;  // bytes of the message
-  std::string unresolved;                     // a name without an address; "" if every name has one
+  // A name without which no session of one kind is possible: the local broker's, or the first remote broker's if none
+  // has an address. "": there is none.
+  std::string unresolved;
   KnownAddresses known;
 
   std::string encode() const;

@@ -56,8 +56,13 @@ void fields(Archive& archive, Of<Archive, Config::Listener>& l) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Broker>& b) {
+  archive(b.at, b.server_name, b.cacertfile);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Remote>& r) {
-  archive(r.cacertfile, r.crlfile, r.verify_peer, r.policy, r.versions, r.server_name, r.alpn, r.groups,
+  archive(r.strategy, r.cacertfile, r.crlfile, r.verify_peer, r.policy, r.versions, r.server_name, r.alpn, r.groups,
           r.proxy_protocol, r.connect_timeout, r.connack_timeout);
 }
 
@@ -73,7 +78,7 @@ void fields(Archive& archive, Of<Archive, Config::Local>& l) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config>& c) {
-  archive(c.remote_endpoint, c.remote, c.listener, c.local, c.keyd_socket, c.sign_timeout, c.shutdown_timeout,
+  archive(c.brokers, c.remote, c.listener, c.local, c.keyd_socket, c.sign_timeout, c.shutdown_timeout,
           c.server_reference, c.retire_timeout, c.workers, c.max_restarts, c.restart_window, c.worker_watchdog,
           c.resolve_interval, c.worker_max_memory, c.require_sandbox, c.max_generations, c.control_socket, c.metrics,
           c.log_level);
@@ -81,8 +86,8 @@ void fields(Archive& archive, Of<Archive, Config>& c) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, PemFiles>& pem) {
-  archive(pem.listener_certificate, pem.listener_trusted, pem.listener_revoked, pem.remote_trusted, pem.remote_revoked,
-          pem.local_trusted, pem.local_revoked);
+  archive(pem.listener_certificate, pem.listener_trusted, pem.listener_revoked, pem.remote_revoked, pem.local_trusted,
+          pem.local_revoked, pem.remote_trusted);
 }
 
 template <class Archive>

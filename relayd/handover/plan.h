@@ -46,8 +46,8 @@ struct Taken {
 
 // The texts of the PEM files that relayd.json names; empty for a file that it does not name.
 struct PemFiles {
-  trust::Pem listener_certificate, listener_trusted, listener_revoked, remote_trusted, remote_revoked, local_trusted,
-      local_revoked;
+  trust::Pem listener_certificate, listener_trusted, listener_revoked, remote_revoked, local_trusted, local_revoked;
+  std::vector<trust::Pem> remote_trusted;  // each broker's
 };
 
 struct Plan {

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "common/fd.h"
+#include "relayd/handover/config.h"
 #include "relayd/handover/speaks.h"
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/mqtt/packets.h"
@@ -38,8 +39,9 @@ struct Counters {
   Number handshakes_failed;                                // with devices; without probes
   std::array<Number, kNotTls.size()> not_tls;              // of these, peers that spoke another protocol, by Speaks
   Number remote_sessions, local_sessions;                  // sessions that came up
-  Number impossible_ids, other_spellings;                  // of local_sessions, those where a key may have been meant
-  std::array<Number, mqtt::kRefusals.size()> refused;      // by mqtt::Refusal
+  std::array<Number, Config::kMaxBrokers> sessions_by_broker;  // of remote_sessions, by the place in remote_hosts
+  Number impossible_ids, other_spellings;              // of local_sessions, those where a key may have been meant
+  std::array<Number, mqtt::kRefusals.size()> refused;  // by mqtt::Refusal
   std::array<Number, mqtt::kConnackCodes.size()> remote_refused;  // by the remote's CONNACK, as kConnackCodes
   Number local_refused;                                           // by the local broker's CONNACK
   Number keep_alive_timeouts, send_timeouts, throttled;           // throttled: times that a device was read more slowly

@@ -49,6 +49,10 @@ constexpr Series kSeries[] = {
 std::vector<Series> with_arrays() {
   std::vector<Series> series(std::begin(kSeries), std::end(kSeries));
   const auto add = [&](const Series& one) { series.push_back(one); };
+  static constexpr std::array<const char*, Config::kMaxBrokers> kPlaces{"1", "2", "3", "4", "5", "6", "7", "8"};
+  for (size_t i = 0; i < kPlaces.size(); i++)
+    add({"remote_sessions_started", "Sessions that came up with each of remote_hosts, by its place in the list", kTotal,
+         "place", kPlaces[i], nullptr, [](C& c, size_t nth) -> C::Number& { return c.sessions_by_broker[nth]; }, i});
   for (size_t i = 0; i < kNotTls.size(); i++)
     add({"not_tls", "Failed handshakes of peers that did not speak TLS", kTotal, "protocol", kNotTls[i], nullptr,
          [](C& c, size_t nth) -> C::Number& { return c.not_tls[nth]; }, i});

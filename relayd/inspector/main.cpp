@@ -28,11 +28,13 @@ Findings inspect(const Plan& plan) {
   Findings findings;
   try {
     const tls::ServerContext listener(tls::server_options(plan));
-    const tls::ClientContext remote(tls::client_options(plan));
     const auto local = tls::local_context(plan);
+    std::vector<const trust::Validator*> validators{listener.validator(), local ? local->validator() : nullptr};
+    std::vector<tls::ClientContext> brokers;
+    for (size_t i = 0; i < plan.config.brokers.size(); i++)
+      validators.push_back(brokers.emplace_back(tls::client_options(plan, i)).validator());
     findings.listener_spki = listener.certificate().spki;
-    for (const trust::Validator* validator :
-         {listener.validator(), remote.validator(), local ? local->validator() : nullptr})
+    for (const trust::Validator* validator : validators)
       if (validator)
         for (auto& concern : validator->concerns(time(nullptr))) findings.concerns.push_back(std::move(concern));
   } catch (const common::ConfigError& error) {

@@ -53,4 +53,10 @@ constexpr std::size_t index_of_connack_code(std::uint8_t value) {
   return kConnackCodes.size() - 1;
 }
 
+// Whether the code says that this server can't serve now or points to another one. The other codes are about the
+// client.
+constexpr bool blames_server(std::uint8_t value) {
+  return value == 0x03 || value == 0x88 || value == 0x89 || value == 0x9C || value == 0x9D;
+}
+
 }  // namespace mqtt

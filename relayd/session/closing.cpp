@@ -59,7 +59,9 @@ void Session::upstream_ended(const tls::End& end) {
       if (end.status == ipc::Status::superseded) return supersede();
       return refuse(refusal_of(end.status), "no signature for the device", end.text);
     case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
-    default: return refuse(Refusal::server_unavailable, why, advised(end));
+    default:
+      if (state_ == State::awaiting_connack) broker_closed_silently();
+      return refuse(Refusal::server_unavailable, why, advised(end));
   }
 }
 

@@ -15,9 +15,10 @@ namespace relayd {
 
 using common::socket_option;
 
-ConnectorClient::ConnectorClient(uv_loop_t* loop, common::Fd channel)
+ConnectorClient::ConnectorClient(uv_loop_t* loop, common::Fd channel, size_t brokers)
     : loop_(loop),
       channel_(std::move(channel)),
+      brokers_(brokers),
       keyd_deadline_(loop, this, common::call<&ConnectorClient::keyd_is_late>),
       poll_(std::make_unique<common::Poll>(loop, channel_.get(), this, common::call<&ConnectorClient::on_ready>)) {
   poll_->set_patient(true);  // each answer may begin a handshake
@@ -88,10 +89,11 @@ void ConnectorClient::on_answer(const channel::Answer& answer, common::Fd attach
   if (const auto* failed = std::get_if<channel::Failed>(&body)) return dial.failed(failed->failure);
   const auto* connected = std::get_if<channel::Connected>(&body);
   // Without a descriptor: this process had no room for it (recvmsg(2)).
-  if (connected && (!attached || socket_option(attached.get(), SO_PROTOCOL) == IPPROTO_TCP))
+  if (connected && connected->broker < brokers_ &&
+      (!attached || socket_option(attached.get(), SO_PROTOCOL) == IPPROTO_TCP))
     return dial.connected(*connected, std::move(attached));
   DialFailure wrong;
-  wrong.add("connector", "it sent something other than a TCP connection");
+  wrong.add("connector", "it sent something other than a TCP connection to a broker");
   dial.failed(wrong);
 }
 

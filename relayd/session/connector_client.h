@@ -3,7 +3,7 @@
 //
 // Questions are sent at once, or kept until the connector has begun. A new connector gets all unanswered questions
 // again. Each question has a deadline, whatever the connector does: a dial keeps its own (dial.h). A descriptor that
-// arrives must be a socket of the expected kind. One thread: the loop's.
+// arrives must be a socket of the expected kind, to a broker that is configured. One thread: the loop's.
 #pragma once
 
 #include <uv.h>
@@ -30,7 +30,8 @@ class ConnectorClient final : public ipc::ConnectionSource {
   static constexpr size_t kMostDials = 16'384;             // that wait for their answer
   static constexpr common::Milliseconds kPatience{5'000};  // for a connection to keyd
 
-  ConnectorClient(uv_loop_t* loop, common::Fd channel);
+  // `brokers`: how many remote ones there are.
+  ConnectorClient(uv_loop_t* loop, common::Fd channel, size_t brokers = 1);
   ~ConnectorClient();
   ConnectorClient(const ConnectorClient&) = delete;
   ConnectorClient& operator=(const ConnectorClient&) = delete;
@@ -68,6 +69,7 @@ class ConnectorClient final : public ipc::ConnectionSource {
 
   uv_loop_t* loop_;
   common::Fd channel_;
+  const size_t brokers_;
   bool begun_ = false, to_begin_ = false;  // a connector is there; it has not been answered yet
   common::LogLimit ignored_;
   uint64_t last_id_ = 0;

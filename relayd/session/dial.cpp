@@ -7,9 +7,11 @@ namespace relayd {
 using common::Milliseconds;
 using Fault = DialFailure::Fault;
 
-Dial::Dial(ConnectorClient& connector, channel::Target target, Milliseconds budget, void* owner, Done done)
+Dial::Dial(ConnectorClient& connector, channel::Target target, Milliseconds budget, void* owner, Done done,
+           uint64_t device)
     : connector_(connector),
       target_(target),
+      device_(device),
       until_(uv_now(connector.loop()) + static_cast<uint64_t>(budget.count())),
       owner_(owner),
       done_(done),
@@ -37,7 +39,7 @@ void Dial::blame() { connector_.judge(target_, latest_.address, false); }
 
 channel::Dial Dial::question() const {
   const auto most = static_cast<int64_t>(channel::kMaxBudgetMs);
-  return {target_, static_cast<uint32_t>(std::min<int64_t>(left().count(), most)), left_};
+  return {target_, static_cast<uint32_t>(std::min<int64_t>(left().count(), most)), device_, left_};
 }
 
 void Dial::ask() {

@@ -29,8 +29,9 @@ class Dial {
   // the reason; after a failure it is not called again.
   using Done = void (*)(void* owner, common::Fd socket, const DialFailure& failure);
 
-  // `budget` bounds all attempts together. The connector must outlive the dial.
-  Dial(ConnectorClient& connector, channel::Target target, std::chrono::milliseconds budget, void* owner, Done done);
+  // `budget` bounds all attempts together. `device`: channel::Dial::device. The connector must outlive the dial.
+  Dial(ConnectorClient& connector, channel::Target target, std::chrono::milliseconds budget, void* owner, Done done,
+       uint64_t device = 0);
   ~Dial();
   Dial(const Dial&) = delete;
   Dial& operator=(const Dial&) = delete;
@@ -43,6 +44,10 @@ class Dial {
   std::chrono::milliseconds share(Last last) const;
   std::chrono::milliseconds left() const;
   bool has_more() const { return !left_.empty() && connections_ < kMostConnections; }
+  // The latest connection: to which broker, as in channel::Connected; its address as a number and in words.
+  size_t broker() const { return latest_.broker; }
+  uint64_t address() const { return latest_.address; }
+  const std::string& text() const { return latest_.text; }
   // The owner's verdict on the latest connection. blame(): its address is tried last for a while.
   void keep();
   void blame();
@@ -59,6 +64,7 @@ class Dial {
 
   ConnectorClient& connector_;
   const channel::Target target_;
+  const uint64_t device_;
   const uint64_t until_;  // uv_now
   void* owner_;
   Done done_;

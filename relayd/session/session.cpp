@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "relayd/handover/siphash.h"
 
 namespace relayd {
 namespace {
@@ -88,10 +89,9 @@ void Session::on_open(tls::Stream& stream) {
     proof_ = device_.take_proof();
     return move_to(State::awaiting_connect);
   }
-  dial_->keep();
   if (unanswered_) note_small_hello();
   else if (to_remote_ && hello_ == tls::Hello::usual && !stream.took_hybrid())
-    services_.small_hello.want(now(), SmallHello::kPredicted);
+    remote().small_hello.want(now(), SmallHello::kPredicted);
   release_identity();
   send_connect();
 }
@@ -226,10 +226,12 @@ void Session::stay_local() {
 
 void Session::dial(bool remote) {
   to_remote_ = remote;
+  device_hash_ = siphash({}, bytes_of(client_id_));
   if (remote && services_.config.remote.proxy_protocol) proxy_header_ = proxy::encode(endpoints(), std::nullopt);
   move_to(State::dialing);
   dial_ = std::make_unique<Dial>(services_.connector, remote ? channel::Target::remote : channel::Target::local,
-                                 services_.config.remote.connect_timeout, this, common::call<&Session::on_dialed>);
+                                 services_.config.remote.connect_timeout, this, common::call<&Session::on_dialed>,
+                                 device_hash_);
 }
 
 void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
@@ -240,11 +242,12 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
   upstream_->set_user_timeout(listener().send_timeout);
   upstream_->send_first(proxy_header_);
   if (!to_remote_) return meet_local();
-  const bool small = unanswered_ || services_.small_hello.wanted(now());
-  hello_ = small && services_.remote.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
+  const tls::ClientContext& context = remote().context;
+  const bool small = unanswered_ || remote().small_hello.wanted(now());
+  hello_ = small && context.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
   move_to(State::remote_handshake);
   tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_)};
-  if (upstream_->client_handshake(services_.remote, chain_, std::move(key), hello_)) return;
+  if (upstream_->client_handshake(context, chain_, std::move(key), hello_)) return;
   if (upstream_->exhausted()) refuse(Refusal::server_busy, "no memory for a TLS handshake");
   else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection to the broker");
 }
@@ -253,7 +256,6 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
 void Session::meet_local() {
   if (!services_.local) {
     upstream_->plain();
-    dial_->keep();
     return send_connect();
   }
   hello_ = services_.local->has_small_hello() ? tls::Hello::small : tls::Hello::usual;
@@ -274,17 +276,17 @@ void Session::try_next_address(std::string_view why) {
 }
 
 Dial::Last Session::after_this() const {
-  const bool large = to_remote_ && hello_ == tls::Hello::usual && services_.remote.has_small_hello();
+  const bool large = to_remote_ && hello_ == tls::Hello::usual && remote().context.has_small_hello();
   return large ? Dial::Last::again : Dial::Last::final;
 }
 
 void Session::note_small_hello() {
-  if (!services_.small_hello.wanted(now()))
+  if (!remote().small_hello.wanted(now()))
     common::log::warning(
         "the remote broker answers a small ClientHello, but not one of over 1,400 bytes with X25519MLKEM768's key; for "
         "an hour it gets small ones, which offer X25519MLKEM768 without a key. A firewall or proxy on the way may drop "
         "a ClientHello that spans two packets: repair it, or remove X25519MLKEM768 from remote.groups");
-  services_.small_hello.want(now());
+  remote().small_hello.want(now());
 }
 
 void Session::handshake_is_late() {
@@ -415,6 +417,9 @@ void Session::apply(const EmptyBroker::Outcome& outcome) {
 void Session::session_up(std::string_view to, std::string_view tls) {
   is_up_ = true;
   if (tapped_) copy_to_tap({});
+  const std::string address = dial_ ? dial_->text() : "";
+  if (dial_) broker_is_well();
+  if (to_remote_) count(services_.counters.sessions_by_broker[dial_->broker()]);
   dial_.reset();
   count(services_.counters.sessions);
   count(to_remote_ ? services_.counters.remote_sessions : services_.counters.local_sessions);
@@ -424,6 +429,7 @@ void Session::session_up(std::string_view to, std::string_view tls) {
                                    {"device", address_.text()},
                                    {"client_id", client_id_},
                                    {"to", to},
+                                   {"address", address},
                                    {"tls", tls}});
 }
 

@@ -41,6 +41,7 @@
 #include "relayd/session/empty_broker.h"
 #include "relayd/session/first_bytes.h"
 #include "relayd/session/proxy_header.h"
+#include "relayd/session/silent_closes.h"
 #include "relayd/session/small_hello.h"
 #include "relayd/session/tap.h"
 #include "relayd/session/token_bucket.h"
@@ -52,6 +53,12 @@ using common::Milliseconds;
 
 class Session;
 
+// One of Config::brokers.
+struct RemoteBroker {
+  tls::ClientContext context;
+  SmallHello small_hello = {};
+};
+
 // What a session needs from its worker. Everything here outlives the session.
 struct SessionServices {
   const int worker;  // the worker's number, as in the log and in keyd's audit
@@ -60,10 +67,9 @@ struct SessionServices {
   const Config& config;
   Counters& counters;
   const tls::ServerContext& listener;
-  const tls::ClientContext& remote;
+  std::span<RemoteBroker> brokers;  // in the order of Config::brokers
   const tls::ClientContext* local;  // null: the local broker is reached by plain TCP
   ConnectorClient& connector;
-  SmallHello& small_hello;
   void* owner;
   void (*retire)(void* owner, uint64_t session);                // the session is over: destroy it, but not at once
   void (*tell_taken)(void* owner, const Taken& taken);          // to the other workers
@@ -71,6 +77,7 @@ struct SessionServices {
   FlappingTable* flapping = nullptr;                            // null: no device is ever banned
   std::unordered_map<std::string, Session*> waiting{};          // each device's newest session without an upstream
   std::unordered_map<std::string, Session*> on_empty_broker{};  // by key_of()
+  SilentCloses silent_closes{};
 
   // Rate-limit the log lines of each kind of failure, should many devices fail in the same way.
   common::LogLimit failed_handshakes{}, failed_connects{}, impossible_ids{}, other_spellings{};
@@ -172,6 +179,9 @@ class Session final : public tls::StreamHandler {
   void look_up();
   void on_lookup(const ipc::Client::Answer& answer);
   void dial(bool remote);
+  RemoteBroker& remote() const { return services_.brokers[dial_->broker()]; }
+  void broker_is_well();
+  void broker_closed_silently();
   void on_dialed(common::Fd socket, const DialFailure& failure);
   void try_next_address(std::string_view why);
   Dial::Last after_this() const;
@@ -252,6 +262,7 @@ class Session final : public tls::StreamHandler {
   std::vector<uint8_t> proxy_header_;           // for the broker, before anything else; empty: none
   std::string waits_as_;                        // its key in SessionServices::waiting; empty: it is not there
   bool to_remote_ = false;
+  uint64_t device_hash_ = 0;  // of the client id, the same in every worker
   tls::Hello hello_ = tls::Hello::usual;
   bool unanswered_ = false;  // a large ClientHello went unanswered
   bool renegotiation_logged_ = false;

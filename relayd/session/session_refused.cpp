@@ -1,5 +1,5 @@
-// How a broker's refusal is handled: its CONNACK passes to the device whole, is counted by its code and logged with its
-// reason. An answer that is not TLS is named.
+// How a broker's refusal is handled, and what it says about the broker: its CONNACK passes to the device whole, is
+// counted by its code and logged with its reason. An answer that is not TLS is named.
 #include <cstdio>
 
 #include "relayd/session/alert_advice.h"
@@ -23,8 +23,21 @@ void Session::refused_by_broker() {
   snprintf(code, sizeof code, "0x%02X", value);
   std::string why =
       broker() + " refused the device: CONNACK " + code + ", " + std::string(mqtt::kConnackCodes[nth].name);
+  if (mqtt::blames_server(value)) dial_->blame();
+  else broker_is_well();
   if (connack_ && !connack_->reason().empty()) why.append("; its reason: ").append(connack_->reason());
   finish(why, Level::warning, &services_.broker_refusals[nth]);
+}
+
+// The broker answered CONNECT, so its address is good.
+void Session::broker_is_well() {
+  services_.silent_closes.forget(dial_->address());
+  dial_->keep();
+}
+
+// The connection has ended, and there was no CONNACK.
+void Session::broker_closed_silently() {
+  if (services_.silent_closes.confirmed(dial_->address(), device_hash_)) dial_->blame();
 }
 
 // Why an address is useless: its answer, if that was not TLS; otherwise how TLS ended, and what to do about it.

@@ -41,12 +41,8 @@ auto parse_required(Section& root, std::string_view key, Parse parse) {
 Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides) {
   Section root = Section::parse(text, name);
   Config config;
-  config.remote_endpoint.host = root.string("remote_host", "");
-  config.remote_endpoint.port = static_cast<uint16_t>(root.integer("remote_port", 8883, 1, kMaxPort));
-  if (overrides.remote_host) config.remote_endpoint.host = *overrides.remote_host;
-  if (overrides.remote_port) config.remote_endpoint.port = static_cast<uint16_t>(*overrides.remote_port);
   config.remote = parse_required(root, "remote", parse_remote);
-  if (config.remote.server_name.empty()) config.remote.server_name = config.remote_endpoint.host;
+  config.brokers = parse_brokers(root, overrides, config.remote);
   config.listener = parse_required(root, "listener", parse_listener);
   if (auto local = root.section("local")) config.local = parse_local(std::move(*local));
   config.keyd_socket = root.string("keyd_socket", "/run/mqtt-keyd/sign.sock");

@@ -18,7 +18,7 @@ struct Overrides {
 };
 
 // Errors name the file `name`. Checks the text only and opens no file that it mentions. A fresh installation has no
-// remote_host yet; it is "" then.
+// remote_host yet, so `brokers` is empty.
 Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides);
 
 // Reads the file and parses it. ConfigError also if the file can't be read.

@@ -1,8 +1,10 @@
 #include "relayd/supervisor/config_parts.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
+#include "relayd/handover/socket_address.h"
 #include "relayd/supervisor/config_file.h"
 
 namespace relayd {
@@ -22,6 +24,34 @@ Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_
   if (!number || host.empty() || port < 1 || port > kMaxPort)
     section.fail(key, "found \"" + text + "\"; expected \"ADDRESS:PORT\", such as \"0.0.0.0:8883\" or \"[::]:8883\"");
   return {host, static_cast<uint16_t>(port)};
+}
+
+namespace {
+
+bool is_host(const std::string& text) {
+  if (SocketAddress::parse(text, 1)) return true;
+  const auto fits = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_'; };
+  return !text.empty() && text.size() <= 253 && text.front() != '.' && text.front() != '-' &&
+         std::all_of(text.begin(), text.end(), fits);
+}
+
+}  // namespace
+
+std::optional<Config::Endpoint> parse_endpoint(const std::string& text, uint16_t fallback_port) {
+  uint16_t port = fallback_port;
+  if (SocketAddress::parse(text, port)) return Config::Endpoint{text, port};
+  std::string host = text;
+  const size_t colon = text.rfind(':');
+  if (colon != std::string::npos && text.back() != ']') {
+    const char* end = text.data() + text.size();
+    const auto read = std::from_chars(text.data() + colon + 1, end, port);
+    if (read.ptr != end || read.ec != std::errc() || port == 0) return std::nullopt;
+    host = text.substr(0, colon);
+  }
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  else if (host.find(':') != std::string::npos) return std::nullopt;  // an IPv6 address needs its brackets
+  if (!is_host(host)) return std::nullopt;
+  return Config::Endpoint{host, port};
 }
 
 tls::Versions parse_versions(Section& section) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,9 @@ inline constexpr int64_t kMaxPort = 65535;
 
 // "ADDRESS:PORT" or "[V6]:PORT", as in EMQX and mosquitto.
 Config::Endpoint parse_bind(common::Section& section, std::string_view key, std::string_view fallback);
+
+// "broker.example", "broker.example:8883", "192.0.2.1", "2001:db8::1", "[2001:db8::1]:8883". nullopt: none of these.
+std::optional<Config::Endpoint> parse_endpoint(const std::string& text, uint16_t fallback_port);
 
 // `versions`, `groups`, `alpn`, `verify` (true: verify_peer), and `cacertfile`, which verify_peer requires; `what` says
 // what is in it.

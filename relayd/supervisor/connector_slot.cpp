@@ -31,7 +31,8 @@ constexpr int kMostMessagesPerSecond = 100;
 ConnectorPlan plan_of(const Config& config, int generation) {
   ConnectorPlan plan{.generation = generation,
                      .workers = config.workers,
-                     .remote = config.remote_endpoint,
+                     .brokers = {},
+                     .strategy = config.remote.strategy,
                      .local = config.local ? std::optional(config.local->broker) : std::nullopt,
                      .keyd_socket = config.keyd_socket,
                      .sign_timeout = config.sign_timeout,
@@ -41,6 +42,7 @@ ConnectorPlan plan_of(const Config& config, int generation) {
                      .log_level = config.log_level,
                      .require_sandbox = config.require_sandbox,
                      .known = {}};
+  for (const Config::Broker& broker : config.brokers) plan.brokers.push_back(broker.at);
   while (plan.series == 0)
     if (getrandom(&plan.series, sizeof plan.series, 0) != sizeof plan.series) fail("getrandom");
   return plan;

@@ -31,8 +31,7 @@ Generation::Generation(uv_loop_t* loop, int number, const common::Program& worke
 void Generation::start(const Generation* before) {
   replaces_ = before != nullptr;
   KnownAddresses known;
-  if (before && before->config().remote_endpoint == config().remote_endpoint)
-    known.remote = before->connector_.known().remote;
+  if (before && before->config().brokers == config().brokers) known.remote = before->connector_.known().remote;
   if (before && before->config().local == config().local) known.local = before->connector_.known().local;
   connector_.start(std::move(known));
 }

@@ -16,10 +16,13 @@ constexpr size_t kMaxPemFile = 16 * 1024 * 1024;
 
 // On a fresh installation, reports everything that is missing in one message.
 void require_set_up(const std::string& config_file, const Config& config) {
-  std::string missing = config.remote_endpoint.host.empty() ? "remote_host" : "";
-  const std::pair<const char*, const std::string&> files[] = {{"listener.certfile", config.listener.certfile},
-                                                              {"listener.cacertfile", config.listener.cacertfile},
-                                                              {"remote.cacertfile", config.remote.cacertfile}};
+  std::string missing = config.brokers.empty() ? "remote_host" : "";
+  std::vector<std::pair<std::string, std::string>> files{{"listener.certfile", config.listener.certfile},
+                                                         {"listener.cacertfile", config.listener.cacertfile},
+                                                         {"remote.cacertfile", config.remote.cacertfile}};
+  for (size_t i = 0; i < config.brokers.size(); i++)
+    if (const auto setting = authorities_setting(config, i); setting != "remote.cacertfile")
+      files.emplace_back(setting, config.brokers[i].cacertfile);
   for (const auto& [setting, file] : files)
     if (!file.empty() && access(file.c_str(), F_OK) != 0 && errno == ENOENT)
       missing.append(missing.empty() ? "" : ", ")
@@ -40,6 +43,11 @@ trust::Pem read_crls(const std::string& config_file, const std::string& setting,
 
 }  // namespace
 
+std::string authorities_setting(const Config& config, size_t broker) {
+  const bool own = config.brokers[broker].cacertfile != config.remote.cacertfile;
+  return own ? "remote_hosts[" + std::to_string(broker) + "].cacertfile" : "remote.cacertfile";
+}
+
 trust::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file) {
   if (file.empty()) return {};
   const std::string named = config_file + ": " + setting;
@@ -58,7 +66,9 @@ Plan load(const std::string& config_file, const Overrides& overrides) {
   plan.pem.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);
   plan.pem.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
   plan.pem.listener_revoked = read_crls(config_file, "listener.crlfile", config.listener.crlfile);
-  plan.pem.remote_trusted = read_pem(config_file, "remote.cacertfile", config.remote.cacertfile);
+  for (size_t i = 0; i < config.brokers.size(); i++)
+    plan.pem.remote_trusted.push_back(
+        read_pem(config_file, authorities_setting(config, i), config.brokers[i].cacertfile));
   plan.pem.remote_revoked = read_crls(config_file, "remote.crlfile", config.remote.crlfile);
   if (config.local && config.local->tls) {
     plan.pem.local_trusted = read_pem(config_file, "local.tls.cacertfile", config.local->tls->cacertfile);

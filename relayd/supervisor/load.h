@@ -13,6 +13,9 @@ namespace relayd {
 // Reads a PEM file; an empty Pem if `file` is "". Errors about it, here or where it is parsed, start with its setting.
 trust::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file);
 
+// The setting that names the CAs of a broker's certificate: "remote.cacertfile", or its own in remote_hosts.
+std::string authorities_setting(const Config& config, size_t broker);
+
 // Returns a plan without the worker's number and the addresses. Throws common::ConfigError, which names file, setting
 // and remedy, if a setting is wrong or a file can't be read; common::NotYet if a CRL file does not exist.
 Plan load(const std::string& config_file, const Overrides& overrides);

@@ -31,6 +31,14 @@ std::vector<std::string> lines_of(const std::vector<trust::Concern>& concerns) {
 
 }  // namespace
 
+std::string names_of(const std::vector<Config::Broker>& brokers) {
+  if (brokers.size() == 1) return brokers[0].at.host;
+  std::string names;
+  for (const auto& [at, name, authorities] : brokers)
+    names.append(names.empty() ? "" : ", ").append(at.host).append(":").append(std::to_string(at.port));
+  return names;
+}
+
 KeydState keyd_state(const Status& status) {
   const auto any = [&](Counters::Number Counters::*number) {
     return std::any_of(status.workers.begin(), status.workers.end(), [&](const WorkerStatus& worker) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/trust/concern.h"
+#include "relayd/handover/config.h"
 #include "relayd/handover/scoreboard.h"
 #include "relayd/handover/series.h"
 
@@ -43,6 +44,9 @@ struct Status {
   std::vector<trust::Concern> trust;  // what is wrong with the CAs and CRLs in use, if peers are refused for it
   const Counters* ended = nullptr;    // the totals of processes that have ended (add_ended); may be null
 };
+
+// "a.example", or of several "a.example:8883, b.example:8883".
+std::string names_of(const std::vector<Config::Broker>& brokers);
 
 // keyd as the workers see it. degraded: it can't write its audit, so it signs nothing. without_notary: its notary does
 // not answer, so no device's key signs.

@@ -96,7 +96,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     status.reloads = reloads_;
     status.failed_reloads = failed_reloads_;
     status.bind = listeners_ ? listeners_->text() : "";
-    if (current_) status.remote = current_->config().remote_endpoint.host;
+    if (current_) status.remote = names_of(current_->config().brokers);
     status.trust = trust_.concerns();
     status.ended = &ended_;
     if (doors_) status.monitor = doors_->monitor();
@@ -199,7 +199,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     log::open("mqtt-relayd", current_->config().log_level);
     log::info(first ? "relayd serves" : "relayd reloaded", {{"bind", listeners_->text()},
                                                             {"workers", current_->slots().size()},
-                                                            {"remote", current_->config().remote_endpoint.host},
+                                                            {"remote", names_of(current_->config().brokers)},
                                                             {"generation", current_->number()},
                                                             {"version", MQTT_RELAY_VERSION}});
     trust_.update(std::move(next_concerns_));

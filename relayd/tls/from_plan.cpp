@@ -14,12 +14,12 @@ ServerOptions server_options(const Plan& plan) {
           .max_record = listener.max_record};
 }
 
-ClientOptions client_options(const Plan& plan) {
+ClientOptions client_options(const Plan& plan, size_t broker) {
   const auto& remote = plan.config.remote;
-  return {.trusted = plan.pem.remote_trusted,
+  return {.trusted = plan.pem.remote_trusted[broker],
           .verify_peer = remote.verify_peer,
           .versions = remote.versions,
-          .name = remote.server_name,
+          .name = plan.config.brokers[broker].server_name,
           .alpn = remote.alpn,
           .revoked = plan.pem.remote_revoked,
           .policy = remote.policy,

@@ -43,6 +43,13 @@ std::vector<common::Fd> inherited_listeners(int count) {
   return listeners;
 }
 
+std::vector<RemoteBroker> remote_brokers(const Plan& plan) {
+  std::vector<RemoteBroker> brokers;
+  for (size_t i = 0; i < plan.config.brokers.size(); i++)
+    brokers.push_back({tls::ClientContext(tls::client_options(plan, i))});
+  return brokers;
+}
+
 class Worker {
  public:
   Worker(uv_loop_t* loop, Plan plan)
@@ -51,9 +58,9 @@ class Worker {
         config_(plan_.config),
         scoreboard_(kScoreboardFd),
         listener_context_(tls::server_options(plan_)),
-        remote_context_(tls::client_options(plan_)),
+        brokers_(remote_brokers(plan_)),
         local_context_(tls::local_context(plan_)),
-        connector_(loop, common::Fd(kChannelFd)),
+        connector_(loop, common::Fd(kChannelFd), brokers_.size()),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}, &connector_),
         runtime_(loop, &keyd_, config_.listener.high_watermark),
         services_{plan_.worker,
@@ -62,10 +69,9 @@ class Worker {
                   config_,
                   *scoreboard_,
                   listener_context_,
-                  remote_context_,
+                  brokers_,
                   local_context_.get(),
                   connector_,
-                  small_hello_,
                   this,
                   common::call<&Worker::retire>,
                   common::call<&Worker::tell_taken>},
@@ -251,14 +257,13 @@ class Worker {
   const Config& config_;
   Scoreboard scoreboard_;
   tls::ServerContext listener_context_;
-  tls::ClientContext remote_context_;
+  std::vector<RemoteBroker> brokers_;
   std::unique_ptr<tls::ClientContext> local_context_;
   ConnectorClient connector_;
   ipc::Client keyd_;
   std::optional<ipc::Client::Ticket> keyd_asked_;
   int beats_without_keyd_ = 0;
   tls::Runtime runtime_;
-  SmallHello small_hello_;
   SessionServices services_;
   std::optional<FlappingTable> flapping_;
   std::unique_ptr<Tap> tap_;

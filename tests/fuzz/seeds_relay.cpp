@@ -73,7 +73,7 @@ void mqtt() {
 
 void handed_over() {
   relayd::Plan plan;
-  plan.config.remote_endpoint.host = "broker.example";
+  plan.config.brokers = {{{"broker.example", 8883}, "broker.example", "ca.pem"}};
   plan.pem.listener_certificate = {"a.pem", "text"};
   const relayd::Revocations revocations{{"a", "b"}, {"c", "d"}, {}};
   write("plan/plan", "\0"s + common::read_sealed(plan.to_memfd().get()));

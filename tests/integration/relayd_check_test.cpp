@@ -221,6 +221,25 @@ TEST_CASE("check of relayd: it finds a broker that is unreachable or the wrong o
   }
 }
 
+TEST_CASE("check of relayd: with several remote brokers it tries each, and names the one that is wrong",
+          "[relayd-check]") {
+  Machine machine;
+  const std::string second = own_address() + ":" + std::to_string(ports::direct);
+  machine.relay().patch_relayd(
+      {{"remote_host", nullptr}, {"remote_hosts", {own_address() + ":18883", second, "no-such-host.invalid"}}});
+  expect(machine.check("remote-name"), "error",
+         {"2 of 3 remote brokers are good", "no-such-host.invalid: no-such-host.invalid can't be resolved"},
+         "no-such-host.invalid: `getent ahosts");
+  expect(machine.check("remote"), "error",
+         {"1 of 3 remote brokers is good", ":18883: its certificate \"remote\" verifies", "no connection: " + second},
+         "nothing listens on port " + std::to_string(ports::direct));
+  machine.relay().patch_relayd(
+      {{"remote_hosts",
+        {own_address() + ":18883", {{"host", own_address()}, {"port", ports::direct}, {"cacertfile", "/none.pem"}}}}});
+  expect(machine.check("remote-authorities"), "error", {"1 of 2 files is good", "remote_hosts[1].cacertfile"},
+         "install the certificates");
+}
+
 TEST_CASE("check of relayd: it finds a listener address that cannot be bound", "[relayd-check]") {
   Machine machine;
   {

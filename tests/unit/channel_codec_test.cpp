@@ -10,8 +10,8 @@ namespace {
 
 std::vector<channel::Question> questions() {
   return {{0, channel::Begin{}},
-          {1, channel::Dial{channel::Target::remote, 10'000}},
-          {UINT64_MAX, channel::Dial{channel::Target::local, channel::kMaxBudgetMs,
+          {1, channel::Dial{channel::Target::remote, 10'000, UINT64_MAX}},
+          {UINT64_MAX, channel::Dial{channel::Target::local, channel::kMaxBudgetMs, 7,
                                      std::vector<uint64_t>(channel::kMaxAddresses, 7)}},
           {2, channel::Cancel{}},
           {0, channel::Judge{channel::Target::remote, 5, true}},
@@ -23,7 +23,7 @@ std::vector<channel::Answer> answers() {
   for (int i = 0; i < 9; i++) failure.add(std::string(200, 'a'), std::string(200, 'b'));
   failure.causes.silent = true;
   return {{0, channel::Began{}},
-          {1, channel::Connected{7, true, "192.0.2.1:1", std::vector<uint64_t>(channel::kMaxAddresses, 7), failure}},
+          {1, channel::Connected{7, 1, true, "192.0.2.1:1", std::vector<uint64_t>(channel::kMaxAddresses, 7), failure}},
           {2, channel::Failed{failure}},
           {3, channel::KeydAnswer{"no"}}};
 }
@@ -77,4 +77,7 @@ TEST_CASE("channel: a message that is cut, or has a byte too many, or an unknown
     bytes[at] = 9;
     CHECK_FALSE(channel::decode_question(bytes));
   }
+  auto connected = channel::encode(answers()[1]);
+  connected[17] = relayd::Config::kMaxBrokers;  // the broker
+  CHECK_FALSE(channel::decode_answer(connected));
 }

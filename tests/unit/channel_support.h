@@ -30,6 +30,7 @@ struct Half {
   std::optional<std::string> over;  // why the channel has ended
 
   explicit Half(std::vector<SocketAddress> addresses) : remote(std::move(addresses)) {
+    plan.brokers = {{"broker.example", 8883}};
     uv_loop_init(&loop);
     plan.connect_timeout = kLong;
     plan.sign_timeout = std::chrono::milliseconds(1234);
@@ -49,7 +50,7 @@ struct Half {
 
   void begin(size_t most = 100) {
     channel.emplace(&loop, plan, kWorker, common::Fd(fcntl(duplicate.get(), F_DUPFD_CLOEXEC, 0)), most, this, ended);
-    channel->know(remote, {});
+    channel->know_remote(0, remote);
   }
   static void ended(void* self, int worker, const std::string& why) {
     CHECK(worker == kWorker);

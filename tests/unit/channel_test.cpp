@@ -42,8 +42,8 @@ TEST_CASE("channel: the numbers of a worker name the target's own addresses only
   Listening broker, other;
   Half half({broker.address});
   half.begin_both();
-  half.ask(
-      {1, channel::Dial{channel::Target::remote, 20'000, {relayd::connector::AddressBook::number_of(other.address)}}});
+  half.ask({1, channel::Dial{
+                   channel::Target::remote, 20'000, 0, {relayd::connector::AddressBook::number_of({other.address})}}});
   common::Fd socket;
   half.wait_answer(socket);
   CHECK(peer_of(socket) == broker.address);
@@ -60,7 +60,7 @@ TEST_CASE("channel: what is not a question ends the worker's channel") {
   SECTION("an answer") { half.say(channel::encode(channel::Answer{1, channel::KeydAnswer{"x"}})); }
   SECTION("one id twice") {
     BlackHole silent;
-    half.channel->know({silent.address}, {});
+    half.channel->know_remote(0, {silent.address});
     half.say(dial);
     half.say(dial);
     half.run_until([&] { return half.over.has_value(); });

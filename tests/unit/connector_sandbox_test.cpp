@@ -32,7 +32,7 @@ int tried(const std::function<bool()>& attempt, uint16_t remote = 1, uint16_t lo
   if (child == 0) {
     common::log::open("test", common::log::Level::error);
     relayd::ConnectorPlan plan;
-    plan.remote.port = remote;
+    plan.brokers = {{"127.0.0.1", remote}};
     plan.local = relayd::Config::Endpoint{"127.0.0.1", local};
     relayd::connector::give_up_system_calls(relayd::connector::give_up_files_and_ports(plan), true);
     errno = 0;

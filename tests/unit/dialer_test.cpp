@@ -24,6 +24,7 @@ using namespace unit;
 using relayd::DialFailure;
 using relayd::connector::AddressBook;
 using relayd::connector::Dialer;
+using relayd::connector::Route;
 using relayd::connector::SocketQuota;
 using std::chrono::milliseconds;
 
@@ -32,21 +33,21 @@ namespace {
 struct Result {
   int calls = 0;
   common::Fd socket;
-  SocketAddress address;
-  std::vector<SocketAddress> left;
+  Route route;
+  std::vector<Route> left;
   DialFailure failure;
 
   static void take(void* self, Dialer::Result got) {
     auto* result = static_cast<Result*>(self);
     result->calls++;
     result->socket = std::move(got.socket);
-    result->address = got.address;
+    result->route = got.route;
     result->left = std::move(got.left);
     result->failure = std::move(got.failure);
   }
   SocketAddress peer() const {
-    CHECK(peer_of(socket) == address);
-    return address;
+    CHECK(peer_of(socket) == route.address);
+    return route.address;
   }
 };
 
@@ -75,16 +76,10 @@ uint64_t loop_time() {
   return uv_now(&loop.loop);
 }
 
-std::vector<std::string> texts(const std::vector<SocketAddress>& addresses) {
-  std::vector<std::string> result;
-  for (const auto& address : addresses) result.push_back(address.text());
+std::vector<SocketAddress> addresses(const std::vector<Route>& routes) {
+  std::vector<SocketAddress> result;
+  for (const Route& route : routes) result.push_back(route.address);
   return result;
-}
-
-AddressBook book_of(std::initializer_list<const char*> addresses) {
-  std::vector<SocketAddress> parsed;
-  for (const char* text : addresses) parsed.push_back(*SocketAddress::parse(text));
-  return AddressBook(parsed);
 }
 
 }  // namespace
@@ -108,7 +103,7 @@ TEST_CASE("dialer: addresses that refuse give way at once, and are tried last af
   CHECK(std::chrono::steady_clock::now() - begun < kLong);
   REQUIRE(result.socket);
   CHECK(result.peer() == listening.address);
-  CHECK(book.order(loop_time()) == std::vector{listening.address, refusing.address});
+  CHECK(addresses(book.order(loop_time())) == std::vector{listening.address, refusing.address});
 }
 
 TEST_CASE("dialer: after a silent address the next one is tried, and the silent one is tried last afterwards") {
@@ -118,7 +113,7 @@ TEST_CASE("dialer: after a silent address the next one is tried, and the silent 
   const auto result = dial(book);
   REQUIRE(result.socket);
   CHECK(result.peer() == listening.address);
-  CHECK(book.order(loop_time()) == std::vector{listening.address, silent.address});
+  CHECK(addresses(book.order(loop_time())) == std::vector{listening.address, silent.address});
 }
 
 TEST_CASE("dialer: an attempt continues after its head start, and may win") {
@@ -147,6 +142,19 @@ TEST_CASE("dialer: a good address after four dead ones is reached") {
   Listening listening;
   AddressBook book({refusing[0].address, silent[0].address, silent[1].address, refusing[1].address, listening.address});
   CHECK(dial(book).peer() == listening.address);
+}
+
+TEST_CASE("dialer: another broker is tried beside a silent one only after a longer time") {
+  BlackHole silent;
+  Listening listening;
+  AddressBook book(2, relayd::connector::BrokerOrder(relayd::Config::Strategy::failover, {{"a", 1}, {"b", 1}}));
+  book.replace(0, {silent.address});
+  book.replace(1, {listening.address});
+  const auto begun = std::chrono::steady_clock::now();
+  const auto result = dial(book, 6 * Dialer::kHeadStart);
+  CHECK(result.peer() == listening.address);
+  CHECK(result.route.broker == 1);
+  CHECK(std::chrono::steady_clock::now() - begun >= 2 * Dialer::kHeadStart);
 }
 
 TEST_CASE("dialer: a failure names each address with its cause") {
@@ -185,7 +193,7 @@ TEST_CASE("dialer: what was not connected is left, attempts that lost the race f
   AddressBook book({silent.address, listening.address, other.address});
   const auto result = dial(book);
   CHECK(result.peer() == listening.address);
-  CHECK(result.left == std::vector{silent.address, other.address});
+  CHECK(addresses(result.left) == std::vector{silent.address, other.address});
 }
 
 TEST_CASE("dialer: beyond the quota no socket is made, which counts against no address") {
@@ -195,7 +203,7 @@ TEST_CASE("dialer: beyond the quota no socket is made, which counts against no a
   const auto result = dial(book, milliseconds(600), 1);  // the second attempt begins beside the first
   CHECK_FALSE(result.socket);
   CHECK(result.failure.busy());
-  CHECK_FALSE(book.is_demoted(listening.address, loop_time()));
+  CHECK_FALSE(book.is_doubtful({listening.address}));
   CHECK(dial(book, kLong, 2).peer() == listening.address);
 }
 
@@ -266,7 +274,8 @@ TEST_CASE("dialer: without a free local port the failure is busy, and no address
     AddressBook only({place.first.address});
     const bool other = dial(book).peer() == place.second.address;  // each destination has local ports of its own
     const auto result = dial(only);
-    return other && !result.socket && result.failure.busy() && book.order(loop_time()).front() == place.first.address;
+    return other && !result.socket && result.failure.busy() &&
+           book.order(loop_time()).front().address == place.first.address;
   }));
 }
 
@@ -315,49 +324,8 @@ TEST_CASE("dialer: a destroyed dialer makes no callback") {
   Loop loop;
   SocketQuota quota;
   Result result;
-  { Dialer dialer(&loop.loop, book, quota, {silent.address}, milliseconds(1), &result, Result::take); }
+  { Dialer dialer(&loop.loop, book, quota, {{silent.address}}, milliseconds(1), &result, Result::take); }
   uv_run(&loop.loop, UV_RUN_DEFAULT);
   CHECK(result.calls == 0);
   CHECK(quota.used == 0);
-}
-
-TEST_CASE("address book: families take turns, beginning with the resolver's first") {
-  const auto book = book_of({"[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "192.0.2.1:1", "192.0.2.2:1"});
-  CHECK(texts(book.order(0)) == std::vector<std::string>{"[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::2]:1",
-                                                         "192.0.2.2:1", "[2001:db8::3]:1"});
-}
-
-TEST_CASE("address book: a demoted address comes last for its time, and no address is left out") {
-  auto book = book_of({"192.0.2.1:1", "192.0.2.2:1"});
-  book.demote(*SocketAddress::parse("192.0.2.1:1"), 1000);
-  CHECK(texts(book.order(1000)) == std::vector<std::string>{"192.0.2.2:1", "192.0.2.1:1"});
-  CHECK(texts(book.order(1000 + AddressBook::kDemotion)) == std::vector<std::string>{"192.0.2.1:1", "192.0.2.2:1"});
-  book.demote(*SocketAddress::parse("192.0.2.2:1"), 1000);
-  CHECK(texts(book.order(1000)) == std::vector<std::string>{"192.0.2.1:1", "192.0.2.2:1"});
-}
-
-TEST_CASE("address book: a new order, or one address more or less, does not end another address's demotion") {
-  auto book = book_of({"192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1"});
-  const auto first = *SocketAddress::parse("192.0.2.1:1"), second = *SocketAddress::parse("192.0.2.2:1"),
-             third = *SocketAddress::parse("192.0.2.3:1");
-  book.demote(first, 0);
-  book.replace({first, third, second});
-  CHECK(book.order(1) == std::vector{third, second, first});
-  book.replace({first, second});
-  CHECK(book.order(1) == std::vector{second, first});
-}
-
-TEST_CASE("address book: a success or a change of the addresses ends a demotion, the same addresses again do not") {
-  auto book = book_of({"192.0.2.1:1", "192.0.2.2:1"});
-  const auto first = *SocketAddress::parse("192.0.2.1:1"), second = *SocketAddress::parse("192.0.2.2:1");
-  const auto demoted = std::vector{second, first};
-  book.demote(first, 0);
-  book.replace({first, second});
-  CHECK(book.order(1) == demoted);
-  SECTION("success") { book.promote(first); }
-  SECTION("change") {
-    book.replace({second});
-    book.replace({first, second});
-  }
-  CHECK(book.order(1) == std::vector{first, second});
 }

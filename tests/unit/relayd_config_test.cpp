@@ -23,8 +23,10 @@ TEST_CASE("max_record has the bounds of a TLS record, and remote.groups the name
 
 TEST_CASE("the smallest relayd configuration has the documented defaults") {
   const Config config = parse_config(kSmallest, "relayd.json", {});
-  CHECK(config.remote_endpoint.host == "broker.example");
-  CHECK(config.remote.server_name == "broker.example");
+  REQUIRE(config.brokers.size() == 1);
+  CHECK(config.brokers[0] ==
+        Config::Broker{{"broker.example", 8883}, "broker.example", "/etc/mqtt-relay/remote-ca.pem"});
+  CHECK(config.remote.strategy == Config::Strategy::failover);
   CHECK(config.remote.verify_peer);
   CHECK(config.listener.verify_peer);
   CHECK(config.listener.fail_if_no_peer_cert);
@@ -55,10 +57,54 @@ TEST_CASE("the relayd configuration sets how chains are validated") {
   CHECK(contains(error_of(edited("\"verify\"", "\"crl_check\": \"all\", \"verify\"")), "allowed: leaf, chain"));
 }
 
+TEST_CASE(
+    "remote_hosts takes names, addresses and objects, whose defaults are remote_port and the settings of remote") {
+  const auto with = [](const std::string& hosts, const std::string& more = "") {
+    const std::string text = edited("\"remote_host\": \"broker.example\"", "\"remote_hosts\": " + hosts);
+    const std::string_view section = "\"remote\": {";
+    return more.empty() ? text : std::string(text).replace(text.find(section) + section.size(), 0, more + ", ");
+  };
+  const Config config =
+      parse_config(with(R"(["a.example", "b.example:1", "2001:db8::1", "[2001:db8::2]:2", {"host": "c.example"},
+               {"host": "d.example", "port": 3, "server_name_indication": "d", "cacertfile": "/d.pem"}])",
+                        R"("strategy": "round_robin")"),
+                   "relayd.json", {});
+  const std::string ca = "/etc/mqtt-relay/remote-ca.pem";
+  CHECK(config.brokers == std::vector<Config::Broker>{{{"a.example", 8883}, "a.example", ca},
+                                                      {{"b.example", 1}, "b.example", ca},
+                                                      {{"2001:db8::1", 8883}, "2001:db8::1", ca},
+                                                      {{"2001:db8::2", 2}, "2001:db8::2", ca},
+                                                      {{"c.example", 8883}, "c.example", ca},
+                                                      {{"d.example", 3}, "d", "/d.pem"}});
+  CHECK(config.remote.strategy == Config::Strategy::round_robin);
+  const Config named = parse_config(
+      with(R"(["a", {"host": "b", "server_name_indication": "own"}])", R"("server_name_indication": "shared")"),
+      "relayd.json", {});
+  CHECK(named.brokers[0].server_name == "shared");
+  CHECK(named.brokers[1].server_name == "own");
+
+  CHECK(contains(error_of(edited("\"remote_host\"", R"("remote_hosts": ["a"], "remote_host")")),
+                 "remote_hosts: remote_host is set as well, to \"broker.example\"; one of the two is allowed"));
+  CHECK(contains(error_of(with("[]")), "remote_hosts: found 0 items; expected 1 to 8 brokers"));
+  CHECK(contains(error_of(with(R"(["1", "2", "3", "4", "5", "6", "7", "8", "9"])")), "found 9 items"));
+  CHECK(
+      contains(error_of(with(R"("a")")), "remote_hosts: found \"a\" (string); expected a list of strings or objects"));
+  CHECK(contains(error_of(with(R"(["a", "b:0"])")),
+                 "remote_hosts[1]: found \"b:0\"; expected \"HOST\" or \"HOST:PORT\""));
+  CHECK(contains(error_of(with(R"(["a", {"port": 1}])")),
+                 "remote_hosts[1].host: missing: set it to the remote broker's name"));
+  CHECK(contains(error_of(with(R"([{"host": "a", "hots": "b"}])")), "remote_hosts[0].hots: unknown key; known here: "));
+  CHECK(contains(error_of(with(R"(["a", "a:8883"])")), "remote_hosts: found a with port 8883 twice"));
+  CHECK(contains(error_of(with(R"(["a"])", R"("strategy": "random")")),
+                 "remote.strategy: found \"random\"; allowed: failover, round_robin, hash_clientid"));
+}
+
 TEST_CASE("relayd's flags override its configuration file") {
   const Config config = parse_config(kSmallest, "relayd.json", {"other.example", 1234, "debug"});
-  CHECK(config.remote_endpoint.host == "other.example");
-  CHECK(config.remote_endpoint.port == 1234);
+  REQUIRE(config.brokers.size() == 1);
+  CHECK(config.brokers[0].at == Config::Endpoint{"other.example", 1234});
+  const std::string several = edited("\"remote_host\": \"broker.example\"", R"("remote_hosts": ["a", "b"])");
+  CHECK(parse_config(several, "relayd.json", {"other.example", 1234, {}}).brokers == config.brokers);
   CHECK(config.log_level == common::log::Level::debug);
 }
 

@@ -16,8 +16,9 @@ namespace {
 
 // No setting has its default value.
 constexpr char kEverySetting[] = R"({
-  "remote_host": "broker.example", "remote_port": 8884,
-  "remote": {"cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
+  "remote_hosts": ["broker.example", {"host": "other.example", "port": 8885, "server_name_indication": "x", "cacertfile": "y"}],
+  "remote_port": 8884,
+  "remote": {"strategy": "hash_clientid", "cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
              "crl_check": "chain", "versions": ["tlsv1.3"], "server_name_indication": "c", "alpn": ["mqtt"],
              "groups": ["P-256", "X25519"], "proxy_protocol": true, "connect_timeout": "3s", "connack_timeout": "4s"},
   "listener": {"bind": "127.0.0.1:8885", "certfile": "d", "cacertfile": "e", "crlfile": "f", "depth": 2,
@@ -43,7 +44,7 @@ Plan full_plan() {
   plan.worker = 7;
   plan.listeners = 9;
   plan.config = relayd::parse_config(kEverySetting, "relayd.json", {});
-  plan.pem = {{"1", "a", "s"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}, {"6", "f"}, {"7", "g"}};
+  plan.pem = {{"1", "a", "s"}, {"2", "b"}, {"3", "c"}, {"5", "e"}, {"6", "f"}, {"7", "g"}, {{"4", "d"}, {"8", "h"}}};
   return plan;
 }
 
@@ -118,14 +119,16 @@ TEST_CASE("an order of an unknown kind is refused") {
 
 TEST_CASE("a connector's plan and its report of names arrive as they were sent") {
   relayd::ConnectorPlan plan;
-  plan.remote = {"broker.example", 8883};
+  plan.brokers = {{"broker.example", 8883}, {"other.example", 8884}};
+  plan.strategy = relayd::Config::Strategy::round_robin;
   plan.local = relayd::Config::Endpoint{"127.0.0.1", 1883};
   plan.keyd_socket = "/s";
   plan.series = 9;
   plan.watchdog = common::Milliseconds(5);
-  plan.known = {"192.0.2.1:8883\n", ""};
+  plan.known = {{"192.0.2.1:8883\n", ""}, ""};
   const auto arrived = relayd::ConnectorPlan::from_memfd(plan.to_memfd().get());
-  CHECK(arrived.remote == plan.remote);
+  CHECK(arrived.brokers == plan.brokers);
+  CHECK(arrived.strategy == plan.strategy);
   CHECK(arrived.local == plan.local);
   CHECK(arrived.keyd_socket == "/s");
   CHECK(arrived.series == 9);
@@ -138,7 +141,10 @@ TEST_CASE("a connector's plan and its report of names arrive as they were sent")
   CHECK_THROWS_AS(relayd::NamesReport::decode(report + "x"), BadArchive);
   CHECK_THROWS_AS(relayd::NamesReport::decode(report.substr(0, report.size() - 1)), BadArchive);
   const std::string long_list(relayd::KnownAddresses::kMost + 1, 'x');
-  CHECK_THROWS_AS(relayd::NamesReport::decode(relayd::NamesReport{"", {long_list, ""}}.encode()), BadArchive);
+  const std::vector<std::string> too_many(relayd::Config::kMaxBrokers + 1);
+  for (const relayd::KnownAddresses& known :
+       {relayd::KnownAddresses{{long_list}, ""}, {{"", long_list}, ""}, {{}, long_list}, {too_many, ""}})
+    CHECK_THROWS_AS(relayd::NamesReport::decode(relayd::NamesReport{"", known}.encode()), BadArchive);
 }
 
 TEST_CASE("a connector takes only addresses with its own port from its predecessor") {

@@ -71,12 +71,12 @@ using Names = std::vector<std::string>;
 TEST_CASE("the shipped configurations lack only remote_host", "[relayd-init]") {
   const std::string text = slurp(kShipped);
   const Config config = parse_config(text, kShipped, {});
-  CHECK(config.remote_endpoint.host.empty());
+  CHECK(config.brokers.empty());
   CHECK(config.remote.cacertfile == "/etc/mqtt-relay/remote-ca.pem");
   CHECK(config.listener.certfile == "/etc/mqtt-relay/listener.pem");
   CHECK(config.listener.cacertfile == "/etc/mqtt-relay/device-ca.pem");
   CHECK(config.control_socket == "/run/mqtt-relay/control.sock");
-  CHECK(parse_config(text, kShipped, {"broker.example", {}, {}}).remote_endpoint.port == 8883);
+  CHECK(parse_config(text, kShipped, {"broker.example", {}, {}}).brokers[0].at.port == 8883);
 
   std::string keyd = slurp(MQTT_RELAY_SHIPPED_CONFIGURATIONS "/keyd.json");
   const std::string user = "\"mqtt-relay\"";
@@ -96,7 +96,7 @@ TEST_CASE("init: what it writes is a configuration, with certificates where the 
   const std::string printed = setup.run();
   umask(0022);
   const Config config = setup.written();
-  CHECK(config.remote_endpoint == Config::Endpoint{"broker.example", 8883});
+  CHECK(config.brokers.at(0).at == Config::Endpoint{"broker.example", 8883});
   CHECK(config.listener.bind == Config::Endpoint{"0.0.0.0", 8883});
   CHECK_FALSE(config.local);
   CHECK(config.remote.cacertfile == setup.scratch / "etc/remote-ca.pem");
@@ -123,7 +123,7 @@ TEST_CASE("init: every flag", "[relayd-init]") {
   setup.options.listener_certificate = setup.scratch.put("home/chain.pem", setup.remote_ca);
   const std::string printed = setup.run();
   const Config config = setup.written();
-  CHECK(config.remote_endpoint == Config::Endpoint{"2001:db8::1", 1884});
+  CHECK(config.brokers.at(0).at == Config::Endpoint{"2001:db8::1", 1884});
   CHECK(config.listener.bind == Config::Endpoint{"192.0.2.1", 8884});
   REQUIRE(config.local);
   CHECK(config.local->broker == Config::Endpoint{"localhost", 1883});
@@ -138,7 +138,7 @@ TEST_CASE("init: every flag", "[relayd-init]") {
     setup.options.force = true;
     setup.options.remote = text;
     setup.run();
-    CHECK(setup.written().remote_endpoint == Config::Endpoint{host, static_cast<uint16_t>(port)});
+    CHECK(setup.written().brokers.at(0).at == Config::Endpoint{host, static_cast<uint16_t>(port)});
   }
 }
 
@@ -184,7 +184,7 @@ TEST_CASE("init: on a terminal it asks, and asks again", "[relayd-init]") {
   setup.options.terminal = true;
   const std::string printed =
       setup.run("what is this\n broker.example:8884 \n/nonexistent.pem\n\n" + remote_ca + "\n" + device_ca + "\n");
-  CHECK(setup.written().remote_endpoint == Config::Endpoint{"broker.example", 8884});
+  CHECK(setup.written().brokers.at(0).at == Config::Endpoint{"broker.example", 8884});
   CHECK(slurp(setup.written().listener.cacertfile) == setup.device_ca);
   has(printed, "found \"what is this\"; expected HOST");
   has(printed, "No such file");
@@ -209,7 +209,7 @@ TEST_CASE("init: an operator's settings are replaced only with --force, and then
   CHECK(slurp(setup.options.config) == before);
   setup.options.force = true;
   setup.run();
-  CHECK(setup.written().remote_endpoint.host == "other.example");
+  CHECK(setup.written().brokers.at(0).at.host == "other.example");
   CHECK(slurp(setup.options.config + ".old") == before);
   setup.options.remote = "third.example";
   setup.run();
