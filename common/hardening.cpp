@@ -80,7 +80,8 @@ namespace {
 struct Restriction {
   uint64_t forbidden, scope;  // rights over files; what processes outside
   std::span<const FileRule> rules;
-  std::optional<std::span<const uint16_t>> ports = {};  // nullopt: TCP is not restricted
+  std::optional<std::span<const uint16_t>> ports = {};  // to connect to; nullopt: TCP is not restricted
+  bool binds = false;                                   // to port 0
 };
 
 long available_abi() { return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION); }
@@ -109,6 +110,7 @@ std::string enforce(const Restriction& wanted) {
       const PortRule rule{kConnectTcp, port};
       allow(kRuleNetPort, &rule);
     }
+  if (const PortRule any{kBindTcp, 0}; restricts_ports && wanted.binds) allow(kRuleNetPort, &any);
   if (!enforced || syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
     return std::string("Landlock can't be enforced: ") + strerror(errno);
   return "";
@@ -118,9 +120,9 @@ std::string enforce(const Restriction& wanted) {
 
 std::string forbid_files(std::span<const FileRule> rules) { return enforce({~uint64_t{0}, kScopeSignal, rules}); }
 
-Lacking forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports) {
+Lacking forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports, bool binds) {
   const long abi = available_abi();
-  return {enforce({~uint64_t{0}, kScopeSignal | kScopeAbstractUnix, rules, ports}),
+  return {enforce({~uint64_t{0}, kScopeSignal | kScopeAbstractUnix, rules, ports, binds}),
           abi >= kNetAbi
               ? ""
               : "Landlock of this kernel (ABI " + std::to_string(abi) + ") can't restrict TCP ports; Linux 6.7 can"};

@@ -31,13 +31,14 @@ struct FileRule {
 // otherwise what the kernel lacks, which the caller must report.
 std::string forbid_files(std::span<const FileRule> rules = {});
 
-// The same, and TCP: these threads can connect only to `ports` and bind to none. Where the kernel has Landlock ABI 6,
+// The same, and TCP: these threads can connect only to `ports` and bind to none; with `binds`, to port 0, for which the
+// kernel chooses one. Where the kernel has Landlock ABI 6,
 // they also can't connect to an abstract Unix socket of a process outside. Before ABI 4 the kernel can't restrict
 // ports, and `ports` of the result says so; files are forbidden all the same.
 struct Lacking {
   std::string files, ports;
 };
-Lacking forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports);
+Lacking forbid_files_and_ports(std::span<const FileRule> rules, std::span<const uint16_t> ports, bool binds = false);
 
 // Landlock for a process that starts others: from here on, it and its children execute only what `programs` names
 // (FileRule::run, and what LoaderFiles adds), and can't write, create or rename a file. They can read any file, and

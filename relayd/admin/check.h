@@ -57,6 +57,7 @@ Check check_revocation_lists(const CheckContext& context);
 Check check_remote_authorities(const CheckContext& context);
 Check check_keyd(const CheckContext& context);
 Check check_listener_key(const CheckContext& context);
+Check check_source_addresses(const CheckContext& context);
 Check check_remote_name(const CheckContext& context);
 Check check_remote(const CheckContext& context);
 Check check_devices(const CheckContext& context);

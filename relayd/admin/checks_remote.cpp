@@ -1,4 +1,9 @@
 // The checks of the remote broker: does its name resolve, does it answer, is its certificate the right one?
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
 #include "relayd/admin/check.h"
 #include "relayd/admin/remote_advice.h"
 #include "relayd/admin/remote_probe.h"
@@ -59,7 +64,7 @@ Check check_broker(const CheckContext& context, size_t nth) {
     const tls::ClientContext client({trusted, remote.verify_peer, remote.versions, broker.server_name, remote.alpn,
                                      read_pem(context.config_file, "remote.crlfile", remote.crlfile), remote.policy,
                                      remote.groups});
-    const ProbeResult found = probe(addresses, client, remote.connect_timeout);
+    const ProbeResult found = probe(addresses, client, connector::SourceAddresses(remote.bind), remote.connect_timeout);
     const Check check = judge(context, broker, found);
     return found.wants_small_hello ? with_small_hello(check, context.config_file) : check;
   } catch (const common::ConfigError&) {
@@ -88,6 +93,22 @@ Check of_each(const CheckContext& context, Check (*check)(const CheckContext&, s
 }
 
 }  // namespace
+
+Check check_source_addresses(const CheckContext& context) {
+  const auto& sources = context.config.remote.bind;
+  if (sources.empty()) return {Result::skipped, "remote.bind is not set: the kernel chooses"};
+  std::vector<std::string> missing;
+  for (const std::string& text : sources) {
+    const auto address = SocketAddress::parse(text, 0);
+    const common::Fd socket(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+    if (!socket || ::bind(socket.get(), address->get(), address->size) != 0)
+      missing.push_back(text + ": " + strerror(errno));
+  }
+  if (missing.empty())
+    return {Result::ok, "remote.bind: all " + std::to_string(sources.size()) + " are this machine's"};
+  return {Result::error, "remote.bind: not all of these addresses are this machine's",
+          "`ip address` must show them: add them, or correct remote.bind in " + context.config_file, missing};
+}
 
 Check check_remote_name(const CheckContext& context) {
   if (context.brokers.empty()) return {Result::skipped, "remote_host is not set: see configuration"};

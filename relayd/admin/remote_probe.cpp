@@ -20,16 +20,17 @@ constexpr common::Milliseconds kMutePatience{3000};
 
 class Probe final : private tls::StreamHandler {
  public:
-  Probe(Loop& loop, const std::vector<SocketAddress>& addresses, const tls::ClientContext& context, tls::Hello hello,
-        common::Milliseconds patience)
+  Probe(Loop& loop, const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
+        connector::SourceAddresses sources, tls::Hello hello, common::Milliseconds patience)
       : loop_(loop),
         context_(context),
         hello_(hello),
         patience_(patience),
         book_(addresses),
+        sources_(std::move(sources)),
         runtime_(std::make_unique<tls::Runtime>(loop.get(), nullptr)),
         deadline_(loop.get(), this, common::call<&Probe::too_late>),
-        dialer_(loop.get(), book_, quota_, book_.order(uv_now(loop.get())), patience, this,
+        dialer_(loop.get(), {book_, quota_, sources_}, book_.order(uv_now(loop.get())), patience, this,
                 common::call<&Probe::dialed>) {}
 
   ProbeResult take_result() {
@@ -87,6 +88,7 @@ class Probe final : private tls::StreamHandler {
   const common::Milliseconds patience_;
   connector::AddressBook book_;
   connector::SocketQuota quota_;
+  connector::SourceAddresses sources_;
   std::unique_ptr<tls::Runtime> runtime_;  // too large for a stack
   common::Timer deadline_;
   connector::Dialer dialer_;
@@ -96,10 +98,10 @@ class Probe final : private tls::StreamHandler {
   ProbeResult result_;
 };
 
-ProbeResult probe_once(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context, tls::Hello hello,
-                       common::Milliseconds patience) {
+ProbeResult probe_once(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
+                       const connector::SourceAddresses& sources, tls::Hello hello, common::Milliseconds patience) {
   Loop loop;
-  Probe probe(loop, addresses, context, hello, patience);
+  Probe probe(loop, addresses, context, sources, hello, patience);
   loop.run();
   return probe.take_result();
 }
@@ -107,14 +109,14 @@ ProbeResult probe_once(const std::vector<SocketAddress>& addresses, const tls::C
 }  // namespace
 
 ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
-                  common::Milliseconds patience) {
-  ProbeResult result = probe_once(addresses, context, tls::Hello::usual, patience);
+                  const connector::SourceAddresses& sources, common::Milliseconds patience) {
+  ProbeResult result = probe_once(addresses, context, sources, tls::Hello::usual, patience);
   const auto reached = SocketAddress::parse(result.address);
   if (!result.mute || !reached) return result;
   result.plain_mqtt = speaks_plain_mqtt(*reached, std::min(patience, kMutePatience));
   if (result.plain_mqtt || !context.has_small_hello()) return result;
   // As a session would: some middleboxes want the ClientHello in one segment.
-  ProbeResult small = probe_once({*reached}, context, tls::Hello::small, std::min(patience, kMutePatience));
+  ProbeResult small = probe_once({*reached}, context, sources, tls::Hello::small, std::min(patience, kMutePatience));
   if (small.address.empty() || small.mute) return result;
   small.wants_small_hello = true;
   return small;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/units.h"
+#include "relayd/connector/source_addresses.h"
 #include "relayd/handover/dial_failure.h"
 #include "relayd/handover/socket_address.h"
 #include "relayd/tls/inspect.h"
@@ -35,7 +36,7 @@ struct ProbeResult {
 // broker that refuses because it got no certificate has already shown its own: then `certificate` is set and `tls` is
 // not. A port that answers nothing is tried again with plain MQTT, for 3 s at most, and with a small ClientHello.
 ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
-                  common::Milliseconds patience);
+                  const connector::SourceAddresses& sources, common::Milliseconds patience);
 
 // All addresses of a name; none, and the cause in `problem`, if it can't be resolved within `patience`.
 std::vector<SocketAddress> resolve(const std::string& host, uint16_t port, common::Milliseconds patience,

@@ -27,6 +27,7 @@ class Connector {
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
+  const ConnectorPlan& plan() const { return plan_; }
   // Begins to look the names up, in libuv's threads, which start here.
   void resolve();
   // Tells the supervisor that it serves; it gets no channel before.

@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "common/poll.h"
-#include "relayd/handover/tcp_options.h"
 
 namespace relayd::connector {
 
@@ -18,7 +17,7 @@ struct Dialer::Attempt {
   std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it; null: it is ready
 
   Attempt(Dialer& of, const Route& to, common::Fd from)
-      : dialer(of), route(to), socket(std::move(from)), quota_(of.quota_) {
+      : dialer(of), route(to), socket(std::move(from)), quota_(of.means_.quota) {
     quota_.used++;
   }
   ~Attempt() { quota_.used--; }
@@ -30,11 +29,10 @@ struct Dialer::Attempt {
   SocketQuota& quota_;
 };
 
-Dialer::Dialer(uv_loop_t* loop, AddressBook& book, SocketQuota& quota, std::vector<Route> to_try,
-               std::chrono::milliseconds budget, void* owner, Done done)
+Dialer::Dialer(uv_loop_t* loop, const Means& means, std::vector<Route> to_try, std::chrono::milliseconds budget,
+               void* owner, Done done)
     : loop_(loop),
-      book_(book),
-      quota_(quota),
+      means_(means),
       to_try_(std::move(to_try)),
       by_merit_(to_try_),
       budget_(budget),
@@ -88,18 +86,14 @@ std::chrono::milliseconds Dialer::head_start() const {
 
 bool Dialer::begin(const Route& route) {
   const SocketAddress& address = route.address;
-  if (quota_.used >= quota_.most) {
+  if (means_.quota.used >= means_.quota.most) {
     failed(route, "this worker has too many connections on the way", Fault::machine);
     return false;
   }
-  common::Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  if (socket) {
-    set_tcp_options(socket.get());
-    use_any_local_port(socket.get());
-  }
-  if (!socket || (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)) {
-    const int error = errno;
-    failed_by(error, route, fault_of(error));
+  auto [socket, error, cause] = means_.sources.connect(address);
+  if (!socket) {
+    note(error);
+    failed(route, cause, fault_of(error));
     return false;
   }
   Attempt& begun = *attempts_.emplace_back(std::make_unique<Attempt>(*this, route, std::move(socket)));
@@ -121,14 +115,16 @@ void Dialer::on_ready(Attempt& attempt) {
   attempts_.erase(it);
   const Route route = mine->route;
   if (error != 0) {
-    failed_by(error, route, Fault::address);
+    note(error);
+    failed(route, strerror(error));
     return next();
   }
   // An attempt that lost despite its head start is demoted; a younger one may be as good. All of them are tried again
   // if this connection proves useless.
   for (size_t i = 0; i < attempts_.size(); i++) {
     const Route& other = attempts_[i]->route;
-    if (std::ranges::find(by_merit_, other) < std::ranges::find(by_merit_, route)) book_.demote(other, uv_now(loop_));
+    if (std::ranges::find(by_merit_, other) < std::ranges::find(by_merit_, route))
+      means_.book.demote(other, uv_now(loop_));
     to_try_.insert(to_try_.begin() + static_cast<std::ptrdiff_t>(i), other);
   }
   mine->poll.reset();
@@ -141,14 +137,13 @@ void Dialer::on_ready(Attempt& attempt) {
 }
 
 void Dialer::failed(const Route& route, std::string_view cause, Fault fault) {
-  if (fault == Fault::address) book_.demote(route, uv_now(loop_));
+  if (fault == Fault::address) means_.book.demote(route, uv_now(loop_));
   failure_.add(route.address.text(), cause, fault);
 }
 
-void Dialer::failed_by(int error, const Route& route, Fault fault) {
+void Dialer::note(int error) {
   failure_.causes.refused |= error == ECONNREFUSED;
   failure_.causes.no_route |= error == EHOSTUNREACH || error == ENETUNREACH;
-  failed(route, strerror(error), fault);
 }
 
 void Dialer::on_deadline() {

@@ -14,6 +14,7 @@
 #include "common/fd.h"
 #include "common/uv.h"
 #include "relayd/connector/address_book.h"
+#include "relayd/connector/source_addresses.h"
 #include "relayd/handover/dial_failure.h"
 
 namespace relayd::connector {
@@ -39,10 +40,15 @@ class Dialer {
   // Called once from the loop, never from the constructor. The owner may destroy the dialer in it.
   using Done = void (*)(void* owner, Result result);
 
-  // `budget` bounds all attempts together. `to_try` is in the order of `book`, which learns the results. Book and quota
-  // must outlive the dialer.
-  Dialer(uv_loop_t* loop, AddressBook& book, SocketQuota& quota, std::vector<Route> to_try,
-         std::chrono::milliseconds budget, void* owner, Done done);
+  // What dials share. All of it must outlive them. The book learns the results.
+  struct Means {
+    AddressBook& book;
+    SocketQuota& quota;
+    SourceAddresses& sources;
+  };
+  // `budget` bounds all attempts together. `to_try` is in the order of the book.
+  Dialer(uv_loop_t* loop, const Means& means, std::vector<Route> to_try, std::chrono::milliseconds budget, void* owner,
+         Done done);
   ~Dialer();
 
  private:
@@ -56,12 +62,11 @@ class Dialer {
   std::chrono::milliseconds head_start() const;
   void on_ready(Attempt& attempt);
   void failed(const Route& route, std::string_view cause, Fault fault = Fault::address);
-  void failed_by(int error, const Route& route, Fault fault);
+  void note(int error);
   void on_deadline();
 
   uv_loop_t* loop_;
-  AddressBook& book_;
-  SocketQuota& quota_;
+  const Means means_;
   std::vector<Route> to_try_;          // the next one first
   const std::vector<Route> by_merit_;  // all of them, in the book's order at the start
   const std::chrono::milliseconds budget_;

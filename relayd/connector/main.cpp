@@ -46,11 +46,10 @@ void run(uv_loop_t* loop, std::optional<connector::Connector>& serving) {
   close(kConnectorPlanFd);
   log::open(kConnectorProgram, plan.log_level);
   common::report_crashes(kConnectorProgram);
-  const bool sandbox_required = plan.require_sandbox;
   const std::string lacking = connector::give_up_files_and_ports(plan);
   serving.emplace(loop, std::move(plan), common::Fd(kConnectorControlFd));
   serving->resolve();
-  connector::give_up_system_calls(lacking, sandbox_required);
+  connector::give_up_system_calls(serving->plan(), lacking);
   serving->serve();
   common::Poller::run(loop);
 }

@@ -66,6 +66,11 @@ constexpr common::Call kConnecting[] = {
     fcntl_command(F_GETFD), fcntl_command(F_SETFD), "time", "clock_nanosleep", "sched_yield",
     {"mmap", without(2, PROT_WRITE), without(3, MAP_ANONYMOUS)},                      // a name service's library
 };
+// With remote.bind. Landlock allows TCP sockets no port of their choice.
+constexpr common::Call kBinding[] = {
+    {"bind", is(2, sizeof(sockaddr_in))}, {"bind", is(2, sizeof(sockaddr_in6))},
+    set_option(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
+};
 // clang-format on
 
 // The folder of the file that a link names; "" if it is not a link.
@@ -97,18 +102,22 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan) {
   std::vector<uint16_t> ports{kDns};
   for (const Config::Endpoint& broker : plan.brokers) ports.push_back(broker.port);
   if (plan.local) ports.push_back(plan.local->port);
-  const auto lacking = common::forbid_files_and_ports(rules, ports);
+  const auto lacking = common::forbid_files_and_ports(rules, ports, !plan.sources.empty());
   if (!lacking.ports.empty())
     log::warning("an attacker in the connector could connect to any TCP port", {{"cause", lacking.ports}});
   return lacking.files;
 #endif
 }
 
-common::CallList calls() { return common::joined({kConnecting, kLog, kMemory, kTime, kEnd}); }
+common::CallList calls(bool binds) {
+  common::CallList calls = common::joined({kConnecting, kLog, kMemory, kTime, kEnd});
+  if (binds) calls.insert(calls.end(), std::begin(kBinding), std::end(kBinding));
+  return calls;
+}
 
-void give_up_system_calls(const std::string& lacking_files, bool required) {
-  const std::string calls = common::allow_system_calls(connector::calls());
-  common::accept_sandbox(std::array{lacking_files, calls}, required);
+void give_up_system_calls(const ConnectorPlan& plan, const std::string& lacking_files) {
+  const std::string calls = common::allow_system_calls(connector::calls(!plan.sources.empty()));
+  common::accept_sandbox(std::array{lacking_files, calls}, plan.require_sandbox);
   if (!lacking_files.empty() || !calls.empty()) return;
   const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
   if (root) throw std::runtime_error("the sandbox is in force, but the connector could open \"/\"");

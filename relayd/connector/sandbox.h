@@ -15,8 +15,9 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan);
 
 // Second step, when all threads run: from here on they have only the system calls that connecting needs. Logs which
 // protections are in force; common::accept_sandbox() judges what is missing.
-void give_up_system_calls(const std::string& lacking_files, bool required);
+void give_up_system_calls(const ConnectorPlan& plan, const std::string& lacking_files);
 
-common::CallList calls();
+// `binds`: also those that remote.bind needs.
+common::CallList calls(bool binds = false);
 
 }  // namespace relayd::connector

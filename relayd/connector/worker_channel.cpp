@@ -20,11 +20,12 @@ struct WorkerChannel::Running {
   AddressBook& book;
   Dialer dialer;
 
-  Running(WorkerChannel& of, uint64_t number, AddressBook& target, std::vector<Route> to_try, milliseconds budget)
+  Running(WorkerChannel& of, uint64_t number, const Dialer::Means& means, std::vector<Route> to_try,
+          milliseconds budget)
       : channel(of),
         id(number),
-        book(target),
-        dialer(of.loop_, book, of.quota_, std::move(to_try), budget, this, common::call<&Running::done>) {}
+        book(means.book),
+        dialer(of.loop_, means, std::move(to_try), budget, this, common::call<&Running::done>) {}
   void done(Dialer::Result result) { channel.dialed(id, book, std::move(result)); }  // destroys this
 };
 
@@ -38,6 +39,7 @@ WorkerChannel::WorkerChannel(uv_loop_t* loop, const ConnectorPlan& plan, int wor
       ended_(ended),
       remote_(plan.brokers.size(), BrokerOrder(plan.strategy, plan.brokers)),
       quota_{most},
+      remote_sources_(plan.sources),
       poll_(std::make_unique<common::Poll>(loop, channel_.get(), this, common::call<&WorkerChannel::on_ready>)) {
   answer({0, channel::Began{}});
 }
@@ -85,11 +87,12 @@ void WorkerChannel::dial(uint64_t id, const channel::Dial& dial) {
     failure.add("connector", "this worker has too many dials on the way", DialFailure::Fault::machine);
     return answer({id, channel::Failed{std::move(failure)}});
   }
-  AddressBook& book = book_of(dial.target);
+  const Dialer::Means means = means_of(dial.target);
+  AddressBook& book = means.book;
   auto to_try = book.named(dial.addresses);
   if (to_try.empty()) to_try = book.order(uv_now(loop_), dial.device);
   const auto budget = std::min(milliseconds(dial.budget_ms), plan_.connect_timeout);
-  dials_.emplace(id, std::make_unique<Running>(*this, id, book, std::move(to_try), budget));
+  dials_.emplace(id, std::make_unique<Running>(*this, id, means, std::move(to_try), budget));
 }
 
 void WorkerChannel::dialed(uint64_t id, AddressBook& book, Dialer::Result result) {

@@ -66,6 +66,10 @@ class WorkerChannel {
   bool send(Waiting& waiting);
   void flush();
   void end(const std::string& why);
+  Dialer::Means means_of(channel::Target target) {
+    const bool remote = target == channel::Target::remote;
+    return {book_of(target), quota_, remote ? remote_sources_ : any_source_};
+  }
   AddressBook& book_of(channel::Target target) { return target == channel::Target::remote ? remote_ : local_; }
 
   uv_loop_t* loop_;
@@ -77,6 +81,7 @@ class WorkerChannel {
   bool begun_ = false, over_ = false;
   AddressBook remote_, local_;
   SocketQuota quota_;
+  SourceAddresses any_source_, remote_sources_;
   std::unordered_map<uint64_t, std::unique_ptr<Running>> dials_;  // by the question's id
   std::deque<Waiting> waiting_;                                   // answers for which the channel had no room
   std::deque<uint64_t> keyd_times_;                               // of the last kMostKeyd connections to keyd

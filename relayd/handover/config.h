@@ -74,6 +74,7 @@ struct Config {
   enum class Strategy : uint8_t { failover, round_robin, hash_clientid };
   struct Remote {
     Strategy strategy = Strategy::failover;
+    std::vector<std::string> bind;  // source addresses, numeric; none: the kernel chooses
     std::string cacertfile, crlfile;
     bool verify_peer = true;
     trust::Policy policy;  // depth, partial_chain, crl_check

@@ -20,7 +20,7 @@ void fields(Archive& archive, Of<Archive, KnownAddresses>& known) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, ConnectorPlan>& p) {
-  archive(p.generation, p.workers, p.brokers, p.strategy, p.local, p.keyd_socket, p.series, p.sign_timeout,
+  archive(p.generation, p.workers, p.brokers, p.strategy, p.sources, p.local, p.keyd_socket, p.series, p.sign_timeout,
           p.connect_timeout, p.resolve_interval, p.watchdog, p.log_level, p.require_sandbox, p.known);
 }
 

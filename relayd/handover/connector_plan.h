@@ -34,6 +34,7 @@ struct ConnectorPlan {
   int generation = 0, workers = 1;
   std::vector<Config::Endpoint> brokers;  // the remote ones
   Config::Strategy strategy = Config::Strategy::failover;
+  std::vector<std::string> sources;  // Config::Remote::bind
   std::optional<Config::Endpoint> local;
   std::string keyd_socket;
   // For keyd (ipc::Hello): the relayd and the generation of the workers' connections, and how long workers wait.

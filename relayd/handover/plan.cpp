@@ -62,8 +62,8 @@ void fields(Archive& archive, Of<Archive, Config::Broker>& b) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Remote>& r) {
-  archive(r.strategy, r.cacertfile, r.crlfile, r.verify_peer, r.policy, r.versions, r.server_name, r.alpn, r.groups,
-          r.proxy_protocol, r.connect_timeout, r.connack_timeout);
+  archive(r.strategy, r.bind, r.cacertfile, r.crlfile, r.verify_peer, r.policy, r.versions, r.server_name, r.alpn,
+          r.groups, r.proxy_protocol, r.connect_timeout, r.connack_timeout);
 }
 
 template <class Archive>

@@ -25,14 +25,16 @@ uint16_t SocketAddress::port() const {
                   : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
 }
 
-std::string SocketAddress::text() const {
+std::string SocketAddress::host() const {
   char host[INET6_ADDRSTRLEN] = "?";
-  if (family() == AF_INET6) {
-    inet_ntop(AF_INET6, &storage.v6.sin6_addr, host, sizeof host);
-    return "[" + std::string(host) + "]:" + std::to_string(ntohs(storage.v6.sin6_port));
-  }
-  inet_ntop(AF_INET, &storage.v4.sin_addr, host, sizeof host);
-  return std::string(host) + ":" + std::to_string(ntohs(storage.v4.sin_port));
+  if (family() == AF_INET6) inet_ntop(AF_INET6, &storage.v6.sin6_addr, host, sizeof host);
+  else inet_ntop(AF_INET, &storage.v4.sin_addr, host, sizeof host);
+  return host;
+}
+
+std::string SocketAddress::text() const {
+  const std::string name = family() == AF_INET6 ? "[" + host() + "]" : host();
+  return name + ":" + std::to_string(port());
 }
 
 std::array<uint8_t, 16> SocketAddress::in_ipv6() const {

@@ -26,6 +26,7 @@ struct SocketAddress {
   uint16_t port() const;
   bool operator==(const SocketAddress& other) const;  // address and port
   std::string text() const;                           // "192.0.2.1:8883", "[2001:db8::1]:8883"
+  std::string host() const;                           // "192.0.2.1", "2001:db8::1"
   // IPv4 addresses as IPv6 has them, IPv4-mapped (RFC 4291 section 2.5.5.2); and a mapped one as the IPv4 one that it
   // is.
   std::array<uint8_t, 16> in_ipv6() const;

@@ -1,3 +1,4 @@
+#include "relayd/handover/socket_address.h"
 #include "relayd/supervisor/config_parts.h"
 #include "relayd/supervisor/config_sections.h"
 
@@ -8,6 +9,8 @@ using common::Section;
 namespace {
 
 using Strategy = Config::Strategy;
+
+constexpr size_t kMostSources = 64;
 
 Strategy parse_strategy(Section& section) {
   const auto name = section.one_of("strategy", "failover", {"failover", "round_robin", "hash_clientid"});
@@ -79,6 +82,15 @@ std::vector<Config::Broker> parse_brokers(Section& root, const Overrides& overri
 Config::Remote parse_remote(Section section) {
   Config::Remote remote;
   remote.strategy = parse_strategy(section);
+  remote.bind = section.strings("bind", {});
+  if (remote.bind.size() > kMostSources)
+    section.fail("bind", "found " + std::to_string(remote.bind.size()) + " addresses; expected at most " +
+                             std::to_string(kMostSources));
+  for (const std::string& address : remote.bind)
+    if (!SocketAddress::parse(address, 0))
+      section.fail("bind", "found \"" + address +
+                               "\"; expected IPv4 and IPv6 addresses of this machine without a port, such as "
+                               "\"192.0.2.1\" or \"2001:db8::1\"");
   remote.verify_peer = parse_verify(section);
   remote.cacertfile =
       parse_cacertfile(section, remote.verify_peer, "the PEM file of the CAs that issue the broker's certificate");

@@ -33,6 +33,7 @@ ConnectorPlan plan_of(const Config& config, int generation) {
                      .workers = config.workers,
                      .brokers = {},
                      .strategy = config.remote.strategy,
+                     .sources = config.remote.bind,
                      .local = config.local ? std::optional(config.local->broker) : std::nullopt,
                      .keyd_socket = config.keyd_socket,
                      .sign_timeout = config.sign_timeout,

@@ -46,6 +46,14 @@ std::string dialed(const Words& words) {
   return said;
 }
 
+// Binds a TCP socket, and listens there.
+std::string listening(const Words& words) {
+  const auto address = SocketAddress::parse(words.at(0), static_cast<uint16_t>(std::stoi(words.at(1))));
+  const common::Fd made(socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+  const int bound = bind(made.get(), address->get(), address->size);
+  return captured::outcome(bound == 0 ? listen(made.get(), 1) : bound);
+}
+
 std::string connected(const Words& words) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const auto address = common::UnixAddress::of(words.at(0));
@@ -66,6 +74,7 @@ class Commanded {
     attacks_.merge(captured::Attacks{
         {"garbage", [own](const Words& words) { return garbage(own, words); }},
         {"dial", dialed},
+        {"listen", listening},
         {"unix", connected},
         {"die", [](const Words& words) { return captured::outcome(raise(std::stoi(words.at(0)))); }},
     });
@@ -98,11 +107,10 @@ int main() {
   ConnectorPlan plan = ConnectorPlan::from_memfd(kConnectorPlanFd);
   common::log::open("captured-connector", common::log::Level::info);
   const std::string keyd = plan.keyd_socket, path = keyd.substr(0, keyd.rfind('/')) + "/captured.sock";
-  const bool required = plan.require_sandbox;
   const std::string lacking = connector::give_up_files_and_ports(plan);
   connector::Connector serving(&loop, std::move(plan), common::Fd(kConnectorControlFd));
   serving.resolve();
-  connector::give_up_system_calls(lacking, required);
+  connector::give_up_system_calls(serving.plan(), lacking);
   const Commanded commanded(&loop, path);
   serving.serve();
   uv_run(&loop, UV_RUN_DEFAULT);

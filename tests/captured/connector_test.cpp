@@ -15,9 +15,10 @@ namespace {
 // The connector is captured. Each connector that relayd starts connects to the test for its commands.
 class Connected : public Installation {
  public:
-  Connected()
+  explicit Connected(const Json& more = Json::object())
       : Installation({.relayd = {{"workers", 2}, {"shutdown_timeout", "1s"}}}, "mqtt-relayd-connector",
                      "captured_connector") {
+    relay().patch_relayd(more);
     fs::create_directory(control().parent_path());
     fs::permissions(control().parent_path(), fs::perms::all);  // relayd runs as another user
     relay().patch_relayd({{"control_socket", control()}});
@@ -91,6 +92,17 @@ TEST_CASE("captured connector: it makes no socket but TCP and UDP ones, and stre
                          {"socket " + std::to_string(AF_INET) + " 1 262", "EPERM"},  // MPTCP
                          {"socketpair", "EPERM"},
                          {"bind 4", "EPERM"}});
+}
+
+TEST_CASE("captured connector: with source addresses it binds to no port of its choice, and never listens") {
+  if (common::landlock_abi() < 4) {
+    WARN("SKIPPED: this kernel's Landlock does not restrict ports");
+    return;
+  }
+  Connected connected(Json{{"remote", {{"bind", {own_address()}}}}});
+  const auto listen_at = [](uint16_t port) { return "listen " + own_address() + " " + std::to_string(port); };
+  connected.must_fail(
+      {{listen_at(ports::unused), "EACCES"}, {listen_at(0), "EPERM"}, {listen_at(ports::remote), "EACCES"}});
 }
 
 TEST_CASE("captured connector: it signals no other process") {

@@ -75,7 +75,7 @@ TEST_CASE("check of relayd: a correct setup has no errors, in TLS 1.2 or 1.3, th
 #endif
   CHECK(machine.last.status.code == 0);
   CHECK(report.at("errors") == 0);
-  CHECK(report.at("checks").size() == 15);
+  CHECK(report.at("checks").size() == 16);
   for (const auto& item : report.at("checks")) CHECK(item.at("result") != "error");
   expect(machine.check("remote"), "ok", {"\"remote\" verifies for " + own_address(), "valid until"});
   expect(machine.check("remote-name"), "ok", {own_address(), own_address() + ":18883"});
@@ -219,6 +219,16 @@ TEST_CASE("check of relayd: it finds a broker that is unreachable or the wrong o
     machine.relay().patch_relayd({{"remote", {{"server_name_indication", "other.test"}}}});
     expect(machine.check("remote"), "ok", {"verifies for other.test"});
   }
+}
+
+TEST_CASE("check of relayd: it finds a source address that this machine does not have", "[relayd-check]") {
+  Machine machine;
+  expect(machine.check("source-addresses"), "skipped", {"remote.bind is not set"});
+  machine.relay().patch_relayd({{"remote", {{"bind", {"127.0.0.5", "127.0.0.6"}}}}});
+  expect(machine.check("source-addresses"), "ok", {"all 2 are this machine's"});
+  expect(machine.check("remote"), "ok", {"TLS"});
+  machine.relay().patch_relayd({{"remote", {{"bind", {"127.0.0.5", "192.0.2.77"}}}}});
+  expect(machine.check("source-addresses"), "error", {"192.0.2.77: Cannot assign requested address"}, "`ip address`");
 }
 
 TEST_CASE("check of relayd: with several remote brokers it tries each, and names the one that is wrong",

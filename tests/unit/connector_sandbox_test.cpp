@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <sys/mman.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@ constexpr int kKilled = 1000;
 constexpr long kPortRules = 4;  // Landlock's ABI
 
 // errno of `attempt` in a sandboxed child of a plan with these ports; 0: it succeeded.
-int tried(const std::function<bool()>& attempt, uint16_t remote = 1, uint16_t local = 2) {
+int tried(const std::function<bool()>& attempt, uint16_t remote = 1, uint16_t local = 2,
+          const std::vector<std::string>& sources = {}) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
@@ -34,7 +36,9 @@ int tried(const std::function<bool()>& attempt, uint16_t remote = 1, uint16_t lo
     relayd::ConnectorPlan plan;
     plan.brokers = {{"127.0.0.1", remote}};
     plan.local = relayd::Config::Endpoint{"127.0.0.1", local};
-    relayd::connector::give_up_system_calls(relayd::connector::give_up_files_and_ports(plan), true);
+    plan.sources = sources;
+    plan.require_sandbox = true;
+    relayd::connector::give_up_system_calls(plan, relayd::connector::give_up_files_and_ports(plan));
     errno = 0;
     _exit(attempt() ? 0 : errno);
   }
@@ -104,6 +108,35 @@ TEST_CASE("a connector connects by TCP to the configured ports and to name serve
           return bind(made.get(), any.get(), any.size) == 0;
         }) == EPERM);
   CHECK(foreign.waiting() == 0);
+}
+
+TEST_CASE("a connector with source addresses binds to them, but to no port of its choice, and never listens") {
+  if (common::landlock_abi() < kPortRules) {
+    WARN("SKIPPED: this kernel's Landlock can't restrict ports");
+    return;
+  }
+  Listening remote;
+  const auto bound = [&](uint16_t port, bool (*then)(int, const SocketAddress&)) {
+    const auto attempt = [&, port] {
+      const common::Fd made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+      const auto from = *SocketAddress::parse("127.0.0.9", port);
+      return bind(made.get(), from.get(), from.size) == 0 && then(made.get(), remote.address);
+    };
+    return tried(attempt, remote.address.port(), 2, {"127.0.0.9"});
+  };
+  const auto connect_to = [](int made, const SocketAddress& to) { return connect(made, to.get(), to.size) == 0; };
+  CHECK(bound(0, connect_to) == 0);
+  CHECK(bound(20'000, connect_to) == EACCES);
+  CHECK(bound(0, [](int made, const SocketAddress&) { return listen(made, 1) == 0; }) == EPERM);
+  CHECK(tried(
+            [] {
+              const common::Fd made(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+              sockaddr_un name{};
+              name.sun_family = AF_UNIX;
+              name.sun_path[1] = 'x';
+              return bind(made.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
+            },
+            1, 2, {"127.0.0.9"}) == EPERM);
 }
 
 TEST_CASE("a connector resolves names") {

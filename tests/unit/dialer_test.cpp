@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -26,6 +27,7 @@ using relayd::connector::AddressBook;
 using relayd::connector::Dialer;
 using relayd::connector::Route;
 using relayd::connector::SocketQuota;
+using relayd::connector::SourceAddresses;
 using std::chrono::milliseconds;
 
 namespace {
@@ -53,16 +55,21 @@ struct Result {
 
 struct Dialing {
   SocketQuota quota;
+  SourceAddresses any;
   Result result;
   Dialer dialer;
-  Dialing(Loop& loop, AddressBook& book, milliseconds budget = kLong, size_t most = SIZE_MAX)
-      : quota{most}, dialer(&loop.loop, book, quota, book.order(uv_now(&loop.loop)), budget, &result, Result::take) {}
+  Dialing(Loop& loop, AddressBook& book, milliseconds budget = kLong, size_t most = SIZE_MAX,
+          SourceAddresses* sources = nullptr)
+      : quota{most},
+        dialer(&loop.loop, {book, quota, sources ? *sources : any}, book.order(uv_now(&loop.loop)), budget, &result,
+               Result::take) {}
 };
 
-Result dial(AddressBook& book, milliseconds budget = kLong, size_t most = SIZE_MAX) {
+Result dial(AddressBook& book, milliseconds budget = kLong, size_t most = SIZE_MAX,
+            SourceAddresses* sources = nullptr) {
   Loop loop;
   std::optional<Dialing> dialing;
-  dialing.emplace(loop, book, budget, most);
+  dialing.emplace(loop, book, budget, most, sources);
   CHECK(dialing->result.calls == 0);
   while (dialing->result.calls == 0) uv_run(&loop.loop, UV_RUN_ONCE);
   CHECK(dialing->result.calls == 1);
@@ -303,6 +310,59 @@ TEST_CASE("dialer: each port of the machine's range serves, and the failure is b
   }));
 }
 
+TEST_CASE("dialer: source addresses take turns, only those of the destination's family") {
+  Listening broker;
+  AddressBook book({broker.address});
+  SourceAddresses sources({"127.0.0.5", "::1", "127.0.0.6"});
+  std::map<std::string, int> uses;
+  for (int i = 0; i < 6; i++) {
+    const auto result = dial(book, kLong, SIZE_MAX, &sources);
+    REQUIRE(result.socket);
+    uses[SocketAddress::bound_to(result.socket.get()).host()]++;
+  }
+  CHECK(uses.size() == 2);
+  CHECK(uses["127.0.0.5"] >= 2);
+  CHECK(uses["127.0.0.6"] >= 2);
+}
+
+TEST_CASE("dialer: with source addresses of the other family only, the failure says so") {
+  Listening broker;
+  AddressBook book({broker.address});
+  SourceAddresses sources({"::1"});
+  const auto result = dial(book, kLong, SIZE_MAX, &sources);
+  CHECK_FALSE(result.socket);
+  CHECK(result.failure.text() == broker.address.text() + ": remote.bind has no address of this family");
+}
+
+TEST_CASE("dialer: a source address that this machine does not have counts against no broker, and the others serve") {
+  Listening broker;
+  AddressBook book({broker.address});
+  SourceAddresses some({"192.0.2.77", "127.0.0.5"}), none({"192.0.2.77"});
+  for (int i = 0; i < 3; i++) CHECK(dial(book, kLong, SIZE_MAX, &some).peer() == broker.address);
+  const auto result = dial(book, kLong, SIZE_MAX, &none);
+  CHECK_FALSE(result.socket);
+  CHECK(result.failure.busy());
+  CHECK(result.failure.text().ends_with("so this machine can't connect from 192.0.2.77 (remote.bind)"));
+  CHECK_FALSE(book.is_doubtful({broker.address}));
+}
+
+TEST_CASE("dialer: when one source address has no port left the next serves, and busy is said when none has") {
+  CHECK(in_own_network([] {
+    FewPorts few;  // 64 of each source address
+    SourceAddresses sources({"127.0.0.5", "127.0.0.6", "127.0.0.7"});
+    std::map<std::string, int> uses;
+    for (;;) {
+      auto got = dial(few.book, kLong, SIZE_MAX, &sources);
+      if (!got.socket)
+        return uses == std::map<std::string, int>{{"127.0.0.5", 64}, {"127.0.0.6", 64}, {"127.0.0.7", 64}} &&
+               got.failure.busy() && !few.book.is_doubtful({few.broker.address});
+      few.open.push_back(std::move(got.socket));
+      few.broker.waiting();
+      uses[SocketAddress::bound_to(few.open.back().get()).host()]++;
+    }
+  }));
+}
+
 TEST_CASE("local ports: sockets of both families accept the range") {
   for (const int family : {AF_INET, AF_INET6}) {
     const common::Fd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
@@ -323,8 +383,9 @@ TEST_CASE("dialer: a destroyed dialer makes no callback") {
   AddressBook book({silent.address});
   Loop loop;
   SocketQuota quota;
+  SourceAddresses any;
   Result result;
-  { Dialer dialer(&loop.loop, book, quota, {{silent.address}}, milliseconds(1), &result, Result::take); }
+  { Dialer dialer(&loop.loop, {book, quota, any}, {{silent.address}}, milliseconds(1), &result, Result::take); }
   uv_run(&loop.loop, UV_RUN_DEFAULT);
   CHECK(result.calls == 0);
   CHECK(quota.used == 0);

@@ -99,6 +99,18 @@ TEST_CASE(
                  "remote.strategy: found \"random\"; allowed: failover, round_robin, hash_clientid"));
 }
 
+TEST_CASE("remote.bind takes numeric addresses without a port") {
+  const auto with = [](const std::string& bind) {
+    return edited("\"cacertfile\"", "\"bind\": " + bind + ", \"cacertfile\"");
+  };
+  CHECK(parse_config(with(R"(["192.0.2.1", "2001:db8::1"])"), "relayd.json", {}).remote.bind ==
+        std::vector<std::string>{"192.0.2.1", "2001:db8::1"});
+  for (const char* wrong : {R"(["gateway.example"])", R"(["192.0.2.1:0"])", R"(["[2001:db8::1]"])", R"([""])"})
+    CHECK(contains(error_of(with(wrong)), "; expected IPv4 and IPv6 addresses of this machine without a port"));
+  CHECK(contains(error_of(with(R"("192.0.2.1")")),
+                 "remote.bind: found \"192.0.2.1\" (string); expected a list of strings"));
+}
+
 TEST_CASE("relayd's flags override its configuration file") {
   const Config config = parse_config(kSmallest, "relayd.json", {"other.example", 1234, "debug"});
   REQUIRE(config.brokers.size() == 1);

@@ -18,7 +18,7 @@ namespace {
 constexpr char kEverySetting[] = R"({
   "remote_hosts": ["broker.example", {"host": "other.example", "port": 8885, "server_name_indication": "x", "cacertfile": "y"}],
   "remote_port": 8884,
-  "remote": {"strategy": "hash_clientid", "cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
+  "remote": {"strategy": "hash_clientid", "bind": ["192.0.2.1"], "cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
              "crl_check": "chain", "versions": ["tlsv1.3"], "server_name_indication": "c", "alpn": ["mqtt"],
              "groups": ["P-256", "X25519"], "proxy_protocol": true, "connect_timeout": "3s", "connack_timeout": "4s"},
   "listener": {"bind": "127.0.0.1:8885", "certfile": "d", "cacertfile": "e", "crlfile": "f", "depth": 2,
@@ -121,6 +121,7 @@ TEST_CASE("a connector's plan and its report of names arrive as they were sent")
   relayd::ConnectorPlan plan;
   plan.brokers = {{"broker.example", 8883}, {"other.example", 8884}};
   plan.strategy = relayd::Config::Strategy::round_robin;
+  plan.sources = {"192.0.2.1", "2001:db8::1"};
   plan.local = relayd::Config::Endpoint{"127.0.0.1", 1883};
   plan.keyd_socket = "/s";
   plan.series = 9;
@@ -129,6 +130,7 @@ TEST_CASE("a connector's plan and its report of names arrive as they were sent")
   const auto arrived = relayd::ConnectorPlan::from_memfd(plan.to_memfd().get());
   CHECK(arrived.brokers == plan.brokers);
   CHECK(arrived.strategy == plan.strategy);
+  CHECK(arrived.sources == plan.sources);
   CHECK(arrived.local == plan.local);
   CHECK(arrived.keyd_socket == "/s");
   CHECK(arrived.series == 9);

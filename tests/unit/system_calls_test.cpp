@@ -251,6 +251,19 @@ TEST_CASE("system calls of the connector", "[calls]") {
   CHECK_FALSE(connector.allows(number_of("mprotect"), {0, 4096, PROT_READ | PROT_EXEC}));
 }
 
+TEST_CASE("system calls of the connector: with source addresses it also binds Internet sockets, and nothing else",
+          "[calls]") {
+  const Judge connector(relayd::connector::calls(true)), without(relayd::connector::calls());
+  CHECK(names(connector, false) == names(without, false));
+  CHECK(names(connector, true) == names(without, true) + Names{"bind"});
+  auto sets = options(without, "setsockopt");
+  sets.insert({IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT});
+  CHECK(options(connector, "setsockopt") == sets);
+  for (const auto& [size, allowed] :
+       {std::pair{sizeof(sockaddr_in), true}, {sizeof(sockaddr_in6), true}, {size_t{110}, false}, {size_t{12}, false}})
+    CHECK(connector.allows(number_of("bind"), {7, 0, size}) == allowed);
+}
+
 TEST_CASE("system calls of the monitor", "[calls]") {
   const Judge monitor(relayd::monitor::calls());
   CHECK(names(monitor, false) == kEverywhere + Names{"clock_nanosleep", "close", "nanosleep", "poll", "ppoll",
