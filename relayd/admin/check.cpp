@@ -116,8 +116,13 @@ std::vector<Check> run_checks(const CheckOptions& options) {
     context.landlock_abi = common::landlock_abi();
     context.seccomp = common::has_seccomp_filters();
     for (const Config::Broker& broker : config->brokers) {
+      if (config->remote.proxy && !context.brokers.empty()) {
+        context.brokers.push_back(context.brokers.front());
+        continue;
+      }
       auto& [addresses, problem] = context.brokers.emplace_back();
-      addresses = resolve(broker.at.host, broker.at.port, kResolve, problem);
+      const auto& [host, port] = config->remote.proxy ? config->remote.proxy->at : broker.at;
+      addresses = resolve(host, port, kResolve, problem);
     }
     ask_keyd(context);
   }

@@ -42,7 +42,7 @@ struct CheckContext {
   rlimit open_files{};                                    // of the running relayd, otherwise of this process
   std::string keyd_problem, keyd_fix;                     // why keyd does not serve this user; "": it does
   std::optional<ListenerKeyCheck::Verdict> listener_key;  // if there are a certificate and a keyd
-  std::vector<Resolved> brokers;                          // in the order of config.brokers
+  std::vector<Resolved> brokers;                          // in the order of config.brokers; or of their proxy
   long landlock_abi = 0;
   bool seccomp = false;
   int64_t now = 0;  // unix time, in seconds

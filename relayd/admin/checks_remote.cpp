@@ -7,6 +7,7 @@
 #include "relayd/admin/check.h"
 #include "relayd/admin/remote_advice.h"
 #include "relayd/admin/remote_probe.h"
+#include "relayd/supervisor/proxy_credentials.h"
 
 namespace relayd::admin {
 namespace {
@@ -36,6 +37,18 @@ Check with_small_hello(Check check, const std::string& config_file) {
   return check;
 }
 
+// The command with which an operator can try the same proxy.
+std::string by_hand(const Config::Proxy& proxy, const Config::Broker& broker) {
+  const auto place = [](const Config::Endpoint& at) {
+    const bool v6 = at.host.find(':') != std::string::npos;
+    return (v6 ? "[" + at.host + "]" : at.host) + ":" + std::to_string(at.port);
+  };
+  const std::string scheme = proxy.type == Config::Proxy::Type::http ? "http://" : "socks5h://";
+  return "`curl -v -x " + quoted(scheme + place(proxy.at)) +
+         (proxy.credentials_file.empty() ? "" : " -U USER:PASSWORD") + " " + quoted("https://" + place(broker.at)) +
+         "`";
+}
+
 // What a probe of this broker found.
 Check judge(const CheckContext& context, const Config::Broker& broker, const ProbeResult& found) {
   const Config& config = context.config;
@@ -50,6 +63,8 @@ Check judge(const CheckContext& context, const Config::Broker& broker, const Pro
   }
   if (!config.remote.verify_peer && (found.tls || (found.alert && wants_certificate(*found.alert))))
     return {Result::ok, found.address + ": reached, not verified (remote.verify); " + ended};
+  if (config.remote.proxy && found.address.empty())
+    return {Result::error, "no connection: " + found.problem, by_hand(*config.remote.proxy, broker) + " must connect"};
   const auto [text, fix] = advice_on(found, broker, context.config_file);
   return {Result::error, text, fix};
 }
@@ -59,12 +74,21 @@ Check check_broker(const CheckContext& context, size_t nth) {
   const Config::Broker& broker = context.config.brokers[nth];
   const auto& addresses = context.brokers[nth].addresses;
   if (addresses.empty()) return {Result::skipped, "there is no address: see remote-name"};
+  ConnectorPlan through_proxy;
+  through_proxy.brokers = {broker.at};
+  try {
+    if (remote.proxy)
+      through_proxy.proxy = {*remote.proxy, read_proxy_credentials(context.config_file, context.config)};
+  } catch (const common::ConfigError& error) {
+    return {Result::error, error.what(), "the file has USER:PASSWORD, and relayd's user may read it"};
+  }
   try {
     const tls::Pem trusted = read_pem(context.config_file, authorities_setting(context.config, nth), broker.cacertfile);
     const tls::ClientContext client({trusted, remote.verify_peer, remote.versions, broker.server_name, remote.alpn,
                                      read_pem(context.config_file, "remote.crlfile", remote.crlfile), remote.policy,
                                      remote.groups});
-    const ProbeResult found = probe(addresses, client, connector::SourceAddresses(remote.bind), remote.connect_timeout);
+    const ProbeResult found =
+        probe({addresses, remote.bind, remote.proxy ? &through_proxy : nullptr}, client, remote.connect_timeout);
     const Check check = judge(context, broker, found);
     return found.wants_small_hello ? with_small_hello(check, context.config_file) : check;
   } catch (const common::ConfigError&) {
@@ -73,16 +97,19 @@ Check check_broker(const CheckContext& context, size_t nth) {
 }
 
 Check check_name(const CheckContext& context, size_t nth) {
-  const std::string& host = context.config.brokers[nth].at.host;
+  const auto& proxy = context.config.remote.proxy;
+  const std::string& host = proxy ? proxy->at.host : context.config.brokers[nth].at.host;
   const auto& [addresses, problem] = context.brokers[nth];
+  const std::string setting = proxy                         ? "remote.proxy.host"
+                              : context.brokers.size() == 1 ? "remote_host"
+                                                            : "remote_hosts";
   if (addresses.empty())
     return {Result::error, host + " can't be resolved: " + problem,
-            "`getent ahosts " + quoted(host) + "` must show its addresses: correct " +
-                (context.brokers.size() == 1 ? "remote_host" : "remote_hosts") + " in " + context.config_file +
-                ", or this machine's /etc/resolv.conf"};
+            "`getent ahosts " + quoted(host) + "` must show its addresses: correct " + setting + " in " +
+                context.config_file + ", or this machine's /etc/resolv.conf"};
   std::vector<std::string> details;
   for (const auto& address : addresses) details.push_back(address.text());
-  return {Result::ok, host + " is known here", "", details};
+  return {Result::ok, proxy ? "the proxy " + host + " is known here" : host + " is known here", "", details};
 }
 
 Check of_each(const CheckContext& context, Check (*check)(const CheckContext&, size_t)) {
@@ -112,6 +139,7 @@ Check check_source_addresses(const CheckContext& context) {
 
 Check check_remote_name(const CheckContext& context) {
   if (context.brokers.empty()) return {Result::skipped, "remote_host is not set: see configuration"};
+  if (context.config.remote.proxy) return check_name(context, 0);
   return of_each(context, check_name);
 }
 

@@ -20,18 +20,18 @@ constexpr common::Milliseconds kMutePatience{3000};
 
 class Probe final : private tls::StreamHandler {
  public:
-  Probe(Loop& loop, const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
-        connector::SourceAddresses sources, tls::Hello hello, common::Milliseconds patience)
+  Probe(Loop& loop, const ProbeWay& way, const tls::ClientContext& context, tls::Hello hello,
+        common::Milliseconds patience)
       : loop_(loop),
         context_(context),
         hello_(hello),
         patience_(patience),
-        book_(addresses),
-        sources_(std::move(sources)),
+        book_(way.addresses),
+        sources_(way.sources),
         runtime_(std::make_unique<tls::Runtime>(loop.get(), nullptr)),
         deadline_(loop.get(), this, common::call<&Probe::too_late>),
-        dialer_(loop.get(), {book_, quota_, sources_}, book_.order(uv_now(loop.get())), patience, this,
-                common::call<&Probe::dialed>) {}
+        dialer_(loop.get(), {book_, quota_, sources_, way.through_proxy}, book_.order(uv_now(loop.get())), patience,
+                this, common::call<&Probe::dialed>) {}
 
   ProbeResult take_result() {
     if (trusted_ && !leaf_.empty()) result_.certificate = tls::facts_of(leaf_, "the remote broker's certificate");
@@ -42,7 +42,7 @@ class Probe final : private tls::StreamHandler {
   void dialed(connector::Dialer::Result dialed) {
     result_.causes = dialed.failure.causes;
     if (!dialed.socket) return end(dialed.failure.text());
-    result_.address = dialed.route.address.text();
+    result_.address = dialed.text;
     deadline_.start(patience_);
     stream_ =
         std::make_unique<tls::Stream>(*runtime_, std::move(dialed.socket), static_cast<tls::StreamHandler&>(*this));
@@ -98,25 +98,25 @@ class Probe final : private tls::StreamHandler {
   ProbeResult result_;
 };
 
-ProbeResult probe_once(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
-                       const connector::SourceAddresses& sources, tls::Hello hello, common::Milliseconds patience) {
+ProbeResult probe_once(const ProbeWay& way, const tls::ClientContext& context, tls::Hello hello,
+                       common::Milliseconds patience) {
   Loop loop;
-  Probe probe(loop, addresses, context, sources, hello, patience);
+  Probe probe(loop, way, context, hello, patience);
   loop.run();
   return probe.take_result();
 }
 
 }  // namespace
 
-ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
-                  const connector::SourceAddresses& sources, common::Milliseconds patience) {
-  ProbeResult result = probe_once(addresses, context, sources, tls::Hello::usual, patience);
-  const auto reached = SocketAddress::parse(result.address);
+ProbeResult probe(const ProbeWay& way, const tls::ClientContext& context, common::Milliseconds patience) {
+  ProbeResult result = probe_once(way, context, tls::Hello::usual, patience);
+  const auto reached = way.through_proxy ? std::nullopt : SocketAddress::parse(result.address);
   if (!result.mute || !reached) return result;
   result.plain_mqtt = speaks_plain_mqtt(*reached, std::min(patience, kMutePatience));
   if (result.plain_mqtt || !context.has_small_hello()) return result;
   // As a session would: some middleboxes want the ClientHello in one segment.
-  ProbeResult small = probe_once({*reached}, context, sources, tls::Hello::small, std::min(patience, kMutePatience));
+  ProbeResult small =
+      probe_once({{*reached}, way.sources, nullptr}, context, tls::Hello::small, std::min(patience, kMutePatience));
   if (small.address.empty() || small.mute) return result;
   small.wants_small_hello = true;
   return small;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/units.h"
-#include "relayd/connector/source_addresses.h"
+#include "relayd/handover/connector_plan.h"
 #include "relayd/handover/dial_failure.h"
 #include "relayd/handover/socket_address.h"
 #include "relayd/tls/inspect.h"
@@ -15,7 +15,7 @@
 namespace relayd::admin {
 
 struct ProbeResult {
-  std::string address;                               // the one that was reached; "": none
+  std::string address;                               // the one that was reached, or the way through a proxy; "": none
   std::optional<tls::CertificateFacts> certificate;  // the broker's, if it was verified
   bool tls = false;                                  // TLS came up
   std::string problem;                               // why it did not, or why nothing was reached
@@ -32,11 +32,18 @@ struct ProbeResult {
   bool plain_mqtt = false;          // it speaks MQTT without TLS
 };
 
+// How to connect to the broker.
+struct ProbeWay {
+  std::vector<SocketAddress> addresses;  // of the broker, or of its proxy
+  std::vector<std::string> sources;      // Config::Remote::bind
+  const ConnectorPlan* through_proxy;    // as Dialer::Means
+};
+
 // Connects to the first address that accepts. Takes at most `patience` to connect, and again for the handshake. A
 // broker that refuses because it got no certificate has already shown its own: then `certificate` is set and `tls` is
-// not. A port that answers nothing is tried again with plain MQTT, for 3 s at most, and with a small ClientHello.
-ProbeResult probe(const std::vector<SocketAddress>& addresses, const tls::ClientContext& context,
-                  const connector::SourceAddresses& sources, common::Milliseconds patience);
+// not. A port that answers nothing is tried again, unless it is behind a proxy: with plain MQTT, for 3 s at most, and
+// with a small ClientHello.
+ProbeResult probe(const ProbeWay& way, const tls::ClientContext& context, common::Milliseconds patience);
 
 // All addresses of a name; none, and the cause in `problem`, if it can't be resolved within `patience`.
 std::vector<SocketAddress> resolve(const std::string& host, uint16_t port, common::Milliseconds patience,

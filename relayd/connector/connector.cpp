@@ -46,10 +46,10 @@ Connector::~Connector() {
 
 void Connector::resolve() {
   const auto names = common::call<&Connector::on_names>;
-  for (size_t i = 0; i < plan_.brokers.size(); i++) {
-    const Config::Endpoint& broker = plan_.brokers[i];
+  for (const Config::Endpoint& place : plan_.remote_places()) {
+    const size_t i = remote_.size();
     const std::string known = i < plan_.known.remote.size() ? plan_.known.remote[i] : "";
-    remote_.emplace_back(loop_, broker, plan_.resolve_interval, addresses_in(known, broker.port), this, names);
+    remote_.emplace_back(loop_, place, plan_.resolve_interval, addresses_in(known, place.port), this, names);
   }
   if (plan_.local)
     local_.emplace(loop_, *plan_.local, plan_.resolve_interval, addresses_in(plan_.known.local, plan_.local->port),
@@ -86,18 +86,19 @@ void Connector::on_control(int) {
 }
 
 void Connector::teach(WorkerChannel& channel) const {
-  for (size_t i = 0; i < remote_.size(); i++) channel.know_remote(i, remote_[i].addresses());
+  for (size_t i = 0; i < plan_.brokers.size(); i++) channel.know_remote(i, remote_[plan_.proxy ? 0 : i].addresses());
   if (local_) channel.know_local(local_->addresses());
 }
 
 // Every name has been looked up once, or the addresses have changed.
 void Connector::on_names() {
-  const bool all_begun = remote_.size() == plan_.brokers.size() && local_.has_value() == plan_.local.has_value();
+  const bool all_begun =
+      remote_.size() == plan_.remote_places().size() && local_.has_value() == plan_.local.has_value();
   if (!all_begun || !std::ranges::all_of(remote_, &Resolver::tried) || (local_ && !local_->tried())) return;
   for (auto& [worker, channel] : channels_) teach(*channel);
   NamesReport report;
   const auto has_none = [](const Resolver& resolver) { return resolver.addresses().empty(); };
-  if (std::ranges::all_of(remote_, has_none)) report.unresolved = plan_.brokers.front().host;
+  if (std::ranges::all_of(remote_, has_none)) report.unresolved = remote_.front().endpoint().host;
   else if (local_ && has_none(*local_)) report.unresolved = plan_.local->host;
   for (const Resolver& resolver : remote_) report.known.remote.push_back(known_as(resolver.addresses()));
   if (local_) report.known.local = known_as(local_->addresses());

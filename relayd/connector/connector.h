@@ -47,7 +47,7 @@ class Connector {
   const size_t most_;  // dials and sockets of one worker
   common::Fd control_;
   std::unique_ptr<common::Poll> control_poll_;
-  std::deque<Resolver> remote_;  // one for each broker
+  std::deque<Resolver> remote_;  // one for each broker, or one for the proxy
   std::optional<Resolver> local_;
   std::map<int, std::unique_ptr<WorkerChannel>> channels_;  // by worker
   common::Timer beat_, sweep_;

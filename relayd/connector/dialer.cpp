@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "common/poll.h"
+#include "relayd/connector/proxy_tunnel.h"
 
 namespace relayd::connector {
 
@@ -14,7 +15,9 @@ struct Dialer::Attempt {
   Dialer& dialer;
   Route route;
   common::Fd socket;
-  std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it; null: it is ready
+  // Declared after the socket, so destroyed before it.
+  std::unique_ptr<common::Poll> poll = {};  // null: it is ready
+  std::unique_ptr<ProxyTunnel> tunnel = {};
 
   Attempt(Dialer& of, const Route& to, common::Fd from)
       : dialer(of), route(to), socket(std::move(from)), quota_(of.means_.quota) {
@@ -69,7 +72,7 @@ void Dialer::next() {
     if (begin(route)) return head_start_.start(head_start());
   }
   head_start_.stop();
-  if (attempts_.empty()) deadline_.start(std::chrono::milliseconds(0));
+  if (attempts_.empty() && !asking_) deadline_.start(std::chrono::milliseconds(0));
 }
 
 void Dialer::on_head_start() {
@@ -128,17 +131,47 @@ void Dialer::on_ready(Attempt& attempt) {
     to_try_.insert(to_try_.begin() + static_cast<std::ptrdiff_t>(i), other);
   }
   mine->poll.reset();
-  Result result{std::move(mine->socket), route, std::move(to_try_), std::move(failure_)};
-  mine.reset();  // before the callback, in which the owner and the quota may end
   attempts_.clear();
   head_start_.stop();
+  if (means_.through_proxy) begin_tunnel(std::move(mine));
+  else won(std::move(mine));
+}
+
+void Dialer::begin_tunnel(std::unique_ptr<Attempt> attempt) {
+  asking_ = std::move(attempt);
+  const ProxyAccess& proxy = *means_.through_proxy->proxy;
+  asking_->tunnel =
+      std::make_unique<ProxyTunnel>(loop_, asking_->socket.get(), ask_proxy(proxy, broker_of(asking_->route)),
+                                    proxy.settings.connect_timeout, this, common::call<&Dialer::on_tunnel>);
+}
+
+void Dialer::on_tunnel(const std::string& problem) {
+  auto asked = std::move(asking_);
+  asked->tunnel.reset();
+  if (problem.empty()) return won(std::move(asked));
+  const auto& [host, port] = means_.through_proxy->proxy->settings.at;
+  failed(asked->route, "the proxy " + host + ":" + std::to_string(port) + " " + problem);
+  asked.reset();
+  next();
+}
+
+void Dialer::won(std::unique_ptr<Attempt> attempt) {
+  const Route route = attempt->route;
+  Result result{std::move(attempt->socket), route, text_of(route), std::move(to_try_), std::move(failure_)};
+  attempt.reset();  // before the callback, in which the owner and the quota may end
   deadline_.stop();
   done_(owner_, std::move(result));
 }
 
+std::string Dialer::text_of(const Route& route) const {
+  if (!means_.through_proxy) return route.address.text();
+  const auto& [host, port] = broker_of(route);
+  return host + ":" + std::to_string(port) + " through " + route.address.text();
+}
+
 void Dialer::failed(const Route& route, std::string_view cause, Fault fault) {
   if (fault == Fault::address) means_.book.demote(route, uv_now(loop_));
-  failure_.add(route.address.text(), cause, fault);
+  failure_.add(text_of(route), cause, fault);
 }
 
 void Dialer::note(int error) {
@@ -147,11 +180,13 @@ void Dialer::note(int error) {
 }
 
 void Dialer::on_deadline() {
-  failure_.causes.silent |= !attempts_.empty();
+  failure_.causes.silent |= !attempts_.empty() || asking_;
+  if (asking_) failed(asking_->route, "no answer of the proxy within connect_timeout");
+  asking_.reset();
   for (const auto& attempt : attempts_) failed(attempt->route, "no answer within connect_timeout");
   attempts_.clear();
   head_start_.stop();
-  done_(owner_, {common::Fd(), {}, {}, std::move(failure_)});
+  done_(owner_, {common::Fd(), {}, "", {}, std::move(failure_)});
 }
 
 }  // namespace relayd::connector

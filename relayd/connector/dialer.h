@@ -2,8 +2,10 @@
 //
 // After a failed attempt the next address is tried at once; if an attempt stays silent for kHeadStart, the next one
 // starts beside it. The first connection wins and the others are closed. Another broker is no equal of the one before:
-// it starts only after kBrokerHeadStart, so that a distant broker keeps its devices. The address book remembers the
-// results; a lack of descriptors, memory or local ports on this machine counts against no address.
+// it starts only after kBrokerHeadStart, so that a distant broker keeps its devices. Through a proxy, the first
+// connection to the proxy asks for the broker (proxy_tunnel.h), and the next route is tried if the proxy refuses. The
+// address book remembers the results; a lack of descriptors, memory or local ports on this machine counts against no
+// address.
 #pragma once
 
 #include <chrono>
@@ -15,6 +17,7 @@
 #include "common/uv.h"
 #include "relayd/connector/address_book.h"
 #include "relayd/connector/source_addresses.h"
+#include "relayd/handover/connector_plan.h"
 #include "relayd/handover/dial_failure.h"
 
 namespace relayd::connector {
@@ -34,6 +37,7 @@ class Dialer {
   struct Result {
     common::Fd socket;        // connected, non-blocking; empty: none accepted
     Route route{};            // the socket's
+    std::string text;         // the route in words: "192.0.2.1:8883"
     std::vector<Route> left;  // to try if this connection is useless, the next one first
     DialFailure failure;      // of the attempts that failed
   };
@@ -45,6 +49,7 @@ class Dialer {
     AddressBook& book;
     SocketQuota& quota;
     SourceAddresses& sources;
+    const ConnectorPlan* through_proxy = nullptr;  // whose proxy leads to its brokers; null: there is no proxy
   };
   // `budget` bounds all attempts together. `to_try` is in the order of the book.
   Dialer(uv_loop_t* loop, const Means& means, std::vector<Route> to_try, std::chrono::milliseconds budget, void* owner,
@@ -63,6 +68,11 @@ class Dialer {
   void on_ready(Attempt& attempt);
   void failed(const Route& route, std::string_view cause, Fault fault = Fault::address);
   void note(int error);
+  void begin_tunnel(std::unique_ptr<Attempt> attempt);
+  void on_tunnel(const std::string& problem);
+  void won(std::unique_ptr<Attempt> attempt);
+  std::string text_of(const Route& route) const;
+  const Config::Endpoint& broker_of(const Route& route) const { return means_.through_proxy->brokers[route.broker]; }
   void on_deadline();
 
   uv_loop_t* loop_;
@@ -74,6 +84,7 @@ class Dialer {
   Done done_;
   DialFailure failure_;
   std::vector<std::unique_ptr<Attempt>> attempts_;  // running, the oldest first
+  std::unique_ptr<Attempt> asking_;  // connected to the proxy, which has not answered yet; no other attempt runs
   common::Timer head_start_, deadline_;
 };
 

@@ -100,7 +100,7 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan) {
     open.push_back(std::move(fd));
   }
   std::vector<uint16_t> ports{kDns};
-  for (const Config::Endpoint& broker : plan.brokers) ports.push_back(broker.port);
+  for (const Config::Endpoint& place : plan.remote_places()) ports.push_back(place.port);
   if (plan.local) ports.push_back(plan.local->port);
   const auto lacking = common::forbid_files_and_ports(rules, ports, !plan.sources.empty());
   if (!lacking.ports.empty())

@@ -101,7 +101,7 @@ void WorkerChannel::dialed(uint64_t id, AddressBook& book, Dialer::Result result
   channel::Connected connected{.address = AddressBook::number_of(result.route),
                                .broker = result.route.broker,
                                .doubtful = book.is_doubtful(result.route),
-                               .text = result.route.address.text(),
+                               .text = result.text,
                                .failure = std::move(result.failure)};
   for (const Route& route : result.left) connected.left.push_back(AddressBook::number_of(route));
   answer({id, std::move(connected)}, std::move(result.socket));

@@ -68,7 +68,7 @@ class WorkerChannel {
   void end(const std::string& why);
   Dialer::Means means_of(channel::Target target) {
     const bool remote = target == channel::Target::remote;
-    return {book_of(target), quota_, remote ? remote_sources_ : any_source_};
+    return {book_of(target), quota_, remote ? remote_sources_ : any_source_, remote && plan_.proxy ? &plan_ : nullptr};
   }
   AddressBook& book_of(channel::Target target) { return target == channel::Target::remote ? remote_ : local_; }
 

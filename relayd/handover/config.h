@@ -72,9 +72,19 @@ struct Config {
   static constexpr size_t kMaxBrokers = 8;
   // Which of several brokers a device meets, while they are well (connector/broker_order.h).
   enum class Strategy : uint8_t { failover, round_robin, hash_clientid };
+  // What stands between this machine and the remote brokers (connector/proxy_talk.h).
+  struct Proxy {
+    enum class Type : uint8_t { http, socks5 };
+    Type type = Type::http;
+    Endpoint at;
+    std::string credentials_file;            // "": none. Only the supervisor reads it, and only the connector gets it
+    common::Milliseconds connect_timeout{};  // for the proxy's answer, once it is connected
+    bool operator==(const Proxy&) const = default;
+  };
   struct Remote {
     Strategy strategy = Strategy::failover;
     std::vector<std::string> bind;  // source addresses, numeric; none: the kernel chooses
+    std::optional<Proxy> proxy;
     std::string cacertfile, crlfile;
     bool verify_peer = true;
     trust::Policy policy;  // depth, partial_chain, crl_check

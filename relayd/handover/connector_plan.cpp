@@ -19,14 +19,28 @@ void fields(Archive& archive, Of<Archive, KnownAddresses>& known) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Proxy>& p) {
+  archive(p.type, p.at, p.credentials_file, p.connect_timeout);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, ProxyAccess>& p) {
+  archive(p.settings, p.credentials);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, ConnectorPlan>& p) {
-  archive(p.generation, p.workers, p.brokers, p.strategy, p.sources, p.local, p.keyd_socket, p.series, p.sign_timeout,
-          p.connect_timeout, p.resolve_interval, p.watchdog, p.log_level, p.require_sandbox, p.known);
+  archive(p.generation, p.workers, p.brokers, p.strategy, p.sources, p.proxy, p.local, p.keyd_socket, p.series,
+          p.sign_timeout, p.connect_timeout, p.resolve_interval, p.watchdog, p.log_level, p.require_sandbox, p.known);
 }
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, NamesReport>& report) {
   archive(report.unresolved, report.known);
+}
+
+std::vector<Config::Endpoint> ConnectorPlan::remote_places() const {
+  return proxy ? std::vector{proxy->settings.at} : brokers;
 }
 
 common::Fd ConnectorPlan::to_memfd() const { return common::sealed(archived(*this)); }

@@ -26,8 +26,13 @@ inline constexpr int kConnectorPlanFd = 3, kConnectorControlFd = 4;
 // The addresses that a connector knows, for its successor. To the supervisor they are bytes.
 struct KnownAddresses {
   static constexpr size_t kMost = 1024;  // bytes of each list
-  std::vector<std::string> remote;       // a list for each broker
+  std::vector<std::string> remote;       // a list for each broker, or the one of their proxy
   std::string local;
+};
+
+struct ProxyAccess {
+  Config::Proxy settings;
+  std::string credentials;  // "user:password"; "": none
 };
 
 struct ConnectorPlan {
@@ -35,6 +40,7 @@ struct ConnectorPlan {
   std::vector<Config::Endpoint> brokers;  // the remote ones
   Config::Strategy strategy = Config::Strategy::failover;
   std::vector<std::string> sources;  // Config::Remote::bind
+  std::optional<ProxyAccess> proxy;  // to the remote brokers; their names are then not looked up here
   std::optional<Config::Endpoint> local;
   std::string keyd_socket;
   // For keyd (ipc::Hello): the relayd and the generation of the workers' connections, and how long workers wait.
@@ -43,6 +49,9 @@ struct ConnectorPlan {
   common::log::Level log_level = common::log::Level::info;
   bool require_sandbox = false;
   KnownAddresses known;
+
+  // Where connections to the remote brokers lead: to each broker, or all of them to the proxy.
+  std::vector<Config::Endpoint> remote_places() const;
 
   common::Fd to_memfd() const;              // throws std::system_error if there is no memory
   static ConnectorPlan from_memfd(int fd);  // throws BadArchive; std::system_error if it can't be read
@@ -61,8 +70,8 @@ inline constexpr char kServing = 'R', kBeat = 'B', kNames = 'N', kDying = 'E';
 
 struct NamesReport {
   static constexpr size_t kMost = 16 * 1024;  // bytes of the message
-  // A name without which no session of one kind is possible: the local broker's, or the first remote broker's if none
-  // has an address. "": there is none.
+  // A name without which no session of one kind is possible: the local broker's, the proxy's, or the first remote
+  // broker's if none has an address. "": there is none.
   std::string unresolved;
   KnownAddresses known;
 

@@ -61,9 +61,14 @@ void fields(Archive& archive, Of<Archive, Config::Broker>& b) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Proxy>& p) {
+  archive(p.type, p.at, p.credentials_file, p.connect_timeout);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Remote>& r) {
-  archive(r.strategy, r.bind, r.cacertfile, r.crlfile, r.verify_peer, r.policy, r.versions, r.server_name, r.alpn,
-          r.groups, r.proxy_protocol, r.connect_timeout, r.connack_timeout);
+  archive(r.strategy, r.bind, r.proxy, r.cacertfile, r.crlfile, r.verify_peer, r.policy, r.versions, r.server_name,
+          r.alpn, r.groups, r.proxy_protocol, r.connect_timeout, r.connack_timeout);
 }
 
 template <class Archive>

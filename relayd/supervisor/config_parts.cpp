@@ -26,16 +26,12 @@ Config::Endpoint parse_bind(Section& section, std::string_view key, std::string_
   return {host, static_cast<uint16_t>(port)};
 }
 
-namespace {
-
 bool is_host(const std::string& text) {
   if (SocketAddress::parse(text, 1)) return true;
   const auto fits = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_'; };
   return !text.empty() && text.size() <= 253 && text.front() != '.' && text.front() != '-' &&
          std::all_of(text.begin(), text.end(), fits);
 }
-
-}  // namespace
 
 std::optional<Config::Endpoint> parse_endpoint(const std::string& text, uint16_t fallback_port) {
   uint16_t port = fallback_port;

@@ -18,6 +18,8 @@ inline constexpr int64_t kMaxPort = 65535;
 // "ADDRESS:PORT" or "[V6]:PORT", as in EMQX and mosquitto.
 Config::Endpoint parse_bind(common::Section& section, std::string_view key, std::string_view fallback);
 
+// Whether it is an address, or may be a name: letters, digits, '-', '.' and '_', at most 253 bytes.
+bool is_host(const std::string& text);
 // "broker.example", "broker.example:8883", "192.0.2.1", "2001:db8::1", "[2001:db8::1]:8883". nullopt: none of these.
 std::optional<Config::Endpoint> parse_endpoint(const std::string& text, uint16_t fallback_port);
 

@@ -11,6 +11,7 @@ namespace {
 using Strategy = Config::Strategy;
 
 constexpr size_t kMostSources = 64;
+constexpr uint16_t kSocksPort = 1080;  // IANA
 
 Strategy parse_strategy(Section& section) {
   const auto name = section.one_of("strategy", "failover", {"failover", "round_robin", "hash_clientid"});
@@ -54,6 +55,19 @@ std::vector<Config::Broker> parse_remote_hosts(Section& root, uint16_t port, con
   return brokers;
 }
 
+Config::Proxy parse_proxy(Section section) {
+  Config::Proxy proxy;
+  const auto type = section.one_of("type", "http", {"http", "socks5"});
+  proxy.type = type == "http" ? Config::Proxy::Type::http : Config::Proxy::Type::socks5;
+  proxy.at.host = section.required_string("host", "the proxy's name or address");
+  proxy.at.port = static_cast<uint16_t>(section.integer("port", 3128, 1, kMaxPort));
+  if (type == "socks5" && !section.has("port")) proxy.at.port = kSocksPort;
+  proxy.credentials_file = section.string("credentials_file", "");
+  proxy.connect_timeout = section.duration("connect_timeout", "5s");
+  section.finish();
+  return proxy;
+}
+
 }  // namespace
 
 std::vector<Config::Broker> parse_brokers(Section& root, const Overrides& overrides, const Config::Remote& remote) {
@@ -67,6 +81,9 @@ std::vector<Config::Broker> parse_brokers(Section& root, const Overrides& overri
   if (const std::string single = overrides.remote_host.value_or(host); !single.empty())
     brokers = {{{single, port}, "", remote.cacertfile}};
   for (Config::Broker& broker : brokers) {
+    if (remote.proxy && !is_host(broker.at.host))
+      root.fail("remote.proxy", "can't be asked for \"" + broker.at.host +
+                                    "\", which is neither an address nor a name of letters, digits, '-', '.' and '_'");
     if (broker.server_name.empty()) broker.server_name = remote.server_name;
     if (broker.server_name.empty()) broker.server_name = broker.at.host;
     if (!remote.verify_peer) broker.cacertfile.clear();
@@ -91,6 +108,7 @@ Config::Remote parse_remote(Section section) {
       section.fail("bind", "found \"" + address +
                                "\"; expected IPv4 and IPv6 addresses of this machine without a port, such as "
                                "\"192.0.2.1\" or \"2001:db8::1\"");
+  if (auto proxy = section.section("proxy")) remote.proxy = parse_proxy(std::move(*proxy));
   remote.verify_peer = parse_verify(section);
   remote.cacertfile =
       parse_cacertfile(section, remote.verify_peer, "the PEM file of the CAs that issue the broker's certificate");

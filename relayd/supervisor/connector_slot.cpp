@@ -28,12 +28,13 @@ constexpr int kMostMessagesPerSecond = 100;
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
-ConnectorPlan plan_of(const Config& config, int generation) {
+ConnectorPlan plan_of(const Config& config, std::string proxy_credentials, int generation) {
   ConnectorPlan plan{.generation = generation,
                      .workers = config.workers,
                      .brokers = {},
                      .strategy = config.remote.strategy,
                      .sources = config.remote.bind,
+                     .proxy = {},
                      .local = config.local ? std::optional(config.local->broker) : std::nullopt,
                      .keyd_socket = config.keyd_socket,
                      .sign_timeout = config.sign_timeout,
@@ -43,6 +44,7 @@ ConnectorPlan plan_of(const Config& config, int generation) {
                      .log_level = config.log_level,
                      .require_sandbox = config.require_sandbox,
                      .known = {}};
+  if (config.remote.proxy) plan.proxy = {*config.remote.proxy, std::move(proxy_credentials)};
   for (const Config::Broker& broker : config.brokers) plan.brokers.push_back(broker.at);
   while (plan.series == 0)
     if (getrandom(&plan.series, sizeof plan.series, 0) != sizeof plan.series) fail("getrandom");
@@ -63,12 +65,12 @@ const char* name(ConnectorSlot::State state) {
   return "";
 }
 
-ConnectorSlot::ConnectorSlot(uv_loop_t* loop, const common::Program& program, const Config& config, int generation,
-                             Owner& owner)
+ConnectorSlot::ConnectorSlot(uv_loop_t* loop, const common::Program& program, const Config& config,
+                             std::string proxy_credentials, int generation, Owner& owner)
     : loop_(loop),
       program_(program),
       owner_(owner),
-      plan_(plan_of(config, generation)),
+      plan_(plan_of(config, std::move(proxy_credentials), generation)),
       policy_(config.max_restarts, config.restart_window),
       restart_(loop, this, common::call<&ConnectorSlot::try_to_start>),
       beat_(loop, this, common::call<&ConnectorSlot::look_for_a_beat>),

@@ -40,7 +40,8 @@ class ConnectorSlot {
   };
 
   // `program` outlives the slot.
-  ConnectorSlot(uv_loop_t* loop, const common::Program& program, const Config& config, int generation, Owner& owner);
+  ConnectorSlot(uv_loop_t* loop, const common::Program& program, const Config& config, std::string proxy_credentials,
+                int generation, Owner& owner);
   ~ConnectorSlot();
   ConnectorSlot(const ConnectorSlot&) = delete;
   ConnectorSlot& operator=(const ConnectorSlot&) = delete;

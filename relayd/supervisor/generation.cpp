@@ -14,16 +14,17 @@ using State = WorkerSlot::State;
 }  // namespace
 
 Generation::Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
-                       Plan plan, std::shared_ptr<Listeners> listeners, const std::vector<common::Fd>& flapping,
+                       Loaded&& loaded, std::shared_ptr<Listeners> listeners, const std::vector<common::Fd>& flapping,
                        Owner& owner)
     : loop_(loop),
       number_(number),
       worker_(worker),
-      plan_(std::move(plan)),
+      plan_(std::move(loaded.plan)),
       listeners_(std::move(listeners)),
       flapping_(flapping),
       owner_(owner),
-      connector_(loop, connector, config(), number, static_cast<ConnectorSlot::Owner&>(*this)) {
+      connector_(loop, connector, config(), std::move(loaded.proxy_credentials), number,
+                 static_cast<ConnectorSlot::Owner&>(*this)) {
   for (int i = 0; i < config().workers; i++)
     slots_.push_back(std::make_unique<WorkerSlot>(loop, i, config(), static_cast<WorkerSlot::Owner&>(*this)));
 }
@@ -31,7 +32,8 @@ Generation::Generation(uv_loop_t* loop, int number, const common::Program& worke
 void Generation::start(const Generation* before) {
   replaces_ = before != nullptr;
   KnownAddresses known;
-  if (before && before->config().brokers == config().brokers) known.remote = before->connector_.known().remote;
+  if (before && before->config().brokers == config().brokers && before->config().remote.proxy == config().remote.proxy)
+    known.remote = before->connector_.known().remote;
   if (before && before->config().local == config().local) known.local = before->connector_.known().local;
   connector_.start(std::move(known));
 }

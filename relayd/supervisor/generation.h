@@ -11,6 +11,7 @@
 
 #include "relayd/supervisor/connector_slot.h"
 #include "relayd/supervisor/listen.h"
+#include "relayd/supervisor/load.h"
 #include "relayd/supervisor/status.h"
 #include "relayd/supervisor/worker_slot.h"
 
@@ -34,8 +35,9 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
 
   // `flapping`: memory of a FlappingTable for each worker, or empty. It, `worker` and `connector` outlive the
   // generation.
-  Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector, Plan plan,
-             std::shared_ptr<Listeners> listeners, const std::vector<common::Fd>& flapping, Owner& owner);
+  Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
+             Loaded&& loaded, std::shared_ptr<Listeners> listeners, const std::vector<common::Fd>& flapping,
+             Owner& owner);
 
   // Starts the connector, which resolves the names, then the workers. If there is a generation `before`, nothing may
   // fail: a name that can't be resolved causes on_unresolved (unless `before` has addresses for the same name), and the

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "common/not_yet.h"
+#include "relayd/supervisor/proxy_credentials.h"
 
 namespace relayd {
 namespace {
@@ -58,7 +59,7 @@ trust::Pem read_pem(const std::string& config_file, const std::string& setting, 
   }
 }
 
-Plan load(const std::string& config_file, const Overrides& overrides) {
+Loaded load(const std::string& config_file, const Overrides& overrides) {
   Plan plan;
   plan.config = read_config(config_file, overrides);
   const Config& config = plan.config;
@@ -74,7 +75,8 @@ Plan load(const std::string& config_file, const Overrides& overrides) {
     plan.pem.local_trusted = read_pem(config_file, "local.tls.cacertfile", config.local->tls->cacertfile);
     plan.pem.local_revoked = read_crls(config_file, "local.tls.crlfile", config.local->tls->crlfile);
   }
-  return plan;
+  std::string credentials = read_proxy_credentials(config_file, config);
+  return {std::move(plan), std::move(credentials)};
 }
 
 }  // namespace relayd

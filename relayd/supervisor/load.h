@@ -16,8 +16,13 @@ trust::Pem read_pem(const std::string& config_file, const std::string& setting, 
 // The setting that names the CAs of a broker's certificate: "remote.cacertfile", or its own in remote_hosts.
 std::string authorities_setting(const Config& config, size_t broker);
 
+struct Loaded {
+  Plan plan;
+  std::string proxy_credentials;  // not a part of the plan, which workers and inspector get
+};
+
 // Returns a plan without the worker's number and the addresses. Throws common::ConfigError, which names file, setting
 // and remedy, if a setting is wrong or a file can't be read; common::NotYet if a CRL file does not exist.
-Plan load(const std::string& config_file, const Overrides& overrides);
+Loaded load(const std::string& config_file, const Overrides& overrides);
 
 }  // namespace relayd

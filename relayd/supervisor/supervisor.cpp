@@ -46,8 +46,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         disconnects_(loop, this, common::call<&Supervisor::on_disconnected>) {
     log::open("mqtt-relayd", common::log::Level::info);
     lacking_ = enter_supervisor_sandbox(programs_);
-    Plan plan = common::wait_for([&] { return load(config_file_, overrides_); });
-    const Config& config = plan.config;
+    Loaded loaded = common::wait_for([&] { return load(config_file_, overrides_); });
+    const Config& config = loaded.plan.config;
     log::open("mqtt-relayd", config.log_level);
     common::accept_sandbox(lacking_, config.require_sandbox);
     auto passed = common::take_passed_sockets();
@@ -58,7 +58,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     uv_update_time(loop_);  // the loop's clock stood still during the wait; timers would expire at once
     doors_.emplace(loop_, programs_.monitor, config, static_cast<Control::Owner&>(*this));
     for (size_t i = 0; i < std::size(kSignals); i++) watch_signal(kSignals[i], signals_[i]);
-    prepare(std::move(plan), listeners_);
+    prepare(std::move(loaded), listeners_);
     tick_.start(kTick);
     feed_watchdog();
   }
@@ -139,26 +139,28 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     common::sd_notify_reloading();
     log::info("relayd reloads its configuration", {{"file", config_file_}});
     try {
-      Plan plan = load(config_file_, overrides_);
-      const Config& config = plan.config;
+      Loaded loaded = load(config_file_, overrides_);
+      const Config& config = loaded.plan.config;
       if (config.require_sandbox) common::accept_sandbox(lacking_, true);
       auto listeners = listeners_;
       if (listeners->serves(config.listener)) listeners->adapt(config.listener, config.workers);
       else listeners = std::make_shared<Listeners>(config.listener, config.workers);
-      prepare(std::move(plan), std::move(listeners));
+      prepare(std::move(loaded), std::move(listeners));
       prepare_.start(kPrepare);
     } catch (const std::exception& error) {
       reload_failed(error.what());
     }
   }
 
-  void prepare(Plan plan, std::shared_ptr<Listeners> listeners) {
+  void prepare(Loaded loaded, std::shared_ptr<Listeners> listeners) {
+    const Plan& plan = loaded.plan;
     inspection_.emplace(loop_, programs_.inspector, plan, this, common::call<&Supervisor::on_inspected>);
     if (plan.config.listener.flapping_detect)
       while (std::ssize(flapping_) < plan.config.workers) flapping_.push_back(FlappingTable::create());
     next_listeners_ = listeners;
-    next_ = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector, std::move(plan),
-                                         std::move(listeners), flapping_, static_cast<Generation::Owner&>(*this));
+    next_ =
+        std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector, std::move(loaded),
+                                     std::move(listeners), flapping_, static_cast<Generation::Owner&>(*this));
   }
 
   void on_inspected(const Inspection::Result& result) {

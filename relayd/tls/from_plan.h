@@ -7,7 +7,7 @@
 namespace relayd::tls {
 
 ServerOptions server_options(const Plan& plan);
-ClientOptions client_options(const Plan& plan, size_t broker);  // `broker`: its place in Config::brokers
+ClientOptions client_options(const Plan& plan, size_t broker);   // `broker`: its place in Config::brokers
 std::unique_ptr<ClientContext> local_context(const Plan& plan);  // null: without local.tls
 
 }  // namespace relayd::tls

@@ -26,17 +26,12 @@ namespace {
 constexpr int kKilled = 1000;
 constexpr long kPortRules = 4;  // Landlock's ABI
 
-// errno of `attempt` in a sandboxed child of a plan with these ports; 0: it succeeded.
-int tried(const std::function<bool()>& attempt, uint16_t remote = 1, uint16_t local = 2,
-          const std::vector<std::string>& sources = {}) {
+// errno of `attempt` in a child that is sandboxed by this plan; 0: it succeeded.
+int tried_with(relayd::ConnectorPlan plan, const std::function<bool()>& attempt) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
     common::log::open("test", common::log::Level::error);
-    relayd::ConnectorPlan plan;
-    plan.brokers = {{"127.0.0.1", remote}};
-    plan.local = relayd::Config::Endpoint{"127.0.0.1", local};
-    plan.sources = sources;
     plan.require_sandbox = true;
     relayd::connector::give_up_system_calls(plan, relayd::connector::give_up_files_and_ports(plan));
     errno = 0;
@@ -45,6 +40,16 @@ int tried(const std::function<bool()>& attempt, uint16_t remote = 1, uint16_t lo
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
   return WIFSIGNALED(status) ? kKilled + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// The same with these ports and source addresses.
+int tried(const std::function<bool()>& attempt, uint16_t remote = 1, uint16_t local = 2,
+          const std::vector<std::string>& sources = {}) {
+  relayd::ConnectorPlan plan;
+  plan.brokers = {{"127.0.0.1", remote}};
+  plan.local = relayd::Config::Endpoint{"127.0.0.1", local};
+  plan.sources = sources;
+  return tried_with(std::move(plan), attempt);
 }
 
 bool connects(const SocketAddress& address, int protocol = IPPROTO_TCP) {
@@ -108,6 +113,20 @@ TEST_CASE("a connector connects by TCP to the configured ports and to name serve
           return bind(made.get(), any.get(), any.size) == 0;
         }) == EPERM);
   CHECK(foreign.waiting() == 0);
+}
+
+TEST_CASE("a connector with a proxy connects by TCP to the proxy's port, and to no broker's") {
+  if (common::landlock_abi() < kPortRules) {
+    WARN("SKIPPED: this kernel's Landlock can't restrict ports");
+    return;
+  }
+  Listening broker, proxy;
+  relayd::ConnectorPlan plan;
+  plan.brokers = {{"127.0.0.1", broker.address.port()}};
+  plan.proxy.emplace();
+  plan.proxy->settings.at = {"127.0.0.1", proxy.address.port()};
+  CHECK(tried_with(plan, [&] { return connects(proxy.address); }) == 0);
+  CHECK(tried_with(plan, [&] { return connects(broker.address); }) == EACCES);
 }
 
 TEST_CASE("a connector with source addresses binds to them, but to no port of its choice, and never listens") {

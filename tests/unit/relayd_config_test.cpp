@@ -111,6 +111,26 @@ TEST_CASE("remote.bind takes numeric addresses without a port") {
                  "remote.bind: found \"192.0.2.1\" (string); expected a list of strings"));
 }
 
+TEST_CASE("remote.proxy has the usual ports, and brokers that can be asked for") {
+  const auto with = [](const std::string& proxy) {
+    const std::string_view section = "\"remote\": {";
+    std::string text = kSmallest;
+    return text.insert(text.find(section) + section.size(), "\"proxy\": " + proxy + ", ");
+  };
+  const auto proxy = [&](const std::string& text) { return parse_config(with(text), "relayd.json", {}).remote.proxy; };
+  CHECK_FALSE(parse_config(kSmallest, "relayd.json", {}).remote.proxy);
+  using Type = Config::Proxy::Type;
+  CHECK(proxy(R"({"host": "p"})") == Config::Proxy{Type::http, {"p", 3128}, "", std::chrono::seconds(5)});
+  CHECK(proxy(R"({"type": "socks5", "host": "p"})")->at == Config::Endpoint{"p", 1080});
+  CHECK(proxy(R"({"type": "socks5", "host": "p", "port": 3128})")->at == Config::Endpoint{"p", 3128});
+  CHECK(contains(error_of(with("{}")), "remote.proxy.host: missing: set it to the proxy's name or address"));
+  CHECK(contains(error_of(with(R"({"type": "socks4", "host": "p"})")),
+                 "remote.proxy.type: found \"socks4\"; allowed: http, socks5"));
+  std::string odd = with(R"({"host": "p"})");
+  odd.replace(odd.find("broker.example"), 14, "a\\r\\nb");
+  CHECK(contains(error_of(odd), "remote.proxy: can't be asked for"));
+}
+
 TEST_CASE("relayd's flags override its configuration file") {
   const Config config = parse_config(kSmallest, "relayd.json", {"other.example", 1234, "debug"});
   REQUIRE(config.brokers.size() == 1);

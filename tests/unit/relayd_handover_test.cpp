@@ -18,7 +18,8 @@ namespace {
 constexpr char kEverySetting[] = R"({
   "remote_hosts": ["broker.example", {"host": "other.example", "port": 8885, "server_name_indication": "x", "cacertfile": "y"}],
   "remote_port": 8884,
-  "remote": {"strategy": "hash_clientid", "bind": ["192.0.2.1"], "cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
+  "remote": {"strategy": "hash_clientid", "bind": ["192.0.2.1"],
+             "proxy": {"type": "socks5", "host": "p", "port": 9, "credentials_file": "/p", "connect_timeout": "7s"}, "cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
              "crl_check": "chain", "versions": ["tlsv1.3"], "server_name_indication": "c", "alpn": ["mqtt"],
              "groups": ["P-256", "X25519"], "proxy_protocol": true, "connect_timeout": "3s", "connack_timeout": "4s"},
   "listener": {"bind": "127.0.0.1:8885", "certfile": "d", "cacertfile": "e", "crlfile": "f", "depth": 2,
@@ -122,6 +123,8 @@ TEST_CASE("a connector's plan and its report of names arrive as they were sent")
   plan.brokers = {{"broker.example", 8883}, {"other.example", 8884}};
   plan.strategy = relayd::Config::Strategy::round_robin;
   plan.sources = {"192.0.2.1", "2001:db8::1"};
+  plan.proxy = {{relayd::Config::Proxy::Type::socks5, {"proxy.example", 1080}, "/p", common::Milliseconds(5)},
+                "user:password"};
   plan.local = relayd::Config::Endpoint{"127.0.0.1", 1883};
   plan.keyd_socket = "/s";
   plan.series = 9;
@@ -131,6 +134,10 @@ TEST_CASE("a connector's plan and its report of names arrive as they were sent")
   CHECK(arrived.brokers == plan.brokers);
   CHECK(arrived.strategy == plan.strategy);
   CHECK(arrived.sources == plan.sources);
+  REQUIRE(arrived.proxy);
+  CHECK(arrived.proxy->settings == plan.proxy->settings);
+  CHECK(arrived.proxy->credentials == "user:password");
+  CHECK(arrived.remote_places() == std::vector{plan.proxy->settings.at});
   CHECK(arrived.local == plan.local);
   CHECK(arrived.keyd_socket == "/s");
   CHECK(arrived.series == 9);
