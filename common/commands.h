@@ -19,10 +19,12 @@ inline constexpr Command kCommands[] = {
     {"Look", "verify", "Would this certificate chain be accepted? If not, why not?"},
     {"Look", "status", "What relayd does now: totals, and each worker"},
     {"Look", "keys", "List the keys, and say why one can't be used"},
+    {"Look", "audit verify", "Is the audit complete and unchanged? If not, from which line on?"},
+    {"Look", "audit show", "Show the audit as a table, filtered"},
+    {"Act", "keys import", "Put keys where keyd reads them, each checked and whole"},
+    {"Act", "keys remove", "Remove the keys of client ids"},
     {"Act", "reload", "Reload configuration and certificates; report the outcome"},
     {"Act", "disconnect", "End the sessions of a client id"},
-    {"Audit", "audit verify", "Is the audit complete and unchanged? If not, from which line on?"},
-    {"Audit", "audit show", "Show the audit as a table, filtered"},
 };
 
 // What the command does. The name must be in the list.

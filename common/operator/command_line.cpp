@@ -44,6 +44,12 @@ bool has_commands(const CLI::App* app) {
   return !app->get_subcommands([](const CLI::App*) { return true; }).empty();
 }
 
+// Whether it does nothing by itself: `audit` is only the beginning of a command, and `keys` is one.
+bool needs_command(const CLI::App* app) {
+  if (!has_commands(app)) return false;
+  return !app->get_parent() || what_does(app->get_name()).empty();
+}
+
 struct Line {
   std::string left, right;
 };
@@ -72,7 +78,7 @@ class Help : public CLI::Formatter {
  private:
   static std::string usage(const CLI::App* app) {
     std::string text = "Usage: " + name_of(app);
-    if (has_commands(app)) return text + " COMMAND [OPTION...]\n";
+    if (needs_command(app)) return text + " COMMAND [OPTION...]\n";
     for (const CLI::Option* option : app->get_options()) {
       if (option->get_positional()) text += " " + positional(option);
       else if (option->get_required()) text += " " + flag(option);
@@ -180,12 +186,12 @@ CLI::App* add_command(CLI::App& to, const std::string& name, const std::string& 
 std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> words) try {
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
   app.parse(std::move(words));
-  if (const CLI::App* last = deepest(app); has_commands(last)) return no_command(last, {});
+  if (const CLI::App* last = deepest(app); needs_command(last)) return no_command(last, {});
   return std::nullopt;
 } catch (const CLI::ParseError& error) {
   const CLI::App* last = deepest(app);
   const auto remaining = app.remaining(true);
-  if (has_commands(last) && !remaining.empty()) return no_command(last, remaining);
+  if (needs_command(last) && !remaining.empty()) return no_command(last, remaining);
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
   const std::string name = name_of(last), hint = "Its options: " + name + " --help";
   if (remaining.empty()) return complain(name, error.what(), hint);

@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 constexpr int64_t kSecond = 1'000'000;
 // Columns are as wide as a block of rows needs, and never get narrower.
 constexpr size_t kBlock = 500, kWidestColumn = 40;
-constexpr size_t kShownHandshake = 8;  // of its 16 digits, enough for --handshake
+constexpr size_t kShownDigits = 8;  // of a handshake's 16, enough for --handshake, and of a key's 64
 
 std::optional<int> digits(std::string_view& text, size_t count, int least, int most) {
   int value = 0;
@@ -114,19 +114,40 @@ bool matches(const Json& line, const ShowOptions& options) {
   return true;
 }
 
-enum Column : size_t { time_, worker_, device_, client_, event_, handshake_, scheme_, result_, reason_, us_, columns_ };
+enum Column : size_t {
+  time_,
+  worker_,
+  device_,
+  client_,
+  event_,
+  handshake_,
+  key_,
+  scheme_,
+  result_,
+  reason_,
+  us_,
+  columns_
+};
 using Row = std::array<std::string, columns_>;
-const Row kHead{"TIME", "WORKER", "DEVICE", "CLIENT ID", "EVENT", "HANDSHAKE", "SCHEME", "RESULT", "REASON", "US"};
+const Row kHead{"TIME", "WORKER", "DEVICE", "CLIENT ID", "EVENT", "HANDSHAKE",
+                "KEY",  "SCHEME", "RESULT", "REASON",    "US"};
 // The last column is not padded, so the column that may be long comes last.
-constexpr Column kOrder[] = {time_, worker_, device_, client_, event_, handshake_, scheme_, result_, us_, reason_};
+constexpr Column kOrder[] = {time_, worker_, device_, client_, event_, handshake_,
+                             key_,  scheme_, result_, us_,     reason_};
 
 Row row_of(const Json& line) {
   const auto shown = [&](const char* key) { return visible(text_of(line, key)); };
-  Row row{shown("time"),   shown("worker"),
-          shown("device"), shown("client_id"),
-          shown("event"),  shown("handshake").substr(0, kShownHandshake),
-          shown("scheme"), shown("result"),
-          shown("reason"), ""};
+  Row row{shown("time"),
+          shown("worker"),
+          shown("device"),
+          shown("client_id"),
+          shown("event"),
+          shown("handshake").substr(0, kShownDigits),
+          shown("spki").substr(0, kShownDigits),
+          shown("scheme"),
+          shown("result"),
+          shown("reason"),
+          ""};
   if (const std::string kind = shown("kind"); !kind.empty()) row[event_] += " " + kind;
   else if (text_of(line, "role") == "listener") row[event_] += " listener";  // it has no client id
   const std::string event = text_of(line, "event");

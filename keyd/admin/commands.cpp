@@ -7,6 +7,7 @@
 #include "common/operator/command_line.h"
 #include "keyd/admin/audit_show.h"
 #include "keyd/admin/audit_verify.h"
+#include "keyd/admin/change_report.h"
 #include "keyd/admin/check.h"
 #include "keyd/admin/keys.h"
 #include "keyd/startup/options.h"
@@ -26,6 +27,23 @@ constexpr char kKeysNotes[] =
     "\n"
     "Exit status: 0 listed; 1 the keys can't be read, or CLIENT_ID has no usable key;\n"
     "64 wrong command line; 78 wrong configuration.";
+constexpr char kImportNotes[] =
+    "A key goes in whole, with keyd's owner and mode 0600, and serves from the next\n"
+    "connection on. It must be the key of the certificate beside it (CLIENTID.crt,\n"
+    "or in the same file), if there is one.\n"
+    "\n"
+    "Example: mqtt-relay keys import --replace /root/new-keys\n"
+    "\n"
+    "Exit status: 0 all keys are in place; 1 some are not; 64 wrong command line;\n"
+    "66 a folder can't be read; 78 wrong configuration.";
+constexpr char kRemoveNotes[] =
+    "Takes effect with the next connection. Sessions that are up stay: mqtt-relay\n"
+    "disconnect CLIENT_ID ends them.\n"
+    "\n"
+    "Example: mqtt-relay keys remove --from-file retired.txt\n"
+    "\n"
+    "Exit status: 0 all removed; 1 some were not, or had no key; 64 wrong command\n"
+    "line; 66 LIST can't be read; 78 wrong configuration.";
 constexpr char kVerifyNotes[] =
     "The audit can't show that lines were cut off its end: compare the last number\n"
     "and hash with an earlier note.\n"
@@ -49,6 +67,8 @@ struct CommandLine {
   Overrides overrides;
   CheckOptions check;
   KeysOptions keys;
+  ImportOptions import;
+  RemoveOptions remove;
   VerifyOptions verify;
   ShowOptions show;
 };
@@ -92,6 +112,32 @@ int run_keys(const CommandLine& line) {
   return 0;
 }
 
+int run_import(const CommandLine& line) {
+  const ImportOptions& options = line.import;
+  if (options.as && options.sources.size() != 1)
+    throw CommandFailed("found --as with " + counted(options.sources.size(), "file") + "; it takes one",
+                        common::kExitUsage);
+  const Settings settings = load_settings(line.config, line.overrides);
+  common::harden_process();
+  KeysDirectory directory(settings.private_keys_dir, service_uid(settings, std::nullopt));
+  KeyRoom room(settings);
+  ImportReport report(options, std::cout, Screen::of(STDOUT_FILENO));
+  const auto summary = import_keys(options, directory, room, settings.listener_keyfile.path,
+                                   [&](const Imported& file) { report.add(file); });
+  report.finish();
+  std::cerr << in_words(summary, options) << "\n";
+  return summary.refused == 0 ? 0 : common::kExitFailed;
+}
+
+int run_remove(const CommandLine& line) {
+  const Settings settings = load_settings(line.config, line.overrides);
+  KeysDirectory directory(settings.private_keys_dir, service_uid(settings, std::nullopt));
+  RemoveReport report(line.remove, std::cout, Screen::of(STDOUT_FILENO));
+  const auto summary = remove_keys(line.remove, directory, [&](const Removed& key) { report.add(key); });
+  std::cerr << in_words(summary) << "\n";
+  return summary.failed == 0 ? 0 : common::kExitFailed;
+}
+
 int run_verify(CommandLine& line) {
   auto& files = line.verify.files;
   if (files.empty()) files.push_back(configured_audit_file(line));
@@ -124,12 +170,40 @@ void define_check(CLI::App& app, CommandLine& line) {
   add_config(*check, line.config);
 }
 
+void define_import(CLI::App& keys, CommandLine& line) {
+  ImportOptions& options = line.import;
+  CLI::App* import = add_command(keys, "keys import", kImportNotes)->fallthrough(false);
+  import->add_option("SOURCE", options.sources, "Files named CLIENTID.pem, or directories of them; with --as one file")
+      ->required();
+  import->add_option("--as", options.as, "The key is this client id's; SOURCE is any file, or - for standard input")
+      ->type_name("CLIENT_ID");
+  import->add_option("--certificates", options.certificates, "Where the certificates are, instead of beside the keys")
+      ->type_name("DIR");
+  import->add_flag("--replace", options.replace, "Replace keys that are there already");
+  import->add_flag("--all-or-nothing", options.all_or_nothing, "Check all first; write nothing if one is refused");
+  import->add_flag("--dry-run", options.dry_run, "Write nothing, only say what would be done");
+  import->add_flag("--json", options.json, "One JSON object a line, for each key");
+  add_config(*import, line.config);
+}
+
+void define_remove(CLI::App& keys, CommandLine& line) {
+  CLI::App* remove = add_command(keys, "keys remove", kRemoveNotes)->fallthrough(false);
+  remove->add_option("CLIENT_ID", line.remove.client_ids, "Whose keys are removed");
+  remove->add_option("--from-file", line.remove.list, "More client ids, one a line; - for standard input")
+      ->type_name("LIST");
+  remove->add_flag("--json", line.remove.json, "One JSON object a line, for each client id");
+  add_config(*remove, line.config);
+}
+
 void define_keys(CLI::App& app, CommandLine& line) {
   CLI::App* keys = add_command(app, "keys", kKeysNotes);
   keys->add_option("CLIENT_ID", line.keys.client_id, "Only this client id's key, and files with a similar name");
   keys->add_flag("--wide", line.keys.wide, "Whole hashes, on a terminal as well");
   keys->add_flag("--json", line.keys.json, "One JSON object a line, for each key");
   add_config(*keys, line.config);
+  keys->require_subcommand(0, 1);
+  define_import(*keys, line);
+  define_remove(*keys, line);
 }
 
 void define_verify(CLI::App& audit, CommandLine& line) {
@@ -192,6 +266,10 @@ int command_line(int argc, char** argv) {
       throw CommandFailed(error, common::kExitUsage);
     if (name == "check") return run_check(line);
     if (name == "keys") return run_keys(line);
+    if (name.starts_with("keys") && (line.keys.client_id || line.keys.wide || line.keys.json))
+      throw CommandFailed("what stands before the command's last word belongs to keys alone", common::kExitUsage);
+    if (name == "keys import") return run_import(line);
+    if (name == "keys remove") return run_remove(line);
     return name == "audit verify" ? run_verify(line) : run_show(line);
   });
 }

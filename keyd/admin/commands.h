@@ -1,4 +1,5 @@
-// The command line of mqtt-relay-keys: `keys`, `audit verify`, `audit show`, and keyd's half of `check`.
+// The command line of mqtt-relay-keys: `keys` and its `import` and `remove`, `audit verify`, `audit show`, and keyd's
+// half of `check`.
 #pragma once
 
 namespace keyd::admin {

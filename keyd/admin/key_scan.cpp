@@ -1,52 +1,16 @@
 #include "keyd/admin/key_scan.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-
-#include <cerrno>
-#include <cstring>
-#include <memory>
-#include <stdexcept>
-
 #include "ipc/codec.h"
+#include "keyd/admin/file_names.h"
 #include "keyd/admin/terminal.h"
 #include "keyd/startup/key_places.h"
 
 namespace keyd::admin {
 namespace {
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-
-class Names {
- public:
-  explicit Names(const KeyStore::Place& place) : path_(place.path) {
-    // An O_PATH descriptor can't be listed.
-    const int fd = openat(place.directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    directory_.reset(fd < 0 ? nullptr : fdopendir(fd));
-    if (!directory_) fail();
-  }
-  // nullptr at the end.
-  const char* next() {
-    for (;;) {
-      errno = 0;
-      const dirent* entry = readdir(directory_.get());
-      if (!entry && errno != 0) fail();
-      if (!entry) return nullptr;
-      if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) return entry->d_name;
-    }
-  }
-
- private:
-  [[noreturn]] void fail() const { throw std::runtime_error(path_ + ": can't be listed: " + strerror(errno)); }
-  std::string path_;
-  std::unique_ptr<DIR, CloseDirectory> directory_;
-};
-
 uint64_t count(const KeyStore::Place& place) {
   uint64_t total = 0;
-  for (Names names(place); names.next();) total++;
+  for (FileNames names(place.directory.get(), place.path); names.next();) total++;
   return total;
 }
 
@@ -65,7 +29,7 @@ void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::fun
   Progress progress("reading keys", 0);
   if (progress.shown()) progress.expect(count(place));
   uint64_t done = 0;
-  Names names(place);
+  FileNames names(place.directory.get(), place.path);
   while (const char* name = names.next()) {
     ScannedFile file;
     file.name = name;

@@ -12,8 +12,6 @@
 namespace keyd {
 namespace {
 
-constexpr size_t kMaxKeyFile = 64 * 1024;
-
 int64_t nanoseconds(const timespec& time) { return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec; }
 
 // Not openat2(2) with RESOLVE_BENEATH: systemd's RestrictSUIDSGID=, which can't look into its arguments, forbids it.

@@ -16,6 +16,8 @@ struct stat;
 
 namespace keyd {
 
+inline constexpr size_t kMaxKeyFile = 64 * 1024;
+
 // The attributes that show whether a file has changed.
 struct FileState {
   uint64_t device = 0, inode = 0, size = 0;

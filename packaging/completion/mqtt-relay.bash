@@ -3,22 +3,24 @@
 
 _mqtt_relay() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' choices='' i
-  # The command is the first word that is neither an option nor the value of --config; after `audit` it is two words.
+  # The command is the first word that is neither an option nor the value of --config; after `audit` it is two words, and after `keys` it may be.
   for ((i = 1; i < COMP_CWORD; i++)); do
     case $command:${COMP_WORDS[i]} in
-      :--config | audit:--config) ((i++)) ;;
+      :--config | audit:--config | keys:--config) ((i++)) ;;
       *:-*) ;;
       :*) command=${COMP_WORDS[i]} ;;
-      audit:*) command="audit ${COMP_WORDS[i]}" ;;
+      audit:* | keys:import | keys:remove) command="$command ${COMP_WORDS[i]}" ;;
     esac
   done
 
   COMPREPLY=()
   case $before in
-    --config | --keyd-config | --relayd-config | --remote-ca | --device-ca | --listener-certificate | --cafile | --crlfile)
+    --config | --keyd-config | --relayd-config | --remote-ca | --device-ca | --listener-certificate | --cafile | --crlfile | --certificates | --from-file)
       _mqtt_relay_files "$word"
       return ;;
-    --as) choices='device remote' ;;
+    --as)
+      [[ $command == verify ]] || return
+      choices='device remote' ;;
     --crl-check) choices='leaf chain' ;;
     --event) choices='start connect lookup sign malformed resumed' ;;
     --remote | --bind | --local | --name | --at | --depth | --client | --since | --until | --worker | --handshake | --limit) return ;;
@@ -33,7 +35,11 @@ _mqtt_relay() {
         choices='--as --name --at --cafile --crlfile --depth --partial-chain --crl-check --json --config --help'
         [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
       status) choices='--json --config --help' ;;
-      keys) choices='--wide --json --config --help' ;;
+      keys) choices='import remove --wide --json --config --help' ;;
+      'keys import')
+        choices='--as --certificates --replace --all-or-nothing --dry-run --json --config --help'
+        [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
+      'keys remove') choices='--from-file --json --config --help' ;;
       reload | disconnect) choices='--config --help' ;;
       audit) choices='verify show --help' ;;
       'audit verify')

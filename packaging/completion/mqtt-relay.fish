@@ -4,6 +4,7 @@
 set -l commands init check verify status keys reload disconnect audit help
 set -l no_command "not __fish_seen_subcommand_from $commands"
 set -l no_part "not __fish_seen_subcommand_from verify show"
+set -l no_change "not __fish_seen_subcommand_from import remove"
 
 complete -c mqtt-relay -f
 complete -c mqtt-relay -l help -d 'Print the options, examples and exit statuses'
@@ -48,7 +49,18 @@ complete -c mqtt-relay -n $verify -l depth -x -d 'Certificates between leaf and 
 complete -c mqtt-relay -n $verify -l partial-chain -d 'A chain may end at any of the CAs'
 complete -c mqtt-relay -n $verify -l crl-check -xa 'leaf chain' -d 'Check CRLs for the leaf or for the chain'
 
-complete -c mqtt-relay -n '__fish_seen_subcommand_from keys' -l wide -d 'Whole hashes, on a terminal as well'
+set -l import '__fish_seen_subcommand_from keys; and __fish_seen_subcommand_from import'
+set -l remove '__fish_seen_subcommand_from keys; and __fish_seen_subcommand_from remove'
+complete -c mqtt-relay -n "__fish_seen_subcommand_from keys; and $no_change" -l wide -d 'Whole hashes, on a terminal as well'
+complete -c mqtt-relay -n "__fish_seen_subcommand_from keys; and $no_change" -a import -d 'Put keys where keyd reads them'
+complete -c mqtt-relay -n "__fish_seen_subcommand_from keys; and $no_change" -a remove -d 'Remove the keys of client ids'
+complete -c mqtt-relay -n $import -F
+complete -c mqtt-relay -n $import -l as -x -d 'The key is of this client id'
+complete -c mqtt-relay -n $import -l certificates -rF -d 'Where the certificates are'
+complete -c mqtt-relay -n $import -l replace -d 'Replace keys that are there already'
+complete -c mqtt-relay -n $import -l all-or-nothing -d 'Write nothing if one is refused'
+complete -c mqtt-relay -n $import -l dry-run -d 'Write nothing'
+complete -c mqtt-relay -n $remove -l from-file -rF -d 'More client ids, one a line'
 
 set -l show '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from show'
 complete -c mqtt-relay -n "__fish_seen_subcommand_from audit; and $no_part" -a verify -d 'Is the audit complete and unchanged?'
