@@ -25,6 +25,8 @@
     if (__builtin_cpu_supports("avx")) __asm__ volatile("vzeroupper" ::: "memory"); \
   } while (0)
 #elif defined(__aarch64__)
+/* AES, GHASH and SHA-256 use the crypto extension (sha256_blocks.c), or NEON where the processor has none. P-256,
+ * P-384, P-521, X25519, RSA, ChaCha20, Poly1305, SHA-512, SHA-3 and ML-KEM have ARMv8.0 assembly. */
 #define WOLFSSL_AARCH64_BUILD
 #define WOLFSSL_ARMASM
 #define WOLFSSL_SP_ARM64
