@@ -155,6 +155,14 @@ function(change_tls source)
   replace_once(${source} "        byte i;
         /* Fallback to user selected group */" "        byte i;
         return MATCH_SUITE_ERROR;")
+  # A server's own groups count in TLS 1.2 too (record_rules.h).
+  replace_once(${source} "         curve && !key;
+         curve = curve->next) {
+" "         curve && !key;
+         curve = curve->next) {
+        if (!mqtt_relay_allows_group(ssl, curve->name))
+            continue;
+")
   # RFC 5746 3.6: the first ClientHello's renegotiated_connection is empty, or the handshake fails.
   replace_once(${source} "                    /* already in error state */
                     WOLFSSL_MSG(\"SCR client verify data present\");"

@@ -133,6 +133,16 @@ void mqtt_relay_keep_schemes(Suites* suites, const byte* offered) {
     suites->hashSigAlgoSz = keep_known(suites->hashSigAlgo, offered, suites->hashSigAlgoSz, known, sizeof known);
 }
 
+int mqtt_relay_allows_group(const WOLFSSL* ssl, word16 group) {
+    int i;
+    if (ssl->options.side != WOLFSSL_SERVER_END || ssl->numGroups == 0)
+        return 1;
+    for (i = 0; i < ssl->numGroups; i++)
+        if (ssl->group[i] == group)
+            return 1;
+    return 0;
+}
+
 int mqtt_relay_declines_renegotiation(WOLFSSL* ssl, byte type) {
     return type == client_hello && ssl->options.side == WOLFSSL_SERVER_END && ssl->options.handShakeDone &&
            ++ssl->options.alertCount < WOLFSSL_ALERT_COUNT_MAX;

@@ -33,6 +33,10 @@ int mqtt_relay_drops_change_cipher_spec(WOLFSSL* ssl);
 word32 mqtt_relay_keep_suites(WOLFSSL* ssl, const byte* offered);
 void mqtt_relay_keep_schemes(Suites* suites, const byte* offered);
 
+/* Whether a TLS 1.2 server may use this group: it is one of its own (wolfSSL_CTX_set_groups). wolfSSL asks only in TLS
+ * 1.3; in TLS 1.2 it would take any group that it is built with. */
+int mqtt_relay_allows_group(const WOLFSSL* ssl, word16 group);
+
 /* Whether this handshake message asks an open TLS 1.2 connection to renegotiate; false once the limit on alerts is
  * reached. */
 int mqtt_relay_declines_renegotiation(WOLFSSL* ssl, byte type);

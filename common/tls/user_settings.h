@@ -104,6 +104,11 @@
 #define WOLFSSL_SHA3
 /* Records and hashes. AES-CBC is in for encrypted private keys only; WOLFSSL_AEAD_ONLY keeps it out of TLS. */
 #define HAVE_AESGCM
+/* Only for a listener or remote that names such a suite in `ciphers` (wolf_shim_set_suites): constrained devices have
+ * AES-CCM in hardware. wolfSSL would also offer it by default. */
+#ifndef MQTT_RELAY_WOLFSSL_5_7
+#define HAVE_AESCCM
+#endif
 /* AES-NI needs no such tables, which take 2 KiB of each session. A processor without AES-NI then computes GHASH bit by
  * bit. */
 #if !defined(__x86_64__)

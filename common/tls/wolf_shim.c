@@ -8,6 +8,8 @@
 #include <wolfssl/internal.h>
 #include <wolfssl/version.h>
 
+#include <string.h>
+
 /* The pinned release and the last resort (packaging/wolfssl/fetch). Their sources agree in everything that this file
  * uses. */
 _Static_assert(LIBWOLFSSL_VERSION_HEX == 0x05009002 || LIBWOLFSSL_VERSION_HEX == 0x05007002,
@@ -47,6 +49,24 @@ int wolf_shim_is_server(const WOLFSSL* ssl) { return ssl->options.side == WOLFSS
 void wolf_shim_bound_sent_records(WOLFSSL* ssl, size_t bytes) {
     if (bytes < MAX_RECORD_SIZE)
         ssl->max_fragment = (word16)((bytes & (bytes - 1)) == 0 ? bytes - 1 : bytes);
+}
+
+/* wolfSSL's public function also narrows the signature schemes to those that the suites name, so that a listener with
+ * ECDSA suites only would refuse devices with RSA keys. InitSSL_CTX_Suites sets all schemes. */
+int wolf_shim_set_suites(WOLFSSL_CTX* context, const uint16_t* suites, size_t count) {
+    if (count * 2 > WOLFSSL_MAX_SUITE_SZ || AllocateCtxSuites(context) != 0)
+        return -1;
+    InitSSL_CTX_Suites(context);
+    for (size_t i = 0; i < count; i++) {
+        const byte first = (byte)(suites[i] >> 8), second = (byte)suites[i];
+        if (strcmp(wolfSSL_get_cipher_name_from_suite(first, second), "None") == 0)
+            return -1;
+        context->suites->suites[2 * i] = first;
+        context->suites->suites[2 * i + 1] = second;
+    }
+    context->suites->suiteSz = (word16)(count * 2);
+    context->suites->setSuites = 1; /* or wolfSSL would set its own list again */
+    return 0;
 }
 
 int wolf_shim_alert_for(int wolf_error) { return mqtt_relay_alert_for(wolf_error); }

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 struct WOLFSSL;
+struct WOLFSSL_CTX;
 
 /* TLS 1.3, inside a signature callback: Transcript-Hash(ClientHello .. Certificate), RFC 8446 section 4.4.1. Writes the
  * 32 or 48 bytes of the cipher suite's hash and returns their number, or -1. */
@@ -28,6 +30,10 @@ int wolf_shim_is_server(const struct WOLFSSL* ssl);
 /* Limits sent records to `bytes` of plaintext, or one less; the peer can ask for less by max_fragment_length. At least
  * 512; 16384 means no limit. Call before the handshake. */
 void wolf_shim_bound_sent_records(struct WOLFSSL* ssl, size_t bytes);
+
+/* Sets the cipher suites of a context, best first, by their IANA numbers. Call after the certificate is loaded: that
+ * would replace them. Returns 0, or -1 if this build lacks one or there is no memory. */
+int wolf_shim_set_suites(struct WOLFSSL_CTX* context, const uint16_t* suites, size_t count);
 
 /* RFC 8446 section 6: the alert for a wolfSSL error. */
 int wolf_shim_alert_for(int wolf_error);

@@ -239,6 +239,8 @@ const char* Parser::tls13() {
   if (!hello.protocol.empty()) return refused("the ServerHello chooses a protocol, which is not its place in TLS 1.3");
   switch (hello.suite) {
     case 0x1301:                              // TLS_AES_128_GCM_SHA256
+    case 0x1304:                              // TLS_AES_128_CCM_SHA256
+    case 0x1305:                              // TLS_AES_128_CCM_8_SHA256
     case 0x1303: out_.hash_size = 32; break;  // TLS_CHACHA20_POLY1305_SHA256
     case 0x1302: out_.hash_size = 48; break;  // TLS_AES_256_GCM_SHA384
     default: return refused("the ServerHello selects an unknown cipher suite");
@@ -276,6 +278,9 @@ bool is_ecdhe_aead(size_t suite) {
     case 0xc02c:  // TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
     case 0xc02f:  // TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
     case 0xc030:  // TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+    case 0xc0ac:  // TLS_ECDHE_ECDSA_WITH_AES_128_CCM
+    case 0xc0ae:  // TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8
+    case 0xc0af:  // TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8
     case 0xcca8:  // TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
     case 0xcca9:  // TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
       return true;

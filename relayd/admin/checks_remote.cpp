@@ -86,7 +86,7 @@ Check check_broker(const CheckContext& context, size_t nth) {
     const tls::Pem trusted = read_pem(context.config_file, authorities_setting(context.config, nth), broker.cacertfile);
     const tls::ClientContext client({trusted, remote.verify_peer, remote.versions, broker.server_name, remote.alpn,
                                      read_pem(context.config_file, "remote.crlfile", remote.crlfile), remote.policy,
-                                     remote.groups});
+                                     remote.groups, remote.ciphers});
     const ProbeResult found =
         probe({addresses, remote.bind, remote.proxy ? &through_proxy : nullptr}, client, remote.connect_timeout);
     const Check check = judge(context, broker, found);

@@ -44,6 +44,7 @@ struct Config {
     trust::Policy policy;  // depth, partial_chain, crl_check
     bool fail_if_no_peer_cert = true;
     tls::Versions versions = tls::Versions::tls12_and_13;
+    std::vector<uint16_t> groups, ciphers;  // tls::group_named, tls::suite_named; best first
     int backlog = 1024;
     common::Milliseconds handshake_timeout{}, idle_timeout{};
     uint32_t max_connect_size = 0, max_packet_size = 0;  // bytes
@@ -91,8 +92,8 @@ struct Config {
     tls::Versions versions = tls::Versions::tls12_and_13;
     std::string server_name;  // for SNI and the certificate's name check; "": each broker's host
     std::vector<std::string> alpn;
-    std::vector<uint16_t> groups;  // tls::group_named
-    bool proxy_protocol = false;   // a PROXY header, version 2, with the device's address
+    std::vector<uint16_t> groups, ciphers;  // as the listener's
+    bool proxy_protocol = false;            // a PROXY header, version 2, with the device's address
     common::Milliseconds connect_timeout{}, connack_timeout{};
     bool operator==(const Remote&) const = default;
   };

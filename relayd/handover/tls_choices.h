@@ -37,4 +37,41 @@ constexpr uint16_t group_named(std::string_view name) {
   return 0;
 }
 
+// Cipher suites: forward secrecy (ECDHE) and authenticated encryption only. Names of IANA and of OpenSSL, which are the
+// same in TLS 1.3; numbers of IANA's registry "TLS Cipher Suites".
+struct CipherSuite {
+  std::string_view name, openssl;
+  uint16_t number;
+  bool by_default;
+  constexpr bool is_tls13() const { return number >> 8 == 0x13; }  // RFC 8446 appendix B.4
+};
+// Best first. AES-CCM (RFC 6655, 7251) is for constrained devices: slower here, and CCM_8's tag has 8 bytes only.
+inline constexpr std::array<CipherSuite, 14> kCipherSuites{{
+    {"TLS_AES_256_GCM_SHA384", "", 0x1302, true},
+    {"TLS_AES_128_GCM_SHA256", "", 0x1301, true},
+    {"TLS_CHACHA20_POLY1305_SHA256", "", 0x1303, true},
+    {"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384", 0xc02c, true},
+    {"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256", 0xc02b, true},
+    {"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "ECDHE-RSA-AES256-GCM-SHA384", 0xc030, true},
+    {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", 0xc02f, true},
+    {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305", 0xcca9, true},
+    {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305", 0xcca8, true},
+    {"TLS_AES_128_CCM_SHA256", "", 0x1304, false},
+    {"TLS_AES_128_CCM_8_SHA256", "", 0x1305, false},
+    {"TLS_ECDHE_ECDSA_WITH_AES_128_CCM", "ECDHE-ECDSA-AES128-CCM", 0xc0ac, false},
+    {"TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8", "ECDHE-ECDSA-AES128-CCM8", 0xc0ae, false},
+    {"TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8", "ECDHE-ECDSA-AES256-CCM8", 0xc0af, false},
+}};
+
+constexpr bool fits(const CipherSuite& suite, Versions versions) {
+  return versions == Versions::tls12_and_13 || suite.is_tls13() == (versions == Versions::tls13);
+}
+
+// nullptr if the suite is not supported.
+constexpr const CipherSuite* suite_named(std::string_view name) {
+  for (const CipherSuite& suite : kCipherSuites)
+    if (suite.name == name || (!suite.openssl.empty() && suite.openssl == name)) return &suite;
+  return nullptr;
+}
+
 }  // namespace relayd::tls

@@ -71,6 +71,8 @@ Config::Listener parse_listener(Section section) {
   listener.policy = parse_policy(section);
   listener.fail_if_no_peer_cert = section.boolean("fail_if_no_peer_cert", true);
   listener.versions = parse_versions(section);
+  listener.groups = parse_groups(section);
+  listener.ciphers = parse_ciphers(section, listener.versions);
   listener.backlog = static_cast<int>(section.integer("backlog", 1024, 1, 65535));
   listener.handshake_timeout = section.duration("handshake_timeout", "15s");
   listener.idle_timeout = section.duration("idle_timeout", "15s");

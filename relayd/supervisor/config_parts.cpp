@@ -84,6 +84,31 @@ std::vector<std::string> parse_alpn(Section& section) {
   return names;
 }
 
+std::vector<uint16_t> parse_ciphers(Section& section, tls::Versions versions) {
+  std::vector<std::string> standard;
+  std::string allowed;
+  for (const auto& suite : tls::kCipherSuites) {
+    if (suite.by_default) standard.emplace_back(suite.name);
+    allowed.append(allowed.empty() ? "" : ", ").append(suite.name);
+  }
+  std::vector<uint16_t> ciphers;
+  bool usable = false;
+  for (const auto& name : section.strings("ciphers", standard)) {
+    const tls::CipherSuite* suite = tls::suite_named(name);
+    if (!suite) section.fail("ciphers", "found \"" + name + "\"; allowed, also by their OpenSSL names: " + allowed);
+    if (std::ranges::find(ciphers, suite->number) != ciphers.end())
+      section.fail("ciphers", "found \"" + name + "\" twice");
+    ciphers.push_back(suite->number);
+    usable |= tls::fits(*suite, versions);
+  }
+  if (ciphers.empty()) section.fail("ciphers", "empty; allowed, also by their OpenSSL names: " + allowed);
+  if (!usable)
+    section.fail("ciphers", std::string("none of them is for TLS ") +
+                                (versions == tls::Versions::tls13 ? "1.3" : "1.2") +
+                                ", the only one of `versions`; add such a suite, or the other version");
+  return ciphers;
+}
+
 bool parse_verify(Section& section) {
   return section.one_of("verify", "verify_peer", {"verify_peer", "verify_none"}) == "verify_peer";
 }

@@ -23,10 +23,11 @@ bool is_host(const std::string& text);
 // "broker.example", "broker.example:8883", "192.0.2.1", "2001:db8::1", "[2001:db8::1]:8883". nullopt: none of these.
 std::optional<Config::Endpoint> parse_endpoint(const std::string& text, uint16_t fallback_port);
 
-// `versions`, `groups`, `alpn`, `verify` (true: verify_peer), and `cacertfile`, which verify_peer requires; `what` says
-// what is in it.
+// `versions`, `groups`, `ciphers` of these versions, `alpn`, `verify` (true: verify_peer), and `cacertfile`, which
+// verify_peer requires; `what` says what is in it.
 tls::Versions parse_versions(common::Section& section);
 std::vector<uint16_t> parse_groups(common::Section& section);
+std::vector<uint16_t> parse_ciphers(common::Section& section, tls::Versions versions);
 std::vector<std::string> parse_alpn(common::Section& section);
 bool parse_verify(common::Section& section);
 std::string parse_cacertfile(common::Section& section, bool verify_peer, std::string_view what);

@@ -118,6 +118,7 @@ Config::Remote parse_remote(Section section) {
   remote.server_name = section.string("server_name_indication", "");
   remote.alpn = parse_alpn(section);
   remote.groups = parse_groups(section);
+  remote.ciphers = parse_ciphers(section, remote.versions);
   remote.proxy_protocol = section.boolean("proxy_protocol", false);
   remote.connect_timeout = section.duration("connect_timeout", "10s");
   remote.connack_timeout = section.duration("connack_timeout", "20s");

@@ -5,11 +5,13 @@
 
 #include <wolfssl/ssl.h>
 
-#include <iterator>
+#include <algorithm>
+#include <ranges>
 #include <stdexcept>
 
 #include "common/config.h"
 #include "common/tls/spki.h"
+#include "common/tls/wolf_shim.h"
 #include "relayd/tls/callbacks.h"
 #include "relayd/tls/stream.h"
 
@@ -40,6 +42,29 @@ ContextPtr make_context(bool server, Versions versions) {
   set_signature_callbacks(context.get());
   Stream::set_io_callbacks(context.get());
   return context;
+}
+
+void set_groups(WOLFSSL_CTX* context, const std::vector<uint16_t>& wanted) {
+  std::vector<int> groups(wanted.begin(), wanted.end());
+  if (groups.empty())
+    groups = {WOLFSSL_X25519MLKEM768, WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1,
+              WOLFSSL_ECC_SECP521R1};
+  if (wolfSSL_CTX_set_groups(context, groups.data(), static_cast<int>(groups.size())) != WOLFSSL_SUCCESS)
+    throw std::runtime_error("wolfSSL does not know the key exchange groups it was built with");
+}
+
+void set_ciphers(WOLFSSL_CTX* context, const std::vector<uint16_t>& wanted, Versions versions) {
+  std::vector<uint16_t> ciphers;
+  const auto add = [&](const CipherSuite& suite) {
+    if (fits(suite, versions)) ciphers.push_back(suite.number);
+  };
+  if (wanted.empty()) std::ranges::for_each(kCipherSuites | std::views::filter(&CipherSuite::by_default), add);
+  for (const uint16_t number : wanted)
+    if (const auto* suite = std::ranges::find(kCipherSuites, number, &CipherSuite::number);
+        suite != kCipherSuites.end())
+      add(*suite);
+  if (wolf_shim_set_suites(context, ciphers.data(), ciphers.size()) != 0)
+    throw ConfigError("this build of wolfSSL lacks a cipher suite of `ciphers`; AES-CCM needs the pinned release");
 }
 
 bool is_address(const std::string& name) {
@@ -112,12 +137,8 @@ ServerContext::ServerContext(const ServerOptions& options)
                                           WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
       throw ConfigError(pem.name() + ": its public key can't be used");
   }
-  // Best first: wolfSSL takes the first one that the device supports. Cheap groups come before long ones, which wolfSSL
-  // would prefer by itself.
-  int groups[] = {WOLFSSL_X25519MLKEM768, WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1,
-                  WOLFSSL_ECC_SECP521R1};
-  if (wolfSSL_CTX_set_groups(context_.get(), groups, std::size(groups)) != WOLFSSL_SUCCESS)
-    throw std::runtime_error("wolfSSL does not know the key exchange groups it was built with");
+  set_groups(context_.get(), options.groups);
+  set_ciphers(context_.get(), options.ciphers, options.versions);
   set_server_callbacks(context_.get());
   if (!options.verify_peer) {
     wolfSSL_CTX_set_verify(context_.get(), WOLFSSL_VERIFY_NONE, nullptr);
@@ -134,9 +155,8 @@ ClientContext::ClientContext(ClientOptions options)
       context_(make_context(false, options_.versions)) {
   if (validator_) judge_peers(context_.get(), WOLFSSL_VERIFY_PEER);
   else wolfSSL_CTX_set_verify(context_.get(), WOLFSSL_VERIFY_NONE, nullptr);
-  std::vector<int> groups(options_.groups.begin(), options_.groups.end());
-  if (wolfSSL_CTX_set_groups(context_.get(), groups.data(), static_cast<int>(groups.size())) != WOLFSSL_SUCCESS)
-    throw std::runtime_error("wolfSSL does not know the key exchange groups it was built with");
+  set_groups(context_.get(), options_.groups);
+  set_ciphers(context_.get(), options_.ciphers, options_.versions);
 }
 
 }  // namespace relayd::tls

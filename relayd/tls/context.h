@@ -24,6 +24,9 @@ struct ServerOptions {
   bool verify_peer = true;
   bool fail_if_no_peer_cert = true;
   Versions versions = Versions::tls12_and_13;
+  // Key exchanges and cipher suites, best first; wolfSSL takes the first one that the device supports. Empty: the
+  // default ones.
+  std::vector<uint16_t> groups = {}, ciphers = {};
   trust::Policy policy = {};      // for the devices' chains; purpose and name are set here
   size_t max_record = 16 * 1024;  // bytes; a device may ask for less with max_fragment_length
 };
@@ -46,6 +49,7 @@ struct ClientOptions {
   trust::Policy policy = {};      // for the broker's chain; purpose and name are set here
   // The key exchanges to offer, best first; in TLS 1.2 also the curves that a certificate may use.
   std::vector<uint16_t> groups = {};
+  std::vector<uint16_t> ciphers = {};  // best first; empty: the default ones
 };
 
 struct ContextDeleter {

@@ -10,6 +10,8 @@ ServerOptions server_options(const Plan& plan) {
           .verify_peer = listener.verify_peer,
           .fail_if_no_peer_cert = listener.fail_if_no_peer_cert,
           .versions = listener.versions,
+          .groups = listener.groups,
+          .ciphers = listener.ciphers,
           .policy = listener.policy,
           .max_record = listener.max_record};
 }
@@ -23,7 +25,8 @@ ClientOptions client_options(const Plan& plan, size_t broker) {
           .alpn = remote.alpn,
           .revoked = plan.pem.remote_revoked,
           .policy = remote.policy,
-          .groups = remote.groups};
+          .groups = remote.groups,
+          .ciphers = remote.ciphers};
 }
 
 std::unique_ptr<ClientContext> local_context(const Plan& plan) {

@@ -21,6 +21,33 @@ TEST_CASE("max_record has the bounds of a TLS record, and remote.groups the name
   CHECK(contains(error_of(remote(R"("groups": ["P-256", "secp256r1"])")), "found \"secp256r1\" twice"));
 }
 
+TEST_CASE("cipher suites go by their IANA and OpenSSL names, and an error names what is allowed") {
+  const auto listener = [](const std::string& more) {
+    return edited(R"("verify": "verify_peer")", R"("verify": "verify_peer", )" + more);
+  };
+  const auto ciphers = [&](const std::string& more) {
+    return parse_config(listener(more), "relayd.json", {}).listener;
+  };
+  const auto usual = parse_config(kSmallest, "relayd.json", {});
+  CHECK(usual.listener.ciphers ==
+        std::vector<uint16_t>{0x1302, 0x1301, 0x1303, 0xc02c, 0xc02b, 0xc030, 0xc02f, 0xcca9, 0xcca8});
+  CHECK(usual.remote.ciphers == usual.listener.ciphers);
+  CHECK(usual.listener.groups == usual.remote.groups);
+  CHECK(ciphers(R"("ciphers": ["TLS_AES_128_CCM_8_SHA256", "ECDHE-ECDSA-AES128-CCM8"])").ciphers ==
+        std::vector<uint16_t>{0x1305, 0xc0ae});
+
+  CHECK(contains(error_of(listener(R"("ciphers": ["AES128-GCM-SHA256"])")),
+                 "listener.ciphers: found \"AES128-GCM-SHA256\"; allowed, also by their OpenSSL names: "
+                 "TLS_AES_256_GCM_SHA384, "));
+  CHECK(contains(error_of(listener(R"("ciphers": [""])")), "listener.ciphers: found \"\"; allowed"));
+  CHECK(contains(error_of(listener(R"("ciphers": [])")), "listener.ciphers: empty; allowed"));
+  CHECK(contains(error_of(listener(R"("ciphers": ["ECDHE-RSA-AES128-GCM-SHA256",
+                                                  "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"])")),
+                 "found \"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\" twice"));
+  CHECK(contains(error_of(listener(R"("versions": ["tlsv1.3"], "ciphers": ["ECDHE-ECDSA-AES128-CCM8"])")),
+                 "listener.ciphers: none of them is for TLS 1.3, the only one of `versions`"));
+}
+
 TEST_CASE("the smallest relayd configuration has the documented defaults") {
   const Config config = parse_config(kSmallest, "relayd.json", {});
   REQUIRE(config.brokers.size() == 1);

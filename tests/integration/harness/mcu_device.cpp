@@ -137,7 +137,8 @@ class BearSsl final : public McuDevice {
 
 class MbedTls final : public McuDevice {
  public:
-  MbedTls(size_t buffer, const Endpoint& to, const Identity& identity) : tcp_(to), buffer_(buffer) {
+  MbedTls(size_t buffer, const Endpoint& to, const Identity& identity, int suite)
+      : tcp_(to), buffer_(buffer), suites_{suite, 0} {
     mbedtls_ssl_init(&ssl_);
     mbedtls_ssl_config_init(&config_);
     mbedtls_x509_crt_init(&own_);
@@ -154,6 +155,7 @@ class MbedTls final : public McuDevice {
                                       MBEDTLS_SSL_PRESET_DEFAULT),
           "configuration");
     mbedtls_ssl_conf_ca_chain(&config_, &trusted_, nullptr);
+    if (suite != 0) mbedtls_ssl_conf_ciphersuites(&config_, suites_);
     mbedtls_ssl_conf_rng(&config_, mbedtls_ctr_drbg_random, &random_);
     check(mbedtls_ssl_conf_own_cert(&config_, &own_, &key_), "own certificate");
     check(mbedtls_ssl_conf_max_frag_len(&config_, length), "max_fragment_length");
@@ -208,6 +210,7 @@ class MbedTls final : public McuDevice {
   }
   Tcp tcp_;
   size_t buffer_;
+  const int suites_[2];
   mbedtls_ssl_context ssl_;
   mbedtls_ssl_config config_;
   mbedtls_x509_crt own_, trusted_;
@@ -219,9 +222,9 @@ class MbedTls final : public McuDevice {
 }  // namespace
 
 std::unique_ptr<McuDevice> mcu_device(McuStack stack, size_t buffer, const Endpoint& to, const Identity& identity,
-                                      const Identity& server) {
+                                      const Identity& server, int suite) {
   if (stack == McuStack::bearssl) return std::make_unique<BearSsl>(buffer, to, identity, server);
-  return std::make_unique<MbedTls>(buffer, to, identity);
+  return std::make_unique<MbedTls>(buffer, to, identity, suite);
 }
 
 }  // namespace harness

@@ -22,8 +22,9 @@ class McuDevice {
 enum class McuStack { bearssl, mbedtls };
 
 // Connects and completes the handshake. `buffer`: plaintext bytes in a record, 2048 or 4096; a larger record is an
-// error, as on the device. `server`: the certificate that the peer must show.
+// error, as on the device. `server`: the certificate that the peer must show. `suite`: mbedTLS only, the cipher suite
+// to offer, by its IANA number; 0: all that it has.
 std::unique_ptr<McuDevice> mcu_device(McuStack stack, size_t buffer, const Endpoint& to, const Identity& identity,
-                                      const Identity& server);
+                                      const Identity& server, int suite = 0);
 
 }  // namespace harness
