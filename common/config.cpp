@@ -181,6 +181,14 @@ const Json* Section::find(std::string_view key) {
 
 bool Section::has(std::string_view key) const { return node_->object->contains(std::string(key)); }
 
+std::vector<std::string> Section::keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : node_->object->items()) keys.push_back(key);
+  return keys;
+}
+
+std::string Section::path() const { return node_->path; }
+
 std::optional<std::string> Section::string(std::string_view key) {
   const Json* value = find(key);
   if (!value) return std::nullopt;

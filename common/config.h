@@ -53,6 +53,8 @@ class Section {
   std::vector<std::variant<std::string, Section>> strings_or_sections(std::string_view key);
   std::optional<Section> section(std::string_view key);  // absent: nullopt
   bool has(std::string_view key) const;
+  std::vector<std::string> keys() const;  // all, sorted
+  std::string path() const;               // of this section, such as "listener"; "" for the whole document
 
   // Refuses keys that were never read; the error lists the keys that exist.
   void finish();

@@ -23,7 +23,7 @@ _mqtt_relay() {
       choices='device remote' ;;
     --crl-check) choices='leaf chain' ;;
     --event) choices='start connect lookup sign malformed resumed' ;;
-    --remote | --bind | --local | --name | --at | --depth | --client | --since | --until | --worker | --handshake | --limit) return ;;
+    --remote | --bind | --local | --listener | --name | --at | --depth | --client | --since | --until | --worker | --handshake | --limit) return ;;
   esac
   if [[ -z $choices ]]; then
     case $command in
@@ -32,7 +32,7 @@ _mqtt_relay() {
       init) choices='--remote --remote-ca --device-ca --listener-certificate --bind --local --force --config --help' ;;
       check) choices='keyd relayd --keyd-config --relayd-config --config --json --warnings-as-errors --help' ;;
       verify)
-        choices='--as --name --at --cafile --crlfile --depth --partial-chain --crl-check --json --config --help'
+        choices='--as --listener --name --at --cafile --crlfile --depth --partial-chain --crl-check --json --config --help'
         [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
       status) choices='--json --config --help' ;;
       keys) choices='import remove --wide --json --config --help' ;;

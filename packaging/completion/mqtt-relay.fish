@@ -45,6 +45,7 @@ complete -c mqtt-relay -n $verify -l name -x -d 'The name it must have'
 complete -c mqtt-relay -n $verify -l at -x -d When
 complete -c mqtt-relay -n $verify -l cafile -rF -d CAs
 complete -c mqtt-relay -n $verify -l crlfile -rF -d CRLs
+complete -c mqtt-relay -n $verify -l listener -x -d 'The listener of the device'
 complete -c mqtt-relay -n $verify -l depth -x -d 'Certificates between leaf and root'
 complete -c mqtt-relay -n $verify -l partial-chain -d 'A chain may end at any of the CAs'
 complete -c mqtt-relay -n $verify -l crl-check -xa 'leaf chain' -d 'Check CRLs for the leaf or for the chain'

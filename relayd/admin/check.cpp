@@ -90,6 +90,12 @@ Check combined(const std::vector<std::pair<std::string, Check>>& each, std::stri
   return all;
 }
 
+Check each_listener(const CheckContext& context, ListenerCheck check) {
+  std::vector<std::pair<std::string, Check>> each;
+  for (const auto& listener : context.config.listeners) each.emplace_back(listener.name, check(context, listener));
+  return combined(each, "listener");
+}
+
 std::vector<Check> run_checks(const CheckOptions& options) {
   std::optional<Config> config;
   CheckContext context;

@@ -41,7 +41,7 @@ struct CheckContext {
   std::optional<ucred> running;                           // the process that listens on the control socket
   rlimit open_files{};                                    // of the running relayd, otherwise of this process
   std::string keyd_problem, keyd_fix;                     // why keyd does not serve this user; "": it does
-  std::optional<ListenerKeyCheck::Verdict> listener_key;  // if there are a certificate and a keyd
+  std::optional<ListenerKeyCheck::Verdict> listener_key;  // if there are all certificates and a keyd
   std::vector<Resolved> brokers;                          // in the order of config.brokers; or of their proxy
   long landlock_abi = 0;
   bool seccomp = false;
@@ -68,8 +68,11 @@ Check check_seccomp(const CheckContext& context);
 
 // The checks of several things of one kind, each with its name, as one check: a line for each, and the worst result.
 Check combined(const std::vector<std::pair<std::string, Check>>& each, std::string_view what);
+// The same of one check of each listener.
+using ListenerCheck = Check (*)(const CheckContext& context, const Config::Listener& listener);
+Check each_listener(const CheckContext& context, ListenerCheck check);
 
-// Whether keyd answers, and whether it has the key of the listener's certificate.
+// Whether keyd answers, and whether it has the keys of the listeners' certificates.
 void ask_keyd(CheckContext& context);
 
 // Runs all checks, in the order in which an operator would repair things.

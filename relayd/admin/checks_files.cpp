@@ -77,14 +77,12 @@ Check check_authorities(const CheckContext& context, const std::string& setting,
   }
 }
 
-}  // namespace
-
-Check check_listener_certificate(const CheckContext& context) {
-  const std::string& file = context.config.listener.certfile;
+Check certificate_of(const CheckContext& context, const Config::Listener& listener) {
+  const std::string& file = listener.certfile;
   const std::string renew =
       "`install -m 644 NEW-CHAIN.pem " + quoted(file) + "`, its key for keyd, and `systemctl reload mqtt-relayd`";
   try {
-    const tls::Pem pem = read_pem(context.config_file, "listener.certfile", file);
+    const tls::Pem pem = read_pem(context.config_file, listener.setting_of("certfile"), file);
     const tls::ServerContext usable({.certificate = pem, .verify_peer = false});  // relayd's own verdict
     const auto chain = tls::facts_of(pem);
     std::vector<std::string> details;
@@ -109,21 +107,21 @@ Check check_listener_certificate(const CheckContext& context) {
   }
 }
 
-Check check_device_authorities(const CheckContext& context) {
-  const auto& listener = context.config.listener;
+Check device_authorities_of(const CheckContext& context, const Config::Listener& listener) {
   if (!listener.verify_peer)
-    return {Result::warning, "listener.verify is verify_none: any certificate is accepted as a device's",
-            "set listener.verify to \"verify_peer\", and listener.cacertfile"};
-  return check_authorities(context, "listener.cacertfile", listener.cacertfile, listener.policy, "device certificates");
+    return {Result::warning,
+            listener.setting_of("verify") + " is verify_none: any certificate is accepted as a device's",
+            "set " + listener.setting_of("verify") + " to \"verify_peer\", and " + listener.setting_of("cacertfile")};
+  return check_authorities(context, listener.setting_of("cacertfile"), listener.cacertfile, listener.policy,
+                           "device certificates");
 }
 
-Check check_revocation_lists(const CheckContext& context) {
-  const auto& listener = context.config.listener;
-  if (listener.crlfile.empty()) return {Result::skipped, "listener.crlfile is not set"};
-  if (!listener.verify_peer) return {Result::skipped, "listener.verify is verify_none"};
+Check revocation_lists_of(const CheckContext& context, const Config::Listener& listener) {
+  if (listener.crlfile.empty()) return {Result::skipped, listener.setting_of("crlfile") + " is not set"};
+  if (!listener.verify_peer) return {Result::skipped, listener.setting_of("verify") + " is verify_none"};
   tls::Pem trusted;
   try {
-    trusted = read_pem(context.config_file, "listener.cacertfile", listener.cacertfile);
+    trusted = read_pem(context.config_file, listener.setting_of("cacertfile"), listener.cacertfile);
     trust::Validator(trusted, {}, listener.policy);
   } catch (const ConfigError&) {
     return {Result::skipped, "needs the certificates of the CAs that issued them: see device-authorities"};
@@ -131,7 +129,7 @@ Check check_revocation_lists(const CheckContext& context) {
   const std::string get = "get the current ones from the device CA: `openssl crl -noout -issuer -nextupdate -in " +
                           quoted(listener.crlfile) + "` shows who issued the first one and until when it is valid";
   try {
-    const tls::Pem revoked = read_pem(context.config_file, "listener.crlfile", listener.crlfile);
+    const tls::Pem revoked = read_pem(context.config_file, listener.setting_of("crlfile"), listener.crlfile);
     const trust::Validator validator(trusted, revoked, listener.policy);
     std::vector<std::string> details;
     const std::string found = listener.crlfile + ": " + common::counted(validator.crls(), "CRL");
@@ -143,6 +141,12 @@ Check check_revocation_lists(const CheckContext& context) {
     return {Result::error, error.what(), get};
   }
 }
+
+}  // namespace
+
+Check check_listener_certificate(const CheckContext& context) { return each_listener(context, certificate_of); }
+Check check_device_authorities(const CheckContext& context) { return each_listener(context, device_authorities_of); }
+Check check_revocation_lists(const CheckContext& context) { return each_listener(context, revocation_lists_of); }
 
 Check check_remote_authorities(const CheckContext& context) {
   const auto& remote = context.config.remote;

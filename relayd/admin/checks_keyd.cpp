@@ -81,11 +81,13 @@ void say_hello(CheckContext& context) {
 void ask_keyd(CheckContext& context) {
   say_hello(context);
   if (!context.keyd_problem.empty()) return;
-  trust::Pem pem;
-  ipc::Spki spki{};
+  std::vector<ListenerKeyCheck::Certificate> certificates;
   try {
-    pem = read_pem(context.config_file, "listener.certfile", context.config.listener.certfile);
-    spki = tls::ServerContext({.certificate = pem, .verify_peer = false}).certificate().spki;
+    for (const auto& listener : context.config.listeners) {
+      const auto pem = read_pem(context.config_file, listener.setting_of("certfile"), listener.certfile);
+      certificates.push_back(
+          {pem.name(), tls::ServerContext({.certificate = pem, .verify_peer = false}).certificate().spki});
+    }
   } catch (const common::ConfigError&) {
     return;  // check_listener_certificate reports it
   }
@@ -97,7 +99,7 @@ void ask_keyd(CheckContext& context) {
       loop.stop();
     }
   } answer{{}, context};
-  const ListenerKeyCheck asked(answer.loop.get(), pem.name(), spki, context.config.keyd_socket, &answer,
+  const ListenerKeyCheck asked(answer.loop.get(), std::move(certificates), context.config.keyd_socket, &answer,
                                common::call<&Answer::heard>);
   answer.loop.run();
 }
@@ -112,7 +114,10 @@ Check check_listener_key(const CheckContext& context) {
   if (!context.listener_key) return {Result::skipped, "there is no certificate to ask for: see listener-certificate"};
   const auto& verdict = *context.listener_key;
   if (verdict.result != ListenerKeyCheck::Result::fits) return {Result::error, verdict.problem, verdict.remedy};
-  return {Result::ok, "keyd has the key of " + context.config.listener.certfile};
+  std::string files;
+  for (const auto& listener : context.config.listeners)
+    files.append(files.empty() ? "" : ", ").append(listener.certfile);
+  return {Result::ok, "keyd has the key of " + files};
 }
 
 }  // namespace relayd::admin

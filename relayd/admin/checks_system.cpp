@@ -29,8 +29,10 @@ Check check_user(const CheckContext& context) {
           "`adduser --system --group --no-create-home mqtt-relay`"};
 }
 
-Check check_listener_address(const CheckContext& context) {
-  const auto& [host, port] = context.config.listener.bind;
+namespace {
+
+Check address_of(const CheckContext& context, const Config::Listener& listener) {
+  const auto& [host, port] = listener.bind;
   const std::string where =
       (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
   const std::string find = "`ss -ltnp 'sport = :" + std::to_string(port) + "'` shows who listens there";
@@ -38,15 +40,19 @@ Check check_listener_address(const CheckContext& context) {
     return {Result::ok,
             "relayd is running, pid " + std::to_string(context.running->pid) + "; " + where + " was not tried"};
   try {
-    require_address(context.config.listener);
+    require_address(listener);
     return {Result::ok, where + " is free"};
   } catch (const AddressInUse&) {
     return {Result::skipped,
             where + " is in use: by mqtt-relayd.socket or a relayd that can't be asked, or by another program", find};
   } catch (const common::ConfigError& error) {
-    return {Result::error, error.what(), "set listener.bind in " + context.config_file};
+    return {Result::error, error.what(), "set " + listener.setting_of("bind") + " in " + context.config_file};
   }
 }
+
+}  // namespace
+
+Check check_listener_address(const CheckContext& context) { return each_listener(context, address_of); }
 
 // Each device needs two descriptors: for its connection and for the one to the broker.
 Check check_open_files(const CheckContext& context) {
@@ -54,14 +60,19 @@ Check check_open_files(const CheckContext& context) {
   const std::string whose = context.running ? " of relayd" : " of this shell (a unit has LimitNOFILE=)";
   const auto workers = static_cast<uint64_t>(context.config.workers);
   const uint64_t carried = limit > kOtherFiles ? (limit - kOtherFiles) / 2 * workers : 0;
-  const auto& most = context.config.listener.max_connections;
+  std::optional<uint64_t> most = 0;  // of all listeners together; nullopt: infinity
+  std::string settings;
+  for (const auto& listener : context.config.listeners) {
+    most = most && listener.max_connections ? std::optional(*most + *listener.max_connections) : std::nullopt;
+    settings.append(settings.empty() ? "" : " + ").append(listener.setting_of("max_connections"));
+  }
   const std::string found = "limit" + whose + ": " + (limit == RLIM_INFINITY ? "none" : common::grouped(limit)) +
                             (limit == RLIM_INFINITY ? ""
                                                     : ", some " + common::grouped(carried) + " devices in " +
                                                           common::counted(workers, "worker"));
   if (!most || limit == RLIM_INFINITY || *most <= carried) return {Result::ok, found};
   const std::string needed = std::to_string(2 * share_of(*most, 0, context.config.workers) + kOtherFiles);
-  return {Result::warning, found + ", but listener.max_connections is " + common::grouped(*most),
+  return {Result::warning, found + ", but " + settings + " is " + common::grouped(*most),
           "LimitNOFILE=" + needed + " by `systemctl edit mqtt-relayd`; without systemd `ulimit -n " + needed + "`"};
 }
 

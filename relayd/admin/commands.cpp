@@ -78,10 +78,11 @@ OfRelayd of_relayd(const std::string& file, const Overrides& overrides) try {
   const Config config = read_config(file, overrides);
   std::vector<std::string> names;
   for (const Config::Broker& broker : config.brokers) names.push_back(broker.server_name);
-  return {config.listener.certfile,
-          config.listener.handshake_timeout + config.listener.idle_timeout + config.sign_timeout +
-              config.remote.connect_timeout,
-          names, config.remote.alpn};
+  common::Milliseconds longest{};
+  for (const auto& listener : config.listeners)
+    longest = std::max(longest, listener.handshake_timeout + listener.idle_timeout);
+  return {config.listeners.front().certfile,  // relayd's own check compares each listener's
+          longest + config.sign_timeout + config.remote.connect_timeout, names, config.remote.alpn};
 } catch (const common::ConfigError&) {
   return {};
 }
@@ -173,6 +174,7 @@ void define_verify(CLI::App& app, CommandLine& line) {
       ->check(CLI::IsMember({"device", "remote"}).description(""));
   verify.add_option("--name", options.name, "The name it must have; default for remote: as configured")
       ->type_name("NAME");
+  verify.add_option("--listener", options.listener, "The device's listener, if there are several")->type_name("NAME");
   verify.add_option("--at", line.verify_at, "2027-01-15T08:00:00Z, 2027-01-15, or Unix seconds")
       ->type_name("TIME")
       ->check([](const std::string& text) {

@@ -46,6 +46,14 @@ void show_head(const Json& status, std::ostream& out, const Screen& screen) {
   out << "\n";
 }
 
+void show_listeners(const Json& status, std::ostream& out) {
+  if (!status.contains("listeners") || !status["listeners"].is_array() || status["listeners"].size() < 2) return;
+  for (const Json& listener : status["listeners"])
+    out << "listener " << word(listener, "name") << " on " << word(listener, "bind") << ": "
+        << common::counted(number(listener, "connections"), "connection") << ", "
+        << grouped(number(listener, "connections_accepted")) << " accepted\n";
+}
+
 void show_monitor(const Json& status, std::ostream& out, const Screen& screen) {
   if (!status.contains("monitor")) return;  // metrics is not set
   const Json& monitor = status["monitor"];
@@ -123,6 +131,7 @@ void show_workers(const Json& status, std::ostream& out, const Screen& screen) {
 
 void show_status(const Json& status, std::ostream& out, const Screen& screen) {
   show_head(status, out, screen);
+  show_listeners(status, out);
   show_connectors(status, out, screen);
   show_monitor(status, out, screen);
   show_trust(status, out, screen);

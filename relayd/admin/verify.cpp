@@ -45,28 +45,41 @@ size_t broker_named(const Config& config, const std::string& name) {
   return found == config.brokers.end() ? 0 : static_cast<size_t>(found - config.brokers.begin());
 }
 
+const Config::Listener& listener_of(const VerifyOptions& options, const Config& config) {
+  const auto& all = config.listeners;
+  if (!options.listener && all.size() == 1) return all.front();
+  const auto found = std::ranges::find(all, options.listener.value_or(""), &Config::Listener::name);
+  if (found != all.end()) return *found;
+  std::string names;
+  for (const auto& listener : all) names.append(names.empty() ? "" : ", ").append(listener.name);
+  throw ConfigError(options.config + ": " +
+                    (options.listener ? "there is no listener \"" + *options.listener + "\"" : "several listeners") +
+                    "; name the device's with --listener: " + names);
+}
+
 // The configuration's, as relayd judges.
 Judge configured(const VerifyOptions& options, bool device) {
   const Config config = read_config(options.config, options.overrides);
-  if (!(device ? config.listener.verify_peer : config.remote.verify_peer))
-    throw ConfigError(options.config + ": " + (device ? "listener" : "remote") +
-                      ".verify is verify_none, which accepts any certificate; name the CAs to judge by with --cafile");
-  Judge judge;
+  const auto judge = [&](const auto& side, const std::string& setting) -> Judge {
+    if (!side.verify_peer)
+      throw ConfigError(
+          options.config + ": " + setting +
+          ".verify is verify_none, which accepts any certificate; name the CAs to judge by with --cafile");
+    return {read_pem(options.config, setting + ".cacertfile", side.cacertfile),
+            read_pem(options.config, setting + ".crlfile", side.crlfile), side.policy};
+  };
   if (device) {
-    judge.anchors = read_pem(options.config, "listener.cacertfile", config.listener.cacertfile);
-    judge.crls = read_pem(options.config, "listener.crlfile", config.listener.crlfile);
-    judge.policy = config.listener.policy;
-  } else {
-    const size_t nth = broker_named(config, options.name.value_or(""));
-    if (nth == config.brokers.size())
-      throw ConfigError(options.config + ": remote_host is not set; `mqtt-relay init` asks for it");
-    const Config::Broker& broker = config.brokers[nth];
-    judge.anchors = read_pem(options.config, authorities_setting(config, nth), broker.cacertfile);
-    judge.crls = read_pem(options.config, "remote.crlfile", config.remote.crlfile);
-    judge.policy = config.remote.policy;
-    judge.policy.name = broker.server_name;
+    const Config::Listener& listener = listener_of(options, config);
+    return judge(listener, listener.setting);
   }
-  return judge;
+  const size_t nth = broker_named(config, options.name.value_or(""));
+  if (nth == config.brokers.size())
+    throw ConfigError(options.config + ": remote_host is not set; `mqtt-relay init` asks for it");
+  const Config::Broker& broker = config.brokers[nth];
+  Judge remote = judge(config.remote, "remote");
+  remote.anchors = read_pem(options.config, authorities_setting(config, nth), broker.cacertfile);
+  remote.policy.name = broker.server_name;
+  return remote;
 }
 
 Judge judge_of(const VerifyOptions& options) {

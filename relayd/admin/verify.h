@@ -15,6 +15,7 @@ namespace relayd::admin {
 struct VerifyOptions {
   std::string chain;  // PEM file, leaf first; "-": standard input
   trust::Purpose as{};
+  std::optional<std::string> listener;         // of a device; needed if the configuration has several
   std::optional<std::string> name;             // of the remote; nullopt: the configuration's
   std::optional<int64_t> at;                   // unix seconds; nullopt: now
   std::optional<std::string> cafile, crlfile;  // instead of the configuration's; with cafile none is read

@@ -18,6 +18,7 @@ namespace relayd {
 struct Config {
   static constexpr int kMaxWorkers = 256;
   static constexpr size_t kMaxServerReference = 96;  // bytes
+  static constexpr size_t kMaxListeners = 16;
 
   struct Endpoint {
     std::string host;  // name or address
@@ -34,6 +35,9 @@ struct Config {
   enum class ClientIdFrom : uint8_t { any, cn, san };
   // Limits on connections, and max_conn_rate, are for the whole listener; each worker gets its share (share_of).
   struct Listener {
+    enum class Route : uint8_t { by_key, local };        // local: no key is looked up
+    std::string name = "default", setting = "listener";  // in the log; in relayd.json, such as "listeners.plant"
+    Route route = Route::by_key;
     Endpoint bind;
     bool bind_given = false;  // false: `bind` is the default
     std::string certfile, cacertfile, crlfile;
@@ -63,6 +67,7 @@ struct Config {
     bool crl_disconnect = false;    // a reload ends the sessions of devices that its CRLs revoke
     std::optional<Flapping> flapping_detect;
     bool operator==(const Listener&) const = default;
+    std::string setting_of(const std::string& key) const { return setting + "." + key; }
   };
   // A remote broker: one item of remote_hosts, or remote_host.
   struct Broker {
@@ -122,8 +127,8 @@ struct Config {
 
   std::vector<Broker> brokers;  // the remote ones; none: remote_host is not set yet
   Remote remote;
-  Listener listener;
-  std::optional<Local> local;  // nullopt: the built-in empty broker
+  std::vector<Listener> listeners;  // 1 to kMaxListeners, with names and addresses of their own
+  std::optional<Local> local;       // nullopt: the built-in empty broker
   std::string keyd_socket;
   common::Milliseconds sign_timeout{}, shutdown_timeout{};
   std::string server_reference;           // the gateway that devices should use while this one drains; "": none

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <numeric>
+
 #include "common/config_error.h"
 #include "common/program.h"
 #include "relayd/handover/archive.h"
@@ -48,12 +50,12 @@ void fields(Archive& archive, Of<Archive, Config::Flapping>& f) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Listener>& l) {
-  archive(l.bind, l.bind_given, l.certfile, l.cacertfile, l.crlfile, l.proxy_protocol, l.proxy_protocol_timeout,
-          l.trusted_proxies, l.verify_peer, l.policy, l.fail_if_no_peer_cert, l.versions, l.groups, l.ciphers,
-          l.backlog, l.handshake_timeout, l.idle_timeout, l.max_connect_size, l.max_packet_size, l.max_clientid_len,
-          l.max_record, l.max_connections, l.max_conn_rate, l.messages_rate, l.bytes_rate, l.send_timeout,
-          l.high_watermark, l.keepalive_multiplier, l.client_id_from, l.local_without_key, l.crl_disconnect,
-          l.flapping_detect);
+  archive(l.name, l.setting, l.route, l.bind, l.bind_given, l.certfile, l.cacertfile, l.crlfile, l.proxy_protocol,
+          l.proxy_protocol_timeout, l.trusted_proxies, l.verify_peer, l.policy, l.fail_if_no_peer_cert, l.versions,
+          l.groups, l.ciphers, l.backlog, l.handshake_timeout, l.idle_timeout, l.max_connect_size, l.max_packet_size,
+          l.max_clientid_len, l.max_record, l.max_connections, l.max_conn_rate, l.messages_rate, l.bytes_rate,
+          l.send_timeout, l.high_watermark, l.keepalive_multiplier, l.client_id_from, l.local_without_key,
+          l.crl_disconnect, l.flapping_detect);
 }
 
 template <class Archive>
@@ -84,21 +86,25 @@ void fields(Archive& archive, Of<Archive, Config::Local>& l) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config>& c) {
-  archive(c.brokers, c.remote, c.listener, c.local, c.keyd_socket, c.sign_timeout, c.shutdown_timeout,
+  archive(c.brokers, c.remote, c.listeners, c.local, c.keyd_socket, c.sign_timeout, c.shutdown_timeout,
           c.server_reference, c.retire_timeout, c.workers, c.max_restarts, c.restart_window, c.worker_watchdog,
           c.resolve_interval, c.worker_max_memory, c.require_sandbox, c.max_generations, c.control_socket, c.metrics,
           c.log_level);
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, PemFiles::Listener>& pem) {
+  archive(pem.certificate, pem.trusted, pem.revoked);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, PemFiles>& pem) {
-  archive(pem.listener_certificate, pem.listener_trusted, pem.listener_revoked, pem.remote_revoked, pem.local_trusted,
-          pem.local_revoked, pem.remote_trusted);
+  archive(pem.listeners, pem.remote_trusted, pem.remote_revoked, pem.local_trusted, pem.local_revoked);
 }
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Plan>& plan) {
-  archive(plan.worker, plan.listeners, plan.config, plan.pem);
+  archive(plan.worker, plan.sockets, plan.config, plan.pem);
 }
 
 template <class Archive>
@@ -112,8 +118,13 @@ void fields(Archive& archive, Of<Archive, Order>& order) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, Revocations::Listener>& listener) {
+  archive(listener.name, listener.trusted, listener.revoked, listener.policy);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Revocations>& revocations) {
-  archive(revocations.trusted, revocations.revoked, revocations.policy);
+  archive(revocations.listeners);
 }
 
 void require_supervisor(int fd) {
@@ -123,7 +134,14 @@ void require_supervisor(int fd) {
 }
 
 common::Fd Plan::to_memfd() const { return common::sealed(archived(*this)); }
-Plan Plan::from_memfd(int fd) { return from_archive<Plan>(common::read_sealed(fd)); }
+Plan Plan::from_memfd(int fd) {
+  auto plan = from_archive<Plan>(common::read_sealed(fd));
+  if (plan.pem.listeners.size() != plan.config.listeners.size())
+    throw BadArchive("not one set of PEM texts a listener");
+  return plan;
+}
+
+int Plan::all_sockets() const { return std::accumulate(sockets.begin(), sockets.end(), 0); }
 
 std::string Order::encode() const { return archived(*this); }
 

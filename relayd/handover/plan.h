@@ -20,10 +20,10 @@ namespace relayd {
 // bytes.
 inline constexpr char kWorkerProgram[] = "mqtt-relayd-worker", kWorkerName[] = "relayd-worker";
 
-// The descriptors that a worker inherits, after the standard ones. kFlappingFd is open only with flapping_detect;
-// kChannelFd is the channel to its connector (channel.h); the plan has the number of listeners.
-inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kFlappingFd = 6, kChannelFd = 7,
-                     kFirstListenerFd = 8;
+// The descriptors that a worker inherits, after the standard ones. kChannelFd is the channel to its connector
+// (channel.h). Then come the listening sockets, listener by listener; the plan has their numbers. Then the memory of a
+// FlappingTable for each listener with flapping_detect.
+inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kChannelFd = 6, kFirstListenerFd = 7;
 
 // From the worker. kReady: it serves. kLastWords, followed by the cause of its end, cut at kMaxLastWords.
 inline constexpr char kReady = 'R', kLastWords = 'E';
@@ -46,15 +46,21 @@ struct Taken {
 
 // The texts of the PEM files that relayd.json names; empty for a file that it does not name.
 struct PemFiles {
-  trust::Pem listener_certificate, listener_trusted, listener_revoked, remote_revoked, local_trusted, local_revoked;
+  struct Listener {
+    trust::Pem certificate, trusted, revoked;
+  };
+  std::vector<Listener> listeners;         // as Config::listeners
   std::vector<trust::Pem> remote_trusted;  // each broker's
+  trust::Pem remote_revoked, local_trusted, local_revoked;
 };
 
 struct Plan {
-  int worker = 0, listeners = 1;
+  int worker = 0;
+  std::vector<int> sockets;  // how many each listener has, as Config::listeners
   Config config;
   PemFiles pem;
 
+  int all_sockets() const;
   common::Fd to_memfd() const;     // throws std::system_error if there is no memory
   static Plan from_memfd(int fd);  // throws BadArchive; std::system_error if it can't be read
 };
@@ -83,10 +89,14 @@ struct Order {
 };
 inline constexpr size_t kMaxOrder = 64 * 1024;
 
-// CAs and their CRLs. They don't fit into a datagram, so a sealed memfd attached to the order carries them.
+// The CAs and CRLs of listeners. They don't fit into a datagram, so a sealed memfd attached to the order carries them.
 struct Revocations {
-  trust::Pem trusted, revoked;
-  trust::Policy policy{};  // the listener's
+  struct Listener {
+    std::string name;
+    trust::Pem trusted, revoked;
+    trust::Policy policy{};
+  };
+  std::vector<Listener> listeners;
 
   common::Fd to_memfd() const;            // errors: as Plan's
   static Revocations from_memfd(int fd);  // errors: as Plan's

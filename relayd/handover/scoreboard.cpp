@@ -21,7 +21,7 @@ Scoreboard::Scoreboard() : fd_(memfd_create("mqtt-relay-scoreboard", MFD_CLOEXEC
       fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     fail("memfd for a worker's scoreboard");
   map(fd_.get());
-  counters_->max_connections = UINT64_MAX;
+  for (Counters::Listener& listener : counters_->listeners) listener.max_connections = UINT64_MAX;
 }
 
 Scoreboard::Scoreboard(int fd) {

@@ -53,8 +53,12 @@ struct Counters {
   Number tap_copied;                                 // PUBLISH packets that were given to it
   std::array<Number, kTapDrops.size()> tap_dropped;  // by TapDrop
 
-  // Written by the supervisor: how many connections this worker may have now.
-  Number max_connections;
+  // Of each listener, as Config::listeners.
+  struct Listener {
+    Number connections, accepted;
+    Number max_connections;  // written by the supervisor: how many connections this worker may have now
+  };
+  std::array<Listener, Config::kMaxListeners> listeners;
 };
 
 // The page. Created by the supervisor, mapped by both, zeroed by the kernel.

@@ -27,16 +27,19 @@ namespace log = common::log;
 Findings inspect(const Plan& plan) {
   Findings findings;
   try {
-    const tls::ServerContext listener(tls::server_options(plan));
-    const auto local = tls::local_context(plan);
-    std::vector<const trust::Validator*> validators{listener.validator(), local ? local->validator() : nullptr};
-    std::vector<tls::ClientContext> brokers;
-    for (size_t i = 0; i < plan.config.brokers.size(); i++)
-      validators.push_back(brokers.emplace_back(tls::client_options(plan, i)).validator());
-    findings.listener_spki = listener.certificate().spki;
-    for (const trust::Validator* validator : validators)
+    const auto add_concerns = [&](const trust::Validator* validator) {
       if (validator)
         for (auto& concern : validator->concerns(time(nullptr))) findings.concerns.push_back(std::move(concern));
+    };
+    for (size_t i = 0; i < plan.config.listeners.size(); i++) {
+      const tls::ServerContext listener(tls::server_options(plan, i));
+      findings.listener_spkis.push_back(listener.certificate().spki);
+      add_concerns(listener.validator());
+    }
+    for (size_t i = 0; i < plan.config.brokers.size(); i++)
+      add_concerns(tls::ClientContext(tls::client_options(plan, i)).validator());
+    const auto local = tls::local_context(plan);
+    if (local) add_concerns(local->validator());
   } catch (const common::ConfigError& error) {
     findings.problem = error.what();
   }

@@ -100,6 +100,16 @@ void add_workers(Page& page, const Json& status) {
     page.sample(number(connector.at("restarts")), {{"generation", label(connector, "generation")}});
 }
 
+void add_listeners(Page& page, const Json& status) {
+  const auto add = [&](const std::string& name, const char* key, std::string_view help, const char* type) {
+    page.family(name, help, type);
+    for (const Json& listener : status.at("listeners"))
+      page.sample(number(listener.at(key)), {{"listener", listener.at("name").get<std::string>()}});
+  };
+  add("listener_connections", "connections", "Connections of devices that are open, by listener", "gauge");
+  add("listener_connections_accepted_total", "connections_accepted", "Connections accepted, by listener", "counter");
+}
+
 }  // namespace
 
 std::string metrics_text(std::string_view text) {
@@ -116,6 +126,7 @@ std::string metrics_text(std::string_view text) {
   page.sample(number(status.at("failed_reloads")), {{"result", "failed"}});
   add_trust(page, status);
   add_workers(page, status);
+  add_listeners(page, status);
   add_series(page, status);
   return std::move(page).text();
 }

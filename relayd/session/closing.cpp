@@ -179,15 +179,9 @@ void Session::device_left(std::string_view why, Level level) {
 void Session::log_end(std::string_view why, Level level, common::LogLimit* limit) const {
   const auto left_out = limit ? limit->admit(now()) : 0;
   if (!left_out) return;
-  common::log::write(level, "session closed",
-                     {{"worker", services_.worker},
-                      {"session", id_},
-                      {"device", address_.text()},
-                      {"client_id", client_id_},
-                      {"why", why},
-                      {"bytes_up", up_.bytes()},
-                      {"bytes_down", down_.bytes()},
-                      {"suppressed", *left_out}});
+  using common::log::Field;
+  write_log(level, "session closed", Field{"client_id", client_id_}, Field{"why", why}, Field{"bytes_up", up_.bytes()},
+            Field{"bytes_down", down_.bytes()}, Field{"suppressed", *left_out});
 }
 
 void Session::finish(std::string_view why, Level level, common::LogLimit* limit) {

@@ -21,16 +21,23 @@ std::span<const uint8_t> bytes_of(const std::string& text) {
 
 }  // namespace
 
-Session::Session(SessionServices& services, uint64_t id, common::Fd socket, const SocketAddress& device)
+Session::Session(SessionServices& services, SessionListener& listener, uint64_t id, common::Fd socket,
+                 const SocketAddress& device)
     : services_(services),
+      listener_(listener),
       id_(id),
       address_(device),
       deadline_(services.runtime.loop, this, common::call<&Session::on_deadline>),
       device_(services.runtime, std::move(socket), *this) {
+  device_.limit_kept(listener.config.high_watermark);
   count(services_.counters.connections);
+  count(listener_.counters.connections);
 }
 
-Session::~Session() { uncount(services_.counters.connections); }
+Session::~Session() {
+  uncount(services_.counters.connections);
+  uncount(listener_.counters.connections);
+}
 
 void Session::start() {
   if (listener().proxy_protocol) await_proxy_header();
@@ -39,8 +46,8 @@ void Session::start() {
 
 void Session::shake_hands(std::span<const uint8_t> begun) {
   move_to(State::device_handshake);
-  tls::SigningKey key{ipc::Role::listener, "", services_.listener.certificate().spki, origin_of(address_, id_)};
-  if (!device_.server_handshake(services_.listener, std::move(key), begun)) finish("no memory for TLS", Level::error);
+  tls::SigningKey key{ipc::Role::listener, "", listener_.tls.certificate().spki, origin_of(address_, id_)};
+  if (!device_.server_handshake(listener_.tls, std::move(key), begun)) finish("no memory for TLS", Level::error);
 }
 
 // Every wait has a deadline: the state and its timer are set together.
@@ -167,7 +174,9 @@ void Session::on_connect(const mqtt::Connect& connect) {
   if (banned()) return refuse(Refusal::banned, "its sessions ended too often (flapping_detect)");
   set_limits();
   hold_back();
-  look_up();
+  if (listener().route == Config::Listener::Route::by_key) return look_up();
+  proof_ = {};  // nobody asks for it
+  stay_local();
 }
 
 void Session::look_up() {
@@ -239,6 +248,7 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
     return refuse(failure.busy() ? Refusal::server_busy : Refusal::server_unavailable, broker() + " can't be reached",
                   failure.text());
   upstream_ = std::make_unique<tls::Stream>(services_.runtime, std::move(socket), *this);
+  upstream_->limit_kept(listener().high_watermark);
   upstream_->set_user_timeout(listener().send_timeout);
   upstream_->send_first(proxy_header_);
   if (!to_remote_) return meet_local();
@@ -424,13 +434,9 @@ void Session::session_up(std::string_view to, std::string_view tls) {
   count(services_.counters.sessions);
   count(to_remote_ ? services_.counters.remote_sessions : services_.counters.local_sessions);
   move_to(State::relaying);
-  common::log::info("session up", {{"worker", services_.worker},
-                                   {"session", id_},
-                                   {"device", address_.text()},
-                                   {"client_id", client_id_},
-                                   {"to", to},
-                                   {"address", address},
-                                   {"tls", tls}});
+  using common::log::Field;
+  write_log(Level::info, "session up", Field{"client_id", client_id_}, Field{"to", to}, Field{"address", address},
+            Field{"tls", tls});
 }
 
 }  // namespace relayd

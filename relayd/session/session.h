@@ -23,6 +23,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/log.h"
 #include "common/log_limit.h"
 #include "common/uv.h"
 #include "ipc/client.h"
@@ -66,7 +67,6 @@ struct SessionServices {
   ipc::Client& keyd;
   const Config& config;
   Counters& counters;
-  const tls::ServerContext& listener;
   std::span<RemoteBroker> brokers;  // in the order of Config::brokers
   const tls::ClientContext* local;  // null: the local broker is reached by plain TCP
   ConnectorClient& connector;
@@ -74,7 +74,6 @@ struct SessionServices {
   void (*retire)(void* owner, uint64_t session);                // the session is over: destroy it, but not at once
   void (*tell_taken)(void* owner, const Taken& taken);          // to the other workers
   Tap* tap = nullptr;                                           // null: without local.tap
-  FlappingTable* flapping = nullptr;                            // null: no device is ever banned
   std::unordered_map<std::string, Session*> waiting{};          // each device's newest session without an upstream
   std::unordered_map<std::string, Session*> on_empty_broker{};  // by key_of()
   SilentCloses silent_closes{};
@@ -91,10 +90,20 @@ struct SessionServices {
 inline std::string key_of(const Taken& taken) { return {taken.device.begin(), taken.device.end()}; }
 std::string digest_of(std::string_view client_id);
 
+// The listener that a device has connected to. Outlives its sessions.
+struct SessionListener {
+  const Config::Listener& config;
+  tls::ServerContext tls;
+  Counters::Listener& counters;
+  std::string shown = {};                      // its name, for the log; "": it is the only one
+  std::optional<FlappingTable> flapping = {};  // nullopt: no device is ever banned
+};
+
 class Session final : public tls::StreamHandler {
  public:
   // `socket`: accepted, non-blocking. `id` is unique in this worker's life.
-  Session(SessionServices& services, uint64_t id, common::Fd socket, const SocketAddress& device);
+  Session(SessionServices& services, SessionListener& listener, uint64_t id, common::Fd socket,
+          const SocketAddress& device);
   void start();
   ~Session();
   Session(const Session&) = delete;
@@ -110,6 +119,7 @@ class Session final : public tls::StreamHandler {
   // The device has a newer connection to the built-in broker, perhaps on another worker.
   void end_taken_over(const Taken& taken);
   const std::string& client_id() const { return client_id_; }  // empty before CONNECT
+  const Config::Listener& listener() const { return listener_.config; }
   // The device's certificate chain. With crl_disconnect kept for the session's life, otherwise until it is used.
   const tls::CertificateChain& chain() const { return chain_; }
 
@@ -203,7 +213,6 @@ class Session final : public tls::StreamHandler {
   void feed_empty_broker(std::span<const uint8_t> bytes);
   void apply(const EmptyBroker::Outcome& outcome);
 
-  const Config::Listener& listener() const { return services_.config.listener; }
   uint64_t now() const { return uv_now(services_.runtime.loop); }  // milliseconds, CLOCK_MONOTONIC
   void set_limits();
   void resume_device();
@@ -238,12 +247,25 @@ class Session final : public tls::StreamHandler {
   void finish(std::string_view why, common::log::Level level = common::log::Level::info,
               common::LogLimit* limit = nullptr);
   void log_end(std::string_view why, common::log::Level level, common::LogLimit* limit) const;
+  // `fields` follow those that say which session it is.
+  template <typename... Fields>
+  void write_log(common::log::Level level, std::string_view message, const Fields&... fields) const {
+    const std::string device = address_.text(), &listener = listener_.shown;
+    if (listener.empty())
+      common::log::write(level, message,
+                         {{"worker", services_.worker}, {"session", id_}, {"device", device}, fields...});
+    else
+      common::log::write(
+          level, message,
+          {{"worker", services_.worker}, {"listener", listener}, {"session", id_}, {"device", device}, fields...});
+  }
   void session_up(std::string_view to, std::string_view tls);
   void close_streams();
   void release_identity();
   bool has_proof(const tls::DeviceProof& proof);
 
   SessionServices& services_;
+  SessionListener& listener_;
   const uint64_t id_;
   SocketAddress address_;  // the device's: whoever connected, until a PROXY header says otherwise
   State state_ = State::device_handshake;

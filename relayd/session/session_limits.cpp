@@ -125,18 +125,18 @@ void Session::charge(size_t bytes, uint64_t messages) {
 // ---- bans ----------------------------------------------------------------------------------------------------------
 
 bool Session::banned() {
-  if (!services_.flapping || client_id_.empty()) return false;  // many devices share the empty id
-  flapping_id_ = services_.flapping->device(client_id_, chain_.spki);
-  return services_.flapping->banned(flapping_id_, now() / 1000);
+  if (!listener_.flapping || client_id_.empty()) return false;  // many devices share the empty id
+  flapping_id_ = listener_.flapping->device(client_id_, chain_.spki);
+  return listener_.flapping->banned(flapping_id_, now() / 1000);
 }
 
 void Session::note_flapping() {
-  if (!services_.flapping || flapping_id_ == 0 || !services_.flapping->ended(flapping_id_, now() / 1000)) return;
+  if (!listener_.flapping || flapping_id_ == 0 || !listener_.flapping->ended(flapping_id_, now() / 1000)) return;
   common::log::warning("the device is banned: it ended its sessions too often (flapping_detect)",
                        {{"worker", services_.worker},
                         {"device", address_.text()},
                         {"client_id", client_id_},
-                        {"ban_time_ms", services_.flapping->limits().ban_time.count()}});
+                        {"ban_time_ms", listener_.flapping->limits().ban_time.count()}});
 }
 
 }  // namespace relayd

@@ -30,31 +30,67 @@ std::string why_no_listener(int fd) {
                                                                          : "";
 }
 
+std::string configured_address(const Config::Listener& listener) {
+  const auto bind = SocketAddress::parse(listener.bind.host, listener.bind.port);
+  return bind ? bind->text() : listener.bind.host;
+}
+
+// The number of the listener that gets the socket.
+size_t listener_for(const common::PassedSocket& socket, const std::vector<Config::Listener>& listeners) {
+  if (listeners.size() == 1) return 0;
+  auto found = std::ranges::find(listeners, socket.name, &Config::Listener::name);
+  const std::string address = SocketAddress::bound_to(socket.fd.get()).text();
+  if (found == listeners.end()) found = std::ranges::find(listeners, address, configured_address);
+  if (found != listeners.end()) return static_cast<size_t>(found - listeners.begin());
+  std::string known;
+  for (const auto& listener : listeners)
+    known.append(known.empty() ? "" : ", ").append(listener.name + " (" + configured_address(listener) + ")");
+  throw common::ConfigError("socket activation: found the socket \"" + socket.name + "\" on " + address +
+                            ", which is no listener's; set FileDescriptorName= in its unit to a listener's name, or "
+                            "ListenStream= to its address: " +
+                            known);
+}
+
+void take_over(const common::PassedSocket& socket, int backlog) {
+  if (const std::string problem = why_no_listener(socket.fd.get()); !problem.empty())
+    throw common::ConfigError("socket activation: found descriptor " + std::to_string(socket.fd.get()) + " (\"" +
+                              socket.name + "\"): " + problem +
+                              "; expected listening TCP sockets: ListenStream=ADDRESS:PORT in the socket unit");
+  fcntl(socket.fd.get(), F_SETFL, O_NONBLOCK);  // systemd's sockets block
+  if (const std::string found = mended(socket.fd.get(), backlog); !found.empty())
+    common::log::error("the service manager passed a damaged listening socket; relayd has restored it",
+                       {{"bind", SocketAddress::bound_to(socket.fd.get()).text()}, {"found", found}});
+}
+
+void warn_of_other_address(const Config::Listener& listener, const std::vector<common::Fd>& sockets) {
+  const std::string configured = configured_address(listener);
+  const auto has_it = [&](const common::Fd& fd) { return SocketAddress::bound_to(fd.get()).text() == configured; };
+  if (!listener.bind_given || std::ranges::any_of(sockets, has_it)) return;
+  common::log::warning("the service manager passed a socket with another address than `bind`; it is used",
+                       {{"passed", SocketAddress::bound_to(sockets.front().get()).text()},
+                        {"configured", configured},
+                        {"setting", listener.setting_of("bind")}});
+}
+
 }  // namespace
 
-std::vector<common::Fd> activated_listeners(std::vector<common::PassedSocket>& passed,
-                                            const Config::Listener& listener) {
-  std::vector<common::Fd> sockets;
-  std::vector<std::string> addresses;
+std::vector<std::shared_ptr<ListenSockets>> activated_listeners(std::vector<common::PassedSocket>& passed,
+                                                                const std::vector<Config::Listener>& listeners) {
+  std::vector<size_t> owners;
   for (const common::PassedSocket& socket : passed) {
-    if (const std::string problem = why_no_listener(socket.fd.get()); !problem.empty())
-      throw common::ConfigError("socket activation: found descriptor " + std::to_string(socket.fd.get()) + " (\"" +
-                                socket.name + "\"): " + problem +
-                                "; expected listening TCP sockets: ListenStream=ADDRESS:PORT in the socket unit");
-    fcntl(socket.fd.get(), F_SETFL, O_NONBLOCK);  // systemd's sockets block
-    addresses.push_back(SocketAddress::bound_to(socket.fd.get()).text());
-    if (const std::string found = mended(socket.fd.get(), listener.backlog); !found.empty())
-      common::log::error("the service manager passed a damaged listening socket; relayd has restored it",
-                         {{"bind", addresses.back()}, {"found", found}});
+    if (why_no_listener(socket.fd.get()).empty()) owners.push_back(listener_for(socket, listeners));
+    take_over(socket, listeners[owners.empty() ? 0 : owners.back()].backlog);
   }
-  for (common::PassedSocket& socket : passed) sockets.push_back(std::move(socket.fd));
-  const auto bind = SocketAddress::parse(listener.bind.host, listener.bind.port);
-  const std::string configured = bind ? bind->text() : listener.bind.host;
-  if (!sockets.empty() && listener.bind_given &&
-      std::find(addresses.begin(), addresses.end(), configured) == addresses.end())
-    common::log::warning("the service manager passed a socket with another address than listener.bind; it is used",
-                         {{"passed", addresses.front()}, {"configured", configured}, {"setting", "listener.bind"}});
-  return sockets;
+  std::vector<std::shared_ptr<ListenSockets>> all;
+  for (size_t number = 0; number < listeners.size(); number++) {
+    std::vector<common::Fd> sockets;
+    for (size_t i = 0; i < passed.size(); i++)
+      if (owners[i] == number) sockets.push_back(std::move(passed[i].fd));
+    if (sockets.empty()) continue;
+    warn_of_other_address(listeners[number], sockets);
+    all.push_back(std::make_shared<ListenSockets>(listeners[number], std::move(sockets)));
+  }
+  return all;
 }
 
 }  // namespace relayd

@@ -36,6 +36,44 @@ auto parse_required(Section& root, std::string_view key, Parse parse) {
   return parse(std::move(*section));
 }
 
+bool can_name_a_listener(const std::string& name) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+  return !name.empty() && name.size() <= 32 && name.find_first_not_of(kAllowed) == std::string::npos;
+}
+
+// `listener`, or `listeners`: an object by name.
+std::vector<Config::Listener> parse_listeners(Section& root) {
+  auto one = root.section("listener"), several = root.section("listeners");
+  if (one && several)
+    root.fail("listeners", "found beside `listener`; give that one a name, and move it into `listeners`");
+  if (!several && !one) root.fail("listener", "missing: add the object \"listener\": { … }");
+  std::vector<Config::Listener> listeners;
+  if (one) listeners.push_back(parse_listener(std::move(*one), "default"));
+  if (!several) return listeners;
+  const auto names = several->keys();
+  if (names.empty() || names.size() > Config::kMaxListeners)
+    root.fail("listeners", "found " + std::to_string(names.size()) + " listeners; expected 1 to " +
+                               std::to_string(Config::kMaxListeners));
+  for (const auto& name : names) {
+    if (!can_name_a_listener(name))
+      root.fail("listeners", "found the name \"" + name + "\"; expected 1 to 32 of the characters a-z, 0-9, _ and -");
+    listeners.push_back(parse_listener(std::move(*several->section(name)), name));
+    const auto same = std::ranges::find(listeners, listeners.back().bind, &Config::Listener::bind);
+    if (same != std::prev(listeners.end()))
+      root.fail(listeners.back().setting_of("bind"),
+                "found the address of " + same->setting + "; expected an address or a port of its own");
+  }
+  return listeners;
+}
+
+void require_connections(const Section& root, const Config& config) {
+  for (const auto& listener : config.listeners)
+    if (const auto most = listener.max_connections; most && *most < static_cast<uint64_t>(config.workers))
+      root.fail(listener.setting_of("max_connections"),
+                "found " + std::to_string(*most) + ", but there are " + std::to_string(config.workers) +
+                    " workers; expected at least one connection for each (or fewer workers)");
+}
+
 }  // namespace
 
 Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides) {
@@ -43,7 +81,7 @@ Config parse_config(const std::string& text, const std::string& name, const Over
   Config config;
   config.remote = parse_required(root, "remote", parse_remote);
   config.brokers = parse_brokers(root, overrides, config.remote);
-  config.listener = parse_required(root, "listener", parse_listener);
+  config.listeners = parse_listeners(root);
   if (auto local = root.section("local")) config.local = parse_local(std::move(*local));
   config.keyd_socket = root.string("keyd_socket", "/run/mqtt-keyd/sign.sock");
   config.sign_timeout = root.duration("sign_timeout", "5s");
@@ -53,10 +91,7 @@ Config parse_config(const std::string& text, const std::string& name, const Over
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   config.workers =
       static_cast<int>(root.integer("workers", std::min(cores, Config::kMaxWorkers), 1, Config::kMaxWorkers));
-  if (const auto most = config.listener.max_connections; most && *most < static_cast<uint64_t>(config.workers))
-    root.fail("listener.max_connections", "found " + std::to_string(*most) + ", but there are " +
-                                              std::to_string(config.workers) +
-                                              " workers; expected at least one connection for each (or fewer workers)");
+  require_connections(root, config);
   config.max_restarts = static_cast<int>(root.integer("max_restarts", 10, 0, 1000));
   config.restart_window = root.duration("restart_window", "1m");
   config.worker_watchdog = root.duration("worker_watchdog", "10s");

@@ -56,8 +56,12 @@ std::vector<Network> parse_trusted_proxies(Section& section, bool proxy_protocol
 
 }  // namespace
 
-Config::Listener parse_listener(Section section) {
+Config::Listener parse_listener(Section section, const std::string& name) {
   Config::Listener listener;
+  listener.name = name;
+  listener.setting = section.path();
+  listener.route = section.one_of("route", "by_key", {"by_key", "local"}) == "local" ? Config::Listener::Route::local
+                                                                                     : Config::Listener::Route::by_key;
   listener.bind_given = section.has("bind");
   listener.bind = parse_bind(section, "bind", "0.0.0.0:8883");
   listener.certfile = section.required_string("certfile", "the PEM file of the certificate chain that devices get");
@@ -93,6 +97,8 @@ Config::Listener parse_listener(Section section) {
   listener.keepalive_multiplier = section.number("keepalive_multiplier", 1.5, 1.0, 10.0);
   listener.client_id_from = parse_client_id_from(section);
   listener.local_without_key = section.one_of("no_key", "local", {"local", "refuse"}) == "local";
+  if (listener.route == Config::Listener::Route::local && !listener.local_without_key)
+    section.fail("no_key", "found \"refuse\", but `route` is \"local\", which looks up no key; remove one of the two");
   listener.crl_disconnect = section.boolean("crl_disconnect", false);
   if (auto flapping = section.section("flapping_detect")) {
     bool enabled = false;

@@ -8,7 +8,8 @@
 
 namespace relayd {
 
-Config::Listener parse_listener(common::Section section);
+// `name`: of the listener. The section's path is Config::Listener::setting.
+Config::Listener parse_listener(common::Section section, const std::string& name);
 Config::Remote parse_remote(common::Section section);
 // remote_host, remote_hosts and remote_port of the root, or what wins over them; an empty list if no host is set.
 std::vector<Config::Broker> parse_brokers(common::Section& root, const Overrides& overrides,

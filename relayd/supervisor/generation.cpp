@@ -14,17 +14,18 @@ using State = WorkerSlot::State;
 }  // namespace
 
 Generation::Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
-                       Loaded&& loaded, std::shared_ptr<Listeners> listeners, const std::vector<common::Fd>& flapping,
-                       Owner& owner)
+                       Loaded&& loaded, std::vector<std::shared_ptr<ListenSockets>> sockets,
+                       const FlappingMemory& flapping, Owner& owner)
     : loop_(loop),
       number_(number),
       worker_(worker),
       plan_(std::move(loaded.plan)),
-      listeners_(std::move(listeners)),
+      sockets_(std::move(sockets)),
       flapping_(flapping),
       owner_(owner),
       connector_(loop, connector, config(), std::move(loaded.proxy_credentials), number,
-                 static_cast<ConnectorSlot::Owner&>(*this)) {
+                 static_cast<ConnectorSlot::Owner&>(*this)),
+      most_connections_(config().listeners.size(), UINT64_MAX) {
   for (int i = 0; i < config().workers; i++)
     slots_.push_back(std::make_unique<WorkerSlot>(loop, i, config(), static_cast<WorkerSlot::Owner&>(*this)));
 }
@@ -47,18 +48,26 @@ void Generation::on_names(const NamesReport& report) {
 }
 
 std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owner& owner) {
-  listeners_->wake(worker, config().workers);
-  const std::vector<int> listeners = listeners_->of(worker, config().workers);
   plan_.worker = worker;
-  plan_.listeners = static_cast<int>(listeners.size());
+  plan_.sockets.clear();
+  std::vector<int> given, tables;
+  for (size_t i = 0; i < sockets_.size(); i++) {
+    sockets_[i]->wake(worker, config().workers);
+    const std::vector<int> served = sockets_[i]->of(worker, config().workers);
+    plan_.sockets.push_back(static_cast<int>(served.size()));
+    given.insert(given.end(), served.begin(), served.end());
+    const Config::Listener& listener = config().listeners[i];
+    if (listener.flapping_detect) tables.push_back(flapping_.at(listener.name).at(static_cast<size_t>(worker)).get());
+  }
+  given.insert(given.end(), tables.begin(), tables.end());
   int channel[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel) != 0)
     throw std::system_error(errno, std::generic_category(), "socketpair for a worker");
   const common::Fd workers(channel[0]);
   common::Fd connectors(channel[1]);
-  const int flapping = config().listener.flapping_detect ? flapping_[static_cast<size_t>(worker)].get() : -1;
-  auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, workers.get(), listeners, flapping, owner);
-  process->allow(share_of(most_connections_, worker, config().workers));
+  auto process = std::make_unique<WorkerProcess>(loop_, worker_, plan_, workers.get(), given, owner);
+  for (size_t i = 0; i < most_connections_.size(); i++)
+    process->allow(i, share_of(most_connections_[i], worker, config().workers));
   connector_.give(worker, std::move(connectors));
   common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
   return process;
@@ -73,7 +82,8 @@ void Generation::on_serving() {
 
 // Devices go to the workers that serve; if there is none, they wait in the queue.
 void Generation::on_waiting(int worker) {
-  if (std::ranges::count(slots_, State::serving, &WorkerSlot::state) > 0) listeners_->rest(worker, config().workers);
+  if (std::ranges::count(slots_, State::serving, &WorkerSlot::state) == 0) return;
+  for (const auto& sockets : sockets_) sockets->rest(worker, config().workers);
 }
 
 void Generation::on_quarantined(const std::string& cause) {
@@ -95,12 +105,12 @@ void Generation::on_gone() {
 }
 
 void Generation::retire() {
-  listeners_.reset();
+  sockets_.clear();
   for (auto& slot : slots_) slot->retire();
 }
 
 void Generation::drain(Order::What how) {
-  listeners_.reset();
+  sockets_.clear();
   started_ = true;
   for (auto& slot : slots_) slot->drain(how);
 }
@@ -126,14 +136,23 @@ void Generation::take_over(const Taken& taken) {
   for (auto& slot : slots_) slot->send({.what = Order::What::take_over, .taken = taken});
 }
 
-void Generation::allow_connections(uint64_t most) {
-  most_connections_ = most;
-  for (auto& slot : slots_) slot->allow(share_of(most, slot->number(), config().workers));
+void Generation::allow_connections(size_t listener, uint64_t most) {
+  most_connections_.at(listener) = most;
+  for (auto& slot : slots_) slot->allow(listener, share_of(most, slot->number(), config().workers));
 }
 
 uint64_t Generation::connections() const {
   uint64_t sum = 0;
-  for (const auto& slot : slots_) sum += slot->connections();
+  for (const auto& listener : config().listeners) sum += connections(listener.name);
+  return sum;
+}
+
+uint64_t Generation::connections(const std::string& listener) const {
+  const auto& all = config().listeners;
+  const auto found = std::ranges::find(all, listener, &Config::Listener::name);
+  if (found == all.end()) return 0;
+  uint64_t sum = 0;
+  for (const auto& slot : slots_) sum += slot->connections(static_cast<size_t>(found - all.begin()));
   return sum;
 }
 
@@ -143,7 +162,7 @@ void Generation::add_to(Status& status) const {
   for (const auto& slot : slots_)
     if (slot->state() != State::gone)
       status.workers.push_back(
-          {slot->number(), number_, slot->pid(), name(slot->state()), slot->restarts(), slot->counters()});
+          {slot->number(), number_, slot->pid(), name(slot->state()), slot->restarts(), slot->counters(), &config()});
 }
 
 }  // namespace relayd

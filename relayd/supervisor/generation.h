@@ -6,7 +6,10 @@
 // Loop thread only.
 #pragma once
 
+#include <algorithm>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "relayd/supervisor/connector_slot.h"
@@ -17,13 +20,15 @@
 
 namespace relayd {
 
+using FlappingMemory = std::map<std::string, std::vector<common::Fd>>;  // by listener's name, then by worker
+
 class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner {
  public:
   struct Owner {
     // All of its workers serve for the first time; those in quarantine don't count.
     virtual void on_serving(Generation& generation) = 0;
     virtual void on_unresolved(Generation& generation, const std::string& problem) = 0;  // see start()
-    virtual void on_death(const Counters& counters) = 0;                                 // a worker process died
+    virtual void on_death(const Config& config, const Counters& counters) = 0;           // a worker process died
     virtual void on_ended(const Ended& ended) = 0;  // a worker's answer to disconnect()
     virtual void on_taken(const Taken& taken) = 0;  // for take_over() of every generation
     virtual void on_hopeless(Generation& generation, const std::string& cause) = 0;  // no worker can serve
@@ -33,10 +38,10 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
     ~Owner() = default;
   };
 
-  // `flapping`: memory of a FlappingTable for each worker, or empty. It, `worker` and `connector` outlive the
-  // generation.
+  // `sockets`: as config.listeners. `flapping`: by listener, the memory of a FlappingTable for each worker. It,
+  // `worker` and `connector` outlive the generation.
   Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
-             Loaded&& loaded, std::shared_ptr<Listeners> listeners, const std::vector<common::Fd>& flapping,
+             Loaded&& loaded, std::vector<std::shared_ptr<ListenSockets>> sockets, const FlappingMemory& flapping,
              Owner& owner);
 
   // Starts the connector, which resolves the names, then the workers. If there is a generation `before`, nothing may
@@ -53,22 +58,27 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   size_t disconnect(const std::string& client_id, uint32_t request);
   // Ends the device's older connections to the workers' built-in brokers.
   void take_over(const Taken& taken);
-  // Sets how many connections its workers together may have now.
-  void allow_connections(uint64_t most);
+  // Sets how many connections its workers together may have now, of the listener with this number.
+  void allow_connections(size_t listener, uint64_t most);
 
   bool gone() const;
+  bool has_listener(const std::string& name) const {
+    return std::ranges::find(config().listeners, name, &Config::Listener::name) != config().listeners.end();
+  }
   int number() const { return number_; }
   const Config& config() const { return plan_.config; }
   const Plan& plan() const { return plan_; }
   const std::vector<std::unique_ptr<WorkerSlot>>& slots() const { return slots_; }
-  // As the workers say, but of each worker at most what it was ever allowed.
+  // As the workers say, but of each worker at most what it was ever allowed. The second one: of the listener with this
+  // name; 0 if there is none.
   uint64_t connections() const;
+  uint64_t connections(const std::string& listener) const;
   void add_to(Status& status) const;
 
  private:
   std::unique_ptr<WorkerProcess> spawn(int worker, WorkerProcess::Owner& owner) override;
   void on_serving() override;
-  void on_death(const Counters& counters) override { owner_.on_death(counters); }
+  void on_death(const Counters& counters) override { owner_.on_death(config(), counters); }
   void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
   void on_taken(const Taken& taken) override { owner_.on_taken(taken); }
   bool may_restart() const override { return served_ || !replaces_; }
@@ -86,13 +96,13 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   const int number_;
   const common::Program& worker_;
   Plan plan_;
-  std::shared_ptr<Listeners> listeners_;
-  const std::vector<common::Fd>& flapping_;
+  std::vector<std::shared_ptr<ListenSockets>> sockets_;
+  const FlappingMemory& flapping_;
   Owner& owner_;
   std::vector<std::unique_ptr<WorkerSlot>> slots_;
   ConnectorSlot connector_;
   bool replaces_ = false, started_ = false, served_ = false;
-  uint64_t most_connections_ = UINT64_MAX;
+  std::vector<uint64_t> most_connections_;  // by listener
 };
 
 }  // namespace relayd

@@ -21,29 +21,36 @@ ListenerKeyCheck::Verdict wrong(const std::string& certfile, ipc::Status status)
 
 }  // namespace
 
-ListenerKeyCheck::ListenerKeyCheck(uv_loop_t* loop, const std::string& certfile, const ipc::Spki& spki,
+ListenerKeyCheck::ListenerKeyCheck(uv_loop_t* loop, std::vector<Certificate> certificates,
                                    const std::string& keyd_socket, void* owner, Done done)
-    : certfile_(certfile),
+    : certificates_(std::move(certificates)),
       socket_(keyd_socket),
       owner_(owner),
       done_(done),
       keyd_(loop, {socket_, kSupervisor, kPatience}) {
-  const ipc::Lookup lookup{ipc::Role::listener, spki, {}, ""};
+  ask();
+}
+
+void ListenerKeyCheck::ask() {
+  const ipc::Lookup lookup{ipc::Role::listener, certificates_.at(asked_).spki, {}, ""};
   keyd_.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
 }
 
 void ListenerKeyCheck::on_answer(const ipc::Client::Answer& answer) {
+  const std::string& file = certificates_[asked_].file;
   if (!answer.arrived)
     return done_(owner_, {Result::keyd_away,
-                          "could not ask keyd whether it has the key of " + certfile_ + ": no answer on " + socket_,
+                          "could not ask keyd whether it has the key of " + file + ": no answer on " + socket_,
                           "`mqtt-relay check` says why"});
   // Neither status says anything about the key: keyd has too many requests, or can't write its audit.
   if (answer.status == ipc::Status::busy || answer.status == ipc::Status::internal)
     return done_(owner_,
                  {Result::keyd_away,
-                  "keyd could not say whether it has the key of " + certfile_ + " (" + ipc::name(answer.status) + ")",
+                  "keyd could not say whether it has the key of " + file + " (" + ipc::name(answer.status) + ")",
                   "keyd's log says why: `journalctl -u mqtt-keyd`"});
-  done_(owner_, answer.status == ipc::Status::ok ? Verdict{} : wrong(certfile_, answer.status));
+  if (answer.status != ipc::Status::ok) return done_(owner_, wrong(file, answer.status));
+  if (++asked_ == certificates_.size()) return done_(owner_, Verdict{});
+  ask();
 }
 
 }  // namespace relayd

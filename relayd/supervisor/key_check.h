@@ -1,11 +1,12 @@
-// Asks keyd whether it has the key of the listener's certificate. relayd has the certificate and keyd has the key, so
-// only keyd can tell whether they belong together. Asked once, before a generation's workers start.
+// Asks keyd whether it has the keys of the listeners' certificates. relayd has the certificates and keyd has the keys,
+// so only keyd can tell whether they belong together. Asked once, before a generation's workers start.
 #pragma once
 
 #include <uv.h>
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/units.h"
 #include "ipc/client.h"
@@ -25,14 +26,21 @@ class ListenerKeyCheck {
   // Called once, never from the constructor. The owner may destroy the check in it.
   using Done = void (*)(void* owner, const Verdict& verdict);
 
-  // `certfile`: the listener's certificate file, preceded by its setting; `spki`: the SHA-256 of its public key.
-  ListenerKeyCheck(uv_loop_t* loop, const std::string& certfile, const ipc::Spki& spki, const std::string& keyd_socket,
-                   void* owner, Done done);
+  struct Certificate {
+    std::string file;  // preceded by its setting
+    ipc::Spki spki;    // the SHA-256 of its public key
+  };
+  // Asks for one after the other, until one does not fit. There is at least one.
+  ListenerKeyCheck(uv_loop_t* loop, std::vector<Certificate> certificates, const std::string& keyd_socket, void* owner,
+                   Done done);
 
  private:
+  void ask();
   void on_answer(const ipc::Client::Answer& answer);
 
-  const std::string certfile_, socket_;
+  const std::vector<Certificate> certificates_;
+  size_t asked_ = 0;
+  const std::string socket_;
   void* owner_;
   Done done_;
   ipc::Client keyd_;

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -25,10 +26,12 @@ std::string advice(int error) {
   }
 }
 
-common::Fd bind_one(const SocketAddress& address, bool shared, const std::string& name) {
+// `setting`: the listener's `bind`, for errors.
+common::Fd bind_one(const SocketAddress& address, bool shared, const std::string& setting) {
   const auto fail = [&] {
     const int error = errno;
-    const std::string text = "listener.bind: can't listen on " + name + ": " + strerror(error) + "; " + advice(error);
+    const std::string text =
+        setting + ": can't listen on " + address.text() + ": " + strerror(error) + "; " + advice(error);
     if (error == EADDRINUSE) throw AddressInUse(text);
     if (common::passes(error)) throw common::NotYet(text);
     throw common::ConfigError(text);
@@ -42,16 +45,17 @@ common::Fd bind_one(const SocketAddress& address, bool shared, const std::string
   return fd;
 }
 
-SocketAddress address_of(const Config::Endpoint& bind) {
-  const auto address = SocketAddress::parse(bind.host, bind.port);
-  if (!address) throw common::ConfigError("listener.bind: \"" + bind.host + "\" is not a numeric IPv4 or IPv6 address");
+SocketAddress address_of(const Config::Listener& listener) {
+  const auto& [host, port] = listener.bind;
+  const auto address = SocketAddress::parse(host, port);
+  if (!address)
+    throw common::ConfigError(listener.setting_of("bind") + ": \"" + host + "\" is not a numeric IPv4 or IPv6 address");
   return *address;
 }
 
 void start_listening(int socket, int backlog) {
   if (::listen(socket, backlog) != 0)
-    throw common::NotYet("listener.bind: can't listen on " + SocketAddress::bound_to(socket).text() + ": " +
-                         strerror(errno));
+    throw common::NotYet("bind: can't listen on " + SocketAddress::bound_to(socket).text() + ": " + strerror(errno));
 }
 
 }  // namespace
@@ -85,51 +89,58 @@ std::string mended(int socket, int backlog) {
 // With SO_REUSEPORT, a second program of the same user can silently share the port. One bind without the option detects
 // that.
 void require_address(const Config::Listener& listener) {
-  const SocketAddress address = address_of(listener.bind);
-  bind_one(address, false, address.text());
+  bind_one(address_of(listener), false, listener.setting_of("bind"));
 }
 
-Listeners::Listeners(std::vector<common::Fd> activated, int backlog)
-    : before_(activated.size()), activated_(true), backlog_(backlog) {
+ListenSockets::ListenSockets(const Config::Listener& listener, std::vector<common::Fd> activated)
+    : before_(activated.size()),
+      activated_(true),
+      backlog_(listener.backlog),
+      name_(listener.name),
+      bind_(listener.bind) {
   for (common::Fd& socket : activated) {
     set_tcp_options(socket.get());
     sockets_.push_back({std::move(socket)});
   }
 }
 
-Listeners::Listeners(const Config::Listener& listener, int workers) : bind_(listener.bind) {
+ListenSockets::ListenSockets(const Config::Listener& listener, int workers)
+    : name_(listener.name), bind_(listener.bind) {
   require_address(listener);
   adapt(listener, workers);
 }
 
-bool Listeners::serves(const Config::Listener& listener) const { return activated_ || bind_ == listener.bind; }
+bool ListenSockets::serves(const Config::Listener& listener) const {
+  return activated_ ? name_ == listener.name : bind_ == listener.bind;
+}
 
-void Listeners::adapt(const Config::Listener& listener, int workers) {
+void ListenSockets::adapt(const Config::Listener& listener, int workers) {
   before_ = sockets_.size();
   backlog_ = listener.backlog;
   mend();
   if (activated_) return;
-  const SocketAddress address = address_of(bind_);
-  while (sockets_.size() < static_cast<size_t>(workers)) sockets_.push_back({bind_one(address, true, address.text())});
+  const SocketAddress address = address_of(listener);
+  while (sockets_.size() < static_cast<size_t>(workers))
+    sockets_.push_back({bind_one(address, true, listener.setting_of("bind"))});
   for (const Socket& socket : sockets_)
     if (!socket.rests) start_listening(socket.fd.get(), backlog_);
 }
 
 // On Linux shutdown(2) ends listening and keeps the address; listen(2) begins anew.
-void Listeners::rest(int number, int workers) {
+void ListenSockets::rest(int number, int workers) {
   const size_t self = static_cast<size_t>(number), all = static_cast<size_t>(workers);
   if (activated_ || sockets_.size() < all) return;
   for (size_t i = self; i < sockets_.size(); i += all)
     sockets_[i].rests = ::shutdown(sockets_[i].fd.get(), SHUT_RD) == 0;
 }
 
-void Listeners::wake(int number, int workers) {
+void ListenSockets::wake(int number, int workers) {
   const size_t self = static_cast<size_t>(number), all = static_cast<size_t>(workers);
   for (size_t i = self; i < sockets_.size(); i += all)
     if (sockets_[i].rests) sockets_[i].rests = ::listen(sockets_[i].fd.get(), backlog_) != 0;
 }
 
-void Listeners::mend() {
+void ListenSockets::mend() {
   for (const Socket& socket : sockets_) try {
       if (socket.rests) continue;
       if (const std::string found = mended(socket.fd.get(), backlog_); !found.empty())
@@ -140,7 +151,7 @@ void Listeners::mend() {
     }
 }
 
-std::vector<int> Listeners::of(int number, int workers) const {
+std::vector<int> ListenSockets::of(int number, int workers) const {
   const size_t count = sockets_.size(), self = static_cast<size_t>(number), all = static_cast<size_t>(workers);
   if (count < all) return {sockets_[self % count].fd.get()};
   std::vector<int> served;
@@ -148,6 +159,38 @@ std::vector<int> Listeners::of(int number, int workers) const {
   return served;
 }
 
-std::string Listeners::text() const { return SocketAddress::bound_to(sockets_.front().fd.get()).text(); }
+std::string ListenSockets::text() const { return SocketAddress::bound_to(sockets_.front().fd.get()).text(); }
+
+std::vector<std::shared_ptr<ListenSockets>> sockets_for(const Config& config,
+                                                        const std::vector<std::shared_ptr<ListenSockets>>& before) {
+  std::vector<std::shared_ptr<ListenSockets>> all;
+  try {
+    for (const auto& listener : config.listeners) {
+      const auto same = std::ranges::find_if(before, [&](const auto& one) { return one->serves(listener); });
+      if (same == before.end()) {
+        all.push_back(std::make_shared<ListenSockets>(listener, config.workers));
+        continue;
+      }
+      all.push_back(*same);
+      (*same)->adapt(listener, config.workers);
+    }
+  } catch (...) {
+    discard_added(all, before);
+    throw;
+  }
+  return all;
+}
+
+void discard_added(const std::vector<std::shared_ptr<ListenSockets>>& next,
+                   const std::vector<std::shared_ptr<ListenSockets>>& before) {
+  for (const auto& one : next)
+    if (std::ranges::find(before, one) != before.end()) one->discard_added();
+}
+
+std::string text(const std::vector<std::shared_ptr<ListenSockets>>& all) {
+  std::string text;
+  for (const auto& one : all) text.append(text.empty() ? "" : ", ").append(one->text());
+  return text;
+}
 
 }  // namespace relayd

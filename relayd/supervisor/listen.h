@@ -1,8 +1,9 @@
-// The listening sockets. The supervisor holds them for good, so that a dead worker's successor serves its queue, and a
-// new generation serves the old one's. Each worker slot has a socket of its own on the same address (SO_REUSEPORT,
-// socket(7)). If a service manager passed sockets (sd_listen_fds(3)), the workers share those instead.
+// The listening sockets of each listener. The supervisor holds them for good, so that a dead worker's successor serves
+// its queue, and a new generation serves the old one's. Each worker slot has a socket of its own on the same address
+// (SO_REUSEPORT, socket(7)). If a service manager passed sockets (sd_listen_fds(3)), the workers share those instead.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@ class AddressInUse : public common::NotYet {
   using common::NotYet::NotYet;
 };
 
-// Checks that the address of listener.bind is available now, without accepting a connection. Otherwise throws
-// AddressInUse, or what the constructor of Listeners throws.
+// Checks that the listener's address is available now, without accepting a connection. Otherwise throws
+// AddressInUse, or what the constructor of ListenSockets throws.
 void require_address(const Config::Listener& listener);
 
 // Restores a listening socket that another process with the same open file description has changed: one that was shut
@@ -25,15 +26,16 @@ void require_address(const Config::Listener& listener);
 // separated by commas; empty if nothing was wrong. Throws common::NotYet if the socket can't listen now.
 std::string mended(int socket, int backlog);
 
-class Listeners {
+class ListenSockets {
  public:
   // Throws common::NotYet if the address is not available now (in use, or not on this machine), common::ConfigError if
   // it never can be.
-  Listeners(const Config::Listener& listener, int workers);
+  ListenSockets(const Config::Listener& listener, int workers);
   // `activated`: listening TCP sockets. Their number does not change with the number of workers.
-  Listeners(std::vector<common::Fd> activated, int backlog);
+  ListenSockets(const Config::Listener& listener, std::vector<common::Fd> activated);
 
-  // True if the address is the same, so that these sockets can serve after a reload.
+  // True if these sockets can serve this listener after a reload: it has the same address or, for activated ones, the
+  // same name.
   bool serves(const Config::Listener& listener) const;
   // Adds sockets for a new number of workers, and sets a new backlog. It never closes a socket: that would reset the
   // connections in its queue. discard_added() closes the sockets that the last call added, if no worker will serve
@@ -61,7 +63,17 @@ class Listeners {
   size_t before_ = 0;
   bool activated_ = false;
   int backlog_ = 0;
+  std::string name_;
   Config::Endpoint bind_;
 };
+
+// The sockets for each of config.listeners, in their order, at a reload: those of `before` that serve them, adapted,
+// and new ones. Throws what ListenSockets throws; nothing is added then.
+std::vector<std::shared_ptr<ListenSockets>> sockets_for(const Config& config,
+                                                        const std::vector<std::shared_ptr<ListenSockets>>& before);
+// Closes what sockets_for() added to sockets of `before`.
+void discard_added(const std::vector<std::shared_ptr<ListenSockets>>& next,
+                   const std::vector<std::shared_ptr<ListenSockets>>& before);
+std::string text(const std::vector<std::shared_ptr<ListenSockets>>& all);  // the addresses, for the log
 
 }  // namespace relayd

@@ -18,9 +18,12 @@ constexpr size_t kMaxPemFile = 16 * 1024 * 1024;
 // On a fresh installation, reports everything that is missing in one message.
 void require_set_up(const std::string& config_file, const Config& config) {
   std::string missing = config.brokers.empty() ? "remote_host" : "";
-  std::vector<std::pair<std::string, std::string>> files{{"listener.certfile", config.listener.certfile},
-                                                         {"listener.cacertfile", config.listener.cacertfile},
-                                                         {"remote.cacertfile", config.remote.cacertfile}};
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const auto& listener : config.listeners) {
+    files.emplace_back(listener.setting_of("certfile"), listener.certfile);
+    files.emplace_back(listener.setting_of("cacertfile"), listener.cacertfile);
+  }
+  files.emplace_back("remote.cacertfile", config.remote.cacertfile);
   for (size_t i = 0; i < config.brokers.size(); i++)
     if (const auto setting = authorities_setting(config, i); setting != "remote.cacertfile")
       files.emplace_back(setting, config.brokers[i].cacertfile);
@@ -64,9 +67,10 @@ Loaded load(const std::string& config_file, const Overrides& overrides) {
   plan.config = read_config(config_file, overrides);
   const Config& config = plan.config;
   require_set_up(config_file, config);
-  plan.pem.listener_certificate = read_pem(config_file, "listener.certfile", config.listener.certfile);
-  plan.pem.listener_trusted = read_pem(config_file, "listener.cacertfile", config.listener.cacertfile);
-  plan.pem.listener_revoked = read_crls(config_file, "listener.crlfile", config.listener.crlfile);
+  for (const auto& listener : config.listeners)
+    plan.pem.listeners.push_back({read_pem(config_file, listener.setting_of("certfile"), listener.certfile),
+                                  read_pem(config_file, listener.setting_of("cacertfile"), listener.cacertfile),
+                                  read_crls(config_file, listener.setting_of("crlfile"), listener.crlfile)});
   for (size_t i = 0; i < config.brokers.size(); i++)
     plan.pem.remote_trusted.push_back(
         read_pem(config_file, authorities_setting(config, i), config.brokers[i].cacertfile));

@@ -29,6 +29,26 @@ std::vector<std::string> lines_of(const std::vector<trust::Concern>& concerns) {
   return lines;
 }
 
+// The numbers of the listener with this name, in all generations.
+Json listener_of(const Status& status, const ListenerStatus& listener) {
+  uint64_t connections = 0, accepted = 0;
+  for (const WorkerStatus& worker : status.workers) {
+    if (!worker.counters || !worker.config) continue;
+    for (size_t i = 0; i < worker.config->listeners.size(); i++) {
+      if (worker.config->listeners[i].name != listener.name) continue;
+      connections += worker.counters->listeners[i].connections.load(std::memory_order_relaxed);
+      accepted += worker.counters->listeners[i].accepted.load(std::memory_order_relaxed);
+    }
+  }
+  if (status.ended_accepted)
+    if (const auto ended = status.ended_accepted->find(listener.name); ended != status.ended_accepted->end())
+      accepted += ended->second;
+  return {{"name", listener.name},
+          {"bind", listener.bind},
+          {"connections", connections},
+          {"connections_accepted", accepted}};
+}
+
 }  // namespace
 
 std::string names_of(const std::vector<Config::Broker>& brokers) {
@@ -86,6 +106,8 @@ std::string to_json(const Status& status) {
               {"total", Json::object()},
               {"workers", Json::array()},
               {"connectors", Json::array()}};
+  all["listeners"] = Json::array();
+  for (const ListenerStatus& listener : status.listeners) all["listeners"].push_back(listener_of(status, listener));
   if (status.monitor)
     all["monitor"] = {
         {"pid", status.monitor->pid}, {"state", status.monitor->state}, {"restarts", status.monitor->restarts}};

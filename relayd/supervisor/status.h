@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,11 @@ struct WorkerStatus {
   const char* state = "";  // "starting", "serving", "retired", "draining", "waiting", "quarantined"
   uint64_t restarts = 0;
   const Counters* counters = nullptr;  // null: there is no process now
+  const Config* config = nullptr;      // its generation's, which names the counters' listeners
+};
+
+struct ListenerStatus {
+  std::string name, bind;
 };
 
 struct ConnectorStatus {
@@ -41,6 +47,9 @@ struct Status {
   int generation = 0;
   uint64_t reloads = 0, failed_reloads = 0;
   std::string bind, remote;
+  std::vector<ListenerStatus> listeners;                            // of the newest generation
+  const std::map<std::string, uint64_t>* ended_accepted = nullptr;  // connections that ended processes accepted, by
+                                                                    // listener; may be null
   std::vector<trust::Concern> trust;  // what is wrong with the CAs and CRLs in use, if peers are refused for it
   const Counters* ended = nullptr;    // the totals of processes that have ended (add_ended); may be null
 };
@@ -60,8 +69,8 @@ uint64_t sum(const Status& status, const Series& series);
 // Adds the totals of a process that ends, so that sums never go back.
 void add_ended(Counters& ended, const Counters& counted);
 
-// One JSON object without a newline: the members of Status, the sums as "total", and the numbers of each of "workers".
-// A series that has a label is an object whose keys are the label's values.
+// One JSON object without a newline: the members of Status, with each listener's connections, the sums as "total", and
+// the numbers of each of "workers". A series that has a label is an object whose keys are the label's values.
 std::string to_json(const Status& status);
 
 }  // namespace relayd

@@ -51,14 +51,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     log::open("mqtt-relayd", config.log_level);
     common::accept_sandbox(lacking_, config.require_sandbox);
     auto passed = common::take_passed_sockets();
-    auto activated = common::wait_for([&] { return activated_listeners(passed, config.listener); });
-    listeners_ = activated.empty()
-                     ? common::wait_for([&] { return std::make_shared<Listeners>(config.listener, config.workers); })
-                     : std::make_shared<Listeners>(std::move(activated), config.listener.backlog);
+    const auto activated = common::wait_for([&] { return activated_listeners(passed, config.listeners); });
+    sockets_ = common::wait_for([&] { return sockets_for(config, activated); });
     uv_update_time(loop_);  // the loop's clock stood still during the wait; timers would expire at once
     doors_.emplace(loop_, programs_.monitor, config, static_cast<Control::Owner&>(*this));
     for (size_t i = 0; i < std::size(kSignals); i++) watch_signal(kSignals[i], signals_[i]);
-    prepare(std::move(loaded), listeners_);
+    prepare(std::move(loaded), sockets_);
     tick_.start(kTick);
     feed_watchdog();
   }
@@ -95,7 +93,10 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     status.generation = current_ ? current_->number() : 0;
     status.reloads = reloads_;
     status.failed_reloads = failed_reloads_;
-    status.bind = listeners_ ? listeners_->text() : "";
+    status.bind = text(sockets_);
+    for (size_t i = 0; current_ && i < sockets_.size(); i++)
+      status.listeners.push_back({current_->config().listeners[i].name, sockets_[i]->text()});
+    status.ended_accepted = &ended_accepted_;
     if (current_) status.remote = names_of(current_->config().brokers);
     status.trust = trust_.concerns();
     status.ended = &ended_;
@@ -126,7 +127,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (doors_) doors_->reload_ended(ok, outcome);
   }
 
-  void on_death(const Counters& counters) override { add_ended(ended_, counters); }
+  void on_death(const Config& config, const Counters& counters) override {
+    add_ended(ended_, counters);
+    for (size_t i = 0; i < config.listeners.size(); i++)
+      ended_accepted_[config.listeners[i].name] += counters.listeners[i].accepted.load(std::memory_order_relaxed);
+  }
 
   // ---- a new generation, at start and at a reload: load → inspect → ask keyd → resolve → start workers → serve
 
@@ -142,25 +147,23 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       Loaded loaded = load(config_file_, overrides_);
       const Config& config = loaded.plan.config;
       if (config.require_sandbox) common::accept_sandbox(lacking_, true);
-      auto listeners = listeners_;
-      if (listeners->serves(config.listener)) listeners->adapt(config.listener, config.workers);
-      else listeners = std::make_shared<Listeners>(config.listener, config.workers);
-      prepare(std::move(loaded), std::move(listeners));
+      prepare(std::move(loaded), sockets_for(config, sockets_));
       prepare_.start(kPrepare);
     } catch (const std::exception& error) {
       reload_failed(error.what());
     }
   }
 
-  void prepare(Loaded loaded, std::shared_ptr<Listeners> listeners) {
+  void prepare(Loaded loaded, std::vector<std::shared_ptr<ListenSockets>> sockets) {
     const Plan& plan = loaded.plan;
     inspection_.emplace(loop_, programs_.inspector, plan, this, common::call<&Supervisor::on_inspected>);
-    if (plan.config.listener.flapping_detect)
-      while (std::ssize(flapping_) < plan.config.workers) flapping_.push_back(FlappingTable::create());
-    next_listeners_ = listeners;
+    for (const auto& listener : plan.config.listeners)
+      if (auto& tables = flapping_[listener.name]; listener.flapping_detect)
+        while (std::ssize(tables) < plan.config.workers) tables.push_back(FlappingTable::create());
+    next_sockets_ = sockets;
     next_ =
         std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector, std::move(loaded),
-                                     std::move(listeners), flapping_, static_cast<Generation::Owner&>(*this));
+                                     std::move(sockets), flapping_, static_cast<Generation::Owner&>(*this));
   }
 
   void on_inspected(const Inspection::Result& result) {
@@ -168,9 +171,14 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (!next_ || stopping_) return;
     if (!result.failure.empty()) return abandon(result.failure, Failure::worker);
     if (!result.findings.problem.empty()) return abandon(result.findings.problem);
+    if (result.findings.listener_spkis.size() != next_->config().listeners.size())
+      return abandon("mqtt-relayd-inspector gave a malformed answer: not one key a listener", Failure::worker);
     next_concerns_ = result.findings.concerns;
-    key_check_ = std::make_unique<ListenerKeyCheck>(loop_, next_->plan().pem.listener_certificate.name(),
-                                                    result.findings.listener_spki, next_->config().keyd_socket, this,
+    std::vector<ListenerKeyCheck::Certificate> certificates;
+    const auto& pem = next_->plan().pem.listeners;
+    for (size_t i = 0; i < pem.size(); i++)
+      certificates.push_back({pem[i].certificate.name(), result.findings.listener_spkis[i]});
+    key_check_ = std::make_unique<ListenerKeyCheck>(loop_, std::move(certificates), next_->config().keyd_socket, this,
                                                     common::call<&Supervisor::on_key_checked>);
   }
 
@@ -197,9 +205,13 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       old_.push_back(std::move(current_));
     }
     current_ = std::move(next_);
-    listeners_ = std::move(next_listeners_);
+    sockets_ = std::exchange(next_sockets_, {});
+    const auto& configured = current_->config().listeners;
+    std::erase_if(ended_accepted_, [&](const auto& one) {
+      return std::ranges::find(configured, one.first, &Config::Listener::name) == configured.end();
+    });
     log::open("mqtt-relayd", current_->config().log_level);
-    log::info(first ? "relayd serves" : "relayd reloaded", {{"bind", listeners_->text()},
+    log::info(first ? "relayd serves" : "relayd reloaded", {{"bind", text(sockets_)},
                                                             {"workers", current_->slots().size()},
                                                             {"remote", names_of(current_->config().brokers)},
                                                             {"generation", current_->number()},
@@ -219,10 +231,15 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   // Applies a reload to the sessions of older generations.
   void apply_to_old() {
-    const PemFiles& pem = current_->plan().pem;
-    if (current_->config().listener.crl_disconnect && !pem.listener_revoked.text.empty())
-      for (auto& generation : old_)
-        generation->revoke({pem.listener_trusted, pem.listener_revoked, current_->config().listener.policy});
+    Revocations revocations;
+    for (size_t i = 0; i < current_->config().listeners.size(); i++) {
+      const Config::Listener& listener = current_->config().listeners[i];
+      const PemFiles::Listener& pem = current_->plan().pem.listeners[i];
+      if (listener.crl_disconnect && !pem.revoked.text.empty())
+        revocations.listeners.push_back({listener.name, pem.trusted, pem.revoked, listener.policy});
+    }
+    if (!revocations.listeners.empty())
+      for (auto& generation : old_) generation->revoke(revocations);
     const auto most = static_cast<size_t>(current_->config().max_generations) - 1;
     for (size_t i = 0; i + most < old_.size(); i++) {
       log::warning("more generations than max_generations serve; relayd drains the oldest",
@@ -245,8 +262,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void retire_failed_next() {
     inspection_.reset();
     next_->kill();
-    if (next_listeners_ == listeners_) listeners_->discard_added();
-    next_listeners_.reset();
+    discard_added(next_sockets_, sockets_);
+    next_sockets_.clear();
     old_.push_back(std::move(next_));
     destroy_.start(Milliseconds(0));
   }
@@ -275,6 +292,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       if (generation->gone()) log::info("generation has ended", {{"generation", generation->number()}});
       return generation->gone();
     });
+    std::erase_if(flapping_, [&](const auto& tables) {
+      bool used = false;
+      for_each([&](const Generation& generation) { used = used || generation.has_listener(tables.first); });
+      return !used;
+    });
     const auto gone = [](const auto& generation) { return !generation || generation->gone(); };
     if (stopping_ && old_.empty() && gone(current_) && gone(next_)) uv_stop(loop_);
     if (!next_ && current_ && reload_again_) reload_again_ = false, reload();
@@ -285,7 +307,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void tick() {
     tick_.start(kTick);
     log::flush();
-    if (listeners_) listeners_->mend();
+    for (const auto& sockets : sockets_) sockets->mend();
     share_connections();
     tell_status();
   }
@@ -308,14 +330,18 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     trust_.update(result.findings.concerns);
   }
 
-  // max_connections covers all generations: the newest may have what the others' connections leave over.
+  // max_connections covers all generations' listeners of one name: the newest may have what the others' connections
+  // leave over.
   void share_connections() {
     Generation* newest = next_ ? next_.get() : current_.get();
-    if (!newest || !newest->config().listener.max_connections) return;
-    uint64_t elsewhere = 0;
-    for_each([&](Generation& generation) { elsewhere += &generation == newest ? 0 : generation.connections(); });
-    const uint64_t most = *newest->config().listener.max_connections;
-    newest->allow_connections(most > elsewhere ? most - elsewhere : 0);
+    for (size_t i = 0; newest && i < newest->config().listeners.size(); i++) {
+      const auto& [name, most] =
+          std::tie(newest->config().listeners[i].name, newest->config().listeners[i].max_connections);
+      if (!most) continue;
+      uint64_t elsewhere = 0;
+      for_each([&](Generation& generation) { elsewhere += &generation == newest ? 0 : generation.connections(name); });
+      newest->allow_connections(i, *most > elsewhere ? *most - elsewhere : 0);
+    }
   }
 
   void tell_status() {
@@ -363,8 +389,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     look_inspection_.reset();
     for (int waiting = 0; waiting < 2; waiting++)
       answer_operator(false, "relayd is stopping");  // running and next reload
-    listeners_.reset();
-    next_listeners_.reset();
+    sockets_.clear();
+    next_sockets_.clear();
     for_each([](Generation& generation) { generation.drain(Order::What::stop); });
     destroy_.start(Milliseconds(0));
   }
@@ -388,18 +414,19 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   common::Timer prepare_, tick_, look_, watchdog_, destroy_;
   Disconnects disconnects_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
-  std::shared_ptr<Listeners> listeners_, next_listeners_;
-  std::optional<Inspection> inspection_, look_inspection_;  // of next_; of current_
+  std::vector<std::shared_ptr<ListenSockets>> sockets_, next_sockets_;  // of current_ and next_, as config.listeners
+  std::optional<Inspection> inspection_, look_inspection_;              // of next_; of current_
   std::unique_ptr<ListenerKeyCheck> key_check_;
   std::vector<trust::Concern> next_concerns_;
   TrustWatch trust_;
   std::unique_ptr<Generation> current_, next_;  // serving new devices; being prepared
   std::vector<std::unique_ptr<Generation>> old_;
   // These tables outlive workers and generations.
-  std::vector<common::Fd> flapping_;  // by worker slot; empty until flapping_detect is set
+  FlappingMemory flapping_;
   std::optional<Doors> doors_;
-  Counters ended_{};          // the counts of processes that have ended, and the supervisor's own dropped lines
-  uint64_t own_dropped_ = 0;  // the supervisor's dropped lines that ended_ already contains
+  Counters ended_{};  // the counts of processes that have ended, and the supervisor's own dropped lines
+  std::map<std::string, uint64_t> ended_accepted_;  // of these processes, by listener
+  uint64_t own_dropped_ = 0;                        // the supervisor's dropped lines that ended_ already contains
   uint64_t reloads_ = 0, failed_reloads_ = 0;
   int generations_ = 0;
   bool reload_again_ = false, stopping_ = false;

@@ -25,17 +25,16 @@ std::string WorkerProcess::Death::cause() const {
 }
 
 WorkerProcess::WorkerProcess(uv_loop_t* loop, const common::Program& program, const Plan& plan, int channel,
-                             std::span<const int> listeners, int flapping, Owner& owner)
+                             std::span<const int> given, Owner& owner)
     : worker_(plan.worker), owner_(owner) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
     fail(errno, "socketpair for a worker");
   control_.reset(pair[0]);
   const common::Fd theirs(pair[1]), memfd = plan.to_memfd();
-  std::vector<int> inherited{memfd.get(), theirs.get(), scoreboard_.fd(), flapping, channel};
-  static_assert(kPlanFd == 3 && kControlFd == 4 && kScoreboardFd == 5 && kFlappingFd == 6 && kChannelFd == 7 &&
-                kFirstListenerFd == 8);
-  inherited.insert(inherited.end(), listeners.begin(), listeners.end());
+  std::vector<int> inherited{memfd.get(), theirs.get(), scoreboard_.fd(), channel};
+  static_assert(kPlanFd == 3 && kControlFd == 4 && kScoreboardFd == 5 && kChannelFd == 6 && kFirstListenerFd == 7);
+  inherited.insert(inherited.end(), given.begin(), given.end());
   process_.emplace(loop, program, kWorkerName, inherited, this, common::call<&WorkerProcess::on_exit>);
   control_poll_ = std::make_unique<common::Poll>(loop, control_.get(), this, common::call<&WorkerProcess::on_control>);
   control_poll_->watch(UV_READABLE);
@@ -43,16 +42,16 @@ WorkerProcess::WorkerProcess(uv_loop_t* loop, const common::Program& program, co
 
 WorkerProcess::~WorkerProcess() { control_poll_.reset(); }
 
-void WorkerProcess::allow(uint64_t connections) {
-  scoreboard_->max_connections.store(connections, std::memory_order_relaxed);
-  most_allowed_ = std::max(most_allowed_, connections);
+void WorkerProcess::allow(size_t listener, uint64_t connections) {
+  scoreboard_->listeners.at(listener).max_connections.store(connections, std::memory_order_relaxed);
+  most_allowed_.at(listener) = std::max(most_allowed_.at(listener), connections);
 }
 
-uint64_t WorkerProcess::connections() const {
+uint64_t WorkerProcess::connections(size_t listener) const {
   rlimit descriptors{};
   getrlimit(RLIMIT_NOFILE, &descriptors);  // which it inherited
-  return std::min({scoreboard_->connections.load(std::memory_order_relaxed), most_allowed_,
-                   static_cast<uint64_t>(descriptors.rlim_cur)});
+  return std::min({scoreboard_->listeners.at(listener).connections.load(std::memory_order_relaxed),
+                   most_allowed_.at(listener), static_cast<uint64_t>(descriptors.rlim_cur)});
 }
 
 void WorkerProcess::on_control(int) {

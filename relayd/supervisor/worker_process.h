@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -36,11 +37,10 @@ class WorkerProcess {
     ~Owner() = default;
   };
 
-  // `channel`: the worker's end of the channel to its connector. `listeners` has plan.listeners descriptors.
-  // `flapping`: memory of the worker's FlappingTable; -1: none. The process inherits all of them. Throws
-  // std::system_error if the process can't be started.
+  // `channel`: the worker's end of the channel to its connector. `given`: the descriptors from kFirstListenerFd on. The
+  // process inherits all of them. Throws std::system_error if the process can't be started.
   WorkerProcess(uv_loop_t* loop, const common::Program& program, const Plan& plan, int channel,
-                std::span<const int> listeners, int flapping, Owner& owner);
+                std::span<const int> given, Owner& owner);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
@@ -52,11 +52,11 @@ class WorkerProcess {
   int pid() const { return process_->pid(); }
   bool serving() const { return serving_; }
   const Counters& counters() const { return *scoreboard_; }
-  // How many connections it may have from now on.
-  void allow(uint64_t connections);
+  // How many connections it may have from now on, of the listener with this number.
+  void allow(size_t listener, uint64_t connections);
   // How many it has: as it says, but at most what it was ever allowed and has descriptors for. So its lies take nothing
   // from another worker's share.
-  uint64_t connections() const;
+  uint64_t connections(size_t listener) const;
 
  private:
   void on_control(int events);
@@ -70,7 +70,7 @@ class WorkerProcess {
   common::Fd control_;
   std::unique_ptr<common::Poll> control_poll_;
   std::string last_words_;
-  uint64_t most_allowed_ = 0;
+  std::array<uint64_t, Config::kMaxListeners> most_allowed_{};
   uint32_t last_ended_ = 0;  // requests are answered in their order
   std::chrono::steady_clock::time_point taking_since_{};
   uint32_t taken_ = 0;  // since then

@@ -56,10 +56,10 @@ class WorkerSlot final : private WorkerProcess::Owner {
   uint64_t restarts() const { return restarts_; }
   const Counters* counters() const { return process_ ? &process_->counters() : nullptr; }
   // See WorkerProcess.
-  void allow(uint64_t connections) {
-    if (process_) process_->allow(connections);
+  void allow(size_t listener, uint64_t connections) {
+    if (process_) process_->allow(listener, connections);
   }
-  uint64_t connections() const { return process_ ? process_->connections() : 0; }
+  uint64_t connections(size_t listener) const { return process_ ? process_->connections(listener) : 0; }
 
  private:
   void on_serving() override;

@@ -2,11 +2,12 @@
 
 namespace relayd::tls {
 
-ServerOptions server_options(const Plan& plan) {
-  const auto& listener = plan.config.listener;
-  return {.certificate = plan.pem.listener_certificate,
-          .trusted = plan.pem.listener_trusted,
-          .revoked = plan.pem.listener_revoked,
+ServerOptions server_options(const Plan& plan, size_t number) {
+  const auto& listener = plan.config.listeners.at(number);
+  const auto& pem = plan.pem.listeners.at(number);
+  return {.certificate = pem.certificate,
+          .trusted = pem.trusted,
+          .revoked = pem.revoked,
           .verify_peer = listener.verify_peer,
           .fail_if_no_peer_cert = listener.fail_if_no_peer_cert,
           .versions = listener.versions,

@@ -6,7 +6,8 @@
 
 namespace relayd::tls {
 
-ServerOptions server_options(const Plan& plan);
+// Of Config::listeners[number].
+ServerOptions server_options(const Plan& plan, size_t number);
 ClientOptions client_options(const Plan& plan, size_t broker);   // `broker`: its place in Config::brokers
 std::unique_ptr<ClientContext> local_context(const Plan& plan);  // null: without local.tls
 

@@ -28,12 +28,9 @@ struct Runtime {
   std::array<uint8_t, kReceive> received;
   std::array<uint8_t, kPlain> plain;
   std::vector<uint8_t> to_send;
-  const size_t most_received;  // of kReceive
 
-  // Data waiting for a slow peer never exceeds what one event brings: kPlain bytes, or `watermark` if that is less.
-  // `watermark` is at least kLeastWatermark.
-  Runtime(uv_loop_t* l, ipc::Client* k, size_t watermark = kPlain)
-      : loop(l), keyd(k), most_received(std::min(kReceive, watermark - kRecord)) {}
+  // Data waiting for a slow peer never exceeds what one event brings: kPlain bytes, or less by Stream::limit_kept.
+  Runtime(uv_loop_t* l, ipc::Client* k) : loop(l), keyd(k) {}
 };
 
 }  // namespace relayd::tls

@@ -23,7 +23,7 @@ namespace relayd::tls {
 void SslDeleter::operator()(WOLFSSL* ssl) const { wolfSSL_free(ssl); }
 
 Stream::Stream(Runtime& runtime, common::Fd socket, StreamHandler& handler)
-    : runtime_(runtime), handler_(handler), socket_(std::move(socket)), most_received_(runtime.most_received) {
+    : runtime_(runtime), handler_(handler), socket_(std::move(socket)), most_received_(Runtime::kReceive) {
   poll_ = std::make_unique<common::Poll>(runtime.loop, socket_.get(), this, common::call<&Stream::on_ready>);
   poll_->set_patient(true);
 }

@@ -105,6 +105,8 @@ class Stream final : private HandshakeOwner {
   bool paused() const { return paused_; }
   // Limits one event's receive to `most` bytes, if that is less than the runtime's limit.
   void limit_receive(size_t most) { most_received_ = std::min(most, most_received_); }
+  // Keeps at most `watermark` bytes for a slow reader: less is received at once. At least kLeastWatermark.
+  void limit_kept(size_t watermark) { limit_receive(watermark - kRecord); }
   // True if the kernel holds unread bytes from the peer, or its FIN. One system call.
   bool has_unread() const;
   // While congested(): when the kernel last took some of the kept bytes (uv_now). push() tries again now.

@@ -20,23 +20,24 @@ constexpr uint64_t kPause = 100;         // milliseconds, after accept(2) failed
 
 }  // namespace
 
-struct Acceptor::Listener {
+struct Acceptor::Socket {
   Acceptor& acceptor;
-  common::Fd socket;
-  std::unique_ptr<common::Poll> poll = {};  // declared after the socket, so destroyed before it
+  common::Fd fd;
+  std::unique_ptr<common::Poll> poll = {};  // declared after the descriptor, so destroyed before it
   void ready(int) { acceptor.on_ready(*this); }
 };
 
-Acceptor::Acceptor(uv_loop_t* loop, std::vector<common::Fd> listeners, const Options& options, Counters& counters,
-                   void* owner, Accepted accepted)
+Acceptor::Acceptor(uv_loop_t* loop, std::vector<common::Fd> sockets, const Options& options, Counters& counters,
+                   Counters::Listener& listener, void* owner, Accepted accepted)
     : loop_(loop),
       options_(options),
       counters_(counters),
+      listener_(listener),
       owner_(owner),
       accepted_(accepted),
       rate_(options.rate, kBurstsAPeriod),
       again_(loop, this, common::call<&Acceptor::watch>) {
-  for (auto& socket : listeners) listeners_.push_back(std::make_unique<Listener>(Listener{*this, std::move(socket)}));
+  for (auto& fd : sockets) sockets_.push_back(std::make_unique<Socket>(Socket{*this, std::move(fd)}));
   watch();
 }
 
@@ -44,16 +45,15 @@ Acceptor::~Acceptor() = default;
 
 void Acceptor::stop() {
   again_.stop();
-  listeners_.clear();
+  sockets_.clear();
 }
 
 void Acceptor::watch() {
   if (!spare_) keep_spare();
-  for (auto& listener : listeners_) {
-    listener->poll =
-        std::make_unique<common::Poll>(loop_, listener->socket.get(), listener.get(), common::call<&Listener::ready>);
-    listener->poll->set_patient(true);
-    listener->poll->watch(UV_READABLE);
+  for (auto& socket : sockets_) {
+    socket->poll = std::make_unique<common::Poll>(loop_, socket->fd.get(), socket.get(), common::call<&Socket::ready>);
+    socket->poll->set_patient(true);
+    socket->poll->watch(UV_READABLE);
   }
 }
 
@@ -63,24 +63,24 @@ void Acceptor::keep_spare() { spare_.reset(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC,
 // Connections that can't be accepted now stay in the kernel's queue and keep the sockets readable. Stops polling for a
 // while, so that the loop does not spin.
 void Acceptor::pause(uint64_t milliseconds) {
-  for (auto& listener : listeners_) listener->poll.reset();
+  for (auto& socket : sockets_) socket->poll.reset();
   again_.start(common::Milliseconds(milliseconds));
 }
 
-void Acceptor::on_ready(Listener& listener) {
+void Acceptor::on_ready(Socket& socket) {
   for (int i = 0; i < kAcceptsPerWakeup; i++) {
     if (const uint64_t wait = rate_.wait_for_one(uv_now(loop_)); wait > 0) return pause(wait);
-    if (!take(listener)) return;
+    if (!take(socket)) return;
   }
 }
 
 // False: stop accepting for now.
-bool Acceptor::take(Listener& listener) {
+bool Acceptor::take(Socket& from) {
   SocketAddress peer;
   peer.size = sizeof peer.storage;
-  common::Fd socket(::accept4(listener.socket.get(), &peer.storage.any, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  common::Fd socket(::accept4(from.fd.get(), &peer.storage.any, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!socket) {
-    if (errno == EMFILE || errno == ENFILE) return refuse_one(listener);
+    if (errno == EMFILE || errno == ENFILE) return refuse_one(from);
     if (errno == ENOBUFS || errno == ENOMEM) {
       log_shed(strerror(errno));
       pause(kPause);
@@ -90,8 +90,7 @@ bool Acceptor::take(Listener& listener) {
     if (errno != EAGAIN) pause(kPause);  // another process has shut the socket down; the supervisor mends it
     return false;
   }
-  rate_.take(1, uv_now(loop_));
-  count(counters_.accepted);
+  count_accepted();
   switch (shed()) {
     case Shed::none: break;
     case Shed::connections:
@@ -112,16 +111,15 @@ bool Acceptor::take(Listener& listener) {
   return true;
 }
 
-bool Acceptor::refuse_one(Listener& listener) {
+bool Acceptor::refuse_one(Socket& from) {
   spare_.reset();
-  common::Fd socket(::accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  common::Fd socket(::accept4(from.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
   const int error = errno;
   const bool more = static_cast<bool>(socket);
   socket.reset();
   keep_spare();
   if (more) {
-    rate_.take(1, uv_now(loop_));
-    count(counters_.accepted);
+    count_accepted();
     count(counters_.shed_descriptors);
     log_shed("no file descriptor is left (LimitNOFILE)");
   }
@@ -131,9 +129,15 @@ bool Acceptor::refuse_one(Listener& listener) {
 
 Acceptor::Shed Acceptor::shed() const {
   const auto value = [](const Counters::Number& number) { return number.load(std::memory_order_relaxed); };
-  if (value(counters_.connections) >= value(counters_.max_connections)) return Shed::connections;
+  if (value(listener_.connections) >= value(listener_.max_connections)) return Shed::connections;
   if (options_.max_memory > 0 && value(counters_.memory) > options_.max_memory) return Shed::memory;
   return Shed::none;
+}
+
+void Acceptor::count_accepted() {
+  rate_.take(1, uv_now(loop_));
+  count(counters_.accepted);
+  count(listener_.accepted);
 }
 
 void Acceptor::log_shed(const char* why) {
@@ -141,8 +145,9 @@ void Acceptor::log_shed(const char* why) {
   if (!left_out) return;
   common::log::warning("a new connection was closed at once",
                        {{"worker", options_.worker},
+                        {"listener", options_.listener},
                         {"cause", why},
-                        {"connections", counters_.connections.load(std::memory_order_relaxed)},
+                        {"connections", listener_.connections.load(std::memory_order_relaxed)},
                         {"suppressed", *left_out}});
 }
 

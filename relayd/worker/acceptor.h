@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "common/fd.h"
@@ -20,41 +21,45 @@ namespace relayd {
 class Acceptor {
  public:
   struct Options {
-    int worker = 0;           // for the log
-    common::Rate rate = {};   // this worker's share
-    uint64_t max_memory = 0;  // bytes, compared with counters.memory; 0: no limit
+    int worker = 0;             // for the log
+    std::string listener = {};  // for the log
+    common::Rate rate = {};     // this worker's share
+    uint64_t max_memory = 0;    // bytes, compared with counters.memory; 0: no limit
   };
   // Passes a connected non-blocking socket.
   using Accepted = void (*)(void* owner, common::Fd socket, const SocketAddress& peer);
 
-  // Obeys counters.max_connections; the owner maintains counters.connections.
-  Acceptor(uv_loop_t* loop, std::vector<common::Fd> listeners, const Options& options, Counters& counters, void* owner,
-           Accepted accepted);
+  // `sockets` of one listener, whose numbers are `listener`: obeys its max_connections, counts what it accepts, and the
+  // owner maintains its connections.
+  Acceptor(uv_loop_t* loop, std::vector<common::Fd> sockets, const Options& options, Counters& counters,
+           Counters::Listener& listener, void* owner, Accepted accepted);
   ~Acceptor();
   // Closes the listening sockets for good.
   void stop();
 
  private:
-  struct Listener;
+  struct Socket;
   enum class Shed { none, connections, memory };
 
   void watch();
   void keep_spare();
   void pause(uint64_t milliseconds);
-  void on_ready(Listener& listener);
-  bool take(Listener& listener);
-  bool refuse_one(Listener& listener);
+  void on_ready(Socket& socket);
+  bool take(Socket& from);
+  bool refuse_one(Socket& from);
   Shed shed() const;
+  void count_accepted();
   void log_shed(const char* why);
 
   uv_loop_t* loop_;
   Options options_;
   Counters& counters_;
+  Counters::Listener& listener_;
   void* owner_;
   Accepted accepted_;
   TokenBucket rate_;
   common::LogLimit log_limit_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<Socket>> sockets_;
   common::Fd spare_;
   common::Timer again_;
 };

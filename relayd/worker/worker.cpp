@@ -34,14 +34,21 @@ using common::Milliseconds;
 constexpr Milliseconds kBeat{1000};
 constexpr size_t kChecksPerTurn = 32;  // each verifies a signature
 
-std::vector<common::Fd> inherited_listeners(int count) {
-  std::vector<common::Fd> listeners;
-  for (int i = 0; i < count; i++) {
-    listeners.emplace_back(kFirstListenerFd + i);
-    fcntl(kFirstListenerFd + i, F_SETFD, FD_CLOEXEC);
+// Takes inherited descriptors in their order.
+class Inherited {
+ public:
+  std::vector<common::Fd> take(int count) {
+    std::vector<common::Fd> taken;
+    for (; count > 0; count--) {
+      fcntl(next_, F_SETFD, FD_CLOEXEC);
+      taken.emplace_back(next_++);
+    }
+    return taken;
   }
-  return listeners;
-}
+
+ private:
+  int next_ = kFirstListenerFd;
+};
 
 std::vector<RemoteBroker> remote_brokers(const Plan& plan) {
   std::vector<RemoteBroker> brokers;
@@ -51,24 +58,33 @@ std::vector<RemoteBroker> remote_brokers(const Plan& plan) {
 }
 
 class Worker {
+  // One listener: its sockets, and what its sessions share.
+  struct Door {
+    Worker& worker;
+    SessionListener shared;
+    std::unique_ptr<Acceptor> acceptor;
+
+    Door(Worker& owner, const Config::Listener& config, const tls::ServerOptions& options, Counters::Listener& counters)
+        : worker(owner), shared{config, tls::ServerContext(options), counters} {}
+    void open(common::Fd socket, const SocketAddress& device) { worker.open_session(*this, std::move(socket), device); }
+  };
+
  public:
   Worker(uv_loop_t* loop, Plan plan)
       : loop_(loop),
         plan_(std::move(plan)),
         config_(plan_.config),
         scoreboard_(kScoreboardFd),
-        listener_context_(tls::server_options(plan_)),
         brokers_(remote_brokers(plan_)),
         local_context_(tls::local_context(plan_)),
         connector_(loop, common::Fd(kChannelFd), brokers_.size()),
         keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}, &connector_),
-        runtime_(loop, &keyd_, config_.listener.high_watermark),
+        runtime_(loop, &keyd_),
         services_{plan_.worker,
                   runtime_,
                   keyd_,
                   config_,
                   *scoreboard_,
-                  listener_context_,
                   brokers_,
                   local_context_.get(),
                   connector_,
@@ -82,12 +98,7 @@ class Worker {
         revoke_(loop, this, common::call<&Worker::check_some>),
         drain_(loop, this, common::call<&Worker::drain_some>),
         shutdown_(loop, this, common::call<&Worker::leave>) {
-    if (config_.listener.flapping_detect) {
-      flapping_.emplace(kFlappingFd, *config_.listener.flapping_detect);
-      services_.flapping = &*flapping_;
-    }
-    acceptor_ = std::make_unique<Acceptor>(loop, inherited_listeners(plan_.listeners), acceptor_options(), *scoreboard_,
-                                           this, common::call<&Worker::open_session>);
+    open_doors();
     if (config_.local && config_.local->tap) {
       tap_ = std::make_unique<Tap>(
           Tap::Options{plan_.worker, *config_.local, config_.remote.connect_timeout, local_context_.get()}, runtime_,
@@ -105,15 +116,33 @@ class Worker {
   }
 
  private:
-  Acceptor::Options acceptor_options() const {
-    common::Rate rate = config_.listener.max_conn_rate;
-    if (rate.count > 0) rate.count = std::max<uint64_t>(share_of(rate.count, plan_.worker, config_.workers), 1);
-    return {plan_.worker, rate, config_.worker_max_memory};
+  void open_doors() {
+    Inherited inherited;
+    std::vector<std::vector<common::Fd>> sockets;
+    for (const int count : plan_.sockets) sockets.push_back(inherited.take(count));
+    for (size_t i = 0; i < config_.listeners.size(); i++) {
+      const Config::Listener& config = config_.listeners[i];
+      Door& door = *doors_.emplace_back(
+          std::make_unique<Door>(*this, config, tls::server_options(plan_, i), scoreboard_->listeners[i]));
+      if (config_.listeners.size() > 1) door.shared.shown = config.name;
+      if (config.flapping_detect)  // the worker has its memory, and this descriptor, for good
+        door.shared.flapping.emplace(inherited.take(1).front().release(), *config.flapping_detect);
+      door.acceptor =
+          std::make_unique<Acceptor>(loop_, std::move(sockets.at(i)), acceptor_options(config), *scoreboard_,
+                                     scoreboard_->listeners[i], &door, common::call<&Door::open>);
+    }
   }
 
-  void open_session(common::Fd socket, const SocketAddress& device) {
+  Acceptor::Options acceptor_options(const Config::Listener& listener) const {
+    common::Rate rate = listener.max_conn_rate;
+    if (rate.count > 0) rate.count = std::max<uint64_t>(share_of(rate.count, plan_.worker, config_.workers), 1);
+    return {plan_.worker, listener.name, rate, config_.worker_max_memory};
+  }
+
+  void open_session(Door& door, common::Fd socket, const SocketAddress& device) {
     const uint64_t id = ++last_session_;
-    auto [it, inserted] = sessions_.emplace(id, std::make_unique<Session>(services_, id, std::move(socket), device));
+    auto [it, inserted] =
+        sessions_.emplace(id, std::make_unique<Session>(services_, door.shared, id, std::move(socket), device));
     it->second->start();
   }
 
@@ -182,10 +211,13 @@ class Worker {
 
   // Checks kChecksPerTurn sessions per turn of the loop, so that relaying goes on in between.
   void revoke(const common::Fd& text) {
-    const auto [trusted, revoked, policy] = Revocations::from_memfd(text.get());
-    revocations_.emplace(trusted, revoked, policy);
+    const Revocations revocations = Revocations::from_memfd(text.get());
+    revocations_.clear();
+    for (const auto& [name, trusted, revoked, policy] : revocations.listeners)
+      revocations_.try_emplace(name, trusted, revoked, policy);
     to_check_.clear();
-    for (const auto& [id, session] : sessions_) to_check_.push_back(id);
+    for (const auto& [id, session] : sessions_)
+      if (revocations_.contains(session->listener().name)) to_check_.push_back(id);
     check_some();
   }
 
@@ -193,9 +225,11 @@ class Worker {
     for (size_t i = 0; i < kChecksPerTurn && !to_check_.empty(); i++) {
       const auto found = sessions_.find(to_check_.back());
       to_check_.pop_back();
-      if (found != sessions_.end() && revocations_->revoked(found->second->chain())) found->second->end_revoked();
+      if (found == sessions_.end()) continue;
+      Session& session = *found->second;
+      if (revocations_.at(session.listener().name).revoked(session.chain())) session.end_revoked();
     }
-    if (to_check_.empty()) revocations_.reset();
+    if (to_check_.empty()) revocations_.clear();
     else revoke_.start(Milliseconds(0));
   }
 
@@ -224,7 +258,7 @@ class Worker {
   // A newer generation accepts now; this worker exits when its last session ends.
   void retire_generation() {
     leaving_ = true;
-    acceptor_->stop();
+    for (auto& door : doors_) door->acceptor->stop();
     destroy_.start(Milliseconds(0));
   }
 
@@ -256,7 +290,6 @@ class Worker {
   Plan plan_;
   const Config& config_;
   Scoreboard scoreboard_;
-  tls::ServerContext listener_context_;
   std::vector<RemoteBroker> brokers_;
   std::unique_ptr<tls::ClientContext> local_context_;
   ConnectorClient connector_;
@@ -265,13 +298,12 @@ class Worker {
   int beats_without_keyd_ = 0;
   tls::Runtime runtime_;
   SessionServices services_;
-  std::optional<FlappingTable> flapping_;
   std::unique_ptr<Tap> tap_;
-  std::unique_ptr<Acceptor> acceptor_;
+  std::vector<std::unique_ptr<Door>> doors_;  // as Config::listeners
   common::Fd control_, memory_;
   const uint64_t page_size_ = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   std::unique_ptr<common::Poll> control_poll_;
-  std::optional<tls::RevocationCheck> revocations_;  // while there are sessions to_check_
+  std::unordered_map<std::string, tls::RevocationCheck> revocations_;  // by listener, while there are to_check_
   std::vector<uint64_t> to_check_;
   common::Timer destroy_, beat_, revoke_, drain_, shutdown_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
@@ -304,13 +336,13 @@ int run_worker() {
     // process group. If the supervisor died before this line, the end of the control socket shows it.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kFlappingFd, kChannelFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    for (const int fd : {kPlanFd, kControlFd, kScoreboardFd, kChannelFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
     require_supervisor(kPlanFd);
     Plan plan = Plan::from_memfd(kPlanFd);
     close(kPlanFd);
     log::open(kWorkerProgram, plan.config.log_level);
     common::report_crashes(kWorkerProgram);
-    const int number = plan.worker, listeners = plan.listeners;
+    const int number = plan.worker, listeners = plan.all_sockets();
     const bool sandboxed = plan.config.require_sandbox;
     worker.emplace(&loop, std::move(plan));
     enter_sandbox(number, listeners, sandboxed);

@@ -33,7 +33,7 @@ class Captured {
       : plan_(plan), scoreboard_(kScoreboardFd), commands_(listeners(), all_attacks()) {}
 
   int run() {
-    relayd::enter_sandbox(plan_.worker, plan_.listeners, plan_.config.require_sandbox);
+    relayd::enter_sandbox(plan_.worker, plan_.all_sockets(), plan_.config.require_sandbox);
     send(kControlFd, &kReady, 1, MSG_NOSIGNAL);
     for (;;) {
       if (!hangs_) count(scoreboard_->beat);
@@ -44,13 +44,13 @@ class Captured {
  private:
   std::vector<int> listeners() const {
     std::vector<int> all;
-    for (int i = 0; i < plan_.listeners; i++) all.push_back(kFirstListenerFd + i);
+    for (int i = 0; i < plan_.all_sockets(); i++) all.push_back(kFirstListenerFd + i);
     return all;
   }
 
   captured::Attacks all_attacks() {
     captured::Attacks all = captured::kernel_attacks();
-    all.merge(captured::listener_attacks(kFirstListenerFd, plan_.listeners));
+    all.merge(captured::listener_attacks(kFirstListenerFd, plan_.all_sockets()));
     all.merge(captured::keyd_attacks(kChannelFd));
     all.merge(captured::Attacks{
         // Sends the supervisor TIMES datagrams of these bytes (hexadecimal).

@@ -84,7 +84,7 @@ TEST_CASE("captured worker: lies in its counters change no other worker's share 
 TEST_CASE("captured worker: nonsense in its table of flapping devices bans no device of a sibling") {
   for (const Layout layout : kLayouts) {
     Gateway gateway(layout, {.relayd = {{"listener", {{"flapping_detect", Json::object()}}}}});
-    CHECK(gateway.attack("overwrite " + std::to_string(relayd::kFlappingFd)) == "done");
+    CHECK(gateway.attack("overwrite " + std::to_string(relayd::kFirstListenerFd + 1)) == "done");
     gateway.is_unharmed();
   }
 }

@@ -74,8 +74,10 @@ void mqtt() {
 void handed_over() {
   relayd::Plan plan;
   plan.config.brokers = {{{"broker.example", 8883}, "broker.example", "ca.pem"}};
-  plan.pem.listener_certificate = {"a.pem", "text"};
-  const relayd::Revocations revocations{{"a", "b"}, {"c", "d"}, {}};
+  plan.config.listeners.emplace_back();
+  plan.pem.listeners.push_back({{"a.pem", "text"}, {}, {}});
+  plan.sockets = {1};
+  const relayd::Revocations revocations{{{"n", {"a", "b"}, {"c", "d"}, {}}}};
   write("plan/plan", "\0"s + common::read_sealed(plan.to_memfd().get()));
   write("plan/revocations", "\1"s + common::read_sealed(revocations.to_memfd().get()));
   write("plan/disconnect", "\2"s + relayd::Order{relayd::Order::What::disconnect, "d-1", 7}.encode());

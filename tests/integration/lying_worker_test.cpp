@@ -23,7 +23,7 @@ TEST_CASE("a retired worker that lies about its connections keeps no more than i
   const relayd::Scoreboard scoreboard(memory.get());
   while (scoreboard->connections == 0) sessions.push_back(world.join("old-" + std::to_string(sessions.size())));
   CHECK(relay.reload().value("msg", "") == "relayd reloaded");
-  scoreboard->connections = uint64_t{1} << 40;
+  scoreboard->listeners[0].connections = uint64_t{1} << 40;
   const auto mark = relay.log().mark();
   CHECK(relay.reload().value("msg", "") == "relayd reloaded");  // divides max_connections anew
   world.join("new").ping();
@@ -36,7 +36,7 @@ TEST_CASE("no worker can write into the table of another worker's bans", "[root]
   const auto table_of = [&](size_t worker) {
     struct stat info {};
     const auto path = "/proc/" + std::to_string(world.relay().workers().at(worker)) + "/fd/";
-    REQUIRE(stat((path + std::to_string(relayd::kFlappingFd)).c_str(), &info) == 0);
+    REQUIRE(stat((path + std::to_string(relayd::kFirstListenerFd + 1)).c_str(), &info) == 0);
     return info.st_ino;
   };
   const auto first = table_of(0);

@@ -20,7 +20,7 @@ struct Accepting {
 
   explicit Accepting(const Acceptor::Options& options = {}, int sockets = 1) {
     uv_loop_init(&loop);
-    counters.max_connections = UINT64_MAX;
+    listener().max_connections = UINT64_MAX;
     std::vector<common::Fd> listeners;
     for (int i = 0; i < sockets; i++) {
       auto& fd = listeners.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -29,10 +29,10 @@ struct Accepting {
       REQUIRE(listen(fd.get(), 1024) == 0);
       places.push_back(SocketAddress::bound_to(fd.get()));
     }
-    acceptor = std::make_unique<Acceptor>(&loop, std::move(listeners), options, counters, this,
+    acceptor = std::make_unique<Acceptor>(&loop, std::move(listeners), options, counters, listener(), this,
                                           [](void* self, common::Fd socket, const SocketAddress&) {
                                             auto* accepting = static_cast<Accepting*>(self);
-                                            count(accepting->counters.connections);
+                                            count(accepting->listener().connections);
                                             accepting->taken.push_back(std::move(socket));
                                           });
   }
@@ -49,6 +49,7 @@ struct Accepting {
     REQUIRE(connect(socket.get(), places[place].get(), places[place].size) == 0);
     return socket;
   }
+  Counters::Listener& listener() { return counters.listeners[0]; }
   void turn() { uv_run(&loop, UV_RUN_NOWAIT); }
   // The milliseconds until all `count` new devices are admitted.
   uint64_t admit(size_t count, std::vector<common::Fd>& devices) {
@@ -78,7 +79,7 @@ TEST_CASE("acceptor: it accepts from all its sockets until it is stopped") {
 
 TEST_CASE("acceptor: a connection over max_connections is closed at once, and a connection that ends makes room") {
   Accepting a;
-  a.counters.max_connections = 2;
+  a.listener().max_connections = 2;
   std::vector<common::Fd> devices;
   for (int i = 0; i < 4; i++) devices.push_back(a.knock());
   while (a.counters.accepted < 4) a.turn();
@@ -87,7 +88,7 @@ TEST_CASE("acceptor: a connection over max_connections is closed at once, and a 
   CHECK_FALSE(is_closed(devices[0]));
   CHECK(is_closed(devices[2]));
   CHECK(is_closed(devices[3]));
-  uncount(a.counters.connections);
+  uncount(a.listener().connections);
   devices.push_back(a.knock());
   while (a.counters.accepted < 5) a.turn();
   CHECK(a.taken.size() == 3);

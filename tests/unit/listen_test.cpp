@@ -43,7 +43,7 @@ TEST_CASE("listeners: a device's connection has the TCP options of a session, wi
   Config::Listener listener;
   listener.bind = {"127.0.0.1", 0};
   listener.backlog = 16;
-  const Listeners own(listener, 1);
+  const ListenSockets own(listener, 1);
   has_the_options(accepted(own.of(0, 1).front()));
 
   std::vector<common::Fd> passed;
@@ -51,6 +51,6 @@ TEST_CASE("listeners: a device's connection has the TCP options of a session, wi
   const auto address = *SocketAddress::parse("::1", 0);
   REQUIRE(::bind(passed[0].get(), address.get(), address.size) == 0);
   REQUIRE(::listen(passed[0].get(), 16) == 0);
-  const Listeners activated(std::move(passed), 16);
+  const ListenSockets activated(listener, std::move(passed));
   has_the_options(accepted(activated.of(0, 1).front()));
 }

@@ -29,11 +29,13 @@ common::Fd new_socket(int family, int type, const char* address, bool listening)
   return fd;
 }
 
+const std::vector<Config::Listener> kOne(1);
+
 std::string refusal(common::Fd fd) {
   std::vector<common::PassedSocket> passed;
   passed.push_back({std::move(fd), "mqtt"});
   try {
-    activated_listeners(passed, {});
+    activated_listeners(passed, kOne);
   } catch (const common::ConfigError& error) {
     return error.what();
   }
@@ -48,12 +50,14 @@ TEST_CASE("passed TCP listeners of both families are taken over and do not block
     const int family = std::string(address) == "::1" ? AF_INET6 : AF_INET;
     passed.push_back({new_socket(family, SOCK_STREAM, address, true), "mqtt"});
   }
-  const auto sockets = activated_listeners(passed, {});
+  const auto listeners = activated_listeners(passed, kOne);
+  REQUIRE(listeners.size() == 1);
+  const auto sockets = listeners.front()->of(0, 1);
   REQUIRE(sockets.size() == 2);
-  for (const common::Fd& socket : sockets) CHECK((fcntl(socket.get(), F_GETFL) & O_NONBLOCK) != 0);
+  for (const int socket : sockets) CHECK((fcntl(socket, F_GETFL) & O_NONBLOCK) != 0);
   CHECK(passed.size() == 2);
   passed.clear();
-  CHECK(activated_listeners(passed, {}).empty());
+  CHECK(activated_listeners(passed, kOne).empty());
 }
 
 TEST_CASE("a passed descriptor that is not a TCP listener is refused and the error says what it is", "[activation]") {
@@ -105,7 +109,7 @@ TEST_CASE("a passed socket that an earlier process has shut down or changed serv
     } else {
       REQUIRE(on(fd) == 0);
     }
-    const auto sockets = activated_listeners(passed, {});
+    const auto sockets = activated_listeners(passed, kOne);
     const SocketAddress address = SocketAddress::bound_to(fd);
     const common::Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     REQUIRE(connect(client.get(), address.get(), address.size) == 0);
@@ -113,5 +117,37 @@ TEST_CASE("a passed socket that an earlier process has shut down or changed serv
     REQUIRE(poll(&arrives, 1, 10'000) == 1);
     CHECK(common::Fd(accept4(fd, nullptr, nullptr, SOCK_CLOEXEC)));
     CHECK(mended(fd, 8).empty());
+  }
+}
+
+TEST_CASE("of several listeners a passed socket is for the one with its name or its address", "[activation]") {
+  std::vector<common::PassedSocket> passed;
+  passed.push_back({new_socket(AF_INET, SOCK_STREAM, "127.0.0.1", true), "mqtt"});
+  passed.push_back({new_socket(AF_INET, SOCK_STREAM, "127.0.0.1", true), "lab"});
+  std::vector<Config::Listener> listeners(3);
+  listeners[0].name = "own";
+  listeners[1].name = "lab";
+  listeners[2].name = "plant";
+  listeners[2].bind = {"127.0.0.1", SocketAddress::bound_to(passed[0].fd.get()).port()};
+  const std::string of_mqtt = SocketAddress::bound_to(passed[0].fd.get()).text(),
+                    of_lab = SocketAddress::bound_to(passed[1].fd.get()).text();
+  const auto sockets = activated_listeners(passed, listeners);
+  REQUIRE(sockets.size() == 2);
+  CHECK(sockets[0]->serves(listeners[1]));
+  CHECK(sockets[0]->text() == of_lab);
+  CHECK(sockets[1]->serves(listeners[2]));
+  CHECK(sockets[1]->text() == of_mqtt);
+
+  std::vector<common::PassedSocket> stray;
+  stray.push_back({new_socket(AF_INET, SOCK_STREAM, "127.0.0.1", true), "mqtt"});
+  try {
+    activated_listeners(stray, listeners);
+    FAIL("a socket of no listener was accepted");
+  } catch (const common::ConfigError& error) {
+    const std::string text = error.what();
+    CAPTURE(text);
+    CHECK(text.find("found the socket \"mqtt\" on 127.0.0.1:") != std::string::npos);
+    CHECK(text.find("FileDescriptorName=") != std::string::npos);
+    CHECK(text.find("plant (" + of_mqtt + ")") != std::string::npos);
   }
 }

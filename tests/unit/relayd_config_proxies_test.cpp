@@ -5,12 +5,12 @@ using namespace relayd_config;
 
 TEST_CASE("config: the PROXY protocol is off by default, and needs the load balancers' addresses") {
   const Config smallest = relay_config(kSmallest);
-  CHECK_FALSE(smallest.listener.proxy_protocol);
-  CHECK(smallest.listener.proxy_protocol_timeout == std::chrono::seconds(3));
+  CHECK_FALSE(smallest.listeners.front().proxy_protocol);
+  CHECK(smallest.listeners.front().proxy_protocol_timeout == std::chrono::seconds(3));
 
   const auto listener = relay_config(with_listener(R"("proxy_protocol": true, "proxy_protocol_timeout": "1s",
                               "trusted_proxies": ["192.0.2.10", "10.0.0.0/8", "2001:db8::/32"])"))
-                            .listener;
+                            .listeners.front();
   CHECK(listener.proxy_protocol);
   CHECK(listener.proxy_protocol_timeout == std::chrono::seconds(1));
   CHECK(listener.trusted_proxies.size() == 3);
@@ -25,12 +25,14 @@ TEST_CASE("config: the PROXY protocol is off by default, and needs the load bala
 }
 
 TEST_CASE("config: any client id is admitted, and a device without a key is local, unless it is set otherwise") {
-  const auto smallest = relay_config(kSmallest).listener;
+  const auto smallest = relay_config(kSmallest).listeners.front();
   CHECK(smallest.client_id_from == Config::ClientIdFrom::any);
   CHECK(smallest.local_without_key);
-  CHECK(relay_config(with_listener(R"("client_id_from": "cn")")).listener.client_id_from == Config::ClientIdFrom::cn);
-  CHECK(relay_config(with_listener(R"("client_id_from": "san")")).listener.client_id_from == Config::ClientIdFrom::san);
-  CHECK_FALSE(relay_config(with_listener(R"("no_key": "refuse")")).listener.local_without_key);
+  CHECK(relay_config(with_listener(R"("client_id_from": "cn")")).listeners.front().client_id_from ==
+        Config::ClientIdFrom::cn);
+  CHECK(relay_config(with_listener(R"("client_id_from": "san")")).listeners.front().client_id_from ==
+        Config::ClientIdFrom::san);
+  CHECK_FALSE(relay_config(with_listener(R"("no_key": "refuse")")).listeners.front().local_without_key);
   CHECK(contains(error_of(with_listener(R"("client_id_from": "dn")")),
                  "listener.client_id_from: found \"dn\"; allowed: any, cn, san"));
   CHECK(contains(error_of(with_listener(R"("no_key": "drop")")),

@@ -7,8 +7,8 @@ using namespace relayd_config;
 
 TEST_CASE("max_record has the bounds of a TLS record, and remote.groups the names of key exchanges") {
   const auto listener = with_listener, remote = with_remote;
-  CHECK(parse_config(kSmallest, "relayd.json", {}).listener.max_record == 16384);
-  CHECK(parse_config(listener(R"("max_record": "512B")"), "relayd.json", {}).listener.max_record == 512);
+  CHECK(parse_config(kSmallest, "relayd.json", {}).listeners.front().max_record == 16384);
+  CHECK(parse_config(listener(R"("max_record": "512B")"), "relayd.json", {}).listeners.front().max_record == 512);
   CHECK(contains(error_of(listener(R"("max_record": "511B")")), "listener.max_record: found 511 bytes; expected 512"));
   CHECK(contains(error_of(listener(R"("max_record": "17KB")")), "listener.max_record: found 17408 bytes"));
 
@@ -26,13 +26,13 @@ TEST_CASE("cipher suites go by their IANA and OpenSSL names, and an error names 
     return edited(R"("verify": "verify_peer")", R"("verify": "verify_peer", )" + more);
   };
   const auto ciphers = [&](const std::string& more) {
-    return parse_config(listener(more), "relayd.json", {}).listener;
+    return parse_config(listener(more), "relayd.json", {}).listeners.front();
   };
   const auto usual = parse_config(kSmallest, "relayd.json", {});
-  CHECK(usual.listener.ciphers ==
+  CHECK(usual.listeners.front().ciphers ==
         std::vector<uint16_t>{0x1302, 0x1301, 0x1303, 0xc02c, 0xc02b, 0xc030, 0xc02f, 0xcca9, 0xcca8});
-  CHECK(usual.remote.ciphers == usual.listener.ciphers);
-  CHECK(usual.listener.groups == usual.remote.groups);
+  CHECK(usual.remote.ciphers == usual.listeners.front().ciphers);
+  CHECK(usual.listeners.front().groups == usual.remote.groups);
   CHECK(ciphers(R"("ciphers": ["TLS_AES_128_CCM_8_SHA256", "ECDHE-ECDSA-AES128-CCM8"])").ciphers ==
         std::vector<uint16_t>{0x1305, 0xc0ae});
 
@@ -48,6 +48,46 @@ TEST_CASE("cipher suites go by their IANA and OpenSSL names, and an error names 
                  "listener.ciphers: none of them is for TLS 1.3, the only one of `versions`"));
 }
 
+TEST_CASE("several listeners have names and addresses of their own, and errors name the listener") {
+  const auto listeners = [](const std::string& them) {
+    std::string text = edited("\"listener\": {", "\"listeners\": {" + them + ", \"x\": {");
+    const size_t end = text.find("\"keyd_socket\"");
+    return text.replace(text.rfind('}', end), 1, "}}");
+  };
+  const std::string lab = R"("lab": {"bind": "[::]:8884", "certfile": "c", "cacertfile": "a", "route": "local"})";
+  const Config config = parse_config(listeners(lab), "relayd.json", {});
+  REQUIRE(config.listeners.size() == 2);
+  CHECK(config.listeners[0].name == "lab");
+  CHECK(config.listeners[0].route == Config::Listener::Route::local);
+  CHECK(config.listeners[0].setting_of("certfile") == "listeners.lab.certfile");
+  CHECK(config.listeners[1].name == "x");
+  CHECK(config.listeners[1].route == Config::Listener::Route::by_key);
+  const Config one = parse_config(kSmallest, "relayd.json", {});
+  REQUIRE(one.listeners.size() == 1);
+  CHECK(one.listeners[0].name == "default");
+  CHECK(one.listeners[0].setting_of("certfile") == "listener.certfile");
+
+  CHECK(contains(error_of(listeners(R"("lab": {"bind": "[::]:1", "certfile": "c", "cacertfile": "a", "route": "local",
+                                               "no_key": "refuse"})")),
+                 "listeners.lab.no_key: found \"refuse\", but `route` is \"local\""));
+  CHECK(contains(error_of(listeners(R"("lab": {"bind": "0.0.0.0:8884"})")), "listeners.lab.certfile: missing"));
+  CHECK(contains(error_of(listeners(R"("lab": {"bind": "0.0.0.0:8883", "certfile": "c", "cacertfile": "a"})")),
+                 "listeners.x.bind: found the address of listeners.lab"));
+  CHECK(contains(error_of(listeners(R"("Lab": {"certfile": "c", "cacertfile": "a"})")),
+                 "listeners: found the name \"Lab\"; expected 1 to 32 of the characters a-z, 0-9, _ and -"));
+  CHECK(contains(error_of(edited("\"listener\": {", "\"listeners\": {}, \"listener\": {")),
+                 "listeners: found beside `listener`"));
+  CHECK(contains(error_of(edited("\"listener\": {", "\"listenerz\": {")), "listener: missing"));
+  std::string many;
+  for (int i = 0; i < 16; i++)
+    many += (i ? ", " : "") + ("\"l" + std::to_string(i)) +
+            R"(": {"certfile": "c", "cacertfile": "a", "bind": "[::]:)" + std::to_string(9000 + i) + "\"}";
+  CHECK(contains(error_of(listeners(many)), "listeners: found 17 listeners; expected 1 to 16"));
+  CHECK(contains(error_of(listeners(R"("lab": {"certfile": "c", "cacertfile": "a", "bind": "[::]:1",
+                                               "max_connections": 1})")),
+                 "listeners.lab.max_connections: found 1, but there are 2 workers"));
+}
+
 TEST_CASE("the smallest relayd configuration has the documented defaults") {
   const Config config = parse_config(kSmallest, "relayd.json", {});
   REQUIRE(config.brokers.size() == 1);
@@ -55,31 +95,31 @@ TEST_CASE("the smallest relayd configuration has the documented defaults") {
         Config::Broker{{"broker.example", 8883}, "broker.example", "/etc/mqtt-relay/remote-ca.pem"});
   CHECK(config.remote.strategy == Config::Strategy::failover);
   CHECK(config.remote.verify_peer);
-  CHECK(config.listener.verify_peer);
-  CHECK(config.listener.fail_if_no_peer_cert);
-  CHECK(config.listener.handshake_timeout == std::chrono::seconds(15));
-  CHECK(config.listener.idle_timeout == std::chrono::seconds(15));
+  CHECK(config.listeners.front().verify_peer);
+  CHECK(config.listeners.front().fail_if_no_peer_cert);
+  CHECK(config.listeners.front().handshake_timeout == std::chrono::seconds(15));
+  CHECK(config.listeners.front().idle_timeout == std::chrono::seconds(15));
   CHECK(config.remote.connect_timeout == std::chrono::seconds(10));
   CHECK(config.remote.connack_timeout == std::chrono::seconds(20));
   CHECK(config.sign_timeout == std::chrono::seconds(5));
-  CHECK(config.listener.max_packet_size == mqtt::kMaxPacketSize);
-  CHECK(config.listener.max_connect_size == 256 * 1024);
+  CHECK(config.listeners.front().max_packet_size == mqtt::kMaxPacketSize);
+  CHECK(config.listeners.front().max_connect_size == 256 * 1024);
   CHECK(config.local->broker.port == 1883);
   CHECK(config.workers == 2);
 }
 
 TEST_CASE("the relayd configuration sets how chains are validated") {
   const Config config = parse_config(kSmallest, "relayd.json", {});
-  for (const trust::Policy& policy : {config.listener.policy, config.remote.policy}) {
+  for (const trust::Policy& policy : {config.listeners.front().policy, config.remote.policy}) {
     CHECK(policy.depth == 30);
     CHECK_FALSE(policy.partial_chain);
     CHECK(policy.revocation == trust::Revocation::leaf);
   }
   const Config other = parse_config(
       edited("\"verify\"", R"("depth": 3, "partial_chain": true, "crl_check": "chain", "verify")"), "relayd.json", {});
-  CHECK(other.listener.policy.depth == 3);
-  CHECK(other.listener.policy.partial_chain);
-  CHECK(other.listener.policy.revocation == trust::Revocation::chain);
+  CHECK(other.listeners.front().policy.depth == 3);
+  CHECK(other.listeners.front().policy.partial_chain);
+  CHECK(other.listeners.front().policy.revocation == trust::Revocation::chain);
   CHECK(contains(error_of(edited("\"verify\"", "\"depth\": 31, \"verify\"")), "listener.depth: found 31"));
   CHECK(contains(error_of(edited("\"verify\"", "\"crl_check\": \"all\", \"verify\"")), "allowed: leaf, chain"));
 }
@@ -183,7 +223,7 @@ TEST_CASE("relayd's configuration errors name the file and the path and the reme
 }
 
 TEST_CASE("an IPv6 listener address needs brackets and is stored without them") {
-  CHECK(parse_config(edited("0.0.0.0:8883", "[::]:8883"), "f", {}).listener.bind.host == "::");
+  CHECK(parse_config(edited("0.0.0.0:8883", "[::]:8883"), "f", {}).listeners.front().bind.host == "::");
 }
 
 TEST_CASE("a worker that served restarts at once and one that did not restarts with a growing delay") {
@@ -228,7 +268,7 @@ TEST_CASE("quarantines that follow each other double from a minute to an hour") 
 
 TEST_CASE("relayd's limits have EMQX's names and defaults") {
   const Config config = parse_config(kSmallest, "relayd.json", {});
-  const auto& listener = config.listener;
+  const auto& listener = config.listeners.front();
   CHECK_FALSE(listener.max_connections);
   CHECK(listener.max_conn_rate == common::Rate{1000, std::chrono::seconds(1)});
   CHECK(listener.messages_rate.count == 0);
@@ -247,12 +287,13 @@ TEST_CASE("relayd's limits are read and checked") {
       with(
           R"("max_connections": 7, "max_conn_rate": "5/s", "bytes_rate": "100KB/s", "flapping_detect": {"max_count": 3})"),
       "relayd.json", {});
-  CHECK(config.listener.max_connections == 7u);
-  CHECK(config.listener.bytes_rate == common::Rate{100 * 1024, std::chrono::seconds(1)});
-  CHECK(config.listener.flapping_detect->max_count == 3);
-  CHECK(config.listener.flapping_detect->ban_time == std::chrono::minutes(5));
-  CHECK_FALSE(
-      parse_config(with(R"("flapping_detect": {"enable": false})"), "relayd.json", {}).listener.flapping_detect);
+  CHECK(config.listeners.front().max_connections == 7u);
+  CHECK(config.listeners.front().bytes_rate == common::Rate{100 * 1024, std::chrono::seconds(1)});
+  CHECK(config.listeners.front().flapping_detect->max_count == 3);
+  CHECK(config.listeners.front().flapping_detect->ban_time == std::chrono::minutes(5));
+  CHECK_FALSE(parse_config(with(R"("flapping_detect": {"enable": false})"), "relayd.json", {})
+                  .listeners.front()
+                  .flapping_detect);
   CHECK(
       contains(error_of(with(R"("max_connections": 0)")),
                "listener.max_connections: found 0 (number); expected an integer from 1 to 10000000, or \"infinity\""));

@@ -21,9 +21,11 @@ constexpr char kEverySetting[] = R"({
   "remote": {"strategy": "hash_clientid", "bind": ["192.0.2.1"],
              "proxy": {"type": "socks5", "host": "p", "port": 9, "credentials_file": "/p", "connect_timeout": "7s"}, "cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
              "crl_check": "chain", "versions": ["tlsv1.3"], "server_name_indication": "c", "alpn": ["mqtt"],
-             "groups": ["P-256", "X25519"], "proxy_protocol": true, "connect_timeout": "3s", "connack_timeout": "4s"},
+             "groups": ["P-256", "X25519"], "proxy_protocol": true,
+             "ciphers": ["TLS_AES_128_CCM_SHA256"], "connect_timeout": "3s", "connack_timeout": "4s"},
   "listener": {"bind": "127.0.0.1:8885", "certfile": "d", "cacertfile": "e", "crlfile": "f", "depth": 2,
                "partial_chain": true, "crl_check": "chain", "fail_if_no_peer_cert": false, "versions": ["tlsv1.2"],
+               "groups": ["X25519"], "ciphers": ["ECDHE-RSA-AES128-GCM-SHA256"],
                "backlog": 7, "handshake_timeout": "6s", "idle_timeout": "7s", "max_connect_size": "1KB",
                "max_packet_size": "2KB", "max_clientid_len": 23, "max_record": "1KB", "max_connections": 99,
                "max_conn_rate": "5/m", "messages_rate": "6/s", "bytes_rate": "7KB/s", "send_timeout": "8s",
@@ -43,9 +45,11 @@ constexpr char kEverySetting[] = R"({
 Plan full_plan() {
   Plan plan;
   plan.worker = 7;
-  plan.listeners = 9;
+  plan.sockets = {9};
   plan.config = relayd::parse_config(kEverySetting, "relayd.json", {});
-  plan.pem = {{"1", "a", "s"}, {"2", "b"}, {"3", "c"}, {"5", "e"}, {"6", "f"}, {"7", "g"}, {{"4", "d"}, {"8", "h"}}};
+  plan.config.listeners.front().route = relayd::Config::Listener::Route::local;  // contradicts no_key
+  plan.pem = {
+      {{{"1", "a", "s"}, {"2", "b"}, {"3", "c"}}}, {{"4", "d"}, {"8", "h"}}, {"5", "e"}, {"6", "f"}, {"7", "g"}};
   return plan;
 }
 
@@ -70,8 +74,8 @@ TEST_CASE("every setting of relayd.json reaches the worker") {
   const Plan arrived = Plan::from_memfd(plan.to_memfd().get());
   CHECK(arrived.config == plan.config);
   CHECK(arrived.worker == 7);
-  CHECK(arrived.listeners == 9);
-  CHECK(arrived.pem.listener_certificate.name() == "s: 1");
+  CHECK(arrived.sockets == std::vector{9});
+  CHECK(arrived.pem.listeners.at(0).certificate.name() == "s: 1");
   CHECK(arrived.pem.remote_revoked.text == "e");
 }
 
@@ -106,10 +110,12 @@ TEST_CASE("orders and revocations arrive as they were sent") {
   CHECK(disconnect.client_id == "a \"client\"");
   CHECK(disconnect.request == 7);
   const trust::Policy policy{.depth = 3, .partial_chain = true, .revocation = trust::Revocation::chain};
-  const auto fd = relayd::Revocations{{"ca.pem", "CA"}, {"crl.pem", "CRL"}, policy}.to_memfd();
+  const auto fd = relayd::Revocations{{{"lab", {"ca.pem", "CA"}, {"crl.pem", "CRL"}, policy}}}.to_memfd();
   const auto arrived = relayd::Revocations::from_memfd(fd.get());
-  CHECK(arrived.revoked.text == "CRL");
-  CHECK(arrived.policy == policy);
+  REQUIRE(arrived.listeners.size() == 1);
+  CHECK(arrived.listeners[0].name == "lab");
+  CHECK(arrived.listeners[0].revoked.text == "CRL");
+  CHECK(arrived.listeners[0].policy == policy);
 }
 
 TEST_CASE("an order of an unknown kind is refused") {
@@ -167,11 +173,11 @@ TEST_CASE("a connector takes only addresses with its own port from its predecess
 
 TEST_CASE("the inspector's findings arrive as it wrote them") {
   relayd::Findings findings;
-  findings.listener_spki[31] = 9;
+  findings.listener_spkis.emplace_back()[31] = 9;
   findings.concerns.push_back({trust::Concern::Kind::more, "f", "s", "p", "a", true});
   const auto arrived = relayd::Findings::decode(findings.encode());
   CHECK(arrived.problem.empty());
-  CHECK(arrived.listener_spki == findings.listener_spki);
+  CHECK(arrived.listener_spkis == findings.listener_spkis);
   REQUIRE(arrived.concerns.size() == 1);
   CHECK(arrived.concerns[0].text() == "f: s p; a");
   CHECK(arrived.concerns[0].harmless);

@@ -73,8 +73,8 @@ TEST_CASE("the shipped configurations lack only remote_host", "[relayd-init]") {
   const Config config = parse_config(text, kShipped, {});
   CHECK(config.brokers.empty());
   CHECK(config.remote.cacertfile == "/etc/mqtt-relay/remote-ca.pem");
-  CHECK(config.listener.certfile == "/etc/mqtt-relay/listener.pem");
-  CHECK(config.listener.cacertfile == "/etc/mqtt-relay/device-ca.pem");
+  CHECK(config.listeners.front().certfile == "/etc/mqtt-relay/listener.pem");
+  CHECK(config.listeners.front().cacertfile == "/etc/mqtt-relay/device-ca.pem");
   CHECK(config.control_socket == "/run/mqtt-relay/control.sock");
   CHECK(parse_config(text, kShipped, {"broker.example", {}, {}}).brokers[0].at.port == 8883);
 
@@ -97,20 +97,20 @@ TEST_CASE("init: what it writes is a configuration, with certificates where the 
   umask(0022);
   const Config config = setup.written();
   CHECK(config.brokers.at(0).at == Config::Endpoint{"broker.example", 8883});
-  CHECK(config.listener.bind == Config::Endpoint{"0.0.0.0", 8883});
+  CHECK(config.listeners.front().bind == Config::Endpoint{"0.0.0.0", 8883});
   CHECK_FALSE(config.local);
   CHECK(config.remote.cacertfile == setup.scratch / "etc/remote-ca.pem");
-  CHECK(config.listener.cacertfile == setup.scratch / "etc/device-ca.pem");
-  CHECK(config.listener.certfile == setup.scratch / "etc/listener.pem");
+  CHECK(config.listeners.front().cacertfile == setup.scratch / "etc/device-ca.pem");
+  CHECK(config.listeners.front().certfile == setup.scratch / "etc/listener.pem");
   CHECK(slurp(config.remote.cacertfile) == setup.remote_ca);
-  CHECK(slurp(config.listener.cacertfile) == setup.device_ca);
+  CHECK(slurp(config.listeners.front().cacertfile) == setup.device_ca);
   CHECK(setup.files() == Names{"device-ca.pem", "relayd.json", "remote-ca.pem"});
   for (const auto& file : setup.files()) {
     struct stat info {};
     REQUIRE(stat((setup.scratch / ("etc/" + file)).c_str(), &info) == 0);
     CHECK((info.st_mode & 07777) == 0644);
   }
-  has(printed, "install -m 644 LISTENER-CHAIN.pem '" + config.listener.certfile + "'");
+  has(printed, "install -m 644 LISTENER-CHAIN.pem '" + config.listeners.front().certfile + "'");
   has(printed, "install -o mqtt-keyd -m 600 LISTENER.key '" + (setup.scratch / "etc/listener.key") + "'");
   has(printed, "mqtt-relay check\n    systemctl start mqtt-relayd\n");
 }
@@ -124,7 +124,7 @@ TEST_CASE("init: every flag", "[relayd-init]") {
   const std::string printed = setup.run();
   const Config config = setup.written();
   CHECK(config.brokers.at(0).at == Config::Endpoint{"2001:db8::1", 1884});
-  CHECK(config.listener.bind == Config::Endpoint{"192.0.2.1", 8884});
+  CHECK(config.listeners.front().bind == Config::Endpoint{"192.0.2.1", 8884});
   REQUIRE(config.local);
   CHECK(config.local->broker == Config::Endpoint{"localhost", 1883});
   CHECK(slurp(setup.scratch / "etc/listener.pem") == setup.remote_ca);
@@ -185,7 +185,7 @@ TEST_CASE("init: on a terminal it asks, and asks again", "[relayd-init]") {
   const std::string printed =
       setup.run("what is this\n broker.example:8884 \n/nonexistent.pem\n\n" + remote_ca + "\n" + device_ca + "\n");
   CHECK(setup.written().brokers.at(0).at == Config::Endpoint{"broker.example", 8884});
-  CHECK(slurp(setup.written().listener.cacertfile) == setup.device_ca);
+  CHECK(slurp(setup.written().listeners.front().cacertfile) == setup.device_ca);
   has(printed, "found \"what is this\"; expected HOST");
   has(printed, "No such file");
   has(printed, "found nothing");
@@ -267,6 +267,6 @@ TEST_CASE("init: certificates of the system are used where they are, a link to t
   setup.options.device_ca = setup.scratch / "home/link.pem";
   setup.run();
   CHECK(setup.written().remote.cacertfile == system);
-  CHECK(setup.written().listener.cacertfile == setup.scratch / "etc/device-ca.pem");
+  CHECK(setup.written().listeners.front().cacertfile == setup.scratch / "etc/device-ca.pem");
   CHECK(setup.files() == Names{"device-ca.pem", "relayd.json"});
 }
