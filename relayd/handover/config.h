@@ -56,6 +56,7 @@ struct Config {
     size_t max_record = 0;                               // bytes of a TLS record, unless the device asks for less
     std::optional<uint64_t> max_connections;             // nullopt: infinity
     common::Rate max_conn_rate;                          // connections accepted; further ones wait in the backlog
+    common::Rate max_conn_rate_per_address;              // further ones are closed at once
     common::Rate messages_rate, bytes_rate;              // for each device; a faster one is read more slowly
     common::Milliseconds send_timeout{};                 // a peer that takes no byte for this time is lost
     // Bytes kept for a slow peer. The relay stops reading from the sender as soon as the kernel takes no more, so at

@@ -34,6 +34,7 @@ struct Counters {
   // Since the worker's start.
   Number accepted;
   Number shed_connections, shed_memory, shed_descriptors;  // closed at once: max_connections, worker_max_memory, EMFILE
+  Number shed_address;                                     // the same: max_conn_rate_per_address
   Number tcp_probes;                                       // connected and left without sending a byte
   std::array<Number, kProxyFaults.size()> proxy_refused;   // with proxy_protocol, by ProxyFault
   Number handshakes_failed;                                // with devices; without probes

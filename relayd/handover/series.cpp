@@ -23,6 +23,7 @@ constexpr Series kSeries[] = {
     {"connections_shed", "Connections closed at once", kTotal, "reason", "max_connections", &C::shed_connections},
     {"connections_shed", "", kTotal, "reason", "worker_max_memory", &C::shed_memory},
     {"connections_shed", "", kTotal, "reason", "descriptors", &C::shed_descriptors},
+    {"connections_shed", "", kTotal, "reason", "max_conn_rate_per_address", &C::shed_address},
     {"tcp_probes", "Connections closed by the peer before it sent a byte, as health checks do", kTotal, nullptr,
      nullptr, &C::tcp_probes},
     {"handshakes_failed", "TLS handshakes of devices that failed", kTotal, nullptr, nullptr, &C::handshakes_failed},

@@ -37,6 +37,7 @@
 #include "relayd/mqtt/connect.h"
 #include "relayd/mqtt/framer.h"
 #include "relayd/mqtt/packets.h"
+#include "relayd/session/address_rates.h"
 #include "relayd/session/connector_client.h"
 #include "relayd/session/dial.h"
 #include "relayd/session/empty_broker.h"
@@ -96,6 +97,7 @@ struct SessionListener {
   tls::ServerContext tls;
   Counters::Listener& counters;
   std::string shown = {};                      // its name, for the log; "": it is the only one
+  AddressRates addresses;                      // of whoever connects, or by a PROXY header
   std::optional<FlappingTable> flapping = {};  // nullopt: no device is ever banned
 };
 

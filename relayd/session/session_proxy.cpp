@@ -26,6 +26,11 @@ void Session::read_proxy_header(std::span<const uint8_t> bytes) {
   const auto& header = std::get<proxy::Header>(parsed);
   if (header.endpoints) {
     address_ = header.endpoints->source.unmapped();
+    if (!listener_.addresses.admit(address_, now())) {
+      count(services_.counters.shed_address);
+      return finish("its address is over max_conn_rate_per_address", common::log::Level::warning,
+                    &services_.failed_connects);
+    }
     if (tells_addresses()) accepted_at_ = std::make_unique<SocketAddress>(header.endpoints->destination);
   }
   const auto received = std::exchange(connect_bytes_, {});

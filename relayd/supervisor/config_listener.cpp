@@ -88,6 +88,7 @@ Config::Listener parse_listener(Section section, const std::string& name) {
     section.fail("max_record", "found " + std::to_string(listener.max_record) + " bytes; expected 512 to \"16KB\"");
   listener.max_connections = section.count_or_infinity("max_connections", kMaxConnections);
   listener.max_conn_rate = section.rate("max_conn_rate", "1000/s");
+  listener.max_conn_rate_per_address = section.rate("max_conn_rate_per_address", "infinity");
   listener.messages_rate = section.rate("messages_rate", "infinity");
   listener.bytes_rate = section.byte_rate("bytes_rate", "infinity");
   listener.send_timeout = section.duration("send_timeout", "15s");

@@ -90,6 +90,7 @@ bool Acceptor::take(Socket& from) {
     if (errno != EAGAIN) pause(kPause);  // another process has shut the socket down; the supervisor mends it
     return false;
   }
+  if (!admits(peer)) return true;
   count_accepted();
   switch (shed()) {
     case Shed::none: break;
@@ -132,6 +133,21 @@ Acceptor::Shed Acceptor::shed() const {
   if (value(listener_.connections) >= value(listener_.max_connections)) return Shed::connections;
   if (options_.max_memory > 0 && value(counters_.memory) > options_.max_memory) return Shed::memory;
   return Shed::none;
+}
+
+// A refused address takes nothing from the listener's own rate, so that it can't keep others waiting.
+bool Acceptor::admits(const SocketAddress& peer) {
+  if (!options_.addresses || options_.addresses->admit(peer, uv_now(loop_))) return true;
+  count(counters_.accepted);
+  count(listener_.accepted);
+  count(counters_.shed_address);
+  if (const auto left_out = address_limit_.admit(uv_now(loop_)))
+    common::log::warning("a new connection was closed at once", {{"worker", options_.worker},
+                                                                 {"listener", options_.listener},
+                                                                 {"cause", "max_conn_rate_per_address"},
+                                                                 {"device", peer.text()},
+                                                                 {"suppressed", *left_out}});
+  return false;
 }
 
 void Acceptor::count_accepted() {

@@ -2,7 +2,8 @@
 //
 // Connections over max_conn_rate wait in the kernel's queue and are not refused. Connections over max_connections or
 // worker_max_memory are accepted and closed at once: the device learns it quickly, and the queue does not fill with
-// connections that can't be served. When descriptors run out, a spare one is freed to do the same. One thread.
+// connections that can't be served. The same happens to an address over its own rate. When descriptors run out, a spare
+// one is freed to do the same. One thread.
 #pragma once
 
 #include <memory>
@@ -14,6 +15,7 @@
 #include "common/uv.h"
 #include "relayd/handover/scoreboard.h"
 #include "relayd/handover/socket_address.h"
+#include "relayd/session/address_rates.h"
 #include "relayd/session/token_bucket.h"
 
 namespace relayd {
@@ -25,6 +27,8 @@ class Acceptor {
     std::string listener = {};  // for the log
     common::Rate rate = {};     // this worker's share
     uint64_t max_memory = 0;    // bytes, compared with counters.memory; 0: no limit
+    // Judges whoever connects; outlives the acceptor. null: nobody is judged, because a load balancer connects.
+    AddressRates* addresses = nullptr;
   };
   // Passes a connected non-blocking socket.
   using Accepted = void (*)(void* owner, common::Fd socket, const SocketAddress& peer);
@@ -48,6 +52,7 @@ class Acceptor {
   bool take(Socket& from);
   bool refuse_one(Socket& from);
   Shed shed() const;
+  bool admits(const SocketAddress& peer);
   void count_accepted();
   void log_shed(const char* why);
 
@@ -58,7 +63,7 @@ class Acceptor {
   void* owner_;
   Accepted accepted_;
   TokenBucket rate_;
-  common::LogLimit log_limit_;
+  common::LogLimit log_limit_, address_limit_;
   std::vector<std::unique_ptr<Socket>> sockets_;
   common::Fd spare_;
   common::Timer again_;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,6 +35,13 @@ using common::Milliseconds;
 constexpr Milliseconds kBeat{1000};
 constexpr size_t kChecksPerTurn = 32;  // each verifies a signature
 
+SipKey random_key() {
+  SipKey key;
+  if (getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size()))
+    throw std::system_error(errno, std::generic_category(), "getrandom");
+  return key;
+}
+
 // Takes inherited descriptors in their order.
 class Inherited {
  public:
@@ -64,8 +72,13 @@ class Worker {
     SessionListener shared;
     std::unique_ptr<Acceptor> acceptor;
 
-    Door(Worker& owner, const Config::Listener& config, const tls::ServerOptions& options, Counters::Listener& counters)
-        : worker(owner), shared{config, tls::ServerContext(options), counters} {}
+    Door(Worker& owner, const Config::Listener& config, const tls::ServerOptions& options, Counters::Listener& counters,
+         const common::Rate& per_address)
+        : worker(owner),
+          shared{.config = config,
+                 .tls = tls::ServerContext(options),
+                 .counters = counters,
+                 .addresses = AddressRates(per_address, random_key())} {}
     void open(common::Fd socket, const SocketAddress& device) { worker.open_session(*this, std::move(socket), device); }
   };
 
@@ -122,21 +135,30 @@ class Worker {
     for (const int count : plan_.sockets) sockets.push_back(inherited.take(count));
     for (size_t i = 0; i < config_.listeners.size(); i++) {
       const Config::Listener& config = config_.listeners[i];
-      Door& door = *doors_.emplace_back(
-          std::make_unique<Door>(*this, config, tls::server_options(plan_, i), scoreboard_->listeners[i]));
+      Door& door = *doors_.emplace_back(std::make_unique<Door>(*this, config, tls::server_options(plan_, i),
+                                                               scoreboard_->listeners[i],
+                                                               share(config.max_conn_rate_per_address)));
       if (config_.listeners.size() > 1) door.shared.shown = config.name;
       if (config.flapping_detect)  // the worker has its memory, and this descriptor, for good
         door.shared.flapping.emplace(inherited.take(1).front().release(), *config.flapping_detect);
       door.acceptor =
-          std::make_unique<Acceptor>(loop_, std::move(sockets.at(i)), acceptor_options(config), *scoreboard_,
+          std::make_unique<Acceptor>(loop_, std::move(sockets.at(i)), acceptor_options(door.shared), *scoreboard_,
                                      scoreboard_->listeners[i], &door, common::call<&Door::open>);
     }
   }
 
-  Acceptor::Options acceptor_options(const Config::Listener& listener) const {
-    common::Rate rate = listener.max_conn_rate;
+  // This worker's part of a rate: at least one.
+  common::Rate share(common::Rate rate) const {
     if (rate.count > 0) rate.count = std::max<uint64_t>(share_of(rate.count, plan_.worker, config_.workers), 1);
-    return {plan_.worker, listener.name, rate, config_.worker_max_memory};
+    return rate;
+  }
+
+  Acceptor::Options acceptor_options(SessionListener& listener) const {
+    return {.worker = plan_.worker,
+            .listener = listener.config.name,
+            .rate = share(listener.config.max_conn_rate),
+            .max_memory = config_.worker_max_memory,
+            .addresses = listener.config.proxy_protocol ? nullptr : &listener.addresses};
   }
 
   void open_session(Door& door, common::Fd socket, const SocketAddress& device) {

@@ -1,5 +1,7 @@
 // The limits of a session: keep alive, send_timeout, rates and max_connections, and the memory for a slow reader.
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -8,6 +10,7 @@
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/proc.h"
+#include "tests/integration/harness/raw_tls.h"
 #include "tests/integration/harness/world.h"
 
 using namespace harness;
@@ -288,4 +291,50 @@ TEST_CASE("a flood of failed handshakes becomes a few log lines, which say how m
   }
   CHECK_FALSE(left_out().empty());
   CHECK(world.relay().log().count_text("session closed") < failed);
+}
+
+TEST_CASE("max_conn_rate_per_address: an address over it is closed before TLS, counted and named, and others get in") {
+  World world({.relayd = {{"listener", {{"max_conn_rate_per_address", "3/h"}}}}});
+  const auto identity = device_identity("p256", 1);
+  const auto context = TlsContext::client(&identity, authorities().root);
+  for (int i = 0; i < 3; i++) TlsStream::connect(world.relay().endpoint(), context);
+  auto over = TlsStream::open(world.relay().endpoint(), context);
+  CHECK(over.refused_handshake().how != Ending::alert);
+  const auto line = world.relay().log().wait_json(
+      [](const Json& j) { return j.value("cause", "") == "max_conn_rate_per_address"; }, "the refusal");
+  CHECK(line.value("device", "").starts_with("127.0.0.1:"));
+  CHECK(line.value("listener", "") == "default");
+
+  const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in from{}, to{};
+  from.sin_family = to.sin_family = AF_INET;
+  to.sin_port = htons(world.relay().endpoint().port);
+  REQUIRE(inet_pton(AF_INET, own_address().c_str(), &from.sin_addr) == 1);
+  REQUIRE(inet_pton(AF_INET, world.relay().endpoint().host.c_str(), &to.sin_addr) == 1);
+  REQUIRE(bind(other, reinterpret_cast<sockaddr*>(&from), sizeof from) == 0);
+  REQUIRE(connect(other, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
+  auto elsewhere = RawTls::client(RawSocket(other), context);
+  elsewhere.handshake();
+  CHECK(elsewhere.done());
+}
+
+TEST_CASE("max_conn_rate_per_address: behind a load balancer the address is the one in the PROXY header") {
+  World world(
+      {.relayd = {
+           {"listener",
+            {{"max_conn_rate_per_address", "1/h"}, {"proxy_protocol", true}, {"trusted_proxies", {"127.0.0.0/8"}}}}}});
+  const auto identity = device_identity("p256", 1);
+  const auto context = TlsContext::client(&identity, authorities().root);
+  const auto from = [&](const std::string& address) {
+    RawSocket socket(world.relay().endpoint());
+    socket.send("PROXY TCP4 " + address + " 192.0.2.1 1000 8883\r\n");
+    return socket;
+  };
+  for (const char* address : {"192.0.2.7", "192.0.2.8"}) {
+    auto device = RawTls::client(from(address), context);
+    device.handshake();
+    CHECK(device.done());
+  }
+  CHECK(from("192.0.2.7").receive_to_end().empty());
+  world.relay().log().wait_text("its address is over max_conn_rate_per_address");
 }

@@ -28,7 +28,7 @@ constexpr char kEverySetting[] = R"({
                "groups": ["X25519"], "ciphers": ["ECDHE-RSA-AES128-GCM-SHA256"],
                "backlog": 7, "handshake_timeout": "6s", "idle_timeout": "7s", "max_connect_size": "1KB",
                "max_packet_size": "2KB", "max_clientid_len": 23, "max_record": "1KB", "max_connections": 99,
-               "max_conn_rate": "5/m", "messages_rate": "6/s", "bytes_rate": "7KB/s", "send_timeout": "8s",
+               "max_conn_rate": "5/m", "max_conn_rate_per_address": "4/m", "messages_rate": "6/s", "bytes_rate": "7KB/s", "send_timeout": "8s",
                "high_watermark": "64KB", "keepalive_multiplier": 2.5, "crl_disconnect": true,
                "proxy_protocol": true, "proxy_protocol_timeout": "9s", "trusted_proxies": ["10.0.0.0/8"],
                "client_id_from": "san", "no_key": "refuse",
