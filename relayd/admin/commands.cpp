@@ -172,8 +172,7 @@ void define_verify(CLI::App& app, CommandLine& line) {
       ->type_name("ROLE")
       ->required()
       ->check(CLI::IsMember({"device", "remote"}).description(""));
-  verify.add_option("--name", options.name, "The name it must have; default for remote: as configured")
-      ->type_name("NAME");
+  verify.add_option("--name", options.name, "The name it must have; default: the remote's")->type_name("NAME");
   verify.add_option("--listener", options.listener, "The device's listener, if there are several")->type_name("NAME");
   verify.add_option("--at", line.verify_at, "2027-01-15T08:00:00Z, 2027-01-15, or Unix seconds")
       ->type_name("TIME")
