@@ -123,12 +123,12 @@ void WorkerSlot::died(bool had_served, const std::string& cause, int pid) {
     return owner_.on_hopeless(worker + " can't start: " + cause);
   }
   state_ = restart.quarantined ? State::quarantined : State::waiting;
+  if (restart.delay > Milliseconds(0)) owner_.on_waiting(number_);  // before the log says so: devices go elsewhere
   log::error(restart.quarantined ? "worker died more than max_restarts times; relayd goes on without it for a while"
                                  : "worker died",
              {{"worker", number_}, {"pid", pid}, {"cause", cause}, {"restart_in_ms", restart.delay.count()}});
   restarts_++;
   restart_.start(restart.delay);
-  if (restart.delay > Milliseconds(0)) owner_.on_waiting(number_);
   if (restart.quarantined)
     owner_.on_quarantined(worker + " died more than max_restarts times; the first cause: " + first_cause_);
 }
