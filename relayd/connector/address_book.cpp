@@ -49,7 +49,8 @@ void AddressBook::replace(size_t broker, std::vector<SocketAddress> addresses) {
 
 std::vector<Route> AddressBook::order(uint64_t now, uint64_t device) {
   std::vector<uint8_t> well, ill;
-  for (uint8_t broker = 0; broker < brokers_.size(); broker++) {
+  for (size_t i = 0; i < brokers_.size(); i++) {
+    const auto broker = static_cast<uint8_t>(i);
     const auto good = [&](const Entry& entry) { return !entry.is_demoted(now); };
     (std::ranges::any_of(brokers_[broker], good) ? well : ill).push_back(broker);
   }

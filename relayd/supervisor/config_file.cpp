@@ -21,7 +21,7 @@ Config::Endpoint parse_metrics(Section section) {
 
 // One reference: MQTT section 4.11 allows several, which few clients read.
 std::string parse_server_reference(Section& root) {
-  const std::string reference = root.string("server_reference", "");
+  std::string reference = root.string("server_reference", "");
   if (reference.size() > Config::kMaxServerReference || reference.find_first_of(" \t\r\n") != std::string::npos)
     root.fail("server_reference", "found \"" + reference.substr(0, Config::kMaxServerReference) +
                                       "\"; expected another gateway's \"HOST:PORT\", at most " +

@@ -27,7 +27,7 @@ Config::LocalTls parse_local_tls(Section section, const std::string& host) {
 }
 
 std::string parse_username(Section& section) {
-  const std::string text = section.string("username", "");
+  std::string text = section.string("username", "");
   if (const auto flaw = flaw_in_username(text); !flaw.empty())
     section.fail("username", "found \"" + text + "\": " + std::string(flaw));
   return text;

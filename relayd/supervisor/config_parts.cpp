@@ -77,7 +77,7 @@ std::vector<uint16_t> parse_groups(Section& section) {
 }
 
 std::vector<std::string> parse_alpn(Section& section) {
-  const auto names = section.strings("alpn", {});
+  auto names = section.strings("alpn", {});
   for (const auto& name : names)
     if (name.empty() || name.size() > 255 || name.find(',') != std::string::npos)
       section.fail("alpn", "found \"" + name + "\"; expected protocol names of 1 to 255 bytes, such as \"mqtt\"");

@@ -335,8 +335,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void share_connections() {
     Generation* newest = next_ ? next_.get() : current_.get();
     for (size_t i = 0; newest && i < newest->config().listeners.size(); i++) {
-      const auto& [name, most] =
-          std::tie(newest->config().listeners[i].name, newest->config().listeners[i].max_connections);
+      const std::string& name = newest->config().listeners[i].name;
+      const auto& most = newest->config().listeners[i].max_connections;
       if (!most) continue;
       uint64_t elsewhere = 0;
       for_each([&](Generation& generation) { elsewhere += &generation == newest ? 0 : generation.connections(name); });

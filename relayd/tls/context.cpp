@@ -58,7 +58,8 @@ void set_ciphers(WOLFSSL_CTX* context, const std::vector<uint16_t>& wanted, Vers
   const auto add = [&](const CipherSuite& suite) {
     if (fits(suite, versions)) ciphers.push_back(suite.number);
   };
-  if (wanted.empty()) std::ranges::for_each(kCipherSuites | std::views::filter(&CipherSuite::by_default), add);
+  for (const CipherSuite& suite : kCipherSuites)
+    if (wanted.empty() && suite.by_default) add(suite);
   for (const uint16_t number : wanted)
     if (const auto* suite = std::ranges::find(kCipherSuites, number, &CipherSuite::number);
         suite != kCipherSuites.end())
