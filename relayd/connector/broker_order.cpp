@@ -22,7 +22,7 @@ uint64_t BrokerOrder::weight(uint8_t broker, uint64_t device) const {
 
 std::vector<uint8_t> BrokerOrder::next(std::vector<uint8_t> well, std::vector<uint8_t> ill, uint64_t device) {
   if (strategy_ == Strategy::round_robin && !well.empty())
-    std::ranges::rotate(well, well.begin() + static_cast<std::ptrdiff_t>(turn_++ % well.size()));
+    std::rotate(well.begin(), well.begin() + static_cast<std::ptrdiff_t>(turn_++ % well.size()), well.end());
   if (strategy_ == Strategy::hash_clientid)
     for (auto* list : {&well, &ill})
       std::ranges::sort(*list, std::greater(), [&](uint8_t broker) { return weight(broker, device); });
