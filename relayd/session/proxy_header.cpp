@@ -86,22 +86,16 @@ Parsed parse_version_1(Bytes in) {
 
 // ---- version 2 -----------------------------------------------------------------------------------------------------
 
-SocketAddress ipv4(Bytes address, Bytes port) {
+// The block has both addresses, then both ports. `size`: bytes of an address.
+SocketAddress address_of(Bytes block, size_t size, size_t nth) {
   SocketAddress result;
-  result.storage.v4 = {};
-  result.storage.v4.sin_family = AF_INET;
-  memcpy(&result.storage.v4.sin_addr, address.data(), 4);
-  memcpy(&result.storage.v4.sin_port, port.data(), 2);
-  result.size = sizeof result.storage.v4;
-  return result;
-}
-
-SocketAddress ipv6(Bytes address, Bytes port) {
-  SocketAddress result;
-  result.storage.v6.sin6_family = AF_INET6;
-  memcpy(&result.storage.v6.sin6_addr, address.data(), 16);
-  memcpy(&result.storage.v6.sin6_port, port.data(), 2);
-  result.size = sizeof result.storage.v6;
+  const Bytes address = block.subspan(nth * size, size), port = block.subspan(2 * size + 2 * nth, 2);
+  const bool v6 = size == sizeof(in6_addr);
+  if (v6) result.storage.v6.sin6_family = AF_INET6;
+  else result.storage.v4 = {.sin_family = AF_INET, .sin_port = 0, .sin_addr = {}, .sin_zero = {}};
+  memcpy(v6 ? static_cast<void*>(&result.storage.v6.sin6_addr) : &result.storage.v4.sin_addr, address.data(), size);
+  memcpy(v6 ? &result.storage.v6.sin6_port : &result.storage.v4.sin_port, port.data(), port.size());
+  result.size = v6 ? sizeof result.storage.v6 : sizeof result.storage.v4;
   return result;
 }
 
@@ -148,9 +142,8 @@ Parsed parse_version_2(Bytes in) {
   if (command == kLocal || family == kUnspecified) return Header{std::nullopt, size};
   if (const auto flaw = flaw_in_fields(in.first(size), kFixed + addresses); !flaw.empty()) return BadHeader{flaw};
   const Bytes block = in.subspan(kFixed, addresses);
-  if (family == kTcp4)
-    return Header{Endpoints{ipv4(block, block.subspan(8)), ipv4(block.subspan(4), block.subspan(10))}, size};
-  return Header{Endpoints{ipv6(block, block.subspan(32)), ipv6(block.subspan(16), block.subspan(34))}, size};
+  const size_t each = family == kTcp4 ? sizeof(in_addr) : sizeof(in6_addr);
+  return Header{Endpoints{address_of(block, each, 0), address_of(block, each, 1)}, size};
 }
 
 // ---- writing -------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Proxy {
       inet_pton(AF_INET, own_address().c_str(), &address.sin_addr);
       if (connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return;
       if (deadline.over()) throw Failure("the proxy does not listen");
-      usleep(10'000);
+      usleep(10'000);  // microsocks does not say when it listens
     }
   }
   Kind kind_;

@@ -68,7 +68,7 @@ TEST_CASE("remotes: with the first broker down devices meet the second, and the 
   int tries = 0;
   while (!two.meets_first("try " + std::to_string(++tries))) {
     REQUIRE(std::chrono::steady_clock::now() < deadline);
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));  // the passing of time is what is tested
   }
   CHECK(two.meets_first("after"));  // one device found it well, and the others follow
 }
