@@ -161,7 +161,8 @@ TEST_CASE("dialer: another broker is tried beside a silent one only after a long
   const auto result = dial(book, 6 * Dialer::kHeadStart);
   CHECK(result.peer() == listening.address);
   CHECK(result.route.broker == 1);
-  CHECK(std::chrono::steady_clock::now() - begun >= 2 * Dialer::kHeadStart);
+  // 500 ms by the loop's clock, which may be behind; with one broker's addresses it would be 250.
+  CHECK(std::chrono::steady_clock::now() - begun > Dialer::kHeadStart * 3 / 2);
 }
 
 TEST_CASE("dialer: a failure names each address with its cause") {
