@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -80,6 +81,26 @@ const char* name(Result result) {
     case Result::skipped: break;
   }
   return "skipped";
+}
+
+Check combined(const std::vector<std::pair<std::string, Check>>& each, std::string_view what) {
+  if (each.size() == 1) return each.front().second;
+  constexpr auto kBadness = [](Result result) {
+    constexpr Result kOrder[] = {Result::skipped, Result::ok, Result::warning, Result::error};
+    return std::ranges::find(kOrder, result) - kOrder;
+  };
+  Check all{Result::skipped, "", "", {}, ""};
+  size_t good = 0;
+  for (const auto& [name, one] : each) {
+    if (kBadness(one.result) > kBadness(all.result)) all.result = one.result;
+    good += one.result == Result::ok;
+    all.details.push_back(name + ": " + one.found);
+    for (const std::string& detail : one.details) all.details.push_back(name + ": " + detail);
+    if (!one.fix.empty()) all.fix += (all.fix.empty() ? "" : "; ") + name + ": " + one.fix;
+  }
+  all.found =
+      std::to_string(good) + " of " + common::counted(each.size(), what) + (good == 1 ? " is" : " are") + " good";
+  return all;
 }
 
 std::string packed(const std::vector<Check>& checks) {

@@ -6,6 +6,8 @@
 
 #include <iosfwd>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/operator/terminal.h"
@@ -21,6 +23,9 @@ struct Check {
   std::vector<std::string> details = {};  // lines below: the files, or the addresses, that are meant
   std::string name = {};
 };
+
+// The checks of several things of one kind, each with its name, as one check: a line for each, and the worst result.
+Check combined(const std::vector<std::pair<std::string, Check>>& each, std::string_view what);
 
 // One half passes its checks to the other as bytes, because file names need not be UTF-8, and JSON text must be.
 std::string packed(const std::vector<Check>& checks);

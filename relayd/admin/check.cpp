@@ -70,30 +70,10 @@ Check check_configuration(const CheckOptions& options, std::optional<Config>& co
 
 }  // namespace
 
-Check combined(const std::vector<std::pair<std::string, Check>>& each, std::string_view what) {
-  if (each.size() == 1) return each.front().second;
-  constexpr auto kBadness = [](Result result) {
-    constexpr Result kOrder[] = {Result::skipped, Result::ok, Result::warning, Result::error};
-    return std::ranges::find(kOrder, result) - kOrder;
-  };
-  Check all{Result::skipped, "", "", {}, ""};
-  size_t good = 0;
-  for (const auto& [name, one] : each) {
-    if (kBadness(one.result) > kBadness(all.result)) all.result = one.result;
-    good += one.result == Result::ok;
-    all.details.push_back(name + ": " + one.found);
-    for (const std::string& detail : one.details) all.details.push_back(name + ": " + detail);
-    if (!one.fix.empty()) all.fix += (all.fix.empty() ? "" : "; ") + name + ": " + one.fix;
-  }
-  all.found =
-      std::to_string(good) + " of " + common::counted(each.size(), what) + (good == 1 ? " is" : " are") + " good";
-  return all;
-}
-
 Check each_listener(const CheckContext& context, ListenerCheck check) {
   std::vector<std::pair<std::string, Check>> each;
   for (const auto& listener : context.config.listeners) each.emplace_back(listener.name, check(context, listener));
-  return combined(each, "listener");
+  return common::combined(each, "listener");
 }
 
 std::vector<Check> run_checks(const CheckOptions& options) {

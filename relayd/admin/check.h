@@ -66,9 +66,7 @@ Check check_open_files(const CheckContext& context);
 Check check_landlock(const CheckContext& context);
 Check check_seccomp(const CheckContext& context);
 
-// The checks of several things of one kind, each with its name, as one check: a line for each, and the worst result.
-Check combined(const std::vector<std::pair<std::string, Check>>& each, std::string_view what);
-// The same of one check of each listener.
+// One check of each listener, combined.
 using ListenerCheck = Check (*)(const CheckContext& context, const Config::Listener& listener);
 Check each_listener(const CheckContext& context, ListenerCheck check);
 

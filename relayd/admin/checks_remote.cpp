@@ -116,7 +116,7 @@ Check of_each(const CheckContext& context, Check (*check)(const CheckContext&, s
   std::vector<std::pair<std::string, Check>> each;
   for (size_t i = 0; i < context.brokers.size(); i++)
     each.emplace_back(context.config.brokers[i].at.host, check(context, i));
-  return combined(each, "remote broker");
+  return common::combined(each, "remote broker");
 }
 
 }  // namespace
