@@ -47,6 +47,18 @@ void ask_notary(CheckContext& context) {
   }
 }
 
+void read_listener_key(const ConfiguredPath& from, KeyReader& reader, CheckContext::ListenerKey& listener) {
+  try {
+    const KeyStore::Place place = open_listener_dir(from);
+    const std::string file = place.path.substr(place.path.rfind('/') + 1);
+    const KeyFile read = reader.read(place.directory.get(), file, place.path);
+    if (read.key) listener.key = read.key->info();
+    listener.problem = read.problem;
+  } catch (const std::runtime_error& error) {
+    listener.problem = error.what();
+  }
+}
+
 }  // namespace
 
 Check check_configuration(const CheckOptions& options, std::optional<Settings>& settings) {
@@ -93,28 +105,23 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   } catch (const std::runtime_error& error) {
     context.audit_problem = error.what();
   }
-  try {
-    keep_apart(open_keys_dir(settings.private_keys_dir), open_listener_dir(settings.listener_keyfile),
-               settings.listener_keyfile);
-  } catch (const common::ConfigError& error) {
-    context.listener_place = error.what();
-  } catch (const std::runtime_error&) {  // check_keys_directory and check_listener_key report it
+  for (const ConfiguredPath& file : settings.listener_keyfiles) {
+    auto& listener = context.listeners.emplace_back(CheckContext::ListenerKey{file.path});
+    try {
+      keep_apart(open_keys_dir(settings.private_keys_dir), open_listener_dir(file), file);
+    } catch (const common::ConfigError& error) {
+      listener.place = error.what();
+    } catch (const std::runtime_error&) {  // check_keys_directory and check_listener_key report it
+    }
   }
   try {
     // Locks as much as serving needs, before this process locks memory for itself.
     { const SecureSlots as_when_serving(LockedSlots(settings).all(), sizeof(PrivateKey)); }
     KeyRoom room(settings);
     context.passphrase_problem = room.passphrase_problem;
-    try {
-      const KeyStore::Place place = open_listener_dir(settings.listener_keyfile);
-      const std::string file = place.path.substr(place.path.rfind('/') + 1);
-      const KeyFile read = room.reader.read(place.directory.get(), file, place.path);
-      if (read.key) context.listener = read.key->info();
-      context.listener_problem = read.problem;
-    } catch (const std::runtime_error& error) {
-      context.listener_problem = error.what();
-    }
-    context.keys = count_keys(settings.private_keys_dir, room.reader, context.listener);
+    for (size_t i = 0; i < context.listeners.size(); i++)
+      read_listener_key(settings.listener_keyfiles[i], room.reader, context.listeners[i]);
+    context.keys = count_keys(settings.private_keys_dir, room.reader, context.listeners);
   } catch (const std::runtime_error& error) {
     context.locked_memory = error.what();
   }

@@ -39,7 +39,7 @@ struct KeyCounts {
   std::vector<std::string> decomposed_files, twin_files;
   int64_t newest_ns = 0;
   std::string newest_file;
-  uint64_t shared = 0;  // devices' keys that are the listener's too
+  uint64_t shared = 0;  // devices' keys that are a listener's too
   std::vector<std::string> shared_files;
 };
 
@@ -63,10 +63,14 @@ struct CheckContext {
   std::string locked_memory;                      // why memory can't be locked; "": it can
   std::string passphrase_problem, audit_problem;  // what keyd would report of these files at its start; "": nothing
   KeyCounts keys;
-  std::optional<KeyInfo> listener;
-  std::string listener_problem;  // why there is none
-  std::string listener_place;    // why keyd does not start with the listener's key in this place; "": it does
-  std::optional<ucred> running;  // the process that listens on the socket
+  struct ListenerKey {
+    std::string path;
+    std::optional<KeyInfo> key = {};
+    std::string problem = {};  // why there is none
+    std::string place = {};    // why keyd does not start with a listener's key in this place; "": it does
+  };
+  std::vector<ListenerKey> listeners;  // as Settings::listener_keyfiles
+  std::optional<ucred> running;        // the process that listens on the socket
   std::string socket_problem;
   Kernel kernel;
   int64_t now_ns = 0;
@@ -95,8 +99,8 @@ Check check_landlock(const CheckContext& context);
 Check check_seccomp(const CheckContext& context);
 Check check_memfd_secret(const CheckContext& context);
 
-// `listener`: its key, if there is one.
-KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::optional<KeyInfo>& listener);
+KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader,
+                     const std::vector<CheckContext::ListenerKey>& listeners);
 CheckContext look_around(const Settings& settings, const CheckOptions& options);
 
 // Runs all checks, in the order in which an operator would repair things.

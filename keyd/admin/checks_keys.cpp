@@ -43,9 +43,26 @@ bool is_just_missing(const std::string& path) {
   return lstat(path.c_str(), &info) != 0 && errno == ENOENT && stat(parent_of(path).c_str(), &info) == 0;
 }
 
+std::string hex_of(const ipc::Spki& spki) { return common::hex(spki.data(), spki.size()); }
+
+Check listener_key(const CheckContext& context, const CheckContext::ListenerKey& listener) {
+  if (!listener.place.empty())
+    return {Result::error, listener.place + "; keyd does not start",
+            "move the file, and name its new place in listener_keyfile of " + context.config};
+  if (!listener.key)
+    return {Result::error,
+            listener.path + ": " + listener.problem +
+                (is_just_missing(listener.path) ? "; no device can connect to its listener until it is there"
+                                                : "; keyd does not start"),
+            "`install -o " + service_user(context) + " -m 600 LISTENER.key " + quoted(listener.path) + "`"};
+  return {Result::ok, listener.path + ": " + name(listener.key->type) + ", " + std::to_string(listener.key->bits) +
+                          " bits, SPKI " + hex_of(listener.key->spki)};
+}
+
 }  // namespace
 
-KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::optional<KeyInfo>& listener) {
+KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader,
+                     const std::vector<CheckContext::ListenerKey>& listeners) {
   KeyCounts counts;
   std::unordered_set<std::string> seen;
   const auto each = [&](const ScannedFile& file) {
@@ -65,7 +82,8 @@ KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const st
       counts.newest_ns = file.modified_ns;
       counts.newest_file = file.name;
     }
-    if (file.key && listener && file.key->spki == listener->spki) {
+    const auto is_its = [&](const auto& listener) { return listener.key && listener.key->spki == file.key->spki; };
+    if (file.key && std::ranges::any_of(listeners, is_its)) {
       counts.shared++;
       keep_first(counts.shared_files, file.name);
     }
@@ -163,21 +181,16 @@ Check check_key_names(const CheckContext& context) {
 
 Check check_listener_key(const CheckContext& context) {
   if (!context.locked_memory.empty()) return {Result::skipped, "no key was read: see locked-memory"};
-  const std::string& path = context.settings.listener_keyfile.path;
-  if (!context.listener_place.empty())
-    return {Result::error, context.listener_place + "; keyd does not start",
-            "move the file, and name its new place in listener_keyfile of " + context.config};
-  if (const KeyCounts& keys = context.keys; keys.shared > 0)
-    return {Result::error, path + ": it is also the key of " + counted(keys.shared, "device") + ", which keyd refuses",
+  const auto misplaced = [](const auto& listener) { return !listener.place.empty(); };
+  if (const KeyCounts& keys = context.keys; keys.shared > 0 && std::ranges::none_of(context.listeners, misplaced))
+    return {Result::error,
+            context.listeners.front().path + (context.listeners.size() > 1 ? " or another listener's key" : "") +
+                ": it is also the key of " + counted(keys.shared, "device") + ", which keyd refuses",
             "give the listener, or each of these devices, a key and a certificate of its own",
             with_rest(keys.shared_files, keys.shared)};
-  if (!context.listener)
-    return {Result::error,
-            path + ": " + context.listener_problem +
-                (is_just_missing(path) ? "; no device can connect until it is there" : "; keyd does not start"),
-            "`install -o " + service_user(context) + " -m 600 LISTENER.key " + quoted(path) + "`"};
-  return {Result::ok, path + ": " + name(context.listener->type) + ", " + std::to_string(context.listener->bits) +
-                          " bits, SPKI " + common::hex(context.listener->spki.data(), context.listener->spki.size())};
+  std::vector<std::pair<std::string, Check>> each;
+  for (const auto& listener : context.listeners) each.emplace_back(listener.path, listener_key(context, listener));
+  return common::combined(each, "key");
 }
 
 Check check_listener_certificate(const CheckContext& context) {
@@ -185,19 +198,23 @@ Check check_listener_certificate(const CheckContext& context) {
   if (file.empty())
     return {Result::skipped, "not compared",
             "`mqtt-relay check`, of both daemons, compares the key with listener.certfile of relayd.json"};
-  if (!context.listener) return {Result::skipped, "there is no listener key to compare it with"};
+  const auto has_key = [](const auto& listener) { return listener.key.has_value(); };
+  const auto known = std::ranges::find_if(context.listeners, has_key);
+  if (known == context.listeners.end()) return {Result::skipped, "there is no listener key to compare it with"};
   if (!context.certificate_problem.empty())  // relayd's half judges the file
     return {Result::skipped, context.certificate_problem + "; see listener-certificate of relayd"};
   const auto spki = spki_of_certificate(context.certificate_pem);
   if (!spki)
     return {Result::error, file + ": no certificate found in it; expected PEM",
             "`openssl x509 -in " + quoted(file) + " -noout -subject` must show it"};
-  if (!context.listener->is_of(*spki))
+  const auto fits = [&](const auto& listener) { return listener.key && listener.key->is_of(*spki); };
+  if (std::ranges::none_of(context.listeners, fits))
     return {Result::error,
-            file + ": it is for another key, SPKI " + common::hex(spki->data(), spki->size()) +
-                "; the listener's key has " + common::hex(context.listener->spki.data(), context.listener->spki.size()),
+            file + ": it is for another key, SPKI " + hex_of(*spki) + "; " +
+                (context.listeners.size() == 1 ? "the listener's key has " + hex_of(known->key->spki)
+                                               : "none of the listeners' keys has that"),
             "the two must be equal: `openssl x509 -in " + quoted(file) + " -noout -pubkey`, `openssl pkey -in " +
-                quoted(context.settings.listener_keyfile.path) + " -pubout`; install the pair that belongs together"};
+                quoted(known->path) + " -pubout`; install the pair that belongs together"};
   return {Result::ok, file + " is the listener key's"};
 }
 

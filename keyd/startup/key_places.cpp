@@ -62,7 +62,7 @@ void keep_apart(const KeyStore::Place& keys, const KeyStore::Place& listener, co
 }
 
 void expect_listener_key(KeyStore& keys, const ConfiguredPath& file) {
-  const auto found = keys.find(ipc::Role::listener, "");
+  const auto found = keys.find(ipc::Role::listener, file.path);
   if (found.status == ipc::Status::unusable)
     throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + found.reason);
   if (found.status != ipc::Status::not_found) return;
@@ -71,7 +71,7 @@ void expect_listener_key(KeyStore& keys, const ConfiguredPath& file) {
   const std::string install = "install -o " + std::to_string(geteuid()) + " -m 600 LISTENER.key '" + file.path +
                               "'; it is used at once, without a restart";
   common::log::warning(
-      "there is no listener key: devices can't connect until it is installed",
+      "there is no listener key: devices can't connect to its listener until it is installed",
       {{"setting", file.origin}, {"file", file.path}, {"do", credential.empty() ? install : credential.substr(2)}});
 }
 

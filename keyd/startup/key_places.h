@@ -11,11 +11,11 @@ namespace keyd {
 KeyStore::Place open_keys_dir(const ConfiguredPath& keys_dir);
 KeyStore::Place open_listener_dir(const ConfiguredPath& listener_keyfile);
 
-// Throws common::ConfigError if the listener's key is, by its place, also the key of a device: a worker could have
+// Throws common::ConfigError if a listener's key is, by its place, also the key of a device: a worker could have
 // signatures of one role made in the other. KeyStore refuses another file with the same key.
 void keep_apart(const KeyStore::Place& keys, const KeyStore::Place& listener, const ConfiguredPath& listener_keyfile);
 
-// Throws std::runtime_error of the same kind if the listener's key exists and can't be used. If it is missing, logs a
+// Throws std::runtime_error of the same kind if a listener's key exists and can't be used. If it is missing, logs a
 // warning: like a device's key, it may come later, and is used from then on.
 void expect_listener_key(KeyStore& keys, const ConfiguredPath& listener_keyfile);
 

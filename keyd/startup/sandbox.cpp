@@ -28,10 +28,12 @@ constexpr common::Call kServing[] = {
 
 }  // namespace
 
-std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, const KeyStore::Place& listener,
+std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys,
+                                                 const std::vector<KeyStore::Place>& listeners,
                                                  const std::optional<AuditFile>& audit) {
   using common::FileRule;
-  std::vector<FileRule> rules{{keys.directory.get(), FileRule::read}, {listener.directory.get(), FileRule::read}};
+  std::vector<FileRule> rules{{keys.directory.get(), FileRule::read}};
+  for (const auto& listener : listeners) rules.push_back({listener.directory.get(), FileRule::read});
   if (audit) rules.push_back({audit->directory.get(), FileRule::append});
 #if defined(MQTT_RELAY_SANITIZED)  // LeakSanitizer, at the end of the process, reads /proc
   static const common::Fd proc(::open("/proc", O_PATH | O_CLOEXEC));

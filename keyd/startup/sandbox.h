@@ -14,7 +14,8 @@ namespace keyd {
 
 // The directories in which keyd opens files while it serves, for common::forbid_files(). Valid as long as the
 // arguments.
-std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, const KeyStore::Place& listener,
+std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys,
+                                                 const std::vector<KeyStore::Place>& listeners,
                                                  const std::optional<AuditFile>& audit);
 
 // Forbids, for all threads, every system call that serving does not need. Returns "" or what the kernel lacks. Call

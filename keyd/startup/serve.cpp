@@ -109,7 +109,8 @@ NotaryEnds notary_for(const std::optional<BindRemote>& bind, log::Level level) {
 LockedSlots::LockedSlots(const Settings& settings)
     : work(SignerPool::all_threads(settings.signers) * kWorkSlotsOfThread),
       devices(KeyStore::device_slots(settings.key_cache, SignerPool::all_threads(settings.signers))),
-      listener(KeyStore::listener_slots(SignerPool::all_threads(settings.signers))) {}
+      listener(KeyStore::listener_slots(settings.listener_keyfiles.size(), SignerPool::all_threads(settings.signers))) {
+}
 
 void serve(const Settings& settings) {
   // Opens everything before the sandbox forbids opening; reads no key byte.
@@ -118,8 +119,11 @@ void serve(const Settings& settings) {
   NotaryEnds notary =
       notary_for(settings.bind_remote, settings.log_level);  // early: its guardian is a copy of what is in memory now
   KeyStore::Place keys_dir = common::wait_for([&] { return open_keys_dir(settings.private_keys_dir); });
-  KeyStore::Place listener = common::wait_for([&] { return open_listener_dir(settings.listener_keyfile); });
-  keep_apart(keys_dir, listener, settings.listener_keyfile);
+  std::vector<KeyStore::Place> listener_keys;
+  for (const ConfiguredPath& file : settings.listener_keyfiles) {
+    listener_keys.push_back(common::wait_for([&] { return open_listener_dir(file); }));
+    keep_apart(keys_dir, listener_keys.back(), file);
+  }
   std::optional<AuditFile> audit_file;
   AuditTail tail;
   if (settings.audit_file) {
@@ -142,9 +146,10 @@ void serve(const Settings& settings) {
 
   // Landlock applies to this thread and those that it starts, so it comes first. seccomp forbids starting threads, so
   // it comes last.
-  missing.push_back(common::forbid_files(what_stays_allowed(keys_dir, listener, audit_file)));
+  missing.push_back(common::forbid_files(what_stays_allowed(keys_dir, listener_keys, audit_file)));
   Audit audit(std::move(audit_out), std::move(audit_file), std::move(tail));
-  KeyStore keys(std::move(keys_dir), std::move(listener), devices, listeners, {settings.key_cache, passphrase.text()});
+  KeyStore keys(std::move(keys_dir), std::move(listener_keys), devices, listeners,
+                {settings.key_cache, passphrase.text()});
   uv_loop_t* loop = uv_default_loop();
   Service service(*loop, keys, audit,
                   {{settings.allow_tls12_client, settings.bind_remote.has_value(), settings.require_presence},
@@ -165,7 +170,7 @@ void serve(const Settings& settings) {
   missing.push_back(confine_system_calls());
   common::accept_sandbox(missing, settings.require_sandbox);
 
-  expect_listener_key(keys, settings.listener_keyfile);
+  for (const ConfiguredPath& file : settings.listener_keyfiles) expect_listener_key(keys, file);
   if (!settings.require_presence)
     log::warning("require_presence is false: an attacker in a worker can sign for every device whose key is here",
                  {{"setting", "require_presence"}, {"do", "set it to true, or remove it"}});

@@ -15,6 +15,8 @@ namespace {
 // connections: a service has 1024 by default.
 constexpr int64_t kMostCachedKeys = 100'000, kMostConnections = 1000, kMostSigners = 256, kMostQueued = 65536;
 
+constexpr size_t kMostListenerKeys = 16;
+
 constexpr size_t kMostBrokers = 8;  // as many as relayd's remote_hosts
 
 constexpr common::Milliseconds kLeastWindow{10'000}, kMostWindow{600'000};
@@ -41,6 +43,23 @@ std::vector<uid_t> allowed_uids(common::Section& section) {
     uids.push_back(*uid);
   }
   return uids;
+}
+
+std::vector<std::string> listener_keyfiles(common::Section& section) {
+  auto files = section.string_or_strings("listener_keyfile");
+  if (!section.has("listener_keyfile"))
+    section.fail("listener_keyfile",
+                 "missing: set it to the PEM file of relayd's own private key, or to a list of them");
+  if (files.empty() || files.size() > kMostListenerKeys)
+    section.fail("listener_keyfile", "found " + std::to_string(files.size()) + " files; expected 1 to " +
+                                         std::to_string(kMostListenerKeys));
+  for (size_t i = 0; i < files.size(); i++) {
+    if (files[i].empty()) section.fail("listener_keyfile", "found \"\"; expected the PEM file of a private key");
+    if (std::find(files.begin(), files.begin() + static_cast<ptrdiff_t>(i), files[i]) !=
+        files.begin() + static_cast<ptrdiff_t>(i))
+      section.fail("listener_keyfile", "found \"" + files[i] + "\" twice; remove one");
+  }
+  return files;
 }
 
 std::vector<std::string> bound_hosts(common::Section& bind) {
@@ -72,8 +91,8 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
   if (settings.private_keys_dir.path.empty())
     section.fail("private_keys_dir",
                  "missing: set it to the directory that holds each device's private key as CLIENTID.pem");
-  settings.listener_keyfile =
-      path("listener_keyfile", section.required_string("listener_keyfile", "the PEM file of relayd's own private key"));
+  for (std::string& each : listener_keyfiles(section))
+    settings.listener_keyfiles.push_back(path("listener_keyfile", std::move(each)));
   settings.socket = path(
       "socket", section.required_string("socket", "the socket to listen on, such as \"/run/mqtt-keyd/sign.sock\""));
   settings.allowed_uids = allowed_uids(section);

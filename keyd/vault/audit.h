@@ -81,8 +81,6 @@ class Audit {
   // failure; if only the reader is slow, writes the line later, before all others.
   explicit Audit(common::Output out, std::optional<AuditFile> file = {}, AuditTail tail = {});
   ~Audit();  // writes what is counted
-  Audit(const Audit&) = delete;
-  Audit& operator=(const Audit&) = delete;
 
   // Whether a line can be written, as far as is known; tries when degraded. Writes what has been counted: call it every
   // second.

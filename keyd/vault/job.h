@@ -43,11 +43,6 @@ struct Job {
 
   // The peer no longer waits for the answer.
   bool given_up() const { return uv_hrtime() >= deadline_ns || (peer.gone && *peer.gone); }
-  // Its outcome is known.
-  void decided() {
-    const uint64_t all_us = (uv_hrtime() - accepted_ns) / 1000;
-    wait_us += all_us - std::min(spent_us, all_us);
-  }
 };
 using JobPtr = std::unique_ptr<Job>;
 

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -29,42 +28,58 @@ KeyStore::Found must(KeyStore::Effort effort) { return {Status::busy, nullptr, "
 
 }  // namespace
 
-KeyStore::KeyStore(Place keys, Place listener, SecureSlots& device_slots, SecureSlots& listener_slots,
+KeyStore::KeyStore(Place keys, std::vector<Place> listeners, SecureSlots& device_slots, SecureSlots& listener_slots,
                    const Options& options)
-    : keys_dir_(std::move(keys.path)),
-      devices_(std::move(keys.directory), device_slots, options),
-      listeners_(std::move(listener.directory), listener_slots, options),
-      options_(options) {
-  listener_.file = listener.path.substr(listener.path.rfind('/') + 1);  // npos + 1 == 0
-  listener_.path = std::move(listener.path);
+    : keys_(std::move(keys)),
+      options_(options),
+      of_devices_(device_slots, options),
+      of_listeners_(listener_slots, options) {
+  for (Place& place : listeners) {
+    Entry entry{place.path.substr(place.path.rfind('/') + 1), place.path};  // npos + 1 == 0
+    listeners_.push_back({std::move(place.directory), std::move(entry)});
+  }
 }
 
-KeyStore::Found KeyStore::find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate,
-                               Effort effort) {
-  const bool device = role == ipc::Role::device;
-  if (device && !ipc::can_name_a_key(client_id)) return {Status::not_found, nullptr, "no file can have that name"};
-  const std::string file = device ? std::string(client_id) + ".pem" : listener_.file;
-  Room& room = device ? devices_ : listeners_;
+KeyStore::Found KeyStore::find(ipc::Role role, std::string_view name, const ipc::Spki* certificate, Effort effort,
+                               bool signs) {
+  if (role == ipc::Role::device)
+    return ipc::can_name_a_key(name) ? find_in(nullptr, std::string(name) + ".pem", nullptr, effort)
+                                     : Found{Status::not_found, nullptr, "no file can have that name"};
+  std::optional<Found> other;
+  for (Listener& listener : listeners_) {
+    if (!name.empty() && name != listener.entry.path) continue;
+    Found found = find_in(&listener, listener.entry.file, signs ? certificate : nullptr, effort);
+    if (found.status == Status::busy || (found.key && (!certificate || found.key->info().is_of(*certificate))))
+      return found;
+    if (!other || (other->key && !found.key)) other = std::move(found);
+  }
+  return other.value_or(Found());
+}
+
+KeyStore::Found KeyStore::find_in(Listener* listener, const std::string& file, const ipc::Spki* previous,
+                                  Effort effort) {
+  Readers& readers = listener ? of_listeners_ : of_devices_;
+  const int directory = (listener ? listener->directory : keys_.directory).get();
   const auto found = [&](KeyFile* read) {
     struct stat info {};
     std::optional now = FileState();
-    if (fstatat(room.directory.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) now = FileState::of(info);
+    if (fstatat(directory, file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) now = FileState::of(info);
     else if (errno == ENOENT || errno == ENAMETOOLONG) now.reset();
     const std::lock_guard guard(mutex_);
-    return device ? find_device(file, now, read) : find_listener(certificate, now, read);
+    return listener ? find_listener(*listener, previous, now, read) : find_device(file, now, read);
   };
   const auto read = [&](KeyReader& reader, std::mutex& turn, bool opens) {
     const std::lock_guard guard(turn);
-    KeyFile fresh = reader.read(room.directory.get(), file, device ? keys_dir_ + "/" + file : listener_.path, opens);
+    KeyFile fresh = reader.read(directory, file, listener ? listener->entry.path : keys_.path + "/" + file, opens);
     return found(&fresh);
   };
-  if (device && effort == Effort::none) {  // only the disk may know the name
+  if (!listener && effort == Effort::none) {  // only the disk may know the name
     const std::lock_guard guard(mutex_);
     if (!by_file_.contains(file)) return must(Effort::reads);
   }
   Found first = found(nullptr);
-  if (first.needs == Effort::reads && effort != Effort::none) first = read(room.reader, room.reading, false);
-  return first.needs == Effort::opens && effort == Effort::opens ? read(room.opener, room.opening, true) : first;
+  if (first.needs == Effort::reads && effort != Effort::none) first = read(readers.reader, readers.reading, false);
+  return first.needs == Effort::opens && effort == Effort::opens ? read(readers.opener, readers.opening, true) : first;
 }
 
 KeyStore::Found KeyStore::find_device(const std::string& file, const std::optional<FileState>& now, KeyFile* read) {
@@ -73,14 +88,15 @@ KeyStore::Found KeyStore::find_device(const std::string& file, const std::option
     entries_.splice(entries_.begin(), entries_, known->second);
   } else {
     entries_.emplace_front().file = file;
-    entries_.front().path = keys_dir_ + "/" + file;
+    entries_.front().path = keys_.path + "/" + file;
     by_file_.emplace(entries_.front().file, entries_.begin());
   }
   Entry& entry = entries_.front();
   Found found = look(entry, now, read);
-  if (found.key && is_listener_s(found.key->info().spki)) {
+  const auto same = [&](const auto& key) { return key && key->info().spki == found.key->info().spki; };
+  if (found.key && std::ranges::any_of(listeners_, [&](auto& l) { return same(l.entry.key) || same(l.previous); })) {
     found = {Status::unusable, nullptr,
-             "it is the listener's key too: give the device a key and a certificate of its own"};
+             "it is a listener's key too: give the device a key and a certificate of its own"};
     if (std::exchange(entry.problem, found.reason) != found.reason)
       common::log::warning("a key file can't be used", {{"file", entry.path}, {"problem", found.reason}});
   }
@@ -101,23 +117,22 @@ std::string_view KeyStore::similar(std::string_view spellings) const {
     const std::string_view id = spellings.substr(0, spellings.find('/'));
     spellings.remove_prefix(std::min(id.size() + 1, spellings.size()));
     const std::string file = std::string(id) + ".pem";
-    if (ipc::can_name_a_key(id) && fstatat(devices_.directory.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0)
+    if (ipc::can_name_a_key(id) && fstatat(keys_.directory.get(), file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0)
       return id;
   }
   return {};
 }
 
-bool KeyStore::is_listener_s(const ipc::Spki& spki) const {
-  return std::ranges::any_of(std::array{listener_.key.get(), previous_.get()},
-                             [&](const auto* key) { return key && key->info().spki == spki; });
-}
-
-KeyStore::Found KeyStore::find_listener(const ipc::Spki* certificate, const std::optional<FileState>& now,
-                                        KeyFile* read) {
-  Found found = look(listener_, now, read);
+KeyStore::Found KeyStore::find_listener(Listener& listener, const ipc::Spki* previous,
+                                        const std::optional<FileState>& now, KeyFile* read) {
+  auto& [directory, entry, replaced, until] = listener;
+  const auto before = entry.key;
+  Found found = look(entry, now, read);
   if (found.status == Status::busy) return found;
-  if (!found.key || options_.now() >= previous_until_) previous_ = nullptr;
-  if (certificate && previous_ && previous_->info().is_of(*certificate)) found.key = previous_;
+  if (before && found.key && before->info().spki != found.key->info().spki)
+    replaced = before, until = options_.now() + kPreviousFor;
+  if (!found.key || options_.now() >= until) replaced = nullptr;
+  if (previous && replaced && replaced->info().is_of(*previous)) found.key = replaced;
   return found;
 }
 
@@ -144,11 +159,7 @@ void KeyStore::install(Entry& entry, KeyFile file) {
   entry.problem = std::move(file.problem);
   entry.seen = file.state;
   entry.settled = now_ns() - entry.seen.changed_ns > options_.settled_after.count();
-  if (!keep) entry.key.swap(file.key);  // and `file` has the old one
-  if (&entry == &listener_ && entry.key && file.key && entry.key->info().spki != file.key->info().spki) {
-    previous_ = std::move(file.key);
-    previous_until_ = options_.now() + kPreviousFor;
-  }
+  if (!keep) entry.key = std::move(file.key);
   if (news)
     common::log::warning(
         keep ? "a key file can't be used; the key it held before stays in use" : "a key file can't be used",

@@ -1,4 +1,5 @@
-// Finds the private key for a client id, `${clientid}.pem` in one directory, and the listener's key.
+// Finds the private key for a client id, `${clientid}.pem` in one directory, and the listeners' keys, each in a file of
+// its own.
 //
 // Parsed keys are cached; the least recently used is dropped first. Each use costs one fstatat(2), so a file that was
 // added, replaced, removed or given another owner or mode takes effect at once, and a million files cost nothing until
@@ -9,7 +10,7 @@
 // caller says what it has time for: the loop's thread takes keys from the cache only, and opening an encrypted key may
 // take half a second.
 //
-// A device's key that is the listener's too is unusable: a worker could have signatures of one role made in the other.
+// A device's key that is a listener's too is unusable: a worker could have signatures of one role made in the other.
 //
 // A listener's new key comes with a new certificate, which relayd shows only after a reload. Until then the replaced
 // key goes on signing, for kPreviousFor at most. If the file is removed or gets a wrong owner or mode, neither key is
@@ -23,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "common/fd.h"
 #include "keyd/vault/key_file.h"
@@ -49,12 +51,13 @@ class KeyStore {
   // be replaced because it leaked.
   static constexpr std::chrono::seconds kPreviousFor{60};
   // Reads no key yet.
-  KeyStore(Place keys, Place listener, SecureSlots& device_slots, SecureSlots& listener_slots, const Options& options);
+  KeyStore(Place keys, std::vector<Place> listeners, SecureSlots& device_slots, SecureSlots& listener_slots,
+           const Options& options);
   // The slots that a store needs if `threads` threads use it. Devices: the cache; one key that enters a full cache; for
   // each thread a key that the cache has dropped; a key and its DER while it is read, and another two while one is
-  // opened. Listener: the key, and the one before its last change, instead of the cache.
+  // opened. Listeners: each key, and the one before its last change, instead of the cache.
   static constexpr size_t device_slots(size_t cache_size, size_t threads) { return cache_size + 1 + threads + 4; }
-  static constexpr size_t listener_slots(size_t threads) { return device_slots(1, threads); }
+  static constexpr size_t listener_slots(size_t files, size_t threads) { return device_slots(2 * files - 1, threads); }
 
   // What a caller has time for: with `none`, it gets a cached key whose file has not changed.
   enum class Effort { none, reads, opens };
@@ -64,10 +67,11 @@ class KeyStore {
     std::string reason{};
     Effort needs = Effort::none;  // busy: the file must be read, or opened because it is encrypted. Ask again with it
   };
-  // `client_id` is for devices. The listener has one key; for a while after its replacement, the previous one is found
-  // if it is the key of `certificate`.
-  Found find(ipc::Role role, std::string_view client_id, const ipc::Spki* certificate = nullptr,
-             Effort effort = Effort::opens);
+  // `name`: a device's client id; for the listeners, the path of one's file, or "" for all of them.
+  // `certificate`: of the listeners' keys, the one that belongs to it. If there is none, the first file that can't be
+  // used, or the first key. `signs`: for a while after its replacement, the previous key is found too.
+  Found find(ipc::Role role, std::string_view name, const ipc::Spki* certificate = nullptr,
+             Effort effort = Effort::opens, bool signs = true);
 
   // The first of the spellings (ipc::Lookup) that has a file, of whatever kind; "": none. At most 8 are looked for.
   std::string_view similar(std::string_view spellings) const;
@@ -80,35 +84,38 @@ class KeyStore {
  private:
   struct Entry {
     std::string file, path;  // name in its directory; whole path, for the log
-    FileState seen;
+    FileState seen = {};
     bool settled = false;  // false: `seen` is so young that a later change might not show in it
-    std::shared_ptr<PrivateKey> key;
-    std::string problem;  // why there is none
+    std::shared_ptr<PrivateKey> key = {};
+    std::string problem = {};  // why there is none
   };
   using Entries = std::list<Entry>;
-  // A directory of key files, and their readers.
-  struct Room {
-    Room(common::Fd fd, SecureSlots& slots, const Options& options)
-        : directory(std::move(fd)), reader(slots), opener(slots, options.passphrase) {}
+  struct Listener {
     common::Fd directory;
+    Entry entry;
+    std::shared_ptr<PrivateKey> previous = {};  // dropped at the first use after previous_until
+    std::chrono::steady_clock::time_point previous_until = {};
+  };
+  struct Readers {
+    Readers(SecureSlots& slots, const Options& options) : reader(slots), opener(slots, options.passphrase) {}
     KeyReader reader, opener;
     std::mutex reading, opening;
   };
+  // `listener`: null for a device's file. `previous`: the certificate for which its previous key may be found; or null.
   // `now`: what the directory says of the name; nullopt: there is no such file; FileState(): it can't be looked at.
   // `read`: what has just been read of the file; null: nothing.
+  Found find_in(Listener* listener, const std::string& file, const ipc::Spki* previous, Effort effort);
   Found find_device(const std::string& file, const std::optional<FileState>& now, KeyFile* read);
-  Found find_listener(const ipc::Spki* certificate, const std::optional<FileState>& now, KeyFile* read);
-  bool is_listener_s(const ipc::Spki& spki) const;
+  Found find_listener(Listener& listener, const ipc::Spki* previous, const std::optional<FileState>& now,
+                      KeyFile* read);
   Found look(Entry& entry, const std::optional<FileState>& now, KeyFile* read);
   void install(Entry& entry, KeyFile file);
 
-  std::string keys_dir_;
-  Room devices_, listeners_;
+  Place keys_;
   Options options_;
+  Readers of_devices_, of_listeners_;
   mutable std::mutex mutex_;  // guards what follows
-  Entry listener_;
-  std::shared_ptr<PrivateKey> previous_;  // the listener's; dropped at the first use after previous_until_
-  std::chrono::steady_clock::time_point previous_until_;
+  std::vector<Listener> listeners_;
   Entries entries_;  // most recently used first
   std::unordered_map<std::string_view, Entries::iterator> by_file_;
 };

@@ -23,7 +23,7 @@ std::optional<SignerPool::Queue> KeyTurn::take(Job& job, Signer& signer, SignerP
   const ipc::Lookup& key = job.asked.key;
   using Effort = KeyStore::Effort;
   constexpr Effort kEfforts[] = {Effort::none, Effort::reads, Effort::reads, Effort::opens};  // by Queue
-  const auto found = keys_.find(key.role, key.client_id, job.op == ipc::Op::sign ? &key.spki : nullptr, kEfforts[from]);
+  const auto found = keys_.find(key.role, key.client_id, &key.spki, kEfforts[from], job.op == ipc::Op::sign);
   if (from == SignerPool::at_once && (!found.key || takes_long(found.key->info().type))) return SignerPool::quick;
   if (found.needs == Effort::opens) return SignerPool::sealed;
   if (found.key) job.outcome = with(*found.key, job, signer);

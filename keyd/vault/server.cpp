@@ -17,10 +17,6 @@ namespace {
 using ipc::Status;
 constexpr uint64_t kAcceptPauseMs = 100;
 
-void must(int result, const char* what) {
-  if (result < 0) throw std::runtime_error(std::string(what) + ": " + uv_strerror(result));
-}
-
 // Microseconds since the kernel took the datagram in, by its time stamp (SO_TIMESTAMPNS, wall clock).
 uint64_t waited_us(msghdr& message) {
   timespec arrived{}, now{};
@@ -36,9 +32,9 @@ uint64_t waited_us(msghdr& message) {
 
 Server::Server(uv_loop_t& loop, int listening, Limits limits, Service& service, Audit& audit)
     : listening_(listening), limits_(std::move(limits)), service_(service), audit_(audit) {
-  must(uv_timer_init(&loop, &accept_timer_), "uv_timer_init");
-  must(uv_timer_init(&loop, &silence_timer_), "uv_timer_init");
-  must(uv_poll_init(&loop, &accept_poll_, listening_), "uv_poll_init");
+  uv_timer_init(&loop, &accept_timer_);
+  uv_timer_init(&loop, &silence_timer_);
+  if (uv_poll_init(&loop, &accept_poll_, listening_) != 0) throw std::runtime_error("the socket can't be watched");
   accept_timer_.data = silence_timer_.data = accept_poll_.data = this;
   service_.on_reply([this](uint64_t number, std::span<const uint8_t> datagram) { reply(number, datagram); });
   resume_accepting();
@@ -53,7 +49,7 @@ void Server::stop() {
 
 void Server::resume_accepting() {
   const auto accept = [](uv_poll_t* handle, int, int) { static_cast<Server*>(handle->data)->accept_one(); };
-  must(uv_poll_start(&accept_poll_, UV_READABLE, accept), "uv_poll_start");
+  uv_poll_start(&accept_poll_, UV_READABLE, accept);
 }
 
 void Server::accept_one() {

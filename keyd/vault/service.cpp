@@ -13,13 +13,6 @@ using ipc::Status;
 constexpr uint64_t kFirstLookMs = 2, kLastLookMs = 50;    // between looks at an audit whose reader is slow
 constexpr std::chrono::milliseconds kBeforeTimeout{250};  // time for the refusal to arrive
 
-// Ranks waiting answers for their audit line, furthest handshake first: the device's signature ends one, its lookup is
-// in the middle, the listener's signature begins one.
-int rank_of(const Job& job) {
-  if (job.op == ipc::Op::lookup) return 1;
-  return job.asked.key.role == ipc::Role::device ? 0 : 2;
-}
-
 AuditEvent event_of(const Job& job) {
   const auto handshake = job.handshake ? std::span<const uint8_t>(*job.handshake) : std::span<const uint8_t>();
   return {ipc::name(job.op),  job.peer,           &job.asked.key, job.op == ipc::Op::sign ? &job.asked : nullptr,
@@ -115,7 +108,8 @@ void Service::end(JobPtr job) {
     leave(*job);
     return give_up();
   }
-  job->decided();
+  const uint64_t all_us = (uv_hrtime() - job->accepted_ns) / 1000;
+  job->wait_us += all_us - std::min(job->spent_us, all_us);
   if (audit_.counts(event_of(*job))) return answer(std::move(job));
   if (begun_ || !waiting_.empty()) return hold(Audit::Written::later, std::move(job));
   const auto written = audit_.try_write(event_of(*job));
@@ -140,9 +134,10 @@ void Service::hold(Audit::Written how, JobPtr job) {
   if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&again_))) again_ms_ = kFirstLookMs, look_again();
   if (how == Audit::Written::no || audit_.stalled() || job->outcome.status == Status::busy)
     return refuse(std::move(job));
-  const std::pair key{rank_of(*job), ++last_waiting_};
+  // The device's signature ends a handshake, its lookup is in the middle, the listener's signature begins one.
+  const int rank = job->op == ipc::Op::lookup ? 1 : job->asked.key.role == ipc::Role::device ? 0 : 2;
   if (how == Audit::Written::begun) begun_ = std::move(job);
-  else waiting_.emplace(key, std::move(job));
+  else waiting_.emplace(std::pair(rank, ++last_waiting_), std::move(job));
 }
 
 void Service::refuse(JobPtr job) {

@@ -39,8 +39,6 @@ class SignerPool {
   ~SignerPool();
   // Ends the threads and drops waiting jobs. The loop must run once more before this object dies.
   void stop();
-  SignerPool(const SignerPool&) = delete;
-  SignerPool& operator=(const SignerPool&) = delete;
 
   void submit(JobPtr job, Queue queue);  // the caller limits the number of jobs
 

@@ -12,10 +12,9 @@ bool Tally::takes(const AuditEvent& event, uint64_t now_ns) {
   const Kind kind{peer.uid, peer.worker, event.event, event.result};
   auto known = counts_.find(kind);
   if (known == counts_.end()) {
-    const bool turned_away = !event.key && event.result == Status::denied;
-    const char* own = event.result == Status::not_found ? " not_found" : "";
-    const std::string name = std::to_string(peer.uid) + " " + std::to_string(peer.worker) + own;
-    if ((turned_away ? turned_away_ : others_).take(name, now_ns) == 0) return false;
+    const bool own = event.result == Status::not_found || (!event.key && event.result == Status::denied);
+    const std::string name = std::to_string(peer.uid) + " " + std::to_string(peer.worker) + (own ? event.event : "");
+    if (shown_.take(name, now_ns) == 0) return false;
     Count begun{event.event, peer, event.result, std::string(event.reason), now_ns, 0, common::utc_now(), {}};
     known = counts_.emplace(kind, std::move(begun)).first;
   }

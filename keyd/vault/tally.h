@@ -2,8 +2,8 @@
 // says how many there were.
 //
 // Signatures and successful lookups always have a line. Of everything else, a worker has kShown lines in ten seconds.
-// Ids that have no key are ordinary, so lookups of these have as many lines again. A user whose connections are refused
-// has kShownTurnedAway lines a second. One thread.
+// Ids that have no key are ordinary, so lookups of these have as many lines again. So has a user whose connections
+// are refused. One thread.
 #pragma once
 
 #include <map>
@@ -16,7 +16,7 @@ namespace keyd {
 
 class Tally {
  public:
-  static constexpr uint32_t kShown = 100, kShownTurnedAway = 10;
+  static constexpr uint32_t kShown = 100;
   static constexpr uint64_t kEveryNs = 1'000'000'000;  // between the lines of one kind
 
   // True: it is counted. False: it has a line of its own.
@@ -37,8 +37,7 @@ class Tally {
  private:
   // User, worker, event, result.
   using Kind = std::tuple<uid_t, uint16_t, std::string_view, ipc::Status>;
-  RateLimit others_{{kShown, common::Milliseconds(10'000)}},
-      turned_away_{{kShownTurnedAway, common::Milliseconds(1000)}};
+  RateLimit shown_{{kShown, common::Milliseconds(10'000)}};
   std::map<Kind, Count> counts_;
 };
 

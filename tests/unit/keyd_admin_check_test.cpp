@@ -434,6 +434,24 @@ TEST_CASE("check: a listener's key that is a device's too is an error, by its pl
   expect(machine.check("listener-key"), Result::error, "also the key of a device named \"copy\"", "move the file");
 }
 
+TEST_CASE("check: each of several listeners' keys has a line, and any of them may be the certificate's",
+          "[keyd][keyd-admin]") {
+  Machine machine;
+  const witness::Key second = witness::Key::generate("RSA:2048");
+  machine.certificate = machine.scratch.put("listener.pem", witness::certificate(second));
+  machine.settings["listener_keyfile"] = {machine.scratch / "listener.key", machine.scratch / "second.key"};
+  const Check missing = machine.check("listener-key");
+  expect(missing, Result::error, "1 of 2 keys is good", "second.key");
+  REQUIRE(missing.details.size() == 2);
+  CHECK(missing.details[1].find("no device can connect to its listener until it is there") != std::string::npos);
+  expect(machine.check("listener-certificate"), Result::error, "it is for another key");
+  machine.scratch.put("second.key", second.text(witness::Form::pkcs8));
+  expect(machine.check("listener-key"), Result::ok, "2 of 2 keys are good");
+  expect(machine.check("listener-certificate"), Result::ok, "is the listener key's");
+  machine.scratch.put("keys/copy.pem", second.text(witness::Form::pkcs8));
+  expect(machine.check("listener-key"), Result::error, "it is also the key of 1 device, which keyd refuses");
+}
+
 TEST_CASE("check: presence that is not required, or whose window is too short for relayd's timeouts, is a warning",
           "[keyd][keyd-admin]") {
   Machine machine;

@@ -36,10 +36,11 @@ struct Stage {
     files.clear();
     std::ostringstream out;
     ImportReport report(options, out, screen);
-    const auto summary = import_keys(options, directory, room, listener, [&](const Imported& file) {
-      files[file.from.name] = file;
-      report.add(file);
-    });
+    const auto summary =
+        import_keys(options, directory, room, {{listener, "keyd.json: listener_keyfile"}}, [&](const Imported& file) {
+          files[file.from.name] = file;
+          report.add(file);
+        });
     report.finish();
     text = out.str() + in_words(summary, options);
     return summary;
@@ -104,7 +105,7 @@ TEST_CASE("keys import gives its files to keyd's user", "[keyd][keyd-import]") {
   KeysDirectory of_service({stage.keys.path(), "test"}, kService);
   stage.source.put("a.pem", key_text(key_a()));
   ImportOptions options{.sources = {stage.source.path()}};
-  import_keys(options, of_service, stage.room, "", [](const Imported&) {});
+  import_keys(options, of_service, stage.room, {}, [](const Imported&) {});
   struct stat info {};
   REQUIRE(stat((stage.keys / "a.pem").c_str(), &info) == 0);
   CHECK(info.st_uid == kService);
@@ -333,7 +334,7 @@ TEST_CASE("keys import refuses the listener's key for a device", "[keyd][keyd-im
   stage.listener = elsewhere.put("listener.key", key_text(key_a()));
   stage.source.put("dev.pem", key_a().text(witness::Form::traditional));
   CHECK(stage.import().refused == 1);
-  CHECK(has(stage.text, "the listener's key"));
+  CHECK(has(stage.text, "a listener's key"));
 }
 
 TEST_CASE("keys import removes what a killed one has left, and refuses to run beside another", "[keyd][keyd-import]") {

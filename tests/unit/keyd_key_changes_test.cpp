@@ -149,6 +149,47 @@ TEST_CASE("the listener's key has the same rules and is read again too", "[keyd]
   CHECK(store.store().find(Role::listener, "").status == Status::not_found);
 }
 
+TEST_CASE("of several listeners' keys, the one of the certificate is found", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  store.more_listeners = {"second.key", "third.key"};
+  const Key first = Key::generate("P-256"), second = Key::generate("RSA:2048"), other = Key::generate("P-256");
+  const auto put = [&](const char* file, const Key& key) {
+    store.put(std::string("../") + file, key.text(Form::pkcs8));
+  };
+  put("listener.key", first);
+  put("second.key", second);
+  const auto find = [&](const Key& certificate, bool signs = true) {
+    const auto spki = certificate.spki();
+    return store.store().find(Role::listener, "", &spki, KeyStore::Effort::opens, signs);
+  };
+  CHECK(find(first).key->info().spki == first.spki());
+  CHECK(find(second).key->info().spki == second.spki());
+  CHECK(find(other).status == Status::not_found);  // third.key is missing, and may be the other's
+  put("third.key", Key::generate("P-384"));
+  CHECK(find(other).key->info().spki == first.spki());  // which policy refuses: it is not the certificate's
+  // Each has its own previous key.
+  const Key renewed = Key::generate("P-256");
+  put("second.key", renewed);
+  CHECK(find(renewed).key->info().spki == renewed.spki());
+  CHECK(find(second).key->info().spki == second.spki());
+  CHECK(find(second, false).key->info().spki == first.spki());
+  CHECK(find(first).key->info().spki == first.spki());
+  // A device may have none of them.
+  for (const Key* taken : {&first, &second, &renewed}) {
+    store.put("d.pem", taken->text(Form::pkcs8));
+    CHECK(store.find("d").status == Status::unusable);
+  }
+}
+
+TEST_CASE("at the start each listener's key file is judged", "[keyd][key_store]") {
+  Store store;
+  store.more_listeners = {"second.key"};
+  store.put("../second.key", "hello");
+  CHECK(start_error(store).empty());
+  const ConfiguredPath second{store.scratch / "second.key", "keyd.json: listener_keyfile"};
+  CHECK_THROWS_AS(expect_listener_key(store.store(), second), std::runtime_error);
+}
+
 TEST_CASE("the listener's key is not reachable as a device's", "[keyd][key_store]") {
   Store store;
   CHECK(store.find("../listener.key").status == Status::not_found);

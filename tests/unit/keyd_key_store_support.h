@@ -35,16 +35,22 @@ struct Store {
   }
   KeyStore& store() {
     if (!keys)
-      keys =
-          std::make_unique<KeyStore>(open_keys_dir(keys_dir()), open_listener_dir(listener()), vault.slots, vault.slots,
-                                     KeyStore::Options{cache_size, passphrase, settled, [] { return now; }});
+      keys = std::make_unique<KeyStore>(open_keys_dir(keys_dir()), listener_places(), vault.slots, vault.slots,
+                                        KeyStore::Options{cache_size, passphrase, settled, [] { return now; }});
     return *keys;
   }
   KeyStore::Found find(const std::string& id) { return store().find(Role::device, id); }
   ConfiguredPath keys_dir() const { return {scratch / "keys", "keyd.json: private_keys_dir"}; }
+  std::vector<KeyStore::Place> listener_places() const {
+    std::vector<KeyStore::Place> places;
+    places.push_back(open_listener_dir(listener()));
+    for (const auto& file : more_listeners) places.push_back(open_listener_dir({scratch / file, ""}));
+    return places;
+  }
   ConfiguredPath listener() const { return {scratch / "listener.key", "keyd.json: listener_keyfile"}; }
 
   static inline std::chrono::steady_clock::time_point now;
+  std::vector<std::string> more_listeners;  // set it before the first use of store()
   std::string passphrase;
   size_t cache_size;
   std::chrono::nanoseconds settled;

@@ -370,7 +370,7 @@ TEST_CASE("a device's key that is the listener's too is unusable, also in anothe
   CHECK(store.store().find(Role::device, "own").key);
   auto found = store.store().find(Role::device, "copy");
   CHECK(found.status == Status::unusable);
-  CHECK(found.reason == "it is the listener's key too: give the device a key and a certificate of its own");
+  CHECK(found.reason == "it is a listener's key too: give the device a key and a certificate of its own");
   store.put("../listener.key", Key::generate("P-256").text(Form::pkcs8));
   const auto spki = shared.spki();
   REQUIRE(store.store().find(Role::listener, "", &spki).key);  // the previous one, until relayd is reloaded

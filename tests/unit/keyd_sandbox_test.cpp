@@ -132,11 +132,13 @@ TEST_CASE("keyd reads only in the directories of its keys, and writes only in th
   // In the order of keyd::serve(). In the child, which inherits no locked memory.
   const auto as_keyd = [&] {
     audit = keyd::open_audit_file(audit_file);
-    auto keys_place = keyd::open_keys_dir(keys_dir), listener_place = keyd::open_listener_dir(listener);
+    auto keys_place = keyd::open_keys_dir(keys_dir);
+    std::vector<keyd::KeyStore::Place> listener_places;
+    listener_places.push_back(keyd::open_listener_dir(listener));
     common::harden_process();
     vault.emplace();
-    const auto files = common::forbid_files(keyd::what_stays_allowed(keys_place, listener_place, audit));
-    keys.emplace(std::move(keys_place), std::move(listener_place), vault->slots, vault->slots,
+    const auto files = common::forbid_files(keyd::what_stays_allowed(keys_place, listener_places, audit));
+    keys.emplace(std::move(keys_place), std::move(listener_places), vault->slots, vault->slots,
                  keyd::KeyStore::Options{});
     return files.empty() && keyd::confine_system_calls().empty();
   };

@@ -48,8 +48,10 @@ class Keyd {
     std::filesystem::create_directory(scratch / "keys");
     scratch.put("listener.key", listener_key.text(Form::pkcs8));
     scratch.put("keys/device.pem", device_key.text(Form::pkcs8));
-    keys.emplace(open_keys_dir({scratch / "keys", "keys"}), open_listener_dir({scratch / "listener.key", "listener"}),
-                 vault.slots, vault.slots, KeyStore::Options{.cache_size = 8});
+    std::vector<KeyStore::Place> listeners;
+    listeners.push_back(open_listener_dir({scratch / "listener.key", "listener"}));
+    keys.emplace(open_keys_dir({scratch / "keys", "keys"}), std::move(listeners), vault.slots, vault.slots,
+                 KeyStore::Options{.cache_size = 8});
     audit_fd.reset(open((scratch / "audit").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     audit.emplace(audit_fd.get());
     socket.emplace(ConfiguredPath{path(), "socket"});

@@ -31,12 +31,24 @@ std::string config(const std::string& more = "", const std::string& users = R"([
          users + more + "}";
 }
 
+std::string listener_keys(const std::string& list) {
+  const std::string text = config();
+  constexpr std::string_view kOne = R"("/listener.key")";
+  return std::string(text).replace(text.find(kOne), kOne.size(), list);
+}
+
 }  // namespace
+
+TEST_CASE("listener_keyfile is one file or a list of them", "[keyd][settings]") {
+  const Settings settings = load(listener_keys(R"(["/a.key", "/b.key"])"));
+  REQUIRE(settings.listener_keyfiles.size() == 2);
+  CHECK(settings.listener_keyfiles[1].path == "/b.key");
+}
 
 TEST_CASE("the smallest keyd configuration has the documented defaults", "[keyd][settings]") {
   const Settings settings = load(config());
   CHECK(settings.private_keys_dir.path == "/keys");
-  CHECK(settings.listener_keyfile.path == "/listener.key");
+  CHECK(settings.listener_keyfiles.front().path == "/listener.key");
   CHECK(settings.socket.path == "/run/s.sock");
   CHECK(settings.allowed_uids == std::vector<uid_t>{1234});
   CHECK(settings.allow_tls12_client);
@@ -103,6 +115,10 @@ TEST_CASE("a wrong keyd configuration is refused, and the error names the key", 
       {config("", R"(["4294967296"])"), "allowed_users"},
       {config("", R"(["4294967295"])"), "allowed_users"},
       {config("", R"("mqtt-relay")"), "allowed_users"},
+      {listener_keys("[]"), "listener_keyfile: found 0 files; expected 1 to 16"},
+      {listener_keys(R"(["/a", ""])"), "listener_keyfile: found \"\""},
+      {listener_keys(R"(["/a", "/b", "/a"])"), "listener_keyfile: found \"/a\" twice"},
+      {listener_keys("{}"), "listener_keyfile"},
       {config(R"(, "key_cache": 0)"), "key_cache"},
       {config(R"(, "key_cache": 100001)"), "key_cache"},
       {config(R"(, "max_connections": 0)"), "max_connections"},

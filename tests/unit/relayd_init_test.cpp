@@ -85,7 +85,7 @@ TEST_CASE("the shipped configurations lack only remote_host", "[relayd-init]") {
   const ScratchDir scratch;
   const auto settings = keyd::load_settings(scratch.put("keyd.json", keyd), {});
   CHECK(settings.private_keys_dir.path == "/etc/mqtt-relay/keys");
-  CHECK(settings.listener_keyfile.path == "/etc/mqtt-relay/listener.key");
+  CHECK(settings.listener_keyfiles.front().path == "/etc/mqtt-relay/listener.key");
   CHECK(settings.socket.path == config.keyd_socket);
 }
 
