@@ -69,6 +69,23 @@ int wolf_shim_set_suites(WOLFSSL_CTX* context, const uint16_t* suites, size_t co
     return 0;
 }
 
+void wolf_shim_use_certificate_of(WOLFSSL* ssl, const WOLFSSL_CTX* context) {
+    ssl->buffers.certificate = context->certificate;
+    ssl->buffers.certChain = context->certChain;
+    ssl->buffers.certChainCnt = context->certChainCnt;
+    ssl->buffers.key = context->privateKey;
+    ssl->buffers.keyType = context->privateKeyType;
+    ssl->buffers.keyId = context->privateKeyId;
+    ssl->buffers.keyLabel = context->privateKeyLabel;
+    ssl->buffers.keySz = context->privateKeySz;
+    ssl->buffers.keyDevId = context->privateKeyDevId;
+    ssl->pkCurveOID = context->pkCurveOID;
+    ssl->options.haveRSA = context->haveRSA;
+    ssl->options.haveECDSAsig = context->haveECDSAsig;
+    ssl->options.haveECC = context->haveECC;
+    ssl->options.haveStaticECC = context->haveStaticECC;
+}
+
 int wolf_shim_alert_for(int wolf_error) { return mqtt_relay_alert_for(wolf_error); }
 
 int wolf_shim_is_over(const WOLFSSL* ssl) { return ssl->options.isClosed || ssl->options.connReset; }

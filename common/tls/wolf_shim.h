@@ -35,6 +35,11 @@ void wolf_shim_bound_sent_records(struct WOLFSSL* ssl, size_t bytes);
  * would replace them. Returns 0, or -1 if this build lacks one or there is no memory. */
 int wolf_shim_set_suites(struct WOLFSSL_CTX* context, const uint16_t* suites, size_t count);
 
+/* Inside the callback for the server name: `ssl` shows the certificate of `context`, and signs with its key. That
+ * context must have the same settings as the connection's own, and outlive the connection. What this sets is what
+ * wolfSSL_set_SSL_CTX(), which needs OPENSSL_EXTRA, and wolfSSL_new() take from a context's certificate. */
+void wolf_shim_use_certificate_of(struct WOLFSSL* ssl, const struct WOLFSSL_CTX* context);
+
 /* RFC 8446 section 6: the alert for a wolfSSL error. */
 int wolf_shim_alert_for(int wolf_error);
 

@@ -77,13 +77,13 @@ Check check_authorities(const CheckContext& context, const std::string& setting,
   }
 }
 
-Check certificate_of(const CheckContext& context, const Config::Listener& listener) {
-  const std::string& file = listener.certfile;
+Check certificate_in(const CheckContext& context, const Config::Listener& listener, size_t number) {
+  const std::string& file = listener.certfiles[number];
   const std::string renew =
       "`install -m 644 NEW-CHAIN.pem " + quoted(file) + "`, its key for keyd, and `systemctl reload mqtt-relayd`";
   try {
-    const tls::Pem pem = read_pem(context.config_file, listener.setting_of("certfile"), file);
-    const tls::ServerContext usable({.certificate = pem, .verify_peer = false});  // relayd's own verdict
+    const tls::Pem pem = read_pem(context.config_file, listener.setting_of_certfile(number), file);
+    const tls::ServerContext usable({.certificates = {pem}, .verify_peer = false});  // relayd's own verdict
     const auto chain = tls::facts_of(pem);
     std::vector<std::string> details;
     Age worst = Age::good;
@@ -105,6 +105,21 @@ Check certificate_of(const CheckContext& context, const Config::Listener& listen
     return {Result::error, error.what(),
             "install the chain that devices get, the listener's certificate first: " + install(file)};
   }
+}
+
+Check certificates_of(const CheckContext& context, const Config::Listener& listener) {
+  std::vector<std::pair<std::string, Check>> each;  // by file
+  for (size_t i = 0; i < listener.certfiles.size(); i++)
+    each.emplace_back(listener.setting_of_certfile(i), certificate_in(context, listener, i));
+  const Check all = common::combined(each, "certificate");
+  if (all.result == Result::error) return all;
+  try {
+    const tls::ServerContext together(
+        {.certificates = read_certificates(context.config_file, listener), .verify_peer = false});
+  } catch (const ConfigError& error) {
+    return {Result::error, error.what(), "correct " + listener.setting_of("certfile") + " in " + context.config_file};
+  }
+  return all;
 }
 
 Check device_authorities_of(const CheckContext& context, const Config::Listener& listener) {
@@ -144,7 +159,7 @@ Check revocation_lists_of(const CheckContext& context, const Config::Listener& l
 
 }  // namespace
 
-Check check_listener_certificate(const CheckContext& context) { return each_listener(context, certificate_of); }
+Check check_listener_certificate(const CheckContext& context) { return each_listener(context, certificates_of); }
 Check check_device_authorities(const CheckContext& context) { return each_listener(context, device_authorities_of); }
 Check check_revocation_lists(const CheckContext& context) { return each_listener(context, revocation_lists_of); }
 
@@ -165,7 +180,7 @@ Check check_remote_authorities(const CheckContext& context) {
   if (any_shared) add("remote.cacertfile", remote.cacertfile);
   for (size_t i = 0; i < brokers.size(); i++)
     if (!shared(i)) add(authorities_setting(context.config, i), brokers[i].cacertfile);
-  return combined(each, "file");
+  return common::combined(each, "file");
 }
 
 }  // namespace relayd::admin

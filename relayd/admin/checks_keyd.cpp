@@ -84,9 +84,9 @@ void ask_keyd(CheckContext& context) {
   std::vector<ListenerKeyCheck::Certificate> certificates;
   try {
     for (const auto& listener : context.config.listeners) {
-      const auto pem = read_pem(context.config_file, listener.setting_of("certfile"), listener.certfile);
-      certificates.push_back(
-          {pem.name(), tls::ServerContext({.certificate = pem, .verify_peer = false}).certificate().spki});
+      const auto pem = read_certificates(context.config_file, listener);
+      const tls::ServerContext usable({.certificates = pem, .verify_peer = false});
+      for (size_t i = 0; i < pem.size(); i++) certificates.push_back({pem[i].name(), usable.certificates()[i].spki});
     }
   } catch (const common::ConfigError&) {
     return;  // check_listener_certificate reports it
@@ -116,7 +116,7 @@ Check check_listener_key(const CheckContext& context) {
   if (verdict.result != ListenerKeyCheck::Result::fits) return {Result::error, verdict.problem, verdict.remedy};
   std::string files;
   for (const auto& listener : context.config.listeners)
-    files.append(files.empty() ? "" : ", ").append(listener.certfile);
+    for (const auto& file : listener.certfiles) files.append(files.empty() ? "" : ", ").append(file);
   return {Result::ok, "keyd has the key of " + files};
 }
 

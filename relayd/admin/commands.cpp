@@ -81,7 +81,7 @@ OfRelayd of_relayd(const std::string& file, const Overrides& overrides) try {
   common::Milliseconds longest{};
   for (const auto& listener : config.listeners)
     longest = std::max(longest, listener.handshake_timeout + listener.idle_timeout);
-  return {config.listeners.front().certfile,  // relayd's own check compares each listener's
+  return {config.listeners.front().certfiles.front(),  // relayd's own check compares each listener's
           longest + config.sign_timeout + config.remote.connect_timeout, names, config.remote.alpn};
 } catch (const common::ConfigError&) {
   return {};

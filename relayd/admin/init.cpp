@@ -47,7 +47,7 @@ bool stays_readable(const std::filesystem::path& file) {
 
 // Judged by relayd's own code.
 void judge_authorities(const tls::Pem& pem) { trust::Validator(pem, {}, {}); }
-void judge_listener(const tls::Pem& pem) { tls::ServerContext({.certificate = pem, .verify_peer = false}); }
+void judge_listener(const tls::Pem& pem) { tls::ServerContext({.certificates = {pem}, .verify_peer = false}); }
 
 Certificates read_certificates(const std::string& file, const std::string& beside, void (*judge)(const tls::Pem&)) {
   if (file.empty()) throw ConfigError("found nothing; expected the name of a file");

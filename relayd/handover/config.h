@@ -39,8 +39,9 @@ struct Config {
     std::string name = "default", setting = "listener";  // in the log; in relayd.json, such as "listeners.plant"
     Route route = Route::by_key;
     Endpoint bind;
-    bool bind_given = false;  // false: `bind` is the default
-    std::string certfile, cacertfile, crlfile;
+    bool bind_given = false;             // false: `bind` is the default
+    std::vector<std::string> certfiles;  // at least one; the first is the default, SNI chooses the others
+    std::string cacertfile, crlfile;
     bool proxy_protocol = false;  // load balancers say whose connection it is, before TLS
     common::Milliseconds proxy_protocol_timeout{};
     std::vector<Network> trusted_proxies;  // with proxy_protocol: nobody else may connect
@@ -69,6 +70,9 @@ struct Config {
     std::optional<Flapping> flapping_detect;
     bool operator==(const Listener&) const = default;
     std::string setting_of(const std::string& key) const { return setting + "." + key; }
+    std::string setting_of_certfile(size_t number) const {
+      return setting_of("certfile") + (certfiles.size() == 1 ? "" : "[" + std::to_string(number) + "]");
+    }
   };
   // A remote broker: one item of remote_hosts, or remote_host.
   struct Broker {

@@ -50,7 +50,7 @@ void fields(Archive& archive, Of<Archive, Config::Flapping>& f) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Listener>& l) {
-  archive(l.name, l.setting, l.route, l.bind, l.bind_given, l.certfile, l.cacertfile, l.crlfile, l.proxy_protocol,
+  archive(l.name, l.setting, l.route, l.bind, l.bind_given, l.certfiles, l.cacertfile, l.crlfile, l.proxy_protocol,
           l.proxy_protocol_timeout, l.trusted_proxies, l.verify_peer, l.policy, l.fail_if_no_peer_cert, l.versions,
           l.groups, l.ciphers, l.backlog, l.handshake_timeout, l.idle_timeout, l.max_connect_size, l.max_packet_size,
           l.max_clientid_len, l.max_record, l.max_connections, l.max_conn_rate, l.max_conn_rate_per_address,
@@ -94,7 +94,7 @@ void fields(Archive& archive, Of<Archive, Config>& c) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, PemFiles::Listener>& pem) {
-  archive(pem.certificate, pem.trusted, pem.revoked);
+  archive(pem.certificates, pem.trusted, pem.revoked);
 }
 
 template <class Archive>

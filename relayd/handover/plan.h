@@ -47,7 +47,8 @@ struct Taken {
 // The texts of the PEM files that relayd.json names; empty for a file that it does not name.
 struct PemFiles {
   struct Listener {
-    trust::Pem certificate, trusted, revoked;
+    std::vector<trust::Pem> certificates;  // as Config::Listener::certfiles
+    trust::Pem trusted, revoked;
   };
   std::vector<Listener> listeners;         // as Config::listeners
   std::vector<trust::Pem> remote_trusted;  // each broker's

@@ -33,7 +33,7 @@ Findings inspect(const Plan& plan) {
     };
     for (size_t i = 0; i < plan.config.listeners.size(); i++) {
       const tls::ServerContext listener(tls::server_options(plan, i));
-      findings.listener_spkis.push_back(listener.certificate().spki);
+      for (const auto& certificate : listener.certificates()) findings.listener_spkis.push_back(certificate.spki);
       add_concerns(listener.validator());
     }
     for (size_t i = 0; i < plan.config.brokers.size(); i++)

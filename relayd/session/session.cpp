@@ -46,7 +46,7 @@ void Session::start() {
 
 void Session::shake_hands(std::span<const uint8_t> begun) {
   move_to(State::device_handshake);
-  tls::SigningKey key{ipc::Role::listener, "", listener_.tls.certificate().spki, origin_of(address_, id_)};
+  tls::SigningKey key{ipc::Role::listener, "", listener_.tls.certificates().front().spki, origin_of(address_, id_)};
   if (!device_.server_handshake(listener_.tls, std::move(key), begun)) finish("no memory for TLS", Level::error);
 }
 

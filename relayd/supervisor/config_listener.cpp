@@ -10,6 +10,7 @@ namespace {
 using common::Section;
 
 constexpr uint64_t kMaxConnections = 10'000'000;
+constexpr size_t kMaxCertificates = 16;  // as many keys as keyd's listener_keyfile
 
 // "256MB" is the usual name of the protocol's own limit, which is a few bytes larger (MQTT 5.0 section 2.1.4).
 uint32_t parse_packet_size(Section& section, std::string_view key, std::string_view fallback) {
@@ -54,6 +55,18 @@ std::vector<Network> parse_trusted_proxies(Section& section, bool proxy_protocol
   return networks;
 }
 
+std::vector<std::string> parse_certfiles(Section& section) {
+  auto files = section.string_or_strings("certfile");
+  if (!section.has("certfile"))
+    section.fail("certfile", "missing: set it to the PEM file of the certificate chain that devices get");
+  if (files.empty() || files.size() > kMaxCertificates)
+    section.fail("certfile", "found " + std::to_string(files.size()) + " files; expected 1 to " +
+                                 std::to_string(kMaxCertificates) + ", the first for devices that ask for no name");
+  if (std::ranges::find(files, "") != files.end())
+    section.fail("certfile", "found \"\"; expected the PEM file of a certificate chain");
+  return files;
+}
+
 }  // namespace
 
 Config::Listener parse_listener(Section section, const std::string& name) {
@@ -64,7 +77,7 @@ Config::Listener parse_listener(Section section, const std::string& name) {
                                                                                      : Config::Listener::Route::by_key;
   listener.bind_given = section.has("bind");
   listener.bind = parse_bind(section, "bind", "0.0.0.0:8883");
-  listener.certfile = section.required_string("certfile", "the PEM file of the certificate chain that devices get");
+  listener.certfiles = parse_certfiles(section);
   listener.proxy_protocol = section.boolean("proxy_protocol", false);
   listener.proxy_protocol_timeout = section.duration("proxy_protocol_timeout", "3s");
   listener.trusted_proxies = parse_trusted_proxies(section, listener.proxy_protocol);

@@ -10,7 +10,8 @@ ListenerKeyCheck::Verdict wrong(const std::string& certfile, ipc::Status status)
   if (status == ipc::Status::mismatch)
     return {kWrong, certfile + ": this certificate does not match keyd's listener_keyfile",
             "configure a certificate and key that belong together: `openssl x509 -pubkey -noout -in CERTIFICATE` and "
-            "`openssl pkey -pubout -in KEY` must print the same"};
+            "`openssl pkey -pubout -in KEY` must print the same; a certificate with a key of its own needs that key in "
+            "listener_keyfile too"};
   if (status == ipc::Status::not_found)
     return {kWrong, certfile + ": keyd has no private key for it",
             "put its key where listener_keyfile of keyd.json says: `install -o mqtt-keyd -m 600 LISTENER.key "

@@ -20,7 +20,8 @@ void require_set_up(const std::string& config_file, const Config& config) {
   std::string missing = config.brokers.empty() ? "remote_host" : "";
   std::vector<std::pair<std::string, std::string>> files;
   for (const auto& listener : config.listeners) {
-    files.emplace_back(listener.setting_of("certfile"), listener.certfile);
+    for (size_t i = 0; i < listener.certfiles.size(); i++)
+      files.emplace_back(listener.setting_of_certfile(i), listener.certfiles[i]);
     files.emplace_back(listener.setting_of("cacertfile"), listener.cacertfile);
   }
   files.emplace_back("remote.cacertfile", config.remote.cacertfile);
@@ -62,13 +63,20 @@ trust::Pem read_pem(const std::string& config_file, const std::string& setting, 
   }
 }
 
+std::vector<trust::Pem> read_certificates(const std::string& config_file, const Config::Listener& listener) {
+  std::vector<trust::Pem> certificates;
+  for (size_t i = 0; i < listener.certfiles.size(); i++)
+    certificates.push_back(read_pem(config_file, listener.setting_of_certfile(i), listener.certfiles[i]));
+  return certificates;
+}
+
 Loaded load(const std::string& config_file, const Overrides& overrides) {
   Plan plan;
   plan.config = read_config(config_file, overrides);
   const Config& config = plan.config;
   require_set_up(config_file, config);
   for (const auto& listener : config.listeners)
-    plan.pem.listeners.push_back({read_pem(config_file, listener.setting_of("certfile"), listener.certfile),
+    plan.pem.listeners.push_back({read_certificates(config_file, listener),
                                   read_pem(config_file, listener.setting_of("cacertfile"), listener.cacertfile),
                                   read_crls(config_file, listener.setting_of("crlfile"), listener.crlfile)});
   for (size_t i = 0; i < config.brokers.size(); i++)

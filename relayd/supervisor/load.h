@@ -13,6 +13,9 @@ namespace relayd {
 // Reads a PEM file; an empty Pem if `file` is "". Errors about it, here or where it is parsed, start with its setting.
 trust::Pem read_pem(const std::string& config_file, const std::string& setting, const std::string& file);
 
+// Those that a listener shows: one for each of its certfiles.
+std::vector<trust::Pem> read_certificates(const std::string& config_file, const Config::Listener& listener);
+
 // The setting that names the CAs of a broker's certificate: "remote.cacertfile", or its own in remote_hosts.
 std::string authorities_setting(const Config& config, size_t broker);
 

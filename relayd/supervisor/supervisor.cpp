@@ -171,13 +171,14 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (!next_ || stopping_) return;
     if (!result.failure.empty()) return abandon(result.failure, Failure::worker);
     if (!result.findings.problem.empty()) return abandon(result.findings.problem);
-    if (result.findings.listener_spkis.size() != next_->config().listeners.size())
-      return abandon("mqtt-relayd-inspector gave a malformed answer: not one key a listener", Failure::worker);
-    next_concerns_ = result.findings.concerns;
     std::vector<ListenerKeyCheck::Certificate> certificates;
-    const auto& pem = next_->plan().pem.listeners;
-    for (size_t i = 0; i < pem.size(); i++)
-      certificates.push_back({pem[i].certificate.name(), result.findings.listener_spkis[i]});
+    for (const auto& listener : next_->plan().pem.listeners)
+      for (const auto& pem : listener.certificates) certificates.push_back({pem.name(), {}});
+    const auto& spkis = result.findings.listener_spkis;
+    if (spkis.size() != certificates.size())
+      return abandon("mqtt-relayd-inspector gave a malformed answer: not one key a certificate", Failure::worker);
+    for (size_t i = 0; i < spkis.size(); i++) certificates[i].spki = spkis[i];
+    next_concerns_ = result.findings.concerns;
     key_check_ = std::make_unique<ListenerKeyCheck>(loop_, std::move(certificates), next_->config().keyd_socket, this,
                                                     common::call<&Supervisor::on_key_checked>);
   }

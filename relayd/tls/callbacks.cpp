@@ -19,9 +19,10 @@ Scheme by_digest(size_t digest_size, Scheme sha256, Scheme sha384, Scheme sha512
   return digest_size == 32 ? sha256 : digest_size == 48 ? sha384 : sha512;
 }
 
+Handshake* handshake_of(WOLFSSL* ssl) { return static_cast<HandshakeOwner*>(wolfSSL_GetIOReadCtx(ssl))->handshake(); }
+
 int sign(WOLFSSL* ssl, Scheme scheme, const byte* in, word32 in_size, byte* out, word32* out_size) {
-  auto* owner = static_cast<HandshakeOwner*>(wolfSSL_GetIOReadCtx(ssl));
-  Handshake* handshake = owner->handshake();
+  Handshake* handshake = handshake_of(ssl);
   return handshake ? handshake->sign(scheme, {in, in_size}, {out, *out_size}, *out_size) : -1;
 }
 
@@ -55,6 +56,15 @@ int sign_rsa_pss(WOLFSSL* ssl, const byte* in, word32 in_size, byte* out, word32
 int rsa_made_by_keyd(WOLFSSL*, byte*, word32, byte**, const byte*, word32, void*) { return 0; }
 int rsa_pss_made_by_keyd(WOLFSSL*, byte*, word32, byte**, int, int, const byte*, word32, void*) { return 0; }
 
+// Called with each ClientHello, whether it names a server or not.
+int server_name(WOLFSSL* ssl, int*, void*) {
+  void* name = nullptr;
+  const size_t size = wolfSSL_SNI_GetRequest(ssl, WOLFSSL_SNI_HOST_NAME, &name);
+  if (Handshake* handshake = handshake_of(ssl); handshake && size > 0)
+    handshake->show_certificate_for({static_cast<const char*>(name), size});
+  return 0;
+}
+
 // Only clients call this. On a server, its presence makes wolfSSL keep the data that ServerKeyExchange signs
 // (wolf_shim.c).
 int server_key_exchange(WOLFSSL*, byte, const byte*, word32, const byte*, word32, const byte*, word32) { return -1; }
@@ -82,7 +92,10 @@ void set_signature_callbacks(WOLFSSL_CTX* context) {
   wolfSSL_CTX_SetRsaPssSignCheckCb(context, rsa_pss_made_by_keyd);
 }
 
-void set_server_callbacks(WOLFSSL_CTX* server) { wolfSSL_CTX_SetProcessServerSigKexCb(server, server_key_exchange); }
+void set_server_callbacks(WOLFSSL_CTX* server, bool by_name) {
+  wolfSSL_CTX_SetProcessServerSigKexCb(server, server_key_exchange);
+  if (by_name) wolfSSL_CTX_set_servername_callback(server, server_name);
+}
 
 void judge_peers(WOLFSSL_CTX* context, int flags) { wolfSSL_CTX_set_verify(context, flags, judge_peer); }
 

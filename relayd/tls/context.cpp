@@ -68,6 +68,26 @@ void set_ciphers(WOLFSSL_CTX* context, const std::vector<uint16_t>& wanted, Vers
     throw ConfigError("this build of wolfSSL lacks a cipher suite of `ciphers`; AES-CCM needs the pinned release");
 }
 
+// Returns the hash of its public key.
+ipc::Spki use_certificate(WOLFSSL_CTX* context, const Pem& pem, const std::vector<trust::Der>& certificates) {
+  const auto& leaf = certificates.front();
+  const auto spki = common::tls::spki_hash(leaf);
+  if (!spki) throw ConfigError(pem.name() + ": the first certificate can't be read: it has no public key");
+  trust::Der chain;
+  for (const auto& der : certificates) chain.insert(chain.end(), der.begin(), der.end());
+  const int result = wolfSSL_CTX_use_certificate_chain_buffer_format(
+      context, chain.data(), static_cast<long>(chain.size()), WOLFSSL_FILETYPE_ASN1);
+  if (result != WOLFSSL_SUCCESS)
+    throw ConfigError(pem.name() + ": the certificate chain can't be used: " + reason(result));
+  if (kNeedsPublicKey) {
+    const auto key = common::tls::spki_in(leaf);
+    if (wolfSSL_CTX_use_PrivateKey_buffer(context, key.data(), static_cast<long>(key.size()), WOLFSSL_FILETYPE_ASN1) !=
+        WOLFSSL_SUCCESS)
+      throw ConfigError(pem.name() + ": its public key can't be used");
+  }
+  return *spki;
+}
+
 bool is_address(const std::string& name) {
   in6_addr address;
   return inet_pton(AF_INET, name.c_str(), &address) == 1 || inet_pton(AF_INET6, name.c_str(), &address) == 1;
@@ -115,38 +135,25 @@ std::unique_ptr<trust::Validator> make_validator(const ClientOptions& options) {
 }
 
 ServerContext::ServerContext(const ServerOptions& options)
-    : context_(make_context(true, options.versions)),
-      validator_(make_validator(options)),
-      max_record_(options.max_record) {
-  const Pem& pem = options.certificate;
-  const auto certificates = trust::certificates_in(pem);
-  trust::Der chain;
-  for (const auto& der : certificates) chain.insert(chain.end(), der.begin(), der.end());
-  certificate_.der = certificates.front();
-  certificate_.leaf_size = certificate_.der.size();
-  const auto spki = common::tls::spki_hash(certificate_.leaf());
-  if (!spki) throw ConfigError(pem.name() + ": the first certificate can't be read: it has no public key");
-  certificate_.spki = *spki;
-  const int result = wolfSSL_CTX_use_certificate_chain_buffer_format(
-      context_.get(), chain.data(), static_cast<long>(chain.size()), WOLFSSL_FILETYPE_ASN1);
-  if (result != WOLFSSL_SUCCESS)
-    throw ConfigError(pem.name() + ": the certificate chain can't be used: " + reason(result));
-
-  if (kNeedsPublicKey) {
-    const auto key = common::tls::spki_in(certificate_.leaf());
-    if (wolfSSL_CTX_use_PrivateKey_buffer(context_.get(), key.data(), static_cast<long>(key.size()),
-                                          WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-      throw ConfigError(pem.name() + ": its public key can't be used");
+    : validator_(make_validator(options)), max_record_(options.max_record) {
+  for (const Pem& pem : options.certificates) {
+    const auto chain = trust::certificates_in(pem);
+    Certificate& added = certificates_.emplace_back(Certificate{make_context(true, options.versions)});
+    added.spki = use_certificate(added.context.get(), pem, chain);
+    if (!names_.add(trust::names_in(chain.front())) && certificates_.size() > 1)
+      throw ConfigError(pem.name() +
+                        ": no device would be shown this certificate: it has no DNS name, or the certificates before "
+                        "it have its names too; remove it, or have it issued for a name of its own");
   }
-  set_groups(context_.get(), options.groups);
-  set_ciphers(context_.get(), options.ciphers, options.versions);
-  set_server_callbacks(context_.get());
-  if (!options.verify_peer) {
-    wolfSSL_CTX_set_verify(context_.get(), WOLFSSL_VERIFY_NONE, nullptr);
-    return;
+  for (const Certificate& certificate : certificates_) {
+    WOLFSSL_CTX* context = certificate.context.get();
+    set_groups(context, options.groups);
+    set_ciphers(context, options.ciphers, options.versions);
+    set_server_callbacks(context, certificates_.size() > 1);
+    const int required = options.fail_if_no_peer_cert ? WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
+    if (options.verify_peer) judge_peers(context, WOLFSSL_VERIFY_PEER | required);
+    else wolfSSL_CTX_set_verify(context, WOLFSSL_VERIFY_NONE, nullptr);
   }
-  const int required = options.fail_if_no_peer_cert ? WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
-  judge_peers(context_.get(), WOLFSSL_VERIFY_PEER | required);
 }
 
 ClientContext::ClientContext(ClientOptions options)

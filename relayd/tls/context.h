@@ -5,11 +5,13 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/trust/validator.h"
 #include "relayd/handover/tls_choices.h"
 #include "relayd/tls/certificate.h"
+#include "relayd/tls/server_names.h"
 
 struct WOLFSSL_CTX;
 
@@ -18,9 +20,11 @@ namespace relayd::tls {
 using trust::Pem;
 
 struct ServerOptions {
-  Pem certificate = {};  // chain, leaf first
-  Pem trusted = {};      // the CAs that issue device certificates; used if verify_peer
-  Pem revoked = {};      // CRLs; none if text is empty
+  // Chains, leaf first; at least one. The first is the default, the others are shown to devices that ask for one of
+  // their names (server_names.h).
+  std::vector<Pem> certificates = {};
+  Pem trusted = {};  // the CAs that issue device certificates; used if verify_peer
+  Pem revoked = {};  // CRLs; none if text is empty
   bool verify_peer = true;
   bool fail_if_no_peer_cert = true;
   Versions versions = Versions::tls12_and_13;
@@ -64,15 +68,22 @@ std::unique_ptr<trust::Validator> make_validator(const ClientOptions& options);
 class ServerContext {
  public:
   explicit ServerContext(const ServerOptions& options);
-  WOLFSSL_CTX* get() const { return context_.get(); }
-  const CertificateChain& certificate() const { return certificate_; }  // the leaf only
-  trust::Validator* validator() const { return validator_.get(); }      // null: devices are asked for no certificate
+  // A wolfSSL context for each certificate; all have the same settings.
+  struct Certificate {
+    ContextPtr context;
+    ipc::Spki spki{};
+  };
+  const std::vector<Certificate>& certificates() const { return certificates_; }
+  const Certificate& certificate_for(std::string_view server_name) const {
+    return certificates_[names_.find(server_name)];
+  }
+  trust::Validator* validator() const { return validator_.get(); }  // null: devices are asked for no certificate
   size_t max_record() const { return max_record_; }
 
  private:
-  ContextPtr context_;
   std::unique_ptr<trust::Validator> validator_;
-  CertificateChain certificate_;
+  std::vector<Certificate> certificates_;
+  ServerNames names_;
   size_t max_record_;
 };
 

@@ -5,7 +5,7 @@ namespace relayd::tls {
 ServerOptions server_options(const Plan& plan, size_t number) {
   const auto& listener = plan.config.listeners.at(number);
   const auto& pem = plan.pem.listeners.at(number);
-  return {.certificate = pem.certificate,
+  return {.certificates = pem.certificates,
           .trusted = pem.trusted,
           .revoked = pem.revoked,
           .verify_peer = listener.verify_peer,

@@ -16,6 +16,7 @@
 #include "common/tls/spki.h"
 #include "common/tls/wolf_shim.h"
 #include "relayd/tls/client_hello.h"
+#include "relayd/tls/context.h"
 
 namespace relayd::tls {
 namespace {
@@ -174,6 +175,13 @@ void Handshake::judge() {
   if (refusal_) return;
   if (wolf_shim_is_server(ssl_)) refusal_ = keep_chain(chain, peer_chain_);
   if (!refusal_ && on_verified_) on_verified_(chain.front());
+}
+
+void Handshake::show_certificate_for(std::string_view server_name) {
+  if (!server_) return;
+  const auto& chosen = server_->certificate_for(server_name);
+  wolf_shim_use_certificate_of(ssl_, chosen.context.get());
+  key_.spki = chosen.spki;
 }
 
 int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature,

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/trust/validator.h"
 #include "relayd/tls/certificate.h"
@@ -19,6 +20,8 @@
 struct WOLFSSL;
 
 namespace relayd::tls {
+
+class ServerContext;
 
 // Which key signs this handshake, and for which session (for keyd's audit).
 struct SigningKey {
@@ -63,6 +66,10 @@ class Handshake {
   void keep_hello(std::span<const uint8_t> received);
   std::span<const uint8_t> hello() const { return hello_; }
 
+  // Server only: lets the name that the device asks for choose among the certificates of `context`, which must outlive
+  // the handshake.
+  void choose_from(const ServerContext& context) { server_ = &context; }
+
   // Server only: the peer's chain as sent, once it has been accepted.
   CertificateChain& peer_chain() { return peer_chain_; }
   // Server only, once it is done: empty if the device sent no certificate, or if keyd needs no proof.
@@ -73,6 +80,7 @@ class Handshake {
   // `chain`: leaf first, as sent. `key_usable`: whether wolfSSL can verify signatures with the leaf's key. Returns
   // false after sending the alert.
   bool accepts_peer(Chain chain, bool key_usable);
+  void show_certificate_for(std::string_view server_name);
   // Returns 0, or -1, after which wolfSSL fails the handshake.
   int sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std::span<uint8_t> signature, uint32_t& size);
 
@@ -90,6 +98,7 @@ class Handshake {
   WOLFSSL* ssl_;
   SigningKey key_;
   trust::Validator* validator_;  // the context's
+  const ServerContext* server_ = nullptr;
   std::function<void(Progress)> on_resumed_;
   OnVerified on_verified_;
   std::unique_ptr<TranscriptRecorder> recorder_;  // null if nothing is recorded, or keyd has the messages

@@ -42,7 +42,8 @@ bool Stream::begin(WOLFSSL_CTX* context, SigningKey key, trust::Validator* valid
 }
 
 bool Stream::server_handshake(const ServerContext& context, SigningKey key, std::span<const uint8_t> begun) {
-  if (!begin(context.get(), std::move(key), context.validator())) return false;
+  if (!begin(context.certificates().front().context.get(), std::move(key), context.validator())) return false;
+  handshake_->choose_from(context);
   wolf_shim_bound_sent_records(ssl_.get(), context.max_record());
   state_ = State::handshake;
   poll_->set_patient(true);

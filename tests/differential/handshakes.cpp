@@ -153,12 +153,12 @@ Opinion Handshakes::judge(const Shape& shape, Role role, Tls version) {
   bool began = false;
   if (role == Role::device) {
     server =
-        std::make_unique<tls::ServerContext>(tls::ServerOptions{.certificate = pem_of(std::vector{state_->listener}),
+        std::make_unique<tls::ServerContext>(tls::ServerOptions{.certificates = {pem_of(std::vector{state_->listener})},
                                                                 .trusted = pem_of(shape.anchors),
                                                                 .revoked = pem_of(shape.crls),
                                                                 .versions = versions,
                                                                 .policy = policy_of(shape)});
-    began = stream->server_handshake(*server, {ipc::Role::listener, "", server->certificate().spki, {}});
+    began = stream->server_handshake(*server, {ipc::Role::listener, "", server->certificates().front().spki, {}});
   } else {
     client = std::make_unique<tls::ClientContext>(tls::ClientOptions{.trusted = pem_of(shape.anchors),
                                                                      .versions = versions,

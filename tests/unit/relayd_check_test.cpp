@@ -13,8 +13,8 @@ namespace {
 struct Files {
   Files() {
     const std::string pem = witness::certificate(witness::Key::generate("P-256"));
-    context.config.listeners.emplace_back().certfile = context.config.remote.cacertfile =
-        scratch.put("certificate.pem", pem);
+    context.config.remote.cacertfile = scratch.put("certificate.pem", pem);
+    context.config.listeners.emplace_back().certfiles = {context.config.remote.cacertfile};
     facts = tls::facts_of(tls::Pem{"certificate.pem", pem}).at(0);
   }
   ScratchDir scratch;

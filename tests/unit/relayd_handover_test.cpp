@@ -48,8 +48,11 @@ Plan full_plan() {
   plan.sockets = {9};
   plan.config = relayd::parse_config(kEverySetting, "relayd.json", {});
   plan.config.listeners.front().route = relayd::Config::Listener::Route::local;  // contradicts no_key
-  plan.pem = {
-      {{{"1", "a", "s"}, {"2", "b"}, {"3", "c"}}}, {{"4", "d"}, {"8", "h"}}, {"5", "e"}, {"6", "f"}, {"7", "g"}};
+  plan.pem = {{{{{"1", "a", "s"}, {"9", "i"}}, {"2", "b"}, {"3", "c"}}},
+              {{"4", "d"}, {"8", "h"}},
+              {"5", "e"},
+              {"6", "f"},
+              {"7", "g"}};
   return plan;
 }
 
@@ -75,7 +78,8 @@ TEST_CASE("every setting of relayd.json reaches the worker") {
   CHECK(arrived.config == plan.config);
   CHECK(arrived.worker == 7);
   CHECK(arrived.sockets == std::vector{9});
-  CHECK(arrived.pem.listeners.at(0).certificate.name() == "s: 1");
+  CHECK(arrived.pem.listeners.at(0).certificates.at(0).name() == "s: 1");
+  CHECK(arrived.pem.listeners.at(0).certificates.at(1).text == "i");
   CHECK(arrived.pem.remote_revoked.text == "e");
 }
 

@@ -73,7 +73,7 @@ TEST_CASE("the shipped configurations lack only remote_host", "[relayd-init]") {
   const Config config = parse_config(text, kShipped, {});
   CHECK(config.brokers.empty());
   CHECK(config.remote.cacertfile == "/etc/mqtt-relay/remote-ca.pem");
-  CHECK(config.listeners.front().certfile == "/etc/mqtt-relay/listener.pem");
+  CHECK(config.listeners.front().certfiles.front() == "/etc/mqtt-relay/listener.pem");
   CHECK(config.listeners.front().cacertfile == "/etc/mqtt-relay/device-ca.pem");
   CHECK(config.control_socket == "/run/mqtt-relay/control.sock");
   CHECK(parse_config(text, kShipped, {"broker.example", {}, {}}).brokers[0].at.port == 8883);
@@ -101,7 +101,7 @@ TEST_CASE("init: what it writes is a configuration, with certificates where the 
   CHECK_FALSE(config.local);
   CHECK(config.remote.cacertfile == setup.scratch / "etc/remote-ca.pem");
   CHECK(config.listeners.front().cacertfile == setup.scratch / "etc/device-ca.pem");
-  CHECK(config.listeners.front().certfile == setup.scratch / "etc/listener.pem");
+  CHECK(config.listeners.front().certfiles.front() == setup.scratch / "etc/listener.pem");
   CHECK(slurp(config.remote.cacertfile) == setup.remote_ca);
   CHECK(slurp(config.listeners.front().cacertfile) == setup.device_ca);
   CHECK(setup.files() == Names{"device-ca.pem", "relayd.json", "remote-ca.pem"});
@@ -110,7 +110,7 @@ TEST_CASE("init: what it writes is a configuration, with certificates where the 
     REQUIRE(stat((setup.scratch / ("etc/" + file)).c_str(), &info) == 0);
     CHECK((info.st_mode & 07777) == 0644);
   }
-  has(printed, "install -m 644 LISTENER-CHAIN.pem '" + config.listeners.front().certfile + "'");
+  has(printed, "install -m 644 LISTENER-CHAIN.pem '" + config.listeners.front().certfiles.front() + "'");
   has(printed, "install -o mqtt-keyd -m 600 LISTENER.key '" + (setup.scratch / "etc/listener.key") + "'");
   has(printed, "mqtt-relay check\n    systemctl start mqtt-relayd\n");
 }

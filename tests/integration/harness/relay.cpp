@@ -107,11 +107,20 @@ void Relay::give_key(const std::string& client_id, const fs::path& key_file) {
 }
 
 void Relay::give_file(const std::string& file_name, std::string_view content, unsigned mode) {
+  put_for_keyd(keys() / file_name, content, mode);
+}
+
+std::string Relay::give_listener_key(const std::string& file_name, const fs::path& key_file) {
+  put_for_keyd(directory_ / file_name, read_file(key_file), 0600);
+  return directory_ / file_name;
+}
+
+void Relay::put_for_keyd(const fs::path& file, std::string_view content, unsigned mode) {
   // Rename it into place complete: keyd watches the directory.
   const auto scratch = directory_ / "new-key";
   write_file(scratch, content);
   own(scratch, keyd_user, mode);
-  fs::rename(scratch, keys() / file_name);
+  fs::rename(scratch, file);
 }
 
 ProcessOptions Relay::keyd_command() const {

@@ -42,6 +42,8 @@ class Relay {
 
   // Copies the key to where keyd looks for the key of `client_id`.
   void give_key(const std::string& client_id, const fs::path& key_file);
+  // The same for a listener's key beside the first one. Returns its path, for listener_keyfile.
+  std::string give_listener_key(const std::string& file_name, const fs::path& key_file);
   void give_file(const std::string& file_name, std::string_view content, unsigned mode = 0600);
 
   // Wait for READY=1. `start` starts keyd, then relayd.
@@ -81,6 +83,7 @@ class Relay {
   RelayOptions& options() { return options_; }
 
  private:
+  void put_for_keyd(const fs::path& file, std::string_view content, unsigned mode);
   void write_configurations();
   ProcessOptions keyd_command() const;
   ProcessOptions relayd_command() const;

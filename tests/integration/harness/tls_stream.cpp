@@ -118,6 +118,10 @@ TlsStream TlsStream::open(const Endpoint& to, const TlsContext& context, Deadlin
   return stream;
 }
 
+void TlsStream::ask_for(const std::string& server_name) {
+  check(SSL_set_tlsext_host_name(ssl_.get(), server_name.c_str()) == 1, "SNI");
+}
+
 TlsStream TlsStream::connect(const Endpoint& to, const TlsContext& context, Deadline deadline) {
   auto stream = open(to, context, deadline);
   stream.handshake(deadline);

@@ -48,7 +48,8 @@ class TlsStream {
   // The server's end of `fd`; takes ownership.
   static TlsStream accept(int fd, const TlsContext& context);
 
-  void begin_handshake();  // sends a client's first flight only
+  void ask_for(const std::string& server_name);  // SNI; before the handshake
+  void begin_handshake();                        // sends a client's first flight only
   // Throws Failure if the handshake fails. A TLS 1.3 client succeeds before the server has verified its certificate.
   void handshake(Deadline deadline = patience());
   // Continues a handshake that must fail and returns how it ended. Throws Failure if it succeeds.
