@@ -15,6 +15,7 @@ struct Command {
 
 inline constexpr Command kCommands[] = {
     {"Set up", "init", "Write relayd.json: three questions, or flags"},
+    {"Set up", "size", "How many gateways do so many devices need?"},
     {"Set up", "check", "Would both daemons start and serve? If not, what must be done?"},
     {"Look", "verify", "Would this certificate chain be accepted? If not, why not?"},
     {"Look", "status", "What relayd does now: totals, and each worker"},

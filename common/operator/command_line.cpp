@@ -169,9 +169,8 @@ int no_command(const CLI::App* app, const std::vector<std::string>& remaining) {
 void set_up(CLI::App& app) {
   app.name(kProgram);
   app.description("Sets up, checks and watches mqtt-keyd and mqtt-relayd.");
-  app.footer("The manual: man mqtt-relay");
   app.formatter(std::make_shared<Help>());
-  app.set_help_flag("--help", "Print this; mqtt-relay help COMMAND explains a command");
+  app.set_help_flag("--help", "Print this; help COMMAND explains one, man mqtt-relay all");
   app.set_version_flag("--version", version_of(kProgram), "Print the versions of mqtt-relay and of wolfSSL");
   app.require_subcommand(0, 1);
 }

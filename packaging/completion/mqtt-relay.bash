@@ -23,13 +23,15 @@ _mqtt_relay() {
       choices='device remote' ;;
     --crl-check) choices='leaf chain' ;;
     --event) choices='start connect lookup sign malformed resumed' ;;
+    --devices | --nodes | --spare | --cores | --messages-per-second | --message-size | --known | --reconnect-within | --remote-addresses | --load | --cost) return ;;
     --remote | --bind | --local | --listener | --name | --at | --depth | --client | --since | --until | --worker | --handshake | --limit) return ;;
   esac
   if [[ -z $choices ]]; then
     case $command in
-      '') choices='init check verify status keys reload disconnect audit help --config --help --version' ;;
-      help) choices='init check verify status keys reload disconnect audit' ;;
+      '') choices='init size check verify status keys reload disconnect audit help --config --help --version' ;;
+      help) choices='init size check verify status keys reload disconnect audit' ;;
       init) choices='--remote --remote-ca --device-ca --listener-certificate --bind --local --force --config --help' ;;
+      size) choices='--devices --nodes --spare --cores --messages-per-second --message-size --known --reconnect-within --remote-addresses --load --cost --json --help' ;;
       check) choices='keyd relayd --keyd-config --relayd-config --config --json --warnings-as-errors --help' ;;
       verify)
         choices='--as --listener --name --at --cafile --crlfile --depth --partial-chain --crl-check --json --config --help'

@@ -1,7 +1,7 @@
 # Completion of mqtt-relay(8) for fish: commands, options, files, and words for options with a fixed set of values.
 # tests/completion compares it with the commands' --help.
 
-set -l commands init check verify status keys reload disconnect audit help
+set -l commands init size check verify status keys reload disconnect audit help
 set -l no_command "not __fish_seen_subcommand_from $commands"
 set -l no_part "not __fish_seen_subcommand_from verify show"
 set -l no_change "not __fish_seen_subcommand_from import remove"
@@ -9,10 +9,11 @@ set -l no_change "not __fish_seen_subcommand_from import remove"
 complete -c mqtt-relay -f
 complete -c mqtt-relay -l help -d 'Print the options, examples and exit statuses'
 complete -c mqtt-relay -n $no_command -l version -d 'Print the version'
-complete -c mqtt-relay -n "not __fish_seen_subcommand_from audit help; or __fish_seen_subcommand_from verify show" \
+complete -c mqtt-relay -n "not __fish_seen_subcommand_from size audit help; or __fish_seen_subcommand_from verify show" \
     -l config -rF -d 'The configuration of the daemon'
 
 complete -c mqtt-relay -n $no_command -a init -d 'Write relayd.json'
+complete -c mqtt-relay -n $no_command -a size -d 'How many gateways do so many devices need?'
 complete -c mqtt-relay -n $no_command -a check -d 'Would both daemons start and serve?'
 complete -c mqtt-relay -n $no_command -a verify -d 'Would this certificate chain be accepted?'
 complete -c mqtt-relay -n $no_command -a status -d 'What relayd does now'
@@ -21,7 +22,7 @@ complete -c mqtt-relay -n $no_command -a reload -d 'Reload configuration and cer
 complete -c mqtt-relay -n $no_command -a disconnect -d 'End the sessions of a client id'
 complete -c mqtt-relay -n $no_command -a audit -d 'Verify or show the audit'
 complete -c mqtt-relay -n $no_command -a help -d 'Explain a command'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init check verify status keys reload disconnect audit'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init size check verify status keys reload disconnect audit'
 
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote -x -d 'The remote broker'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote-ca -rF -d 'The CAs of the remote broker'
@@ -31,11 +32,24 @@ complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l bind -x -d 'Wher
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l local -x -d 'The broker of devices without a key here'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l force -d 'Replace existing files'
 
+set -l size '__fish_seen_subcommand_from size'
+complete -c mqtt-relay -n $size -l devices -x -d 'Of the whole fleet'
+complete -c mqtt-relay -n $size -l nodes -x -d Gateways
+complete -c mqtt-relay -n $size -l spare -x -d 'Of these, may be away'
+complete -c mqtt-relay -n $size -l cores -x -d 'Of each node'
+complete -c mqtt-relay -n $size -l messages-per-second -x -d 'Of the whole fleet'
+complete -c mqtt-relay -n $size -l message-size -x -d 'Of a payload'
+complete -c mqtt-relay -n $size -l known -x -d 'Devices that their worker has seen before'
+complete -c mqtt-relay -n $size -l reconnect-within -x -d 'After this, all are connected'
+complete -c mqtt-relay -n $size -l remote-addresses -x -d 'Of the remote brokers'
+complete -c mqtt-relay -n $size -l load -x -d 'Of the cores, at most busy'
+complete -c mqtt-relay -n $size -l cost -x -d 'A figure of your own'
+
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -a 'keyd relayd' -d 'Check this daemon only'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l keyd-config -rF -d 'The configuration of keyd'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l relayd-config -rF -d 'The configuration of relayd'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l warnings-as-errors -d 'Exit status 2 if there are warnings'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from check status keys' -l json -d 'Print JSON'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from size check status keys' -l json -d 'Print JSON'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from verify show' -l json -d 'Print JSON'
 
 set -l verify '__fish_seen_subcommand_from verify; and not __fish_seen_subcommand_from audit'

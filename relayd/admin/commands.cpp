@@ -12,6 +12,7 @@
 #include "relayd/admin/keyd_half.h"
 #include "relayd/admin/notes.h"
 #include "relayd/admin/show_status.h"
+#include "relayd/admin/size.h"
 #include "relayd/admin/verify.h"
 #include "relayd/supervisor/options.h"
 
@@ -37,6 +38,7 @@ struct CommandLine {
   CheckLine check;
   InitOptions init;
   VerifyOptions verify;
+  SizeLine size;
   std::string verify_as;
   std::optional<std::string> verify_at, verify_crl_check;
 
@@ -230,6 +232,7 @@ int command_line(std::vector<std::string> words) {
   app.add_option("--config", line.config, "The configuration of the daemon that the command is about")
       ->type_name("FILE");
   define_init(app, line);
+  define_size(app, line.size);
   define_check(app, line);
   define_verify(app, line);
   define_requests(app, line);
@@ -239,6 +242,9 @@ int command_line(std::vector<std::string> words) {
     if (const std::string error = common::take_environment(options_of(line.overrides)); !error.empty())
       throw CommandFailed(error, common::kExitUsage);
     if (name == "init") return run_init(line);
+    if (name == "size" && line.config)
+      throw CommandFailed("found --config, but size reads no configuration", common::kExitUsage);
+    if (name == "size") return run_size(line.size, std::cout, common::Screen::of(STDOUT_FILENO));
     if (name == "check") return run_check(line);
     return name == "verify" ? run_verify(line) : run_request(name, line);
   });

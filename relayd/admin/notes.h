@@ -14,6 +14,11 @@ inline constexpr char kInitNotes[] =
     "Exit status: 0 written; 1 a file can't be written; 64 wrong command line, or an\n"
     "answer is missing; 78 an answer is wrong, or a file is in the way (--force).";
 
+inline constexpr char kSizeNotes[] =
+    "Reads no configuration. sizing.md says how it reckons.\n"
+    "Example: mqtt-relay size --devices 1000000 --cores 8\n"
+    "Exit status: 0 it fits; 1 the nodes are too few; 64 wrong command line.";
+
 inline constexpr char kCheckNotes[] =
     "As root it checks each daemon as that daemon's user. It reads every key, asks\n"
     "keyd, and connects to the remote broker without a certificate.\n"

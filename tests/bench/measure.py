@@ -29,6 +29,11 @@ def processor_seconds(pids):
     return {pid: time.clock_gettime(~pid << 3 | 2) for pid in pids}  # clock_getcpuclockid(3)
 
 
+def first_thread_seconds(pids):
+    """Of the first thread of each process: what no further core can take off it."""
+    return {pid: int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9 for pid in pids}
+
+
 def context_switches(pids):
     """Of living threads: what a thread did that has ended (stunnel's) is lost."""
     total = 0
@@ -109,14 +114,19 @@ class Snapshot:
         pids = tree(subject.pids())
         self.memory, self.kernel = memory_kib(pids), subject.account and subject.account.kernel_kib()
         self.switches, self.seconds = context_switches(pids), processor_seconds(pids)
+        self.first_threads = first_thread_seconds(pids)
 
     def since(self, earlier, units):
         """What a unit of work has cost since then."""
-        programs = {}
-        for pid, seconds in self.seconds.items():
-            name = program(pid)
-            programs[name] = programs.get(name, 0) + (seconds - earlier.seconds.get(pid, 0)) * 1e6 / units
+        def by_program(now, then):
+            sums = {}
+            for pid, seconds in now.items():
+                sums[program(pid)] = sums.get(program(pid), 0) + (seconds - then.get(pid, 0)) * 1e6 / units
+            return sums
+
+        programs = by_program(self.seconds, earlier.seconds)
         used = {"cpu_us": sum(programs.values()), "programs_us": programs,
+                "first_threads_us": by_program(self.first_threads, earlier.first_threads),
                 "switches": (self.switches - earlier.switches) / units}
         if self.kernel is not None:
             used["kernel_kib"] = (self.kernel - earlier.kernel) / units
