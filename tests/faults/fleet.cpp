@@ -19,8 +19,10 @@ void add(std::map<Key, size_t>& to, const std::map<Key, size_t>& from) {
 void add(Sightings& to, const Sightings& from) {
   to.losses += from.losses;
   to.recoveries.insert(to.recoveries.end(), from.recoveries.begin(), from.recoveries.end());
+  to.losses_at.insert(to.losses_at.end(), from.losses_at.begin(), from.losses_at.end());
   add(to.causes, from.causes);
   add(to.failures, from.failures);
+  to.failed_in_a_row = std::max(to.failed_in_a_row, from.failed_in_a_row);
   add(to.connacks, from.connacks);
   add(to.disconnects, from.disconnects);
   to.published += from.published;
@@ -53,11 +55,11 @@ std::string Figures::text() const {
   return text;
 }
 
-Fleet::Fleet(harness::Relay& relay, const FleetOptions& options)
+Fleet::Fleet(const std::vector<harness::Relay*>& relays, const FleetOptions& options, const harness::Endpoint& to)
     : behaviour_(options.behaviour), thread_(tick_for(options.devices), [this](Clock::time_point now) {
         for (auto& device : devices_) device->on_tick(now);
       }) {
-  behaviour_.to = relay.endpoint();
+  behaviour_.to = to;
   behaviour_.window = options.window;
   behaviour_.pause = milliseconds(static_cast<int64_t>(1000 * static_cast<double>(options.devices * behaviour_.window) /
                                                        options.messages_per_second));
@@ -71,7 +73,7 @@ Fleet::Fleet(harness::Relay& relay, const FleetOptions& options)
   for (size_t i = 0; i < options.devices; ++i) {
     const auto& identity = identities[i % identities.size()];
     const auto client_id = options.prefix + std::to_string(i);
-    relay.give_key(client_id, identity.key);
+    for (auto* relay : relays) relay->give_key(client_id, identity.key);
     const int level = speaks_version_5(i) ? harness::mqtt::v5 : harness::mqtt::v311;
     devices_.push_back(std::make_unique<Publisher>(client_id, level, contexts[i % contexts.size()], behaviour_,
                                                    thread_.epoll(), static_cast<uint32_t>(i + 1)));

@@ -37,7 +37,9 @@ struct Ledger {
 class Fleet {
  public:
   // Gives keyd a key for each device. No device connects before start().
-  Fleet(harness::Relay& relay, const FleetOptions& options);
+  Fleet(harness::Relay& relay, const FleetOptions& options) : Fleet({&relay}, options, relay.endpoint()) {}
+  // The same for several relays behind one address.
+  Fleet(const std::vector<harness::Relay*>& relays, const FleetOptions& options, const harness::Endpoint& to);
   ~Fleet() { thread_.stop(); }
 
   void start() { thread_.start(); }

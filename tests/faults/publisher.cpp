@@ -165,9 +165,11 @@ void Publisher::lose(const std::string& why, Clock::time_point now) {
   if (stage_ == Stage::up) {
     ++seen_.losses;
     ++seen_.causes[why];
+    seen_.losses_at.push_back(now);
     lost_at_ = now;
   } else {
     ++seen_.failures[why];
+    seen_.failed_in_a_row = std::max(seen_.failed_in_a_row, static_cast<size_t>(std::max(attempts_, 1)));
   }
   stage_ = Stage::away;
   link_.close();

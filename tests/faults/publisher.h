@@ -28,10 +28,12 @@ struct Behaviour {
 
 // What a device has seen since the fleet's last mark.
 struct Sightings {
-  size_t losses = 0;                            // of established sessions
+  size_t losses = 0;  // of established sessions
+  std::vector<Clock::time_point> losses_at = {};
   std::vector<milliseconds> recoveries = {};    // from a loss to the next CONNACK that accepts
   std::map<std::string, size_t> causes = {};    // of losses, in a few words
   std::map<std::string, size_t> failures = {};  // of attempts that did not reach CONNACK
+  size_t failed_in_a_row = 0;                   // the most of them before one that did
   std::map<int, size_t> connacks = {};          // by code, 0 included
   std::map<int, size_t> disconnects = {};       // DISCONNECTs received, by reason code
   size_t published = 0, acknowledged = 0, sent_again = 0;

@@ -7,7 +7,7 @@
 
 namespace harness {
 
-Haproxy::Haproxy(const std::string& sections, const fs::path& directory) {
+Haproxy::Haproxy(const std::string& sections, const fs::path& directory, const std::function<bool()>& before_exec) {
   fs::create_directories(directory);
   const fs::path configuration = directory / "haproxy.cfg";
   write_file(configuration,
@@ -15,8 +15,9 @@ Haproxy::Haproxy(const std::string& sections, const fs::path& directory) {
              " timeout connect 5s\n timeout client 60s\n timeout server 60s\n" +
                  sections);
   notify_ = std::make_unique<NotifySocket>(directory / "notify");
-  process_ = std::make_unique<Process>(
-      ProcessOptions{.argv = {"haproxy", "-Ws", "-f", configuration}, .environment = {notify_->environment()}});
+  process_ = std::make_unique<Process>(ProcessOptions{.argv = {"haproxy", "-Ws", "-f", configuration},
+                                                      .environment = {notify_->environment()},
+                                                      .before_exec = before_exec});
   notify_->wait_ready(*process_);
 }
 

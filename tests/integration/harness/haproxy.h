@@ -12,8 +12,8 @@ namespace harness {
 class Haproxy {
  public:
   // `sections`: frontend, backend and listen sections of haproxy.cfg(1). Their connections are logged to standard
-  // output, "CLIENT:PORT … FRONTEND", once they end. Waits until it serves.
-  Haproxy(const std::string& sections, const fs::path& directory);
+  // output, "CLIENT:PORT … FRONTEND", once they end. `before_exec` as in ProcessOptions. Waits until it serves.
+  Haproxy(const std::string& sections, const fs::path& directory, const std::function<bool()>& before_exec = {});
   // Shows its log if the test has failed.
   ~Haproxy();
   LineLog& log() { return process_->out(); }

@@ -127,7 +127,8 @@ ProcessOptions Relay::keyd_command() const {
   ProcessOptions made{.argv = {directory_ / "keyd", "--config", keyd_configuration()},
                       .environment = options_.environment,
                       .stdout_file = options_.audit_file,
-                      .stderr_file = options_.keyd_log_file};
+                      .stderr_file = options_.keyd_log_file,
+                      .before_exec = options_.keyd_before_exec};
   made.argv.insert(made.argv.end(), options_.keyd_arguments.begin(), options_.keyd_arguments.end());
   if (as_root()) made.user = keyd_user;
   return made;

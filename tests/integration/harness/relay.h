@@ -25,7 +25,7 @@ struct RelayOptions {
   std::vector<std::string> environment = {};                            // for both
   std::string audit_file = {};                                          // keyd's standard output; empty: a pipe
   std::string keyd_log_file = {}, relayd_log_file = {};                 // their standard errors; empty: a pipe
-  std::function<bool()> relayd_before_exec = {};
+  std::function<bool()> keyd_before_exec = {}, relayd_before_exec = {};
   std::vector<int> relayd_sockets = {};  // as ProcessOptions::sockets
 };
 
