@@ -83,19 +83,19 @@ void handed_over() {
   write("plan/disconnect", "\2"s + relayd::Order{relayd::Order::What::disconnect, "d-1", 7}.encode());
   const trust::Concern concern{trust::Concern::Kind::expired, "f", "s", "p", "a", true};
   relayd::ConnectorPlan connector;
-  connector.remote.host = "broker.example";
+  connector.brokers = {{"broker.example", 8883}};
   write("plan/connector", "\4"s + common::read_sealed(connector.to_memfd().get()));
-  write("plan/names", "\5"s + relayd::NamesReport{"broker.example", {"192.0.2.1:8883\n", ""}}.encode());
+  write("plan/names", "\5"s + relayd::NamesReport{"broker.example", {{"192.0.2.1:8883\n"}, ""}}.encode());
   const auto text = [](const auto& message) {
     const auto bytes = relayd::channel::encode(message);
     return std::string(bytes.begin(), bytes.end());
   };
   using namespace relayd::channel;
-  write("plan/dial", "\6"s + text(Question{1, Dial{Target::remote, 10'000, {2, 3}}}));
+  write("plan/dial", "\6"s + text(Question{1, Dial{Target::remote, 10'000, 7, {2, 3}}}));
   write("plan/judge", "\6"s + text(Question{0, Judge{Target::local, 2, true}}));
   relayd::DialFailure failure;
   failure.add("192.0.2.1:8883", "Connection refused");
-  write("plan/connected", "\7"s + text(Answer{1, Connected{2, false, "192.0.2.2:8883", {3}, failure}}));
+  write("plan/connected", "\7"s + text(Answer{1, Connected{2, 0, false, "192.0.2.2:8883", {3}, failure}}));
   write("plan/keyd", "\7"s + text(Answer{4, KeydAnswer{"Connection refused"}}));
   write("plan/findings", "\3"s + relayd::Findings{"a problem", {}, {concern}}.encode());
 }
