@@ -20,4 +20,5 @@ if(UTF8PROC_LIBRARY MATCHES "\\.a$")
 else()
   set(sbom_utf8proc_link DYNAMIC_LINK)
 endif()
+# Of wslay no version is given: Debian's wslayver.h names another one than its package.
 configure_file(sbom.spdx.json.in mqtt-relay.spdx.json @ONLY)

@@ -31,6 +31,12 @@ struct Config {
     common::Milliseconds window_time{}, ban_time{};
     bool operator==(const Flapping&) const = default;
   };
+  // MQTT in the binary frames of a WebSocket, inside the listener's TLS (EMQX's listeners.wss.NAME.websocket).
+  struct Websocket {
+    std::string mqtt_path;        // of the URL: "/mqtt"
+    uint32_t max_frame_size = 0;  // bytes of one frame's payload
+    bool operator==(const Websocket&) const = default;
+  };
   // Which of the certificate's names the client id must be: the common name, or a DNS or URI name (san).
   enum class ClientIdFrom : uint8_t { any, cn, san };
   // Limits on connections, and max_conn_rate, are for the whole listener; each worker gets its share (share_of).
@@ -68,6 +74,7 @@ struct Config {
     bool local_without_key = true;  // no_key: false refuses a device that has none
     bool crl_disconnect = false;    // a reload ends the sessions of devices that its CRLs revoke
     std::optional<Flapping> flapping_detect;
+    std::optional<Websocket> websocket;  // nullopt: MQTT directly in TLS
     bool operator==(const Listener&) const = default;
     std::string setting_of(const std::string& key) const { return setting + "." + key; }
     std::string setting_of_certfile(size_t number) const {

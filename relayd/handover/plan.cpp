@@ -49,13 +49,18 @@ void fields(Archive& archive, Of<Archive, Config::Flapping>& f) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, Config::Websocket>& w) {
+  archive(w.mqtt_path, w.max_frame_size);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Listener>& l) {
   archive(l.name, l.setting, l.route, l.bind, l.bind_given, l.certfiles, l.cacertfile, l.crlfile, l.proxy_protocol,
           l.proxy_protocol_timeout, l.trusted_proxies, l.verify_peer, l.policy, l.fail_if_no_peer_cert, l.versions,
           l.groups, l.ciphers, l.backlog, l.handshake_timeout, l.idle_timeout, l.max_connect_size, l.max_packet_size,
           l.max_clientid_len, l.max_record, l.max_connections, l.max_conn_rate, l.max_conn_rate_per_address,
           l.messages_rate, l.bytes_rate, l.send_timeout, l.high_watermark, l.keepalive_multiplier, l.client_id_from,
-          l.local_without_key, l.crl_disconnect, l.flapping_detect);
+          l.local_without_key, l.crl_disconnect, l.flapping_detect, l.websocket);
 }
 
 template <class Archive>

@@ -14,6 +14,7 @@
 #include "relayd/handover/speaks.h"
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/mqtt/packets.h"
+#include "relayd/websocket/fault.h"
 
 namespace relayd {
 
@@ -37,9 +38,10 @@ struct Counters {
   Number shed_address;                                     // the same: max_conn_rate_per_address
   Number tcp_probes;                                       // connected and left without sending a byte
   std::array<Number, kProxyFaults.size()> proxy_refused;   // with proxy_protocol, by ProxyFault
-  Number handshakes_failed;                                // with devices; without probes
-  std::array<Number, kNotTls.size()> not_tls;              // of these, peers that spoke another protocol, by Speaks
-  Number remote_sessions, local_sessions;                  // sessions that came up
+  std::array<Number, websocket::kFaults.size()> websocket_refused;  // with websocket, by websocket::Fault
+  Number handshakes_failed;                                         // with devices; without probes
+  std::array<Number, kNotTls.size()> not_tls;                  // of these, peers that spoke another protocol, by Speaks
+  Number remote_sessions, local_sessions;                      // sessions that came up
   std::array<Number, Config::kMaxBrokers> sessions_by_broker;  // of remote_sessions, by the place in remote_hosts
   Number impossible_ids, other_spellings;              // of local_sessions, those where a key may have been meant
   std::array<Number, mqtt::kRefusals.size()> refused;  // by mqtt::Refusal

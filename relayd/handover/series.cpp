@@ -60,6 +60,10 @@ std::vector<Series> with_arrays() {
   for (size_t i = 0; i < kProxyFaults.size(); i++)
     add({"proxy_refused", "Connections refused where a PROXY header was expected", kTotal, "reason", kProxyFaults[i],
          nullptr, [](C& c, size_t nth) -> C::Number& { return c.proxy_refused[nth]; }, i});
+  for (size_t i = 0; i < websocket::kFaults.size(); i++)
+    add({"websocket_refused", "Devices refused for what they sent in place of a WebSocket's upgrade or frames", kTotal,
+         "reason", websocket::kFaults[i], nullptr,
+         [](C& c, size_t nth) -> C::Number& { return c.websocket_refused[nth]; }, i});
   for (size_t i = 0; i < kTapDrops.size(); i++)
     add({"tap_dropped", "PUBLISH packets not copied to the local broker", kTotal, "reason", kTapDrops[i], nullptr,
          [](C& c, size_t nth) -> C::Number& { return c.tap_dropped[nth]; }, i});

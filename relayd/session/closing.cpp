@@ -68,7 +68,7 @@ void Session::upstream_ended(const tls::End& end) {
 void Session::refuse(Refusal refusal, std::string_view why, std::string_view detail) {
   const auto text = refusal == Refusal::use_another_server ? other_server() : why;
   if (!broker_answered())
-    device_.write(mqtt::encode_connack(connect_.version, refusal, text, connect_.maximum_packet_size).bytes());
+    to_device(mqtt::encode_connack(connect_.version, refusal, text, connect_.maximum_packet_size).bytes());
   std::string cause(why);
   if (!detail.empty()) cause.append(": ").append(detail);
   count(services_.counters.refused[static_cast<size_t>(refusal)]);
@@ -80,7 +80,7 @@ void Session::disconnect(DisconnectReason reason, std::string_view why) {
   // Not before a successful CONNACK (MQTT-3.14.0-1), and not inside a packet.
   if (empty_broker_ ||
       (state_ == State::relaying && down_.at_boundary() && down_.state() == mqtt::Framer::State::running))
-    device_.write(mqtt::encode_disconnect(connect_.version, reason, text, connect_.maximum_packet_size).bytes());
+    to_device(mqtt::encode_disconnect(connect_.version, reason, text, connect_.maximum_packet_size).bytes());
   finish(why, Level::warning);
 }
 
@@ -99,7 +99,7 @@ void Session::part() {
   throttle_.reset();
   stalled_.reset();
   move_to(State::parting);
-  if (device_.ended()) upstream_->end_writing();
+  if (device_has_ended()) upstream_->end_writing();
 }
 
 void Session::start_lingering() {
@@ -134,6 +134,7 @@ void Session::end(Refusal before_connack, DisconnectReason after, std::string_vi
   switch (state_) {
     case State::proxy_header:
     case State::device_handshake:
+    case State::upgrading:
     case State::awaiting_connect: return finish(why);
     case State::looking_up:
     case State::dialing:
@@ -172,7 +173,8 @@ bool Session::end_by_operator() {
 void Session::device_left(std::string_view why, Level level) {
   device_ended_ = true;
   if (state_ == State::device_handshake) finish(why, level, &services_.failed_handshakes);
-  else if (state_ == State::awaiting_connect) finish(why, level, &services_.failed_connects);
+  else if (state_ == State::upgrading || state_ == State::awaiting_connect)
+    finish(why, level, &services_.failed_connects);
   else finish(why, level);
 }
 
@@ -202,6 +204,7 @@ void Session::close_streams() {
   if (lookup_) services_.keyd.cancel(*lookup_);
   lookup_.reset();
   dial_.reset();
+  if (websocket_) send_close(device_ended_ ? websocket::kNormal : websocket::kGoingAway);
   device_.close();
   if (upstream_) upstream_->close();
 }

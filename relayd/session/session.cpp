@@ -56,7 +56,8 @@ void Session::move_to(State state) {
   const Config& config = services_.config;
   switch (state) {
     case State::proxy_header: return deadline_.start(listener().proxy_protocol_timeout);
-    case State::device_handshake: return deadline_.start(listener().handshake_timeout);
+    case State::device_handshake:
+    case State::upgrading: return deadline_.start(listener().handshake_timeout);
     case State::awaiting_connect: return deadline_.start(listener().idle_timeout);
     case State::looking_up:  // the keyd client and the dial have deadlines of their own
     case State::dialing: return deadline_.stop();
@@ -73,6 +74,8 @@ void Session::on_deadline() {
     case State::proxy_header:
       return refuse_proxy(ProxyFault::timeout, "sent no whole PROXY header within proxy_protocol_timeout");
     case State::device_handshake: return handshake_timed_out();
+    case State::upgrading:
+      return refuse_websocket(websocket::Fault::timeout, "sent no whole WebSocket upgrade within handshake_timeout");
     case State::awaiting_connect:
       return finish("no CONNECT within idle_timeout", Level::info, &services_.failed_connects);
     case State::remote_handshake: return handshake_is_late();
@@ -94,7 +97,7 @@ void Session::on_open(tls::Stream& stream) {
   if (&stream == &device_) {
     chain_ = device_.take_peer_chain();
     proof_ = device_.take_proof();
-    return move_to(State::awaiting_connect);
+    return move_to(listener().websocket ? State::upgrading : State::awaiting_connect);
   }
   if (unanswered_) note_small_hello();
   else if (to_remote_ && hello_ == tls::Hello::usual && !stream.took_hybrid())
@@ -108,17 +111,26 @@ void Session::release_identity() {
 }
 
 void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
-  const bool relays = state_ == State::awaiting_connack || state_ == State::relaying;
   if (&stream == upstream_.get()) {
     note_renegotiation();
-    if (relays || state_ == State::parting) forward_down(bytes);
-  } else if (state_ == State::proxy_header) {
+    if (relays() || state_ == State::parting) forward_down(bytes);
+  } else if (websocket_) {
+    read_frames(bytes);
+  } else {
+    from_device(bytes);
+  }
+}
+
+void Session::from_device(std::span<const uint8_t> bytes) {
+  if (state_ == State::proxy_header) {
     read_proxy_header(bytes);
+  } else if (state_ == State::upgrading) {
+    read_upgrade(bytes);
   } else if (state_ == State::awaiting_connect) {
     read_connect(bytes);
   } else if (waits_for_upstream()) {
     hold(bytes);
-  } else if (relays) {
+  } else if (relays()) {
     heard_at_ = now();
     if (empty_broker_) feed_empty_broker(bytes);
     else forward_up(bytes);
@@ -126,6 +138,7 @@ void Session::on_data(tls::Stream& stream, std::span<const uint8_t> bytes) {
 }
 
 void Session::on_drained(tls::Stream& stream) {
+  if (websocket_ && &stream == &device_) send_pong();
   if (empty_broker_ || &stream == upstream_.get()) resume_device();
   else if (upstream_) upstream_->resume();
 }
@@ -152,10 +165,13 @@ void Session::read_connect(std::span<const uint8_t> bytes) {
   const auto result = mqtt::parse_connect(connect_bytes_, listener().max_connect_size);
   if (std::holds_alternative<mqtt::NeedMore>(result)) return;
   if (const auto* bad = std::get_if<mqtt::BadConnect>(&result)) {
-    device_.write(mqtt::encode_connack(*bad).bytes());
+    to_device(mqtt::encode_connack(*bad).bytes());
     const auto refusal = static_cast<size_t>(mqtt::refusal_for(bad->error));
     count(services_.counters.refused[refusal]);
-    return finish("bad CONNECT: " + std::string(bad->why), Level::warning, &services_.refusals[refusal]);
+    std::string why = "bad CONNECT: " + std::string(bad->why);
+    if (!websocket_ && what_speaks(connect_bytes_) == Speaks::http)
+      why += "; it spoke HTTP, and MQTT over WebSocket needs " + listener().setting_of("websocket");
+    return finish(why, Level::warning, &services_.refusals[refusal]);
   }
   on_connect(std::get<mqtt::Connect>(result));
 }
@@ -333,7 +349,7 @@ void Session::start_empty_broker() {
   leave_waiting();
   const auto outcome = empty_broker_->accept(random, answer);
   if (outcome.kind != EmptyBroker::Outcome::Kind::go_on) return apply(outcome);
-  device_.write(bytes_of(answer));
+  to_device(bytes_of(answer));
   take_over();
   session_up("local, built in", "");
   std::vector<uint8_t> first;
@@ -378,7 +394,7 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
     return refuse(Refusal::server_unavailable, "the broker's first packet is not a CONNACK");
   // The device never gets a TLS record larger than the broker's own records: the broker may keep them small because the
   // device's buffers are. Without TLS, one packet counts as one record.
-  device_.write(bytes.first(fed.good), to_remote_ ? upstream_->largest_record() : down_.largest_packet());
+  to_device(bytes.first(fed.good), to_remote_ ? upstream_->largest_record() : down_.largest_packet());
   count(services_.counters.bytes_down, fed.good);
   count(services_.counters.messages_down, down_.packets(mqtt::PacketType::publish) - before);
   if (state_ == State::awaiting_connack && down_.connack_code()) {
@@ -406,7 +422,7 @@ void Session::feed_empty_broker(std::span<const uint8_t> bytes) {
   count(services_.counters.messages_up, messages);
   std::string answer;
   const auto outcome = empty_broker_->feed(bytes, answer);
-  device_.write(bytes_of(answer));
+  to_device(bytes_of(answer));
   count(services_.counters.bytes_down, answer.size());
   if (device_.congested()) device_.pause();
   watch_sends();

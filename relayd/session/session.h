@@ -1,6 +1,7 @@
 // One device's connection: its handshake, its CONNECT, its route, and the relaying until either side stops.
 //
-//   proxy_header (with proxy_protocol) → device_handshake → awaiting_connect → looking_up
+//   proxy_header (with proxy_protocol) → device_handshake ─┬───────────────────────────► awaiting_connect → looking_up
+//                                                          └─► upgrading (with websocket) ──┘
 //   looking_up ─┬─► dialing → remote_handshake ─► awaiting_connack → relaying
 //               ├─► dialing (local broker) ─────► awaiting_connack → relaying
 //               └─► relaying (built-in empty broker)
@@ -11,6 +12,8 @@
 // is closed after it has got all pending data (closing.cpp). One thread; owned by the worker.
 //
 // The device is read even before its CONNECT is forwarded, so that the session notices when it leaves (waiting.cpp).
+// With websocket the device's bytes are those in its frames, and every other part works as without it
+// (session_websocket.cpp).
 // Keep alive, send_timeout and the device's rates bound a session that is up (session_limits.cpp).
 #pragma once
 
@@ -48,6 +51,7 @@
 #include "relayd/session/tap.h"
 #include "relayd/session/token_bucket.h"
 #include "relayd/tls/stream.h"
+#include "relayd/websocket/frames.h"
 
 namespace relayd {
 
@@ -84,6 +88,7 @@ struct SessionServices {
   std::array<common::LogLimit, mqtt::kRefusals.size()> refusals{};
   std::array<common::LogLimit, kNotTls.size()> not_tls{};
   std::array<common::LogLimit, kProxyFaults.size()> proxy_refusals{};
+  std::array<common::LogLimit, websocket::kFaults.size()> websocket_refusals{};
   std::array<common::LogLimit, mqtt::kConnackCodes.size()> broker_refusals{};
 };
 
@@ -129,6 +134,7 @@ class Session final : public tls::StreamHandler {
   enum class State : uint8_t {
     proxy_header,
     device_handshake,
+    upgrading,
     awaiting_connect,
     looking_up,
     dialing,
@@ -166,12 +172,28 @@ class Session final : public tls::StreamHandler {
   void spoke_no_tls(Speaks speaks);
   void handshake_timed_out();
 
+  void read_upgrade(std::span<const uint8_t> bytes);
+  void read_frames(std::span<const uint8_t> bytes);
+  void send_frame(std::span<const uint8_t> payload, size_t most_in_record);
+  void send_pong();
+  void send_close(uint16_t code);
+  void websocket_ended(const websocket::Frames::End& end);
+  void refuse_websocket(websocket::Fault fault, std::string_view why);
+  // The device's bytes, and bytes for it: MQTT, with or without websocket.
+  void from_device(std::span<const uint8_t> bytes);
+  void to_device(std::span<const uint8_t> bytes, size_t most_in_record = SIZE_MAX) {
+    if (websocket_) send_frame(bytes, most_in_record);
+    else device_.write(bytes, most_in_record);
+  }
+  bool device_has_ended() const { return device_.ended() || (websocket_ && websocket_->closed()); }
+
   void read_connect(std::span<const uint8_t> bytes);
   void on_connect(const mqtt::Connect& connect);
   // The device's CONNECT has come, and no broker has it yet.
   bool waits_for_upstream() const {
     return state_ == State::looking_up || state_ == State::dialing || state_ == State::remote_handshake;
   }
+  bool relays() const { return state_ == State::awaiting_connack || state_ == State::relaying; }
   bool is_ending() const { return state_ == State::parting || state_ == State::closing; }
   void hold(std::span<const uint8_t> bytes);
   void hold_back();
@@ -275,9 +297,10 @@ class Session final : public tls::StreamHandler {
   tls::Stream device_;
   tls::CertificateChain chain_;  // the device's; released after the remote handshake, unless crl_disconnect is on
   tls::DeviceProof proof_;       // the device's; released after the lookup
+  std::unique_ptr<websocket::Frames> websocket_;  // from the upgrade on; null: MQTT directly in TLS
 
   // From CONNECT on.
-  // CONNECT and the bytes after it, until they are forwarded; before the handshake, the PROXY header.
+  // CONNECT and the bytes after it, until they are forwarded; before that, the PROXY header, then the upgrade request.
   std::vector<uint8_t> connect_bytes_;
   uint64_t connect_time_ = 0;  // nanoseconds: which of a device's connections is newer
   mqtt::Connect connect_;

@@ -11,6 +11,8 @@ using common::Section;
 
 constexpr uint64_t kMaxConnections = 10'000'000;
 constexpr size_t kMaxCertificates = 16;  // as many keys as keyd's listener_keyfile
+constexpr size_t kMaxPath = 255;         // characters of websocket.mqtt_path
+constexpr uint64_t kLeastFrame = 1024;
 
 // "256MB" is the usual name of the protocol's own limit, which is a few bytes larger (MQTT 5.0 section 2.1.4).
 uint32_t parse_packet_size(Section& section, std::string_view key, std::string_view fallback) {
@@ -26,6 +28,28 @@ Config::Flapping parse_flapping(Section section, bool& enabled) {
   flapping.ban_time = section.duration("ban_time", "5m");
   section.finish();
   return flapping;
+}
+
+// RFC 3986 section 3.3. A client's library sends the path as it stands in the URL, so it is compared as it stands here.
+bool is_path(const std::string& text) {
+  return text.starts_with('/') && text.size() <= kMaxPath &&
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F && c != '?' && c != '#'; });
+}
+
+Config::Websocket parse_websocket(Section section, bool& enabled) {
+  Config::Websocket websocket;
+  enabled = section.boolean("enable", true);
+  websocket.mqtt_path = section.string("mqtt_path", "/mqtt");
+  if (!is_path(websocket.mqtt_path))
+    section.fail("mqtt_path", "found \"" + websocket.mqtt_path +
+                                  "\"; expected the path of a URL, such as \"/mqtt\": at most " +
+                                  std::to_string(kMaxPath) + " printable ASCII characters, without \"?\" and \"#\"");
+  websocket.max_frame_size = parse_packet_size(section, "max_frame_size", "256MB");
+  if (websocket.max_frame_size < kLeastFrame)
+    section.fail("max_frame_size",
+                 "found " + std::to_string(websocket.max_frame_size) + " bytes; expected at least \"1KB\"");
+  section.finish();
+  return websocket;
 }
 
 Config::ClientIdFrom parse_client_id_from(Section& section) {
@@ -118,6 +142,11 @@ Config::Listener parse_listener(Section section, const std::string& name) {
     bool enabled = false;
     const auto detect = parse_flapping(std::move(*flapping), enabled);
     if (enabled) listener.flapping_detect = detect;
+  }
+  if (auto websocket = section.section("websocket")) {
+    bool enabled = false;
+    const auto settings = parse_websocket(std::move(*websocket), enabled);
+    if (enabled) listener.websocket = settings;
   }
   section.finish();
   return listener;

@@ -118,6 +118,16 @@ void words() {
       "\x03\x03"s + std::string(32, 'r') + "\0\0\x04\xc0\x23\x13\x01\x01\0\0\x08\0\x0a\0\x04\0\x02\0\x16"s;
   hello = "\x01\0\0"s + static_cast<char>(hello.size()) + hello;
   write("hello/client-hello", "\x16\x03\x01\0"s + static_cast<char>(hello.size()) + hello);
+  const auto upgrade =
+      "GET /mqtt?x HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"s;
+  write("websocket_upgrade/mqtt", upgrade + "Sec-WebSocket-Protocol: mqttv3.1, mqtt\r\n\r\n\x82\x80");
+  write("websocket_upgrade/none", upgrade + "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n");
+  // Two sizes of pieces, then frames: binary, ping, a message in fragments, close.
+  write("websocket_frames/all",
+        "\2\1\5\x82\x83\1\2\3\4\x54\x55\x56\x89\x81\0\0\0\0p\2\x81\0\0\0\0a\x80\x80\0\0\0\0"
+        "\x82\xfe\0\x7e\0\0\0\0"s +
+            std::string(126, 'x') + "\x88\x82\0\0\0\0\x03\xe8"s);
   write("control/status", "{\"command\":\"status\"}\n");
   write("control/reload", "{\"command\":\"reload\"}\n");
   write("control/disconnect", "{\"command\":\"disconnect\",\"client_id\":\"d-1\"}\n");

@@ -32,15 +32,15 @@ void check_all_came_in_order(const std::vector<std::string>& received) {
 }
 
 // `command`: an interpreter and a script in tests/integration/clients.
-void relays_as_itself(const std::vector<std::string>& command, const std::string& version) {
-  World world;
+void relays_as_itself(const std::vector<std::string>& command, const std::string& version, bool websocket = false) {
+  World world({.relayd = websocket ? Json{{"listener", {{"websocket", Json::object()}}}} : Json::object()});
   const Identity identity = device_identity("p256", 1);
   world.give_key("sensor", identity);
   const Endpoint& door = world.relay().endpoint();
   auto argv = command;
   argv[1] = fs::path(MQTT_RELAY_SOURCE_DIR) / "tests/integration/clients" / command[1];
   argv.insert(argv.end(), {door.host, std::to_string(door.port), authorities().root, identity.certificate, identity.key,
-                           "sensor", "any/echo", std::to_string(kMessages), version});
+                           "sensor", "any/echo", std::to_string(kMessages), version, websocket ? "wss" : "tls"});
   const auto finished = run({.argv = argv, .environment = {"NODE_PATH=/usr/share/nodejs"}});
   INFO(finished.err);
   REQUIRE(finished.status.code == 0);
@@ -56,6 +56,14 @@ TEST_CASE("Eclipse Paho sends QoS 1 and 2 through the relay under the name in it
 
 TEST_CASE("MQTT.js sends QoS 1 and 2 through the relay under the name in its certificate") {
   relays_as_itself({"node", "mqttjs_client.js"}, GENERATE(std::string("4"), std::string("5")));
+}
+
+TEST_CASE("websocket: Eclipse Paho sends QoS 1 and 2 through the relay under the name in its certificate") {
+  relays_as_itself({"/usr/bin/python3", "paho_client.py"}, GENERATE(std::string("4"), std::string("5")), true);
+}
+
+TEST_CASE("websocket: MQTT.js sends QoS 1 and 2 through the relay under the name in its certificate") {
+  relays_as_itself({"node", "mqttjs_client.js"}, GENERATE(std::string("4"), std::string("5")), true);
 }
 
 TEST_CASE("mosquitto's clients send and receive through the relay under the names in their certificates") {

@@ -304,6 +304,24 @@ TEST_CASE("relayd's limits are read and checked") {
   CHECK(contains(error_of(with(R"("keepalive_multiplier": 0.5)")), "a number from 1.0 to 10.0"));
 }
 
+TEST_CASE("listener.websocket takes EMQX's path, and one that a client can ask for") {
+  const auto with = [](const std::string& settings) { return with_listener("\"websocket\": " + settings); };
+  const auto websocket = [&](const std::string& settings) {
+    return parse_config(with(settings), "relayd.json", {}).listeners.front().websocket;
+  };
+  CHECK_FALSE(parse_config(kSmallest, "relayd.json", {}).listeners.front().websocket);
+  CHECK(websocket("{}") == Config::Websocket{"/mqtt", 268'435'460});
+  CHECK(websocket(R"({"mqtt_path": "/a/b%20c", "max_frame_size": "1MB"})") == Config::Websocket{"/a/b%20c", 1 << 20});
+  CHECK_FALSE(websocket(R"({"enable": false})"));
+  for (const char* path : {"", "mqtt", "/mqtt?x", "/mqtt#x", "/m t", "/ä", "http://x/mqtt"})
+    CHECK(contains(error_of(with(R"({"mqtt_path": ")" + std::string(path) + "\"}")),
+                   "listener.websocket.mqtt_path: found \"" + std::string(path) +
+                       "\"; expected the path of a URL, such as \"/mqtt\""));
+  CHECK(contains(error_of(with(R"({"max_frame_size": "1023B"})")),
+                 "listener.websocket.max_frame_size: found 1023 bytes; expected at least \"1KB\""));
+  CHECK(contains(error_of(with(R"({"path": "/mqtt"})")), "listener.websocket.path: unknown key; known here: "));
+}
+
 TEST_CASE("the workers' shares add up to the limit") {
   CHECK(relayd::share_of(10, 0, 3) + relayd::share_of(10, 1, 3) + relayd::share_of(10, 2, 3) == 10);
   CHECK(relayd::share_of(1, 3, 4) == 0);

@@ -1,6 +1,6 @@
 """Eclipse Paho as a device: subscribes, publishes COUNT messages at QoS 1 and 2 and waits for all of them.
 
-paho_client.py HOST PORT CAFILE CERTIFICATE KEY CLIENT_ID TOPIC COUNT VERSION(4 or 5)
+paho_client.py HOST PORT CAFILE CERTIFICATE KEY CLIENT_ID TOPIC COUNT VERSION(4 or 5) TRANSPORT(tls or wss)
 Prints each payload that came back, in order of arrival.
 """
 import ssl
@@ -9,7 +9,7 @@ import threading
 
 import paho.mqtt.client as mqtt
 
-host, port, ca, certificate, key, client_id, topic, count, version = sys.argv[1:]
+host, port, ca, certificate, key, client_id, topic, count, version, transport = sys.argv[1:]
 everything = threading.Event()
 received = []
 
@@ -31,7 +31,7 @@ def on_message(_client, _userdata, message):
         everything.set()
 
 
-client = mqtt.Client(client_id, protocol=int(version))
+client = mqtt.Client(client_id, protocol=int(version), transport="websockets" if transport == "wss" else "tcp")
 client.tls_set(ca, certificate, key, tls_version=ssl.PROTOCOL_TLS_CLIENT)
 client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
 client.connect(host, int(port))
