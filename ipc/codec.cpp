@@ -8,7 +8,7 @@ namespace ipc {
 namespace {
 
 constexpr std::array kOps{Op::hello, Op::lookup, Op::sign, Op::stats};
-constexpr std::array kRoles{Role::listener, Role::device};
+constexpr std::array kRoles{Role::listener, Role::device, Role::local};
 constexpr std::array kKinds{Kind::tls13_server, Kind::tls13_client, Kind::tls12_server, Kind::tls12_client,
                             Kind::tls13_client_bound};
 constexpr std::array kPresences{Presence::none, Presence::tls12, Presence::tls13_sha256, Presence::tls13_sha384};
@@ -137,7 +137,7 @@ const char* name(Status status) {
              {"ok", "not_found", "mismatch", "unusable", "denied", "busy", "malformed", "internal", "superseded"}, 0);
 }
 
-const char* name(Role role) { return nth(role, {"listener", "device"}, 1); }
+const char* name(Role role) { return nth(role, {"listener", "device", "local"}, 1); }
 
 const char* name(Kind kind) {
   return nth(kind, {"tls13_server", "tls13_client", "tls12_server", "tls12_client", "tls13_client_bound"}, 1);

@@ -56,8 +56,9 @@ enum class Status : uint8_t {
 };
 
 enum class Role : uint8_t {
-  listener = 1,  // relayd's own key; signs as a TLS server
+  listener = 1,  // one of relayd's own keys; signs as a TLS server
   device = 2,    // ${clientid}.pem; signs as a TLS client
+  local = 3,     // relayd's own key for the local broker; signs as a TLS client
 };
 
 // What is signed, and so which content keyd expects and what it composes around it.
@@ -130,7 +131,7 @@ struct Lookup {
   Role role = Role::device;
   Spki spki{};
   Origin origin;
-  std::string_view client_id;  // at most kMaxClientId bytes, any bytes; empty for the listener's key
+  std::string_view client_id;  // at most kMaxClientId bytes, any bytes; empty for relayd's own keys
   // LOOKUP only: other ways to write the client id, each followed by '/'. If the id has no key, but one of
   // these has a file, the log tells the operator; keyd never uses that file for the id.
   std::string_view spellings = {};

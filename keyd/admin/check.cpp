@@ -21,6 +21,7 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
                                   {"key-algorithms", check_key_algorithms},
                                   {"key-names", check_key_names},
                                   {"listener-key", check_listener_key},
+                                  {"local-key", check_local_key},
                                   {"listener-certificate", check_listener_certificate},
                                   {"presence", check_presence},
                                   {"bind-remote", check_bind_remote},
@@ -47,15 +48,15 @@ void ask_notary(CheckContext& context) {
   }
 }
 
-void read_listener_key(const ConfiguredPath& from, KeyReader& reader, CheckContext::ListenerKey& listener) {
+void read_own_key(const ConfiguredPath& from, KeyReader& reader, CheckContext::RelaydKey& own) {
   try {
-    const KeyStore::Place place = open_listener_dir(from);
+    const KeyStore::Place place = open_own_key_dir(from);
     const std::string file = place.path.substr(place.path.rfind('/') + 1);
     const KeyFile read = reader.read(place.directory.get(), file, place.path);
-    if (read.key) listener.key = read.key->info();
-    listener.problem = read.problem;
+    if (read.key) own.key = read.key->info();
+    own.problem = read.problem;
   } catch (const std::runtime_error& error) {
-    listener.problem = error.what();
+    own.problem = error.what();
   }
 }
 
@@ -105,12 +106,12 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   } catch (const std::runtime_error& error) {
     context.audit_problem = error.what();
   }
-  for (const ConfiguredPath& file : settings.listener_keyfiles) {
-    auto& listener = context.listeners.emplace_back(CheckContext::ListenerKey{file.path});
+  for (const auto& [file, role] : own_keyfiles(settings)) {
+    auto& own = context.own.emplace_back(CheckContext::RelaydKey{file.path, role});
     try {
-      keep_apart(open_keys_dir(settings.private_keys_dir), open_listener_dir(file), file);
+      keep_apart(open_keys_dir(settings.private_keys_dir), open_own_key_dir(file, role), file);
     } catch (const common::ConfigError& error) {
-      listener.place = error.what();
+      own.place = error.what();
     } catch (const std::runtime_error&) {  // check_keys_directory and check_listener_key report it
     }
   }
@@ -119,9 +120,8 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
     { const SecureSlots as_when_serving(LockedSlots(settings).all(), sizeof(PrivateKey)); }
     KeyRoom room(settings);
     context.passphrase_problem = room.passphrase_problem;
-    for (size_t i = 0; i < context.listeners.size(); i++)
-      read_listener_key(settings.listener_keyfiles[i], room.reader, context.listeners[i]);
-    context.keys = count_keys(settings.private_keys_dir, room.reader, context.listeners);
+    for (auto& own : context.own) read_own_key({own.path, ""}, room.reader, own);
+    context.keys = count_keys(settings.private_keys_dir, room.reader, context.own);
   } catch (const std::runtime_error& error) {
     context.locked_memory = error.what();
   }

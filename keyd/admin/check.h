@@ -39,7 +39,7 @@ struct KeyCounts {
   std::vector<std::string> decomposed_files, twin_files;
   int64_t newest_ns = 0;
   std::string newest_file;
-  uint64_t shared = 0;  // devices' keys that are a listener's too
+  uint64_t shared = 0;  // devices' keys that are relayd's own too
   std::vector<std::string> shared_files;
 };
 
@@ -63,14 +63,15 @@ struct CheckContext {
   std::string locked_memory;                      // why memory can't be locked; "": it can
   std::string passphrase_problem, audit_problem;  // what keyd would report of these files at its start; "": nothing
   KeyCounts keys;
-  struct ListenerKey {
+  struct RelaydKey {
     std::string path;
+    ipc::Role role;  // listener or local
     std::optional<KeyInfo> key = {};
     std::string problem = {};  // why there is none
-    std::string place = {};    // why keyd does not start with a listener's key in this place; "": it does
+    std::string place = {};    // why keyd does not start with its key in this place; "": it does
   };
-  std::vector<ListenerKey> listeners;  // as Settings::listener_keyfiles
-  std::optional<ucred> running;        // the process that listens on the socket
+  std::vector<RelaydKey> own;    // as own_keyfiles()
+  std::optional<ucred> running;  // the process that listens on the socket
   std::string socket_problem;
   Kernel kernel;
   int64_t now_ns = 0;
@@ -86,6 +87,7 @@ Check check_key_files(const CheckContext& context);
 Check check_key_algorithms(const CheckContext& context);
 Check check_key_names(const CheckContext& context);
 Check check_listener_key(const CheckContext& context);
+Check check_local_key(const CheckContext& context);
 Check check_listener_certificate(const CheckContext& context);
 Check check_presence(const CheckContext& context);
 Check check_bind_remote(const CheckContext& context);
@@ -100,7 +102,7 @@ Check check_seccomp(const CheckContext& context);
 Check check_memfd_secret(const CheckContext& context);
 
 KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader,
-                     const std::vector<CheckContext::ListenerKey>& listeners);
+                     const std::vector<CheckContext::RelaydKey>& own);
 CheckContext look_around(const Settings& settings, const CheckOptions& options);
 
 // Runs all checks, in the order in which an operator would repair things.

@@ -45,24 +45,41 @@ bool is_just_missing(const std::string& path) {
 
 std::string hex_of(const ipc::Spki& spki) { return common::hex(spki.data(), spki.size()); }
 
-Check listener_key(const CheckContext& context, const CheckContext::ListenerKey& listener) {
-  if (!listener.place.empty())
-    return {Result::error, listener.place + "; keyd does not start",
-            "move the file, and name its new place in listener_keyfile of " + context.config};
-  if (!listener.key)
+Check own_key(const CheckContext& context, const CheckContext::RelaydKey& own) {
+  const bool listener = own.role == ipc::Role::listener;
+  if (!own.place.empty())
+    return {Result::error, own.place + "; keyd does not start",
+            "move the file, and name its new place in " + std::string(listener ? "listener_keyfile" : "local_keyfile") +
+                " of " + context.config};
+  const auto same = [&](const auto& other) {
+    return other.role != own.role && other.key && own.key && other.key->spki == own.key->spki;
+  };
+  if (std::ranges::any_of(context.own, same))
+    return {Result::error, own.path + ": listener_keyfile and local_keyfile have the same key; keyd does not start",
+            "give each a key and a certificate of its own"};
+  if (!own.key)
     return {Result::error,
-            listener.path + ": " + listener.problem +
-                (is_just_missing(listener.path) ? "; no device can connect to its listener until it is there"
-                                                : "; keyd does not start"),
-            "`install -o " + service_user(context) + " -m 600 LISTENER.key " + quoted(listener.path) + "`"};
-  return {Result::ok, listener.path + ": " + name(listener.key->type) + ", " + std::to_string(listener.key->bits) +
-                          " bits, SPKI " + hex_of(listener.key->spki)};
+            own.path + ": " + own.problem +
+                (!is_just_missing(own.path) ? "; keyd does not start"
+                 : listener                 ? "; no device can connect to its listener until it is there"
+                                            : "; no device without a key can connect until it is there"),
+            "`install -o " + service_user(context) + " -m 600 " + (listener ? "LISTENER.key " : "LOCAL.key ") +
+                quoted(own.path) + "`"};
+  return {Result::ok, own.path + ": " + name(own.key->type) + ", " + std::to_string(own.key->bits) + " bits, SPKI " +
+                          hex_of(own.key->spki)};
+}
+
+Check own_keys_of(const CheckContext& context, ipc::Role role) {
+  std::vector<std::pair<std::string, Check>> each;
+  for (const auto& own : context.own)
+    if (own.role == role) each.emplace_back(own.path, own_key(context, own));
+  return common::combined(each, "key");
 }
 
 }  // namespace
 
 KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader,
-                     const std::vector<CheckContext::ListenerKey>& listeners) {
+                     const std::vector<CheckContext::RelaydKey>& own) {
   KeyCounts counts;
   std::unordered_set<std::string> seen;
   const auto each = [&](const ScannedFile& file) {
@@ -82,8 +99,8 @@ KeyCounts count_keys(const ConfiguredPath& keys_dir, KeyReader& reader,
       counts.newest_ns = file.modified_ns;
       counts.newest_file = file.name;
     }
-    const auto is_its = [&](const auto& listener) { return listener.key && listener.key->spki == file.key->spki; };
-    if (file.key && std::ranges::any_of(listeners, is_its)) {
+    const auto is_its = [&](const auto& key) { return key.key && key.key->spki == file.key->spki; };
+    if (file.key && std::ranges::any_of(own, is_its)) {
       counts.shared++;
       keep_first(counts.shared_files, file.name);
     }
@@ -181,16 +198,20 @@ Check check_key_names(const CheckContext& context) {
 
 Check check_listener_key(const CheckContext& context) {
   if (!context.locked_memory.empty()) return {Result::skipped, "no key was read: see locked-memory"};
-  const auto misplaced = [](const auto& listener) { return !listener.place.empty(); };
-  if (const KeyCounts& keys = context.keys; keys.shared > 0 && std::ranges::none_of(context.listeners, misplaced))
+  const auto misplaced = [](const auto& own) { return !own.place.empty(); };
+  if (const KeyCounts& keys = context.keys; keys.shared > 0 && std::ranges::none_of(context.own, misplaced))
     return {Result::error,
-            context.listeners.front().path + (context.listeners.size() > 1 ? " or another listener's key" : "") +
+            context.own.front().path + (context.own.size() > 1 ? " or another key of relayd's own" : "") +
                 ": it is also the key of " + counted(keys.shared, "device") + ", which keyd refuses",
             "give the listener, or each of these devices, a key and a certificate of its own",
             with_rest(keys.shared_files, keys.shared)};
-  std::vector<std::pair<std::string, Check>> each;
-  for (const auto& listener : context.listeners) each.emplace_back(listener.path, listener_key(context, listener));
-  return common::combined(each, "key");
+  return own_keys_of(context, ipc::Role::listener);
+}
+
+Check check_local_key(const CheckContext& context) {
+  if (!context.settings.local_keyfile) return {Result::skipped, "local_keyfile is not set"};
+  if (!context.locked_memory.empty()) return {Result::skipped, "no key was read: see locked-memory"};
+  return own_keys_of(context, ipc::Role::local);
 }
 
 Check check_listener_certificate(const CheckContext& context) {
@@ -198,21 +219,21 @@ Check check_listener_certificate(const CheckContext& context) {
   if (file.empty())
     return {Result::skipped, "not compared",
             "`mqtt-relay check`, of both daemons, compares the key with listener.certfile of relayd.json"};
-  const auto has_key = [](const auto& listener) { return listener.key.has_value(); };
-  const auto known = std::ranges::find_if(context.listeners, has_key);
-  if (known == context.listeners.end()) return {Result::skipped, "there is no listener key to compare it with"};
+  const auto has_key = [](const auto& own) { return own.role == ipc::Role::listener && own.key; };
+  const auto known = std::ranges::find_if(context.own, has_key);
+  if (known == context.own.end()) return {Result::skipped, "there is no listener key to compare it with"};
   if (!context.certificate_problem.empty())  // relayd's half judges the file
     return {Result::skipped, context.certificate_problem + "; see listener-certificate of relayd"};
   const auto spki = spki_of_certificate(context.certificate_pem);
   if (!spki)
     return {Result::error, file + ": no certificate found in it; expected PEM",
             "`openssl x509 -in " + quoted(file) + " -noout -subject` must show it"};
-  const auto fits = [&](const auto& listener) { return listener.key && listener.key->is_of(*spki); };
-  if (std::ranges::none_of(context.listeners, fits))
+  const auto fits = [&](const auto& own) { return has_key(own) && own.key->is_of(*spki); };
+  if (std::ranges::none_of(context.own, fits))
     return {Result::error,
             file + ": it is for another key, SPKI " + hex_of(*spki) + "; " +
-                (context.listeners.size() == 1 ? "the listener's key has " + hex_of(known->key->spki)
-                                               : "none of the listeners' keys has that"),
+                (context.settings.listener_keyfiles.size() == 1 ? "the listener's key has " + hex_of(known->key->spki)
+                                                                : "none of the listeners' keys has that"),
             "the two must be equal: `openssl x509 -in " + quoted(file) + " -noout -pubkey`, `openssl pkey -in " +
                 quoted(known->path) + " -pubout`; install the pair that belongs together"};
   return {Result::ok, file + " is the listener key's"};

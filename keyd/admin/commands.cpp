@@ -122,8 +122,8 @@ int run_import(const CommandLine& line) {
   KeysDirectory directory(settings.private_keys_dir, service_uid(settings, std::nullopt));
   KeyRoom room(settings);
   ImportReport report(options, std::cout, Screen::of(STDOUT_FILENO));
-  const auto summary = import_keys(options, directory, room, settings.listener_keyfiles,
-                                   [&](const Imported& file) { report.add(file); });
+  const auto summary =
+      import_keys(options, directory, room, own_keyfiles(settings), [&](const Imported& file) { report.add(file); });
   report.finish();
   std::cerr << in_words(summary, options) << "\n";
   return summary.refused == 0 ? 0 : common::kExitFailed;

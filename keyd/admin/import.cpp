@@ -24,8 +24,7 @@ std::string hex_of(const ipc::Spki& spki) { return common::hex(spki.data(), spki
 // One pass over all sources.
 class Import {
  public:
-  Import(const ImportOptions& options, KeysDirectory& directory, KeyRoom& room,
-         const std::vector<ConfiguredPath>& listeners)
+  Import(const ImportOptions& options, KeysDirectory& directory, KeyRoom& room, const std::vector<OwnKeyfile>& own_keys)
       : options_(options), directory_(directory), room_(room), known_(directory.descriptor(), directory.path()) {
     if (!options.certificates.empty()) {
       certificates_.reset(open(options.certificates.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -33,7 +32,7 @@ class Import {
         throw common::CommandFailed("--certificates " + options.certificates + ": " + strerror(errno),
                                     common::kExitNoInput);
     }
-    for (const ConfiguredPath& file : listeners) read_listener(file.path);
+    for (const OwnKeyfile& own : own_keys) read_own(own.file.path);
   }
 
   Imported take(const KeySource& from, bool writes) {
@@ -60,11 +59,11 @@ class Import {
     return key ? std::optional(key->info()) : std::nullopt;
   }
 
-  void read_listener(const std::string& path) {
+  void read_own(const std::string& path) {
     std::string ignored;
     const common::Fd fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
     if (!fd || !fresh_.read(fd.get()).empty()) return;
-    if (const auto key = key_in(fresh_, ignored)) listeners_.push_back(key->spki);
+    if (const auto key = key_in(fresh_, ignored)) own_.push_back(key->spki);
   }
 
   // Sets result, problem and warning as if nothing could go wrong any more; the key is then in fresh_.
@@ -80,8 +79,8 @@ class Import {
         file.problem += "; " + room_.passphrase_problem;
       return;
     }
-    if (std::ranges::find(listeners_, file.key->spki) != listeners_.end())
-      file.problem = "it is also a listener's key, which keyd refuses for a device; give the device a key of its own";
+    if (std::ranges::find(own_, file.key->spki) != own_.end())
+      file.problem = "it is also relayd's own key, which keyd refuses for a device; give the device a key of its own";
     if (file.problem.empty()) compare_certificates(file);
     if (file.problem.empty()) look_at_present(file);
     if (const std::string twin = known_.twin_of(from.client_id); !twin.empty())
@@ -167,7 +166,7 @@ class Import {
   KeyRoom& room_;
   KnownNames known_;
   common::Fd certificates_;
-  std::vector<ipc::Spki> listeners_;
+  std::vector<ipc::Spki> own_;
   std::unordered_map<std::string, std::string> seen_;  // client id, path
   KeyBytes fresh_, present_, certificate_;
 };
@@ -196,11 +195,10 @@ const char* word_for(Result result) {
 }
 
 ImportSummary import_keys(const ImportOptions& options, KeysDirectory& directory, KeyRoom& room,
-                          const std::vector<ConfiguredPath>& listeners,
-                          const std::function<void(const Imported&)>& each) {
+                          const std::vector<OwnKeyfile>& own_keys, const std::function<void(const Imported&)>& each) {
   const KeySources sources(options.sources, options.as);
   const auto pass = [&](const char* what, bool writes, const std::function<void(const Imported&)>& report) {
-    Import import(options, directory, room, listeners);
+    Import import(options, directory, room, own_keys);
     ImportSummary summary{.others = sources.others()};
     Progress progress(what, sources.files().size());
     for (const KeySource& from : sources.files()) {

@@ -39,10 +39,9 @@ struct ImportSummary {
 };
 
 // Calls `each` for every file; with all_or_nothing, if one is refused, for those that are refused only. Shows its
-// progress on a terminal. `listeners`: the files of the listeners' keys, which no device may have. Throws
+// progress on a terminal. `own_keys`: relayd's own, which no device may have. Throws
 // common::CommandFailed if nothing can be read or written at all.
 ImportSummary import_keys(const ImportOptions& options, KeysDirectory& directory, KeyRoom& room,
-                          const std::vector<ConfiguredPath>& listeners,
-                          const std::function<void(const Imported&)>& each);
+                          const std::vector<OwnKeyfile>& own_keys, const std::function<void(const Imported&)>& each);
 
 }  // namespace keyd::admin

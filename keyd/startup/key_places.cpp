@@ -40,38 +40,48 @@ KeyStore::Place open_keys_dir(const ConfiguredPath& keys_dir) {
           keys_dir.path};
 }
 
-KeyStore::Place open_listener_dir(const ConfiguredPath& file) {
-  const size_t slash = file.path.rfind('/');
-  const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : file.path.substr(0, slash);
-  return {open_directory(parent, file, X_OK, kRemedy), file.path};
+std::vector<OwnKeyfile> own_keyfiles(const Settings& settings) {
+  std::vector<OwnKeyfile> all;
+  for (const ConfiguredPath& file : settings.listener_keyfiles) all.push_back({file, ipc::Role::listener});
+  if (settings.local_keyfile) all.push_back({*settings.local_keyfile, ipc::Role::local});
+  return all;
 }
 
-void keep_apart(const KeyStore::Place& keys, const KeyStore::Place& listener, const ConfiguredPath& file) {
+KeyStore::Place open_own_key_dir(const ConfiguredPath& file, ipc::Role role) {
+  const size_t slash = file.path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : file.path.substr(0, slash);
+  return {open_directory(parent, file, X_OK, kRemedy), file.path, role};
+}
+
+void keep_apart(const KeyStore::Place& keys, const KeyStore::Place& own, const ConfiguredPath& file) {
   constexpr std::string_view kEnd = ".pem";
   struct stat of_keys {
-  }, of_listener{};
-  const std::string name = listener.path.substr(listener.path.rfind('/') + 1);
-  if (!name.ends_with(kEnd) || fstat(keys.directory.get(), &of_keys) != 0 ||
-      fstat(listener.directory.get(), &of_listener) != 0 || of_keys.st_dev != of_listener.st_dev ||
-      of_keys.st_ino != of_listener.st_ino)
+  }, of_own{};
+  const std::string name = own.path.substr(own.path.rfind('/') + 1);
+  if (!name.ends_with(kEnd) || fstat(keys.directory.get(), &of_keys) != 0 || fstat(own.directory.get(), &of_own) != 0 ||
+      of_keys.st_dev != of_own.st_dev || of_keys.st_ino != of_own.st_ino)
     return;
   throw common::ConfigError(file.origin + ": found \"" + file.path +
                             "\": it is in private_keys_dir, and so also the key of a device named \"" +
                             name.substr(0, name.size() - kEnd.size()) +
-                            "\"; move it to another directory, such as /etc/mqtt-relay/listener.key");
+                            "\"; move it to another directory, such as /etc/mqtt-relay");
 }
 
-void expect_listener_key(KeyStore& keys, const ConfiguredPath& file) {
-  const auto found = keys.find(ipc::Role::listener, file.path);
+void expect_own_key(KeyStore& keys, const OwnKeyfile& own) {
+  const ConfiguredPath& file = own.file;
+  const auto found = keys.find(own.role, file.path);
   if (found.status == ipc::Status::unusable)
     throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + found.reason);
   if (found.status != ipc::Status::not_found) return;
   const std::string credential = common::about_missing_credential(file.path);
   // By number, because the sandbox hides the user database.
-  const std::string install = "install -o " + std::to_string(geteuid()) + " -m 600 LISTENER.key '" + file.path +
+  const std::string install = "install -o " + std::to_string(geteuid()) + " -m 600 " +
+                              (own.role == ipc::Role::listener ? "LISTENER.key '" : "LOCAL.key '") + file.path +
                               "'; it is used at once, without a restart";
   common::log::warning(
-      "there is no listener key: devices can't connect to its listener until it is installed",
+      own.role == ipc::Role::listener
+          ? "there is no listener key: devices can't connect to its listener until it is installed"
+          : "there is no key for the local broker: devices without a key can't connect until it is installed",
       {{"setting", file.origin}, {"file", file.path}, {"do", credential.empty() ? install : credential.substr(2)}});
 }
 

@@ -28,12 +28,11 @@ constexpr common::Call kServing[] = {
 
 }  // namespace
 
-std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys,
-                                                 const std::vector<KeyStore::Place>& listeners,
+std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, const std::vector<KeyStore::Place>& own,
                                                  const std::optional<AuditFile>& audit) {
   using common::FileRule;
   std::vector<FileRule> rules{{keys.directory.get(), FileRule::read}};
-  for (const auto& listener : listeners) rules.push_back({listener.directory.get(), FileRule::read});
+  for (const auto& each : own) rules.push_back({each.directory.get(), FileRule::read});
   if (audit) rules.push_back({audit->directory.get(), FileRule::append});
 #if defined(MQTT_RELAY_SANITIZED)  // LeakSanitizer, at the end of the process, reads /proc
   static const common::Fd proc(::open("/proc", O_PATH | O_CLOEXEC));

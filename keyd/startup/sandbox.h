@@ -14,8 +14,7 @@ namespace keyd {
 
 // The directories in which keyd opens files while it serves, for common::forbid_files(). Valid as long as the
 // arguments.
-std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys,
-                                                 const std::vector<KeyStore::Place>& listeners,
+std::vector<common::FileRule> what_stays_allowed(const KeyStore::Place& keys, const std::vector<KeyStore::Place>& own,
                                                  const std::optional<AuditFile>& audit);
 
 // Forbids, for all threads, every system call that serving does not need. Returns "" or what the kernel lacks. Call

@@ -109,8 +109,7 @@ NotaryEnds notary_for(const std::optional<BindRemote>& bind, log::Level level) {
 LockedSlots::LockedSlots(const Settings& settings)
     : work(SignerPool::all_threads(settings.signers) * kWorkSlotsOfThread),
       devices(KeyStore::device_slots(settings.key_cache, SignerPool::all_threads(settings.signers))),
-      listener(KeyStore::listener_slots(settings.listener_keyfiles.size(), SignerPool::all_threads(settings.signers))) {
-}
+      own(KeyStore::own_slots(own_keyfiles(settings).size(), SignerPool::all_threads(settings.signers))) {}
 
 void serve(const Settings& settings) {
   // Opens everything before the sandbox forbids opening; reads no key byte.
@@ -119,10 +118,11 @@ void serve(const Settings& settings) {
   NotaryEnds notary =
       notary_for(settings.bind_remote, settings.log_level);  // early: its guardian is a copy of what is in memory now
   KeyStore::Place keys_dir = common::wait_for([&] { return open_keys_dir(settings.private_keys_dir); });
-  std::vector<KeyStore::Place> listener_keys;
-  for (const ConfiguredPath& file : settings.listener_keyfiles) {
-    listener_keys.push_back(common::wait_for([&] { return open_listener_dir(file); }));
-    keep_apart(keys_dir, listener_keys.back(), file);
+  std::vector<KeyStore::Place> own;
+  for (const auto& [file, role] : own_keyfiles(settings)) {
+    const auto open = [&, &file = file, role = role] { return open_own_key_dir(file, role); };
+    own.push_back(common::wait_for(open));
+    keep_apart(keys_dir, own.back(), file);
   }
   std::optional<AuditFile> audit_file;
   AuditTail tail;
@@ -140,16 +140,15 @@ void serve(const Settings& settings) {
   const Passphrase passphrase(settings.key_passphrase_file);
   const LockedSlots counts(settings);
   SecureSlots work(counts.work, sizeof(PrivateKey)), devices(counts.devices, sizeof(PrivateKey)),
-      listeners(counts.listener, sizeof(PrivateKey));
+      own_slots(counts.own, sizeof(PrivateKey));
   lock_stack();
   WolfcryptMemory wolfcrypt(work);
 
   // Landlock applies to this thread and those that it starts, so it comes first. seccomp forbids starting threads, so
   // it comes last.
-  missing.push_back(common::forbid_files(what_stays_allowed(keys_dir, listener_keys, audit_file)));
+  missing.push_back(common::forbid_files(what_stays_allowed(keys_dir, own, audit_file)));
   Audit audit(std::move(audit_out), std::move(audit_file), std::move(tail));
-  KeyStore keys(std::move(keys_dir), std::move(listener_keys), devices, listeners,
-                {settings.key_cache, passphrase.text()});
+  KeyStore keys(std::move(keys_dir), std::move(own), devices, own_slots, {settings.key_cache, passphrase.text()});
   uv_loop_t* loop = uv_default_loop();
   Service service(*loop, keys, audit,
                   {{settings.allow_tls12_client, settings.bind_remote.has_value(), settings.require_presence},
@@ -170,7 +169,7 @@ void serve(const Settings& settings) {
   missing.push_back(confine_system_calls());
   common::accept_sandbox(missing, settings.require_sandbox);
 
-  for (const ConfiguredPath& file : settings.listener_keyfiles) expect_listener_key(keys, file);
+  for (const OwnKeyfile& each : own_keyfiles(settings)) expect_own_key(keys, each);
   if (!settings.require_presence)
     log::warning("require_presence is false: an attacker in a worker can sign for every device whose key is here",
                  {{"setting", "require_presence"}, {"do", "set it to true, or remove it"}});

@@ -7,11 +7,11 @@
 namespace keyd {
 
 // Slots of locked memory that serving needs. They are apart, so that no use takes another's: wolfCrypt's work on each
-// thread, the devices' keys, the listener's.
+// thread, the devices' keys, relayd's own.
 struct LockedSlots {
   explicit LockedSlots(const Settings& settings);
-  size_t work, devices, listener;
-  size_t all() const { return work + devices + listener; }
+  size_t work, devices, own;
+  size_t all() const { return work + devices + own; }
 };
 
 // keyd's ends of the sockets to its notary (guardian/guardian.h); empty without bind_remote. Throws

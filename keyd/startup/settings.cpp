@@ -93,6 +93,8 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
                  "missing: set it to the directory that holds each device's private key as CLIENTID.pem");
   for (std::string& each : listener_keyfiles(section))
     settings.listener_keyfiles.push_back(path("listener_keyfile", std::move(each)));
+  if (const auto file_path = section.string("local_keyfile"))
+    settings.local_keyfile = path("local_keyfile", *file_path);
   settings.socket = path(
       "socket", section.required_string("socket", "the socket to listen on, such as \"/run/mqtt-keyd/sign.sock\""));
   settings.allowed_uids = allowed_uids(section);

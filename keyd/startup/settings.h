@@ -28,6 +28,7 @@ struct BindRemote {
 struct Settings {
   ConfiguredPath private_keys_dir, socket;
   std::vector<ConfiguredPath> listener_keyfiles;  // at least one
+  std::optional<ConfiguredPath> local_keyfile;    // relayd's key as a client of the local broker
   std::optional<ConfiguredPath> key_passphrase_file, audit_file;
   std::vector<uid_t> allowed_uids;
   bool allow_tls12_client = true, require_presence = true, require_sandbox = false;

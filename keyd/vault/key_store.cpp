@@ -28,15 +28,12 @@ KeyStore::Found must(KeyStore::Effort effort) { return {Status::busy, nullptr, "
 
 }  // namespace
 
-KeyStore::KeyStore(Place keys, std::vector<Place> listeners, SecureSlots& device_slots, SecureSlots& listener_slots,
+KeyStore::KeyStore(Place keys, std::vector<Place> own, SecureSlots& device_slots, SecureSlots& own_slots,
                    const Options& options)
-    : keys_(std::move(keys)),
-      options_(options),
-      of_devices_(device_slots, options),
-      of_listeners_(listener_slots, options) {
-  for (Place& place : listeners) {
+    : keys_(std::move(keys)), options_(options), of_devices_(device_slots, options), of_own_(own_slots, options) {
+  for (Place& place : own) {
     Entry entry{place.path.substr(place.path.rfind('/') + 1), place.path};  // npos + 1 == 0
-    listeners_.push_back({std::move(place.directory), std::move(entry)});
+    own_.push_back({place.role, std::move(place.directory), std::move(entry)});
   }
 }
 
@@ -46,9 +43,9 @@ KeyStore::Found KeyStore::find(ipc::Role role, std::string_view name, const ipc:
     return ipc::can_name_a_key(name) ? find_in(nullptr, std::string(name) + ".pem", nullptr, effort)
                                      : Found{Status::not_found, nullptr, "no file can have that name"};
   std::optional<Found> other;
-  for (Listener& listener : listeners_) {
-    if (!name.empty() && name != listener.entry.path) continue;
-    Found found = find_in(&listener, listener.entry.file, signs ? certificate : nullptr, effort);
+  for (OwnKey& own : own_) {
+    if (own.role != role || (!name.empty() && name != own.entry.path)) continue;
+    Found found = find_in(&own, own.entry.file, signs ? certificate : nullptr, effort);
     if (found.status == Status::busy || (found.key && (!certificate || found.key->info().is_of(*certificate))))
       return found;
     if (!other || (other->key && !found.key)) other = std::move(found);
@@ -56,24 +53,23 @@ KeyStore::Found KeyStore::find(ipc::Role role, std::string_view name, const ipc:
   return other.value_or(Found());
 }
 
-KeyStore::Found KeyStore::find_in(Listener* listener, const std::string& file, const ipc::Spki* previous,
-                                  Effort effort) {
-  Readers& readers = listener ? of_listeners_ : of_devices_;
-  const int directory = (listener ? listener->directory : keys_.directory).get();
+KeyStore::Found KeyStore::find_in(OwnKey* own, const std::string& file, const ipc::Spki* previous, Effort effort) {
+  Readers& readers = own ? of_own_ : of_devices_;
+  const int directory = (own ? own->directory : keys_.directory).get();
   const auto found = [&](KeyFile* read) {
     struct stat info {};
     std::optional now = FileState();
     if (fstatat(directory, file.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) now = FileState::of(info);
     else if (errno == ENOENT || errno == ENAMETOOLONG) now.reset();
     const std::lock_guard guard(mutex_);
-    return listener ? find_listener(*listener, previous, now, read) : find_device(file, now, read);
+    return own ? find_own(*own, previous, now, read) : find_device(file, now, read);
   };
   const auto read = [&](KeyReader& reader, std::mutex& turn, bool opens) {
     const std::lock_guard guard(turn);
-    KeyFile fresh = reader.read(directory, file, listener ? listener->entry.path : keys_.path + "/" + file, opens);
+    KeyFile fresh = reader.read(directory, file, own ? own->entry.path : keys_.path + "/" + file, opens);
     return found(&fresh);
   };
-  if (!listener && effort == Effort::none) {  // only the disk may know the name
+  if (!own && effort == Effort::none) {  // only the disk may know the name
     const std::lock_guard guard(mutex_);
     if (!by_file_.contains(file)) return must(Effort::reads);
   }
@@ -93,13 +89,7 @@ KeyStore::Found KeyStore::find_device(const std::string& file, const std::option
   }
   Entry& entry = entries_.front();
   Found found = look(entry, now, read);
-  const auto same = [&](const auto& key) { return key && key->info().spki == found.key->info().spki; };
-  if (found.key && std::ranges::any_of(listeners_, [&](auto& l) { return same(l.entry.key) || same(l.previous); })) {
-    found = {Status::unusable, nullptr,
-             "it is a listener's key too: give the device a key and a certificate of its own"};
-    if (std::exchange(entry.problem, found.reason) != found.reason)
-      common::log::warning("a key file can't be used", {{"file", entry.path}, {"problem", found.reason}});
-  }
+  keep_apart(ipc::Role::device, entry, found);
   // A name without a usable file must not push a key out of the cache.
   const bool nothing = !entry.key && entry.problem.empty();
   const auto out = nothing                                 ? entries_.begin()
@@ -123,9 +113,9 @@ std::string_view KeyStore::similar(std::string_view spellings) const {
   return {};
 }
 
-KeyStore::Found KeyStore::find_listener(Listener& listener, const ipc::Spki* previous,
-                                        const std::optional<FileState>& now, KeyFile* read) {
-  auto& [directory, entry, replaced, until] = listener;
+KeyStore::Found KeyStore::find_own(OwnKey& own, const ipc::Spki* previous, const std::optional<FileState>& now,
+                                   KeyFile* read) {
+  auto& [role, directory, entry, replaced, until] = own;
   const auto before = entry.key;
   Found found = look(entry, now, read);
   if (found.status == Status::busy) return found;
@@ -133,7 +123,19 @@ KeyStore::Found KeyStore::find_listener(Listener& listener, const ipc::Spki* pre
     replaced = before, until = options_.now() + kPreviousFor;
   if (!found.key || options_.now() >= until) replaced = nullptr;
   if (previous && replaced && replaced->info().is_of(*previous)) found.key = replaced;
+  keep_apart(role, entry, found);
   return found;
+}
+
+void KeyStore::keep_apart(ipc::Role role, Entry& entry, Found& found) const {
+  const auto same = [&](const auto& key) { return key && key->info().spki == found.key->info().spki; };
+  const auto has = [&](const OwnKey& own) { return own.role != role && (same(own.entry.key) || same(own.previous)); };
+  if (!found.key || std::ranges::none_of(own_, has)) return;
+  found = {Status::unusable, nullptr,
+           "relayd has the same key for another purpose (listener_keyfile, local_keyfile): give each a key and a "
+           "certificate of its own"};
+  if (std::exchange(entry.problem, found.reason) != found.reason)
+    common::log::warning("a key file can't be used", {{"file", entry.path}, {"problem", found.reason}});
 }
 
 KeyStore::Found KeyStore::look(Entry& entry, const std::optional<FileState>& now, KeyFile* read) {

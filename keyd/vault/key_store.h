@@ -1,5 +1,5 @@
-// Finds the private key for a client id, `${clientid}.pem` in one directory, and the listeners' keys, each in a file of
-// its own.
+// Finds the private key for a client id, `${clientid}.pem` in one directory, and relayd's own keys, for its listeners
+// and for the local broker, each in a file of its own.
 //
 // Parsed keys are cached; the least recently used is dropped first. Each use costs one fstatat(2), so a file that was
 // added, replaced, removed or given another owner or mode takes effect at once, and a million files cost nothing until
@@ -10,11 +10,11 @@
 // caller says what it has time for: the loop's thread takes keys from the cache only, and opening an encrypted key may
 // take half a second.
 //
-// A device's key that is a listener's too is unusable: a worker could have signatures of one role made in the other.
+// A key that relayd has for another role is unusable: a worker could have signatures of one role made in the other.
 //
-// A listener's new key comes with a new certificate, which relayd shows only after a reload. Until then the replaced
-// key goes on signing, for kPreviousFor at most. If the file is removed or gets a wrong owner or mode, neither key is
-// used.
+// A new key of relayd's own comes with a new certificate, which relayd shows only after a reload. Until then the
+// replaced key goes on signing, for kPreviousFor at most. If the file is removed or gets a wrong owner or mode, neither
+// key is used.
 #pragma once
 
 #include <chrono>
@@ -33,10 +33,11 @@ namespace keyd {
 
 class KeyStore {
  public:
-  // An open directory (O_PATH is enough), and a path: that of the keys' directory, or of the listener's file.
+  // An open directory (O_PATH is enough), and a path: that of the keys' directory, or of the file of an own key.
   struct Place {
     common::Fd directory;
     std::string path;
+    ipc::Role role = ipc::Role::device;
   };
   // Time stamps of files advance in steps (a kernel tick; 2 s on some file systems), so a file that was changed again
   // within the step in which it was read looks the same afterwards. A file younger than `settled_after` is read at each
@@ -51,13 +52,13 @@ class KeyStore {
   // be replaced because it leaked.
   static constexpr std::chrono::seconds kPreviousFor{60};
   // Reads no key yet.
-  KeyStore(Place keys, std::vector<Place> listeners, SecureSlots& device_slots, SecureSlots& listener_slots,
+  KeyStore(Place keys, std::vector<Place> own, SecureSlots& device_slots, SecureSlots& own_slots,
            const Options& options);
   // The slots that a store needs if `threads` threads use it. Devices: the cache; one key that enters a full cache; for
   // each thread a key that the cache has dropped; a key and its DER while it is read, and another two while one is
-  // opened. Listeners: each key, and the one before its last change, instead of the cache.
+  // opened. Own keys: each one, and the one before its last change, instead of the cache.
   static constexpr size_t device_slots(size_t cache_size, size_t threads) { return cache_size + 1 + threads + 4; }
-  static constexpr size_t listener_slots(size_t files, size_t threads) { return device_slots(2 * files - 1, threads); }
+  static constexpr size_t own_slots(size_t files, size_t threads) { return device_slots(2 * files - 1, threads); }
 
   // What a caller has time for: with `none`, it gets a cached key whose file has not changed.
   enum class Effort { none, reads, opens };
@@ -67,8 +68,8 @@ class KeyStore {
     std::string reason{};
     Effort needs = Effort::none;  // busy: the file must be read, or opened because it is encrypted. Ask again with it
   };
-  // `name`: a device's client id; for the listeners, the path of one's file, or "" for all of them.
-  // `certificate`: of the listeners' keys, the one that belongs to it. If there is none, the first file that can't be
+  // `name`: a device's client id; for an own key, the path of its file, or "" for all of the role.
+  // `certificate`: of relayd's own keys, the one that belongs to it. If there is none, the first file that can't be
   // used, or the first key. `signs`: for a while after its replacement, the previous key is found too.
   Found find(ipc::Role role, std::string_view name, const ipc::Spki* certificate = nullptr,
              Effort effort = Effort::opens, bool signs = true);
@@ -90,7 +91,8 @@ class KeyStore {
     std::string problem = {};  // why there is none
   };
   using Entries = std::list<Entry>;
-  struct Listener {
+  struct OwnKey {
+    ipc::Role role;
     common::Fd directory;
     Entry entry;
     std::shared_ptr<PrivateKey> previous = {};  // dropped at the first use after previous_until
@@ -101,21 +103,21 @@ class KeyStore {
     KeyReader reader, opener;
     std::mutex reading, opening;
   };
-  // `listener`: null for a device's file. `previous`: the certificate for which its previous key may be found; or null.
+  // `own`: null for a device's file. `previous`: the certificate for which its previous key may be found; or null.
   // `now`: what the directory says of the name; nullopt: there is no such file; FileState(): it can't be looked at.
   // `read`: what has just been read of the file; null: nothing.
-  Found find_in(Listener* listener, const std::string& file, const ipc::Spki* previous, Effort effort);
+  Found find_in(OwnKey* own, const std::string& file, const ipc::Spki* previous, Effort effort);
   Found find_device(const std::string& file, const std::optional<FileState>& now, KeyFile* read);
-  Found find_listener(Listener& listener, const ipc::Spki* previous, const std::optional<FileState>& now,
-                      KeyFile* read);
+  Found find_own(OwnKey& own, const ipc::Spki* previous, const std::optional<FileState>& now, KeyFile* read);
   Found look(Entry& entry, const std::optional<FileState>& now, KeyFile* read);
+  void keep_apart(ipc::Role role, Entry& entry, Found& found) const;
   void install(Entry& entry, KeyFile file);
 
   Place keys_;
   Options options_;
-  Readers of_devices_, of_listeners_;
+  Readers of_devices_, of_own_;
   mutable std::mutex mutex_;  // guards what follows
-  std::vector<Listener> listeners_;
+  std::vector<OwnKey> own_;
   Entries entries_;  // most recently used first
   std::unordered_map<std::string_view, Entries::iterator> by_file_;
 };

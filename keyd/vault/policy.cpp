@@ -91,17 +91,18 @@ const char* why_not_transcript(bool tls13, Bytes messages) {
 }
 
 Verdict may_ask(const ipc::Lookup& lookup) {
-  if (lookup.role != Role::listener) return kOk;
-  if (lookup.proof.presence != ipc::Presence::none) return denied("the listener needs no proof");
-  return lookup.client_id.empty() ? kOk : denied("the listener's key has no client id");
+  if (lookup.role == Role::device) return kOk;
+  if (lookup.proof.presence != ipc::Presence::none) return denied("only a device needs a proof");
+  return lookup.client_id.empty() ? kOk : denied("only a device's key has a client id");
 }
 
 Verdict may_ask(const ipc::Sign& sign, const Rules& rules) {
   if (is_server(sign.kind) != (sign.key.role == Role::listener))
     return denied("the role does not sign handshakes of this kind");
-  if (sign.kind == Kind::tls13_client && rules.bind_remote)
+  const bool bound = rules.bind_remote && sign.key.role == Role::device;
+  if (sign.kind == Kind::tls13_client && bound)
     return denied("bind_remote is set: the handshake messages are needed, not their hash");
-  if (sign.kind == Kind::tls13_client_bound && !rules.bind_remote)
+  if (sign.kind == Kind::tls13_client_bound && !bound)
     return denied("bind_remote is not set: the hash is needed, not the handshake messages");
   if (sign.kind == Kind::tls12_client && !rules.allow_tls12_client) return denied("allow_tls12_client is false");
   return may_ask(sign.key);

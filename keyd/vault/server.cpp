@@ -36,6 +36,8 @@ Server::Server(uv_loop_t& loop, int listening, Limits limits, Service& service, 
   uv_timer_init(&loop, &silence_timer_);
   if (uv_poll_init(&loop, &accept_poll_, listening_) != 0) throw std::runtime_error("the socket can't be watched");
   accept_timer_.data = silence_timer_.data = accept_poll_.data = this;
+  const auto close = [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->close_silent(); };
+  uv_timer_start(&silence_timer_, close, limits_.hello_timeout_ms, limits_.hello_timeout_ms);
   service_.on_reply([this](uint64_t number, std::span<const uint8_t> datagram) { reply(number, datagram); });
   resume_accepting();
 }
@@ -103,24 +105,15 @@ void Server::start(common::Fd fd, const Peer& peer) {
     open_.erase(last_number_);
     return;
   }
-  if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&silence_timer_)))
-    uv_timer_start(
-        &silence_timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->close_silent(); },
-        static_cast<uint64_t>(limits_.hello_timeout.count()), 0);
   watch(connection);
 }
 
-// Closes connections that sent no HELLO in time, and sets the timer for the next one that may be late.
 void Server::close_silent() {
-  const uint64_t now = uv_now(accept_poll_.loop), timeout = static_cast<uint64_t>(limits_.hello_timeout.count());
-  uint64_t next = 0;
   for (auto it = open_.begin(); it != open_.end();) {
     Connection& connection = (it++)->second;
-    if (connection.greeted) continue;
-    if (now - connection.since_ms >= timeout) refuse(connection, 0, Status::denied, "no HELLO in time");
-    else next = std::max(next, timeout - (now - connection.since_ms));
+    if (!connection.greeted && uv_now(accept_poll_.loop) - connection.since_ms >= limits_.hello_timeout_ms)
+      refuse(connection, 0, Status::denied, "no HELLO in time");
   }
-  if (next > 0) uv_timer_start(&silence_timer_, silence_timer_.timer_cb, next, 0);
 }
 
 // Reads from a peer only while nothing waits to be sent to it.

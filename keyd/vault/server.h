@@ -26,7 +26,7 @@ class Server {
   struct Limits {
     std::vector<uid_t> allowed_uids;
     size_t max_connections;
-    std::chrono::milliseconds hello_timeout{5000};  // from a connection's start to its HELLO
+    uint64_t hello_timeout_ms = 5000;  // from a connection's start to its HELLO; it is closed before twice this time
   };
   // `listening` is a listening SOCK_SEQPACKET, non-blocking; it and the others must outlive the server.
   Server(uv_loop_t& loop, int listening, Limits limits, Service& service, Audit& audit);

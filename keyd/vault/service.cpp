@@ -137,7 +137,7 @@ void Service::hold(Audit::Written how, JobPtr job) {
   // The device's signature ends a handshake, its lookup is in the middle, the listener's signature begins one.
   const int rank = job->op == ipc::Op::lookup ? 1 : job->asked.key.role == ipc::Role::device ? 0 : 2;
   if (how == Audit::Written::begun) begun_ = std::move(job);
-  else waiting_.emplace(std::pair(rank, ++last_waiting_), std::move(job));
+  else waiting_.emplace(rank, std::move(job));
 }
 
 void Service::refuse(JobPtr job) {

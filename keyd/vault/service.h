@@ -88,10 +88,9 @@ class Service {
   std::unique_ptr<NotaryClient> notary_;
   std::map<uint64_t, Share> queued_;  // unanswered requests of each lane
   Share all_queued_;
-  JobPtr begun_;                                        // a part of its line is written
-  std::map<std::pair<int, uint64_t>, JobPtr> waiting_;  // for their line, by rank, then in order of arrival
-  uint64_t last_waiting_ = 0;
-  uv_timer_t again_{};  // runs while an answer waits
+  JobPtr begun_;                        // a part of its line is written
+  std::multimap<int, JobPtr> waiting_;  // for their line, by rank, then in order of arrival
+  uv_timer_t again_{};                  // runs while an answer waits
   uint64_t again_ms_ = 0;
   uint64_t lookups_ = 0, signatures_ = 0, refusals_ = 0, given_up_ = 0;
 };

@@ -89,6 +89,7 @@ TEST_CASE("captured worker: a device's key does not sign as the listener") {
   CHECK(bank.sign(ipc::Role::listener, "", ipc::Kind::tls13_server, bank.victim.spki) == "mismatch");
   CHECK(bank.sign(ipc::Role::device, "victim", ipc::Kind::tls13_server, bank.victim.spki) == "denied");
   CHECK(bank.sign(ipc::Role::device, "victim", ipc::Kind::tls12_server, bank.victim.spki, 101) == "denied");
+  CHECK(bank.sign(ipc::Role::local, "", ipc::Kind::tls13_server, bank.victim.spki) == "denied");
   CHECK(bank.line("sign", mark).at("result") == "mismatch");
   bank.gateway.is_unharmed();
 }
@@ -101,6 +102,7 @@ TEST_CASE("captured worker: the listener's key does not sign as a device") {
     CHECK(bank.ask({hex(lookup_request(1, bank.victim, id))}) == "not_found");
   }
   CHECK(bank.sign(ipc::Role::listener, "", ipc::Kind::tls13_client, bank.victim.spki) == "denied");
+  CHECK(bank.sign(ipc::Role::local, "", ipc::Kind::tls13_client, bank.victim.spki) == "not_found");
   CHECK(bank.line("sign", mark).at("result") == "not_found");
   bank.gateway.is_unharmed();
 }

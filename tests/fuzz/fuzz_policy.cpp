@@ -80,9 +80,9 @@ bool rule(const ipc::Sign& sign, const keyd::Rules& rules, const keyd::KeyInfo& 
   const bool server = sign.kind == Kind::tls13_server || sign.kind == Kind::tls12_server;
   const bool tls13 =
       sign.kind == Kind::tls13_server || sign.kind == Kind::tls13_client || sign.kind == Kind::tls13_client_bound;
-  if (server ? sign.key.role != Role::listener || !sign.key.client_id.empty() : sign.key.role != Role::device)
-    return false;
-  if (sign.kind == (rules.bind_remote ? Kind::tls13_client : Kind::tls13_client_bound)) return false;
+  const bool device = sign.key.role == Role::device;
+  if (server != (sign.key.role == Role::listener) || (!device && !sign.key.client_id.empty())) return false;
+  if (sign.kind == (device && rules.bind_remote ? Kind::tls13_client : Kind::tls13_client_bound)) return false;
   if (!server && !tls13 && !rules.allow_tls12_client) return false;
   const auto scheme = static_cast<uint16_t>(sign.scheme);
   const bool of_certificate = sign.key.spki == key.spki || sign.key.spki == key.compressed;

@@ -76,7 +76,7 @@ TEST_CASE("check of keyd: a good machine has no errors and no warnings", "[keyd]
   Machine machine;
   machine.certificate = machine.scratch.put("listener.pem", witness::certificate(machine.listener));
   const auto checks = machine.all();
-  CHECK(checks.size() == 19);
+  CHECK(checks.size() == 20);
   std::ostringstream out;
   const int status = common::report_checks({{"keyd", "keyd.json", checks}}, {}, out, {});
   INFO(out.str());
@@ -450,6 +450,18 @@ TEST_CASE("check: each of several listeners' keys has a line, and any of them ma
   expect(machine.check("listener-certificate"), Result::ok, "is the listener key's");
   machine.scratch.put("keys/copy.pem", second.text(witness::Form::pkcs8));
   expect(machine.check("listener-key"), Result::error, "it is also the key of 1 device, which keyd refuses");
+}
+
+TEST_CASE("check: the key for the local broker has a line of its own, and may not be the listener's",
+          "[keyd][keyd-admin]") {
+  Machine machine;
+  expect(machine.check("local-key"), Result::skipped, "local_keyfile is not set");
+  machine.settings["local_keyfile"] = machine.scratch / "local.key";
+  expect(machine.check("local-key"), Result::error, "no device without a key can connect", "install -o");
+  machine.scratch.put("local.key", machine.listener.text(witness::Form::traditional));
+  expect(machine.check("local-key"), Result::error, "listener_keyfile and local_keyfile have the same key");
+  machine.scratch.put("local.key", witness::Key::generate("P-256").text(witness::Form::pkcs8));
+  expect(machine.check("local-key"), Result::ok, "P-256, 256 bits");
 }
 
 TEST_CASE("check: presence that is not required, or whose window is too short for relayd's timeouts, is a warning",

@@ -37,10 +37,11 @@ struct Stage {
     std::ostringstream out;
     ImportReport report(options, out, screen);
     const auto summary =
-        import_keys(options, directory, room, {{listener, "keyd.json: listener_keyfile"}}, [&](const Imported& file) {
-          files[file.from.name] = file;
-          report.add(file);
-        });
+        import_keys(options, directory, room, {{{listener, "keyd.json: listener_keyfile"}, ipc::Role::listener}},
+                    [&](const Imported& file) {
+                      files[file.from.name] = file;
+                      report.add(file);
+                    });
     report.finish();
     text = out.str() + in_words(summary, options);
     return summary;
@@ -334,7 +335,7 @@ TEST_CASE("keys import refuses the listener's key for a device", "[keyd][keyd-im
   stage.listener = elsewhere.put("listener.key", key_text(key_a()));
   stage.source.put("dev.pem", key_a().text(witness::Form::traditional));
   CHECK(stage.import().refused == 1);
-  CHECK(has(stage.text, "a listener's key"));
+  CHECK(has(stage.text, "relayd's own key"));
 }
 
 TEST_CASE("keys import removes what a killed one has left, and refuses to run beside another", "[keyd][keyd-import]") {

@@ -181,13 +181,29 @@ TEST_CASE("of several listeners' keys, the one of the certificate is found", "[k
   }
 }
 
+TEST_CASE("the key for the local broker is apart from the listeners' and the devices' keys", "[keyd][key_store]") {
+  Store store(8, kSettledAtOnce);
+  store.local = "local.key";
+  const Key listener = Key::generate("P-256"), local = Key::generate("P-256");
+  store.put("../listener.key", listener.text(Form::pkcs8));
+  store.put("../local.key", local.text(Form::pkcs8));
+  const auto find = [&](Role role) { return store.store().find(role, ""); };
+  CHECK(find(Role::listener).key->info().spki == listener.spki());
+  CHECK(find(Role::local).key->info().spki == local.spki());
+  store.put("d.pem", local.text(Form::traditional));
+  CHECK(store.find("d").status == Status::unusable);
+  store.put("../local.key", listener.text(Form::pkcs8));
+  CHECK(find(Role::local).status == Status::unusable);
+  CHECK(find(Role::local).reason.find("for another purpose (listener_keyfile, local_keyfile)") != std::string::npos);
+}
+
 TEST_CASE("at the start each listener's key file is judged", "[keyd][key_store]") {
   Store store;
   store.more_listeners = {"second.key"};
   store.put("../second.key", "hello");
   CHECK(start_error(store).empty());
   const ConfiguredPath second{store.scratch / "second.key", "keyd.json: listener_keyfile"};
-  CHECK_THROWS_AS(expect_listener_key(store.store(), second), std::runtime_error);
+  CHECK_THROWS_AS(expect_own_key(store.store(), {second, Role::listener}), std::runtime_error);
 }
 
 TEST_CASE("the listener's key is not reachable as a device's", "[keyd][key_store]") {

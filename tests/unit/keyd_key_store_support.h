@@ -43,13 +43,15 @@ struct Store {
   ConfiguredPath keys_dir() const { return {scratch / "keys", "keyd.json: private_keys_dir"}; }
   std::vector<KeyStore::Place> listener_places() const {
     std::vector<KeyStore::Place> places;
-    places.push_back(open_listener_dir(listener()));
-    for (const auto& file : more_listeners) places.push_back(open_listener_dir({scratch / file, ""}));
+    places.push_back(open_own_key_dir(listener()));
+    for (const auto& file : more_listeners) places.push_back(open_own_key_dir({scratch / file, ""}));
+    if (!local.empty()) places.push_back(open_own_key_dir({scratch / local, ""}, Role::local));
     return places;
   }
   ConfiguredPath listener() const { return {scratch / "listener.key", "keyd.json: listener_keyfile"}; }
 
   static inline std::chrono::steady_clock::time_point now;
+  std::string local;                        // its key for the local broker; "": none
   std::vector<std::string> more_listeners;  // set it before the first use of store()
   std::string passphrase;
   size_t cache_size;
@@ -72,7 +74,7 @@ struct AsNobody {
 
 inline std::string start_error(Store& store) {
   try {
-    expect_listener_key(store.store(), store.listener());
+    expect_own_key(store.store(), {store.listener(), Role::listener});
   } catch (const std::runtime_error& error) {
     return error.what();
   }

@@ -278,7 +278,7 @@ TEST_CASE("errors at start name the setting, the value and the remedy", "[keyd][
   }
   SECTION("no directory of the listener's key") {
     const ConfiguredPath elsewhere{store.scratch / "none/listener.key", "keyd.json: listener_keyfile"};
-    CHECK_THROWS_AS(open_listener_dir(elsewhere), std::runtime_error);
+    CHECK_THROWS_AS(open_own_key_dir(elsewhere), std::runtime_error);
   }
   SECTION("the listener's key is not a key") {
     store.scratch.put("listener.key", "hello");
@@ -370,7 +370,9 @@ TEST_CASE("a device's key that is the listener's too is unusable, also in anothe
   CHECK(store.store().find(Role::device, "own").key);
   auto found = store.store().find(Role::device, "copy");
   CHECK(found.status == Status::unusable);
-  CHECK(found.reason == "it is a listener's key too: give the device a key and a certificate of its own");
+  CHECK(found.reason ==
+        "relayd has the same key for another purpose (listener_keyfile, local_keyfile): give each a key and a "
+        "certificate of its own");
   store.put("../listener.key", Key::generate("P-256").text(Form::pkcs8));
   const auto spki = shared.spki();
   REQUIRE(store.store().find(Role::listener, "", &spki).key);  // the previous one, until relayd is reloaded

@@ -86,19 +86,21 @@ TEST_CASE("only these schemes fit these keys", "[keyd][policy]") {
 
 TEST_CASE("a key signs only for its own role", "[keyd][policy]") {
   for (const Kind kind : kKinds)
-    for (const Role role : {Role::listener, Role::device}) {
+    for (const Role role : {Role::listener, Role::device, Role::local}) {
       ipc::Sign sign;
       sign.key.role = role;
       sign.kind = kind;
       INFO(ipc::name(kind) << " " << ipc::name(role));
-      CHECK(may_ask(sign, Rules{true}).status == (role == role_of(kind) ? Status::ok : Status::denied));
+      const bool fits = (role == Role::listener) == (role_of(kind) == Role::listener);
+      CHECK(may_ask(sign, Rules{true}).status == (fits ? Status::ok : Status::denied));
     }
 }
 
-TEST_CASE("the listener's key has no client id", "[keyd][policy]") {
+TEST_CASE("relayd's own keys have no client id", "[keyd][policy]") {
   ipc::Sign sign;
-  sign.kind = Kind::tls13_server;
-  sign.key.role = Role::listener;
+  const bool listener = GENERATE(true, false);
+  sign.kind = listener ? Kind::tls13_server : Kind::tls13_client;
+  sign.key.role = listener ? Role::listener : Role::local;
   sign.key.client_id = "device";
   CHECK(may_ask(sign, Rules{true}).status == Status::denied);
   CHECK(may_ask(sign.key).status == Status::denied);
@@ -211,6 +213,9 @@ TEST_CASE("with bind_remote a device signs only handshake messages, and the list
     for (const Kind kind : {Kind::tls13_client_bound, Kind::tls13_client, Kind::tls12_client})
       CHECK(asked(kind, Role::listener) == Status::denied);
     for (const Kind kind : {Kind::tls13_server, Kind::tls12_server}) CHECK(asked(kind, Role::listener) == Status::ok);
+    // The local broker is none of the remote ones.
+    CHECK(asked(Kind::tls13_client_bound, Role::local) == Status::denied);
+    for (const Kind kind : {Kind::tls13_client, Kind::tls12_client}) CHECK(asked(kind, Role::local) == Status::ok);
   }
 }
 
@@ -220,6 +225,9 @@ TEST_CASE("a proof belongs to a device's lookup, and its scheme to the device's 
   lookup.role = Role::listener;
   lookup.proof.presence = ipc::Presence::tls12;
   CHECK(may_ask(lookup).status == Status::denied);
+  lookup.role = Role::local;
+  CHECK(may_ask(lookup).status == Status::denied);
+  lookup.role = Role::listener;
   lookup.proof.presence = ipc::Presence::none;
   CHECK(may_ask(lookup));
   lookup.role = Role::device;

@@ -134,7 +134,7 @@ TEST_CASE("keyd reads only in the directories of its keys, and writes only in th
     audit = keyd::open_audit_file(audit_file);
     auto keys_place = keyd::open_keys_dir(keys_dir);
     std::vector<keyd::KeyStore::Place> listener_places;
-    listener_places.push_back(keyd::open_listener_dir(listener));
+    listener_places.push_back(keyd::open_own_key_dir(listener));
     common::harden_process();
     vault.emplace();
     const auto files = common::forbid_files(keyd::what_stays_allowed(keys_place, listener_places, audit));

@@ -97,7 +97,7 @@ TEST_CASE("without a free descriptor keyd waits and does not spin", "[keyd][serv
 }
 
 TEST_CASE("a connection that sends nothing is closed, which makes room", "[keyd][server]") {
-  Keyd keyd({geteuid()}, 2, {}, std::chrono::milliseconds(20));
+  Keyd keyd({geteuid()}, 2, {}, 20);
   Client silent(keyd), second(keyd);
   CHECK(silent.receive()->status == Status::denied);
   CHECK(silent.closed());

@@ -43,13 +43,12 @@ struct Answer {
 class Keyd {
  public:
   explicit Keyd(std::vector<uid_t> allowed = {geteuid()}, size_t max_connections = 8,
-                const Service::Options& options = {},
-                std::chrono::milliseconds hello_timeout = std::chrono::seconds(5)) {
+                const Service::Options& options = {}, uint64_t hello_timeout_ms = 5000) {
     std::filesystem::create_directory(scratch / "keys");
     scratch.put("listener.key", listener_key.text(Form::pkcs8));
     scratch.put("keys/device.pem", device_key.text(Form::pkcs8));
     std::vector<KeyStore::Place> listeners;
-    listeners.push_back(open_listener_dir({scratch / "listener.key", "listener"}));
+    listeners.push_back(open_own_key_dir({scratch / "listener.key", "listener"}));
     keys.emplace(open_keys_dir({scratch / "keys", "keys"}), std::move(listeners), vault.slots, vault.slots,
                  KeyStore::Options{.cache_size = 8});
     audit_fd.reset(open((scratch / "audit").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
@@ -57,7 +56,7 @@ class Keyd {
     socket.emplace(ConfiguredPath{path(), "socket"});
     uv_loop_init(&loop);
     service.emplace(loop, *keys, *audit, options);
-    server.emplace(loop, socket->fd(), Server::Limits{std::move(allowed), max_connections, hello_timeout}, *service,
+    server.emplace(loop, socket->fd(), Server::Limits{std::move(allowed), max_connections, hello_timeout_ms}, *service,
                    *audit);
   }
   ~Keyd() {

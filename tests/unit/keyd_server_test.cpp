@@ -122,7 +122,7 @@ TEST_CASE("a bad message costs its sender the connection and affects no other pe
   bad.push_back(right), bad.back().push_back(0);                   // trailing byte
   bad.push_back(right), bad.back()[1] = 1;                         // reserved byte
   bad.push_back(right), bad.back()[0] = 99;                        // unknown request
-  bad.push_back(right), bad.back()[6] = 3;                         // unknown role
+  bad.push_back(right), bad.back()[6] = 4;                         // unknown role
   bad.push_back(right), bad.back()[right.size() - 32 - 4] = 0x7f;  // unknown scheme
   bad.push_back(right), bad.back()[right.size() - 32 - 5] = 9;     // unknown kind
   bad.push_back(right), bad.back().resize(right.size() + 300),
