@@ -97,6 +97,8 @@ void wolf_shim_send_fatal_alert(WOLFSSL* ssl, int alert) {
         SendAlert(ssl, alert_fatal, alert);
 }
 
+int wolf_shim_was_asked_for_certificate(const WOLFSSL* ssl) { return ssl->options.sendVerify != 0; }
+
 int wolf_shim_has_declined_renegotiation(const WOLFSSL* ssl) {
     return ssl->alert_history.last_tx.level == alert_warning && ssl->alert_history.last_tx.code == no_renegotiation;
 }

@@ -47,6 +47,8 @@ int wolf_shim_alert_for(int wolf_error);
 void wolf_shim_send_fatal_alert(struct WOLFSSL* ssl, int alert);
 int wolf_shim_is_over(const struct WOLFSSL* ssl);
 int wolf_shim_has_sent_fatal_alert(const struct WOLFSSL* ssl);
+/* Client only, after the handshake: whether the server asked for a certificate. */
+int wolf_shim_was_asked_for_certificate(const struct WOLFSSL* ssl);
 int wolf_shim_has_declined_renegotiation(const struct WOLFSSL* ssl);
 /* Whether an error means that nothing in the peer's offer can be used. */
 int wolf_shim_is_about_offers(int wolf_error);

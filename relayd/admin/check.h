@@ -38,11 +38,11 @@ struct CheckContext {
     std::vector<SocketAddress> addresses;
     std::string problem;  // why there is none
   };
-  std::optional<ucred> running;                           // the process that listens on the control socket
-  rlimit open_files{};                                    // of the running relayd, otherwise of this process
-  std::string keyd_problem, keyd_fix;                     // why keyd does not serve this user; "": it does
-  std::optional<ListenerKeyCheck::Verdict> listener_key;  // if there are all certificates and a keyd
-  std::vector<Resolved> brokers;                          // in the order of config.brokers; or of their proxy
+  std::optional<ucred> running;                      // the process that listens on the control socket
+  rlimit open_files{};                               // of the running relayd, otherwise of this process
+  std::string keyd_problem, keyd_fix;                // why keyd does not serve this user; "": it does
+  std::optional<OwnKeyCheck::Verdict> listener_key;  // if there are all certificates and a keyd
+  std::vector<Resolved> brokers;                     // in the order of config.brokers; or of their proxy
   long landlock_abi = 0;
   bool seccomp = false;
   int64_t now = 0;  // unix time, in seconds
@@ -60,6 +60,7 @@ Check check_listener_key(const CheckContext& context);
 Check check_source_addresses(const CheckContext& context);
 Check check_remote_name(const CheckContext& context);
 Check check_remote(const CheckContext& context);
+Check check_local_broker(const CheckContext& context);
 Check check_devices(const CheckContext& context);
 Check check_listener_address(const CheckContext& context);
 Check check_open_files(const CheckContext& context);

@@ -111,7 +111,7 @@ Check certificates_of(const CheckContext& context, const Config::Listener& liste
   std::vector<std::pair<std::string, Check>> each;  // by file
   for (size_t i = 0; i < listener.certfiles.size(); i++)
     each.emplace_back(listener.setting_of_certfile(i), certificate_in(context, listener, i));
-  const Check all = common::combined(each, "certificate");
+  Check all = common::combined(each, "certificate");
   if (all.result == Result::error) return all;
   try {
     const tls::ServerContext together(

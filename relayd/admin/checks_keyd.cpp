@@ -81,26 +81,33 @@ void say_hello(CheckContext& context) {
 void ask_keyd(CheckContext& context) {
   say_hello(context);
   if (!context.keyd_problem.empty()) return;
-  std::vector<ListenerKeyCheck::Certificate> certificates;
+  std::vector<OwnKeyCheck::Certificate> certificates;
   try {
     for (const auto& listener : context.config.listeners) {
       const auto pem = read_certificates(context.config_file, listener);
       const tls::ServerContext usable({.certificates = pem, .verify_peer = false});
-      for (size_t i = 0; i < pem.size(); i++) certificates.push_back({pem[i].name(), usable.certificates()[i].spki});
+      for (size_t i = 0; i < pem.size(); i++)
+        certificates.push_back({pem[i].name(), usable.certificates()[i].spki, ipc::Role::listener});
+    }
+    if (const auto file = context.config.local_certfile(); !file.empty()) {
+      const auto pem = read_pem(context.config_file, "local.tls.certfile", file);
+      const tls::ClientContext usable(
+          {.trusted = {}, .certificate = pem, .verify_peer = false, .name = "", .alpn = {}});
+      certificates.push_back({pem.name(), usable.certificate().spki, ipc::Role::local});
     }
   } catch (const common::ConfigError&) {
-    return;  // check_listener_certificate reports it
+    return;  // check_listener_certificate and check_local_certificate report it
   }
   struct Answer {
     Loop loop;
     CheckContext& context;
-    void heard(const ListenerKeyCheck::Verdict& verdict) {
+    void heard(const OwnKeyCheck::Verdict& verdict) {
       context.listener_key = verdict;
       loop.stop();
     }
   } answer{{}, context};
-  const ListenerKeyCheck asked(answer.loop.get(), std::move(certificates), context.config.keyd_socket, &answer,
-                               common::call<&Answer::heard>);
+  const OwnKeyCheck asked(answer.loop.get(), std::move(certificates), context.config.keyd_socket, &answer,
+                          common::call<&Answer::heard>);
   answer.loop.run();
 }
 
@@ -113,10 +120,11 @@ Check check_listener_key(const CheckContext& context) {
   if (!context.keyd_problem.empty()) return {Result::skipped, "keyd can't be asked: see keyd"};
   if (!context.listener_key) return {Result::skipped, "there is no certificate to ask for: see listener-certificate"};
   const auto& verdict = *context.listener_key;
-  if (verdict.result != ListenerKeyCheck::Result::fits) return {Result::error, verdict.problem, verdict.remedy};
+  if (verdict.result != OwnKeyCheck::Result::fits) return {Result::error, verdict.problem, verdict.remedy};
   std::string files;
   for (const auto& listener : context.config.listeners)
     for (const auto& file : listener.certfiles) files.append(files.empty() ? "" : ", ").append(file);
+  if (const auto file = context.config.local_certfile(); !file.empty()) files.append(", ").append(file);
   return {Result::ok, "keyd has the key of " + files};
 }
 

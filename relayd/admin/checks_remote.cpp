@@ -84,11 +84,18 @@ Check check_broker(const CheckContext& context, size_t nth) {
   }
   try {
     const tls::Pem trusted = read_pem(context.config_file, authorities_setting(context.config, nth), broker.cacertfile);
-    const tls::ClientContext client({trusted, remote.verify_peer, remote.versions, broker.server_name, remote.alpn,
-                                     read_pem(context.config_file, "remote.crlfile", remote.crlfile), remote.policy,
-                                     remote.groups, remote.ciphers});
-    const ProbeResult found =
-        probe({addresses, remote.bind, remote.proxy ? &through_proxy : nullptr}, client, remote.connect_timeout);
+    const tls::ClientContext client({.trusted = trusted,
+                                     .verify_peer = remote.verify_peer,
+                                     .versions = remote.versions,
+                                     .name = broker.server_name,
+                                     .alpn = remote.alpn,
+                                     .revoked = read_pem(context.config_file, "remote.crlfile", remote.crlfile),
+                                     .policy = remote.policy,
+                                     .groups = remote.groups,
+                                     .ciphers = remote.ciphers});
+    const ProbeResult found = probe(
+        {.addresses = addresses, .sources = remote.bind, .through_proxy = remote.proxy ? &through_proxy : nullptr},
+        &client, remote.connect_timeout);
     const Check check = judge(context, broker, found);
     return found.wants_small_hello ? with_small_hello(check, context.config_file) : check;
   } catch (const common::ConfigError&) {

@@ -20,7 +20,7 @@ constexpr common::Milliseconds kMutePatience{3000};
 
 class Probe final : private tls::StreamHandler {
  public:
-  Probe(Loop& loop, const ProbeWay& way, const tls::ClientContext& context, tls::Hello hello,
+  Probe(Loop& loop, const ProbeWay& way, const tls::ClientContext* context, tls::Hello hello,
         common::Milliseconds patience)
       : loop_(loop),
         context_(context),
@@ -28,6 +28,7 @@ class Probe final : private tls::StreamHandler {
         patience_(patience),
         book_(way.addresses),
         sources_(way.sources),
+        first_(way.first),
         runtime_(std::make_unique<tls::Runtime>(loop.get(), nullptr)),
         deadline_(loop.get(), this, common::call<&Probe::too_late>),
         dialer_(loop.get(), {book_, quota_, sources_, way.through_proxy}, book_.order(uv_now(loop.get())), patience,
@@ -43,16 +44,19 @@ class Probe final : private tls::StreamHandler {
     result_.causes = dialed.failure.causes;
     if (!dialed.socket) return end(dialed.failure.text());
     result_.address = dialed.text;
+    if (!context_) return end("");
     deadline_.start(patience_);
     stream_ =
         std::make_unique<tls::Stream>(*runtime_, std::move(dialed.socket), static_cast<tls::StreamHandler&>(*this));
+    stream_->send_first(first_);
     // This runs on the handshake's fiber, which has a small stack: the certificate is kept here and read later.
-    if (!stream_->anonymous_handshake(context_, hello_, [this](auto leaf) { leaf_.assign(leaf.begin(), leaf.end()); }))
+    if (!stream_->anonymous_handshake(*context_, hello_, [this](auto leaf) { leaf_.assign(leaf.begin(), leaf.end()); }))
       end("TLS could not begin");
   }
 
   void on_open(tls::Stream&) override {
     result_.tls = trusted_ = true;
+    result_.wants_certificate = stream_->was_asked_for_certificate();
     end("");
   }
   void on_end(tls::Stream&, const tls::End& why) override {
@@ -83,12 +87,13 @@ class Probe final : private tls::StreamHandler {
   }
 
   Loop& loop_;
-  const tls::ClientContext& context_;
+  const tls::ClientContext* context_;  // null: TCP only
   const tls::Hello hello_;
   const common::Milliseconds patience_;
   connector::AddressBook book_;
   connector::SocketQuota quota_;
   connector::SourceAddresses sources_;
+  std::vector<uint8_t> first_;
   std::unique_ptr<tls::Runtime> runtime_;  // too large for a stack
   common::Timer deadline_;
   connector::Dialer dialer_;
@@ -98,7 +103,7 @@ class Probe final : private tls::StreamHandler {
   ProbeResult result_;
 };
 
-ProbeResult probe_once(const ProbeWay& way, const tls::ClientContext& context, tls::Hello hello,
+ProbeResult probe_once(const ProbeWay& way, const tls::ClientContext* context, tls::Hello hello,
                        common::Milliseconds patience) {
   Loop loop;
   Probe probe(loop, way, context, hello, patience);
@@ -108,15 +113,15 @@ ProbeResult probe_once(const ProbeWay& way, const tls::ClientContext& context, t
 
 }  // namespace
 
-ProbeResult probe(const ProbeWay& way, const tls::ClientContext& context, common::Milliseconds patience) {
+ProbeResult probe(const ProbeWay& way, const tls::ClientContext* context, common::Milliseconds patience) {
   ProbeResult result = probe_once(way, context, tls::Hello::usual, patience);
   const auto reached = way.through_proxy ? std::nullopt : SocketAddress::parse(result.address);
   if (!result.mute || !reached) return result;
   result.plain_mqtt = speaks_plain_mqtt(*reached, std::min(patience, kMutePatience));
-  if (result.plain_mqtt || !context.has_small_hello()) return result;
+  if (result.plain_mqtt || !context->has_small_hello()) return result;
   // As a session would: some middleboxes want the ClientHello in one segment.
-  ProbeResult small =
-      probe_once({{*reached}, way.sources, nullptr}, context, tls::Hello::small, std::min(patience, kMutePatience));
+  ProbeResult small = probe_once({{*reached}, way.sources, nullptr, way.first}, context, tls::Hello::small,
+                                 std::min(patience, kMutePatience));
   if (small.address.empty() || small.mute) return result;
   small.wants_small_hello = true;
   return small;

@@ -1,4 +1,5 @@
-// Connects once to the remote broker, as a worker would, but without a device's certificate, to verify the broker's.
+// Connects once to the remote or the local broker, as a worker would, but without a device's certificate, to verify the
+// broker's.
 #pragma once
 
 #include <optional>
@@ -18,6 +19,7 @@ struct ProbeResult {
   std::string address;                               // the one that was reached, or the way through a proxy; "": none
   std::optional<tls::CertificateFacts> certificate;  // the broker's, if it was verified
   bool tls = false;                                  // TLS came up
+  bool wants_certificate = false;                    // and the broker asked for a certificate; TLS 1.3 may refuse later
   std::string problem;                               // why it did not, or why nothing was reached
   DialFailure::Causes causes;                        // why nothing was reached
   bool wants_small_hello = false;                    // the usual ClientHello was not answered (tls::Hello)
@@ -34,16 +36,18 @@ struct ProbeResult {
 
 // How to connect to the broker.
 struct ProbeWay {
-  std::vector<SocketAddress> addresses;  // of the broker, or of its proxy
-  std::vector<std::string> sources;      // Config::Remote::bind
-  const ConnectorPlan* through_proxy;    // as Dialer::Means
+  std::vector<SocketAddress> addresses;          // of the broker, or of its proxy
+  std::vector<std::string> sources = {};         // Config::Remote::bind
+  const ConnectorPlan* through_proxy = nullptr;  // as Dialer::Means
+  std::vector<uint8_t> first = {};               // bytes that go ahead of TLS
 };
 
 // Connects to the first address that accepts. Takes at most `patience` to connect, and again for the handshake. A
 // broker that refuses because it got no certificate has already shown its own: then `certificate` is set and `tls` is
 // not. A port that answers nothing is tried again, unless it is behind a proxy: with plain MQTT, for 3 s at most, and
 // with a small ClientHello.
-ProbeResult probe(const ProbeWay& way, const tls::ClientContext& context, common::Milliseconds patience);
+// `context`: null tries TCP only.
+ProbeResult probe(const ProbeWay& way, const tls::ClientContext* context, common::Milliseconds patience);
 
 // All addresses of a name; none, and the cause in `problem`, if it can't be resolved within `patience`.
 std::vector<SocketAddress> resolve(const std::string& host, uint16_t port, common::Milliseconds patience,

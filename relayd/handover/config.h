@@ -118,6 +118,7 @@ struct Config {
   // The broker of devices without a key.
   struct LocalTls {
     std::string cacertfile, crlfile;
+    std::string certfile;  // relayd's own chain, with keyd's local_keyfile; "": it shows no certificate
     bool verify_peer = true;
     trust::Policy policy;  // depth, partial_chain, crl_check
     tls::Versions versions = tls::Versions::tls12_and_13;
@@ -155,6 +156,7 @@ struct Config {
   std::optional<Endpoint> metrics;  // where /metrics is served
   common::log::Level log_level = common::log::Level::info;
 
+  std::string local_certfile() const { return local && local->tls ? local->tls->certfile : ""; }
   bool operator==(const Config&) const = default;
 };
 

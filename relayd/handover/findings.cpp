@@ -15,7 +15,7 @@ namespace relayd {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Findings>& findings) {
-  archive(findings.problem, findings.listener_spkis, findings.concerns);
+  archive(findings.problem, findings.own_spkis, findings.concerns);
 }
 
 std::string Findings::encode() const { return archived(*this); }

@@ -20,8 +20,8 @@ inline constexpr size_t kMaxFindings = 256 * 1024;  // bytes
 
 struct Findings {
   std::string problem = {};  // why workers can't use the plan: file, setting and remedy; "": they can
-  // SHA-256 of the public key of each certificate of each listener.
-  std::vector<std::array<uint8_t, 32>> listener_spkis = {};
+  // SHA-256 of the public key of each certificate of each listener, then of local.tls.certfile.
+  std::vector<std::array<uint8_t, 32>> own_spkis = {};
   std::vector<trust::Concern> concerns = {};
 
   std::string encode() const;

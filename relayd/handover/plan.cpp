@@ -104,7 +104,8 @@ void fields(Archive& archive, Of<Archive, PemFiles::Listener>& pem) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, PemFiles>& pem) {
-  archive(pem.listeners, pem.remote_trusted, pem.remote_revoked, pem.local_trusted, pem.local_revoked);
+  archive(pem.listeners, pem.remote_trusted, pem.remote_revoked, pem.local_trusted, pem.local_revoked,
+          pem.local_certificate);
 }
 
 template <class Archive>

@@ -52,7 +52,7 @@ struct PemFiles {
   };
   std::vector<Listener> listeners;         // as Config::listeners
   std::vector<trust::Pem> remote_trusted;  // each broker's
-  trust::Pem remote_revoked, local_trusted, local_revoked;
+  trust::Pem remote_revoked, local_trusted, local_revoked, local_certificate;
 };
 
 struct Plan {

@@ -33,13 +33,14 @@ Findings inspect(const Plan& plan) {
     };
     for (size_t i = 0; i < plan.config.listeners.size(); i++) {
       const tls::ServerContext listener(tls::server_options(plan, i));
-      for (const auto& certificate : listener.certificates()) findings.listener_spkis.push_back(certificate.spki);
+      for (const auto& certificate : listener.certificates()) findings.own_spkis.push_back(certificate.spki);
       add_concerns(listener.validator());
     }
     for (size_t i = 0; i < plan.config.brokers.size(); i++)
       add_concerns(tls::ClientContext(tls::client_options(plan, i)).validator());
     const auto local = tls::local_context(plan);
     if (local) add_concerns(local->validator());
+    if (local && !local->certificate().empty()) findings.own_spkis.push_back(local->certificate().spki);
   } catch (const common::ConfigError& error) {
     findings.problem = error.what();
   }

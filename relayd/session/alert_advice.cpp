@@ -65,7 +65,11 @@ std::string_view advice_on_local_alert(Alert alert) {
       return "it accepts nothing that was offered (TLS 1.3, TLS 1.2 with ECDHE and AEAD), or it wants a client "
              "certificate; its log may say which";
     case Alert::bad_certificate:
-    case Alert::certificate_required: return "it wants a client certificate, and relayd has none for the local broker";
+    case Alert::unknown_ca:
+    case Alert::certificate_required:
+      return "it wants a client certificate that it accepts: set local.tls.certfile, and local_keyfile of keyd, or "
+             "renew "
+             "them; its log may say more";
     case Alert::protocol_version:
       return "it supports no version in local.tls.versions: enable TLS 1.2 or 1.3 there, or correct local.tls.versions";
     case Alert::unrecognized_name:

@@ -54,10 +54,13 @@ void Session::upstream_ended(const tls::End& end) {
     case tls::End::Cause::peer_certificate:
       return refuse(Refusal::server_unavailable, broker() + "'s certificate was refused", advised(end));
     case tls::End::Cause::own_certificate:
+      if (!to_remote_)
+        return refuse(Refusal::server_unavailable, broker() + " refused relayd's certificate", advised(end));
       return refuse(Refusal::not_authorized, broker() + " refused the device's certificate", advised(end));
     case tls::End::Cause::signature:
       if (end.status == ipc::Status::superseded) return supersede();
-      return refuse(refusal_of(end.status), "no signature for the device", end.text);
+      return refuse(refusal_of(end.status), to_remote_ ? "no signature for the device" : "no signature for relayd",
+                    end.text);
     case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
     default:
       if (state_ == State::awaiting_connack) broker_closed_silently();

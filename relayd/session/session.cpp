@@ -286,7 +286,7 @@ void Session::meet_local() {
   }
   hello_ = services_.local->has_small_hello() ? tls::Hello::small : tls::Hello::usual;
   move_to(State::remote_handshake);
-  if (!upstream_->anonymous_handshake(*services_.local, hello_))
+  if (!upstream_->own_handshake(*services_.local, origin_of(address_, id_), hello_))
     refuse(Refusal::server_busy, "no memory for a TLS handshake");
 }
 

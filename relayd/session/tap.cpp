@@ -107,7 +107,7 @@ void Tap::on_dialed(common::Fd socket, const DialFailure& failure) {
     return say_connect();
   }
   const auto hello = options_.tls->has_small_hello() ? tls::Hello::small : tls::Hello::usual;
-  if (!stream_->anonymous_handshake(*options_.tls, hello)) lose("there is no memory for a TLS handshake");
+  if (!stream_->own_handshake(*options_.tls, {}, hello)) lose("there is no memory for a TLS handshake");
 }
 
 void Tap::on_open(tls::Stream&) { say_connect(); }

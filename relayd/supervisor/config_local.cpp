@@ -17,6 +17,7 @@ Config::LocalTls parse_local_tls(Section section, const std::string& host) {
   tls.cacertfile =
       parse_cacertfile(section, tls.verify_peer, "the PEM file of the CAs that issue the local broker's certificate");
   tls.crlfile = section.string("crlfile", "");
+  tls.certfile = section.string("certfile", "");
   tls.policy = parse_policy(section);
   tls.versions = parse_versions(section);
   tls.server_name = section.string("server_name_indication", host);

@@ -5,25 +5,27 @@ namespace {
 
 constexpr common::Milliseconds kPatience{2000};
 
-ListenerKeyCheck::Verdict wrong(const std::string& certfile, ipc::Status status) {
-  constexpr auto kWrong = ListenerKeyCheck::Result::wrong;
+OwnKeyCheck::Verdict wrong(const std::string& certfile, ipc::Role role, ipc::Status status) {
+  const std::string setting = role == ipc::Role::local ? "local_keyfile" : "listener_keyfile";
+  constexpr auto kWrong = OwnKeyCheck::Result::wrong;
   if (status == ipc::Status::mismatch)
-    return {kWrong, certfile + ": this certificate does not match keyd's listener_keyfile",
+    return {kWrong, certfile + ": this certificate does not match keyd's " + setting,
             "configure a certificate and key that belong together: `openssl x509 -pubkey -noout -in CERTIFICATE` and "
-            "`openssl pkey -pubout -in KEY` must print the same; a certificate with a key of its own needs that key in "
-            "listener_keyfile too"};
+            "`openssl pkey -pubout -in KEY` must print the same; a second listener's key belongs in listener_keyfile "
+            "too"};
   if (status == ipc::Status::not_found)
     return {kWrong, certfile + ": keyd has no private key for it",
-            "put its key where listener_keyfile of keyd.json says: `install -o mqtt-keyd -m 600 LISTENER.key "
-            "/etc/mqtt-relay/listener.key`; keyd needs no restart"};
-  return {kWrong, certfile + ": keyd can't use its listener_keyfile (" + ipc::name(status) + ")",
+            "set " + setting +
+                " of keyd.json and put the key there: `install -o mqtt-keyd -m 600 LISTENER.key "
+                "/etc/mqtt-relay/`; a key that comes later needs no restart of keyd, a setting does"};
+  return {kWrong, certfile + ": keyd can't use its " + setting + " (" + ipc::name(status) + ")",
           "keyd's log names the cause, and `mqtt-relay check` the fix"};
 }
 
 }  // namespace
 
-ListenerKeyCheck::ListenerKeyCheck(uv_loop_t* loop, std::vector<Certificate> certificates,
-                                   const std::string& keyd_socket, void* owner, Done done)
+OwnKeyCheck::OwnKeyCheck(uv_loop_t* loop, std::vector<Certificate> certificates, const std::string& keyd_socket,
+                         void* owner, Done done)
     : certificates_(std::move(certificates)),
       socket_(keyd_socket),
       owner_(owner),
@@ -32,13 +34,14 @@ ListenerKeyCheck::ListenerKeyCheck(uv_loop_t* loop, std::vector<Certificate> cer
   ask();
 }
 
-void ListenerKeyCheck::ask() {
-  const ipc::Lookup lookup{ipc::Role::listener, certificates_.at(asked_).spki, {}, ""};
+void OwnKeyCheck::ask() {
+  const Certificate& certificate = certificates_.at(asked_);
+  const ipc::Lookup lookup{certificate.role, certificate.spki, {}, ""};
   keyd_.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
 }
 
-void ListenerKeyCheck::on_answer(const ipc::Client::Answer& answer) {
-  const std::string& file = certificates_[asked_].file;
+void OwnKeyCheck::on_answer(const ipc::Client::Answer& answer) {
+  const auto& [file, spki, role] = certificates_[asked_];
   if (!answer.arrived)
     return done_(owner_, {Result::keyd_away,
                           "could not ask keyd whether it has the key of " + file + ": no answer on " + socket_,
@@ -49,7 +52,7 @@ void ListenerKeyCheck::on_answer(const ipc::Client::Answer& answer) {
                  {Result::keyd_away,
                   "keyd could not say whether it has the key of " + file + " (" + ipc::name(answer.status) + ")",
                   "keyd's log says why: `journalctl -u mqtt-keyd`"});
-  if (answer.status != ipc::Status::ok) return done_(owner_, wrong(file, answer.status));
+  if (answer.status != ipc::Status::ok) return done_(owner_, wrong(file, role, answer.status));
   if (++asked_ == certificates_.size()) return done_(owner_, Verdict{});
   ask();
 }

@@ -1,4 +1,4 @@
-// Asks keyd whether it has the keys of the listeners' certificates. relayd has the certificates and keyd has the keys,
+// Asks keyd whether it has the keys of relayd's own certificates. relayd has the certificates and keyd has the keys,
 // so only keyd can tell whether they belong together. Asked once, before a generation's workers start.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace relayd {
 
 inline constexpr uint16_t kSupervisor = 0xffff;  // the supervisor's "worker number" in keyd's audit
 
-class ListenerKeyCheck {
+class OwnKeyCheck {
  public:
   enum class Result { fits, keyd_away, wrong };
   struct Verdict {
@@ -29,10 +29,11 @@ class ListenerKeyCheck {
   struct Certificate {
     std::string file;  // preceded by its setting
     ipc::Spki spki;    // the SHA-256 of its public key
+    ipc::Role role;    // listener or local
   };
   // Asks for one after the other, until one does not fit. There is at least one.
-  ListenerKeyCheck(uv_loop_t* loop, std::vector<Certificate> certificates, const std::string& keyd_socket, void* owner,
-                   Done done);
+  OwnKeyCheck(uv_loop_t* loop, std::vector<Certificate> certificates, const std::string& keyd_socket, void* owner,
+              Done done);
 
  private:
   void ask();

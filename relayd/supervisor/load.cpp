@@ -86,6 +86,7 @@ Loaded load(const std::string& config_file, const Overrides& overrides) {
   if (config.local && config.local->tls) {
     plan.pem.local_trusted = read_pem(config_file, "local.tls.cacertfile", config.local->tls->cacertfile);
     plan.pem.local_revoked = read_crls(config_file, "local.tls.crlfile", config.local->tls->crlfile);
+    plan.pem.local_certificate = read_pem(config_file, "local.tls.certfile", config.local->tls->certfile);
   }
   std::string credentials = read_proxy_credentials(config_file, config);
   return {std::move(plan), std::move(credentials)};

@@ -171,20 +171,22 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (!next_ || stopping_) return;
     if (!result.failure.empty()) return abandon(result.failure, Failure::worker);
     if (!result.findings.problem.empty()) return abandon(result.findings.problem);
-    std::vector<ListenerKeyCheck::Certificate> certificates;
+    std::vector<OwnKeyCheck::Certificate> certificates;
     for (const auto& listener : next_->plan().pem.listeners)
-      for (const auto& pem : listener.certificates) certificates.push_back({pem.name(), {}});
-    const auto& spkis = result.findings.listener_spkis;
+      for (const auto& pem : listener.certificates) certificates.push_back({pem.name(), {}, ipc::Role::listener});
+    if (const auto& pem = next_->plan().pem.local_certificate; !pem.text.empty())
+      certificates.push_back({pem.name(), {}, ipc::Role::local});
+    const auto& spkis = result.findings.own_spkis;
     if (spkis.size() != certificates.size())
       return abandon("mqtt-relayd-inspector gave a malformed answer: not one key a certificate", Failure::worker);
     for (size_t i = 0; i < spkis.size(); i++) certificates[i].spki = spkis[i];
     next_concerns_ = result.findings.concerns;
-    key_check_ = std::make_unique<ListenerKeyCheck>(loop_, std::move(certificates), next_->config().keyd_socket, this,
-                                                    common::call<&Supervisor::on_key_checked>);
+    key_check_ = std::make_unique<OwnKeyCheck>(loop_, std::move(certificates), next_->config().keyd_socket, this,
+                                               common::call<&Supervisor::on_key_checked>);
   }
 
-  void on_key_checked(const ListenerKeyCheck::Verdict& verdict) {
-    using Result = ListenerKeyCheck::Result;
+  void on_key_checked(const OwnKeyCheck::Verdict& verdict) {
+    using Result = OwnKeyCheck::Result;
     if (!next_) return;
     // At start keyd may be starting, too, so relayd goes on. A reload fails: the operator can repeat it.
     if (verdict.result == Result::wrong || (verdict.result == Result::keyd_away && current_))
@@ -417,7 +419,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
   std::vector<std::shared_ptr<ListenSockets>> sockets_, next_sockets_;  // of current_ and next_, as config.listeners
   std::optional<Inspection> inspection_, look_inspection_;              // of next_; of current_
-  std::unique_ptr<ListenerKeyCheck> key_check_;
+  std::unique_ptr<OwnKeyCheck> key_check_;
   std::vector<trust::Concern> next_concerns_;
   TrustWatch trust_;
   std::unique_ptr<Generation> current_, next_;  // serving new devices; being prepared

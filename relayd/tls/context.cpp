@@ -68,24 +68,28 @@ void set_ciphers(WOLFSSL_CTX* context, const std::vector<uint16_t>& wanted, Vers
     throw ConfigError("this build of wolfSSL lacks a cipher suite of `ciphers`; AES-CCM needs the pinned release");
 }
 
-// Returns the hash of its public key.
-ipc::Spki use_certificate(WOLFSSL_CTX* context, const Pem& pem, const std::vector<trust::Der>& certificates) {
-  const auto& leaf = certificates.front();
-  const auto spki = common::tls::spki_hash(leaf);
+CertificateChain chain_in(const Pem& pem) {
+  CertificateChain chain;
+  const auto certificates = trust::certificates_in(pem);
+  chain.leaf_size = certificates.front().size();
+  for (const auto& der : certificates) chain.der.insert(chain.der.end(), der.begin(), der.end());
+  const auto spki = common::tls::spki_hash(chain.leaf());
   if (!spki) throw ConfigError(pem.name() + ": the first certificate can't be read: it has no public key");
-  trust::Der chain;
-  for (const auto& der : certificates) chain.insert(chain.end(), der.begin(), der.end());
+  chain.spki = *spki;
+  return chain;
+}
+
+void use_certificate(WOLFSSL_CTX* context, const Pem& pem, const CertificateChain& chain) {
   const int result = wolfSSL_CTX_use_certificate_chain_buffer_format(
-      context, chain.data(), static_cast<long>(chain.size()), WOLFSSL_FILETYPE_ASN1);
+      context, chain.der.data(), static_cast<long>(chain.der.size()), WOLFSSL_FILETYPE_ASN1);
   if (result != WOLFSSL_SUCCESS)
     throw ConfigError(pem.name() + ": the certificate chain can't be used: " + reason(result));
   if (kNeedsPublicKey) {
-    const auto key = common::tls::spki_in(leaf);
+    const auto key = common::tls::spki_in(chain.leaf());
     if (wolfSSL_CTX_use_PrivateKey_buffer(context, key.data(), static_cast<long>(key.size()), WOLFSSL_FILETYPE_ASN1) !=
         WOLFSSL_SUCCESS)
       throw ConfigError(pem.name() + ": its public key can't be used");
   }
-  return *spki;
 }
 
 bool is_address(const std::string& name) {
@@ -137,10 +141,10 @@ std::unique_ptr<trust::Validator> make_validator(const ClientOptions& options) {
 ServerContext::ServerContext(const ServerOptions& options)
     : validator_(make_validator(options)), max_record_(options.max_record) {
   for (const Pem& pem : options.certificates) {
-    const auto chain = trust::certificates_in(pem);
-    Certificate& added = certificates_.emplace_back(Certificate{make_context(true, options.versions)});
-    added.spki = use_certificate(added.context.get(), pem, chain);
-    if (!names_.add(trust::names_in(chain.front())) && certificates_.size() > 1)
+    const auto chain = chain_in(pem);
+    certificates_.push_back({make_context(true, options.versions), chain.spki});
+    use_certificate(certificates_.back().context.get(), pem, chain);
+    if (!names_.add(names_in(chain)) && certificates_.size() > 1)
       throw ConfigError(pem.name() +
                         ": no device would be shown this certificate: it has no DNS name, or the certificates before "
                         "it have its names too; remove it, or have it issued for a name of its own");
@@ -163,6 +167,7 @@ ClientContext::ClientContext(ClientOptions options)
       context_(make_context(false, options_.versions)) {
   if (validator_) judge_peers(context_.get(), WOLFSSL_VERIFY_PEER);
   else wolfSSL_CTX_set_verify(context_.get(), WOLFSSL_VERIFY_NONE, nullptr);
+  if (!options_.certificate.text.empty()) certificate_ = chain_in(options_.certificate);
   set_groups(context_.get(), options_.groups);
   set_ciphers(context_.get(), options_.ciphers, options_.versions);
 }

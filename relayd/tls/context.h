@@ -44,7 +44,8 @@ enum class Hello : uint8_t { usual, small };
 std::vector<uint16_t> key_shares(const std::vector<uint16_t>& groups, Hello hello = Hello::usual);
 
 struct ClientOptions {
-  Pem trusted;  // the CAs that issue the broker's certificate; used if verify_peer
+  Pem trusted;           // the CAs that issue the broker's certificate; used if verify_peer
+  Pem certificate = {};  // relayd's own chain for it, leaf first; none if text is empty
   bool verify_peer = true;
   Versions versions = Versions::tls12_and_13;
   std::string name;               // DNS name or IP address that the broker's certificate must contain
@@ -94,12 +95,14 @@ class ClientContext {
   const ClientOptions& options() const { return options_; }
   // If true, no SNI is sent: it can't hold an address (RFC 6066 section 3).
   bool named_by_address() const { return named_by_address_; }
-  trust::Validator* validator() const { return validator_.get(); }  // null: any certificate is accepted
-  bool has_small_hello() const;                                     // true: the usual one is large
+  const CertificateChain& certificate() const { return certificate_; }  // relayd's own; empty: none
+  trust::Validator* validator() const { return validator_.get(); }      // null: any certificate is accepted
+  bool has_small_hello() const;                                         // true: the usual one is large
 
  private:
   ClientOptions options_;
   bool named_by_address_;
+  CertificateChain certificate_;
   std::unique_ptr<trust::Validator> validator_;
   ContextPtr context_;
 };

@@ -34,6 +34,7 @@ std::unique_ptr<ClientContext> local_context(const Plan& plan) {
   if (!plan.config.local || !plan.config.local->tls) return nullptr;
   const auto& local = *plan.config.local->tls;
   return std::make_unique<ClientContext>(ClientOptions{.trusted = plan.pem.local_trusted,
+                                                       .certificate = plan.pem.local_certificate,
                                                        .verify_peer = local.verify_peer,
                                                        .versions = local.versions,
                                                        .name = local.server_name,

@@ -56,7 +56,7 @@ std::optional<trust::Refusal> keep_chain(Handshake::Chain chain, CertificateChai
 Handshake::Handshake(Runtime& runtime, WOLFSSL* ssl, SigningKey key, trust::Validator* validator,
                      std::function<void(Progress)> on_resumed)
     : runtime_(runtime), ssl_(ssl), key_(std::move(key)), validator_(validator), on_resumed_(std::move(on_resumed)) {
-  if (key_.role == ipc::Role::device) recorder_ = std::make_unique<TranscriptRecorder>(ssl);
+  if (key_.role != ipc::Role::listener) recorder_ = std::make_unique<TranscriptRecorder>(ssl);
   else if (wolf_shim_is_server(ssl) && validator && runtime_.keyd->require_presence())
     recorder_ = std::make_unique<TranscriptRecorder>(ssl, &runtime_.keyd->mark());
 }
@@ -117,7 +117,8 @@ bool Handshake::compose_request(ipc::Sign& request, std::span<const uint8_t> wol
     const common::tls::CertificateVerifyContent covered(server ? Side::server : Side::client, request.content);
     if (!is_input_for(wolf_input, covered.bytes(), request.scheme)) return false;
     presence_ = size == 48 ? ipc::Presence::tls13_sha384 : ipc::Presence::tls13_sha256;
-    return server || !runtime_.keyd->bind_remote() || show_messages(request);
+    const bool bound = key_.role == ipc::Role::device && runtime_.keyd->bind_remote();
+    return !bound || show_messages(request);
   }
   if (server) {
     const unsigned char* data = nullptr;
@@ -192,7 +193,7 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
   uint8_t scratch[WC_MAX_DIGEST_SIZE];
   if (abandoned_ || !compose_request(request, wolf_input, scratch)) {
     if (!abandoned_)
-      common::log::error(key_.role == ipc::Role::device && recorder_->overflowed()
+      common::log::error(key_.role != ipc::Role::listener && recorder_->overflowed()
                              ? "keyd takes at most 32 KiB of handshake messages, and these are more; shorten the "
                                "certificate chains of the device and the remote broker"
                              : "refused to sign: wolfSSL asked for a signature that does not belong to this handshake");
@@ -201,7 +202,7 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
   }
   const auto ticket = runtime_.keyd->sign(request, [this](const ipc::Client::Answer& answer) { on_answer(answer); });
   // Safe: wolfSSL hashes nothing before advance() has ended the recording.
-  if (key_.role == ipc::Role::device) recorder_.reset();
+  if (key_.role != ipc::Role::listener) recorder_.reset();
   if (!wait_for(ticket)) return -1;
   if (signature_size_ == 0 || signature_size_ > signature.size()) {
     not_signed_ = NotSigned{ipc::Status::internal};

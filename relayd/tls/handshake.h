@@ -26,7 +26,7 @@ class ServerContext;
 // Which key signs this handshake, and for which session (for keyd's audit).
 struct SigningKey {
   ipc::Role role;
-  std::string client_id;  // empty for the listener's key
+  std::string client_id;  // empty for relayd's own keys
   ipc::Spki spki;         // of the certificate that we send
   ipc::Origin origin;
 };

@@ -92,6 +92,8 @@ class Stream final : private HandshakeOwner {
   // chain.
   [[nodiscard]] bool anonymous_handshake(const ClientContext& context, Hello hello,
                                          Handshake::OnVerified on_verified = {});
+  // As relayd itself: with the context's certificate, or anonymous without one.
+  [[nodiscard]] bool own_handshake(const ClientContext& context, const ipc::Origin& origin, Hello hello);
   // Before any of them: bytes that go ahead of everything else, together with what follows.
   void send_first(std::span<const uint8_t> bytes) { held_.assign(bytes.begin(), bytes.end()); }
 
@@ -103,6 +105,7 @@ class Stream final : private HandshakeOwner {
   void pause() { paused_ = true, watch(); }
   void resume();  // may call on_end at once: call it last
   bool paused() const { return paused_; }
+  bool was_asked_for_certificate() const;  // client only, once it is open
   // Limits one event's receive to `most` bytes, if that is less than the runtime's limit.
   void limit_receive(size_t most) { most_received_ = std::min(most, most_received_); }
   // Keeps at most `watermark` bytes for a slow reader: less is received at once. At least kLeastWatermark.

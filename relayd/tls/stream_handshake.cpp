@@ -83,6 +83,14 @@ bool Stream::anonymous_handshake(const ClientContext& context, Hello hello, Hand
   return begin_client(context, hello);
 }
 
+bool Stream::own_handshake(const ClientContext& context, const ipc::Origin& origin, Hello hello) {
+  const CertificateChain& own = context.certificate();
+  if (own.empty()) return anonymous_handshake(context, hello);
+  return client_handshake(context, own, {ipc::Role::local, "", own.spki, origin}, hello);
+}
+
+bool Stream::was_asked_for_certificate() const { return wolf_shim_was_asked_for_certificate(ssl_.get()); }
+
 bool Stream::begin_client(const ClientContext& context, Hello hello) {
   WOLFSSL* ssl = ssl_.get();
   const ClientOptions& options = context.options();

@@ -75,7 +75,7 @@ TEST_CASE("check of relayd: a correct setup has no errors, in TLS 1.2 or 1.3, th
 #endif
   CHECK(machine.last.status.code == 0);
   CHECK(report.at("errors") == 0);
-  CHECK(report.at("checks").size() == 16);
+  CHECK(report.at("checks").size() == 17);
   for (const auto& item : report.at("checks")) CHECK(item.at("result") != "error");
   expect(machine.check("remote"), "ok", {"\"remote\" verifies for " + own_address(), "valid until"});
   expect(machine.check("remote-name"), "ok", {own_address(), own_address() + ":18883"});
@@ -115,6 +115,32 @@ TEST_CASE("check of relayd: it lists everything that is not yet set up, each wit
   expect(machine.check("remote-name"), "skipped", {"remote_host"});
   expect(machine.check("remote"), "skipped", {"remote-name"});
   CHECK(machine.last.status.code == 1);
+}
+
+TEST_CASE("check of relayd: it tries the local broker, with TLS and without", "[relayd-check]") {
+  Machine machine;
+  expect(machine.check("local-broker"), "skipped", {"local is not set"});
+  const auto local = [&](uint16_t port, const Json& tls) {
+    machine.relay().patch_relayd({{"local", {{"host", own_address()}, {"port", port}, {"tls", tls}}}});
+    return machine.check("local-broker");
+  };
+  expect(local(ports::unused, nullptr), "error", {"no connection", "refused"}, "start the local broker");
+  const Mosquitto plain({.listen = {own_address(), ports::local}}, machine.world.directory / "plain");
+  expect(local(ports::local, nullptr), "ok", {"accepts TCP connections"});
+
+  constexpr uint16_t kTls = 11884;
+  const auto server = server_identity("local", "p256", machine.world.directory.path());
+  const Mosquitto wanting({.listen = {own_address(), kTls}, .server = server}, machine.world.directory / "wanting");
+  const auto trusted = machine.certificate("root.pem").string();
+  expect(local(kTls, {{"cacertfile", trusted}}), "warning",
+         {"it asks for a client certificate, and local.tls.certfile is not set"}, "local_keyfile");
+  const auto own = machine.certificate("own.pem");
+  write_file(own, read_file(device_identity("p256", 7).certificate));
+  expect(local(kTls, {{"cacertfile", trusted}, {"certfile", own}}), "ok",
+         {"verifies for " + own_address(), "which this check does not show"});
+  write_file(own, read_file(expired_device("p256").certificate));
+  expect(local(kTls, {{"cacertfile", trusted}, {"certfile", own}}), "warning", {"ends on"}, "install a new one");
+  expect(local(ports::local, {{"certfile", nullptr}}), "error", {"TLS failed"}, "openssl s_client");
 }
 
 TEST_CASE("check of relayd: it finds a bad listener certificate", "[relayd-check]") {

@@ -71,8 +71,8 @@ TEST_CASE("config: the local broker may be reached over TLS and be told who the 
   CHECK(contains(error_of(with_local(R"("tap_queue": "63KB")")), "local.tap_queue: found 64512 bytes; expected"));
 
   CHECK(contains(error_of(with_local(R"("tls": {})")), "local.tls.cacertfile: missing"));
-  CHECK(contains(error_of(with_local(R"("tls": { "verify": "verify_none", "certfile": "/a" })")),
-                 "local.tls.certfile: unknown key"));
+  CHECK(contains(error_of(with_local(R"("tls": { "verify": "verify_none", "certfiles": "/a" })")),
+                 "local.tls.certfiles: unknown key"));
   CHECK(contains(error_of(with_local(R"("username": "{name}")")),
                  "local.username: found \"{name}\": an unknown placeholder; allowed: {clientid}, {cn}"));
 }

@@ -53,7 +53,8 @@ Plan full_plan() {
               {{"4", "d"}, {"8", "h"}},
               {"5", "e"},
               {"6", "f"},
-              {"7", "g"}};
+              {"7", "g"},
+              {"10", "j"}};
   return plan;
 }
 
@@ -81,6 +82,7 @@ TEST_CASE("every setting of relayd.json reaches the worker") {
   CHECK(arrived.sockets == std::vector{9});
   CHECK(arrived.pem.listeners.at(0).certificates.at(0).name() == "s: 1");
   CHECK(arrived.pem.listeners.at(0).certificates.at(1).text == "i");
+  CHECK(arrived.pem.local_certificate.text == "j");
   CHECK(arrived.pem.remote_revoked.text == "e");
 }
 
@@ -178,11 +180,11 @@ TEST_CASE("a connector takes only addresses with its own port from its predecess
 
 TEST_CASE("the inspector's findings arrive as it wrote them") {
   relayd::Findings findings;
-  findings.listener_spkis.emplace_back()[31] = 9;
+  findings.own_spkis.emplace_back()[31] = 9;
   findings.concerns.push_back({trust::Concern::Kind::more, "f", "s", "p", "a", true});
   const auto arrived = relayd::Findings::decode(findings.encode());
   CHECK(arrived.problem.empty());
-  CHECK(arrived.listener_spkis == findings.listener_spkis);
+  CHECK(arrived.own_spkis == findings.own_spkis);
   REQUIRE(arrived.concerns.size() == 1);
   CHECK(arrived.concerns[0].text() == "f: s p; a");
   CHECK(arrived.concerns[0].harmless);
