@@ -75,7 +75,7 @@ void handed_over() {
   relayd::Plan plan;
   plan.config.brokers = {{{"broker.example", 8883}, "broker.example", "ca.pem"}};
   plan.config.listeners.emplace_back();
-  plan.pem.listeners.push_back({{"a.pem", "text"}, {}, {}});
+  plan.pem.listeners.push_back({{{"a.pem", "text"}}, {}, {}});
   plan.sockets = {1};
   const relayd::Revocations revocations{{{"n", {"a", "b"}, {"c", "d"}, {}}}};
   write("plan/plan", "\0"s + common::read_sealed(plan.to_memfd().get()));
