@@ -10,7 +10,7 @@ namespace {
 uint8_t mask(unsigned prefix, size_t at) {
   const unsigned before = static_cast<unsigned>(at) * 8;
   if (prefix >= before + 8) return 0xff;
-  return prefix <= before ? 0 : static_cast<uint8_t>(0xff00 >> (prefix - before));
+  return static_cast<uint8_t>(prefix <= before ? 0 : 0xff00 >> (prefix - before));
 }
 
 }  // namespace
