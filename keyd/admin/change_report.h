@@ -14,7 +14,7 @@ namespace keyd::admin {
 
 class ImportReport {
  public:
-  ImportReport(const ImportOptions& options, std::ostream& out, const Screen& screen)
+  ImportReport(const ImportOptions& options, std::ostream& out, Screen screen)
       : options_(options), out_(out), screen_(screen) {}
   void add(const Imported& file);
   void finish();  // prints the text, which would be torn apart by the progress bar
@@ -22,20 +22,20 @@ class ImportReport {
  private:
   const ImportOptions& options_;
   std::ostream& out_;
-  const Screen& screen_;
+  const Screen screen_;
   std::vector<std::string> lines_;
 };
 
 class RemoveReport {
  public:
-  RemoveReport(const RemoveOptions& options, std::ostream& out, const Screen& screen)
+  RemoveReport(const RemoveOptions& options, std::ostream& out, Screen screen)
       : options_(options), out_(out), screen_(screen) {}
   void add(const Removed& key);
 
  private:
   const RemoveOptions& options_;
   std::ostream& out_;
-  const Screen& screen_;
+  const Screen screen_;
 };
 
 std::string in_words(const ImportSummary& summary, const ImportOptions& options);
