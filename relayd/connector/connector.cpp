@@ -10,6 +10,7 @@
 
 #include "common/datagram.h"
 #include "common/log.h"
+#include "relayd/connector/certificate_file.h"
 
 namespace relayd::connector {
 namespace {
@@ -33,6 +34,8 @@ size_t most_of_one(int workers) {
 Connector::Connector(uv_loop_t* loop, ConnectorPlan plan, common::Fd control)
     : loop_(loop),
       plan_(std::move(plan)),
+      certificates_(plan_.certs_dir.empty() ? nullptr
+                                            : std::make_shared<common::Fd>(open_certificates(plan_.certs_dir))),
       most_(most_of_one(plan_.workers)),
       control_(std::move(control)),
       control_poll_(std::make_unique<common::Poll>(loop, control_.get(), this, common::call<&Connector::on_control>)),
@@ -80,7 +83,7 @@ void Connector::on_control(int) {
     return log::warning("the supervisor's message makes no sense; the connector ignores it", {{"size", got}});
   auto& channel = channels_[which.worker];
   channel.reset();
-  channel = std::make_unique<WorkerChannel>(loop_, plan_, which.worker, std::move(attached), most_, this,
+  channel = std::make_unique<WorkerChannel>(loop_, plan_, which.worker, std::move(attached), most_, certificates_, this,
                                             common::call<&Connector::on_over>);
   teach(*channel);
 }

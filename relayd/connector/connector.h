@@ -44,7 +44,8 @@ class Connector {
 
   uv_loop_t* loop_;
   const ConnectorPlan plan_;
-  const size_t most_;  // dials and sockets of one worker
+  const std::shared_ptr<const common::Fd> certificates_;  // remote.certs_dir; null: it is not set
+  const size_t most_;                                     // dials and sockets of one worker
   common::Fd control_;
   std::unique_ptr<common::Poll> control_poll_;
   std::deque<Resolver> remote_;  // one for each broker, or one for the proxy

@@ -14,6 +14,7 @@
 #include "common/fd.h"
 #include "common/hardening.h"
 #include "common/log.h"
+#include "relayd/connector/certificate_file.h"
 #include "relayd/handover/tcp_options.h"
 
 namespace relayd::connector {
@@ -71,6 +72,8 @@ constexpr common::Call kBinding[] = {
     {"bind", is(2, sizeof(sockaddr_in))}, {"bind", is(2, sizeof(sockaddr_in6))},
     set_option(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
 };
+// With remote.certs_dir: links beneath it. Landlock judges the path, which the filter can't see.
+constexpr common::Call kCertificates[] = {"openat2"};
 // clang-format on
 
 // The folder of the file that a link names; "" if it is not a link.
@@ -99,6 +102,10 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan) {
     rules.push_back({fd.get(), common::FileRule::read});
     open.push_back(std::move(fd));
   }
+  if (!plan.certs_dir.empty()) {
+    open.push_back(open_certificates(plan.certs_dir));
+    rules.push_back({open.back().get(), common::FileRule::read_file});
+  }
   std::vector<uint16_t> ports{kDns};
   for (const Config::Endpoint& place : plan.remote_places()) ports.push_back(place.port);
   if (plan.local) ports.push_back(plan.local->port);
@@ -109,20 +116,22 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan) {
 #endif
 }
 
-common::CallList calls(bool binds) {
+common::CallList calls(const ConnectorPlan& plan) {
   common::CallList calls = common::joined({kConnecting, kLog, kMemory, kTime, kEnd});
-  if (binds) calls.insert(calls.end(), std::begin(kBinding), std::end(kBinding));
+  if (!plan.sources.empty()) calls.insert(calls.end(), std::begin(kBinding), std::end(kBinding));
+  if (!plan.certs_dir.empty()) calls.insert(calls.end(), std::begin(kCertificates), std::end(kCertificates));
   return calls;
 }
 
 void give_up_system_calls(const ConnectorPlan& plan, const std::string& lacking_files) {
-  const std::string calls = common::allow_system_calls(connector::calls(!plan.sources.empty()));
+  const std::string calls = common::allow_system_calls(connector::calls(plan));
   common::accept_sandbox(std::array{lacking_files, calls}, plan.require_sandbox);
   if (!lacking_files.empty() || !calls.empty()) return;
   const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
   if (root) throw std::runtime_error("the sandbox is in force, but the connector could open \"/\"");
   log::info(
-      "connector is sandboxed: it reads only what names take, writes no file, executes nothing, is not "
+      "connector is sandboxed: it reads only remote.certs_dir and what names take, writes no file, executes nothing, "
+      "is not "
       "dumpable and gains no privileges",
       {{"open(\"/\")", strerror(errno)}});
 }

@@ -30,7 +30,7 @@ struct WorkerChannel::Running {
 };
 
 WorkerChannel::WorkerChannel(uv_loop_t* loop, const ConnectorPlan& plan, int worker, common::Fd channel, size_t most,
-                             void* owner, Ended ended)
+                             std::shared_ptr<const common::Fd> certificates, void* owner, Ended ended)
     : loop_(loop),
       plan_(plan),
       worker_(worker),
@@ -40,6 +40,7 @@ WorkerChannel::WorkerChannel(uv_loop_t* loop, const ConnectorPlan& plan, int wor
       remote_(plan.brokers.size(), BrokerOrder(plan.strategy, plan.brokers)),
       quota_{most},
       remote_sources_(plan.sources),
+      certificates_(loop, std::move(certificates), this, common::call<&WorkerChannel::certificate_read>),
       poll_(std::make_unique<common::Poll>(loop, channel_.get(), this, common::call<&WorkerChannel::on_ready>)) {
   answer({0, channel::Began{}});
 }
@@ -55,7 +56,7 @@ void WorkerChannel::on_ready(int events) {
 }
 
 void WorkerChannel::read_one() {
-  uint8_t bytes[channel::kMaxMessage];
+  uint8_t bytes[channel::kMaxQuestion];
   const ssize_t got = ::recv(channel_.get(), bytes, sizeof bytes, MSG_DONTWAIT | MSG_TRUNC);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) return end("");
@@ -70,6 +71,7 @@ void WorkerChannel::take(const channel::Question& question) {
   const auto& body = question.body;
   if (std::holds_alternative<channel::Begin>(body)) {
     dials_.clear();  // a BEGIN for the predecessor, which did not read it, may have come first
+    certificates_.clear();
     begun_ = true;
     return;
   }
@@ -77,7 +79,14 @@ void WorkerChannel::take(const channel::Question& question) {
   if (const auto* asked = std::get_if<channel::Dial>(&body)) dial(question.id, *asked);
   else if (const auto* verdict = std::get_if<channel::Judge>(&body)) judge(*verdict);
   else if (std::holds_alternative<channel::Keyd>(body)) connect_keyd(question.id);
-  else dials_.erase(question.id);
+  else if (const auto* device = std::get_if<channel::Certificate>(&body))
+    read_certificate(question.id, device->client_id);
+  else cancel(question.id);
+}
+
+void WorkerChannel::cancel(uint64_t id) {
+  dials_.erase(id);
+  certificates_.cancel(id);
 }
 
 void WorkerChannel::dial(uint64_t id, const channel::Dial& dial) {
@@ -115,6 +124,18 @@ void WorkerChannel::judge(const channel::Judge& judge) {
   }
 }
 
+void WorkerChannel::read_certificate(uint64_t id, const std::string& client_id) {
+  if (certificates_.has(id)) return end("it asked for two certificates with one id");
+  if (certificates_.size() >= quota_.most) {
+    using Found = channel::CertificateAnswer::Found;
+    return answer({id, channel::CertificateAnswer{Found::unusable, "too many others wait to be read", {}}});
+  }
+  certificates_.add(id, client_id);
+  certificates_.next();
+}
+
+void WorkerChannel::certificate_read(uint64_t id, channel::CertificateAnswer found) { answer({id, std::move(found)}); }
+
 void WorkerChannel::connect_keyd(uint64_t id) {
   common::Fd connected;
   const std::string problem = why_no_keyd(connected);
@@ -148,7 +169,9 @@ void WorkerChannel::answer(const channel::Answer& answer, common::Fd attached) {
 
 void WorkerChannel::flush() {
   while (!over_ && !waiting_.empty() && send(waiting_.front())) waiting_.pop_front();
-  if (!over_) poll_->watch(waiting_.empty() ? UV_READABLE : UV_WRITABLE);
+  if (over_) return;
+  poll_->watch(waiting_.empty() ? UV_READABLE : UV_WRITABLE);
+  if (waiting_.empty()) certificates_.next();
 }
 
 // False: not now, or never.

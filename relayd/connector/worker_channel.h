@@ -1,10 +1,11 @@
-// One worker process's channel: takes its questions (relayd/handover/channel.h), dials for it, and hands over what is
-// connected.
+// One worker process's channel: takes its questions (relayd/handover/channel.h), dials for it, hands over what is
+// connected, and reads its devices' certificate files.
 //
-// The worker may be hostile. It names targets, not addresses. Its dials, its sockets and its connections to keyd are
-// bounded. A worker that does not read its answers is read no further. A worker that sends anything but a question, or
-// a question that no real worker asks, loses its channel. Each turn of the loop takes one question from each worker.
-// The kernel drops descriptors that a worker sends along. Loop thread only.
+// The worker may be hostile. It names targets, not addresses, and devices, not files. Its dials, its sockets, its
+// connections to keyd and its questions for certificates are bounded. A worker that does not read its answers is read
+// no further, and no file is read for it meanwhile. A worker that sends anything but a question, or a question that no
+// real worker asks, loses its channel. Each turn of the loop takes one question from each worker. The kernel drops
+// descriptors that a worker sends along. Loop thread only.
 #pragma once
 
 #include <uv.h>
@@ -19,6 +20,7 @@
 #include "common/fd.h"
 #include "common/poll.h"
 #include "relayd/connector/address_book.h"
+#include "relayd/connector/certificate_reader.h"
 #include "relayd/connector/dialer.h"
 #include "relayd/handover/channel.h"
 #include "relayd/handover/connector_plan.h"
@@ -34,9 +36,10 @@ class WorkerChannel {
   // The channel is over: destroy it, but not inside this call. `why`: "" if the worker has gone.
   using Ended = void (*)(void* owner, int worker, const std::string& why);
 
-  // `most`: dials, and sockets of dials, at the same time. Announces itself to the worker.
-  WorkerChannel(uv_loop_t* loop, const ConnectorPlan& plan, int worker, common::Fd channel, size_t most, void* owner,
-                Ended ended);
+  // `most`: dials, sockets of dials, and questions for certificates, at the same time. `certificates`: the directory of
+  // CertificateReader. Announces itself to the worker.
+  WorkerChannel(uv_loop_t* loop, const ConnectorPlan& plan, int worker, common::Fd channel, size_t most,
+                std::shared_ptr<const common::Fd> certificates, void* owner, Ended ended);
   ~WorkerChannel();
   WorkerChannel(const WorkerChannel&) = delete;
   WorkerChannel& operator=(const WorkerChannel&) = delete;
@@ -60,6 +63,9 @@ class WorkerChannel {
   void dial(uint64_t id, const channel::Dial& dial);
   void dialed(uint64_t id, AddressBook& book, Dialer::Result result);
   void judge(const channel::Judge& judge);
+  void read_certificate(uint64_t id, const std::string& client_id);
+  void certificate_read(uint64_t id, channel::CertificateAnswer found);
+  void cancel(uint64_t id);
   void connect_keyd(uint64_t id);
   std::string why_no_keyd(common::Fd& connected);
   void answer(const channel::Answer& answer, common::Fd attached = {});
@@ -83,8 +89,9 @@ class WorkerChannel {
   SocketQuota quota_;
   SourceAddresses any_source_, remote_sources_;
   std::unordered_map<uint64_t, std::unique_ptr<Running>> dials_;  // by the question's id
-  std::deque<Waiting> waiting_;                                   // answers for which the channel had no room
-  std::deque<uint64_t> keyd_times_;                               // of the last kMostKeyd connections to keyd
+  CertificateReader certificates_;
+  std::deque<Waiting> waiting_;      // answers for which the channel had no room
+  std::deque<uint64_t> keyd_times_;  // of the last kMostKeyd connections to keyd
   std::unique_ptr<common::Poll> poll_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ipc/codec.h"
 #include "ipc/wire.h"
 #include "relayd/handover/config.h"
 
@@ -14,10 +15,19 @@ using ipc::Writer;
 
 constexpr std::array kTargets{Target::remote, Target::local};
 constexpr size_t kMostLeft = kMaxAddresses;
+using Found = CertificateAnswer::Found;
+constexpr std::array kFound{Found::file, Found::missing, Found::unusable};
+
+std::span<const uint8_t> bytes_of(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+std::string text_of(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 void put(Writer& out, std::string_view text) {
-  text = text.substr(0, DialFailure::kMostText);
-  out.counted<uint8_t>({reinterpret_cast<const uint8_t*>(text.data()), text.size()}, DialFailure::kMostText);
+  out.counted<uint8_t>(bytes_of(text.substr(0, DialFailure::kMostText)), DialFailure::kMostText);
 }
 
 void put(Writer& out, const std::vector<uint64_t>& numbers) {
@@ -54,6 +64,7 @@ void put(Writer& out, const Judge& judge) {
   out.integer(judge.target).integer(judge.address).integer(static_cast<uint8_t>(judge.good));
 }
 void put(Writer&, const Keyd&) {}
+void put(Writer& out, const Certificate& asked) { put(out, std::string_view(asked.client_id)); }
 
 void put(Writer&, const Began&) {}
 void put(Writer& out, const Connected& connected) {
@@ -64,11 +75,16 @@ void put(Writer& out, const Connected& connected) {
 }
 void put(Writer& out, const Failed& failed) { put(out, failed.failure); }
 void put(Writer& out, const KeydAnswer& answer) { put(out, std::string_view(answer.problem)); }
+void put(Writer& out, const CertificateAnswer& answer) {
+  out.integer(answer.found);
+  put(out, std::string_view(answer.problem));
+  out.counted<uint16_t>(bytes_of(answer.pem), kMaxCertificateFile);
+}
 
 // An operation is its place in the variant, from 1.
-template <typename Message>
+template <size_t kMost, typename Message>
 std::vector<uint8_t> encoded(const Message& message) {
-  std::array<uint8_t, kMaxMessage> bytes;
+  std::array<uint8_t, kMost> bytes;
   Writer out(bytes);
   out.integer(static_cast<uint8_t>(message.body.index() + 1)).integer(message.id);
   std::visit([&](const auto& body) { put(out, body); }, message.body);
@@ -81,10 +97,7 @@ bool get_flag(Reader& in) {
   return value == 1;
 }
 
-std::string get_text(Reader& in) {
-  const auto bytes = in.counted<uint8_t>(DialFailure::kMostText);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+std::string get_text(Reader& in) { return text_of(in.counted<uint8_t>(DialFailure::kMostText)); }
 
 std::vector<uint64_t> get_numbers(Reader& in) {
   const size_t count = in.integer<uint8_t>();
@@ -122,6 +135,10 @@ void get(Reader& in, Judge& judge) {
   judge.good = get_flag(in);
 }
 void get(Reader&, Keyd&) {}
+void get(Reader& in, Certificate& asked) {
+  asked.client_id = get_text(in);
+  in.must(ipc::can_name_a_key(asked.client_id));
+}
 
 void get(Reader&, Began&) {}
 void get(Reader& in, Connected& connected) {
@@ -135,6 +152,13 @@ void get(Reader& in, Connected& connected) {
 }
 void get(Reader& in, Failed& failed) { failed.failure = get_failure(in); }
 void get(Reader& in, KeydAnswer& answer) { answer.problem = get_text(in); }
+void get(Reader& in, CertificateAnswer& answer) {
+  answer.found = in.closed(kFound);
+  answer.problem = get_text(in);
+  answer.pem = text_of(in.counted<uint16_t>(kMaxCertificateFile));
+  in.must(answer.problem.empty() == (answer.found != Found::unusable));
+  in.must(answer.pem.empty() == (answer.found != Found::file));
+}
 
 // Reads the body whose place in the variant is `op` - 1; false if there is none.
 template <size_t I = 0, typename... Bodies>
@@ -160,8 +184,8 @@ std::optional<Message> decoded(std::span<const uint8_t> datagram) {
 
 }  // namespace
 
-std::vector<uint8_t> encode(const Question& question) { return encoded(question); }
-std::vector<uint8_t> encode(const Answer& answer) { return encoded(answer); }
+std::vector<uint8_t> encode(const Question& question) { return encoded<kMaxQuestion>(question); }
+std::vector<uint8_t> encode(const Answer& answer) { return encoded<kMaxAnswer>(answer); }
 std::optional<Question> decode_question(std::span<const uint8_t> datagram) { return decoded<Question>(datagram); }
 std::optional<Answer> decode_answer(std::span<const uint8_t> datagram) { return decoded<Answer>(datagram); }
 

@@ -100,6 +100,7 @@ struct Config {
     bool operator==(const Proxy&) const = default;
   };
   struct Remote {
+    enum class Certificate : uint8_t { peer, file };
     Strategy strategy = Strategy::failover;
     std::vector<std::string> bind;  // source addresses, numeric; none: the kernel chooses
     std::optional<Proxy> proxy;
@@ -108,6 +109,9 @@ struct Config {
     trust::Policy policy;  // depth, partial_chain, crl_check
     tls::Versions versions = tls::Versions::tls12_and_13;
     std::string server_name;  // for SNI and the certificate's name check; "": each broker's host
+    // Where the chain that a session shows comes from: from the device, or from CLIENTID.crt in certs_dir.
+    Certificate certificate = Certificate::peer;
+    std::string certs_dir;  // with Certificate::file
     std::vector<std::string> alpn;
     std::vector<uint16_t> groups, ciphers;  // as the listener's
     bool proxy_protocol = false;            // a PROXY header, version 2, with the device's address

@@ -42,6 +42,7 @@ struct ConnectorPlan {
   std::vector<std::string> sources;  // Config::Remote::bind
   std::optional<ProxyAccess> proxy;  // to the remote brokers; their names are then not looked up here
   std::optional<Config::Endpoint> local;
+  std::string certs_dir;  // Config::Remote's; "": certificates come from the devices
   std::string keyd_socket;
   // For keyd (ipc::Hello): the relayd and the generation of the workers' connections, and how long workers wait.
   uint64_t series = 0;

@@ -76,7 +76,8 @@ void fields(Archive& archive, Of<Archive, Config::Proxy>& p) {
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Remote>& r) {
   archive(r.strategy, r.bind, r.proxy, r.cacertfile, r.crlfile, r.verify_peer, r.policy, r.versions, r.server_name,
-          r.alpn, r.groups, r.ciphers, r.proxy_protocol, r.connect_timeout, r.connack_timeout);
+          r.certificate, r.certs_dir, r.alpn, r.groups, r.ciphers, r.proxy_protocol, r.connect_timeout,
+          r.connack_timeout);
 }
 
 template <class Archive>

@@ -1,6 +1,5 @@
 #include "relayd/session/connector_client.h"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -9,7 +8,6 @@
 #include "common/datagram.h"
 #include "common/log.h"
 #include "common/unix_address.h"
-#include "relayd/session/dial.h"
 
 namespace relayd {
 
@@ -27,9 +25,9 @@ ConnectorClient::ConnectorClient(uv_loop_t* loop, common::Fd channel, size_t bro
 
 ConnectorClient::~ConnectorClient() { poll_.reset(); }
 
-std::optional<uint64_t> ConnectorClient::ask(Dial& dial) {
-  if (dials_.size() >= kMostDials) return std::nullopt;
-  dials_.emplace(++last_id_, &dial);
+std::optional<uint64_t> ConnectorClient::ask(Asker& asker) {
+  if (askers_.size() >= kMostAskers) return std::nullopt;
+  askers_.emplace(++last_id_, &asker);
   unsent_.insert(last_id_);
   const uint64_t id = last_id_;
   send_unsent();
@@ -37,8 +35,8 @@ std::optional<uint64_t> ConnectorClient::ask(Dial& dial) {
 }
 
 void ConnectorClient::cancel(uint64_t id) {
-  if (dials_.erase(id) == 0) return;
-  // If it can't be sent, the dial goes on until its budget ends, and its connection is closed when it arrives.
+  if (askers_.erase(id) == 0) return;
+  // If it can't be sent, a dial goes on until its budget ends, and its connection is closed when it arrives.
   if (unsent_.erase(id) == 0) try_send({id, channel::Cancel{}});
 }
 
@@ -64,7 +62,7 @@ void ConnectorClient::on_ready(int events) {
 
 // One answer for each turn of the loop.
 void ConnectorClient::receive() {
-  char bytes[channel::kMaxMessage];
+  char bytes[channel::kMaxAnswer];
   common::Fd attached;
   const ssize_t got = common::receive_datagram(channel_.get(), bytes, attached);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -83,18 +81,8 @@ void ConnectorClient::on_answer(const channel::Answer& answer, common::Fd attach
     if (good) return on_keyd(std::move(attached), "");
     return on_keyd({}, keyd && !keyd->problem.empty() ? keyd->problem : "no descriptor is left for a connection");
   }
-  const auto node = dials_.extract(answer.id);
-  if (node.empty()) return;  // cancelled
-  Dial& dial = *node.mapped();
-  if (const auto* failed = std::get_if<channel::Failed>(&body)) return dial.failed(failed->failure);
-  const auto* connected = std::get_if<channel::Connected>(&body);
-  // Without a descriptor: this process had no room for it (recvmsg(2)).
-  if (connected && connected->broker < brokers_ &&
-      (!attached || socket_option(attached.get(), SO_PROTOCOL) == IPPROTO_TCP))
-    return dial.connected(*connected, std::move(attached));
-  DialFailure wrong;
-  wrong.add("connector", "it sent something other than a TCP connection to a broker");
-  dial.failed(wrong);
+  const auto node = askers_.extract(answer.id);
+  if (!node.empty()) node.mapped()->answered(body, std::move(attached));  // otherwise it was cancelled
 }
 
 // The channel stays: the supervisor replaces a connector that does not do its work, and the successor uses it.
@@ -108,7 +96,7 @@ void ConnectorClient::ignore() {
 void ConnectorClient::begin() {
   begun_ = to_begin_ = true;
   unsent_.clear();
-  for (const auto& [id, dial] : dials_) unsent_.insert(id);
+  for (const auto& [id, asker] : askers_) unsent_.insert(id);
   if (keyd_) unsent_.insert(keyd_->id);
   send_unsent();
 }
@@ -125,7 +113,7 @@ void ConnectorClient::send_unsent() {
 }
 
 bool ConnectorClient::send_one(uint64_t id) {
-  if (const auto found = dials_.find(id); found != dials_.end()) return try_send({id, found->second->question()});
+  if (const auto found = askers_.find(id); found != askers_.end()) return try_send({id, found->second->question()});
   return try_send({id, channel::Keyd{}});
 }
 
@@ -143,7 +131,7 @@ void ConnectorClient::on_keyd(common::Fd attached, std::string_view problem) {
   asked.done(std::move(attached), problem);
 }
 
-// Sessions that are up go on; dials and keyd's connection end at their deadlines.
+// Sessions that are up go on; askers and keyd's connection end at their deadlines.
 void ConnectorClient::lose(const char* why) {
   common::log::error("the connector can't be reached any more", {{"cause", why}});
   poll_.reset();

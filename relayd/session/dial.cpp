@@ -1,6 +1,11 @@
 #include "relayd/session/dial.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
+
+#include "common/unix_address.h"
 
 namespace relayd {
 
@@ -37,9 +42,21 @@ void Dial::keep() {
 
 void Dial::blame() { connector_.judge(target_, latest_.address, false); }
 
-channel::Dial Dial::question() const {
+channel::Question::Body Dial::question() const {
   const auto most = static_cast<int64_t>(channel::kMaxBudgetMs);
-  return {target_, static_cast<uint32_t>(std::min<int64_t>(left().count(), most)), device_, left_};
+  return channel::Dial{target_, static_cast<uint32_t>(std::min<int64_t>(left().count(), most)), device_, left_};
+}
+
+void Dial::answered(const channel::Answer::Body& answer, common::Fd attached) {
+  if (const auto* none = std::get_if<channel::Failed>(&answer)) return failed(none->failure);
+  const auto* made = std::get_if<channel::Connected>(&answer);
+  // Without a descriptor: this process had no room for it (recvmsg(2)).
+  if (made && made->broker < connector_.brokers() &&
+      (!attached || common::socket_option(attached.get(), SO_PROTOCOL) == IPPROTO_TCP))
+    return connected(*made, std::move(attached));
+  DialFailure wrong;
+  wrong.add("connector", "it sent something other than a TCP connection to a broker");
+  failed(wrong);
 }
 
 void Dial::ask() {

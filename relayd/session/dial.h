@@ -18,7 +18,7 @@
 
 namespace relayd {
 
-class Dial {
+class Dial final : private Asker {
  public:
   // Connections per dial: each may cost a signature, and a device's proof of presence is good for this number.
   static constexpr size_t kMostConnections = ipc::kMaxTries;
@@ -55,8 +55,8 @@ class Dial {
   void try_next(std::string_view cause, Last last);
 
  private:
-  friend class ConnectorClient;
-  channel::Dial question() const;
+  channel::Question::Body question() const override;
+  void answered(const channel::Answer::Body& answer, common::Fd attached) override;
   void connected(const channel::Connected& connected, common::Fd socket);
   void failed(const DialFailure& failure);
   void ask();

@@ -36,6 +36,7 @@ ConnectorPlan plan_of(const Config& config, std::string proxy_credentials, int g
                      .sources = config.remote.bind,
                      .proxy = {},
                      .local = config.local ? std::optional(config.local->broker) : std::nullopt,
+                     .certs_dir = config.remote.certs_dir,
                      .keyd_socket = config.keyd_socket,
                      .sign_timeout = config.sign_timeout,
                      .connect_timeout = config.remote.connect_timeout,

@@ -48,6 +48,7 @@ constexpr common::Call kSupervising[] = {
     set_option(IPPROTO_TCP, TCP_KEEPIDLE), set_option(IPPROTO_TCP, TCP_KEEPINTVL), set_option(IPPROTO_TCP, TCP_KEEPCNT),
     set_option(IPPROTO_TCP, TCP_USER_TIMEOUT), set_option(IPPROTO_TCP, TCP_QUICKACK),
     set_option(SOL_SOCKET, SO_DETACH_REUSEPORT_BPF), set_option(SOL_SOCKET, SO_DETACH_FILTER),
+    "openat2",                                                                             // the connector's links
     // For the connector: local ports, libc's resolver, and what modules of nsswitch.conf(5) set on their sockets.
     set_option(IPPROTO_IP, kLocalPortRange), set_option(IPPROTO_IP, IP_RECVERR), set_option(IPPROTO_IPV6, IPV6_RECVERR),
     set_option(SOL_SOCKET, SO_PASSCRED), set_option(SOL_SOCKET, SO_RCVBUF), set_option(SOL_SOCKET, SO_SNDBUF),

@@ -25,7 +25,7 @@ common::Fd keyd_by(int channel) {
   const uint64_t id = ++last;
   bool asked = false;
   for (;;) {
-    char bytes[relayd::channel::kMaxMessage];
+    char bytes[relayd::channel::kMaxAnswer];
     common::Fd attached;
     pollfd ready{channel, POLLIN, 0};
     if (poll(&ready, 1, asked || last > 1 ? (asked ? kPatience : 0) : kPatience) == 1) {

@@ -84,6 +84,7 @@ void handed_over() {
   const trust::Concern concern{trust::Concern::Kind::expired, "f", "s", "p", "a", true};
   relayd::ConnectorPlan connector;
   connector.brokers = {{"broker.example", 8883}};
+  connector.certs_dir = "/etc/mqtt-relay/certs";
   write("plan/connector", "\4"s + common::read_sealed(connector.to_memfd().get()));
   write("plan/names", "\5"s + relayd::NamesReport{"broker.example", {{"192.0.2.1:8883\n"}, ""}}.encode());
   const auto text = [](const auto& message) {
@@ -97,6 +98,12 @@ void handed_over() {
   failure.add("192.0.2.1:8883", "Connection refused");
   write("plan/connected", "\7"s + text(Answer{1, Connected{2, 0, false, "192.0.2.2:8883", {3}, failure}}));
   write("plan/keyd", "\7"s + text(Answer{4, KeydAnswer{"Connection refused"}}));
+  write("plan/certificate", "\6"s + text(Question{5, Certificate{"thermo-1"}}));
+  using Found = CertificateAnswer::Found;
+  write("plan/certificate-file",
+        "\7"s + text(Answer{5, CertificateAnswer{Found::file, "", "-----BEGIN CERTIFICATE-----"}}));
+  write("plan/certificate-missing", "\7"s + text(Answer{5, CertificateAnswer{Found::missing, "", ""}}));
+  write("plan/certificate-unusable", "\7"s + text(Answer{5, CertificateAnswer{Found::unusable, "it is empty", ""}}));
   write("plan/findings", "\3"s + relayd::Findings{"a problem", {}, {concern}}.encode());
 }
 

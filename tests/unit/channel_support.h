@@ -26,6 +26,7 @@ struct Half {
   relayd::ConnectorPlan plan;
   common::Fd worker_end, duplicate;
   std::vector<SocketAddress> remote;
+  std::shared_ptr<const common::Fd> certificates;  // null: remote.certs_dir is not set
   std::optional<relayd::connector::WorkerChannel> channel;
   std::optional<std::string> over;  // why the channel has ended
 
@@ -49,7 +50,8 @@ struct Half {
   Half& operator=(const Half&) = delete;
 
   void begin(size_t most = 100) {
-    channel.emplace(&loop, plan, kWorker, common::Fd(fcntl(duplicate.get(), F_DUPFD_CLOEXEC, 0)), most, this, ended);
+    channel.emplace(&loop, plan, kWorker, common::Fd(fcntl(duplicate.get(), F_DUPFD_CLOEXEC, 0)), most, certificates,
+                    this, ended);
     channel->know_remote(0, remote);
   }
   static void ended(void* self, int worker, const std::string& why) {
@@ -70,7 +72,7 @@ struct Half {
   }
   void ask(const channel::Question& question) { say(channel::encode(question)); }
   std::optional<channel::Answer> answer(common::Fd& attached) {
-    char bytes[channel::kMaxMessage];
+    char bytes[channel::kMaxAnswer];
     const ssize_t got = common::receive_datagram(worker_end.get(), bytes, attached);
     if (got <= 0) return std::nullopt;
     return channel::decode_answer({reinterpret_cast<const uint8_t*>(bytes), static_cast<size_t>(got)});

@@ -56,8 +56,16 @@ TEST_CASE("channel: what is not a question ends the worker's channel") {
   half.turn();
   const auto dial = channel::encode(channel::Question{1, channel::Dial{channel::Target::remote, 20'000}});
   SECTION("rubbish") { half.say(std::vector<uint8_t>{1, 2, 3}); }
-  SECTION("too long") { half.say(std::vector<uint8_t>(channel::kMaxMessage + 1, 1)); }
+  SECTION("too long") { half.say(std::vector<uint8_t>(channel::kMaxQuestion + 1, 1)); }
   SECTION("an answer") { half.say(channel::encode(channel::Answer{1, channel::KeydAnswer{"x"}})); }
+  SECTION("a certificate of a name that is no client id") {
+    auto bytes = channel::encode(channel::Question{1, channel::Certificate{"12/45"}});
+    half.say(bytes);
+  }
+  SECTION("one id twice for certificates") {
+    for (int i = 0; i < 3; i++) half.ask({1, channel::Certificate{"thermo"}});
+    half.run_until([&] { return half.over.has_value(); });
+  }
   SECTION("one id twice") {
     BlackHole silent;
     half.channel->know_remote(0, {silent.address});

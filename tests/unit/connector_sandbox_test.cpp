@@ -10,12 +10,15 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <functional>
 
 #include "common/log.h"
 #include "common/operator/checks.h"
+#include "relayd/connector/certificate_file.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/places.h"
+#include "tests/unit/scratch_dir.h"
 
 #if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer needs more than the sandbox allows
 
@@ -69,6 +72,58 @@ TEST_CASE("a connector reads what names take, and no other file") {
     CAPTURE(path);
     CHECK(tried([&] { return open(path, O_RDONLY) >= 0; }) == EACCES);
   }
+}
+
+TEST_CASE("a connector with remote.certs_dir reads the files in it, lists none, and still reads no other file") {
+  const ScratchDir certs, other;
+  std::filesystem::create_directory(certs / "inner");
+  certs.put("inner/thermo.crt", "-----BEGIN CERTIFICATE-----\n");
+  std::filesystem::create_symlink("inner/thermo.crt", certs / "thermo.crt");
+  other.put("thermo.crt", "-----BEGIN CERTIFICATE-----\n");
+  relayd::ConnectorPlan plan;
+  plan.certs_dir = certs.path();
+  using Found = relayd::channel::CertificateAnswer::Found;
+  const auto reads = [&](const std::string& directory) {
+    return tried_with(plan, [&] {
+      const auto opened = relayd::connector::open_certificates(directory);
+      const auto answer = relayd::connector::read_certificate(opened.get(), "thermo");
+      errno = answer.found == Found::file ? 0 : EACCES;
+      return answer.found == Found::file;
+    });
+  };
+  CHECK(reads(certs.path()) == 0);
+  if (common::landlock_abi() < 1) {
+    WARN("SKIPPED: this kernel has no Landlock");
+    return;
+  }
+  CHECK(reads(other.path()) == EACCES);
+  CHECK(tried_with(plan, [&] { return open(certs.path().c_str(), O_RDONLY | O_DIRECTORY) >= 0; }) == EACCES);
+  CHECK(tried_with(plan, [&] { return open((certs / "new.crt").c_str(), O_WRONLY | O_CREAT, 0600) >= 0; }) == EACCES);
+  CHECK(tried_with(plan, [&] { return open((other / "thermo.crt").c_str(), O_RDONLY) >= 0; }) == EACCES);
+}
+
+// systemd's RestrictSUIDSGID= forbids it, as does this filter.
+TEST_CASE("certs_dir: where openat2 is forbidden, files are read, and no link is followed") {
+  const ScratchDir certs;
+  certs.put("plain.crt", "-----BEGIN CERTIFICATE-----\n");
+  std::filesystem::create_symlink("plain.crt", certs / "link.crt");
+  const auto reads = [&](const std::string& client_id) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      const auto directory = relayd::connector::open_certificates(certs.path());
+      if (!common::allow_system_calls(relayd::connector::calls()).empty()) _exit(9);
+      const auto answer = relayd::connector::read_certificate(directory.get(), client_id);
+      if (answer.problem.find("RestrictSUIDSGID") != std::string::npos) _exit(8);
+      _exit(static_cast<int>(answer.found));
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    return WEXITSTATUS(status);
+  };
+  CHECK(reads("plain") == static_cast<int>(relayd::channel::CertificateAnswer::Found::file));
+  CHECK(reads("absent") == static_cast<int>(relayd::channel::CertificateAnswer::Found::missing));
+  CHECK(reads("link") == 8);
 }
 
 TEST_CASE("a connector writes, makes and executes nothing") {

@@ -222,7 +222,7 @@ TEST_CASE("channel: a worker reaches the next connector though the one before se
   const auto began = channel::encode(channel::Answer{0, channel::Began{}});
   say({reinterpret_cast<const char*>(began.data()), began.size()});
   say("nonsense");
-  say(std::string(channel::kMaxMessage * 2, 'x'));
+  say(std::string(channel::kMaxAnswer * 2, 'x'));
   wired.turn();
   // More dials than the channel has room for.
   constexpr size_t kDials = 2000;

@@ -251,9 +251,20 @@ TEST_CASE("system calls of the connector", "[calls]") {
   CHECK_FALSE(connector.allows(number_of("mprotect"), {0, 4096, PROT_READ | PROT_EXEC}));
 }
 
+TEST_CASE("system calls of the connector: with remote.certs_dir it may also follow links beneath a directory",
+          "[calls]") {
+  relayd::ConnectorPlan plan;
+  plan.certs_dir = "/etc/mqtt-relay/certs";
+  const Judge connector(relayd::connector::calls(plan)), without(relayd::connector::calls());
+  CHECK(names(connector, false) == names(without, false) + Names{"openat2"});
+  CHECK(names(connector, true) == names(without, true));
+}
+
 TEST_CASE("system calls of the connector: with source addresses it also binds Internet sockets, and nothing else",
           "[calls]") {
-  const Judge connector(relayd::connector::calls(true)), without(relayd::connector::calls());
+  relayd::ConnectorPlan plan;
+  plan.sources = {"192.0.2.1"};
+  const Judge connector(relayd::connector::calls(plan)), without(relayd::connector::calls());
   CHECK(names(connector, false) == names(without, false));
   CHECK(names(connector, true) == names(without, true) + Names{"bind"});
   auto sets = options(without, "setsockopt");
@@ -338,6 +349,7 @@ TEST_CASE("system calls of the programs that execute others: no namespace, no si
                          {IPPROTO_TCP, TCP_QUICKACK},    {IPPROTO_IP, relayd::kLocalPortRange}};
   CHECK(sets == expected);
   // The filter that a program inherits refuses what its own would allow.
+  CHECK(supervisor.allows(number_of("openat2"), {}));
   for (const Judge& child : {Judge(relayd::connector::calls()), Judge(relayd::worker_calls())})
     for (const char* call : {"setsockopt", "getsockopt"})
       CHECK(std::ranges::includes(options(supervisor, call), options(child, call)));
