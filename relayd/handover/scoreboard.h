@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "common/fd.h"
+#include "relayd/handover/certificate_fault.h"
 #include "relayd/handover/config.h"
 #include "relayd/handover/speaks.h"
 #include "relayd/mqtt/connack_codes.h"
@@ -43,13 +44,15 @@ struct Counters {
   std::array<Number, kNotTls.size()> not_tls;                  // of these, peers that spoke another protocol, by Speaks
   Number remote_sessions, local_sessions;                      // sessions that came up
   std::array<Number, Config::kMaxBrokers> sessions_by_broker;  // of remote_sessions, by the place in remote_hosts
-  Number impossible_ids, other_spellings;              // of local_sessions, those where a key may have been meant
-  std::array<Number, mqtt::kRefusals.size()> refused;  // by mqtt::Refusal
-  std::array<Number, mqtt::kConnackCodes.size()> remote_refused;  // by the remote's CONNACK, as kConnackCodes
-  Number local_refused;                                           // by the local broker's CONNACK
-  Number keep_alive_timeouts, send_timeouts, throttled;           // throttled: times that a device was read more slowly
-  Number log_dropped;                                             // lines for which standard error had no room
-  Number bytes_up, bytes_down, messages_up, messages_down;        // MQTT bytes and PUBLISH packets relayed
+  // Of local_sessions, those where a key may have been meant.
+  Number impossible_ids, other_spellings, certificates_without_key;
+  std::array<Number, mqtt::kRefusals.size()> refused;                // by mqtt::Refusal
+  std::array<Number, kCertificateFaults.size()> certificate_faults;  // of these, by CertificateFault
+  std::array<Number, mqtt::kConnackCodes.size()> remote_refused;     // by the remote's CONNACK, as kConnackCodes
+  Number local_refused;                                              // by the local broker's CONNACK
+  Number keep_alive_timeouts, send_timeouts, throttled;     // throttled: times that a device was read more slowly
+  Number log_dropped;                                       // lines for which standard error had no room
+  Number bytes_up, bytes_down, messages_up, messages_down;  // MQTT bytes and PUBLISH packets relayed
 
   // With local.tap.
   Number tap_down;                                   // 1: no connection to the local broker

@@ -33,6 +33,7 @@ constexpr Series kSeries[] = {
     {"suspicious_local", "Devices that stayed local although a key file may have been meant for them", kTotal,
      "client_id", "impossible_file_name", &C::impossible_ids},
     {"suspicious_local", "", kTotal, "client_id", "other_spelling", &C::other_spellings},
+    {"suspicious_local", "", kTotal, "client_id", "certificate_without_key", &C::certificates_without_key},
     {"keep_alive_timeouts", "Sessions ended because the device was silent for too long", kTotal, nullptr, nullptr,
      &C::keep_alive_timeouts},
     {"send_timeouts", "Sessions ended because a peer took no data", kTotal, nullptr, nullptr, &C::send_timeouts},
@@ -70,6 +71,10 @@ std::vector<Series> with_arrays() {
   for (size_t i = 0; i < mqtt::kRefusals.size(); i++)
     add({"refused", "Devices refused by CONNACK", kTotal, "reason", mqtt::kRefusals[i].name.data(), nullptr,
          [](C& c, size_t nth) -> C::Number& { return c.refused[nth]; }, i});
+  for (size_t i = 0; i < kCertificateFaults.size(); i++)
+    add({"certificate_file_refused", "Devices refused because of their certificate file (remote.certs_dir)", kTotal,
+         "reason", kCertificateFaults[i], nullptr,
+         [](C& c, size_t nth) -> C::Number& { return c.certificate_faults[nth]; }, i});
   for (size_t i = 0; i < mqtt::kConnackCodes.size(); i++)
     add({"remote_refused", "Devices that the remote broker refused, by the code of its CONNACK", kTotal, "code",
          mqtt::kConnackCodes[i].code.data(), nullptr,

@@ -56,9 +56,11 @@ void Session::upstream_ended(const tls::End& end) {
     case tls::End::Cause::own_certificate:
       if (!to_remote_)
         return refuse(Refusal::server_unavailable, broker() + " refused relayd's certificate", advised(end));
-      return refuse(Refusal::not_authorized, broker() + " refused the device's certificate", advised(end));
+      return refuse(Refusal::not_authorized, broker() + " refused the device's certificate",
+                    advised(end) + shown_from());
     case tls::End::Cause::signature:
       if (end.status == ipc::Status::superseded) return supersede();
+      if (end.status == ipc::Status::mismatch && refused_for_file(*end.status)) return;  // replaced since the lookup
       return refuse(refusal_of(end.status), to_remote_ ? "no signature for the device" : "no signature for relayd",
                     end.text);
     case tls::End::Cause::exhausted: return refuse(Refusal::server_busy, why, end.text);
@@ -206,6 +208,7 @@ void Session::close_streams() {
   stalled_.reset();
   if (lookup_) services_.keyd.cancel(*lookup_);
   lookup_.reset();
+  from_file_.reset();
   dial_.reset();
   if (websocket_) send_close(device_ended_ ? websocket::kNormal : websocket::kGoingAway);
   device_.close();

@@ -107,6 +107,7 @@ void Session::on_open(tls::Stream& stream) {
 }
 
 void Session::release_identity() {
+  from_file_.reset();
   if (!listener().crl_disconnect) chain_ = {};
 }
 
@@ -195,15 +196,11 @@ void Session::on_connect(const mqtt::Connect& connect) {
   stay_local();
 }
 
-void Session::look_up() {
-  if (!ipc::can_name_a_key(client_id_)) {
-    warn_of_impossible_id();
-    return stay_local();
-  }
-  move_to(State::looking_up);
+// `spki`: of the certificate that the remote broker will see.
+void Session::ask_for_key(const ipc::Spki& spki) {
   const std::string spellings = other_spellings();
   const auto proof = services_.keyd.require_presence() ? proof_.view() : ipc::Proof{};
-  const ipc::Lookup lookup{ipc::Role::device, chain_.spki, origin_of(address_, id_), client_id_, spellings, proof};
+  const ipc::Lookup lookup{ipc::Role::device, spki, origin_of(address_, id_), client_id_, spellings, proof};
   lookup_ = services_.keyd.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_lookup(answer); });
   if (!lookup_) refuse(Refusal::server_busy, "too many requests are waiting for keyd");
 }
@@ -212,13 +209,15 @@ void Session::on_lookup(const ipc::Client::Answer& answer) {
   lookup_.reset();
   const tls::DeviceProof proof = std::exchange(proof_, {});  // keyd remembers what it has seen
   if (!answer.arrived) return refuse(Refusal::server_unavailable, "keyd did not answer within sign_timeout");
+  if (answer.status == ipc::Status::not_found) {  // the one answer that makes a device local
+    if (!answer.payload.empty()) warn_of_other_spelling(answer.payload);
+    else warn_of_certificate_without_key();
+    return stay_local();
+  }
+  if (refused_for_file(answer.status)) return;
   if (answer.status == ipc::Status::ok) {
     if (!has_proof(proof)) return;
     return claim() ? dial(true) : supersede();
-  }
-  if (answer.status == ipc::Status::not_found) {  // the one answer that makes a device local
-    if (!answer.payload.empty()) warn_of_other_spelling(answer.payload);
-    return stay_local();
   }
   const bool denied = answer.status == ipc::Status::denied;
   refuse(
@@ -272,10 +271,12 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
   const bool small = unanswered_ || remote().small_hello.wanted(now());
   hello_ = small && context.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
   move_to(State::remote_handshake);
-  tls::SigningKey key{ipc::Role::device, client_id_, chain_.spki, origin_of(address_, id_)};
-  if (upstream_->client_handshake(context, chain_, std::move(key), hello_)) return;
+  tls::SigningKey key{ipc::Role::device, client_id_, shown_chain().spki, origin_of(address_, id_)};
+  if (upstream_->client_handshake(context, shown_chain(), std::move(key), hello_)) return;
   if (upstream_->exhausted()) refuse(Refusal::server_busy, "no memory for a TLS handshake");
-  else refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection to the broker");
+  else
+    refuse(Refusal::server_unavailable, "the device's certificate can't be used for a connection to the broker",
+           from_file_ ? certificate_file() : "");
 }
 
 // Without the device's certificate: the local broker learns who it is from CONNECT, and from the PROXY header.

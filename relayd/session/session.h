@@ -14,6 +14,8 @@
 // The device is read even before its CONNECT is forwarded, so that the session notices when it leaves (waiting.cpp).
 // With websocket the device's bytes are those in its frames, and every other part works as without it
 // (session_websocket.cpp).
+// With remote.certificate "file", looking_up first reads the certificate, then asks for its key
+// (session_certificate.cpp).
 // Keep alive, send_timeout and the device's rates bound a session that is up (session_limits.cpp).
 #pragma once
 
@@ -30,6 +32,7 @@
 #include "common/log_limit.h"
 #include "common/uv.h"
 #include "ipc/client.h"
+#include "relayd/handover/certificate_fault.h"
 #include "relayd/handover/config.h"
 #include "relayd/handover/flapping.h"
 #include "relayd/handover/plan.h"
@@ -44,6 +47,7 @@
 #include "relayd/session/connector_client.h"
 #include "relayd/session/dial.h"
 #include "relayd/session/empty_broker.h"
+#include "relayd/session/file_certificate.h"
 #include "relayd/session/first_bytes.h"
 #include "relayd/session/proxy_header.h"
 #include "relayd/session/silent_closes.h"
@@ -84,7 +88,8 @@ struct SessionServices {
   SilentCloses silent_closes{};
 
   // Rate-limit the log lines of each kind of failure, should many devices fail in the same way.
-  common::LogLimit failed_handshakes{}, failed_connects{}, impossible_ids{}, other_spellings{};
+  common::LogLimit failed_handshakes{}, failed_connects{}, impossible_ids{}, other_spellings{},
+      certificates_without_key{};
   std::array<common::LogLimit, mqtt::kRefusals.size()> refusals{};
   std::array<common::LogLimit, kNotTls.size()> not_tls{};
   std::array<common::LogLimit, kProxyFaults.size()> proxy_refusals{};
@@ -211,6 +216,15 @@ class Session final : public tls::StreamHandler {
   proxy::Endpoints endpoints() const;
   bool add_username(const std::string& common_name);
   void look_up();
+  void on_certificate(FileCertificate::Result found);
+  void ask_for_key(const ipc::Spki& spki);
+  bool refused_for_file(ipc::Status status);
+  void refuse_file(CertificateFault fault, std::string_view problem);
+  void warn_of_certificate_without_key();
+  std::string certificate_file() const;
+  std::string shown_from() const;
+  // Which the remote broker sees; empty: there is none that can be used.
+  const tls::CertificateChain& shown_chain() const { return from_file_ ? from_file_->found.chain : chain_; }
   void on_lookup(const ipc::Client::Answer& answer);
   void dial(bool remote);
   RemoteBroker& remote() const { return services_.brokers[dial_->broker()]; }
@@ -313,6 +327,11 @@ class Session final : public tls::StreamHandler {
   tls::Hello hello_ = tls::Hello::usual;
   bool unanswered_ = false;  // a large ClientHello went unanswered
   bool renegotiation_logged_ = false;
+  struct FromFile {
+    std::unique_ptr<FileCertificate> asked;  // null: answered
+    FileCertificate::Result found{};
+  };
+  std::unique_ptr<FromFile> from_file_;  // with remote.certificate "file", until the remote handshake is done
   std::optional<ipc::Client::Ticket> lookup_;
   std::unique_ptr<Dial> dial_;             // until the session is up
   std::unique_ptr<tls::Stream> upstream_;  // the remote, or the local broker

@@ -68,6 +68,21 @@ Config::Proxy parse_proxy(Section section) {
   return proxy;
 }
 
+// `certificate` and `certs_dir`, which belong together.
+void parse_certificate(Section& section, Config::Remote& remote) {
+  const bool file = section.one_of("certificate", "peer", {"peer", "file"}) == "file";
+  remote.certificate = file ? Config::Remote::Certificate::file : Config::Remote::Certificate::peer;
+  remote.certs_dir = section.string("certs_dir", "");
+  while (remote.certs_dir.size() > 1 && remote.certs_dir.ends_with('/')) remote.certs_dir.pop_back();
+  if (file && !remote.certs_dir.starts_with('/'))
+    section.fail("certs_dir", (remote.certs_dir.empty() ? "missing" : "found \"" + remote.certs_dir + "\"") +
+                                  "; expected, with certificate \"file\", the absolute path of the directory with "
+                                  "each device's certificate chain as CLIENTID.crt");
+  if (!file && !remote.certs_dir.empty())
+    section.fail("certs_dir", "found \"" + remote.certs_dir +
+                                  "\", but certificate is \"peer\": set certificate to \"file\", or remove certs_dir");
+}
+
 }  // namespace
 
 std::vector<Config::Broker> parse_brokers(Section& root, const Overrides& overrides, const Config::Remote& remote) {
@@ -116,6 +131,7 @@ Config::Remote parse_remote(Section section) {
   remote.policy = parse_policy(section);
   remote.versions = parse_versions(section);
   remote.server_name = section.string("server_name_indication", "");
+  parse_certificate(section, remote);
   remote.alpn = parse_alpn(section);
   remote.groups = parse_groups(section);
   remote.ciphers = parse_ciphers(section, remote.versions);

@@ -1,9 +1,12 @@
 #include "relayd/supervisor/load.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
+#include "common/fd.h"
 #include "common/not_yet.h"
 #include "relayd/supervisor/proxy_credentials.h"
 
@@ -46,6 +49,16 @@ trust::Pem read_crls(const std::string& config_file, const std::string& setting,
   return read_pem(config_file, setting, file);
 }
 
+// The connector opens it again. Here the operator still reads the answer, and a reload changes nothing.
+void require_certs_dir(const std::string& config_file, const std::string& certs_dir) {
+  if (certs_dir.empty()) return;
+  const common::Fd directory(::open(certs_dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (directory && access(certs_dir.c_str(), X_OK) == 0) return;
+  throw ConfigError(config_file + ": remote.certs_dir: " + certs_dir + ": can't be opened: " + strerror(errno) +
+                    "; it must be a directory that relayd's user may enter, such as one made by `install -d -m 755 '" +
+                    certs_dir + "'`");
+}
+
 }  // namespace
 
 std::string authorities_setting(const Config& config, size_t broker) {
@@ -75,6 +88,7 @@ Loaded load(const std::string& config_file, const Overrides& overrides) {
   plan.config = read_config(config_file, overrides);
   const Config& config = plan.config;
   require_set_up(config_file, config);
+  require_certs_dir(config_file, config.remote.certs_dir);
   for (const auto& listener : config.listeners)
     plan.pem.listeners.push_back({read_certificates(config_file, listener),
                                   read_pem(config_file, listener.setting_of("cacertfile"), listener.cacertfile),

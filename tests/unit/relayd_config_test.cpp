@@ -178,6 +178,26 @@ TEST_CASE("remote.bind takes numeric addresses without a port") {
                  "remote.bind: found \"192.0.2.1\" (string); expected a list of strings"));
 }
 
+TEST_CASE("remote.certificate: file needs the absolute path of certs_dir, and certs_dir needs it") {
+  using Certificate = Config::Remote::Certificate;
+  const auto remote = [](const std::string& setting) {
+    return parse_config(with_remote(setting), "relayd.json", {}).remote;
+  };
+  CHECK(parse_config(kSmallest, "relayd.json", {}).remote.certificate == Certificate::peer);
+  CHECK(parse_config(kSmallest, "relayd.json", {}).remote.certs_dir.empty());
+  CHECK(remote(R"("certificate": "file", "certs_dir": "/etc/certs")").certificate == Certificate::file);
+  CHECK(remote(R"("certificate": "file", "certs_dir": "/etc/certs//")").certs_dir == "/etc/certs");
+  CHECK(contains(error_of(with_remote(R"("certificate": "disk")")),
+                 "remote.certificate: found \"disk\"; allowed: peer, file"));
+  CHECK(contains(error_of(with_remote(R"("certificate": "file")")),
+                 "remote.certs_dir: missing; expected, with certificate \"file\", the absolute path of the directory"));
+  CHECK(contains(error_of(with_remote(R"("certificate": "file", "certs_dir": "certs")")),
+                 "remote.certs_dir: found \"certs\"; expected, with certificate \"file\", the absolute path"));
+  CHECK(contains(error_of(with_remote(R"("certs_dir": "/etc/certs")")),
+                 "remote.certs_dir: found \"/etc/certs\", but certificate is \"peer\": set certificate to \"file\", or "
+                 "remove certs_dir"));
+}
+
 TEST_CASE("remote.proxy has the usual ports, and brokers that can be asked for") {
   const auto with = [](const std::string& proxy) {
     const std::string_view section = "\"remote\": {";

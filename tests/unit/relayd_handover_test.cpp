@@ -21,7 +21,7 @@ constexpr char kEverySetting[] = R"({
   "remote": {"strategy": "hash_clientid", "bind": ["192.0.2.1"],
              "proxy": {"type": "socks5", "host": "p", "port": 9, "credentials_file": "/p", "connect_timeout": "7s"}, "cacertfile": "a", "crlfile": "b", "verify": "verify_peer", "depth": 3, "partial_chain": true,
              "crl_check": "chain", "versions": ["tlsv1.3"], "server_name_indication": "c", "alpn": ["mqtt"],
-             "groups": ["P-256", "X25519"], "proxy_protocol": true,
+             "groups": ["P-256", "X25519"], "proxy_protocol": true, "certificate": "file", "certs_dir": "/certs",
              "ciphers": ["TLS_AES_128_CCM_SHA256"], "connect_timeout": "3s", "connack_timeout": "4s"},
   "listener": {"bind": "127.0.0.1:8885", "certfile": "d", "cacertfile": "e", "crlfile": "f", "depth": 2,
                "partial_chain": true, "crl_check": "chain", "fail_if_no_peer_cert": false, "versions": ["tlsv1.2"],
@@ -139,6 +139,7 @@ TEST_CASE("a connector's plan and its report of names arrive as they were sent")
   plan.proxy = {{relayd::Config::Proxy::Type::socks5, {"proxy.example", 1080}, "/p", common::Milliseconds(5)},
                 "user:password"};
   plan.local = relayd::Config::Endpoint{"127.0.0.1", 1883};
+  plan.certs_dir = "/certs";
   plan.keyd_socket = "/s";
   plan.series = 9;
   plan.watchdog = common::Milliseconds(5);
@@ -152,6 +153,7 @@ TEST_CASE("a connector's plan and its report of names arrive as they were sent")
   CHECK(arrived.proxy->credentials == "user:password");
   CHECK(arrived.remote_places() == std::vector{plan.proxy->settings.at});
   CHECK(arrived.local == plan.local);
+  CHECK(arrived.certs_dir == "/certs");
   CHECK(arrived.keyd_socket == "/s");
   CHECK(arrived.series == 9);
   CHECK(arrived.watchdog == common::Milliseconds(5));
