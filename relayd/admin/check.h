@@ -55,6 +55,7 @@ Check check_listener_certificate(const CheckContext& context);
 Check check_device_authorities(const CheckContext& context);
 Check check_revocation_lists(const CheckContext& context);
 Check check_remote_authorities(const CheckContext& context);
+Check check_device_certificates(const CheckContext& context);
 Check check_keyd(const CheckContext& context);
 Check check_listener_key(const CheckContext& context);
 Check check_source_addresses(const CheckContext& context);

@@ -3,6 +3,7 @@
 #include "common/operator/terminal.h"
 #include "relayd/admin/check.h"
 #include "relayd/admin/client.h"
+#include "relayd/handover/certificate_fault.h"
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/session/first_bytes.h"
 
@@ -40,6 +41,17 @@ void add_local(const Json& totals, Findings& found) {
                   " stayed local because the key file differs from the client id in case or "
                   "Unicode form",
               "`mqtt-relay keys CLIENT_ID` shows which file comes close: rename it, or change the client id");
+  if (const uint64_t times = number(totals, "suspicious_local", "certificate_without_key"))
+    found.add(
+        counted(times, "session") + " stayed local because there is a certificate file for the device, but no key",
+        "`mqtt-relay keys import` installs the key; or remove the file from remote.certs_dir");
+}
+
+void add_files(const Json& totals, Findings& found) {
+  for (const char* reason : kCertificateFaults)
+    if (const uint64_t times = number(totals, "certificate_file_refused", reason))
+      found.add(counted(times, "CONNECT") + " refused because of the device's certificate file: " + reason,
+                "see device-certificates, and install pairs of certificate and key");
 }
 
 void add_refused(const Json& totals, Findings& found) {
@@ -66,6 +78,7 @@ Check check_devices(const CheckContext& context) {
     const Json answer = ask(context.config.control_socket, {{"command", "status"}}, kPatience);
     const Json totals = answer.at("status").at("total");
     add_local(totals, found);
+    add_files(totals, found);
     add_refused(totals, found);
     add_strangers(totals, found);
   } catch (const std::exception& error) {

@@ -75,7 +75,7 @@ TEST_CASE("check of relayd: a correct setup has no errors, in TLS 1.2 or 1.3, th
 #endif
   CHECK(machine.last.status.code == 0);
   CHECK(report.at("errors") == 0);
-  CHECK(report.at("checks").size() == 17);
+  CHECK(report.at("checks").size() == 18);
   for (const auto& item : report.at("checks")) CHECK(item.at("result") != "error");
   expect(machine.check("remote"), "ok", {"\"remote\" verifies for " + own_address(), "valid until"});
   expect(machine.check("remote-name"), "ok", {own_address(), own_address() + ":18883"});
