@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "common/datagram.h"
 #include "common/fd.h"
 #include "common/json_line.h"
@@ -19,30 +21,35 @@ bool ask(int channel, const relayd::channel::Question& question) {
   return send(channel, datagram.data(), datagram.size(), MSG_NOSIGNAL) >= 0;
 }
 
-// Asks the connector. Empty if it hands none over.
-common::Fd keyd_by(int channel) {
+// Asks the connector, or the next one if it restarts. nullopt: the channel has ended, or there is no answer.
+std::optional<relayd::channel::Answer> answer_to(int channel, const relayd::channel::Question::Body& question,
+                                                 common::Fd& attached) {
   static uint64_t last = 0;
   const uint64_t id = ++last;
   bool asked = false;
   for (;;) {
     char bytes[relayd::channel::kMaxAnswer];
-    common::Fd attached;
     pollfd ready{channel, POLLIN, 0};
     if (poll(&ready, 1, asked || last > 1 ? (asked ? kPatience : 0) : kPatience) == 1) {
       const ssize_t got = common::receive_datagram(channel, bytes, attached);
-      if (got <= 0) return {};
-      const auto answer =
-          relayd::channel::decode_answer({reinterpret_cast<const uint8_t*>(bytes), static_cast<size_t>(got)});
-      if (!answer) return {};
+      if (got <= 0) return std::nullopt;
+      auto answer = relayd::channel::decode_answer({reinterpret_cast<const uint8_t*>(bytes), static_cast<size_t>(got)});
+      if (!answer) return std::nullopt;
       if (std::holds_alternative<relayd::channel::Began>(answer->body)) {
         ask(channel, {0, relayd::channel::Begin{}});
         asked = false;
-      } else if (answer->id == id) return attached;
+      } else if (answer->id == id) return answer;
     } else if (asked) {
-      return {};
+      return std::nullopt;
     }
-    if (!asked) asked = ask(channel, {id, relayd::channel::Keyd{}});
+    if (!asked) asked = ask(channel, {id, question});
   }
+}
+
+// Empty if the connector hands none over.
+common::Fd keyd_by(int channel) {
+  common::Fd attached;
+  return answer_to(channel, relayd::channel::Keyd{}, attached) ? std::move(attached) : common::Fd();
 }
 
 bool wait_and_say(const common::Fd& keyd, const std::string& bytes) {
@@ -114,6 +121,18 @@ Attacks keyd_attacks(int channel) {
            alive += poll(&end, 1, 100) == 0;
          }
          return "done " + std::to_string(got.size()) + " " + std::to_string(alive);
+       }},
+      // The certificate file of the device with this name (hexadecimal): "file SIZE", "missing", or why not.
+      {"certificate",
+       [channel](const Words& words) {
+         common::Fd none;
+         const auto answer = answer_to(channel, relayd::channel::Certificate{from_hex(words.at(0))}, none);
+         if (!answer) return std::string("closed");
+         const auto* file = std::get_if<relayd::channel::CertificateAnswer>(&answer->body);
+         if (!file) return std::string("another answer");
+         using Found = relayd::channel::CertificateAnswer::Found;
+         if (file->found == Found::missing) return std::string("missing");
+         return file->found == Found::file ? "file " + std::to_string(file->pem.size()) : file->problem;
        }},
       // COUNT times these bytes to the connector.
       {"channel", [channel](const Words& words) { return say_often(channel, words.at(0), from_hex(words.at(1))); }},

@@ -210,6 +210,31 @@ TEST_CASE("captured worker: nonsense to its connector costs it its channel, and 
     }
 }
 
+TEST_CASE("captured worker: of all files it gets the certificates in certs_dir, and a path costs it its channel") {
+  const TempDir directory;
+  fs::permissions(directory.path(), fs::perms::all);
+  const fs::path certs = directory / "certs";
+  fs::create_directory(certs);
+  const auto identity = device_identity("p256", 1);
+  const std::string chain = read_file(identity.certificate);
+  for (const char* id : {"steady", "newcomer-1", "newcomer-2", "newcomer-3", "newcomer-4"})
+    write_file(certs / (std::string(id) + ".crt"), chain);
+  write_file(certs / "key.crt", read_file(identity.key));
+  write_file(directory / "outside.crt", chain);
+  fs::create_symlink("../outside.crt", certs / "link.crt");
+  const auto ask = [](const std::string& name) { return "certificate " + common::hex(name.data(), name.size()); };
+  for (const std::string path : {"../outside", "/etc/passwd", "..", "steady.crt/../../outside"}) {
+    CAPTURE(path);
+    Gateway gateway(Layout::own, {.relayd = {{"remote", {{"certificate", "file"}, {"certs_dir", certs}}}}});
+    CHECK(gateway.attack(ask("steady")) == "file " + std::to_string(chain.size()));
+    CHECK(gateway.attack(ask("outside")) == "missing");
+    CHECK(gateway.attack(ask("key")).starts_with("it holds a private key"));
+    CHECK(gateway.attack(ask("link")).starts_with("it is a link that leads out of remote.certs_dir"));
+    CHECK(gateway.attack(ask(path)) == "closed");
+    gateway.is_unharmed();
+  }
+}
+
 TEST_CASE("captured worker: requests whose answers it does not read disturb no sibling") {
   for (const Layout layout : kLayouts) {
     Bank bank(layout);

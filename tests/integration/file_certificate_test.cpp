@@ -274,6 +274,26 @@ TEST_CASE("certificate file: what concerns the device itself still goes by its o
   CHECK(cloud.world->refusal(site, "cloud-thermo", mqtt::v5) == 0x85);
 }
 
+TEST_CASE("certificate file: crl_disconnect ends the session of a device whose own certificate is revoked") {
+  TempDir lists;
+  fs::permissions(lists.path(), fs::perms::all);
+  const auto site = device_identity("p256", 1), other = device_identity("p256", 2);
+  const auto revoke = [&](const std::vector<Identity>& revoked) {
+    fs::remove(lists / "devices.crl");
+    write_crl(lists / "devices.crl", revoked);
+    fs::permissions(lists / "devices.crl", fs::perms(0644));
+  };
+  revoke({other});
+  Cloud cloud({.relayd = {{"listener", {{"crlfile", lists / "devices.crl"}, {"crl_disconnect", true}}}}});
+  cloud.give("thermo", cloud.identity("cloud-thermo"));
+  auto device = cloud.device();
+  device.join("thermo").ping();
+  revoke({site});
+  const auto mark = cloud.world->relay().log().mark();
+  cloud.world->relay().reload();
+  CHECK(cloud.world->relay().session_closed(mark).at("why") == "the device's certificate has been revoked");
+}
+
 TEST_CASE("certificate file: when the remote broker refuses the certificate, the line names the file") {
   Cloud cloud;
   const auto stranger = field::device(field::root("Stranger"), {.subject = pki::cn("thermo")});
