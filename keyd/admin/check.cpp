@@ -2,6 +2,7 @@
 #include "keyd/startup/serve.h"
 
 #include "keyd/admin/audit_show.h"
+#include "keyd/admin/not_a_key.h"
 #include "keyd/startup/audit_file.h"
 #include "keyd/startup/key_places.h"
 
@@ -54,7 +55,7 @@ void read_own_key(const ConfiguredPath& from, KeyReader& reader, CheckContext::R
     const std::string file = place.path.substr(place.path.rfind('/') + 1);
     const KeyFile read = reader.read(place.directory.get(), file, place.path);
     if (read.key) own.key = read.key->info();
-    own.problem = read.problem;
+    own.problem = explained(read.problem, place.directory.get(), file);
   } catch (const std::runtime_error& error) {
     own.problem = error.what();
   }

@@ -12,7 +12,9 @@
 #include "common/operator/command_failed.h"
 #include "common/spellings.h"
 #include "keyd/admin/known_names.h"
+#include "keyd/admin/not_a_key.h"
 #include "keyd/admin/terminal.h"
+#include "keyd/vault/key_pem.h"
 
 namespace keyd::admin {
 namespace {
@@ -56,6 +58,7 @@ class Import {
     const auto key = PrivateKey::parse(bytes.bytes(), room_.passphrase ? room_.passphrase->text() : std::string_view(),
                                        room_.slots, problem);
     wipe_stack();
+    if (problem == kNotPem) problem = what_it_is(bytes.text());
     return key ? std::optional(key->info()) : std::nullopt;
   }
 

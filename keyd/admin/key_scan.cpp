@@ -2,6 +2,7 @@
 
 #include "ipc/codec.h"
 #include "keyd/admin/file_names.h"
+#include "keyd/admin/not_a_key.h"
 #include "keyd/admin/terminal.h"
 #include "keyd/startup/key_places.h"
 
@@ -39,7 +40,7 @@ void scan_keys(const ConfiguredPath& keys_dir, KeyReader& reader, const std::fun
     if (!file.client_id.empty()) {
       KeyFile read = reader.read(place.directory.get(), file.name, place.path + "/" + file.name);
       if (read.key) file.key = read.key->info();
-      file.problem = std::move(read.problem);
+      file.problem = explained(std::move(read.problem), place.directory.get(), file.name);
       file.mode = read.mode;
       file.modified_ns = read.state.modified_ns;
     }

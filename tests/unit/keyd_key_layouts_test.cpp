@@ -3,6 +3,8 @@
 #include <functional>
 #include <map>
 
+#include "keyd/admin/not_a_key.h"
+#include "keyd/vault/key_pem.h"
 #include "keyd_key_store_support.h"
 
 using namespace keyd_test;
@@ -250,6 +252,6 @@ TEST_CASE("a file without a key is named for what it is, with the command that c
     std::string problem;
     INFO(text.substr(0, 40));
     CHECK_FALSE(parse(text, vault, problem, witness::kPassphrase));
-    check_contains(problem, {what, command});
+    check_contains(problem == keyd::kNotPem ? keyd::admin::what_it_is(text) : problem, {what, command});
   }
 }

@@ -68,7 +68,7 @@ TEST_CASE("a file without a usable key is refused, and the refusal says what was
       {p256.text(Form::public_key), "found a public key, not a private key"},
       {p256.text(Form::encrypted_pkcs8), "encrypted"},
       {p256.text(Form::encrypted_traditional), "encrypted"},
-      {p256.text(Form::der), "binary (DER)"},
+      {p256.text(Form::der), "it is not PEM"},
       {pem + pem, "two private keys"},
       {pem + p256.text(Form::encrypted_pkcs8), "two private keys"},
       {Key::generate("DSA").text(Form::pkcs8), "a DSA key"},
@@ -90,7 +90,7 @@ TEST_CASE("a file without a usable key is refused, and the refusal says what was
       {"-----BEGIN PRIVATE KEY----------END PRIVATE KEY-----\n", "base64"},
       {"hello", "not PEM"},
       {std::string(40, '\0'), "not PEM"},
-      {"", "empty"},
+      {"", "not PEM"},
       {pem + std::string(64 * 1024, '\n'), "larger than 64 KiB"},
   };
   for (const auto& [text, expected] : kRefused) {
