@@ -26,6 +26,7 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
                                   {"listener-certificate", check_listener_certificate},
                                   {"presence", check_presence},
                                   {"bind-remote", check_bind_remote},
+                                  {"bind-device", check_bind_device},
                                   {"key-passphrase-file", check_key_passphrase_file},
                                   {"audit-file", check_audit_file},
                                   {"allowed-users", check_allowed_users},
@@ -38,15 +39,23 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
 
 // The notary itself judges the authorities, because only its program contains libcrypto, which validates chains. Ask
 // before any key is read: the notary's guardian is a fork of this process.
-void ask_notary(CheckContext& context) {
+CheckContext::NotaryProblem ask_notary(const Settings& settings) {
   try {
-    notary_for(context.settings.bind_remote, common::log::Level::error);
+    notary_for(settings, common::log::Level::error);
+    return {};
   } catch (const common::ConfigError& error) {
-    context.notary_problem = error.what();
-    context.authorities_unusable = true;
+    return {error.what(), true};
   } catch (const std::exception& error) {
-    context.notary_problem = error.what();
+    return {error.what()};
   }
+}
+
+void ask_notary(CheckContext& context) {
+  Settings remote = context.settings, device = context.settings;
+  remote.bind_device.reset();
+  device.bind_remote.reset();
+  context.remote_notary = ask_notary(remote);
+  context.device_notary = ask_notary(device);
 }
 
 void read_own_key(const ConfiguredPath& from, KeyReader& reader, CheckContext::RelaydKey& own) {
@@ -78,6 +87,7 @@ CheckContext look_around(const Settings& settings, const CheckOptions& options) 
   context.config = options.config;
   context.listener_certificate = options.listener_certificate;
   context.device_wait_ms = options.device_wait_ms;
+  context.certificate_files = options.certificate_files;
   context.remote_names = options.remote_names;
   context.remote_alpn = options.remote_alpn;
   context.kernel = look_at_kernel();

@@ -22,6 +22,7 @@ struct CheckOptions {
   std::string config;
   Overrides overrides;
   std::string listener_certificate;  // "": not given
+  bool certificate_files = false;    // relayd's remote.certificate is "file"
   int64_t device_wait_ms = 0;        // relayd allows it from a device's handshake to its key's signature; 0: unknown
   // The names that relayd asks its brokers for, and its remote.alpn; none: not given
   std::vector<std::string> remote_names{};
@@ -57,9 +58,12 @@ struct CheckContext {
   std::vector<std::string> remote_names;
   std::vector<std::string> remote_alpn;
   int64_t device_wait_ms = 0;
+  bool certificate_files = false;
   std::string certificate_pem, certificate_problem;
-  std::string notary_problem;                     // why the notary can't check handshakes for bind_remote; "": it can
-  bool authorities_unusable = false;              // the problem is bind_remote.cacertfile
+  struct NotaryProblem {
+    std::string text;                             // why the notary can't judge handshakes; "": it can
+    bool authorities = false;                     // because of its cacertfile
+  } remote_notary, device_notary;                 // for bind_remote, bind_device
   std::string locked_memory;                      // why memory can't be locked; "": it can
   std::string passphrase_problem, audit_problem;  // what keyd would report of these files at its start; "": nothing
   KeyCounts keys;
@@ -91,6 +95,7 @@ Check check_local_key(const CheckContext& context);
 Check check_listener_certificate(const CheckContext& context);
 Check check_presence(const CheckContext& context);
 Check check_bind_remote(const CheckContext& context);
+Check check_bind_device(const CheckContext& context);
 Check check_key_passphrase_file(const CheckContext& context);
 Check check_audit_file(const CheckContext& context);
 Check check_user(const CheckContext& context);

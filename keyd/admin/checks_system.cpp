@@ -92,18 +92,40 @@ static std::string listed(const std::vector<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
+static Check no_notary(const CheckContext& context, const CheckContext::NotaryProblem& problem,
+                       const std::string& issued, const std::string& file) {
+  return {Result::error, problem.text,
+          problem.authorities ? "put there the CAs that issue " + issued + ", PEM, readable to " +
+                                    service_user(context) + ": `chmod a+r " + quoted(file) + "`"
+                              : "`mqtt-keyd --version`, and reinstall mqtt-relay"};
+}
+
+Check check_bind_device(const CheckContext& context) {
+  const auto& bind = context.settings.bind_device;
+  if (!bind && context.certificate_files && context.settings.require_presence)
+    return {
+        Result::warning,
+        "relayd shows the broker certificates from files (remote.certificate), and keyd lets a device use its key only "
+        "if the device itself holds it: with another key it is refused",
+        "if the devices have certificates of their own, set bind_device of " + context.config +
+            " to the CAs that issue these"};
+  if (!bind) return {Result::skipped, "bind_device is not set: a device must hold the key that signs for it"};
+  const std::string& file = bind->cacertfile.path;
+  if (!context.device_notary.text.empty())
+    return no_notary(context, context.device_notary, "the devices' own certificates", file);
+  const bool cn = bind->client_id_from == BoundDevice::ClientIdFrom::cn;
+  return {Result::ok, "a device's key signs for a device whose own certificate, by the authorities of " + file +
+                          ", has its client id as " + (cn ? "common name" : "a DNS or URI name")};
+}
+
 Check check_bind_remote(const CheckContext& context) {
   const auto& bind = context.settings.bind_remote;
   if (!bind) return {Result::skipped, "bind_remote is not set: devices' keys sign for any remote broker"};
   const std::string& file = bind->cacertfile.path;
   std::string hosts;
   for (const std::string& host : bind->remote_hosts) hosts += (hosts.empty() ? "" : ", ") + host;
-  if (context.authorities_unusable)
-    return {Result::error, context.notary_problem,
-            "put there the CAs that issue the certificate of " + hosts + ", PEM, readable to " + service_user(context) +
-                ": `chmod a+r " + quoted(file) + "`"};
-  if (!context.notary_problem.empty())
-    return {Result::error, context.notary_problem, "`mqtt-keyd --version`, and reinstall mqtt-relay"};
+  if (!context.remote_notary.text.empty())
+    return no_notary(context, context.remote_notary, "the certificate of " + hosts, file);
   for (const std::string& name : context.remote_names) {
     const auto same = [&](const std::string& host) { return strcasecmp(name.c_str(), host.c_str()) == 0; };
     if (std::ranges::any_of(bind->remote_hosts, same)) continue;

@@ -1,44 +1,108 @@
 #include "keyd/handover/notary_settings.h"
 
+#include <cstring>
 #include <stdexcept>
 
 namespace keyd {
 namespace {
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += name + ',';
-  return list;
-}
+// Each text follows its size.
+class Packer {
+ public:
+  void text(const std::string& text) {
+    const uint64_t size = text.size();
+    bytes_.append(reinterpret_cast<const char*>(&size), sizeof size).append(text);
+  }
+  template <class Enum>
+  void value(Enum value) {
+    text(std::to_string(static_cast<int>(value)));
+  }
+  void list(const std::vector<std::string>& texts) {
+    value(texts.size());
+    for (const std::string& each : texts) text(each);
+  }
+  void authorities(const Authorities& file) {
+    for (const std::string* part : {&file.path, &file.setting, &file.text}) text(*part);
+  }
+  std::string take() { return std::move(bytes_); }
 
-std::vector<std::string> names_in(const std::string& list) {
-  std::vector<std::string> names;
-  for (size_t begin = 0, end; (end = list.find(',', begin)) != list.npos; begin = end + 1)
-    names.push_back(list.substr(begin, end - begin));
-  return names;
-}
+ private:
+  std::string bytes_;
+};
+
+class Unpacker {
+ public:
+  explicit Unpacker(const std::string& bytes) : bytes_(bytes) {}
+  std::string text() {
+    uint64_t size = 0;
+    if (bytes_.size() - at_ < sizeof size) fail();
+    memcpy(&size, bytes_.data() + at_, sizeof size);
+    at_ += sizeof size;
+    if (bytes_.size() - at_ < size) fail();
+    at_ += size;
+    return bytes_.substr(at_ - size, size);
+  }
+  template <class Enum>
+  Enum value() {
+    return static_cast<Enum>(atoi(text().c_str()));
+  }
+  std::vector<std::string> list() {
+    std::vector<std::string> texts;
+    for (auto left = value<size_t>(); left > 0; left--) texts.push_back(text());
+    return texts;
+  }
+  Authorities authorities() {
+    Authorities file;
+    for (std::string* part : {&file.path, &file.setting, &file.text}) *part = text();
+    return file;
+  }
+  void end() const {
+    if (at_ != bytes_.size()) fail();
+  }
+
+ private:
+  [[noreturn]] static void fail() { throw std::runtime_error("these are not settings of the notary"); }
+  const std::string& bytes_;
+  size_t at_ = 0;
+};
 
 }  // namespace
 
 std::string NotarySettings::packed() const {
-  return joined(remote_hosts) + '\0' + ca_path + '\0' + ca_setting + '\0' + joined(alpn) + '\0' +
-         static_cast<char>('0' + static_cast<int>(log_level)) + ca_pem;
+  Packer out;
+  out.value(log_level);
+  out.value(remote.has_value());
+  if (remote) {
+    out.list(remote->hosts);
+    out.list(remote->alpn);
+    out.authorities(remote->authorities);
+  }
+  out.value(device.has_value());
+  if (device) {
+    out.value(device->client_id_from);
+    out.value(device->partial_chain);
+    out.authorities(device->authorities);
+  }
+  return out.take();
 }
 
 NotarySettings NotarySettings::unpacked(const std::string& bytes) {
+  Unpacker in(bytes);
   NotarySettings settings;
-  std::string hosts, protocols;
-  size_t at = 0;
-  for (std::string* text : {&hosts, &settings.ca_path, &settings.ca_setting, &protocols}) {
-    const size_t end = bytes.find('\0', at);
-    if (end == bytes.npos || end + 1 == bytes.size()) throw std::runtime_error("these are not settings of the notary");
-    *text = bytes.substr(at, end - at);
-    at = end + 1;
+  settings.log_level = in.value<common::log::Level>();
+  if (in.value<bool>()) {
+    auto& remote = settings.remote.emplace();
+    remote.hosts = in.list();
+    remote.alpn = in.list();
+    remote.authorities = in.authorities();
   }
-  settings.remote_hosts = names_in(hosts);
-  settings.alpn = names_in(protocols);
-  settings.log_level = static_cast<common::log::Level>(bytes[at] - '0');
-  settings.ca_pem = bytes.substr(at + 1);
+  if (in.value<bool>()) {
+    auto& device = settings.device.emplace();
+    device.client_id_from = in.value<BoundDevice::ClientIdFrom>();
+    device.partial_chain = in.value<bool>();
+    device.authorities = in.authorities();
+  }
+  in.end();
   return settings;
 }
 

@@ -18,8 +18,8 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "keyd/handover/notary_settings.h"
+#include "keyd/notary/judge.h"
 #include "keyd/notary/sandbox.h"
-#include "keyd/notary/verifier.h"
 
 namespace {
 
@@ -49,20 +49,15 @@ int refuse(int status, const std::string& problem) {
 }
 
 // Answers until keyd closes its end.
-void serve(Verifier& verifier) {
-  static struct {
-    Question question;
-    uint8_t transcript[ipc::kMaxTranscript];
-  } received;
+void serve(Judge& judge) {
+  static uint8_t received[sizeof(Question) + ipc::kMaxClientId + ipc::kMaxSignature + ipc::kMaxTranscript];
   for (;;) {
-    const ssize_t size = recv(kNotarySocket, &received, sizeof received, 0);
+    const ssize_t size = recv(kNotarySocket, received, sizeof received, 0);
     if (size == 0) return;
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) fail("recv");
-    const auto bytes = static_cast<size_t>(size);
-    if (bytes < sizeof received.question) continue;  // not a question: there is no job to answer
-    const Bytes transcript(received.transcript, bytes - sizeof received.question);
-    if (!send_answer(verifier.answer(received.question, transcript))) return;
+    const auto answer = judge.answer({received, static_cast<size_t>(size)});
+    if (answer && !send_answer(*answer)) return;
   }
 }
 
@@ -70,10 +65,10 @@ int run() {
   const NotarySettings settings = NotarySettings::unpacked(common::read_sealed(kNotarySettings));
   close(kNotarySettings);
   log::open(kNotaryProgram, settings.log_level);
-  Verifier verifier(settings.remote_hosts, {settings.ca_path, settings.ca_pem, settings.ca_setting}, settings.alpn);
-  for (const trust::Concern& concern : verifier.concerns(time(nullptr))) log::warning(concern.text());
+  Judge judge(settings);
+  for (const trust::Concern& concern : judge.concerns(time(nullptr))) log::warning(concern.text());
   enter_notary_sandbox();
-  if (send_answer({})) serve(verifier);
+  if (send_answer({})) serve(judge);
   return 0;
 }
 

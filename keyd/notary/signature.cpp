@@ -15,8 +15,8 @@ using common::tls::KeyType;
 using common::tls::SchemeFacts;
 
 constexpr int kLeastRsaBits = 2048;
-constexpr const char* kMisfit = "the server's signature scheme does not fit its key";
-constexpr const char* kWrong = "the server's signature is not for this handshake";
+constexpr const char* kMisfit = "signature scheme does not fit its key";
+constexpr const char* kWrong = "signature is not for this handshake";
 
 word32 size32(Bytes bytes) { return static_cast<word32>(bytes.size()); }
 
@@ -52,7 +52,7 @@ using EdPublic = PublicKey<ed25519_key, wc_ed25519_init, wc_ed25519_free, wc_Ed2
 const char* rsa(const SchemeFacts& scheme, Bytes spki, Bytes digest, Bytes signature) {
   RsaPublic key(spki);
   if (!key) return kMisfit;
-  if (wc_RsaEncryptSize(key.get()) * 8 < kLeastRsaBits) return "the server's RSA key has less than 2048 bits";
+  if (wc_RsaEncryptSize(key.get()) * 8 < kLeastRsaBits) return "RSA key has less than 2048 bits";
   const wc_HashType hash = common::tls::hash_type(scheme.hash_size);
   std::array<uint8_t, 1024> opened;
   // wolfCrypt does not write to these inputs.
@@ -110,12 +110,12 @@ const char* ed25519(Bytes spki, Bytes message, Bytes signature) {
 
 const char* check_signature(bool tls13, ipc::Scheme scheme, Bytes spki, Bytes message, Bytes signature) {
   const SchemeFacts facts = facts_of(scheme);
-  if (facts.family == Family::none) return "the server's signature has an unknown scheme";
+  if (facts.family == Family::none) return "signature has an unknown scheme";
   if (!fits(facts, facts.key, tls13)) return kMisfit;  // a scheme that TLS 1.3 allows for no key
   if (facts.family == Family::ed25519) return ed25519(spki, message, signature);
   std::array<uint8_t, WC_MAX_DIGEST_SIZE> buffer;
   const auto digest = std::span(buffer).first(facts.hash_size);
-  if (!common::tls::sha2(message, digest)) return "out of memory";
+  if (!common::tls::sha2(message, digest)) return kUnchecked;
   return facts.family == Family::ecdsa ? ecdsa(tls13, facts, spki, digest, signature)
                                        : rsa(facts, spki, digest, signature);
 }

@@ -164,11 +164,11 @@ bool certificates(Bytes list, bool tls13, std::span<Bytes> out, size_t& count) {
   return in.done() && count > 0;
 }
 
-bool certificate_message(Bytes body, bool tls13, std::span<Bytes> out, size_t& count) {
+bool certificate_message(Bytes body, bool tls13, CertificateList& out) {
   Reader in(body);
   // Only a request after the handshake has a context (RFC 8446 section 4.3.2).
   if (tls13 && !in.vector(1).empty()) return false;
-  return certificates(in.vector(3), tls13, out, count) && in.done();
+  return certificates(in.vector(3), tls13, out.storage, out.size) && in.done();
 }
 
 bool signature(Reader& in, Transcript& out) {
@@ -224,12 +224,7 @@ bool Parser::hellos_tls13(ServerHello& hello) {
 }
 
 bool Parser::client_certificate(bool tls13) {
-  std::array<Bytes, kMaxChain> chain;
-  size_t count = 0;
-  if (!message(kClientCertificate, [&](Bytes body) { return certificate_message(body, tls13, chain, count); }))
-    return false;
-  out_.client_leaf = chain[0];
-  return true;
+  return message(kClientCertificate, [&](Bytes body) { return certificate_message(body, tls13, out_.client); });
 }
 
 const char* Parser::tls13() {
@@ -257,9 +252,7 @@ const char* Parser::tls13() {
     return extensions(in.vector(2), extension) && in.done();
   };
   if (!message(kEncryptedExtensions, encrypted) || !message(kCertificateRequest, request) ||
-      !message(kServerCertificate, [&](Bytes body) {
-        return certificate_message(body, true, out_.server_chain, out_.server_certificates);
-      }))
+      !message(kServerCertificate, [&](Bytes body) { return certificate_message(body, true, out_.server); }))
     return problem_;
   out_.server_signed = all_.first(all_.size() - in_.rest().size());
   const auto verify = [&](Bytes body) {
@@ -306,9 +299,7 @@ const char* Parser::tls12() {
   if (hello.version != kTls12 || hello.retry) return refused("the ServerHello does not select TLS 1.2");
   out_.protocol = hello.protocol;
   if (!is_ecdhe_aead(hello.suite)) return refused("the ServerHello selects an unknown cipher suite");
-  if (!message(kServerCertificate, [&](Bytes body) {
-        return certificate_message(body, false, out_.server_chain, out_.server_certificates);
-      }))
+  if (!message(kServerCertificate, [&](Bytes body) { return certificate_message(body, false, out_.server); }))
     return problem_;
   const auto status = [](Bytes body) {
     Reader in(body);

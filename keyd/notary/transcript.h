@@ -22,11 +22,17 @@ using Bytes = std::span<const uint8_t>;
 
 inline constexpr size_t kMaxChain = 32;  // as trust::Validator::kMaxChain
 
+// At least one certificate.
+struct CertificateList {
+  std::array<Bytes, kMaxChain> storage{};
+  size_t size = 0;
+  std::span<const Bytes> chain() const { return std::span(storage).first(size); }
+  Bytes leaf() const { return storage[0]; }
+};
+
 struct Transcript {
   size_t hash_size = 0;  // TLS 1.3: of the cipher suite's hash; otherwise 0
-  std::array<Bytes, kMaxChain> server_chain{};
-  size_t server_certificates = 0;  // at least 1
-  Bytes client_leaf;
+  CertificateList server, client;
   Bytes client_random, server_random;
   // What the ClientHello asks for (after a HelloRetryRequest, the second ClientHello); empty: nothing. A name (RFC 6066
   // section 3); protocols (RFC 7301), each after its length.
@@ -36,8 +42,6 @@ struct Transcript {
   Bytes server_signed;
   ipc::Scheme server_scheme{};  // as sent; may be any number
   Bytes server_signature;
-
-  std::span<const Bytes> chain() const { return std::span(server_chain).first(server_certificates); }
 };
 
 // nullptr, or what is wrong with it, for the audit. `kind`: tls13_client_bound or tls12_client.

@@ -94,16 +94,20 @@ class Signals {
 
 }  // namespace
 
-NotaryEnds notary_for(const std::optional<BindRemote>& bind, log::Level level) {
-  if (!bind) return {};
-  const ConfiguredPath& file = bind->cacertfile;
-  std::string pem;
-  try {
-    pem = common::read_file(file.path, kMostAuthorities);
-  } catch (const std::runtime_error& error) {
-    throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + error.what());
-  }
-  return start_notary({bind->remote_hosts, file.path, file.origin, std::move(pem), level, bind->alpn});
+NotaryEnds notary_for(const Settings& settings, log::Level level) {
+  const auto authorities = [](const ConfiguredPath& file) {
+    try {
+      return Authorities{file.path, common::read_file(file.path, kMostAuthorities), file.origin};
+    } catch (const std::runtime_error& error) {
+      throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + error.what());
+    }
+  };
+  NotarySettings notary{.log_level = level};
+  if (const auto& bind = settings.bind_remote)
+    notary.remote = BoundRemote{bind->remote_hosts, bind->alpn, authorities(bind->cacertfile)};
+  if (const auto& bind = settings.bind_device)
+    notary.device = BoundDevice{bind->client_id_from, bind->partial_chain, authorities(bind->cacertfile)};
+  return notary.remote || notary.device ? start_notary(notary) : NotaryEnds();
 }
 
 LockedSlots::LockedSlots(const Settings& settings)
@@ -115,8 +119,7 @@ void serve(const Settings& settings) {
   // Opens everything before the sandbox forbids opening; reads no key byte.
   signal(SIGPIPE, SIG_IGN);
   std::vector<common::PassedSocket> passed = common::take_passed_sockets();
-  NotaryEnds notary =
-      notary_for(settings.bind_remote, settings.log_level);  // early: its guardian is a copy of what is in memory now
+  NotaryEnds notary = notary_for(settings, settings.log_level);  // early: its guardian is a copy of the memory now
   KeyStore::Place keys_dir = common::wait_for([&] { return open_keys_dir(settings.private_keys_dir); });
   std::vector<KeyStore::Place> own;
   for (const auto& [file, role] : own_keyfiles(settings)) {
@@ -151,7 +154,8 @@ void serve(const Settings& settings) {
   KeyStore keys(std::move(keys_dir), std::move(own), devices, own_slots, {settings.key_cache, passphrase.text()});
   uv_loop_t* loop = uv_default_loop();
   Service service(*loop, keys, audit,
-                  {{settings.allow_tls12_client, settings.bind_remote.has_value(), settings.require_presence},
+                  {{settings.allow_tls12_client, settings.bind_remote.has_value(), settings.require_presence,
+                    settings.bind_device.has_value()},
                    settings.signers,
                    settings.max_queue,
                    settings.worker_rate,
@@ -178,7 +182,8 @@ void serve(const Settings& settings) {
   uv_run(loop, UV_RUN_DEFAULT);
   uv_loop_close(loop);
   if (!failure.empty())
-    throw std::runtime_error(failure + ": with bind_remote no device's key signs without it, so keyd exits");
+    throw std::runtime_error(failure +
+                             ": with bind_remote or bind_device no device's key signs without it, so keyd exits");
 }
 
 }  // namespace keyd

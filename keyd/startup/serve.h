@@ -14,9 +14,9 @@ struct LockedSlots {
   size_t all() const { return work + devices + own; }
 };
 
-// keyd's ends of the sockets to its notary (guardian/guardian.h); empty without bind_remote. Throws
-// common::ConfigError if its file of authorities can't be read, and whatever start_notary throws.
-NotaryEnds notary_for(const std::optional<BindRemote>& bind, common::log::Level level);
+// keyd's ends of the sockets to its notary (guardian/guardian.h); empty without bind_remote and bind_device. Throws
+// common::ConfigError if a file of authorities can't be read, and whatever start_notary throws.
+NotaryEnds notary_for(const Settings& settings, common::log::Level level);
 
 // Serves until SIGTERM or SIGINT; SIGHUP opens the audit file again. If keyd can't start, or can't serve any longer,
 // throws std::exception saying what the operator should do.

@@ -75,6 +75,31 @@ std::vector<std::string> bound_hosts(common::Section& bind) {
   return hosts;
 }
 
+BindRemote bind_remote(common::Section bind, const std::string& file) {
+  BindRemote bound{bound_hosts(bind), bind.strings("alpn", {}), {}};
+  bound.cacertfile = {bind.required_string("cacertfile", "the CAs of the remote broker, PEM"),
+                      file + ": bind_remote.cacertfile"};
+  for (const std::string& protocol : bound.alpn)
+    if (protocol.empty() || protocol.size() > 255 ||
+        protocol.find_first_of(std::string_view(",\0", 2)) != protocol.npos)
+      bind.fail("alpn", "found \"" + protocol +
+                            "\"; expected protocol names of 1 to 255 bytes without a comma, as in "
+                            "relayd's remote.alpn, such as \"mqtt\"");
+  bind.finish();
+  return bound;
+}
+
+BindDevice bind_device(common::Section bind, const std::string& file) {
+  using From = BoundDevice::ClientIdFrom;
+  BindDevice bound;
+  bound.cacertfile = {bind.required_string("cacertfile", "the CAs that issue the devices' certificates, PEM"),
+                      file + ": bind_device.cacertfile"};
+  bound.client_id_from = bind.one_of("client_id_from", "cn", {"cn", "san"}) == "cn" ? From::cn : From::san;
+  bound.partial_chain = bind.boolean("partial_chain", false);
+  bind.finish();
+  return bound;
+}
+
 }  // namespace
 
 Settings load_settings(const std::string& file, const Overrides& overrides) {
@@ -109,18 +134,11 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
   if (const auto file_path = section.string("key_passphrase_file"))
     settings.key_passphrase_file = path("key_passphrase_file", *file_path);
   if (const auto file_path = section.string("audit_file")) settings.audit_file = path("audit_file", *file_path);
-  if (auto bind = section.section("bind_remote")) {
-    settings.bind_remote = BindRemote{
-        bound_hosts(*bind), bind->strings("alpn", {}),
-        path("bind_remote.cacertfile", bind->required_string("cacertfile", "the CAs of the remote broker, PEM"))};
-    for (const std::string& protocol : settings.bind_remote->alpn)
-      if (protocol.empty() || protocol.size() > 255 ||
-          protocol.find_first_of(std::string_view(",\0", 2)) != protocol.npos)
-        bind->fail("alpn", "found \"" + protocol +
-                               "\"; expected protocol names of 1 to 255 bytes without a comma, as in "
-                               "relayd's remote.alpn, such as \"mqtt\"");
-    bind->finish();
-  }
+  if (auto bind = section.section("bind_remote")) settings.bind_remote = bind_remote(std::move(*bind), file);
+  if (auto bind = section.section("bind_device")) settings.bind_device = bind_device(std::move(*bind), file);
+  if (settings.bind_device && !settings.require_presence)
+    section.fail("bind_device",
+                 "says how a device's presence is proved, but require_presence is false; remove one of the two");
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   settings.signers = static_cast<size_t>(section.integer("signers", std::min(cores, kMostSigners), 1, kMostSigners));
   settings.max_queue = static_cast<size_t>(section.integer("max_queue", 4096, 1, kMostQueued));

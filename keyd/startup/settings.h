@@ -9,6 +9,7 @@
 
 #include "common/config.h"
 #include "common/log.h"
+#include "keyd/handover/notary_settings.h"
 
 namespace keyd {
 
@@ -25,6 +26,14 @@ struct BindRemote {
   ConfiguredPath cacertfile;
 };
 
+// The CAs of the devices' own certificates, each of which is for its client id: a device's key then signs for a device
+// that shows one, whatever key that has.
+struct BindDevice {
+  BoundDevice::ClientIdFrom client_id_from = BoundDevice::ClientIdFrom::cn;
+  bool partial_chain = false;
+  ConfiguredPath cacertfile;
+};
+
 struct Settings {
   ConfiguredPath private_keys_dir, socket;
   std::vector<ConfiguredPath> listener_keyfiles;  // at least one
@@ -34,6 +43,7 @@ struct Settings {
   bool allow_tls12_client = true, require_presence = true, require_sandbox = false;
   common::Milliseconds presence_window{60'000};  // between a device's handshake and its key's signature
   std::optional<BindRemote> bind_remote;
+  std::optional<BindDevice> bind_device;
   size_t key_cache = 256;  // parsed keys held in locked memory
   size_t max_connections = 256;
   size_t signers = 1;        // threads that sign; by default one a core

@@ -36,6 +36,8 @@ struct Job {
   std::array<uint8_t, 48> hash{};  // of which to_sign's content is then a view
   SignatureBuffer signature{};
   Outcome outcome;
+  enum class Notary : uint8_t { not_needed, needed, agreed };  // about a lookup's proof
+  Notary notary = Notary::not_needed;
   const char* presence = "";                      // why a device's key needs no proof, for the audit
   std::optional<RecentHandshakes::Id> handshake;  // the device's that this request belongs to
   // By uv_hrtime(). `spent_us`: on a thread of the pool; everything else is waiting.

@@ -36,16 +36,17 @@ std::optional<SignerPool::Queue> KeyTurn::take(Job& job, Signer& signer, SignerP
 }
 
 Outcome KeyTurn::with(PrivateKey& key, Job& job, Signer& signer) {
-  const bool sign = job.op == ipc::Op::sign;
+  const bool sign = job.op == ipc::Op::sign, own_key = job.notary != Job::Notary::not_needed;
   const KeyInfo& info = key.info();
-  const Verdict verdict = sign ? may_sign(job.asked, info) : may_look_up(job.asked.key, info);
+  const Verdict verdict = sign ? may_sign(job.asked, info) : may_look_up(job.asked.key, info, own_key);
   if (verdict.status == Status::mismatch)
     return {Status::mismatch, std::string("the file holds another key: ") + name(info.type) + ", SPKI " +
                                   common::hex(info.spki.data(), info.spki.size())};
   if (!verdict) return {verdict.status, verdict.reason};
   if (sign) return signed_with(key, job, signer);
-  if (job.asked.key.proof.presence == ipc::Presence::none) return {};
-  const char* refusal = handshakes_.prove(job.peer.lane, job.asked.key, key, signer, job.handshake);
+  if (job.asked.key.proof.presence == ipc::Presence::none || job.notary == Job::Notary::needed) return {};
+  const char* refusal =
+      handshakes_.prove(job.peer.lane, job.asked.key, own_key ? nullptr : &key, signer, job.handshake);
   return refusal ? Outcome{Status::denied, refusal} : Outcome{};
 }
 

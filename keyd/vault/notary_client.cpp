@@ -20,10 +20,10 @@ using Bytes = std::span<const uint8_t>;
 constexpr uint64_t kDeadlineMs = 2000, kTickMs = 250, kIdleMs = 1000, kMostAwayMs = 15'000;
 constexpr size_t kSent = 2;  // the question that the notary works on, and the next one
 
-// In TLS 1.3, replaces the transcript by its hash, which is the cipher suite's (RFC 8446 section 4.4.3).
+// Of a SIGN in TLS 1.3, replaces the transcript by its hash, which is the cipher suite's (RFC 8446 section 4.4.3).
 bool resolve(Job& job, size_t suite_hash) {
   ipc::Sign& sign = job.to_sign;
-  if (sign.kind == Kind::tls12_client) return true;
+  if (sign.kind != Kind::tls13_client_bound) return true;
   if (suite_hash != 32 && suite_hash != 48) return false;
   const auto hash = std::span(job.hash).first(suite_hash);
   if (!common::tls::sha2(sign.content, hash)) return false;
@@ -66,15 +66,21 @@ void NotaryClient::send_waiting() {
 
 // Without a job: only to see whether the notary answers.
 void NotaryClient::send(JobPtr job) {
-  Question question{++last_};
-  Bytes transcript;
-  if (job) {
-    if (job->given_up()) return done_(std::move(job));
-    question.kind = job->asked.kind;
-    question.device = job->asked.key.spki;
-    transcript = job->asked.content;
-  }
-  iovec parts[] = {{&question, sizeof question}, {const_cast<uint8_t*>(transcript.data()), transcript.size()}};
+  if (job && job->given_up()) return done_(std::move(job));
+  const ipc::Sign asked = job ? job->asked : ipc::Sign();
+  const auto& [key, kind, sign_scheme, content] = asked;
+  const auto& [presence, scheme, signature, messages] = key.proof;
+  const Question question{++last_,
+                          kind,
+                          presence,
+                          scheme,
+                          key.spki,
+                          static_cast<uint16_t>(key.client_id.size()),
+                          static_cast<uint16_t>(signature.size())};
+  const auto part = [](const void* data, size_t size) { return iovec{const_cast<void*>(data), size}; };
+  iovec parts[] = {part(&question, sizeof question), part(key.client_id.data(), key.client_id.size()),
+                   part(signature.data(), signature.size()), part(messages.data(), messages.size()),
+                   part(content.data(), content.size())};
   msghdr message{};
   message.msg_iov = parts;
   message.msg_iovlen = std::size(parts);
@@ -99,6 +105,7 @@ void NotaryClient::receive() {
     if (JobPtr job = take_front()) {
       if (answer.problem[0] != '\0') job->outcome = {Status::denied, answer.problem};
       else if (!resolve(*job, answer.transcript_hash)) job->outcome = {Status::internal, "the notary named no hash"};
+      else if (job->notary == Job::Notary::needed) job->notary = Job::Notary::agreed;
       done_(std::move(job));
     }
   }

@@ -1,4 +1,4 @@
-// Asks the notary (keyd/notary) whether a transcript is a handshake with the configured remote broker.
+// Asks the notary (keyd/notary) about a SIGN or a LOOKUP (keyd/handover/question.h).
 //
 // It uses only two facts in an answer: yes or no, and which of two hashes. Questions wait in their worker's lane; two
 // at most are at the notary. A question that gets no answer within 2 s ends, and the guardian kills the notary. An idle
@@ -15,7 +15,7 @@ namespace keyd {
 
 class NotaryClient {
  public:
-  // Outcome ok: the handshake is right, and the job's to_sign is complete.
+  // Outcome ok: the notary said yes, and of a SIGN to_sign is complete.
   using Done = std::function<void(JobPtr)>;
   using Failed = std::function<void(const char* why)>;
 

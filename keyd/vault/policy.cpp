@@ -108,12 +108,13 @@ Verdict may_ask(const ipc::Sign& sign, const Rules& rules) {
   return may_ask(sign.key);
 }
 
-Verdict may_look_up(const ipc::Lookup& lookup, const KeyInfo& key) {
+Verdict may_look_up(const ipc::Lookup& lookup, const KeyInfo& key, bool own_key) {
   if (!key.is_of(lookup.spki)) return {Status::mismatch, "the key is not the certificate's"};
   const auto [presence, scheme, signature, messages] = lookup.proof;
-  return presence == ipc::Presence::none || fits(facts_of(scheme), key.type, presence != ipc::Presence::tls12)
-             ? kOk
-             : denied("the scheme of the device's signature does not fit this key");
+  if (!own_key && presence != ipc::Presence::none &&
+      !fits(facts_of(scheme), key.type, presence != ipc::Presence::tls12))
+    return denied("the scheme of the device's signature does not fit this key");
+  return kOk;
 }
 
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key) {

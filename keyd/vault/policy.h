@@ -33,13 +33,15 @@ struct Rules {
   bool allow_tls12_client = true;
   bool bind_remote = false;       // in TLS 1.3 devices sign tls13_client_bound only
   bool require_presence = false;  // devices sign only for sessions whose lookup had a proof
+  bool bind_device = false;       // the proof is by the device's own certificate, which the notary judges
 };
 
 // Before any key is read: does the role fit the kind, and is the kind allowed at all?
 Verdict may_ask(const ipc::Sign& sign, const Rules& rules);
 Verdict may_ask(const ipc::Lookup& lookup);
 // With the key: is it the certificate's, do the schemes fit it, is the content exactly what the kind demands?
-Verdict may_look_up(const ipc::Lookup& lookup, const KeyInfo& key);
+// `own_key`: the proof is by a key of the device's own (bind_device).
+Verdict may_look_up(const ipc::Lookup& lookup, const KeyInfo& key, bool own_key = false);
 Verdict may_sign(const ipc::Sign& sign, const KeyInfo& key);
 
 bool is_tls13(ipc::Kind kind);

@@ -115,7 +115,7 @@ void RecentHandshakes::forget_old(Oldest& oldest, uint64_t now) {
   }
 }
 
-const char* RecentHandshakes::prove(uint64_t lane, const ipc::Lookup& lookup, PrivateKey& key, Signer& signer,
+const char* RecentHandshakes::prove(uint64_t lane, const ipc::Lookup& lookup, PrivateKey* key, Signer& signer,
                                     std::optional<Id>& id) {
   Listener listener;
   if (const char* problem = find_listener(lookup.proof, listener)) return problem;
@@ -153,7 +153,7 @@ const char* RecentHandshakes::prove(uint64_t lane, const ipc::Lookup& lookup, Pr
     return nullptr;
   };
   if (const char* problem = bind(false)) return problem;
-  if (!signer.verifies(key, lookup.proof.scheme, covered, lookup.proof.signature))
+  if (key && !signer.verifies(*key, lookup.proof.scheme, covered, lookup.proof.signature))
     return "the device's signature does not verify under this key";
   return bind(true);
 }

@@ -55,8 +55,9 @@ class RecentHandshakes {
   // A listener's signature has been made. nullopt: there are too many, and it must not leave.
   std::optional<Id> remember(uint64_t lane, ipc::Scheme scheme, Bytes content, Bytes signature);
   // Binds the handshake in the lookup's proof to the lookup's session. Returns nullptr, or why the proof does not hold,
-  // for the audit. Sets `id` if the proof names a signature at all. Precondition: policy's may_look_up.
-  const char* prove(uint64_t lane, const ipc::Lookup& lookup, PrivateKey& key, Signer& signer, std::optional<Id>& id);
+  // for the audit. Sets `id` if the proof names a signature at all. `key`: the device's; null: the notary has verified
+  // the signature. Precondition: policy's may_look_up.
+  const char* prove(uint64_t lane, const ipc::Lookup& lookup, PrivateKey* key, Signer& signer, std::optional<Id>& id);
   // Takes one of the signatures that the session's handshake is good for, and sets `id`; or says why not. Call it
   // before the device's key signs.
   Verdict use(uint64_t lane, const ipc::Sign& sign, std::optional<Id>& id);

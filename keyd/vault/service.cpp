@@ -34,7 +34,7 @@ Service::Service(uv_loop_t& loop, KeyStore& keys, Audit& audit, const Options& o
           [this](JobPtr job) { end(std::move(job)); }) {
   uv_timer_init(&loop, &again_);
   again_.data = this;
-  if (!options.rules.bind_remote) return;
+  if (!options.rules.bind_remote && !options.rules.bind_device) return;
   notary_ = std::make_unique<NotaryClient>(
       loop, std::move(notary),
       [this](JobPtr job) { job->outcome.status == Status::ok ? take_turn(std::move(job)) : end(std::move(job)); },
@@ -89,11 +89,12 @@ Outcome Service::decide(Job& job) {
     return {verdict.status, verdict.reason};
   if (asked.key.role == ipc::Role::device && asked.key.proof.presence == ipc::Presence::none)
     job.presence = !options_.rules.require_presence ? "not required" : job.peer.uid == 0 ? "exempt (root)" : "";
+  else if (asked.key.role == ipc::Role::device && options_.rules.bind_device) job.notary = Job::Notary::needed;
   return {};
 }
 
 void Service::begin(JobPtr job) {
-  const bool bound = notary_ && job->op == ipc::Op::sign && job->asked.key.role == ipc::Role::device;
+  const bool bound = options_.rules.bind_remote && job->op == ipc::Op::sign && job->asked.key.role == ipc::Role::device;
   if (bound) notary_->ask(std::move(job));
   else take_turn(std::move(job));
 }
@@ -108,6 +109,7 @@ void Service::end(JobPtr job) {
     leave(*job);
     return give_up();
   }
+  if (job->notary == Job::Notary::needed && job->outcome.status == Status::ok) return notary_->ask(std::move(job));
   const uint64_t all_us = (uv_hrtime() - job->accepted_ns) / 1000;
   job->wait_us += all_us - std::min(job->spent_us, all_us);
   if (audit_.counts(event_of(*job))) return answer(std::move(job));

@@ -33,7 +33,8 @@ std::string lie(uint64_t job) {
 
 struct Command {
   Question question;
-  char text[ipc::kMaxTranscript + 1];
+  char text[ipc::kMaxClientId + ipc::kMaxSignature + ipc::kMaxTranscript + 1];
+  const char* hello() const { return text + question.client_id_size + question.signature_size; }
 };
 
 }  // namespace
@@ -53,8 +54,8 @@ int main() {
     if (size == 0) _exit(0);
     if (size < static_cast<ssize_t>(sizeof command.question)) continue;
     job = command.question.job;
-    const auto length = static_cast<size_t>(static_cast<uint8_t>(command.text[3]));  // of the ClientHello
-    const std::string result = captured::run(attacks, {command.text + 4, length});
+    const auto length = static_cast<size_t>(static_cast<uint8_t>(command.hello()[3]));  // of the ClientHello
+    const std::string result = captured::run(attacks, {command.hello() + 4, length});
     if (!result.empty()) answer(job, "captured: " + result);
   }
 }

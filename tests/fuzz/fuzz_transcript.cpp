@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-#include "keyd/notary/verifier.h"
+#include "keyd/notary/remote_verifier.h"
 #include "tests/fuzz/require.h"
 
 namespace {
@@ -17,7 +17,7 @@ namespace {
 using keyd::Bytes;
 using Text = std::vector<uint8_t>;
 
-std::unique_ptr<keyd::Verifier> verifier;
+std::unique_ptr<keyd::RemoteVerifier> verifier;
 ipc::Spki device;
 std::set<Text> signed_by_the_broker;
 
@@ -36,6 +36,8 @@ Text signed_part(const keyd::Transcript& transcript) {
 
 ipc::Kind kind_of(uint8_t byte) { return byte % 2 == 1 ? ipc::Kind::tls13_client_bound : ipc::Kind::tls12_client; }
 
+keyd::Question question(uint8_t byte) { return {.kind = kind_of(byte), .device = device}; }
+
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
@@ -43,8 +45,8 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
   REQUIRE(folder != nullptr);
   const std::filesystem::path seeds = folder;
   const Text ca = read(seeds / "ca.pem"), spki = read(seeds / "device.spki");
-  verifier =
-      std::make_unique<keyd::Verifier>("broker.example", trust::Pem{"ca.pem", std::string(ca.begin(), ca.end())});
+  verifier = std::make_unique<keyd::RemoteVerifier>(
+      keyd::BoundRemote{{"broker.example"}, {}, {"ca.pem", std::string(ca.begin(), ca.end())}});
   REQUIRE(spki.size() == device.size());
   std::copy(spki.begin(), spki.end(), device.begin());
   for (const auto& entry : std::filesystem::directory_iterator(seeds / "transcript")) {
@@ -52,7 +54,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
     const Bytes messages = Bytes(seed).subspan(1);
     keyd::Transcript transcript;
     REQUIRE(keyd::parse_transcript(kind_of(seed[0]), messages, transcript) == nullptr);
-    REQUIRE(verifier->answer({0, kind_of(seed[0]), device}, messages).problem[0] == '\0');
+    REQUIRE(verifier->answer(question(seed[0]), messages).problem[0] == '\0');
     signed_by_the_broker.insert(signed_part(transcript));
   }
   REQUIRE(!signed_by_the_broker.empty());
@@ -62,7 +64,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0 || size > 1 + ipc::kMaxTranscript) return 0;
   const Bytes messages{data + 1, size - 1};
-  if (verifier->answer({0, kind_of(data[0]), device}, messages).problem[0] != '\0') return 0;
+  if (verifier->answer(question(data[0]), messages).problem[0] != '\0') return 0;
   keyd::Transcript transcript;
   REQUIRE(keyd::parse_transcript(kind_of(data[0]), messages, transcript) == nullptr);
   REQUIRE(signed_by_the_broker.count(signed_part(transcript)) == 1);

@@ -187,7 +187,7 @@ TEST_CASE("keyd exits with an error when the notary's guardian dies, and with 0 
   SECTION("the guardian is killed") {
     REQUIRE(kill(guardian, SIGKILL) == 0);
     CHECK(keyd.wait().code == 1);
-    keyd.err().wait_text("with bind_remote no device's key signs without it");
+    keyd.err().wait_text("with bind_remote or bind_device no device's key signs without it");
   }
   SECTION("a service manager stops all of them") {
     const pid_t notary = child_of(guardian);

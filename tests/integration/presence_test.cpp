@@ -3,28 +3,21 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <future>
-#include <map>
-#include <mutex>
 #include <thread>
 
 #include "ipc/codec.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/field.h"
+#include "tests/integration/harness/keyd_wire.h"
 #include "tests/integration/harness/world.h"
 
 using namespace harness;
 
 namespace {
-
-using Datagram = std::vector<uint8_t>;
 
 std::vector<Json> lines_of(World& world, const std::string& event, const std::string& role) {
   return world.relay().audit().json(
@@ -34,151 +27,6 @@ std::vector<Json> lines_of(World& world, const std::string& event, const std::st
 std::vector<Json> signatures(World& world, const std::string& role) { return lines_of(world, "sign", role); }
 
 std::vector<Json> lookups(World& world) { return lines_of(world, "lookup", "device"); }
-
-ipc::Spki spki_of(const std::string& key) {
-  const auto hash =
-      run({.argv = {"sh", "-c", "openssl pkey -in \"$0\" -pubout -outform DER | openssl dgst -sha256 -r", key}});
-  ipc::Spki spki{};
-  for (size_t i = 0; i < spki.size(); i++)
-    spki[i] = static_cast<uint8_t>(std::stoul(hash.out.substr(2 * i, 2), nullptr, 16));
-  return spki;
-}
-
-// Between relayd and keyd: passes everything on, keeps a worker's requests for devices, and asks keyd what the test
-// wants, on the worker's connection.
-class Wire {
- public:
-  Wire(const std::string& keyd, const std::string& own) : keyd_(keyd) {
-    listening_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    const auto address = address_of(own);
-    REQUIRE(bind(listening_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    REQUIRE(chmod(own.c_str(), 0777) == 0);
-    REQUIRE(listen(listening_, 16) == 0);
-    REQUIRE(pipe2(wake_, O_CLOEXEC) == 0);
-    thread_ = std::thread([this] { run(); });
-  }
-  ~Wire() {
-    close(wake_[1]);
-    thread_.join();
-    for (const auto& [worker, upstream] : pairs_) close(worker), close(upstream);
-    for (const int fd : {listening_, wake_[0]}) close(fd);
-  }
-  Wire(const Wire&) = delete;
-  Wire& operator=(const Wire&) = delete;
-
-  // The last request of this kind about a device's key.
-  Datagram last(ipc::Op op) {
-    const std::lock_guard guard(mutex_);
-    return op == ipc::Op::sign ? last_sign_ : last_lookup_;
-  }
-  struct Answer {
-    ipc::Status status;
-    Datagram payload;
-  };
-  // Asks as the worker that sent last(ipc::Op::sign).
-  ipc::Status ask(ipc::Request request) { return answer_to(std::move(request)).status; }
-  Answer answer_to(ipc::Request request) {
-    std::promise<Answer> answer;
-    {
-      const std::lock_guard guard(mutex_);
-      request.id = ++own_id_;
-      ipc::RequestBuffer buffer;
-      const size_t size = ipc::encode(request, buffer);
-      REQUIRE(size > 0);
-      answers_[request.id] = &answer;
-      REQUIRE(::send(last_upstream_, buffer.data(), size, MSG_NOSIGNAL) == static_cast<ssize_t>(size));
-    }
-    auto future = answer.get_future();
-    REQUIRE(future.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
-    return future.get();
-  }
-
- private:
-  static sockaddr_un address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    return address;
-  }
-  void run() {
-    // keyd serves relayd's user only. The system call changes this thread alone.
-    if (geteuid() == 0) syscall(SYS_setresuid, -1, relay_user, -1);
-    for (;;) {
-      std::vector<pollfd> waiting{{wake_[0], POLLIN, 0}, {listening_, POLLIN, 0}};
-      for (const auto& [worker, upstream] : pairs_)
-        waiting.insert(waiting.end(), {{worker, POLLIN, 0}, {upstream, POLLIN, 0}});
-      if (poll(waiting.data(), waiting.size(), -1) < 0) return;
-      if (waiting[0].revents) return;
-      if (waiting[1].revents) accept_one();
-      for (size_t i = 2; i < waiting.size(); i += 2) {
-        const int worker = waiting[i].fd, upstream = waiting[i + 1].fd;
-        const bool ended =
-            (waiting[i].revents && !up(worker, upstream)) || (waiting[i + 1].revents && !down(upstream, worker));
-        if (!ended) continue;
-        close(worker), close(upstream);
-        std::erase_if(pairs_, [&](const auto& pair) { return pair.first == worker; });
-      }
-    }
-  }
-  void accept_one() {
-    const int worker = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
-    const int upstream = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    const auto address = address_of(keyd_);
-    if (connect(upstream, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
-      pairs_.emplace_back(worker, upstream);
-    else close(worker), close(upstream);
-  }
-  bool up(int worker, int upstream) {
-    Datagram buffer(ipc::kMaxRequest);
-    const ssize_t got = recv(worker, buffer.data(), buffer.size(), 0);
-    if (got <= 0) return false;
-    buffer.resize(static_cast<size_t>(got));
-    const std::lock_guard guard(mutex_);
-    if (const auto request = ipc::decode_request(buffer)) {
-      if (const auto* sign = std::get_if<ipc::Sign>(&request->body); sign && sign->key.role == ipc::Role::device) {
-        last_sign_ = buffer;
-        last_upstream_ = upstream;
-      } else if (const auto* key = std::get_if<ipc::Lookup>(&request->body); key && key->role == ipc::Role::device) {
-        last_lookup_ = buffer;
-      }
-    }
-    return ::send(upstream, buffer.data(), buffer.size(), MSG_NOSIGNAL) > 0;
-  }
-  bool down(int upstream, int worker) {
-    ipc::ResponseBuffer buffer;
-    const ssize_t got = recv(upstream, buffer.data(), buffer.size(), 0);
-    if (got <= 0) return false;
-    const auto response = ipc::decode_response(std::span(buffer).first(static_cast<size_t>(got)));
-    const std::lock_guard guard(mutex_);
-    if (const auto own = response ? answers_.extract(response->id) : decltype(answers_)::node_type(); !own.empty()) {
-      own.mapped()->set_value({response->status, {response->payload.begin(), response->payload.end()}});
-      return true;
-    }
-    return ::send(worker, buffer.data(), static_cast<size_t>(got), MSG_NOSIGNAL) > 0;
-  }
-
-  std::string keyd_;
-  int listening_ = -1, wake_[2] = {-1, -1};
-  std::vector<std::pair<int, int>> pairs_;
-  std::mutex mutex_;  // guards what follows
-  Datagram last_sign_, last_lookup_;
-  int last_upstream_ = -1;
-  uint32_t own_id_ = 0xf0000000;
-  std::map<uint32_t, std::promise<Answer>*> answers_;
-  std::thread thread_;
-};
-
-struct WiredWorld : World {
-  WiredWorld() : World({.start = false}) {
-    const auto path = (directory / "wire.sock").string();
-    relay().start_keyd();
-    const Json relayd = Json::parse(read_file(relay().relayd_configuration()));
-    wire.emplace(relayd.at("keyd_socket"), path);
-    relay().patch_relayd({{"keyd_socket", path}});
-    relay().start_relayd();
-  }
-  std::optional<Wire> wire;
-};
 
 Datagram digest_of(const Datagram& bytes, bool sha384) {
   Datagram digest(sha384 ? 48 : 32);
@@ -215,7 +63,7 @@ TEST_CASE("presence: both handshakes of a session carry one id in the audit, and
 
 TEST_CASE("presence: a captured worker has nothing signed for a device but the tries of the session that it is in") {
   WiredWorld world;
-  Wire& wire = *world.wire;
+  KeydWire& wire = *world.wire;
   const auto identity = device_identity("p256", 1), another = device_identity("p256", 2);
   world.give_key("thermo", identity);
   world.give_key("other", another);

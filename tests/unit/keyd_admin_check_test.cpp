@@ -43,6 +43,7 @@ struct Machine {
     options.listener_certificate = certificate;
     options.remote_names = relayd_names;
     options.remote_alpn = relayd_alpn;
+    options.certificate_files = certificate_files;
     return options;
   }
   std::vector<Check> all() const { return run_checks(options()); }
@@ -60,6 +61,7 @@ struct Machine {
   std::string certificate;
   std::vector<std::string> relayd_names;
   std::vector<std::string> relayd_alpn;
+  bool certificate_files = false;
 };
 
 void expect(const Check& check, Result result, const std::string& found, const std::string& fix = "") {
@@ -76,7 +78,7 @@ TEST_CASE("check of keyd: a good machine has no errors and no warnings", "[keyd]
   Machine machine;
   machine.certificate = machine.scratch.put("listener.pem", witness::certificate(machine.listener));
   const auto checks = machine.all();
-  CHECK(checks.size() == 20);
+  CHECK(checks.size() == 21);
   std::ostringstream out;
   const int status = common::report_checks({{"keyd", "keyd.json", checks}}, {}, out, {});
   INFO(out.str());
@@ -153,6 +155,31 @@ TEST_CASE("check: the authorities of bind_remote are judged by the notary, in it
          "set bind_remote.alpn of ");
   machine.settings["bind_remote"]["alpn"] = json::array({"mqtt"});
   expect(machine.check("bind-remote"), Result::ok, "devices' keys sign for broker.example only");
+}
+
+TEST_CASE("check: the authorities of bind_device are judged apart from those of bind_remote", "[keyd][keyd-admin]") {
+  Machine machine;
+  expect(machine.check("bind-device"), Result::skipped, "bind_device is not set");
+  machine.certificate_files = true;
+  expect(machine.check("bind-device"), Result::warning, "with another key it is refused", "set bind_device of ");
+  machine.settings["require_presence"] = false;
+  expect(machine.check("bind-device"), Result::skipped, "bind_device is not set");
+  machine.settings.erase("require_presence");
+  const std::string file = machine.scratch / "device-ca.pem";
+  machine.settings["bind_device"] = {{"cacertfile", file}};
+  expect(machine.check("bind-device"), Result::error,
+         "bind_device.cacertfile: found \"" + file + "\": ", "chmod a+r '" + file + "'");
+  expect(machine.check("bind-remote"), Result::skipped, "bind_remote is not set");
+  machine.scratch.put("device-ca.pem", "hello\n");
+  expect(machine.check("bind-device"), Result::error, "bind_device.cacertfile: " + file + ": it is not PEM",
+         "the CAs that issue the devices' own certificates");
+  machine.scratch.put("device-ca.pem", witness::certificate(machine.listener));
+  expect(machine.check("bind-device"), Result::ok, "has its client id as common name");
+  machine.settings["bind_device"]["client_id_from"] = "san";
+  expect(machine.check("bind-device"), Result::ok, "has its client id as a DNS or URI name");
+  machine.settings["bind_remote"] = {{"remote_host", "broker.example"}, {"cacertfile", machine.scratch / "none.pem"}};
+  expect(machine.check("bind-device"), Result::ok, "has its client id as a DNS or URI name");
+  expect(machine.check("bind-remote"), Result::error, "bind_remote.cacertfile: found ");
 }
 
 TEST_CASE("check: the key files are read by the daemon's own reader", "[keyd][keyd-admin]") {

@@ -35,8 +35,8 @@ class Asked {
  public:
   Asked() {
     uv_loop_init(&loop_);
-    NotaryEnds ends =
-        start_notary({{"broker.example"}, "/etc/ca.pem", "keyd.json: bind_remote.cacertfile", root.pem()});
+    NotaryEnds ends = start_notary(
+        {BoundRemote{{"broker.example"}, {}, {"/etc/ca.pem", root.pem(), "keyd.json: bind_remote.cacertfile"}}, {}});
     guardian = child_of(getpid(), "keyd-guardian");
     client.emplace(
         loop_, std::move(ends), [this](JobPtr job) { done.push_back(std::move(job)); },

@@ -62,7 +62,8 @@ bool is_gone(pid_t pid) {
 }
 
 keyd::NotarySettings settings(const std::string& authorities) {
-  return {{"broker.example"}, "/etc/ca.pem", "keyd.json: bind_remote.cacertfile", authorities};
+  return {keyd::BoundRemote{{"broker.example"}, {}, {"/etc/ca.pem", authorities, "keyd.json: bind_remote.cacertfile"}},
+          {}};
 }
 
 struct Running {
@@ -83,7 +84,7 @@ struct Running {
   pid_t notary() const { return child_of(guardian, "keyd-notary"); }
 
   bool ask(uint64_t job, const std::vector<uint8_t>& transcript) {
-    const keyd::Question question{job, recorded.kind, device.spki()};
+    const keyd::Question question{.job = job, .kind = recorded.kind, .device = device.spki()};
     std::vector<uint8_t> datagram(sizeof question);
     memcpy(datagram.data(), &question, sizeof question);
     datagram.insert(datagram.end(), transcript.begin(), transcript.end());

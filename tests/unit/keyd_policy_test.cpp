@@ -240,6 +240,9 @@ TEST_CASE("a proof belongs to a device's lookup, and its scheme to the device's 
         CHECK(may_look_up(lookup, {type, 256, {}}).status ==
               (fits(facts_of(scheme), type, tls13) ? Status::ok : Status::denied));
         CHECK(may_look_up(lookup, {type, 256, {1}, {1}}).status == Status::mismatch);
+        const bool own_key = true;  // of another type
+        CHECK(may_look_up(lookup, {type, 256, {}}, own_key));
+        CHECK(may_look_up(lookup, {type, 256, {1}, {1}}, own_key).status == Status::mismatch);
       }
 }
 

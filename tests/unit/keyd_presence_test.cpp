@@ -58,6 +58,7 @@ struct World {
     std::string client_id = "device";
     const witness::Certificate* key = nullptr;  // nullptr: the device's
     Bytes content = Bytes(32);                  // to sign
+    bool agreed = false;                        // the notary has verified the signature
   };
   static ipc::Lookup key_in(const Question& question) {
     ipc::Lookup key;
@@ -77,7 +78,7 @@ struct World {
                                                : Presence::tls12,
                     static_cast<ipc::Scheme>(recorded.client_scheme), recorded.client_signature, messages};
     const auto key = key_of(question.key ? *question.key : device);
-    const char* problem = handshakes.prove(question.lane, lookup, *key, signer, id);
+    const char* problem = handshakes.prove(question.lane, lookup, question.agreed ? nullptr : key.get(), signer, id);
     return problem ? problem : "";
   }
   // "", or why the session gets no signature.

@@ -62,9 +62,32 @@ TEST_CASE("the smallest keyd configuration has the documented defaults", "[keyd]
   CHECK(settings.key_rate == common::Rate{100, common::Milliseconds(1000)});
   CHECK_FALSE(settings.require_sandbox);
   CHECK_FALSE(settings.bind_remote);
+  CHECK_FALSE(settings.bind_device);
   CHECK_FALSE(settings.audit_file);
   CHECK_FALSE(settings.key_passphrase_file);
   CHECK(settings.log_level == common::log::Level::info);
+}
+
+TEST_CASE("bind_device needs authorities, and a proof of presence", "[keyd][settings]") {
+  using From = keyd::BoundDevice::ClientIdFrom;
+  const auto settings = load(config(R"(, "bind_device": {"cacertfile": "/ca.pem"})"));
+  REQUIRE(settings.bind_device);
+  CHECK(settings.bind_device->cacertfile.path == "/ca.pem");
+  CHECK(settings.bind_device->cacertfile.origin.ends_with(": bind_device.cacertfile"));
+  CHECK(settings.bind_device->client_id_from == From::cn);
+  CHECK_FALSE(settings.bind_device->partial_chain);
+  const auto other =
+      load(config(R"(, "bind_device": {"cacertfile": "/ca.pem", "client_id_from": "san", "partial_chain": true})"));
+  CHECK(other.bind_device->client_id_from == From::san);
+  CHECK(other.bind_device->partial_chain);
+  const auto says = [](const std::string& more, const std::string& text) {
+    INFO(error_of(config(more)));
+    CHECK(error_of(config(more)).find(text) != std::string::npos);
+  };
+  says(R"(, "bind_device": {})", "bind_device.cacertfile");
+  says(R"(, "bind_device": {"cacertfile": "/ca.pem", "client_id_from": "any"})", "bind_device.client_id_from");
+  says(R"(, "bind_device": {"cacertfile": "/ca.pem", "crlfile": "/crl.pem"})", "bind_device.crlfile");
+  says(R"(, "require_presence": false, "bind_device": {"cacertfile": "/ca.pem"})", "require_presence is false");
 }
 
 TEST_CASE("bind_remote needs a name and authorities", "[keyd][settings]") {

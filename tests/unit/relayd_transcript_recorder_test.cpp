@@ -10,7 +10,7 @@
 
 #include "catch.h"
 #include "common/tls/wolf_shim.h"
-#include "keyd/notary/verifier.h"
+#include "keyd/notary/remote_verifier.h"
 #include "keyd/vault/presence.h"
 #include "keyd_handshakes.h"
 #include "keyd_listened.h"
@@ -157,8 +157,8 @@ struct World {
     return shake(options, overflowed);
   }
   std::string notary_s_problem(ipc::Kind kind, const Bytes& transcript) {
-    keyd::Verifier verifier({"broker.example"}, {"ca.pem", root.pem()});
-    return verifier.answer({1, kind, device.spki()}, transcript).problem;
+    keyd::RemoteVerifier verifier({{"broker.example"}, {}, {"ca.pem", root.pem()}});
+    return verifier.answer({.job = 1, .kind = kind, .device = device.spki()}, transcript).problem;
   }
 };
 
@@ -256,7 +256,7 @@ TEST_CASE("what relayd records of a device's handshake proves the device's prese
           ipc::Lookup lookup;
           lookup.proof = proof.view();
           std::optional<keyd::RecentHandshakes::Id> id;
-          const char* refusal = handshakes.prove(1, lookup, *key, signer, id);
+          const char* refusal = handshakes.prove(1, lookup, key.get(), signer, id);
           CHECK(std::string(refusal ? refusal : "") == "");
         }
   }

@@ -7,10 +7,10 @@
 
 #include "catch.h"
 #include "common/config.h"
-#include "keyd/notary/verifier.h"
+#include "keyd/notary/remote_verifier.h"
 #include "keyd_handshakes.h"
 
-using keyd::Verifier;
+using keyd::RemoteVerifier;
 using witness::Certificate;
 using witness::Recorded;
 
@@ -18,19 +18,19 @@ namespace {
 
 using Transcript = std::vector<uint8_t>;
 
-Verifier knowing(const std::string& remote_host, const std::string& authorities,
-                 const std::vector<std::string>& alpn = {}) {
-  return Verifier({remote_host}, {"/etc/ca.pem", authorities, "keyd.json: bind_remote.cacertfile"}, alpn);
+RemoteVerifier knowing(const std::string& remote_host, const std::string& authorities,
+                       const std::vector<std::string>& alpn = {}) {
+  return RemoteVerifier({{remote_host}, alpn, {"/etc/ca.pem", authorities, "keyd.json: bind_remote.cacertfile"}});
 }
 
 struct World {
   Certificate root = witness::authority("root");
   Certificate device = witness::issue({.names = "", .common_name = "device"}, &root);
   Certificate server = witness::issue({}, &root);
-  Verifier verifier = knowing("broker.example", root.pem());
+  RemoteVerifier verifier = knowing("broker.example", root.pem());
 
   keyd::NotaryAnswer ask(ipc::Kind kind, const Transcript& transcript) {
-    return verifier.answer({7, kind, device.spki()}, transcript);
+    return verifier.answer({.job = 7, .kind = kind, .device = device.spki()}, transcript);
   }
   std::string problem(ipc::Kind kind, const Transcript& transcript) { return ask(kind, transcript).problem; }
   std::string problem(const Recorded& recorded) { return problem(recorded.kind, recorded.transcript()); }
@@ -249,8 +249,8 @@ TEST_CASE("a handshake that asks for another server name than the configured one
 
 TEST_CASE("with several brokers configured, each is accepted under its own name only", "[keyd][notary]") {
   World world;
-  const trust::Pem authorities{"/etc/ca.pem", world.root.pem(), "keyd.json: bind_remote.cacertfile"};
-  world.verifier = Verifier({"a.example", "b.example", "192.0.2.7", "192.0.2.8"}, authorities);
+  const keyd::Authorities authorities{"/etc/ca.pem", world.root.pem(), "keyd.json: bind_remote.cacertfile"};
+  world.verifier = RemoteVerifier({{"a.example", "b.example", "192.0.2.7", "192.0.2.8"}, {}, authorities});
   const auto asking = [&](const std::string& name, const std::string& of) {
     const auto server = witness::issue({.names = of}, &world.root);
     return world.problem(witness::handshake({.server = {server}, .client = {world.device}, .server_name = name}));
@@ -492,7 +492,8 @@ TEST_CASE("what the notary costs", "[.][measure]") {
     const std::chrono::duration<double, std::micro> known = std::chrono::steady_clock::now() - begin;
     const auto again = std::chrono::steady_clock::now();
     for (int i = 0; i < 200; i++)
-      knowing("broker.example", world.root.pem()).answer({7, recorded.kind, world.device.spki()}, transcript);
+      knowing("broker.example", world.root.pem())
+          .answer({.job = 7, .kind = recorded.kind, .device = world.device.spki()}, transcript);
     const std::chrono::duration<double, std::micro> fresh = std::chrono::steady_clock::now() - again;
     WARN(key << ": " << known.count() / 2000 << " us a question, " << fresh.count() / 200
              << " us with a new chain and verifier; transcript " << transcript.size() << " bytes");

@@ -16,18 +16,17 @@
 #include <vector>
 
 #include "common/trust/validator.h"
+#include "keyd/handover/notary_settings.h"
 #include "keyd/handover/question.h"
 #include "keyd/notary/transcript.h"
 
 namespace keyd {
 
-class Verifier {
+class RemoteVerifier {
  public:
-  // Throws common::ConfigError, for the operator, if no certificate in `authorities` can be used. `remote_hosts`: at
-  // least one.
-  // `protocols`: those that the ClientHello must offer, in this order; none: no ALPN.
-  Verifier(const std::vector<std::string>& remote_hosts, const trust::Pem& authorities,
-           const std::vector<std::string>& protocols = {});
+  // Throws common::ConfigError, for the operator, if no certificate of the authorities can be used. The ClientHello
+  // must offer the protocols of `settings` in their order; none: no ALPN.
+  explicit RemoteVerifier(const BoundRemote& settings);
 
   NotaryAnswer answer(const Question& question, Bytes transcript);
   trust::Validator::Counts counts() const;

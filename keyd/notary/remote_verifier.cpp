@@ -1,4 +1,4 @@
-#include "keyd/notary/verifier.h"
+#include "keyd/notary/remote_verifier.h"
 
 #include <arpa/inet.h>
 #include <openssl/x509_vfy.h>
@@ -32,7 +32,7 @@ std::string refusal_text(const trust::Refusal& refusal) {
 const char* check_tls13(const Transcript& parsed, Bytes server_key) {
   std::array<uint8_t, common::tls::CertificateVerifyContent::kMostHash> buffer;
   const auto hash = std::span(buffer).first(parsed.hash_size);
-  if (!sha2(parsed.server_signed, hash)) return "out of memory";
+  if (!sha2(parsed.server_signed, hash)) return kUnchecked;
   const common::tls::CertificateVerifyContent content(common::tls::Side::server, hash);
   return check_signature(true, parsed.server_scheme, server_key, content.bytes(), parsed.server_signature);
 }
@@ -80,15 +80,15 @@ std::vector<std::string> names_in(Bytes list) {
 
 }  // namespace
 
-Verifier::Verifier(const std::vector<std::string>& remote_hosts, const trust::Pem& authorities,
-                   const std::vector<std::string>& protocols)
-    : protocols_(protocols) {
-  for (const std::string& host : remote_hosts)
+RemoteVerifier::RemoteVerifier(const BoundRemote& settings) : protocols_(settings.alpn) {
+  const auto& [path, text, setting] = settings.authorities;
+  const trust::Pem pem{path, text, setting};
+  for (const std::string& host : settings.hosts)
     brokers_.push_back({is_address(host) ? "" : lower(host),
-                        trust::Validator(authorities, {}, {.purpose = trust::Purpose::remote, .name = host})});
+                        trust::Validator(pem, {}, {.purpose = trust::Purpose::remote, .name = host})});
 }
 
-trust::Validator::Counts Verifier::counts() const {
+trust::Validator::Counts RemoteVerifier::counts() const {
   trust::Validator::Counts all{};
   for (const Broker& broker : brokers_) {
     const auto counts = broker.validator.counts();
@@ -100,7 +100,7 @@ trust::Validator::Counts Verifier::counts() const {
   return all;
 }
 
-NotaryAnswer Verifier::answer(const Question& question, Bytes transcript) {
+NotaryAnswer RemoteVerifier::answer(const Question& question, Bytes transcript) {
   NotaryAnswer answer{.job = question.job};
   Transcript parsed;
   const std::string problem = judge(question, transcript, parsed);
@@ -109,29 +109,29 @@ NotaryAnswer Verifier::answer(const Question& question, Bytes transcript) {
   return answer;
 }
 
-std::string Verifier::judge(const Question& question, Bytes transcript, Transcript& parsed) {
+std::string RemoteVerifier::judge(const Question& question, Bytes transcript, Transcript& parsed) {
   if (const char* problem = parse_transcript(question.kind, transcript, parsed)) return problem;
-  if (common::tls::spki_hash(parsed.client_leaf) != question.device)
+  if (common::tls::spki_hash(parsed.client.leaf()) != question.device)
     return "the client's certificate in the transcript is not the device's";
   if (std::string problem = judge_chain(parsed); !problem.empty()) return problem;
   if (std::string problem = judge_protocols(parsed); !problem.empty()) return problem;
 
-  const Bytes server = spki_in(parsed.server_chain[0]);
+  const Bytes server = spki_in(parsed.server.leaf());
   const char* problem =
       question.kind == ipc::Kind::tls13_client_bound ? check_tls13(parsed, server) : check_tls12(parsed, server);
-  return problem ? problem : "";
+  return problem ? std::string("the server's ") + problem : "";
 }
 
 // By the broker for which the ClientHello asks. A name in another case is the same name (RFC 6066 section 3). Several
 // brokers may be addresses, which no ClientHello names: one of them must accept the chain.
-std::string Verifier::judge_chain(const Transcript& parsed) {
+std::string RemoteVerifier::judge_chain(const Transcript& parsed) {
   const std::string name = lower(text_of(parsed.server_name));
   std::string problem;
   std::vector<std::string> names;
   for (Broker& broker : brokers_) {
     names.push_back(broker.server_name.empty() ? "an address (none)" : broker.server_name);
     if (broker.server_name != name) continue;
-    const auto verdict = broker.validator.validate(parsed.chain(), time(nullptr));
+    const auto verdict = broker.validator.validate(parsed.server.chain(), time(nullptr));
     if (!verdict.refusal) return "";
     problem = refusal_text(*verdict.refusal);
   }
@@ -141,7 +141,7 @@ std::string Verifier::judge_chain(const Transcript& parsed) {
 }
 
 // Protocols are compared byte by byte.
-std::string Verifier::judge_protocols(const Transcript& parsed) const {
+std::string RemoteVerifier::judge_protocols(const Transcript& parsed) const {
   const auto offered = names_in(parsed.protocols);
   if (offered != protocols_)
     return "the ClientHello offers the ALPN protocols " + listed(offered) + ", and bind_remote.alpn is " +
