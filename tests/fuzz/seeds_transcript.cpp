@@ -1,8 +1,10 @@
 // fuzz_seeds_transcript DIRECTORY: writes handshakes with a broker, as the notary gets them, to DIRECTORY/transcript/
-// (the kind, then the messages), and the certificates to judge them by to DIRECTORY: ca.pem and device.spki.
+// (the kind, then the messages), the same as questions about their client to DIRECTORY/device/
+// (keyd/handover/question.h), and the certificates to judge them by to DIRECTORY: ca.pem and device.spki.
 #include <fstream>
 #include <string>
 
+#include "keyd/handover/question.h"
 #include "tests/fuzz/require.h"
 #include "tests/unit/keyd_handshakes.h"
 
@@ -12,6 +14,19 @@ void write(const std::string& file, const std::string& bytes) {
   std::ofstream out(file, std::ios::binary);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   REQUIRE(out.flush());
+}
+
+std::string question_about(const std::string& client_id, const witness::Recorded& recorded) {
+  keyd::Question question{.presence = recorded.hash_size == 48   ? ipc::Presence::tls13_sha384
+                                      : recorded.hash_size == 32 ? ipc::Presence::tls13_sha256
+                                                                 : ipc::Presence::tls12,
+                          .scheme = static_cast<ipc::Scheme>(recorded.client_scheme),
+                          .client_id_size = static_cast<uint16_t>(client_id.size()),
+                          .signature_size = static_cast<uint16_t>(recorded.client_signature.size())};
+  std::string bytes(reinterpret_cast<const char*>(&question), sizeof question);
+  bytes += client_id;
+  for (const auto& part : {recorded.client_signature, recorded.transcript()}) bytes.append(part.begin(), part.end());
+  return bytes;
 }
 
 }  // namespace
@@ -33,6 +48,8 @@ int main(int argc, char** argv) {
         const auto transcript = recorded.transcript();
         write(folder + "/transcript/" + key + (tls13 ? "-13" : "-12") + (retry ? "-retry" : ""),
               static_cast<char>(recorded.kind) + std::string(transcript.begin(), transcript.end()));
+        write(folder + "/device/" + key + (tls13 ? "-13" : "-12") + (retry ? "-retry" : ""),
+              question_about("device", recorded));
       }
   }
 }
