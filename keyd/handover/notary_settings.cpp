@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 namespace keyd {
 namespace {
@@ -44,7 +45,7 @@ class Unpacker {
   }
   template <class Enum>
   Enum value() {
-    return static_cast<Enum>(atoi(text().c_str()));
+    return static_cast<Enum>(std::stoi(text()));
   }
   std::vector<std::string> list() {
     std::vector<std::string> texts;

@@ -38,7 +38,7 @@ struct NotarySettings {
   common::log::Level log_level = common::log::Level::info;
 
   std::string packed() const;
-  // Throws std::runtime_error.
+  // Throws std::exception.
   static NotarySettings unpacked(const std::string& bytes);
 };
 
