@@ -83,8 +83,10 @@ OfRelayd of_relayd(const std::string& file, const Overrides& overrides) try {
   common::Milliseconds longest{};
   for (const auto& listener : config.listeners)
     longest = std::max(longest, listener.handshake_timeout + listener.idle_timeout);
+  const bool files = config.remote.certificate == Config::Remote::Certificate::file;
+  longest += config.sign_timeout + (files ? 2 : 1) * config.remote.connect_timeout;  // a file has as much time, too
   return {config.listeners.front().certfiles.front(),  // relayd's own check compares each listener's
-          longest + config.sign_timeout + config.remote.connect_timeout, names, config.remote.alpn};
+          longest, names, config.remote.alpn, files};
 } catch (const common::ConfigError&) {
   return {};
 }

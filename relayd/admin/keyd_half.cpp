@@ -73,6 +73,7 @@ std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRel
     words.insert(words.end(), {"--device-wait", std::to_string(wait)});
   for (const std::string& name : relayd.remote_names) words.push_back("--remote-name=" + name);
   for (const std::string& protocol : relayd.remote_alpn) words.push_back("--remote-alpn=" + protocol);
+  if (relayd.certificate_files) words.push_back("--certificate-files");
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   const common::Fd from(ends[0]);

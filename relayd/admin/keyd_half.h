@@ -22,6 +22,7 @@ struct OfRelayd {
   common::Milliseconds device_wait{};     // the longest from a device's handshake to its key's signature; 0: unknown
   std::vector<std::string> remote_names = {};  // that it asks its remote brokers for; none: unknown
   std::vector<std::string> remote_alpn = {};
+  bool certificate_files = false;  // remote.certificate is "file"
 };
 // Its checks of keyd with that configuration. Waits until every key is read. If the program can't be run, the only
 // check says so.

@@ -59,7 +59,77 @@ struct OtherKey : WiredWorld {
   }
 };
 
+// Devices have certificates of the site; the broker admits those of the cloud, whose keys and files are on the gateway.
+struct SiteAndCloud {
+  TempDir directory;
+  const pki::Identity site = field::root("Site"), cloud = field::root("Cloud");
+  const fs::path certs = directory / "certs", site_ca = field::save_certificates(directory / "site.pem", {site});
+  std::unique_ptr<World> world;
+
+  SiteAndCloud() {
+    fs::create_directory(certs);
+    for (const fs::path& open : {directory.path(), certs}) fs::permissions(open, fs::perms::all);
+    fs::permissions(site_ca, fs::perms(0644));
+    world = std::make_unique<World>(
+        WorldOptions{.keyd = by_device_ca(site_ca),
+                     .relayd = {{"listener", {{"cacertfile", site_ca}}},
+                                {"remote", {{"certificate", "file"}, {"certs_dir", certs}}}},
+                     .remote_trusts = field::save_certificates(directory / "cloud.pem", {cloud})});
+  }
+  // A pair of the cloud, with this common name.
+  void give(const std::string& client_id, const std::string& name, const std::string& kind = "P-256") {
+    const auto pair = field::device(cloud, {.subject = pki::cn(name)}, kind);
+    write_file(certs / (client_id + ".crt"), pair.pem());
+    fs::permissions(certs / (client_id + ".crt"), fs::perms(0644));
+    world->relay().give_file(client_id + ".pem", pair.key_pem());
+  }
+  Device device(const std::string& name, TlsVersion version = TlsVersion::any, const std::string& kind = "P-256") {
+    const auto own = field::save(directory.path(), name, {field::device(site, {.subject = pki::cn(name)}, kind)});
+    return Device(TlsStream::connect(world->relay().endpoint(), field::client(own, version)));
+  }
+};
+
 }  // namespace
+
+TEST_CASE("bind_device: a device with the site's certificate uses the key that is here for it") {
+  const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
+  const std::string own = GENERATE("P-256", "RSA:2048"), here = GENERATE("P-256", "RSA:2048", "ED25519");
+  CAPTURE(own, here, version == TlsVersion::v1_3);
+  SiteAndCloud gateway;
+  gateway.give("dev1", "cloud-of-dev1", here);
+  auto device = gateway.device("dev1", version, own);
+  device.join("dev1").ping();
+  CHECK(gateway.world->remote->user_of("dev1") == "cloud-of-dev1");
+  const auto lookup = device_lines(*gateway.world, "lookup").back(), sign = device_lines(*gateway.world, "sign").back();
+  CHECK(lookup.at("result") == "ok");
+  CHECK(sign.at("result") == "ok");
+  CHECK(sign.at("handshake") == lookup.at("handshake"));
+  CHECK_FALSE(sign.contains("presence"));
+  // Another device of the site.
+  gateway.give("dev2", "cloud-of-dev2", here);
+  auto thief = gateway.device("dev2", version, own);
+  CHECK(mqtt::connack_code(thief.connect({.client_id = "dev1"})) == 3);
+  CHECK_THAT(device_lines(*gateway.world, "lookup").back().at("reason").get<std::string>(),
+             Catch::Matchers::Contains("the client id is not the common name of the device's certificate"));
+  device.ping();
+}
+
+TEST_CASE("bind_device: check says when devices with keys of their own need it") {
+  SiteAndCloud gateway;
+  const auto found = [&] {
+    const auto checked = run(gateway.world->relay().operator_command(
+        {"check", "--json", "--keyd-config", gateway.world->relay().keyd_configuration(), "--relayd-config",
+         gateway.world->relay().relayd_configuration()}));
+    const Json all = Json::parse(checked.out);
+    for (const Json& check : all.at("checks"))
+      if (check.at("name") == "bind-device") return check;
+    return Json();
+  };
+  CHECK(found().at("result") == "ok");
+  gateway.world->relay().patch_keyd({{"bind_device", nullptr}});
+  CHECK(found().at("result") == "warning");
+  CHECK_THAT(found().at("found").get<std::string>(), Catch::Matchers::Contains("with another key it is refused"));
+}
 
 TEST_CASE("bind_device: keyd signs with another key than the device's for a device that shows its certificate") {
   const auto version = GENERATE(TlsVersion::v1_2, TlsVersion::v1_3);
