@@ -71,9 +71,10 @@ TEST_CASE("proxy protocol: behind HAProxy, log and audit name the device and not
 TEST_CASE("proxy protocol: HAProxy's health checks are probes, and not failures") {
   const std::string options = GENERATE("send-proxy check inter 50"s, "send-proxy-v2 check inter 50"s);
   World world({.relayd = behind_balancer(), .remote = RemoteKind::none, .local = false});
+  const size_t mark = world.relay().log().mark();  // a sanitizer's build warns about its sandbox before it serves
   Haproxy haproxy(balancer(options), world.directory / "haproxy");
   for (int i = 0; i < 3; i++) world.relay().log().wait_text("a TCP probe", world.relay().log().mark());
-  CHECK(world.relay().log().count_text("\"level\":\"warning\"") == 0);
+  CHECK(world.relay().log().count_text("\"level\":\"warning\"", mark) == 0);
 }
 
 TEST_CASE("proxy protocol: who is not a trusted proxy can't connect, whatever it sends") {

@@ -137,15 +137,7 @@ class BearSsl final : public McuDevice {
 
 class MbedTls final : public McuDevice {
  public:
-  MbedTls(size_t buffer, const Endpoint& to, const Identity& identity, int suite)
-      : tcp_(to), buffer_(buffer), suites_{suite, 0} {
-    mbedtls_ssl_init(&ssl_);
-    mbedtls_ssl_config_init(&config_);
-    mbedtls_x509_crt_init(&own_);
-    mbedtls_x509_crt_init(&trusted_);
-    mbedtls_pk_init(&key_);
-    mbedtls_entropy_init(&entropy_);
-    mbedtls_ctr_drbg_init(&random_);
+  MbedTls(size_t buffer, const Endpoint& to, const Identity& identity, int suite) : MbedTls(buffer, to, suite) {
     const uint8_t length = buffer == 2048 ? MBEDTLS_SSL_MAX_FRAG_LEN_2048 : MBEDTLS_SSL_MAX_FRAG_LEN_4096;
     check(mbedtls_ctr_drbg_seed(&random_, mbedtls_entropy_func, &entropy_, nullptr, 0), "seed");
     check(mbedtls_x509_crt_parse_file(&own_, identity.certificate.c_str()), "certificate");
@@ -195,6 +187,16 @@ class MbedTls final : public McuDevice {
   }
 
  private:
+  // The public constructor delegates to this one, so the destructor also runs if its handshake fails.
+  MbedTls(size_t buffer, const Endpoint& to, int suite) : tcp_(to), buffer_(buffer), suites_{suite, 0} {
+    mbedtls_ssl_init(&ssl_);
+    mbedtls_ssl_config_init(&config_);
+    mbedtls_x509_crt_init(&own_);
+    mbedtls_x509_crt_init(&trusted_);
+    mbedtls_pk_init(&key_);
+    mbedtls_entropy_init(&entropy_);
+    mbedtls_ctr_drbg_init(&random_);
+  }
   static Tcp& tcp(void* self) { return static_cast<MbedTls*>(self)->tcp_; }
   // Debian's library has a 16 KiB buffer. mbedTLS asks for the rest of a record as soon as it has the header, so the
   // size that it asks for shows whether a smaller buffer would hold the record.
