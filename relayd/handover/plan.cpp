@@ -110,6 +110,11 @@ void fields(Archive& archive, Of<Archive, PemFiles>& pem) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, Plan::Sockets>& s) {
+  archive(s.count, s.passed);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Plan>& plan) {
   archive(plan.worker, plan.sockets, plan.config, plan.pem);
 }
@@ -148,7 +153,9 @@ Plan Plan::from_memfd(int fd) {
   return plan;
 }
 
-int Plan::all_sockets() const { return std::accumulate(sockets.begin(), sockets.end(), 0); }
+int Plan::all_sockets() const {
+  return std::accumulate(sockets.begin(), sockets.end(), 0, [](int sum, const Sockets& s) { return sum + s.count; });
+}
 
 std::string Order::encode() const { return archived(*this); }
 

@@ -25,8 +25,9 @@ inline constexpr char kWorkerProgram[] = "mqtt-relayd-worker", kWorkerName[] = "
 // FlappingTable for each listener with flapping_detect.
 inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kChannelFd = 6, kFirstListenerFd = 7;
 
-// From the worker. kReady: it serves. kLastWords, followed by the cause of its end, cut at kMaxLastWords.
-inline constexpr char kReady = 'R', kLastWords = 'E';
+// From the worker. kReady: it serves. kClosed: its answer to Order::What::close. kLastWords, followed by the cause of
+// its end, cut at kMaxLastWords.
+inline constexpr char kReady = 'R', kClosed = 'C', kLastWords = 'E';
 inline constexpr size_t kMaxLastWords = 1024;
 // The worker's answer to Order::What::disconnect: kEnded, then an Ended in this machine's byte order.
 inline constexpr char kEnded = 'D';
@@ -56,8 +57,12 @@ struct PemFiles {
 };
 
 struct Plan {
+  struct Sockets {
+    int count = 0;
+    bool passed = false;  // by a service manager, which keeps them listening when relayd has closed them
+  };
   int worker = 0;
-  std::vector<int> sockets;  // how many each listener has, as Config::listeners
+  std::vector<Sockets> sockets;  // as Config::listeners
   Config config;
   PemFiles pem;
 
@@ -74,8 +79,9 @@ struct Order {
   // decode() takes them up to the last one.
   enum class What : uint8_t {
     retire,      // stop accepting; exit when the last session ends
+    close,       // accept what waits in the queues, close the listeners, and answer kClosed: relayd stops
     drain,       // end every session in order, then exit
-    stop,        // the same, because relayd stops: devices may be told of another gateway (server_reference)
+    stop,        // the same, after `close`: devices may be told of another gateway (server_reference)
     revoke,      // end the sessions whose certificates the attached Revocations revoke
     disconnect,  // end the sessions of `client_id`, and answer with Ended
     take_over,   // end the older connections of `taken` to the built-in broker

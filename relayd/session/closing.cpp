@@ -154,9 +154,9 @@ void Session::end(Refusal before_connack, DisconnectReason after, std::string_vi
 static_assert(Config::kMaxServerReference <= mqtt::kMaxReason);
 
 void Session::drain(Leave where) {
-  if (where == Leave::here || other_server().empty())
-    end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining");
-  else end(Refusal::use_another_server, DisconnectReason::use_another_server, "draining");
+  if (!std::exchange(leaving_, where) && awaits_connect()) return;
+  if (goes_elsewhere(where)) end(Refusal::use_another_server, DisconnectReason::use_another_server, "draining");
+  else end(Refusal::server_unavailable, DisconnectReason::server_shutting_down, "draining");
 }
 
 void Session::end_revoked() {

@@ -189,6 +189,8 @@ void Session::on_connect(const mqtt::Connect& connect) {
   if (chain_.empty()) return refuse(Refusal::not_authorized, "the device showed no certificate");
   if (!has_own_id()) return;
   if (banned()) return refuse(Refusal::banned, "its sessions ended too often (flapping_detect)");
+  if (leaving_)
+    return refuse(goes_elsewhere(*leaving_) ? Refusal::use_another_server : Refusal::server_unavailable, "draining");
   set_limits();
   hold_back();
   if (listener().route == Config::Listener::Route::by_key) return look_up();

@@ -120,8 +120,9 @@ class Session final : public tls::StreamHandler {
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
-  // The worker is about to exit: tells the device and closes both sides. elsewhere: this gateway stops, and the device
-  // is told of server_reference, if there is one.
+  // The worker is about to exit: tells the device and closes both sides. A device can't be told before its CONNECT: the
+  // first call waits for that, the second does not. elsewhere: this gateway stops, and the device is told of
+  // server_reference, if there is one.
   enum class Leave : uint8_t { here, elsewhere };
   void drain(Leave where);
   // The same, because the device's certificate has been revoked (crl_disconnect), or because the operator asked for it.
@@ -194,6 +195,7 @@ class Session final : public tls::StreamHandler {
 
   void read_connect(std::span<const uint8_t> bytes);
   void on_connect(const mqtt::Connect& connect);
+  bool awaits_connect() const { return state_ <= State::awaiting_connect; }
   // The device's CONNECT has come, and no broker has it yet.
   bool waits_for_upstream() const {
     return state_ == State::looking_up || state_ == State::dialing || state_ == State::remote_handshake;
@@ -274,6 +276,7 @@ class Session final : public tls::StreamHandler {
   static mqtt::Refusal refusal_of(std::optional<ipc::Status> status);
   void note_renegotiation();
   void upstream_ended(const tls::End& end);
+  bool goes_elsewhere(Leave where) const { return where == Leave::elsewhere && !other_server().empty(); }
   std::string_view other_server() const { return services_.config.server_reference; }
   void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);
@@ -307,6 +310,7 @@ class Session final : public tls::StreamHandler {
   const uint64_t id_;
   SocketAddress address_;  // the device's: whoever connected, until a PROXY header says otherwise
   State state_ = State::device_handshake;
+  std::optional<Leave> leaving_;  // see drain()
   common::Timer deadline_;
   tls::Stream device_;
   tls::CertificateChain chain_;  // the device's; released after the remote handshake, unless crl_disconnect is on

@@ -54,7 +54,7 @@ std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owne
   for (size_t i = 0; i < sockets_.size(); i++) {
     sockets_[i]->wake(worker, config().workers);
     const std::vector<int> served = sockets_[i]->of(worker, config().workers);
-    plan_.sockets.push_back(static_cast<int>(served.size()));
+    plan_.sockets.push_back({static_cast<int>(served.size()), sockets_[i]->activated()});
     given.insert(given.end(), served.begin(), served.end());
     const Config::Listener& listener = config().listeners[i];
     if (listener.flapping_detect) tables.push_back(flapping_.at(listener.name).at(static_cast<size_t>(worker)).get());
@@ -100,6 +100,7 @@ bool Generation::gone() const { return workers_gone() && connector_.gone(); }
 
 // A worker has gone, or the connector, which ends after the last worker.
 void Generation::on_gone() {
+  owner_.on_accepting();
   if (gone()) owner_.on_gone(*this);
   else if (workers_gone()) connector_.end();
 }
@@ -107,6 +108,21 @@ void Generation::on_gone() {
 void Generation::retire() {
   sockets_.clear();
   for (auto& slot : slots_) slot->retire();
+}
+
+void Generation::close() {
+  started_ = true;
+  for (auto& slot : slots_) slot->close();
+}
+
+size_t Generation::accepting() const {
+  return static_cast<size_t>(std::ranges::count(slots_, State::closing, &WorkerSlot::state));
+}
+
+// The supervisor has the worker's sockets, too, so they still listen.
+void Generation::on_closed(int worker) {
+  for (const auto& sockets : sockets_) sockets->rest(worker, config().workers);
+  owner_.on_accepting();
 }
 
 void Generation::drain(Order::What how) {

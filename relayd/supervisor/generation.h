@@ -1,9 +1,9 @@
 // The workers of one configuration, and their connector. A reload creates a new generation; the old one stops accepting
 // and lives until its last session ends.
 //
-//   resolving → starting → serving → retired → draining → gone
+//   resolving → starting → serving → retired → closing → draining → gone
 //
-// Loop thread only.
+// It is closing only when relayd stops. Loop thread only.
 #pragma once
 
 #include <algorithm>
@@ -32,6 +32,7 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
     virtual void on_ended(const Ended& ended) = 0;  // a worker's answer to disconnect()
     virtual void on_taken(const Taken& taken) = 0;  // for take_over() of every generation
     virtual void on_hopeless(Generation& generation, const std::string& cause) = 0;  // no worker can serve
+    virtual void on_accepting() = 0;                                                 // accepting() may have changed
     virtual void on_gone(Generation& generation) = 0;  // the owner may destroy it, but not inside this call
 
    protected:
@@ -50,6 +51,10 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   // are restarted.
   void start(const Generation* before);
   void retire();
+  // relayd stops: its workers take what waits in the queues, and their listeners end. accepting(): the workers that
+  // have not confirmed it.
+  void close();
+  size_t accepting() const;
   void drain(Order::What how = Order::What::drain);  // or stop
   void kill();
   // Ends the sessions whose certificates `revocations` revokes.
@@ -81,6 +86,7 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   void on_death(const Counters& counters) override { owner_.on_death(config(), counters); }
   void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
   void on_taken(const Taken& taken) override { owner_.on_taken(taken); }
+  void on_closed(int worker) override;
   bool may_restart() const override { return served_ || !replaces_; }
   void on_waiting(int worker) override;
   void on_quarantined(const std::string& cause) override;

@@ -49,6 +49,9 @@ class ListenSockets {
   // Sockets that several workers serve go on listening.
   void rest(int number, int workers);
   void wake(int number, int workers);
+  // All stop listening, but for activated ones: these are the service manager's.
+  void end() { rest(0, 1); }
+  bool activated() const { return activated_; }
 
   // The sockets that worker `number` of `workers` serves: at least one.
   std::vector<int> of(int number, int workers) const;

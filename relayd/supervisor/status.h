@@ -17,7 +17,7 @@ namespace relayd {
 struct WorkerStatus {
   int worker = 0, generation = 0;
   int pid = 0;             // 0: there is no process now
-  const char* state = "";  // "starting", "serving", "retired", "draining", "waiting", "quarantined"
+  const char* state = "";  // WorkerSlot::State
   uint64_t restarts = 0;
   const Counters* counters = nullptr;  // null: there is no process now
   const Config* config = nullptr;      // its generation's, which names the counters' listeners

@@ -19,6 +19,7 @@
 #include "relayd/supervisor/key_check.h"
 #include "relayd/supervisor/load.h"
 #include "relayd/supervisor/sandbox.h"
+#include "relayd/supervisor/stopping.h"
 #include "relayd/supervisor/trust_watch.h"
 
 namespace relayd {
@@ -43,7 +44,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         look_(loop, this, common::call<&Supervisor::look_at_trust>),
         watchdog_(loop, this, common::call<&Supervisor::feed_watchdog>),
         destroy_(loop, this, common::call<&Supervisor::destroy_ended>),
-        disconnects_(loop, this, common::call<&Supervisor::on_disconnected>) {
+        disconnects_(loop, this, common::call<&Supervisor::on_disconnected>),
+        stopping_(loop, this, common::call<&Supervisor::end_sessions>) {
     log::open("mqtt-relayd", common::log::Level::info);
     lacking_ = enter_supervisor_sandbox(programs_);
     Loaded loaded = common::wait_for([&] { return load(config_file_, overrides_); });
@@ -136,7 +138,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   // ---- a new generation, at start and at a reload: load → inspect → ask keyd → resolve → start workers → serve
 
   void reload() override {
-    if (stopping_) return answer_operator(false, "relayd is stopping");
+    if (stops()) return answer_operator(false, "relayd is stopping");
     if (next_ || !current_) {
       reload_again_ = true;  // the running reload may have read the files before they changed
       return;
@@ -168,7 +170,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void on_inspected(const Inspection::Result& result) {
     inspection_.reset();
-    if (!next_ || stopping_) return;
+    if (!next_ || stops()) return;
     if (!result.failure.empty()) return abandon(result.failure, Failure::worker);
     if (!result.findings.problem.empty()) return abandon(result.findings.problem);
     std::vector<OwnKeyCheck::Certificate> certificates;
@@ -301,7 +303,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       return !used;
     });
     const auto gone = [](const auto& generation) { return !generation || generation->gone(); };
-    if (stopping_ && old_.empty() && gone(current_) && gone(next_)) uv_stop(loop_);
+    if (stops() && old_.empty() && gone(current_) && gone(next_)) uv_stop(loop_);
     if (!next_ && current_ && reload_again_) reload_again_ = false, reload();
   }
 
@@ -348,7 +350,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   }
 
   void tell_status() {
-    if (!current_ || stopping_) return;
+    if (!current_ || stops()) return;
     uint64_t connections = current_->connections();
     for (const auto& generation : old_) connections += generation->connections();
     std::string status = "STATUS=" + std::to_string(current_->slots().size()) + " workers, " +
@@ -376,12 +378,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void fail(std::string why, Failure failure) {
     if (failure_ == Failure::none) failure_ = failure, first_cause_ = std::move(why);
-    if (!stopping_) stop();
+    if (!stops()) stop();
   }
 
   void stop() {
-    if (stopping_) return kill_workers();  // a second request means: at once
-    stopping_ = true;
+    if (stops()) return kill_workers();  // a second request means: at once
     common::sd_notify("STOPPING=1");
     const Milliseconds timeout = (current_ ? current_ : next_)->config().shutdown_timeout;
     if (current_)
@@ -392,8 +393,27 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     look_inspection_.reset();
     for (int waiting = 0; waiting < 2; waiting++)
       answer_operator(false, "relayd is stopping");  // running and next reload
-    sockets_.clear();
-    next_sockets_.clear();
+    for_each([](Generation& generation) { generation.close(); });
+    stopping_.begin(accepting());
+  }
+
+  bool stops() const { return stopping_.phase() != Stopping::Phase::serving; }
+
+  size_t accepting() {
+    size_t sum = 0;
+    for_each([&](const Generation& generation) { sum += generation.accepting(); });
+    return sum;
+  }
+
+  void on_accepting() override { stopping_.still_accept(accepting()); }
+
+  void end_sessions(size_t accepting) {
+    if (accepting > 0)
+      log::warning("workers have not closed their listeners in time; relayd closes them", {{"workers", accepting}});
+    for (auto* all : {&sockets_, &next_sockets_}) {
+      for (const auto& sockets : *all) sockets->end();
+      all->clear();
+    }
     for_each([](Generation& generation) { generation.drain(Order::What::stop); });
     destroy_.start(Milliseconds(0));
   }
@@ -416,6 +436,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   const Overrides overrides_;
   common::Timer prepare_, tick_, look_, watchdog_, destroy_;
   Disconnects disconnects_;
+  Stopping stopping_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
   std::vector<std::shared_ptr<ListenSockets>> sockets_, next_sockets_;  // of current_ and next_, as config.listeners
   std::optional<Inspection> inspection_, look_inspection_;              // of next_; of current_
@@ -432,7 +453,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   uint64_t own_dropped_ = 0;                        // the supervisor's dropped lines that ended_ already contains
   uint64_t reloads_ = 0, failed_reloads_ = 0;
   int generations_ = 0;
-  bool reload_again_ = false, stopping_ = false;
+  bool reload_again_ = false;
   std::string status_, first_cause_;
   Failure failure_ = Failure::none;
 };

@@ -72,6 +72,7 @@ void WorkerProcess::on_control(int) {
     memcpy(&taken, message + 1, sizeof taken);
     return owner_.on_taken(taken);
   }
+  if (message[0] == kClosed) return owner_.on_closed();
   if (message[0] != kReady || serving_) return;
   serving_ = true;
   owner_.on_serving();

@@ -32,6 +32,7 @@ class WorkerProcess {
     virtual void on_death(const Death& death) = 0;  // the owner may destroy the WorkerProcess in it
     virtual void on_ended(const Ended& ended) = 0;  // the worker's answer to Order::What::disconnect
     virtual void on_taken(const Taken& taken) = 0;  // its built-in broker has taken a device over
+    virtual void on_closed() = 0;                   // the worker's answer to Order::What::close
 
    protected:
     ~Owner() = default;

@@ -25,6 +25,8 @@ const char* name(WorkerSlot::State state) {
     case WorkerSlot::State::starting: return "starting";
     case WorkerSlot::State::serving: return "serving";
     case WorkerSlot::State::retired: return "retired";
+    case WorkerSlot::State::closing: return "closing";
+    case WorkerSlot::State::closed: return "closed";
     case WorkerSlot::State::draining: return "draining";
     case WorkerSlot::State::gone: return "gone";
   }
@@ -62,15 +64,27 @@ void WorkerSlot::on_serving() {
 
 void WorkerSlot::retire() { leave(State::retired, Order::What::retire, retire_timeout_); }
 
+void WorkerSlot::close() {
+  if (state_ < State::closing) leave(State::closing, Order::What::close, std::nullopt);
+}
+
+// Unasked, it would be a captured worker's attempt to end listeners that the next generation serves.
+void WorkerSlot::on_closed() {
+  if (state_ != State::closing) return;
+  state_ = State::closed;
+  owner_.on_closed(number_);
+}
+
 void WorkerSlot::drain(Order::What how) { leave(State::draining, how, shutdown_timeout_ + kBeyondShutdown); }
 
-void WorkerSlot::leave(State state, Order::What order, Milliseconds deadline) {
+void WorkerSlot::leave(State state, Order::What order, std::optional<Milliseconds> deadline) {
   if (state_ == State::gone) return;
   restart_.stop();
+  leave_.stop();
   state_ = state;
   if (process_) {
     process_->send({.what = order});
-    leave_.start(deadline);
+    if (deadline) leave_.start(*deadline);
     return;
   }
   state_ = State::gone;

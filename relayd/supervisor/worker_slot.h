@@ -1,16 +1,18 @@
 // One worker's place in a generation: holds the worker's process, restarts it when it has died, and kills it when it
 // hangs.
 //
-//   waiting | quarantined ⇄ starting → serving → retired → draining → gone
+//   waiting | quarantined ⇄ starting → serving → retired → closing → closed → draining → gone
 //
 // A process that ends in starting or serving is restarted (RestartPolicy); in a later state it is not. A retired
 // process is told to drain after retire_timeout, and a draining one is killed kBeyondShutdown after shutdown_timeout,
-// whatever it says. Loop thread only.
+// whatever it says. From serving or retired, closing begins when relayd stops (Stopping bounds it), and draining when
+// it need not. Loop thread only.
 #pragma once
 
 #include <uv.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/uv.h"
@@ -21,7 +23,7 @@ namespace relayd {
 
 class WorkerSlot final : private WorkerProcess::Owner {
  public:
-  enum class State { waiting, quarantined, starting, serving, retired, draining, gone };
+  enum class State { waiting, quarantined, starting, serving, retired, closing, closed, draining, gone };
   static constexpr common::Milliseconds kBeyondShutdown{1000};
 
   struct Owner {
@@ -30,6 +32,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
     virtual void on_death(const Counters& counters) = 0;  // the dead process's counters
     virtual void on_ended(const Ended& ended) = 0;        // see Order::What::disconnect
     virtual void on_taken(const Taken& taken) = 0;        // its built-in broker has taken a device over
+    virtual void on_closed(int worker) = 0;               // it has closed its listeners, as it was told to
     virtual bool may_restart() const = 0;
     virtual void on_waiting(int worker) = 0;                    // it died, and is not restarted at once
     virtual void on_quarantined(const std::string& cause) = 0;  // it died too often; on_waiting() comes before
@@ -46,6 +49,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
 
   void start();
   void retire();
+  void close();  // its listeners; on_closed() or on_gone() follows, unless the worker hangs
   void drain(Order::What how = Order::What::drain);  // or stop
   void kill();                                       // without a restart
   bool send(const Order& order, int attached = -1);  // false: no process, or the order could not be sent
@@ -66,7 +70,8 @@ class WorkerSlot final : private WorkerProcess::Owner {
   void on_death(const WorkerProcess::Death& death) override;
   void on_ended(const Ended& ended) override { owner_.on_ended(ended); }
   void on_taken(const Taken& taken) override { owner_.on_taken(taken); }
-  void leave(State state, Order::What order, common::Milliseconds deadline);
+  void on_closed() override;
+  void leave(State state, Order::What order, std::optional<common::Milliseconds> deadline);
   void overdue();
   void died(bool had_served, const std::string& cause, int pid);
   void look_for_a_beat();

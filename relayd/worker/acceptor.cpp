@@ -43,6 +43,12 @@ Acceptor::Acceptor(uv_loop_t* loop, std::vector<common::Fd> sockets, const Optio
 
 Acceptor::~Acceptor() = default;
 
+void Acceptor::take_all() {
+  for (auto& socket : sockets_)
+    for (int left = options_.backlog + 1; left > 0 && take(*socket); left--) {  // listen(2) has room for one more
+    }
+}
+
 void Acceptor::stop() {
   again_.stop();
   sockets_.clear();

@@ -26,6 +26,7 @@ class Acceptor {
     int worker = 0;             // for the log
     std::string listener = {};  // for the log
     common::Rate rate = {};     // this worker's share
+    int backlog = 0;            // of its sockets: the longest queue
     uint64_t max_memory = 0;    // bytes, compared with counters.memory; 0: no limit
     // Judges whoever connects; outlives the acceptor. null: nobody is judged, because a load balancer connects.
     AddressRates* addresses = nullptr;
@@ -38,6 +39,9 @@ class Acceptor {
   Acceptor(uv_loop_t* loop, std::vector<common::Fd> sockets, const Options& options, Counters& counters,
            Counters::Listener& listener, void* owner, Accepted accepted);
   ~Acceptor();
+  // Accepts what waits in the queues now, without regard to the rate: nobody else will, and closing would reset it. At
+  // most a full queue of each socket, so that a flood doesn't hold up the caller.
+  void take_all();
   // Closes the listening sockets for good.
   void stop();
 

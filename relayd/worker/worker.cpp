@@ -33,7 +33,8 @@ namespace log = common::log;
 using common::Milliseconds;
 
 constexpr Milliseconds kBeat{1000};
-constexpr size_t kChecksPerTurn = 32;  // each verifies a signature
+constexpr Milliseconds kHandshakes{1000};  // of a drain: what devices have to finish their handshakes and be told
+constexpr size_t kChecksPerTurn = 32;      // each verifies a signature
 
 SipKey random_key() {
   SipKey key;
@@ -110,6 +111,7 @@ class Worker {
         beat_(loop, this, common::call<&Worker::beat>),
         revoke_(loop, this, common::call<&Worker::check_some>),
         drain_(loop, this, common::call<&Worker::drain_some>),
+        handshakes_(loop, this, common::call<&Worker::end_handshakes>),
         shutdown_(loop, this, common::call<&Worker::leave>) {
     open_doors();
     if (config_.local && config_.local->tap) {
@@ -132,7 +134,7 @@ class Worker {
   void open_doors() {
     Inherited inherited;
     std::vector<std::vector<common::Fd>> sockets;
-    for (const int count : plan_.sockets) sockets.push_back(inherited.take(count));
+    for (const auto& listener : plan_.sockets) sockets.push_back(inherited.take(listener.count));
     for (size_t i = 0; i < config_.listeners.size(); i++) {
       const Config::Listener& config = config_.listeners[i];
       Door& door = *doors_.emplace_back(std::make_unique<Door>(*this, config, tls::server_options(plan_, i),
@@ -157,6 +159,7 @@ class Worker {
     return {.worker = plan_.worker,
             .listener = listener.config.name,
             .rate = share(listener.config.max_conn_rate),
+            .backlog = listener.config.backlog,
             .max_memory = config_.worker_max_memory,
             .addresses = listener.config.proxy_protocol ? nullptr : &listener.addresses};
   }
@@ -223,6 +226,7 @@ class Worker {
     const Order order = Order::decode({text, static_cast<size_t>(got)});
     switch (order.what) {
       case Order::What::retire: return retire_generation();
+      case Order::What::close: return close_listeners();
       case Order::What::drain: return drain(Session::Leave::here);
       case Order::What::stop: return drain(Session::Leave::elsewhere);
       case Order::What::revoke: return revoke(attached);
@@ -284,6 +288,16 @@ class Worker {
     destroy_.start(Milliseconds(0));
   }
 
+  // The queue of a passed socket is for the relayd that is started next.
+  void close_listeners() {
+    for (size_t i = 0; i < doors_.size(); i++) {
+      if (!plan_.sockets[i].passed) doors_[i]->acceptor->take_all();
+      doors_[i]->acceptor->stop();
+    }
+    // If it can't be sent, the supervisor's deadline handles it.
+    [[maybe_unused]] const ssize_t sent = ::send(control_.get(), &kClosed, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+
   // A worker that drains already may still be told that relayd stops.
   void drain(Session::Leave where) {
     leave_ = where;
@@ -295,6 +309,7 @@ class Worker {
       if (session->is_up()) to_drain_.push_back(id);
       else session->drain(leave_);
     }
+    handshakes_.start(std::min(kHandshakes, config_.shutdown_timeout / 2));
     per_tick_ = drained_per_tick(to_drain_.size(), config_.shutdown_timeout);
     drain_some();
   }
@@ -306,6 +321,11 @@ class Worker {
       if (found != sessions_.end()) found->second->drain(leave_);
     }
     if (!to_drain_.empty()) drain_.start(kDrainTick);
+  }
+
+  void end_handshakes() {
+    for (auto& [id, session] : sessions_)
+      if (!session->is_up()) session->drain(leave_);
   }
 
   uv_loop_t* loop_;
@@ -327,7 +347,7 @@ class Worker {
   std::unique_ptr<common::Poll> control_poll_;
   std::unordered_map<std::string, tls::RevocationCheck> revocations_;  // by listener, while there are to_check_
   std::vector<uint64_t> to_check_;
-  common::Timer destroy_, beat_, revoke_, drain_, shutdown_;
+  common::Timer destroy_, beat_, revoke_, drain_, handshakes_, shutdown_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> retired_;
   uint64_t last_session_ = 0;

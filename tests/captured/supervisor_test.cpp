@@ -39,6 +39,15 @@ TEST_CASE("captured worker: an answer to an order that was never given changes n
   must_fail({{say(std::string("D\x01\0\0\0\x09\0\0\0", 9), 100), "done"}});
 }
 
+TEST_CASE("captured worker: that it has closed its listener, unasked, ends neither the listener nor the slot") {
+  Gateway gateway(Layout::own);
+  const auto mark = gateway.relay().log().mark();
+  CHECK(gateway.attack(say({&relayd::kClosed, 1}, 100)) == "done");
+  gateway.attack("die " + std::to_string(SIGKILL));
+  gateway.relay().wait_worker_started(0, mark);
+  gateway.is_unharmed();
+}
+
 TEST_CASE("captured worker: an answer that it repeats is not counted as another worker's") {
   const TempDir directory;
   fs::permissions(directory / "", fs::perms::all);  // relayd runs as another user

@@ -124,12 +124,10 @@ class Gateways {
     balancer_->log().wait_text("/gateway" + std::to_string(number + 1) + " is " + state, mark, patience());
   }
 
-  // Whether no device had to wait for a gateway: HAProxy always had one, and none failed more than a few times. It may
-  // fail if it comes back before the last worker of a gateway that stops has closed its listener.
-  bool always_one() {
-    constexpr size_t kFew = 3;
+  // Whether no device had to wait for a gateway: HAProxy always had one, and no retry failed but for `most` in a row.
+  bool always_one(size_t most = 0) {
     return balancer_->log().count_text("has no server available") == 0 &&
-           fleet_->figures().seen.failed_in_a_row <= kFew;
+           fleet_->figures().seen.failed_in_a_row <= most;
   }
 
   // All devices are up, and messages flow.
@@ -236,7 +234,7 @@ TEST_CASE("gateways: one is killed with its keyd, its devices go to the other, a
   const auto figures = gateways.finish();
   CHECK(figures.disturbed > 0);
   CHECK(figures.disturbed < figures.devices);
-  CHECK(gateways.always_one());
+  CHECK(gateways.always_one(1));  // the workers of a relayd that is killed die one after another
 }
 
 TEST_CASE(

@@ -76,7 +76,7 @@ void handed_over() {
   plan.config.brokers = {{{"broker.example", 8883}, "broker.example", "ca.pem"}};
   plan.config.listeners.emplace_back();
   plan.pem.listeners.push_back({{{"a.pem", "text"}}, {}, {}});
-  plan.sockets = {1};
+  plan.sockets = {{1}};
   const relayd::Revocations revocations{{{"n", {"a", "b"}, {"c", "d"}, {}}}};
   write("plan/plan", "\0"s + common::read_sealed(plan.to_memfd().get()));
   write("plan/revocations", "\1"s + common::read_sealed(revocations.to_memfd().get()));

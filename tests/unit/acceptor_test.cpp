@@ -115,6 +115,24 @@ TEST_CASE("acceptor: over max_conn_rate connections wait in the queue and are no
   for (const auto& device : devices) CHECK_FALSE(is_closed(device));
 }
 
+TEST_CASE("acceptor: before it stops, it can take all that waits in its queues, without regard to max_conn_rate") {
+  Accepting a({.rate = {1, milliseconds(1000)}, .backlog = 5}, 2);
+  std::vector<common::Fd> devices;
+  for (int i = 0; i < 8; i++) devices.push_back(a.knock(i < 6 ? 0 : 1));
+  a.acceptor->take_all();
+  CHECK(a.taken.size() == 8);  // listen(2)'s queue has room for one more than its backlog
+  a.acceptor->stop();
+  for (const auto& device : devices) CHECK_FALSE(is_closed(device));
+}
+
+TEST_CASE("acceptor: what waits in its queues is at most a full queue of each socket") {
+  Accepting a({.backlog = 5});
+  std::vector<common::Fd> devices;
+  for (int i = 0; i < 8; i++) devices.push_back(a.knock());
+  a.acceptor->take_all();
+  CHECK(a.taken.size() == 6);
+}
+
 TEST_CASE("acceptor: of max_conn_rate, a tenth at most is admitted at once") {
   Accepting a({.rate = {100, milliseconds(1000)}});
   std::vector<common::Fd> devices;

@@ -46,7 +46,7 @@ constexpr char kEverySetting[] = R"({
 Plan full_plan() {
   Plan plan;
   plan.worker = 7;
-  plan.sockets = {9};
+  plan.sockets = {{9, true}};
   plan.config = relayd::parse_config(kEverySetting, "relayd.json", {});
   plan.config.listeners.front().route = relayd::Config::Listener::Route::local;  // contradicts no_key
   plan.pem = {{{{{"1", "a", "s"}, {"9", "i"}}, {"2", "b"}, {"3", "c"}}},
@@ -79,7 +79,8 @@ TEST_CASE("every setting of relayd.json reaches the worker") {
   const Plan arrived = Plan::from_memfd(plan.to_memfd().get());
   CHECK(arrived.config == plan.config);
   CHECK(arrived.worker == 7);
-  CHECK(arrived.sockets == std::vector{9});
+  CHECK(arrived.all_sockets() == 9);
+  CHECK(arrived.sockets.at(0).passed);
   CHECK(arrived.pem.listeners.at(0).certificates.at(0).name() == "s: 1");
   CHECK(arrived.pem.listeners.at(0).certificates.at(1).text == "i");
   CHECK(arrived.pem.local_certificate.text == "j");
@@ -109,7 +110,7 @@ TEST_CASE("a count larger than its bytes is refused without a large allocation")
 }
 
 TEST_CASE("orders and revocations arrive as they were sent") {
-  for (const auto what : {Order::What::retire, Order::What::drain, Order::What::revoke})
+  for (const auto what : {Order::What::retire, Order::What::close, Order::What::drain, Order::What::revoke})
     CHECK(Order::decode(Order{.what = what}.encode()).what == what);
   const Order sent{.what = Order::What::disconnect, .client_id = "a \"client\"", .request = 7};
   const auto disconnect = Order::decode(sent.encode());
