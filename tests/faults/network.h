@@ -8,20 +8,19 @@
 #include <string>
 #include <vector>
 
+#include "tests/faults/network_namespace.h"
+
 namespace faults {
 
 class Network {
  public:
   // A host for each of these addresses, all in one /24.
   explicit Network(const std::vector<std::string>& addresses);
-  ~Network();
-  Network(const Network&) = delete;
-  Network& operator=(const Network&) = delete;
 
   // For ProcessOptions::before_exec: runs the program on the host.
-  std::function<bool()> at(const std::string& address) const;
-  // Runs `work` on a thread of the host. Sockets that it makes, and threads that it starts, belong there for good.
-  void run_at(const std::string& address, const std::function<void()>& work) const;
+  std::function<bool()> at(const std::string& address) const { return hosts_.at(address).enter(); }
+  // Runs `work` on a thread of the host, as NetworkNamespace::run().
+  void run_at(const std::string& address, const std::function<void()>& work) const { hosts_.at(address).run(work); }
 
   // The host's cable at the switch: nothing passes in either direction while it is pulled, and nobody is told.
   void pull(const std::string& address) { cable(address, "down"); }
@@ -29,8 +28,8 @@ class Network {
 
  private:
   void cable(const std::string& address, const std::string& state);
-  int switch_ = -1;                   // descriptors of the namespaces
-  std::map<std::string, int> hosts_;  // by address
+  NetworkNamespace switch_;
+  std::map<std::string, NetworkNamespace> hosts_;  // by address
 };
 
 }  // namespace faults

@@ -5,7 +5,6 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,7 +12,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <exception>
 
 #include "tests/integration/harness/deadline.h"
 
@@ -92,18 +90,6 @@ int make_device(const std::string& address) {
   return fd;
 }
 
-void on_a_thread(const std::function<void()>& work) {
-  std::exception_ptr failure;
-  std::thread([&] {
-    try {
-      work();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-  }).join();
-  if (failure) std::rethrow_exception(failure);
-}
-
 }  // namespace
 
 ShapedLink::ShapedLink() {
@@ -116,10 +102,7 @@ ShapedLink::ShapedLink() {
   inet_pton(AF_INET, near_address_.c_str(), &hosts_[0]);
   inet_pton(AF_INET, far_address_.c_str(), &hosts_[1]);
   near_ = make_device(near_address_);
-  on_a_thread([this] {
-    if (unshare(CLONE_NEWNET) != 0) fail_errno("make a network namespace");
-    namespace_ = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (namespace_ < 0) fail_errno("open the network namespace");
+  run_at_far_end([this] {
     Interface("lo").up();
     far_ = make_device(far_address_);
   });
@@ -129,23 +112,12 @@ ShapedLink::ShapedLink() {
 ShapedLink::~ShapedLink() {
   thread_.request_stop();
   thread_.join();
-  for (const int fd : {near_, far_, namespace_}) close(fd);
+  for (const int fd : {near_, far_}) close(fd);
 }
 
 void ShapedLink::shape(std::chrono::microseconds delay_each_way, double lost_of_hundred) {
   delay_us_ = delay_each_way.count();
   loss_ = lost_of_hundred;
-}
-
-std::function<bool()> ShapedLink::at_far_end() const {
-  return [where = namespace_] { return setns(where, CLONE_NEWNET) == 0; };
-}
-
-void ShapedLink::run_at_far_end(const std::function<void()>& work) const {
-  on_a_thread([&] {
-    if (setns(namespace_, CLONE_NEWNET) != 0) fail_errno("enter the network namespace");
-    work();
-  });
 }
 
 void ShapedLink::run(const std::stop_token& stop) {

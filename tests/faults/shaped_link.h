@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/faults/network_namespace.h"
+
 namespace faults {
 
 struct LinkFigures {
@@ -43,9 +45,9 @@ class ShapedLink {
   LinkFigures figures() const { return {passed_, dropped_}; }
 
   // For ProcessOptions::before_exec: runs the program at the far end.
-  std::function<bool()> at_far_end() const;
-  // Runs `work` on a thread at the far end. Its sockets belong there, whichever thread uses them, and bypass the link.
-  void run_at_far_end(const std::function<void()>& work) const;
+  std::function<bool()> at_far_end() const { return namespace_.enter(); }
+  // Runs `work` on a thread at the far end, as NetworkNamespace::run(). Its sockets bypass the link.
+  void run_at_far_end(const std::function<void()>& work) const { namespace_.run(work); }
 
  private:
   struct Packet {
@@ -68,7 +70,8 @@ class ShapedLink {
   std::string near_address_, far_address_;
   std::vector<std::string> black_holes_;
   uint32_t hosts_[2] = {};  // network byte order
-  int near_ = -1, far_ = -1, namespace_ = -1;
+  int near_ = -1, far_ = -1;
+  NetworkNamespace namespace_;  // of the far end
   std::atomic<int64_t> delay_us_ = 0;
   std::atomic<double> loss_ = 0;
   std::atomic<size_t> rate_ = 0;

@@ -38,8 +38,12 @@ std::string fortune(const Figures& figures) {
   for (const auto& [why, count] : figures.seen.failures) failures += count;
   return "sessions disturbed " + std::to_string(figures.disturbed) + " of " + std::to_string(figures.devices) +
          ", recovered in " + seconds(figures.usual_recovery) + " (median), " + seconds(figures.slowest_recovery) +
-         " (max), failed attempts " + std::to_string(failures) + ", messages sent again " +
-         std::to_string(figures.seen.sent_again);
+         " (max), failed attempts " + std::to_string(failures) + " (" + std::to_string(figures.seen.failed_in_a_row) +
+         " in a row), messages sent again " + std::to_string(figures.seen.sent_again);
+}
+
+void check_violations(const Figures& figures) {
+  for (const auto& violation : figures.seen.violations) FAIL_CHECK(violation);
 }
 
 }  // namespace
@@ -78,19 +82,30 @@ std::set<std::string> Stage::devices_of(int worker) {
   return ids;
 }
 
-Figures Stage::settle() {
+void Stage::settle() {
   fleet_.wait_all_up(patience());
   fleet_.wait_progress(fleet_.size(), patience());
   fleet_.stop_publishing_and_settle(patience());
-  auto figures = fleet_.figures();
-  for (const auto& violation : figures.seen.violations) FAIL_CHECK(violation);
   CHECK(world_.local->log().count_text("New connection from") == 0);
-  return figures;
 }
 
 Figures Stage::finish() {
-  const auto figures = settle();
-  const auto judgement = witness_->judge(fleet_.ledgers(), patience());
+  settle();
+  return account(fleet_, *witness_, patience());
+}
+
+Figures Stage::finish_without_account() {
+  settle();
+  const auto figures = fleet_.figures();
+  check_violations(figures);
+  print_figures(fortune(figures));
+  return figures;
+}
+
+Figures account(Fleet& fleet, Witness& witness, Deadline deadline) {
+  const auto figures = fleet.figures();
+  check_violations(figures);
+  const auto judgement = witness.judge(fleet.ledgers(), deadline);
   print_figures(fortune(figures) + ", acknowledged " + std::to_string(judgement.acknowledged) + ", QoS 1 repeated " +
                 std::to_string(judgement.repeated) + ", lost " + std::to_string(judgement.lost) + ", doubled " +
                 std::to_string(judgement.doubled));
@@ -100,12 +115,6 @@ Figures Stage::finish() {
   CHECK(judgement.doubled == 0);
   CHECK(judgement.unknown == 0);
   CHECK(figures.seen.sessions_missing == 0);
-  return figures;
-}
-
-Figures Stage::finish_without_account() {
-  const auto figures = settle();
-  print_figures(fortune(figures));
   return figures;
 }
 

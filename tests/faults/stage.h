@@ -38,8 +38,8 @@ class Stage {
   // The highest memory peak of any worker, over its lifetime.
   size_t worker_peak_memory();
 
-  // Waits until all devices are up, messages flow and then none is in flight. CHECKs that no acknowledged message was
-  // lost, no QoS 2 message duplicated, no session missing and no device local, and prints the figures.
+  // Waits until all devices are up, messages flow and then none is in flight. CHECKs the account(), and that no device
+  // was local.
   Figures finish();
   // The same without the end-to-end account, for a remote that has lost its state.
   Figures finish_without_account();
@@ -47,12 +47,16 @@ class Stage {
   Deadline patience() const;
 
  private:
-  Figures settle();
+  void settle();
   harness::TempDir state_;
   harness::World world_;
   std::unique_ptr<Witness> witness_;
   Fleet fleet_;
 };
+
+// The account of a fleet whose last message has settled: CHECKs that no acknowledged message was lost, no QoS 2 message
+// duplicated, no session missing and no rule of MQTT broken, and prints the figures.
+Figures account(Fleet& fleet, Witness& witness, Deadline deadline);
 
 // Descriptors of these workers in total; 0 if the test does not run as root and so cannot count them.
 size_t descriptors_of(const std::vector<pid_t>& workers);
