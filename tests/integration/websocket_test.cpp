@@ -29,9 +29,16 @@ struct Stage {
                                .local = false});
     world->give_key("dev1", identity);
   }
-  WebSocket open() {
-    return WebSocket(TlsStream::connect(world->relay().endpoint(), TlsContext::client(&identity, authorities().root)));
+  WebSocket open(const Identity& whose) {
+    return WebSocket(TlsStream::connect(world->relay().endpoint(), TlsContext::client(&whose, authorities().root)));
   }
+  WebSocket open() { return open(identity); }
+  WebSocket upgraded(const Identity& whose) {
+    auto device = open(whose);
+    device.upgrade();
+    return device;
+  }
+  WebSocket upgraded() { return upgraded(identity); }
   // CONNECT and CONNACK; the remote's end.
   TlsStream join(WebSocket& device, int level = mqtt::v311) {
     device.send(mqtt::connect({.client_id = "dev1", .level = level}));
@@ -66,8 +73,7 @@ std::string different_bytes(size_t size) {
 
 TEST_CASE("websocket: the remote gets the very bytes in the frames, however they are cut, and so does the device") {
   Stage stage;
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   const auto connect = mqtt::connect({.client_id = "dev1"});
   for (const char byte : connect) device.send(std::string(1, byte));  // a frame a byte
   auto remote = stage.world->captured->accept();
@@ -108,8 +114,7 @@ TEST_CASE("websocket: request, first frames and TLS records may come in any piec
 
 TEST_CASE("websocket: a message of 1 MiB passes both ways, in one frame as in many") {
   Stage stage;
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   auto remote = stage.join(device);
   const auto message = mqtt::publish({.topic = "any/large", .payload = different_bytes(megabyte)});
   device.send(message);
@@ -121,8 +126,7 @@ TEST_CASE("websocket: a message of 1 MiB passes both ways, in one frame as in ma
 TEST_CASE("websocket: while one side does not read, the worker keeps a bounded amount, and nothing is lost") {
   NEEDS_NO_SANITIZER();
   Stage stage;
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   auto remote = stage.join(device);
   const auto worker = stage.world->relay().workers().at(0);
   const auto before = peak_memory(worker);
@@ -141,8 +145,7 @@ TEST_CASE("websocket: while one side does not read, the worker keeps a bounded a
 TEST_CASE("websocket: a client that pings and reads nothing makes nothing grow, and hears its newest ping") {
   NEEDS_NO_SANITIZER();
   Stage stage;
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   auto remote = stage.join(device);
   const auto worker = stage.world->relay().workers().at(0);
   const auto before = peak_memory(worker);
@@ -159,8 +162,7 @@ TEST_CASE("websocket: a client that pings and reads nothing makes nothing grow, 
 
 TEST_CASE("websocket: a ping that comes while the device does not read is answered once it does") {
   Stage stage;
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   auto remote = stage.join(device);
   const auto all = mqtt::publish({.topic = "any/flood", .payload = std::string(50 * megabyte, 'x')});
   REQUIRE(remote.send_until_blocked(all, std::chrono::milliseconds(500)) < all.size());
@@ -193,8 +195,7 @@ TEST_CASE(
   }));
   CAPTURE(why);
   Stage stage({.websocket = {{"max_frame_size", "1KB"}}});
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   auto remote = stage.join(device);
   const size_t mark = stage.mark();
   const auto message = mqtt::publish({.topic = "any/last", .payload = "before it"});
@@ -246,8 +247,7 @@ TEST_CASE("websocket: a request that does not end is refused after handshake_tim
 
 TEST_CASE("websocket: a device's DISCONNECT and close frame reach the remote as its end, and are answered") {
   Stage stage;
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   auto remote = stage.join(device, mqtt::v5);
   const auto goodbye = mqtt::publish({.topic = "any/last"}, mqtt::v5) + mqtt::disconnect(mqtt::v5);
   SECTION("one after the other") {
@@ -276,8 +276,7 @@ TEST_CASE("websocket: a device's DISCONNECT and close frame reach the remote as 
 
 TEST_CASE("websocket: a device that says everything and leaves before its broker answers is still delivered") {
   Stage stage;
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   const auto all = mqtt::connect({.client_id = "dev1"}) + mqtt::publish({.topic = "any/one", .payload = "only"}) +
                    mqtt::disconnect();
   device.tls().send(Frame{.payload = all}.bytes() + Frame{.opcode = opcode::close, .payload = "\x03\xE8"}.bytes());
@@ -291,8 +290,7 @@ TEST_CASE("websocket: a device that says everything and leaves before its broker
 
 TEST_CASE("websocket: when the remote ends, the device gets DISCONNECT in a frame, then a close frame") {
   Stage stage;
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   auto remote = stage.join(device, mqtt::v5);
   remote.close_notify_and_fin();
   std::string before;
@@ -304,9 +302,8 @@ TEST_CASE("websocket: when the remote ends, the device gets DISCONNECT in a fram
 
 TEST_CASE("websocket: a refused device gets its CONNACK in a frame") {
   Stage stage({.listener = {{"no_key", "refuse"}}});
-  const auto other = device_identity("p256", 2);
-  WebSocket device(TlsStream::connect(stage.world->relay().endpoint(), TlsContext::client(&other, authorities().root)));
-  device.upgrade().send(mqtt::connect({.client_id = "stranger"}));
+  auto device = stage.upgraded(device_identity("p256", 2));
+  device.send(mqtt::connect({.client_id = "stranger"}));
   std::string before;
   CHECK(device.read_close(&before) == 1001);
   CHECK(before == "\x20\x02\0\x05"s);
@@ -314,9 +311,8 @@ TEST_CASE("websocket: a refused device gets its CONNACK in a frame") {
 
 TEST_CASE("websocket: a device without a key has the built-in broker") {
   Stage stage({.remote = RemoteKind::none});
-  const auto other = device_identity("p256", 2);
-  WebSocket device(TlsStream::connect(stage.world->relay().endpoint(), TlsContext::client(&other, authorities().root)));
-  device.upgrade().send(mqtt::connect({.client_id = "local"}));
+  auto device = stage.upgraded(device_identity("p256", 2));
+  device.send(mqtt::connect({.client_id = "local"}));
   CHECK((device.read(4) == connack_accepted));
   device.send(mqtt::pingreq());
   CHECK((device.read(2) == "\xD0\0"s));
@@ -326,8 +322,7 @@ TEST_CASE("websocket: a device without a key has the built-in broker") {
 
 TEST_CASE("websocket: pings count against bytes_rate, so a device can't keep the worker busy with them") {
   Stage stage({.listener = {{"bytes_rate", "20KB/s"}}});
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   auto remote = stage.join(device);
   for (int i = 0; i < 400; i++) device.send(Frame{.opcode = opcode::ping, .payload = std::string(120, 'p')});
   device.send(Frame{.opcode = opcode::ping, .payload = "newest"});
@@ -368,8 +363,7 @@ TEST_CASE("websocket: behind a PROXY header the device has its own address") {
 
 TEST_CASE("websocket: on drain a device is told in its frames that the relay goes away") {
   Stage stage;
-  auto device = stage.open();
-  device.upgrade();
+  auto device = stage.upgraded();
   auto remote = stage.join(device, mqtt::v5);
   stage.world->relay().relayd().signal(SIGTERM);
   std::string before;
