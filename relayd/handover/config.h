@@ -33,8 +33,9 @@ struct Config {
   };
   // MQTT in the binary frames of a WebSocket, inside the listener's TLS (EMQX's listeners.wss.NAME.websocket).
   struct Websocket {
-    std::string mqtt_path;        // of the URL: "/mqtt"
-    uint32_t max_frame_size = 0;  // bytes of one frame's payload
+    std::string mqtt_path;                          // of the URL: "/mqtt"
+    uint32_t max_frame_size = 0;                    // bytes of one frame's payload
+    std::vector<std::string> allowed_origins = {};  // empty: any
     bool operator==(const Websocket&) const = default;
   };
   // Which of the certificate's names the client id must be: the common name, or a DNS or URI name (san).

@@ -50,7 +50,7 @@ void fields(Archive& archive, Of<Archive, Config::Flapping>& f) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Config::Websocket>& w) {
-  archive(w.mqtt_path, w.max_frame_size);
+  archive(w.mqtt_path, w.max_frame_size, w.allowed_origins);
 }
 
 template <class Archive>

@@ -18,7 +18,7 @@ using common::log::Level;
 void Session::read_upgrade(std::span<const uint8_t> bytes) {
   const auto& settings = *listener().websocket;
   connect_bytes_.insert(connect_bytes_.end(), bytes.begin(), bytes.end());
-  const auto parsed = websocket::parse_upgrade(connect_bytes_, settings.mqtt_path);
+  const auto parsed = websocket::parse_upgrade(connect_bytes_, settings.mqtt_path, settings.allowed_origins);
   if (std::holds_alternative<websocket::NeedMore>(parsed)) return;
   const auto answer = [this](const std::string& text) {
     device_.write({reinterpret_cast<const uint8_t*>(text.data()), text.size()});

@@ -36,6 +36,13 @@ bool is_path(const std::string& text) {
          std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F && c != '?' && c != '#'; });
 }
 
+// As browsers send it (RFC 6454 section 6.2): in lower case, and without a path. Only such a text can ever be equal.
+bool is_origin(const std::string& text) {
+  const size_t mark = text.find("://");
+  return mark != text.npos && mark > 0 && text.size() > mark + 3 && text.find('/', mark + 3) == text.npos &&
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F && (c < 'A' || c > 'Z'); });
+}
+
 Config::Websocket parse_websocket(Section section, bool& enabled) {
   Config::Websocket websocket;
   enabled = section.boolean("enable", true);
@@ -48,6 +55,14 @@ Config::Websocket parse_websocket(Section section, bool& enabled) {
   if (websocket.max_frame_size < kLeastFrame)
     section.fail("max_frame_size",
                  "found " + std::to_string(websocket.max_frame_size) + " bytes; expected at least \"1KB\"");
+  websocket.allowed_origins = section.strings("allowed_origins", {});
+  if (section.has("allowed_origins") && websocket.allowed_origins.empty())
+    section.fail("allowed_origins", "found an empty list; expected at least one origin, or nothing for any");
+  for (const auto& origin : websocket.allowed_origins)
+    if (!is_origin(origin))
+      section.fail("allowed_origins", "found \"" + origin +
+                                          "\"; expected origins as browsers send them, such as "
+                                          "\"https://app.example\": in lower case, without a path or a last \"/\"");
   section.finish();
   return websocket;
 }

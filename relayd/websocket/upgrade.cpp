@@ -63,7 +63,7 @@ struct Once {
 
 struct Request {
   std::string_view target;
-  Once host, key, version;
+  Once host, key, version, origin;
   bool upgrades = false, connects = false, offers_mqtt = false, has_body = false;
   std::string offered;  // sub-protocols, as they were sent
 };
@@ -80,6 +80,7 @@ void take_header(Request& request, std::string_view name, std::string_view value
   if (same(name, "Host")) request.host.take(value);
   else if (same(name, "Sec-WebSocket-Key")) request.key.take(value);
   else if (same(name, "Sec-WebSocket-Version")) request.version.take(value);
+  else if (same(name, "Origin")) request.origin.take(value);
   else if (same(name, "Upgrade")) request.upgrades |= lists(value, "websocket", same);
   else if (same(name, "Connection")) request.connects |= lists(value, "upgrade", same);
   else if (same(name, "Transfer-Encoding")) request.has_body = true;
@@ -118,7 +119,7 @@ bool is_key(std::string_view text) {
 
 Refused bad(std::string_view why) { return {Fault::bad_request, "its request is none: " + std::string(why)}; }
 
-std::optional<Refused> judge(const Request& request, std::string_view path) {
+std::optional<Refused> judge(const Request& request, std::string_view path, std::span<const std::string> origins) {
   if (!request.host.value || request.host.twice) return bad("it has not exactly one Host");
   if (request.has_body) return bad("it has a body");
   auto target = request.target;
@@ -134,12 +135,17 @@ std::optional<Refused> judge(const Request& request, std::string_view path) {
   if (!request.offers_mqtt)
     return Refused{Fault::no_subprotocol, "it offered the sub-protocols " + quoted(request.offered) +
                                               ", and not mqtt, which MQTT 5.0 section 6 demands"};
+  const auto& origin = request.origin;
+  if (!origins.empty() && origin.value && (origin.twice || std::ranges::find(origins, *origin.value) == origins.end()))
+    return Refused{Fault::bad_origin, "a page of " + quoted(*origin.value) +
+                                          " sent it, which is not one of listener.websocket.allowed_origins"};
   return std::nullopt;
 }
 
 }  // namespace
 
-std::variant<NeedMore, Upgrade, Refused> parse_upgrade(std::span<const uint8_t> bytes, std::string_view path) {
+std::variant<NeedMore, Upgrade, Refused> parse_upgrade(std::span<const uint8_t> bytes, std::string_view path,
+                                                       std::span<const std::string> origins) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.substr(0, kMethod.size()) != kMethod.substr(0, text.size()))
     return bad("it does not begin with \"GET \"; a client that speaks MQTT without WebSocket needs another listener");
@@ -150,7 +156,7 @@ std::variant<NeedMore, Upgrade, Refused> parse_upgrade(std::span<const uint8_t> 
   }
   Request request;
   if (const char* why = read_head(text.substr(0, end), request)) return bad(why);
-  if (auto refused = judge(request, path)) return *std::move(refused);
+  if (auto refused = judge(request, path, origins)) return *std::move(refused);
   return Upgrade{end + kEnd.size(), std::string(*request.key.value)};
 }
 
@@ -167,6 +173,7 @@ std::string accept(const Upgrade& upgrade) {
 
 std::string refuse(Fault fault) {
   std::string status = "400 Bad Request";
+  if (fault == Fault::bad_origin) status = "403 Forbidden";  // RFC 6455 section 4.2.2
   if (fault == Fault::not_found) status = "404 Not Found";
   if (fault == Fault::bad_version)  // RFC 6455 section 4.4
     status = "426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";

@@ -31,10 +31,13 @@ struct Refused {
 };
 inline constexpr size_t kMaxQuoted = 100;
 
-// `bytes`: everything received so far. `path`: of the resource; a query after it is ignored.
-std::variant<NeedMore, Upgrade, Refused> parse_upgrade(std::span<const uint8_t> bytes, std::string_view path);
+// `bytes`: everything received so far. `path`: of the resource; a query after it is ignored. `origins`: the pages that
+// may connect (RFC 6455 section 10.2); empty: any. A client that sends no Origin is not a browser, and no page has sent
+// it.
+std::variant<NeedMore, Upgrade, Refused> parse_upgrade(std::span<const uint8_t> bytes, std::string_view path,
+                                                       std::span<const std::string> origins = {});
 
-// The responses: 101 with the sub-protocol; 400, 404 or 426, after which the connection is closed.
+// The responses: 101 with the sub-protocol; 400, 403, 404 or 426, after which the connection is closed.
 std::string accept(const Upgrade& upgrade);
 std::string refuse(Fault fault);
 

@@ -221,12 +221,14 @@ TEST_CASE("websocket: an upgrade that is not served gets its status, and the log
        "\"mqttv3.1, MQTT\", and not mqtt"},
       {upgrade_request("/mqtt", "Sec-WebSocket-Protocol: mqtt\r\n", "8"),
        "426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13", "bad_version", "\"8\", not 13"},
+      {upgrade_request("/mqtt", "Sec-WebSocket-Protocol: mqtt\r\nOrigin: https://evil.example\r\n"), "403 Forbidden",
+       "bad_origin", "a page of \"https://evil.example\" sent it"},
       {"GET /mqtt HTTP/1.1\r\nHost: x\r\n\r\n", "400 Bad Request", "bad_request", "Upgrade: websocket"},
       {mqtt::connect({.client_id = "dev1"}), "400 Bad Request", "bad_request", "MQTT without WebSocket"},
       {"GET /mqtt HTTP/1.1\r\nHost: x\r\nX: " + std::string(8192, 'x'), "400 Bad Request", "bad_request", "8 KiB"},
   }));
   CAPTURE(why);
-  Stage stage({.remote = RemoteKind::none});
+  Stage stage({.websocket = {{"allowed_origins", {"https://app.example"}}}, .remote = RemoteKind::none});
   auto device = stage.open();
   const size_t mark = stage.mark();
   CHECK(device.request(request).starts_with("HTTP/1.1 "s + status + "\r\n"));

@@ -332,6 +332,12 @@ TEST_CASE("listener.websocket takes EMQX's path, and one that a client can ask f
   CHECK_FALSE(parse_config(kSmallest, "relayd.json", {}).listeners.front().websocket);
   CHECK(websocket("{}") == Config::Websocket{"/mqtt", 268'435'460});
   CHECK(websocket(R"({"mqtt_path": "/a/b%20c", "max_frame_size": "1MB"})") == Config::Websocket{"/a/b%20c", 1 << 20});
+  CHECK(websocket(R"({"allowed_origins": ["https://app.example", "http://[::1]:8080"]})")->allowed_origins.size() == 2);
+  CHECK(contains(error_of(with(R"({"allowed_origins": []})")),
+                 "allowed_origins: found an empty list; expected at least"));
+  for (const char* origin : {"", "app.example", "https://", "https://App.example", "https://app.example/", "null"})
+    CHECK(contains(error_of(with("{\"allowed_origins\": [\"" + std::string(origin) + "\"]}")),
+                   "listener.websocket.allowed_origins: found \"" + std::string(origin) + "\"; expected origins"));
   CHECK_FALSE(websocket(R"({"enable": false})"));
   for (const char* path : {"", "mqtt", "/mqtt?x", "/mqtt#x", "/m t", "/ä", "http://x/mqtt"})
     CHECK(contains(error_of(with(R"({"mqtt_path": ")" + std::string(path) + "\"}")),

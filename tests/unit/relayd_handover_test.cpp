@@ -32,7 +32,7 @@ constexpr char kEverySetting[] = R"({
                "high_watermark": "64KB", "keepalive_multiplier": 2.5, "crl_disconnect": true,
                "proxy_protocol": true, "proxy_protocol_timeout": "9s", "trusted_proxies": ["10.0.0.0/8"],
                "client_id_from": "san", "no_key": "refuse",
-               "websocket": {"mqtt_path": "/w", "max_frame_size": "3KB"},
+               "websocket": {"mqtt_path": "/w", "max_frame_size": "3KB", "allowed_origins": ["https://a"]},
                "flapping_detect": {"max_count": 4, "window_time": "2m", "ban_time": "3m"}},
   "local": {"host": "127.0.0.2", "port": 1884, "proxy_protocol": true, "username": "{cn}",
             "tap": true, "tap_prefix": "t/", "tap_queue": "99KB",

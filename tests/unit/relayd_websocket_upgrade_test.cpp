@@ -97,6 +97,25 @@ TEST_CASE("websocket: what an upgrade lacks is named, with the fault that decide
                  "no_subprotocol: it offered the sub-protocols "));
 }
 
+TEST_CASE("websocket: with allowed origins a foreign page is refused, and a client that is no browser is not") {
+  const std::vector<std::string> origins{"https://app.example", "https://lab.example:8443"};
+  const auto accepted = [&](const std::string& headers) {
+    const auto text = request(kAll + headers);
+    const auto parsed =
+        websocket::parse_upgrade({reinterpret_cast<const uint8_t*>(text.data()), text.size()}, "/mqtt", origins);
+    const auto* refused = std::get_if<websocket::Refused>(&parsed);
+    if (refused) CHECK(refused->fault == websocket::Fault::bad_origin);
+    return !refused;
+  };
+  CHECK(accepted(""));
+  CHECK(accepted("Origin: https://app.example\r\n"));
+  CHECK(accepted("origin: https://lab.example:8443\r\n"));
+  for (const char* foreign : {"https://evil.example", "https://app.example.evil", "https://app.example:8443",
+                              "http://app.example", "https://lab.example", "null", ""})
+    CHECK_FALSE(accepted("Origin: " + std::string(foreign) + "\r\n"));
+  CHECK_FALSE(accepted("Origin: https://app.example\r\nOrigin: https://app.example\r\n"));
+}
+
 TEST_CASE("websocket: a request that two HTTP parsers could read differently is refused") {
   CHECK(begins(verdict_on(request(kAll + "Content-Length: 5\r\n")), "bad_request: its request is none: it has a body"));
   CHECK(begins(verdict_on(request(kAll + "Content-Length: 0\r\nContent-Length: 5\r\n")), "bad_request: "));
