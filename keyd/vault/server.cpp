@@ -90,8 +90,8 @@ void Server::accept_failed(int error) {
 
 void Server::start(common::Fd fd, const Peer& peer) {
   const int on = 1;  // when a request arrived, for the audit
-  setsockopt(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
   Connection& connection = open_[++last_number_];
+  connection.stamped = setsockopt(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0;
   connection.server = this;
   connection.number = last_number_;
   connection.since_ms = uv_now(accept_poll_.loop);
@@ -142,15 +142,15 @@ void Server::close(Connection& connection) {
 
 // True: there may be another one to read now.
 bool Server::read_one(Connection& connection) {
-  // Room for the time stamp only: descriptors that a peer sends along are dropped by the kernel, and MSG_CTRUNC
-  // says so.
+  // Room for the time stamp only, and for nothing where there is none (qemu-user): descriptors that a peer sends along
+  // are dropped by the kernel, and MSG_CTRUNC says so.
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
   iovec part{buffer_.data(), buffer_.size()};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = control;
-  message.msg_controllen = sizeof control;
+  message.msg_controllen = connection.stamped ? sizeof control : 0;
   const ssize_t got = recvmsg(connection.fd.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   if (got <= 0) close(connection);

@@ -45,7 +45,8 @@ class Server {
     Peer peer;
     std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // shared with peer.gone
     bool greeted = false;                                                                  // HELLO was answered
-    int watched = 0;                                                                       // uv_poll events
+    bool stamped = false;                      // the kernel puts a time stamp on each datagram
+    int watched = 0;                           // uv_poll events
     std::deque<std::vector<uint8_t>> waiting;  // answers for which the peer's buffer had no room
   };
 
