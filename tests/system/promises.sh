@@ -10,8 +10,10 @@ set -Eeuo pipefail
 export LC_ALL=C.UTF-8
 
 current='' since=0 kept_promises=0
+story=$PWD/${0##*/}  # the test, which sources this where it is
 exec {report}>&1 {silence}>/dev/null  # where results are reported, even while a command's output goes elsewhere
 tell() {  # FORMAT ARGUMENT...
+  [[ ! -t $report ]] || printf '\e[K' >&"$report"  # a line of progress was here
   # shellcheck disable=SC2059
   printf "$@" >&"$report"
 }
@@ -32,7 +34,7 @@ broken() {
   [[ $BASHPID == "$$" ]] || return 0  # its parent handles it, too
   trap - ERR
   local line=${BASH_LINENO[-2]}  # in the test itself
-  tell 'BROKEN %s\n       line %s: %s\n' "$current" "$line" "$(sed -n "${line}s/^ *//p" "${0##*/}")"
+  tell 'BROKEN %s\n       line %s: %s\n' "$current" "$line" "$(sed -n "${line}s/^ *//p" "$story")"
   ! declare -F explain >/dev/null || explain 2>&1 | sed 's/^/       | /' >&"$report" || true
   exit 1
 }
