@@ -309,9 +309,15 @@ class Worker {
       if (session->is_up()) to_drain_.push_back(id);
       else session->drain(leave_);
     }
-    handshakes_.start(std::min(kHandshakes, config_.shutdown_timeout / 2));
+    handshakes_.start(for_handshakes());
     per_tick_ = drained_per_tick(to_drain_.size(), config_.shutdown_timeout);
     drain_some();
+  }
+
+  // Where the next relayd takes over the sockets, a device is served sooner if it comes again at once.
+  Milliseconds for_handshakes() const {
+    const bool passed = std::ranges::all_of(plan_.sockets, &Plan::Sockets::passed);
+    return passed ? Milliseconds(0) : std::min(kHandshakes, config_.shutdown_timeout / 2);
   }
 
   void drain_some() {
