@@ -1,5 +1,6 @@
 // Reads devices' certificate files for one worker, one after the other, in libuv's threads: a file system that hangs
-// holds up this worker's certificates, and nothing else in the loop. Loop thread only.
+// holds up this worker's certificates, and nothing else in the loop. If it holds up four workers, names wait for a
+// thread, too, and keep their addresses meanwhile. Loop thread only.
 #pragma once
 
 #include <uv.h>
