@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/datagram.h"
+#include "common/uv.h"
 #include "relayd/connector/worker_channel.h"
 #include "relayd/handover/channel.h"
 #include "tests/unit/catch.h"
@@ -19,6 +20,13 @@ namespace unit {
 namespace channel = relayd::channel;
 
 constexpr int kWorker = 3;
+
+// libuv 1.44 runs a timer that is due, then waits for the next event, however long. This makes sure that there is one.
+struct Tick {
+  common::Timer timer;
+  explicit Tick(uv_loop_t* loop) : timer(loop, this, common::call<&Tick::again>) { again(); }
+  void again() { timer.start(std::chrono::milliseconds(10)); }
+};
 
 // `duplicate` is what the supervisor keeps.
 struct Half {
@@ -60,6 +68,7 @@ struct Half {
   }
   template <typename Until>
   void run_until(Until until) {
+    const Tick tick(&loop);
     while (!until()) uv_run(&loop, UV_RUN_ONCE);
   }
   void turn() {
