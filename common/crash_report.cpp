@@ -138,7 +138,7 @@ void on_crash(int number, siginfo_t*, void* context) {
     add_time(line);
     line.text("\",\"level\":\"error\",\"program\":\"")
         .text(g_crash.program)
-        .text("\",\"msg\":\"crashed\",\"signal\":\"");
+        .text("\",\"event\":\"crashed\",\"msg\":\"crashed\",\"signal\":\"");
     line.text(fatal->name).text("\",\"pid\":").number(static_cast<uint64_t>(getpid())).text(",\"stack\":[");
     add_stack(line, g_crash.at);
     line.text("]}\n");

@@ -84,11 +84,11 @@ std::function<std::string(const std::string&)> into(std::optional<std::string>& 
 }
 
 std::function<std::string(const std::string&)> into(std::optional<std::string>& text,
-                                                    std::initializer_list<const char*> allowed) {
-  return [&text, words = std::vector<std::string>(allowed.begin(), allowed.end())](const std::string& value) {
+                                                    const std::vector<std::string_view>& allowed) {
+  return [&text, allowed](const std::string& value) {
     std::string list;
-    for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
-    if (std::find(words.begin(), words.end(), value) == words.end()) return list;
+    for (const std::string_view word : allowed) list.append(list.empty() ? "" : ", ").append(word);
+    if (std::ranges::find(allowed, value) == allowed.end()) return list;
     text = value;
     return std::string();
   };

@@ -6,9 +6,9 @@
 #pragma once
 
 #include <functional>
-#include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace common {
@@ -25,7 +25,7 @@ struct DaemonOption {
 // Values for `take`.
 std::function<std::string(const std::string&)> into(std::optional<std::string>& text);
 std::function<std::string(const std::string&)> into(std::optional<std::string>& text,
-                                                    std::initializer_list<const char*> allowed);
+                                                    const std::vector<std::string_view>& allowed);
 std::function<std::string(const std::string&)> into(std::optional<int>& number, int least, int most);
 
 struct Daemon {

@@ -140,7 +140,7 @@ void accept_sandbox(std::span<const std::string> missing, bool required) {
     if (required)
       throw std::runtime_error("require_sandbox is true, and this machine can't give all of it: " + cause +
                                "; use a kernel that has it, or set require_sandbox to false");
-    log::warning("the sandbox is weaker than it should be", {{"cause", cause}});
+    log::warning("sandbox_weaker", "the sandbox is weaker than it should be", {{"cause", cause}});
   }
 }
 

@@ -23,7 +23,7 @@ constexpr std::string_view kColours[] = {"\033[2m", "", "\033[33m", "\033[31m"};
 struct {
   std::string_view program = "mqtt-relay";
   Level least = Level::info;
-  bool terminal = false, opened = false;
+  bool text = false, coloured = false, opened = false;
   Output output;
   std::deque<std::string> waiting;  // whole lines, except the first, which may be partly written
   size_t waiting_bytes = 0;
@@ -31,33 +31,29 @@ struct {
 } g_log;
 std::mutex g_mutex;  // guards it, once there are threads
 
-std::string json_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
+std::string text_line(Level level, std::string_view message, Fields fields) {
+  const auto nth = static_cast<size_t>(level);
+  const auto paint = [](std::string_view code) { return g_log.coloured ? code : ""; };
+  std::string text = utc_now().append(" ").append(g_log.program).append(" ").append(paint(kColours[nth]));
+  append_shown(text.append(kLevelNames[nth]).append(": "), message, kMostMessage);
+  for (const Field& field : fields) {
+    text.append(paint("\033[0;2m")).append(" ").append(field.key).append("=").append(paint("\033[0m"));
+    if (const auto* number = std::get_if<int64_t>(&field.value)) text += std::to_string(*number);
+    else append_json_string(text, std::get<std::string_view>(field.value), kMostField);
+  }
+  return text.append(paint("\033[0m")).append("\n");
+}
+
+std::string line_of(Level level, std::string_view event, std::string_view message, Fields fields) {
+  if (g_log.text) return text_line(level, message, fields);
   JsonLine line;
   line.add("time", utc_now()).add("level", kLevelNames[static_cast<size_t>(level)]).add("program", g_log.program);
-  line.add("msg", message, kMostMessage);
+  line.add("event", event).add("msg", message, kMostMessage);
   for (const Field& field : fields) {
     if (const auto* number = std::get_if<int64_t>(&field.value)) line.add(field.key, *number);
     else line.add(field.key, std::get<std::string_view>(field.value), kMostField);
   }
   return std::move(line).finish();
-}
-
-std::string terminal_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
-  const std::string_view colour = kColours[static_cast<size_t>(level)];
-  std::string text = utc_now().substr(11, 12) + " ";
-  text.append(g_log.program).append(" ").append(colour);
-  append_shown(text, message, kMostMessage);
-  if (!colour.empty()) text += "\033[0m";
-  for (const Field& field : fields) {
-    text.append(" \033[2m").append(field.key).append("=\033[0m");
-    if (const auto* number = std::get_if<int64_t>(&field.value)) text += std::to_string(*number);
-    else append_json_string(text, std::get<std::string_view>(field.value), kMostField);
-  }
-  return text + "\n";
-}
-
-std::string line_of(Level level, std::string_view message, std::initializer_list<Field> fields) {
-  return g_log.terminal ? terminal_line(level, message, fields) : json_line(level, message, fields);
 }
 
 void wait_for_room(std::string line) {
@@ -68,7 +64,7 @@ void wait_for_room(std::string line) {
 // Call before queueing a line that was logged after the dropped ones.
 void report_dropped() {
   if (g_log.unreported == 0) return;
-  wait_for_room(line_of(Level::warning,
+  wait_for_room(line_of(Level::warning, "lines_dropped",
                         std::to_string(g_log.unreported) + " lines were dropped because standard error was not read",
                         {{"dropped", g_log.unreported}}));
   g_log.unreported = 0;
@@ -96,23 +92,22 @@ bool flush_waiting() {
 
 }  // namespace
 
-void open(std::string_view program, Level least) {
+void open(std::string_view program, Level least, Format format) {
   g_log.program = program;
   g_log.least = least;
+  g_log.coloured = g_log.opened ? g_log.coloured : isatty(STDERR_FILENO) == 1;
+  g_log.text = format == Format::text || (format == Format::automatic && g_log.coloured);
   if (g_log.opened) return;
   g_log.opened = true;
-  g_log.terminal = isatty(STDERR_FILENO) == 1;
   g_log.output = Output(STDERR_FILENO);
 }
 
-void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
-  if (level < g_log.least) return;
-  std::string line = line_of(level, message, fields);
-  if (!g_log.opened) {
-    // A log that can't be written has nowhere to be reported.
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
-    return;
-  }
+bool enabled(Level level) { return level >= g_log.least; }
+
+void write(Level level, std::string_view event, std::string_view message, Fields fields) {
+  if (!enabled(level)) return;
+  if (!g_log.opened) open(g_log.program);
+  std::string line = line_of(level, event, message, fields);
   const std::lock_guard guard(g_mutex);
   flush_waiting();
   if (g_log.waiting_bytes + line.size() > kMostWaiting) {

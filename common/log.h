@@ -1,4 +1,8 @@
-// The ordinary log, to standard error: JSON lines to a pipe or the journal, coloured text to a terminal.
+// The ordinary log, to standard error: JSON lines to a pipe or the journal, coloured text to a terminal, or as
+// --log-format says.
+//
+// `event` names the kind of line. Programs may rely on it, and mqtt-relay-log(7) lists all of them; `message` is for
+// people and may change.
 //
 // The log is one of four pieces of global state: the others are the crash report (crash_report.h), what wolfCrypt
 // allocates from in the vault (secure_memory.h), and the fiber that runs (fiber.h). Each line is one write(2), so that
@@ -18,20 +22,21 @@ namespace common::log {
 
 enum class Level { debug, info, warning, error };
 inline constexpr std::string_view kLevelNames[] = {"debug", "info", "warning", "error"};
+enum class Format { automatic, json, text };  // automatic: text to a terminal, otherwise JSON
 
 struct Field {
   std::string_view key;
   std::variant<std::string_view, int64_t> value;
-  Field(std::string_view k, std::string_view v) : key(k), value(v) {}
-  Field(std::string_view k, const char* v) : key(k), value(std::string_view(v)) {}
-  Field(std::string_view k, const std::string& v) : key(k), value(std::string_view(v)) {}
+  template <std::convertible_to<std::string_view> T>
+  Field(std::string_view k, const T& v) : key(k), value(std::string_view(v)) {}
   template <std::integral T>
   Field(std::string_view k, T v) : key(k), value(static_cast<int64_t>(v)) {}
 };
 
 // `program` must outlive all logging (a literal). Call before the first line and before entering a sandbox; call again
-// to change the level. Lines logged before the first call are written at once and may block.
-void open(std::string_view program, Level least);
+// to change the settings. The first line calls it if nobody has.
+void open(std::string_view program, Level least = Level::info, Format format = Format::automatic);
+bool enabled(Level level);
 
 // Tries to write the waiting lines; true if none is left. Logging a line does the same, so calling this once a second
 // is enough.
@@ -44,10 +49,11 @@ uint64_t dropped();
 // for the child to close all descriptors except the standard ones.
 void begin_in_child();
 
-void write(Level level, std::string_view message, std::initializer_list<Field> fields);
-inline void debug(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::debug, m, f); }
-inline void info(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::info, m, f); }
-inline void warning(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::warning, m, f); }
-inline void error(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::error, m, f); }
+using Fields = std::initializer_list<Field>;
+void write(Level level, std::string_view event, std::string_view message, Fields fields);
+inline void debug(std::string_view e, std::string_view m, Fields f = {}) { write(Level::debug, e, m, f); }
+inline void info(std::string_view e, std::string_view m, Fields f = {}) { write(Level::info, e, m, f); }
+inline void warning(std::string_view e, std::string_view m, Fields f = {}) { write(Level::warning, e, m, f); }
+inline void error(std::string_view e, std::string_view m, Fields f = {}) { write(Level::error, e, m, f); }
 
 }  // namespace common::log

@@ -30,13 +30,13 @@ bool passes(int error) {
 }
 
 milliseconds Wait::failed(const std::string& cause) {
-  if (cause != cause_) log::warning("not ready; retrying until it works", {{"cause", cause}});
+  if (cause != cause_) log::warning("not_ready", "not ready; retrying until it works", {{"cause", cause}});
   cause_ = cause;
   return std::exchange(next_, std::min(2 * next_, kMostBetween));
 }
 
 void Wait::worked() {
-  if (!cause_.empty()) log::info("ready after waiting", {{"cause", cause_}});
+  if (!cause_.empty()) log::info("ready_after_wait", "ready after waiting", {{"cause", cause_}});
   *this = {};
 }
 

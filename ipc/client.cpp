@@ -88,7 +88,7 @@ void Client::greet() {
 void Client::disconnect(std::string_view why) {
   // Logs the first cause only; later reconnects that fail add nothing.
   if (!reported_away_)
-    common::log::warning("keyd is not reachable; new handshakes wait for it",
+    common::log::warning("keyd_away", "keyd is not reachable; new handshakes wait for it",
                          {{"socket", options_.socket_path}, {"cause", why}, {"worker", options_.worker}});
   reported_away_ = true;
   state_ = State::waiting;
@@ -120,7 +120,7 @@ void Client::receive() {
       if (response->id != kHelloId || response->status != Status::ok || !welcome || welcome->version != kVersion)
         return disconnect("keyd refused this process: see its audit log, allowed_users and both versions");
       welcome_ = *welcome;
-      if (reported_away_) common::log::info("keyd is reachable again", {{"worker", options_.worker}});
+      if (reported_away_) common::log::info("keyd_back", "keyd is reachable again", {{"worker", options_.worker}});
       reported_away_ = false;
       state_ = State::ready;
       backoff_ = kFirstBackoff;
@@ -164,7 +164,8 @@ void Client::give_up_repeated() {
     node.mapped().callback({});
   }
   if (count > 0)
-    common::log::error("keyd ended the connection after each of these requests; they are given up",
+    common::log::error("keyd_requests_given_up",
+                       "keyd ended the connection after each of these requests; they are given up",
                        {{"requests", count}, {"worker", options_.worker}});
 }
 

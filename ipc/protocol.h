@@ -90,7 +90,7 @@ using Spki = std::array<uint8_t, 32>;
 
 // Whose handshake the request belongs to, in the worker's words: for the audit. Proofs are bound to `session`.
 struct Origin {
-  uint64_t session = 0;                 // relayd's number of the session, unique in one worker's life
+  uint64_t session = 0;                 // relayd's number of the session; shown as 16 hexadecimal digits
   std::array<uint8_t, 16> device_ip{};  // IPv6, or IPv4 mapped into it; all zero: none
   uint16_t device_port = 0;
 };

@@ -20,17 +20,17 @@ const common::Daemon kDaemon{"mqtt-keyd",
                              "1 anything else.\n"};
 
 int serve(const std::string& config, const keyd::Overrides& overrides) {
-  log::open("mqtt-keyd", log::Level::info);
+  log::open("mqtt-keyd");
   try {
     const keyd::Settings settings = keyd::load_settings(config, overrides);
-    log::open("mqtt-keyd", settings.log_level);
+    log::open("mqtt-keyd", settings.log);
     keyd::serve(settings);
     return 0;
   } catch (const common::ConfigError& error) {
-    log::error(error.what());
+    log::error("exits", error.what());
     return kConfigurationError;
   } catch (const std::exception& error) {
-    log::error(error.what());
+    log::error("exits", error.what());
     return 1;
   }
 }

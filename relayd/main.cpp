@@ -18,14 +18,14 @@ const common::Daemon kDaemon{"mqtt-relayd",
                              "a file that it names can't be used, 1 anything else.\n"};
 
 int serve(const std::string& config_file, const relayd::Overrides& overrides) {
-  common::log::open("mqtt-relayd", common::log::Level::info);
+  common::log::open("mqtt-relayd");
   try {
     return relayd::run_supervisor(config_file, overrides);
   } catch (const common::ConfigError& error) {
-    common::log::error(error.what());
+    common::log::error("exits", error.what());
     return kConfigurationError;
   } catch (const std::exception& error) {
-    common::log::error(error.what());
+    common::log::error("exits", error.what());
     return 1;
   }
 }

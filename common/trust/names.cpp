@@ -1,7 +1,14 @@
 #include "common/trust/names.h"
 
+#include <openssl/err.h>
+
+#include <algorithm>
+
+#include "common/der.h"
+#include "common/json_line.h"
 #include "common/trust/few_decoders.h"
 #include "common/trust/openssl_ptr.h"
+#include "common/trust/text.h"
 
 namespace trust {
 namespace {
@@ -24,6 +31,19 @@ std::string common_name_of(const X509* certificate) {
 }
 
 }  // namespace
+
+Label label_of(std::span<const uint8_t> der) {
+  namespace asn1 = common::der;
+  asn1::Bytes content = asn1::take(der, asn1::kSequence), tbs = asn1::take(content, asn1::kSequence);
+  asn1::take(tbs, asn1::constructed(0));  // the version, unless it is 1
+  asn1::Bytes serial = asn1::take(tbs, asn1::kInteger);
+  for (int i = 0; i < 3; i++) asn1::take(tbs, asn1::kSequence);  // signature, issuer, validity
+  while (serial.size() > 1 && serial.front() == 0) serial = serial.subspan(1);
+  const unsigned char* at = tbs.data();
+  const Owned<X509_NAME, X509_NAME_free> subject(d2i_X509_NAME(nullptr, &at, static_cast<long>(tbs.size())));
+  ERR_clear_error();
+  return {subject ? name_text(subject.get()) : "", common::hex(serial.data(), std::min<size_t>(serial.size(), 32))};
+}
 
 Names names_in(std::span<const uint8_t> der) {
   const Certificate certificate = parse_certificate(der);

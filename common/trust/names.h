@@ -16,6 +16,15 @@ struct Names {
   std::vector<std::string> alternative;
 };
 
+// What a person calls a certificate by.
+struct Label {
+  std::string subject;  // RFC 4514, bounded, control characters escaped
+  std::string serial;   // lower-case hexadecimal, as `openssl x509 -serial` has it in upper case
+};
+
+// `der`: one certificate, of which only these two fields are parsed. Empty where it can't be read.
+Label label_of(std::span<const uint8_t> der);
+
 // `der`: one certificate. Names may have any bytes, NUL too: compare them whole. Empty if it can't be read.
 Names names_in(std::span<const uint8_t> der);
 

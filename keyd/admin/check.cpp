@@ -41,7 +41,7 @@ constexpr NamedCheck kChecks[] = {{"user", check_user},
 // before any key is read: the notary's guardian is a fork of this process.
 CheckContext::NotaryProblem ask_notary(const Settings& settings) {
   try {
-    notary_for(settings, common::log::Level::error);
+    notary_for(settings, {common::log::Level::error});
     return {};
   } catch (const common::ConfigError& error) {
     return {error.what(), true};

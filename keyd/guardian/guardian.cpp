@@ -50,7 +50,8 @@ constexpr common::Call kGuarding[] = {
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 void missing(const std::string& feature) {
-  if (!feature.empty()) log::warning("the guardian runs without a part of its sandbox", {{"missing", feature}});
+  if (!feature.empty())
+    log::warning("sandbox_weaker", "the guardian runs without a part of its sandbox", {{"missing", feature}});
 }
 
 // Makes this process die with the one that forked it. `parent` is that one's pid, in case it is already gone.
@@ -101,7 +102,7 @@ void say(const std::string& problem) {
     const std::string why = common::Program::execute(kProgram, kNotaryProgram);
     say("can't execute " + path + ": " + why + "; reinstall mqtt-relay");
   } catch (const std::exception& error) {
-    log::error("the notary fails", {{"cause", error.what()}});
+    log::error("notary_failed", "the notary fails", {{"cause", error.what()}});
   }
   _exit(127);
 }
@@ -125,7 +126,7 @@ std::string outlive(pid_t notary) {
     if (events[1].revents == 0) continue;
     char word;
     if (recv(kChannel, &word, sizeof word, 0) <= 0) _exit(0);  // keyd has exited
-    log::error("the notary does not answer, so it is killed");
+    log::error("notary_hung", "the notary does not answer, so it is killed");
     syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
   }
   return death_of(notary);
@@ -150,12 +151,13 @@ std::string outlive(pid_t notary) {
       if (death.empty()) _exit(0);
       send(kChannel, death.data(), death.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       say(program.path() + " ended before it could answer: " + death);
-      log::warning("the notary died and is restarted; the question that it was answering is lost", {{"cause", death}});
+      log::warning("notary_died", "the notary died and is restarted; the question that it was answering is lost",
+                   {{"cause", death}});
       nanosleep(&kBetweenStarts, nullptr);
       log::flush();
     }
   } catch (const std::exception& error) {
-    log::error("the notary's guardian fails, so keyd exits", {{"cause", error.what()}});
+    log::error("guardian_failed", "the notary's guardian fails, so keyd exits", {{"cause", error.what()}});
   }
   _exit(1);
 }

@@ -71,7 +71,8 @@ class Unpacker {
 
 std::string NotarySettings::packed() const {
   Packer out;
-  out.value(log_level);
+  out.value(log.level);
+  out.value(log.format);
   out.value(remote.has_value());
   if (remote) {
     out.list(remote->hosts);
@@ -90,7 +91,8 @@ std::string NotarySettings::packed() const {
 NotarySettings NotarySettings::unpacked(const std::string& bytes) {
   Unpacker in(bytes);
   NotarySettings settings;
-  settings.log_level = in.value<common::log::Level>();
+  settings.log.level = in.value<common::log::Level>();
+  settings.log.format = in.value<common::log::Format>();
   if (in.value<bool>()) {
     auto& remote = settings.remote.emplace();
     remote.hosts = in.list();

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/log.h"
+#include "common/log_settings.h"
 
 namespace keyd {
 
@@ -35,7 +35,7 @@ struct BoundDevice {
 struct NotarySettings {
   std::optional<BoundRemote> remote{};
   std::optional<BoundDevice> device{};
-  common::log::Level log_level = common::log::Level::info;
+  common::log::Settings log{};
 
   std::string packed() const;
   // Throws std::exception.

@@ -43,7 +43,7 @@ int refuse(int status, const std::string& problem) {
   try {
     return send_answer(word) ? status : 0;
   } catch (const std::system_error&) {
-    log::error("only mqtt-keyd starts this program, with a socket that it inherits");
+    log::error("exits", "only mqtt-keyd starts this program, with a socket that it inherits");
     return status;
   }
 }
@@ -64,9 +64,10 @@ void serve(Judge& judge) {
 int run() {
   const NotarySettings settings = NotarySettings::unpacked(common::read_sealed(kNotarySettings));
   close(kNotarySettings);
-  log::open(kNotaryProgram, settings.log_level);
+  log::open(kNotaryProgram, settings.log);
   Judge judge(settings);
-  for (const trust::Concern& concern : judge.concerns(time(nullptr))) log::warning(concern.text());
+  for (const trust::Concern& concern : judge.concerns(time(nullptr)))
+    log::warning("certificate_concern", concern.text());
   enter_notary_sandbox();
   if (send_answer({})) serve(judge);
   return 0;
@@ -76,7 +77,7 @@ int run() {
 
 int main() {
   int status = EX_SOFTWARE;
-  log::open(kNotaryProgram, log::Level::info);
+  log::open(kNotaryProgram);
   prctl(PR_SET_NAME, "keyd-notary", 0, 0, 0);
   common::report_crashes(kNotaryProgram);
   try {
@@ -84,7 +85,7 @@ int main() {
   } catch (const common::ConfigError& error) {
     status = refuse(EX_CONFIG, error.what());
   } catch (const std::exception& error) {
-    log::error("the notary fails", {{"cause", error.what()}});
+    log::error("notary_failed", "the notary fails", {{"cause", error.what()}});
     status = refuse(EX_SOFTWARE, std::string("the notary fails: ") + error.what());
   }
   _exit(status);  // there is nothing to tidy up, and the sandbox forbids the system calls of destructors

@@ -15,7 +15,8 @@ void enter_notary_sandbox() {
   common::harden_process();
 #if !defined(MQTT_RELAY_SANITIZED)  // a sanitizer's runtime reads files of its own
   for (const std::string& lacking : {common::forbid_files(), common::allow_system_calls(notary_calls())})
-    if (!lacking.empty()) common::log::warning("the notary runs without a part of its sandbox", {{"missing", lacking}});
+    if (!lacking.empty())
+      common::log::warning("sandbox_weaker", "the notary runs without a part of its sandbox", {{"missing", lacking}});
 #endif
 }
 

@@ -79,6 +79,7 @@ void expect_own_key(KeyStore& keys, const OwnKeyfile& own) {
                               (own.role == ipc::Role::listener ? "LISTENER.key '" : "LOCAL.key '") + file.path +
                               "'; it is used at once, without a restart";
   common::log::warning(
+      "own_key_missing",
       own.role == ipc::Role::listener
           ? "there is no listener key: devices can't connect to its listener until it is installed"
           : "there is no key for the local broker: devices without a key can't connect until it is installed",

@@ -82,7 +82,7 @@ class Signals {
  private:
   void arrived(int number) {
     if (number == SIGHUP) return audit_.reopen();
-    log::info("stopping");
+    log::info("stopping", "stopping");
     stop();
   }
   Heartbeat& heartbeat_;
@@ -94,7 +94,7 @@ class Signals {
 
 }  // namespace
 
-NotaryEnds notary_for(const Settings& settings, log::Level level) {
+NotaryEnds notary_for(const Settings& settings, const log::Settings& log) {
   const auto authorities = [](const ConfiguredPath& file) {
     try {
       return Authorities{file.path, common::read_file(file.path, kMostAuthorities), file.origin};
@@ -102,7 +102,7 @@ NotaryEnds notary_for(const Settings& settings, log::Level level) {
       throw common::ConfigError(file.origin + ": found \"" + file.path + "\": " + error.what());
     }
   };
-  NotarySettings notary{.log_level = level};
+  NotarySettings notary{.log = log};
   if (const auto& bind = settings.bind_remote)
     notary.remote = BoundRemote{bind->remote_hosts, bind->alpn, authorities(bind->cacertfile)};
   if (const auto& bind = settings.bind_device)
@@ -119,7 +119,7 @@ void serve(const Settings& settings) {
   // Opens everything before the sandbox forbids opening; reads no key byte.
   signal(SIGPIPE, SIG_IGN);
   std::vector<common::PassedSocket> passed = common::take_passed_sockets();
-  NotaryEnds notary = notary_for(settings, settings.log_level);  // early: its guardian is a copy of the memory now
+  NotaryEnds notary = notary_for(settings, settings.log);  // early: its guardian is a copy of the memory now
   KeyStore::Place keys_dir = common::wait_for([&] { return open_keys_dir(settings.private_keys_dir); });
   std::vector<KeyStore::Place> own;
   for (const auto& [file, role] : own_keyfiles(settings)) {
@@ -175,9 +175,10 @@ void serve(const Settings& settings) {
 
   for (const OwnKeyfile& each : own_keyfiles(settings)) expect_own_key(keys, each);
   if (!settings.require_presence)
-    log::warning("require_presence is false: an attacker in a worker can sign for every device whose key is here",
+    log::warning("presence_off",
+                 "require_presence is false: an attacker in a worker can sign for every device whose key is here",
                  {{"setting", "require_presence"}, {"do", "set it to true, or remove it"}});
-  log::info("ready", {{"socket", settings.socket.path}, {"private_keys_dir", settings.private_keys_dir.path}});
+  log::info("ready", "ready", {{"socket", settings.socket.path}, {"private_keys_dir", settings.private_keys_dir.path}});
   common::sd_notify("READY=1");
   uv_run(loop, UV_RUN_DEFAULT);
   uv_loop_close(loop);

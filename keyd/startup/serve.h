@@ -16,7 +16,7 @@ struct LockedSlots {
 
 // keyd's ends of the sockets to its notary (guardian/guardian.h); empty without bind_remote and bind_device. Throws
 // common::ConfigError if a file of authorities can't be read, and whatever start_notary throws.
-NotaryEnds notary_for(const Settings& settings, common::log::Level level);
+NotaryEnds notary_for(const Settings& settings, const common::log::Settings& log);
 
 // Serves until SIGTERM or SIGINT; SIGHUP opens the audit file again. If keyd can't start, or can't serve any longer,
 // throws std::exception saying what the operator should do.

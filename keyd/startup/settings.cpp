@@ -6,7 +6,7 @@
 #include <charconv>
 #include <thread>
 
-#include "common/log_level.h"
+#include "common/log_settings.h"
 
 namespace keyd {
 namespace {
@@ -146,10 +146,11 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
   settings.key_rate = section.rate("key_rate", "100/s");
   settings.key_cache = static_cast<size_t>(section.integer("key_cache", 256, 1, kMostCachedKeys));
   settings.max_connections = static_cast<size_t>(section.integer("max_connections", 256, 1, kMostConnections));
-  std::string level = section.one_of("log_level", "info", {"debug", "info", "warning", "error"});
+  const std::string level = section.one_of("log_level", "info", {"debug", "info", "warning", "error"});
+  const std::string format = section.one_of("log_format", "auto", {"auto", "json", "text"});
   section.finish();
 
-  common::log::parse_level(overrides.log_level.value_or(level), settings.log_level);
+  settings.log = common::log::settings_of(overrides.log_level.value_or(level), overrides.log_format.value_or(format));
   return settings;
 }
 

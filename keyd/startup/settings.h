@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "common/config.h"
-#include "common/log.h"
+#include "common/log_settings.h"
 #include "keyd/handover/notary_settings.h"
 
 namespace keyd {
@@ -50,12 +50,12 @@ struct Settings {
   size_t max_queue = 4096;   // requests of one worker that may wait
   common::Rate worker_rate;  // requests of one worker
   common::Rate key_rate;     // signatures with one device's key
-  common::log::Level log_level = common::log::Level::info;
+  common::log::Settings log;
 };
 
 // What the command line or the environment sets instead of the file.
 struct Overrides {
-  std::optional<std::string> private_keys_dir, log_level;
+  std::optional<std::string> private_keys_dir, log_level, log_format = {};
 };
 
 // Throws common::ConfigError naming the file, the path in it, what was found and what is allowed.

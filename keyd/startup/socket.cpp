@@ -66,6 +66,7 @@ common::Fd take_over(const ConfiguredPath& path, std::vector<common::PassedSocke
     refuse("found descriptor " + std::to_string(fd.get()) + " (\"" + passed.front().name + "\"): " + problem);
   if (const std::string bound = path_of(fd.get()); bound != path.path)
     common::log::warning(
+        "socket_differs",
         "the service manager passed a socket with another path than the configured one; workers must use its path",
         {{"passed", bound}, {"configured", path.path}, {"setting", path.origin}});
   // Listens again, so that SO_PEERCRED shows workers this process instead of the service manager.

@@ -48,8 +48,10 @@ uint64_t monotonic_ns() {
 
 void add_request(common::JsonLine& line, const AuditEvent& event) {
   if (const ipc::Lookup* key = event.key) {
-    line.add("session", key->origin.session).add("device", address_of(key->origin)).add("client_id", key->client_id);
-    line.add("role", ipc::name(key->role)).add("spki", common::hex(key->spki.data(), key->spki.size()));
+    const uint64_t session = htobe64(key->origin.session);
+    line.add("session", common::hex(&session, sizeof session)).add("device", address_of(key->origin));
+    line.add("client_id", key->client_id).add("role", ipc::name(key->role));
+    line.add("spki", common::hex(key->spki.data(), key->spki.size()));
   }
   if (const ipc::Sign* sign = event.sign) {
     line.add("kind", ipc::name(sign->kind)).add("scheme", ipc::name(sign->scheme));
@@ -109,7 +111,7 @@ bool Audit::ready() {
   const Written written = append(std::move(line).finish());
   if (written != Written::yes && written != Written::begun) return false;
   lost_ = 0;
-  common::log::warning("the audit can be written again: keyd signs");
+  common::log::warning("audit_back", "the audit can be written again: keyd signs");
   return written == Written::yes;
 }
 
@@ -144,7 +146,7 @@ bool Audit::write(const AuditEvent& event) {
 
 void Audit::lost() {
   if (lost_++ == 0)
-    common::log::error("the audit can't be written: keyd signs nothing until it can",
+    common::log::error("audit_failed", "the audit can't be written: keyd signs nothing until it can",
                        {{"cause", cause_ == EAGAIN ? "its reader has stopped reading" : strerror(cause_)}});
 }
 
@@ -199,13 +201,13 @@ void Audit::reopen() {
     return;
   common::Fd fresh = file_->open();
   if (!fresh)
-    return common::log::error("the audit file can't be opened again; the old one stays in use",
+    return common::log::error("audit_not_reopened", "the audit file can't be opened again; the old one stays in use",
                               {{"file", file_->path}, {"cause", strerror(errno)}});
   file_fd_ = std::move(fresh);
   Sink& sink = sinks_.back();
   sink.out = common::Output(file_fd_.get());
   if (sink.unwritten > 0) sink.unwritten = line_.size();
-  common::log::info("the audit file was opened again", {{"file", file_->path}});
+  common::log::info("audit_reopened", "the audit file was opened again", {{"file", file_->path}});
 }
 
 }  // namespace keyd

@@ -135,7 +135,7 @@ void KeyStore::keep_apart(ipc::Role role, Entry& entry, Found& found) const {
            "relayd has the same key for another purpose (listener_keyfile, local_keyfile): give each a key and a "
            "certificate of its own"};
   if (std::exchange(entry.problem, found.reason) != found.reason)
-    common::log::warning("a key file can't be used", {{"file", entry.path}, {"problem", found.reason}});
+    common::log::warning("key_unusable", "a key file can't be used", {{"file", entry.path}, {"problem", found.reason}});
 }
 
 KeyStore::Found KeyStore::look(Entry& entry, const std::optional<FileState>& now, KeyFile* read) {
@@ -164,8 +164,8 @@ void KeyStore::install(Entry& entry, KeyFile file) {
   if (!keep) entry.key = std::move(file.key);
   if (news)
     common::log::warning(
-        keep ? "a key file can't be used; the key it held before stays in use" : "a key file can't be used",
-        {{"file", entry.path}, {"problem", entry.problem}});
+        "key_unusable", "a key file can't be used",
+        {{"file", entry.path}, {"problem", entry.problem}, {"key_before", keep ? "stays in use" : "none"}});
 }
 
 }  // namespace keyd

@@ -98,7 +98,7 @@ void NotaryClient::receive() {
   answer.problem[sizeof answer.problem - 1] = '\0';
   if (got != sizeof answer) return;
   if (answer.job == 0 && answer.problem[0] == '\0') {  // a new notary
-    if (away()) common::log::info("the notary answers again");
+    if (away()) common::log::info("notary_back", "the notary answers again");
     away_since_ms_ = 0;
     front_since_ms_ = uv_now(timer_.loop);
   } else if (!sent_.empty() && sent_.front().question == answer.job) {

@@ -82,7 +82,7 @@ const char* Server::why_not(const Peer& peer) const {
 void Server::accept_failed(int error) {
   if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS) return;
   if (!std::exchange(out_of_descriptors_, true))
-    common::log::error("can't accept a connection", {{"cause", strerror(error)}, {"remedy", "raise LimitNOFILE="}});
+    common::log::error("accept_failed", "can't accept", {{"cause", strerror(error)}, {"fix", "raise LimitNOFILE="}});
   uv_poll_stop(&accept_poll_);
   const auto resume = [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->resume_accepting(); };
   uv_timer_start(&accept_timer_, resume, kAcceptPauseMs, 0);

@@ -80,7 +80,8 @@ void Connector::on_control(int) {
   ChannelOf which;
   memcpy(&which, bytes + 1, sizeof which);
   if (got != 1 + static_cast<ssize_t>(sizeof which) || bytes[0] != kChannel || !attached)
-    return log::warning("the supervisor's message makes no sense; the connector ignores it", {{"size", got}});
+    return log::warning("order_unknown", "the supervisor's message makes no sense; the connector ignores it",
+                        {{"size", got}});
   auto& channel = channels_[which.worker];
   channel.reset();
   channel = std::make_unique<WorkerChannel>(loop_, plan_, which.worker, std::move(attached), most_, certificates_, this,
@@ -110,7 +111,8 @@ void Connector::on_names() {
 
 void Connector::on_over(int worker, const std::string& why) {
   if (!why.empty())
-    log::error("a worker misused its channel; the connector no longer serves it", {{"worker", worker}, {"cause", why}});
+    log::error("worker_misbehaved", "a worker misused its channel; the connector no longer serves it",
+               {{"worker", worker}, {"cause", why}});
   sweep_.start(common::Milliseconds(0));
 }
 

@@ -44,7 +44,7 @@ void run(uv_loop_t* loop, std::optional<connector::Connector>& serving) {
   require_supervisor(kConnectorPlanFd);
   ConnectorPlan plan = ConnectorPlan::from_memfd(kConnectorPlanFd);
   close(kConnectorPlanFd);
-  log::open(kConnectorProgram, plan.log_level);
+  log::open(kConnectorProgram, plan.log);
   common::report_crashes(kConnectorProgram);
   const std::string lacking = connector::give_up_files_and_ports(plan);
   serving.emplace(loop, std::move(plan), common::Fd(kConnectorControlFd));
@@ -59,7 +59,7 @@ void run(uv_loop_t* loop, std::optional<connector::Connector>& serving) {
 int main() {
   common::keep_standard_numbers();
   closefrom(kConnectorControlFd + 1);  // descriptors that relayd's own parent left open
-  log::open(kConnectorProgram, log::Level::info);
+  log::open(kConnectorProgram);
   uv_loop_t loop;
   uv_loop_init(&loop);
   std::optional<connector::Connector> serving;  // outside the try block: the handler still needs its control socket
@@ -67,7 +67,7 @@ int main() {
   try {
     run(&loop, serving);
   } catch (const std::exception& error) {
-    log::error(error.what());
+    log::error("exits", error.what());
     say_last_words(error.what());
     status = 1;
   }

@@ -83,10 +83,12 @@ void Resolver::on_result(int status, const addrinfo* found) {
   std::vector<SocketAddress> addresses = usable_addresses(found);
   const bool failed = status != 0 || addresses.empty();
   if (failed && !reported_failure_)
-    common::log::warning(addresses_.empty() ? "name can't be resolved; sessions that need it are refused until it can"
+    common::log::warning("name_unresolved",
+                         addresses_.empty() ? "name can't be resolved; sessions that need it are refused until it can"
                                             : "name can't be resolved any more; relayd keeps its last addresses",
                          {{"host", endpoint_.host}, {"cause", uv_strerror(status)}});
-  if (!failed && reported_failure_) common::log::info("name is resolved again", {{"host", endpoint_.host}});
+  if (!failed && reported_failure_)
+    common::log::info("name_resolved", "name is resolved again", {{"host", endpoint_.host}});
   reported_failure_ = failed;
   const bool first = !tried_;
   tried_ = true;

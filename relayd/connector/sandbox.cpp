@@ -111,7 +111,8 @@ std::string give_up_files_and_ports(const ConnectorPlan& plan) {
   if (plan.local) ports.push_back(plan.local->port);
   const auto lacking = common::forbid_files_and_ports(rules, ports, !plan.sources.empty());
   if (!lacking.ports.empty())
-    log::warning("an attacker in the connector could connect to any TCP port", {{"cause", lacking.ports}});
+    log::warning("sandbox_weaker", "an attacker in the connector could connect to any TCP port",
+                 {{"cause", lacking.ports}});
   return lacking.files;
 #endif
 }
@@ -130,6 +131,7 @@ void give_up_system_calls(const ConnectorPlan& plan, const std::string& lacking_
   const common::Fd root(::open("/", O_RDONLY | O_CLOEXEC));
   if (root) throw std::runtime_error("the sandbox is in force, but the connector could open \"/\"");
   log::info(
+      "sandboxed",
       "connector is sandboxed: it reads only remote.certs_dir and what names take, writes no file, executes nothing, "
       "is not "
       "dumpable and gains no privileges",

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/log.h"
+#include "common/log_settings.h"
 #include "common/trust/policy.h"
 #include "common/units.h"
 #include "relayd/handover/network.h"
@@ -159,7 +159,7 @@ struct Config {
   int max_generations = 0;          // most that serve at the same time, after reloads
   std::string control_socket;       // empty: none
   std::optional<Endpoint> metrics;  // where /metrics is served
-  common::log::Level log_level = common::log::Level::info;
+  common::log::Settings log;
 
   std::string local_certfile() const { return local && local->tls ? local->tls->certfile : ""; }
   bool operator==(const Config&) const = default;

@@ -31,8 +31,8 @@ void fields(Archive& archive, Of<Archive, ProxyAccess>& p) {
 template <class Archive>
 void fields(Archive& archive, Of<Archive, ConnectorPlan>& p) {
   archive(p.generation, p.workers, p.brokers, p.strategy, p.sources, p.proxy, p.local, p.certs_dir, p.keyd_socket,
-          p.series, p.sign_timeout, p.connect_timeout, p.resolve_interval, p.watchdog, p.log_level, p.require_sandbox,
-          p.known);
+          p.series, p.sign_timeout, p.connect_timeout, p.resolve_interval, p.watchdog, p.log.level, p.log.format,
+          p.require_sandbox, p.known);
 }
 
 template <class Archive>

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/fd.h"
+#include "common/log_settings.h"
 #include "relayd/handover/config.h"
 #include "relayd/handover/socket_address.h"
 
@@ -47,7 +48,7 @@ struct ConnectorPlan {
   // For keyd (ipc::Hello): the relayd and the generation of the workers' connections, and how long workers wait.
   uint64_t series = 0;
   common::Milliseconds sign_timeout{}, connect_timeout{}, resolve_interval{}, watchdog{};
-  common::log::Level log_level = common::log::Level::info;
+  common::log::Settings log{};
   bool require_sandbox = false;
   KnownAddresses known;
 

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "common/log_settings.h"
+
 namespace relayd {
 
 inline constexpr char kMonitorProgram[] = "mqtt-relayd-monitor", kMonitorName[] = "relayd-monitor";
@@ -17,7 +19,7 @@ inline constexpr char kMonitorProgram[] = "mqtt-relayd-monitor", kMonitorName[] 
 inline constexpr int kMonitorListener = 3, kMonitorSocket = 4;
 
 struct MonitorSettings {
-  int32_t log_level;  // common::log::Level
+  common::log::Settings log;
   bool require_sandbox;
 };
 

@@ -2,6 +2,7 @@
 // so the supervisor can read them without a TLS library in its program.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,14 @@ constexpr uint16_t group_named(std::string_view name) {
   for (const NamedGroup& group : kGroups)
     if (group.name == name) return group.number;
   return 0;
+}
+
+// "SECP256R1" → "secp256r1": the name above that differs at most in case; otherwise `name` itself.
+constexpr std::string_view group_written_as(std::string_view name) {
+  constexpr auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  for (const NamedGroup& group : kGroups)
+    if (std::ranges::equal(group.name, name, {}, lower, lower)) return group.name;
+  return name;
 }
 
 // Cipher suites: forward secrecy (ECDHE) and authenticated encryption only. Names of IANA and of OpenSSL, which are the
@@ -72,6 +81,13 @@ constexpr const CipherSuite* suite_named(std::string_view name) {
   for (const CipherSuite& suite : kCipherSuites)
     if (suite.name == name || (!suite.openssl.empty() && suite.openssl == name)) return &suite;
   return nullptr;
+}
+
+// "" if the suite is not supported.
+constexpr std::string_view suite_numbered(uint16_t number) {
+  for (const CipherSuite& suite : kCipherSuites)
+    if (suite.number == number) return suite.name;
+  return "";
 }
 
 }  // namespace relayd::tls

@@ -59,7 +59,7 @@ void answer(const std::string& bytes) {
 
 int main() {
   common::keep_standard_numbers();
-  log::open(kInspectorProgram, log::Level::info);
+  log::open(kInspectorProgram);
   int status = 0;
   try {
     prctl(PR_SET_NAME, kInspectorName);
@@ -71,7 +71,7 @@ int main() {
     common::accept_sandbox(lacking, plan.config.require_sandbox);
     answer(inspect(plan).encode());
   } catch (const std::exception& error) {
-    log::error(error.what());
+    log::error("exits", error.what());
     status = 1;
   }
   log::finish();

@@ -58,7 +58,7 @@ void wait_for_the_supervisors_end() {
 void run() {
   die_with_the_supervisor();
   const MonitorSettings settings = inherited_settings();
-  log::open(kMonitorProgram, static_cast<log::Level>(settings.log_level));
+  log::open(kMonitorProgram, settings.log);
   common::report_crashes(kMonitorProgram);
 
   const std::string lacking = monitor::give_up_files();
@@ -82,11 +82,11 @@ void run() {
 int main() {
   common::keep_standard_numbers();
   closefrom(kMonitorSocket + 1);  // descriptors that relayd's own parent left open
-  log::open(kMonitorProgram, log::Level::info);
+  log::open(kMonitorProgram);
   try {
     run();
   } catch (const std::exception& error) {
-    log::error(error.what());
+    log::error("exits", error.what());
   }
   log::finish();
   _exit(1);

@@ -78,10 +78,10 @@ void give_up_system_calls(const std::string& lacking_files, bool required) {
   const common::Fd made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int socket_error = errno;
   if (root || made) throw std::runtime_error("the sandbox is in force, but the monitor could open a file or a socket");
-  log::info(
-      "monitor is sandboxed: it can open no file, make no socket, execute nothing, is not dumpable and gains no "
-      "privileges",
-      {{"open(\"/\")", strerror(file_error)}, {"socket()", strerror(socket_error)}});
+  log::info("sandboxed",
+            "monitor is sandboxed: it can open no file, make no socket, execute nothing, is not dumpable and gains no "
+            "privileges",
+            {{"open(\"/\")", strerror(file_error)}, {"socket()", strerror(socket_error)}});
 }
 
 }  // namespace relayd::monitor

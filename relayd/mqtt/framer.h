@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 
 #include "relayd/mqtt/fixed_header.h"
@@ -49,6 +50,7 @@ class Framer {
   // Good bytes, and packets whose fixed header was good.
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t packets(PacketType type) const { return packets_[static_cast<std::size_t>(type)]; }
+  std::uint64_t packets() const { return std::accumulate(packets_.begin(), packets_.end(), std::uint64_t{0}); }
 
   // Bytes of the largest packet whose fixed header was good.
   std::uint32_t largest_packet() const { return largest_packet_; }

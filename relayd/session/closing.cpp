@@ -35,9 +35,10 @@ Refusal Session::refusal_of(std::optional<ipc::Status> status) {
 void Session::note_renegotiation() {
   if (renegotiation_logged_ || !upstream_ || !upstream_->has_declined_renegotiation()) return;
   renegotiation_logged_ = true;
-  common::log::warning(
+  write_log(
+      Level::warning, "renegotiation_declined",
       "the remote broker asked for a TLS 1.2 renegotiation; relayd declined it, and the broker may end the session",
-      {{"worker", services_.worker}, {"session", id_}, {"client_id", client_id_}});
+      common::log::Field{"client_id", client_id_});
 }
 
 void Session::upstream_ended(const tls::End& end) {
@@ -70,14 +71,15 @@ void Session::upstream_ended(const tls::End& end) {
   }
 }
 
-void Session::refuse(Refusal refusal, std::string_view why, std::string_view detail) {
+void Session::refuse(Refusal refusal, std::string_view why, std::string_view detail, std::string_view fix) {
   const auto text = refusal == Refusal::use_another_server ? other_server() : why;
   if (!broker_answered())
     to_device(mqtt::encode_connack(connect_.version, refusal, text, connect_.maximum_packet_size).bytes());
   std::string cause(why);
   if (!detail.empty()) cause.append(": ").append(detail);
   count(services_.counters.refused[static_cast<size_t>(refusal)]);
-  finish("refused: " + cause, Level::warning, &services_.refusals[static_cast<size_t>(refusal)]);
+  refused_ = true;
+  finish("refused: " + cause, Level::warning, &services_.refusals[static_cast<size_t>(refusal)], fix);
 }
 
 void Session::disconnect(DisconnectReason reason, std::string_view why) {
@@ -183,18 +185,10 @@ void Session::device_left(std::string_view why, Level level) {
   else finish(why, level);
 }
 
-void Session::log_end(std::string_view why, Level level, common::LogLimit* limit) const {
-  const auto left_out = limit ? limit->admit(now()) : 0;
-  if (!left_out) return;
-  using common::log::Field;
-  write_log(level, "session closed", Field{"client_id", client_id_}, Field{"why", why}, Field{"bytes_up", up_.bytes()},
-            Field{"bytes_down", down_.bytes()}, Field{"suppressed", *left_out});
-}
-
-void Session::finish(std::string_view why, Level level, common::LogLimit* limit) {
+void Session::finish(std::string_view why, Level level, common::LogLimit* limit, std::string_view fix) {
   if (state_ == State::closing) return;
   if (state_ == State::device_handshake) count(services_.counters.handshakes_failed);
-  log_end(why, level, limit);
+  log_end(why, level, limit, fix);
   close_streams();
 }
 

@@ -88,7 +88,8 @@ void ConnectorClient::on_answer(const channel::Answer& answer, common::Fd attach
 // The channel stays: the supervisor replaces a connector that does not do its work, and the successor uses it.
 void ConnectorClient::ignore() {
   if (const auto suppressed = ignored_.admit(uv_now(loop_)))
-    common::log::error("the connector sent something that is not an answer", {{"suppressed", *suppressed}});
+    common::log::error("connector_misbehaved", "the connector sent something that is not an answer",
+                       {{"suppressed", *suppressed}});
 }
 
 // A connector is there, perhaps a new one. Every unanswered question is asked again, behind those that are still in the
@@ -133,7 +134,7 @@ void ConnectorClient::on_keyd(common::Fd attached, std::string_view problem) {
 
 // Sessions that are up go on; askers and keyd's connection end at their deadlines.
 void ConnectorClient::lose(const char* why) {
-  common::log::error("the connector can't be reached any more", {{"cause", why}});
+  common::log::error("connector_lost", "the connector can't be reached any more", {{"cause", why}});
   poll_.reset();
 }
 

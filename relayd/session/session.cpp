@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "relayd/handover/siphash.h"
+#include "relayd/session/key_advice.h"
 
 namespace relayd {
 namespace {
@@ -27,6 +28,7 @@ Session::Session(SessionServices& services, SessionListener& listener, uint64_t 
       listener_(listener),
       id_(id),
       address_(device),
+      began_(now()),
       deadline_(services.runtime.loop, this, common::call<&Session::on_deadline>),
       device_(services.runtime, std::move(socket), *this) {
   device_.limit_kept(listener.config.high_watermark);
@@ -53,6 +55,10 @@ void Session::shake_hands(std::span<const uint8_t> begun) {
 // Every wait has a deadline: the state and its timer are set together.
 void Session::move_to(State state) {
   state_ = state;
+  if (common::log::enabled(Level::debug)) {
+    using common::log::Field;
+    write_log(Level::debug, "session_state", state_name(), Field{"client_id", client_id_});
+  }
   const Config& config = services_.config;
   switch (state) {
     case State::proxy_header: return deadline_.start(listener().proxy_protocol_timeout);
@@ -97,6 +103,8 @@ void Session::on_open(tls::Stream& stream) {
   if (&stream == &device_) {
     chain_ = device_.take_peer_chain();
     proof_ = device_.take_proof();
+    if (!chain_.empty() && common::log::enabled(Level::info))
+      identity_ = std::make_unique<tls::Identity>(tls::identity_of(chain_));
     return move_to(listener().websocket ? State::upgrading : State::awaiting_connect);
   }
   if (unanswered_) note_small_hello();
@@ -169,6 +177,7 @@ void Session::read_connect(std::span<const uint8_t> bytes) {
     to_device(mqtt::encode_connack(*bad).bytes());
     const auto refusal = static_cast<size_t>(mqtt::refusal_for(bad->error));
     count(services_.counters.refused[refusal]);
+    refused_ = true;
     std::string why = "bad CONNECT: " + std::string(bad->why);
     if (!websocket_ && what_speaks(connect_bytes_) == Speaks::http)
       why += "; it spoke HTTP, and MQTT over WebSocket needs " + listener().setting_of("websocket");
@@ -185,10 +194,15 @@ void Session::on_connect(const mqtt::Connect& connect) {
   up_ = mqtt::Framer(connect.version, listener().max_packet_size);
   down_ = mqtt::Framer(connect.version);
   if (client_id_.size() > listener().max_clientid_len)
-    return refuse(Refusal::client_id_not_valid, "the client id is longer than max_clientid_len");
-  if (chain_.empty()) return refuse(Refusal::not_authorized, "the device showed no certificate");
+    return refuse(Refusal::client_id_not_valid, "the client id is longer than max_clientid_len", "",
+                  "raise listener.max_clientid_len, or shorten the client id");
+  if (chain_.empty())
+    return refuse(Refusal::not_authorized, "the device showed no certificate", "",
+                  "configure certificate and key at the device");
   if (!has_own_id()) return;
-  if (banned()) return refuse(Refusal::banned, "its sessions ended too often (flapping_detect)");
+  if (banned())
+    return refuse(Refusal::banned, "its sessions ended too often (flapping_detect)", "",
+                  "find out why it ends them (its earlier lines say how); the ban ends after flapping_detect.ban_time");
   if (leaving_)
     return refuse(goes_elsewhere(*leaving_) ? Refusal::use_another_server : Refusal::server_unavailable, "draining");
   set_limits();
@@ -204,13 +218,17 @@ void Session::ask_for_key(const ipc::Spki& spki) {
   const auto proof = services_.keyd.require_presence() ? proof_.view() : ipc::Proof{};
   const ipc::Lookup lookup{ipc::Role::device, spki, origin_of(address_, id_), client_id_, spellings, proof};
   lookup_ = services_.keyd.lookup(lookup, [this](const ipc::Client::Answer& answer) { on_lookup(answer); });
-  if (!lookup_) refuse(Refusal::server_busy, "too many requests are waiting for keyd");
+  if (!lookup_)
+    refuse(Refusal::server_busy, "too many requests are waiting for keyd", "",
+           "see why keyd is slow: `mqtt-relay check`");
 }
 
 void Session::on_lookup(const ipc::Client::Answer& answer) {
   lookup_.reset();
   const tls::DeviceProof proof = std::exchange(proof_, {});  // keyd remembers what it has seen
-  if (!answer.arrived) return refuse(Refusal::server_unavailable, "keyd did not answer within sign_timeout");
+  if (!answer.arrived)
+    return refuse(Refusal::server_unavailable, "keyd did not answer within sign_timeout", "",
+                  "start keyd, or see what holds it up: `mqtt-relay check keyd`");
   if (answer.status == ipc::Status::not_found) {  // the one answer that makes a device local
     if (!answer.payload.empty()) warn_of_other_spelling(answer.payload);
     else warn_of_certificate_without_key();
@@ -221,10 +239,8 @@ void Session::on_lookup(const ipc::Client::Answer& answer) {
     if (!has_proof(proof)) return;
     return claim() ? dial(true) : supersede();
   }
-  const bool denied = answer.status == ipc::Status::denied;
-  refuse(
-      refusal_of(answer.status), "keyd refused the device's key",
-      std::string(ipc::name(answer.status)) + (denied ? "; its audit says why: `mqtt-relay audit show --denied`" : ""));
+  const auto [problem, fix] = advice_on_key(answer.status, client_id_, shown_chain().spki);
+  refuse(refusal_of(answer.status), "keyd refused the device's key", problem, fix);
 }
 
 // Refuses the device if keyd wants a proof of its presence and there is none.
@@ -236,7 +252,8 @@ bool Session::has_proof(const tls::DeviceProof& proof) {
 
 void Session::stay_local() {
   if (!listener().local_without_key)
-    return refuse(Refusal::not_authorized, "the device has no key on this gateway (listener.no_key)");
+    return refuse(Refusal::not_authorized, "the device has no key on this gateway (listener.no_key)", "",
+                  "if it should have one: `mqtt-relay keys import`");
   const bool newest = claim();
   if (newest && !introduce()) return;
   release_identity();
@@ -297,6 +314,9 @@ void Session::meet_local() {
 // CONNECT has been sent, so the next address may be tried. If a large ClientHello got no byte back, all later ones are
 // small, and a sole address is tried again.
 void Session::try_next_address(std::string_view why) {
+  using common::log::Field;
+  write_log(Level::debug, "broker_tried", "an address of the broker is of no use", Field{"client_id", client_id_},
+            Field{"why", why});
   const auto last = upstream_->first_bytes().empty() ? after_this() : Dial::Last::final;
   unanswered_ |= last == Dial::Last::again;
   upstream_->close();  // destroyed when the next stream replaces it
@@ -312,6 +332,7 @@ Dial::Last Session::after_this() const {
 void Session::note_small_hello() {
   if (!remote().small_hello.wanted(now()))
     common::log::warning(
+        "small_client_hello",
         "the remote broker answers a small ClientHello, but not one of over 1,400 bytes with X25519MLKEM768's key; for "
         "an hour it gets small ones, which offer X25519MLKEM768 without a key. A firewall or proxy on the way may drop "
         "a ClientHello that spans two packets: repair it, or remove X25519MLKEM768 from remote.groups");
@@ -354,7 +375,7 @@ void Session::start_empty_broker() {
   if (outcome.kind != EmptyBroker::Outcome::Kind::go_on) return apply(outcome);
   to_device(bytes_of(answer));
   take_over();
-  session_up("local, built in", "");
+  session_up();
   std::vector<uint8_t> first;
   first.swap(connect_bytes_);
   connect_.client_id = {};
@@ -402,7 +423,7 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
   count(services_.counters.messages_down, down_.packets(mqtt::PacketType::publish) - before);
   if (state_ == State::awaiting_connack && down_.connack_code()) {
     if (*down_.connack_code() != 0) return follow_refusal(bytes.first(fed.good));
-    session_up(to_remote_ ? "remote" : "local", upstream_->tls_version());
+    session_up();
   }
   if (connack_) follow_connack(bytes.first(fed.good));
   switch (fed.state) {
@@ -442,8 +463,7 @@ void Session::apply(const EmptyBroker::Outcome& outcome) {
   }
 }
 
-// The broker accepted the device.
-void Session::session_up(std::string_view to, std::string_view tls) {
+void Session::session_up() {
   is_up_ = true;
   if (tapped_) copy_to_tap({});
   const std::string address = dial_ ? dial_->text() : "";
@@ -453,9 +473,8 @@ void Session::session_up(std::string_view to, std::string_view tls) {
   count(services_.counters.sessions);
   count(to_remote_ ? services_.counters.remote_sessions : services_.counters.local_sessions);
   move_to(State::relaying);
-  using common::log::Field;
-  write_log(Level::info, "session up", Field{"client_id", client_id_}, Field{"to", to}, Field{"address", address},
-            Field{"tls", tls});
+  log_up(address);
+  identity_.reset();
 }
 
 }  // namespace relayd

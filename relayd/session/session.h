@@ -37,6 +37,7 @@
 #include "relayd/handover/flapping.h"
 #include "relayd/handover/plan.h"
 #include "relayd/handover/scoreboard.h"
+#include "relayd/handover/session_text.h"
 #include "relayd/handover/socket_address.h"
 #include "relayd/mqtt/connack.h"
 #include "relayd/mqtt/connack_codes.h"
@@ -278,7 +279,7 @@ class Session final : public tls::StreamHandler {
   void upstream_ended(const tls::End& end);
   bool goes_elsewhere(Leave where) const { return where == Leave::elsewhere && !other_server().empty(); }
   std::string_view other_server() const { return services_.config.server_reference; }
-  void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {});
+  void refuse(mqtt::Refusal refusal, std::string_view why, std::string_view detail = {}, std::string_view fix = {});
   void disconnect(mqtt::DisconnectReason reason, std::string_view why);
   void part();
   void start_lingering();
@@ -286,21 +287,29 @@ class Session final : public tls::StreamHandler {
   bool is_over(const tls::Stream& stream, Progress& progress, Milliseconds& left);
   void device_left(std::string_view why, common::log::Level level = common::log::Level::info);
   void finish(std::string_view why, common::log::Level level = common::log::Level::info,
-              common::LogLimit* limit = nullptr);
-  void log_end(std::string_view why, common::log::Level level, common::LogLimit* limit) const;
+              common::LogLimit* limit = nullptr, std::string_view fix = {});
+  void log_end(std::string_view why, common::log::Level level, common::LogLimit* limit,
+               std::string_view fix = {}) const;
+  void log_up(std::string_view address) const;
   // `fields` follow those that say which session it is.
   template <typename... Fields>
-  void write_log(common::log::Level level, std::string_view message, const Fields&... fields) const {
-    const std::string device = address_.text(), &listener = listener_.shown;
+  void write_log(common::log::Level level, std::string_view event, std::string_view message,
+                 const Fields&... fields) const {
+    if (!common::log::enabled(level)) return;
+    const std::string device = address_.text(), session = session_text(id_), &listener = listener_.shown;
     if (listener.empty())
-      common::log::write(level, message,
-                         {{"worker", services_.worker}, {"session", id_}, {"device", device}, fields...});
+      common::log::write(level, event, message,
+                         {{"worker", services_.worker}, {"session", session}, {"device", device}, fields...});
     else
       common::log::write(
-          level, message,
-          {{"worker", services_.worker}, {"listener", listener}, {"session", id_}, {"device", device}, fields...});
+          level, event, message,
+          {{"worker", services_.worker}, {"listener", listener}, {"session", session}, {"device", device}, fields...});
   }
-  void session_up(std::string_view to, std::string_view tls);
+  // The broker accepted the device.
+  void session_up();
+  std::string_view route() const;
+  const char* state_name() const;  // as in the diagram above
+  const char* ending() const;
   void close_streams();
   void release_identity();
   bool has_proof(const tls::DeviceProof& proof);
@@ -309,12 +318,14 @@ class Session final : public tls::StreamHandler {
   SessionListener& listener_;
   const uint64_t id_;
   SocketAddress address_;  // the device's: whoever connected, until a PROXY header says otherwise
+  const uint64_t began_;   // now()
   State state_ = State::device_handshake;
   std::optional<Leave> leaving_;  // see drain()
   common::Timer deadline_;
   tls::Stream device_;
   tls::CertificateChain chain_;  // the device's; released after the remote handshake, unless crl_disconnect is on
   tls::DeviceProof proof_;       // the device's; released after the lookup
+  std::unique_ptr<tls::Identity> identity_;       // for the log; released once the session is up
   std::unique_ptr<websocket::Frames> websocket_;  // from the upgrade on; null: MQTT directly in TLS
 
   // From CONNECT on.
@@ -351,6 +362,7 @@ class Session final : public tls::StreamHandler {
 
   // From a successful CONNACK on.
   bool is_up_ = false;
+  bool refused_ = false;                        // the device got a refusing CONNACK
   bool device_ended_ = false;                   // the device ended the session, not the broker or the relay
   std::optional<mqtt::ConnackReader> connack_;  // 5.0: until CONNACK is complete
   Milliseconds keep_alive_{};                   // longest silence allowed, multiplier included; 0: no limit

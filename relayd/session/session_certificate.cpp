@@ -72,14 +72,12 @@ void Session::warn_of_certificate_without_key() {
   count(services_.counters.certificates_without_key);
   const auto left_out = services_.certificates_without_key.admit(now());
   if (!left_out) return;
-  common::log::warning(keyless() + "it has a certificate file, but keyd has no key for it",
-                       {{"worker", services_.worker},
-                        {"session", id_},
-                        {"device", address_.text()},
-                        {"client_id", client_id_},
-                        {"certificate_file", certificate_file()},
-                        {"fix", "`mqtt-relay keys import` installs its key; or remove the certificate file"},
-                        {"suppressed", *left_out}});
+  using common::log::Field;
+  write_log(common::log::Level::warning, "device_keyless",
+            keyless() + "it has a certificate file, but keyd has no key for it", Field{"client_id", client_id_},
+            Field{"certificate_file", certificate_file()},
+            Field{"fix", "`mqtt-relay keys import` installs its key; or remove the certificate file"},
+            Field{"suppressed", *left_out});
 }
 
 // For a line that says what the broker thinks of the certificate.

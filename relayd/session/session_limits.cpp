@@ -132,11 +132,10 @@ bool Session::banned() {
 
 void Session::note_flapping() {
   if (!listener_.flapping || flapping_id_ == 0 || !listener_.flapping->ended(flapping_id_, now() / 1000)) return;
-  common::log::warning("the device is banned: it ended its sessions too often (flapping_detect)",
-                       {{"worker", services_.worker},
-                        {"device", address_.text()},
-                        {"client_id", client_id_},
-                        {"ban_time_ms", listener_.flapping->limits().ban_time.count()}});
+  using common::log::Field;
+  write_log(common::log::Level::warning, "device_banned",
+            "the device is banned: it ended its sessions too often (flapping_detect)", Field{"client_id", client_id_},
+            Field{"ban_time_ms", listener_.flapping->limits().ban_time.count()});
 }
 
 }  // namespace relayd

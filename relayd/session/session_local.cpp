@@ -74,16 +74,13 @@ void Session::warn_of_impossible_id() {
   count(services_.counters.impossible_ids);
   const auto left_out = services_.impossible_ids.admit(now());
   if (!left_out) return;
-  common::log::warning(keyless() + "its client id can't be the name of a key file",
-                       {{"worker", services_.worker},
-                        {"session", id_},
-                        {"device", address_.text()},
-                        {"client_id", client_id_.substr(0, kShownId)},
-                        {"why", common::why_no_file_name(client_id_)},
-                        {"fix",
-                         "to reach the remote broker the device needs another client id: at most 251 bytes, without / "
-                         "and without control characters"},
-                        {"suppressed", *left_out}});
+  using common::log::Field;
+  write_log(common::log::Level::warning, "device_keyless", keyless() + "its client id can't be the name of a key file",
+            Field{"client_id", client_id_.substr(0, kShownId)}, Field{"why", common::why_no_file_name(client_id_)},
+            Field{"fix",
+                  "to reach the remote broker the device needs another client id: at most 251 bytes, without / "
+                  "and without control characters"},
+            Field{"suppressed", *left_out});
 }
 
 void Session::warn_of_other_spelling(std::span<const uint8_t> key) {
@@ -92,15 +89,13 @@ void Session::warn_of_other_spelling(std::span<const uint8_t> key) {
   if (!left_out) return;
   const std::string file = std::string(key.begin(), key.end()) + ".pem";
   const bool same_case = common::composed(client_id_) == common::composed({file.data(), key.size()});
-  common::log::warning(keyless() + "the only key for its client id is spelled differently",
-                       {{"worker", services_.worker},
-                        {"session", id_},
-                        {"device", address_.text()},
-                        {"client_id", client_id_},
-                        {"key_file", file},
-                        {"why", same_case ? "they differ in their Unicode form (NFC, NFD)" : "they differ in case"},
-                        {"fix", "names are compared byte by byte: rename the file, or change the device's client id"},
-                        {"suppressed", *left_out}});
+  using common::log::Field;
+  write_log(common::log::Level::warning, "device_keyless",
+            keyless() + "the only key for its client id is spelled differently", Field{"client_id", client_id_},
+            Field{"key_file", file},
+            Field{"why", same_case ? "they differ in their Unicode form (NFC, NFD)" : "they differ in case"},
+            Field{"fix", "names are compared byte by byte: rename the file, or change the device's client id"},
+            Field{"suppressed", *left_out});
 }
 
 }  // namespace relayd

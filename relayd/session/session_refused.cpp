@@ -26,6 +26,7 @@ void Session::refused_by_broker() {
   if (mqtt::blames_server(value)) dial_->blame();
   else broker_is_well();
   if (connack_ && !connack_->reason().empty()) why.append("; its reason: ").append(connack_->reason());
+  refused_ = true;
   finish(why, Level::warning, &services_.broker_refusals[nth]);
 }
 

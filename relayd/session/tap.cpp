@@ -142,7 +142,7 @@ void Tap::on_connack() {
   dial_.reset();
   backoff_ = kFirstBackoff;
   counters_.tap_down.store(0, std::memory_order_relaxed);
-  common::log::info("local.tap: connected to the local broker",
+  common::log::info("tap_up", "local.tap: connected to the local broker",
                     {{"worker", options_.worker}, {"client_id", client_id_}, {"waiting", queued_}});
   reported_down_ = false;
   timer_.start(kPing);
@@ -163,7 +163,8 @@ void Tap::on_timer() {
 void Tap::lose(std::string_view why) {
   if (state_ == State::waiting) return;
   if (!reported_down_)
-    common::log::warning("local.tap: no connection to the local broker; messages are dropped once the queue is full",
+    common::log::warning("tap_down",
+                         "local.tap: no connection to the local broker; messages are dropped once the queue is full",
                          {{"worker", options_.worker}, {"cause", why}, {"tries_again_in_ms", backoff_.count()}});
   reported_down_ = true;
   counters_.tap_down.store(1, std::memory_order_relaxed);

@@ -58,7 +58,8 @@ void take_over(const common::PassedSocket& socket, int backlog) {
                               "; expected listening TCP sockets: ListenStream=ADDRESS:PORT in the socket unit");
   fcntl(socket.fd.get(), F_SETFL, O_NONBLOCK);  // systemd's sockets block
   if (const std::string found = mended(socket.fd.get(), backlog); !found.empty())
-    common::log::error("the service manager passed a damaged listening socket; relayd has restored it",
+    common::log::error("listener_mended",
+                       "the service manager passed a damaged listening socket; relayd has restored it",
                        {{"bind", SocketAddress::bound_to(socket.fd.get()).text()}, {"found", found}});
 }
 
@@ -66,7 +67,8 @@ void warn_of_other_address(const Config::Listener& listener, const std::vector<c
   const std::string configured = configured_address(listener);
   const auto has_it = [&](const common::Fd& fd) { return SocketAddress::bound_to(fd.get()).text() == configured; };
   if (!listener.bind_given || std::ranges::any_of(sockets, has_it)) return;
-  common::log::warning("the service manager passed a socket with another address than `bind`; it is used",
+  common::log::warning("socket_differs",
+                       "the service manager passed a socket with another address than `bind`; it is used",
                        {{"passed", SocketAddress::bound_to(sockets.front().get()).text()},
                         {"configured", configured},
                         {"setting", listener.setting_of("bind")}});

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "common/config.h"
-#include "common/log_level.h"
+#include "common/log_settings.h"
 #include "relayd/supervisor/config_parts.h"
 #include "relayd/supervisor/config_sections.h"
 
@@ -102,7 +102,8 @@ Config parse_config(const std::string& text, const std::string& name, const Over
   config.control_socket = root.string("control_socket", "");
   if (auto metrics = root.section("metrics")) config.metrics = parse_metrics(std::move(*metrics));
   const auto level = root.one_of("log_level", "info", {"debug", "info", "warning", "error"});
-  common::log::parse_level(overrides.log_level.value_or(level), config.log_level);
+  const auto format = root.one_of("log_format", "auto", {"auto", "json", "text"});
+  config.log = common::log::settings_of(overrides.log_level.value_or(level), overrides.log_format.value_or(format));
   root.finish();
   return config;
 }

@@ -14,7 +14,7 @@ constexpr int kMostDepth = 30;  // intermediates; with leaf and root: trust::Val
 struct Overrides {
   std::optional<std::string> remote_host;
   std::optional<int> remote_port;
-  std::optional<std::string> log_level;  // the same words as in the file
+  std::optional<std::string> log_level, log_format = {};  // the same words as in the file
 };
 
 // Errors name the file `name`. Checks the text only and opens no file that it mentions. A fresh installation has no

@@ -42,7 +42,7 @@ ConnectorPlan plan_of(const Config& config, std::string proxy_credentials, int g
                      .connect_timeout = config.remote.connect_timeout,
                      .resolve_interval = config.resolve_interval,
                      .watchdog = config.worker_watchdog,
-                     .log_level = config.log_level,
+                     .log = config.log,
                      .require_sandbox = config.require_sandbox,
                      .known = {}};
   if (config.remote.proxy) plan.proxy = {*config.remote.proxy, std::move(proxy_credentials)};
@@ -109,7 +109,7 @@ void ConnectorSlot::spawn() {
   control_poll_ = std::make_unique<common::Poll>(loop_, control_.get(), this, common::call<&ConnectorSlot::on_control>);
   control_poll_->watch(UV_READABLE);
   beat_.start(plan_.watchdog / kLooksPerWatchdog);
-  log::info("connector started", {{"pid", pid()}, {"generation", plan_.generation}});
+  log::info("connector_started", "connector started", {{"pid", pid()}, {"generation", plan_.generation}});
 }
 
 void ConnectorSlot::give(int worker, common::Fd channel) {
@@ -215,11 +215,11 @@ void ConnectorSlot::died(const std::string& cause, int pid) {
   state_ = State::waiting;
   const auto restart = policy_.after_death(had_served, RestartPolicy::Clock::now());
   if ((restart.quarantined && !served_) || !owner_.connector_may_restart()) {
-    log::error("connector died", {{"pid", pid}, {"generation", plan_.generation}, {"cause", cause}});
+    log::error("connector_died", "connector died", {{"pid", pid}, {"generation", plan_.generation}, {"cause", cause}});
     return owner_.on_connector_hopeless("the connector can't start: " + cause);
   }
   const auto delay = std::min<Milliseconds>(restart.delay, RestartPolicy::kLast);
-  log::error("connector died; sessions go on, new ones wait for its successor",
+  log::error("connector_died", "connector died; sessions go on, new ones wait for its successor",
              {{"pid", pid}, {"generation", plan_.generation}, {"cause", cause}, {"restart_in_ms", delay.count()}});
   restarts_++;
   restart_.start(delay);
@@ -228,7 +228,7 @@ void ConnectorSlot::died(const std::string& cause, int pid) {
 // Counts checks instead of milliseconds, as WorkerSlot does.
 void ConnectorSlot::look_for_a_beat() {
   if (++missed_beats_ <= kLooksPerWatchdog) return beat_.start(plan_.watchdog / kLooksPerWatchdog);
-  log::error("connector hangs: its event loop has not run for worker_watchdog; relayd kills it",
+  log::error("connector_hung", "connector hangs: its event loop has not run for worker_watchdog; relayd kills it",
              {{"pid", pid()}, {"generation", plan_.generation}, {"worker_watchdog_ms", plan_.watchdog.count()}});
   process_->kill(SIGABRT);
   kill_.start(kToLogItsStack);

@@ -110,7 +110,8 @@ std::string Control::refusal(int fd) {
     const bool child = is_own_child(peer.pid), gone = peer.pid != 0 && ::kill(peer.pid, 0) != 0 && errno == ESRCH;
     if (!child && !gone) return "";
     if (const auto left_out = refusals_shown_.admit(uv_hrtime() / 1'000'000))
-      common::log::error("a process that relayd may have started asked on the control socket, and was refused",
+      common::log::error("control_refused",
+                         "a process that relayd may have started asked on the control socket, and was refused",
                          {{"pid", peer.pid}, {"uid", peer.uid}, {"suppressed", *left_out}});
     return refused(child ? "relayd's own processes may not ask" : "the process that asked has ended");
   }

@@ -13,7 +13,7 @@ Doors::Doors(uv_loop_t* loop, const common::Program& monitor, const Config& conf
       monitor_program_(monitor),
       control_socket_(config.control_socket),
       metrics_bind_(config.metrics),
-      monitor_settings_{static_cast<int32_t>(config.log_level), config.require_sandbox},
+      monitor_settings_{config.log, config.require_sandbox},
       owner_(owner),
       again_(loop, this, common::call<&Doors::open_again>) {
   open();
@@ -44,7 +44,7 @@ void Doors::open_again() {
   try {
     open();
   } catch (const std::exception& error) {  // at the start it would have ended relayd; now devices are served
-    common::log::error("relayd goes on without it until it is restarted", {{"cause", error.what()}});
+    common::log::error("door_lost", "relayd goes on without it until it is restarted", {{"cause", error.what()}});
   }
 }
 

@@ -69,7 +69,8 @@ std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owne
   for (size_t i = 0; i < most_connections_.size(); i++)
     process->allow(i, share_of(most_connections_[i], worker, config().workers));
   connector_.give(worker, std::move(connectors));
-  common::log::info("worker started", {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
+  common::log::info("worker_started", "worker started",
+                    {{"worker", worker}, {"pid", process->pid()}, {"generation", number_}});
   return process;
 }
 

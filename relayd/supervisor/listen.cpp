@@ -144,10 +144,10 @@ void ListenSockets::mend() {
   for (const Socket& socket : sockets_) try {
       if (socket.rests) continue;
       if (const std::string found = mended(socket.fd.get(), backlog_); !found.empty())
-        common::log::error("another process changed a listening socket; relayd has restored it",
+        common::log::error("listener_mended", "another process changed a listening socket; relayd has restored it",
                            {{"bind", SocketAddress::bound_to(socket.fd.get()).text()}, {"found", found}});
     } catch (const common::NotYet& error) {
-      common::log::error(error.what());
+      common::log::error("listener_lost", error.what());
     }
 }
 

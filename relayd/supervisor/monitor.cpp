@@ -80,7 +80,7 @@ void Monitor::start() {
   questions_ = 0;
   poll_ = std::make_unique<common::Poll>(loop_, socket_.get(), this, common::call<&Monitor::on_message>);
   poll_->watch(UV_READABLE);
-  log::info("monitor started", {{"pid", process_->pid()}, {"bind", text()}});
+  log::info("monitor_started", "monitor started", {{"pid", process_->pid()}, {"bind", text()}});
 }
 
 void Monitor::start_again() {
@@ -116,9 +116,9 @@ void Monitor::answer(uint32_t number) {
     const common::Fd text = common::sealed(to_json(look_(owner_)));
     const std::string_view bytes(reinterpret_cast<const char*>(&number), sizeof number);
     if (common::send_datagram(socket_.get(), bytes, text.get())) return;
-    log::debug("the monitor did not take an answer", {{"cause", strerror(errno)}});
+    log::debug("monitor_unanswered", "the monitor did not take an answer", {{"cause", strerror(errno)}});
   } catch (const std::exception& error) {
-    log::debug("the monitor's question could not be answered", {{"cause", error.what()}});
+    log::debug("monitor_unanswered", "the monitor's question could not be answered", {{"cause", error.what()}});
   }
 }
 
@@ -143,7 +143,8 @@ void Monitor::died(const std::string& cause) {
   last_death_ = now;
   // Logged once per series of deaths; the operator's status counts them.
   if (!series)
-    log::warning("the monitor died and is restarted; /metrics waits meanwhile, devices are not affected",
+    log::warning("monitor_died",
+                 "the monitor died and is restarted; /metrics waits meanwhile, devices are not affected",
                  {{"cause", cause}});
   again_.start(pause_);
 }

@@ -74,7 +74,8 @@ common::CallList supervisor_calls() {
 std::vector<std::string> enter_supervisor_sandbox(const Programs& programs) {
   common::harden_process();
   if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
-    common::log::warning("relayd's workers inherit the descriptors with which relayd was started",
+    common::log::warning("descriptors_inherited",
+                         "relayd's workers inherit the descriptors with which relayd was started",
                          {{"cause", strerror(errno)}});
   std::vector<common::FileRule> rules;
   const common::LoaderFiles loader(programs.worker.file());

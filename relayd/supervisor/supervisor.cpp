@@ -46,11 +46,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         destroy_(loop, this, common::call<&Supervisor::destroy_ended>),
         disconnects_(loop, this, common::call<&Supervisor::on_disconnected>),
         stopping_(loop, this, common::call<&Supervisor::end_sessions>) {
-    log::open("mqtt-relayd", common::log::Level::info);
+    log::open("mqtt-relayd");
     lacking_ = enter_supervisor_sandbox(programs_);
     Loaded loaded = common::wait_for([&] { return load(config_file_, overrides_); });
     const Config& config = loaded.plan.config;
-    log::open("mqtt-relayd", config.log_level);
+    log::open("mqtt-relayd", config.log);
     common::accept_sandbox(lacking_, config.require_sandbox);
     auto passed = common::take_passed_sockets();
     const auto activated = common::wait_for([&] { return activated_listeners(passed, config.listeners); });
@@ -144,7 +144,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       return;
     }
     common::sd_notify_reloading();
-    log::info("relayd reloads its configuration", {{"file", config_file_}});
+    log::info("reload_began", "relayd reloads its configuration", {{"file", config_file_}});
     try {
       Loaded loaded = load(config_file_, overrides_);
       const Config& config = loaded.plan.config;
@@ -193,7 +193,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     // At start keyd may be starting, too, so relayd goes on. A reload fails: the operator can repeat it.
     if (verdict.result == Result::wrong || (verdict.result == Result::keyd_away && current_))
       return abandon(verdict.text());
-    if (verdict.result == Result::keyd_away) log::warning(verdict.problem + "; devices are refused until it serves");
+    if (verdict.result == Result::keyd_away)
+      log::warning("keyd_away", verdict.problem + "; devices are refused until it serves");
     share_connections();
     next_->start(current_.get());
   }
@@ -215,12 +216,13 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     std::erase_if(ended_accepted_, [&](const auto& one) {
       return std::ranges::find(configured, one.first, &Config::Listener::name) == configured.end();
     });
-    log::open("mqtt-relayd", current_->config().log_level);
-    log::info(first ? "relayd serves" : "relayd reloaded", {{"bind", text(sockets_)},
-                                                            {"workers", current_->slots().size()},
-                                                            {"remote", names_of(current_->config().brokers)},
-                                                            {"generation", current_->number()},
-                                                            {"version", MQTT_RELAY_VERSION}});
+    log::open("mqtt-relayd", current_->config().log);
+    log::info(first ? "ready" : "reloaded", first ? "relayd serves" : "relayd reloaded",
+              {{"bind", text(sockets_)},
+               {"workers", current_->slots().size()},
+               {"remote", names_of(current_->config().brokers)},
+               {"generation", current_->number()},
+               {"version", MQTT_RELAY_VERSION}});
     trust_.update(std::move(next_concerns_));
     look_.start(kLook);
     if (!first) {
@@ -247,7 +249,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       for (auto& generation : old_) generation->revoke(revocations);
     const auto most = static_cast<size_t>(current_->config().max_generations) - 1;
     for (size_t i = 0; i + most < old_.size(); i++) {
-      log::warning("more generations than max_generations serve; relayd drains the oldest",
+      log::warning("generation_drained", "more generations than max_generations serve; relayd drains the oldest",
                    {{"generation", old_[i]->number()}, {"connections", old_[i]->connections()}});
       old_[i]->drain();
     }
@@ -274,7 +276,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   }
 
   void reload_failed(const std::string& cause) {
-    log::error("reload failed; nothing has changed", {{"cause", cause}});
+    log::error("reload_failed", "reload failed; nothing has changed", {{"cause", cause}});
     failed_reloads_++;
     answer_operator(false, cause);
     common::sd_notify("READY=1");
@@ -294,7 +296,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void destroy_ended() {
     if (!next_) key_check_.reset();
     std::erase_if(old_, [](const auto& generation) {
-      if (generation->gone()) log::info("generation has ended", {{"generation", generation->number()}});
+      if (generation->gone())
+        log::info("generation_ended", "generation has ended", {{"generation", generation->number()}});
       return generation->gone();
     });
     std::erase_if(flapping_, [&](const auto& tables) {
@@ -325,13 +328,14 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       look_inspection_.emplace(loop_, programs_.inspector, current_->plan(), this,
                                common::call<&Supervisor::on_looked>);
     } catch (const std::system_error& error) {
-      log::warning("CAs and CRLs can't be checked now", {{"cause", error.what()}});
+      log::warning("certificates_unchecked", "CAs and CRLs can't be checked now", {{"cause", error.what()}});
     }
   }
 
   void on_looked(const Inspection::Result& result) {
     look_inspection_.reset();
-    if (!result.failure.empty()) return log::warning("CAs and CRLs can't be checked now", {{"cause", result.failure}});
+    if (!result.failure.empty())
+      return log::warning("certificates_unchecked", "CAs and CRLs can't be checked now", {{"cause", result.failure}});
     trust_.update(result.findings.concerns);
   }
 
@@ -386,7 +390,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     common::sd_notify("STOPPING=1");
     const Milliseconds timeout = (current_ ? current_ : next_)->config().shutdown_timeout;
     if (current_)
-      log::info("relayd stops: it accepts no new devices, and closes every session with a reason",
+      log::info("stopping", "relayd stops: it accepts no new devices, and closes every session with a reason",
                 {{"shutdown_timeout_ms", timeout.count()}});
     prepare_.stop();
     inspection_.reset();
@@ -409,7 +413,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void end_sessions(size_t accepting) {
     if (accepting > 0)
-      log::warning("workers have not closed their listeners in time; relayd closes them", {{"workers", accepting}});
+      log::warning("listeners_closed", "workers have not closed their listeners in time; relayd closes them",
+                   {{"workers", accepting}});
     for (auto* all : {&sockets_, &next_sockets_}) {
       for (const auto& sockets : *all) sockets->end();
       all->clear();

@@ -27,10 +27,11 @@ void TrustWatch::update(std::vector<Concern> reported) {
     if (!has(found, concern)) found.push_back(std::move(concern));
   for (const auto& concern : found)
     if (!has(concerns_, concern))
-      log::write(concern.harmless ? log::Level::info : log::Level::warning, concern.text(), {});
+      log::write(concern.harmless ? log::Level::info : log::Level::warning, "certificate_concern", concern.text(), {});
   for (const auto& concern : concerns_)
     if (!has(found, concern))
-      log::info(concern.file + ": " + concern.subject + ": the problem is over", {{"was", concern.problem}});
+      log::info("certificate_concern_over", concern.file + ": " + concern.subject + ": the problem is over",
+                {{"was", concern.problem}});
   concerns_ = std::move(found);
 }
 

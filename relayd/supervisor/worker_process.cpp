@@ -87,7 +87,7 @@ bool WorkerProcess::may_take() {
 
 bool WorkerProcess::send(const Order& order, int attached) {
   if (common::send_datagram(control_.get(), order.encode(), attached)) return true;
-  common::log::warning("could not send an order to a worker",
+  common::log::warning("order_unsent", "could not send an order to a worker",
                        {{"worker", worker_}, {"pid", pid()}, {"cause", strerror(errno)}});
   return false;
 }

@@ -93,11 +93,11 @@ void WorkerSlot::leave(State state, Order::What order, std::optional<Millisecond
 
 void WorkerSlot::overdue() {
   if (state_ == State::retired) {
-    log::warning("a retired worker still has sessions after retire_timeout; relayd closes them",
+    log::warning("worker_drained", "a retired worker still has sessions after retire_timeout; relayd closes them",
                  {{"worker", number_}, {"pid", pid()}, {"retire_timeout_ms", retire_timeout_.count()}});
     return drain();
   }
-  log::error("a worker did not exit within shutdown_timeout; relayd kills it",
+  log::error("worker_killed", "a worker did not exit within shutdown_timeout; relayd kills it",
              {{"worker", number_}, {"pid", pid()}, {"shutdown_timeout_ms", shutdown_timeout_.count()}});
   process_->kill(SIGKILL);
 }
@@ -122,7 +122,7 @@ void WorkerSlot::on_death(const WorkerProcess::Death& death) {
   const bool in_order = death.how.in_order();  // `death` may die with process_
   process_.reset();
   if (state_ == State::starting || state_ == State::serving) return died(had_served, cause, pid);
-  if (!in_order) log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
+  if (!in_order) log::error("worker_died", "worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
   state_ = State::gone;
   owner_.on_gone();
 }
@@ -132,13 +132,14 @@ void WorkerSlot::died(bool had_served, const std::string& cause, int pid) {
   if (policy_.starts_a_series()) first_cause_ = cause;
   const std::string worker = "worker " + std::to_string(number_);
   if (!owner_.may_restart()) {
-    log::error("worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
+    log::error("worker_died", "worker died", {{"worker", number_}, {"pid", pid}, {"cause", cause}});
     state_ = State::waiting;
     return owner_.on_hopeless(worker + " can't start: " + cause);
   }
   state_ = restart.quarantined ? State::quarantined : State::waiting;
   if (restart.delay > Milliseconds(0)) owner_.on_waiting(number_);  // before the log says so: devices go elsewhere
-  log::error(restart.quarantined ? "worker died more than max_restarts times; relayd goes on without it for a while"
+  log::error("worker_died",
+             restart.quarantined ? "worker died more than max_restarts times; relayd goes on without it for a while"
                                  : "worker died",
              {{"worker", number_}, {"pid", pid}, {"cause", cause}, {"restart_in_ms", restart.delay.count()}});
   restarts_++;
@@ -154,7 +155,7 @@ void WorkerSlot::look_for_a_beat() {
   missed_beats_ = beat == last_beat_ ? missed_beats_ + 1 : 0;
   last_beat_ = beat;
   if (missed_beats_ < kLooksPerWatchdog) return beat_.start(watchdog_ / kLooksPerWatchdog);
-  log::error("worker hangs: its event loop has not run for worker_watchdog; relayd kills it",
+  log::error("worker_hung", "worker hangs: its event loop has not run for worker_watchdog; relayd kills it",
              {{"worker", number_}, {"pid", pid()}, {"worker_watchdog_ms", watchdog_.count()}});
   process_->kill(SIGABRT);
   kill_.start(kToLogItsStack);

@@ -1,6 +1,9 @@
 #include "relayd/tls/certificate.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "common/tls/sha2.h"
 
 namespace relayd::tls {
 
@@ -20,6 +23,11 @@ std::vector<std::span<const uint8_t>> CertificateChain::certificates() const {
     rest = rest.subspan(whole);
   }
   return all;
+}
+
+Identity identity_of(const CertificateChain& chain) {
+  auto [subject, serial] = trust::label_of(chain.leaf());
+  return {std::move(subject), std::move(serial), common::tls::sha256_hex(chain.der.data(), chain.leaf_size)};
 }
 
 trust::Names names_in(const CertificateChain& chain) { return trust::names_in(chain.leaf()); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "common/trust/names.h"
@@ -27,6 +28,12 @@ struct CertificateChain {
   std::span<const uint8_t> leaf() const { return std::span(der).first(leaf_size); }
   std::vector<std::span<const uint8_t>> certificates() const;
 };
+
+// Which certificate it is, for the log: its subject (RFC 4514), serial number and SHA-256, the last two in hexadecimal.
+struct Identity {
+  std::string subject, serial, fingerprint;
+};
+Identity identity_of(const CertificateChain& chain);
 
 // Of the leaf, which it parses.
 trust::Names names_in(const CertificateChain& chain);

@@ -193,7 +193,8 @@ int Handshake::sign(ipc::Scheme scheme, std::span<const uint8_t> wolf_input, std
   uint8_t scratch[WC_MAX_DIGEST_SIZE];
   if (abandoned_ || !compose_request(request, wolf_input, scratch)) {
     if (!abandoned_)
-      common::log::error(key_.role != ipc::Role::listener && recorder_->overflowed()
+      common::log::error("signature_not_asked",
+                         key_.role != ipc::Role::listener && recorder_->overflowed()
                              ? "keyd takes at most 32 KiB of handshake messages, and these are more; shorten the "
                                "certificate chains of the device and the remote broker"
                              : "refused to sign: wolfSSL asked for a signature that does not belong to this handshake");

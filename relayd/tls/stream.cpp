@@ -386,6 +386,13 @@ bool Stream::took_hybrid() const {
   return group && std::string_view(group) == "X25519MLKEM768";
 }
 
+Parameters Stream::parameters() const {
+  if (!ssl_) return {tls_version()};
+  const char* group = wolfSSL_get_curve_name(ssl_.get());
+  return {tls_version(), suite_numbered(static_cast<uint16_t>(wolfSSL_get_current_cipher_suite(ssl_.get()))),
+          group_written_as(group ? group : "")};
+}
+
 const char* Stream::tls_version() const { return ssl_ ? wolfSSL_get_version(ssl_.get()) : "plain"; }
 
 }  // namespace relayd::tls

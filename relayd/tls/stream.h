@@ -56,6 +56,11 @@ struct End {
   bool is_ordinary() const { return cause == Cause::closed || cause == Cause::lost || cause == Cause::timed_out; }
 };
 
+// What a handshake has agreed on: "TLSv1.3", and the names of tls_choices.h. Without TLS: "plain", "" and "".
+struct Parameters {
+  std::string_view version{}, suite{}, group{};
+};
+
 class StreamHandler {
  public:
   virtual void on_open(Stream& stream) = 0;
@@ -132,8 +137,9 @@ class Stream final : private HandshakeOwner {
   // Server side, from on_open on: the device's verified chain; empty if it sent none. Can be taken once.
   CertificateChain take_peer_chain() { return std::move(peer_chain_); }
   DeviceProof take_proof() { return std::move(proof_); }  // likewise
-  const char* tls_version() const;                        // "TLSv1.3"
-  bool took_hybrid() const;                               // the peer took X25519MLKEM768 for the key exchange
+  const char* tls_version() const;                        // "TLSv1.3", or "plain"
+  Parameters parameters() const;
+  bool took_hybrid() const;  // the peer took X25519MLKEM768 for the key exchange
   // The peer asked for a TLS 1.2 renegotiation, and wolfSSL declined it.
   bool has_declined_renegotiation() const;
 

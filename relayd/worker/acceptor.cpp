@@ -148,11 +148,12 @@ bool Acceptor::admits(const SocketAddress& peer) {
   count(listener_.accepted);
   count(counters_.shed_address);
   if (const auto left_out = address_limit_.admit(uv_now(loop_)))
-    common::log::warning("a new connection was closed at once", {{"worker", options_.worker},
-                                                                 {"listener", options_.listener},
-                                                                 {"cause", "max_conn_rate_per_address"},
-                                                                 {"device", peer.text()},
-                                                                 {"suppressed", *left_out}});
+    common::log::warning("connection_shed", "a new connection was closed at once",
+                         {{"worker", options_.worker},
+                          {"listener", options_.listener},
+                          {"cause", "max_conn_rate_per_address"},
+                          {"device", peer.text()},
+                          {"suppressed", *left_out}});
   return false;
 }
 
@@ -165,7 +166,7 @@ void Acceptor::count_accepted() {
 void Acceptor::log_shed(const char* why) {
   const auto left_out = log_limit_.admit(uv_now(loop_));
   if (!left_out) return;
-  common::log::warning("a new connection was closed at once",
+  common::log::warning("connection_shed", "a new connection was closed at once",
                        {{"worker", options_.worker},
                         {"listener", options_.listener},
                         {"cause", why},

@@ -71,10 +71,10 @@ void enter_sandbox(int worker, int listeners, bool required) {
   const int socket_error = errno;
   if (root || made)
     throw std::runtime_error("the sandbox is in force, but this worker could open a file or make a socket");
-  log::info(
-      "worker is sandboxed: it can open no file, make no socket, execute nothing, is not dumpable and gains no "
-      "privileges",
-      {{"worker", worker}, {"open(\"/\")", strerror(file_error)}, {"socket()", strerror(socket_error)}});
+  log::info("sandboxed",
+            "worker is sandboxed: it can open no file, make no socket, execute nothing, is not dumpable and gains no "
+            "privileges",
+            {{"worker", worker}, {"open(\"/\")", strerror(file_error)}, {"socket()", strerror(socket_error)}});
 }
 
 }  // namespace relayd

@@ -43,6 +43,14 @@ SipKey random_key() {
   return key;
 }
 
+// Session numbers tell sessions of all workers apart, in logs and audits of years: 32 random bits, then a count.
+uint64_t first_session() {
+  uint32_t random = 0;
+  if (getrandom(&random, sizeof random, 0) != sizeof random)
+    throw std::system_error(errno, std::generic_category(), "getrandom");
+  return uint64_t{random} << 32;
+}
+
 // Takes inherited descriptors in their order.
 class Inherited {
  public:
@@ -165,7 +173,7 @@ class Worker {
   }
 
   void open_session(Door& door, common::Fd socket, const SocketAddress& device) {
-    const uint64_t id = ++last_session_;
+    const uint64_t id = next_session_++;
     auto [it, inserted] =
         sessions_.emplace(id, std::make_unique<Session>(services_, door.shared, id, std::move(socket), device));
     it->second->start();
@@ -220,7 +228,7 @@ class Worker {
     const ssize_t got = common::receive_datagram(control_.get(), text, attached);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) {
-      log::error("the supervisor is gone; this worker exits", {{"worker", plan_.worker}});
+      log::error("supervisor_gone", "the supervisor is gone; this worker exits", {{"worker", plan_.worker}});
       return leave();
     }
     const Order order = Order::decode({text, static_cast<size_t>(got)});
@@ -356,7 +364,7 @@ class Worker {
   common::Timer destroy_, beat_, revoke_, drain_, handshakes_, shutdown_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> retired_;
-  uint64_t last_session_ = 0;
+  uint64_t next_session_ = first_session();
   std::vector<uint64_t> to_drain_;
   size_t per_tick_ = 0;
   Session::Leave leave_ = Session::Leave::here;
@@ -373,7 +381,7 @@ void say_last_words(std::string words) {
 }  // namespace
 
 int run_worker() {
-  log::open(kWorkerProgram, log::Level::info);
+  log::open(kWorkerProgram);
   prctl(PR_SET_NAME, kWorkerName);
   uv_loop_t loop;
   uv_loop_init(&loop);
@@ -388,7 +396,7 @@ int run_worker() {
     require_supervisor(kPlanFd);
     Plan plan = Plan::from_memfd(kPlanFd);
     close(kPlanFd);
-    log::open(kWorkerProgram, plan.config.log_level);
+    log::open(kWorkerProgram, plan.config.log);
     common::report_crashes(kWorkerProgram);
     const int number = plan.worker, listeners = plan.all_sockets();
     const bool sandboxed = plan.config.require_sandbox;
@@ -397,7 +405,7 @@ int run_worker() {
     worker->announce();
     common::Poller::run(&loop);
   } catch (const std::exception& error) {
-    log::error(error.what());
+    log::error("exits", error.what());
     say_last_words(error.what());
     status = 1;
   }

@@ -105,7 +105,7 @@ int main() {
   uv_loop_t loop;
   uv_loop_init(&loop);
   ConnectorPlan plan = ConnectorPlan::from_memfd(kConnectorPlanFd);
-  common::log::open("captured-connector", common::log::Level::info);
+  common::log::open("captured-connector");
   const std::string keyd = plan.keyd_socket, path = keyd.substr(0, keyd.rfind('/')) + "/captured.sock";
   const std::string lacking = connector::give_up_files_and_ports(plan);
   connector::Connector serving(&loop, std::move(plan), common::Fd(kConnectorControlFd));

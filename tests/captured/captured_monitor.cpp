@@ -34,7 +34,7 @@ int main() {
   captured::ignore_orders();
   MonitorSettings settings{};
   if (recv(kMonitorSocket, &settings, sizeof settings, 0) != sizeof settings) return 1;
-  common::log::open("captured-monitor", common::log::Level::info);
+  common::log::open("captured-monitor");
   monitor::give_up_system_calls(monitor::give_up_files(), false);
   captured::Attacks attacks = captured::kernel_attacks();
   attacks.merge(captured::listener_attacks(kMonitorListener, 1));

@@ -41,7 +41,7 @@ struct Command {
 
 int main() {
   close(kNotarySettings);
-  common::log::open("captured-notary", common::log::Level::info);
+  common::log::open("captured-notary");
   enter_notary_sandbox();
   uint64_t job = 0;
   captured::Attacks attacks = captured::kernel_attacks();

@@ -100,7 +100,7 @@ class Captured {
     const Ended none{request, 0};
     memcpy(answer + 1, &none, sizeof none);
     for (int time = 0; time < 2; time++) send(kControlFd, answer, sizeof answer, MSG_NOSIGNAL);
-    common::log::info("answered an order twice");
+    common::log::info("answered_twice", "answered an order twice");
   }
 
   // Every number of this worker's scoreboard, the supervisor's own one included.
@@ -136,7 +136,7 @@ int main() {
   common::keep_standard_numbers();
   const Plan plan = Plan::from_memfd(kPlanFd);
   if (plan.worker != 0) return relayd::run_worker();
-  common::log::open("captured-worker", common::log::Level::info);
+  common::log::open("captured-worker");
   captured::ignore_orders();
   return Captured(plan).run();
 }

@@ -27,7 +27,7 @@ Device knock(World& world, const std::string& more = {}, int level = mqtt::v311)
 }
 
 void wait_closed(World& world, size_t mark = 0) {
-  world.relay().log().wait_text("\"session closed\"", mark, Deadline(5s * HARNESS_PATIENCE_FACTOR));
+  world.relay().log().wait_json(is_end, "an end", mark, Deadline(5s * HARNESS_PATIENCE_FACTOR));
 }
 
 class Stopped {
@@ -158,9 +158,7 @@ TEST_CASE("a device's newer connection also ends older ones on other workers") {
   devices.pop_back();
   for (auto& device : devices) CHECK(mqtt::connack_code(device.tls().read_packet()) == 3);
   std::set<int> workers;
-  for (const auto& line :
-       world.relay().log().json([](const Json& j) { return j.value("msg", "") == "session closed"; }))
-    workers.insert(line.at("worker").get<int>());
+  for (const auto& line : world.relay().log().json(is_end)) workers.insert(line.at("worker").get<int>());
   CHECK(workers.size() == 2);
 }
 

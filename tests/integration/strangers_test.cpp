@@ -32,10 +32,7 @@ struct Door {
     }
   }
   // The log line about how the next connection ended.
-  Json ending(size_t mark) {
-    return world->relay().log().wait_json([](const Json& j) { return j.value("msg", "") == "session closed"; },
-                                          "how the connection ended", mark);
-  }
+  Json ending(size_t mark) { return world->relay().log().wait_json(is_end, "how the connection ended", mark); }
   TempDir directory;
   std::optional<World> world;
 };
@@ -137,8 +134,7 @@ TEST_CASE("a remote broker that does not trust the device's issuer is logged wit
   const auto identity = device_identity("p256", 1);
   world.give_key("thermo", identity);
   CHECK(world.refusal(identity, "thermo", mqtt::v5) == 0x87);
-  const Json line = world.relay().log().wait_json([](const Json& j) { return j.value("msg", "") == "session closed"; },
-                                                  "how the session ended");
+  const Json line = world.relay().log().wait_json(is_end, "how the session ended");
   INFO(line.dump());
   CHECK(line.at("client_id") == "thermo");
   CHECK(line.at("why").get<std::string>().find("the broker's CA file must contain the root") != std::string::npos);
@@ -160,8 +156,7 @@ TEST_CASE("a remote_port that is plain MQTT, a web server or ssh is logged as su
   auto remote = world.captured->accept_silently();
   REQUIRE(::send(remote.fd(), port.says.data(), port.says.size(), MSG_NOSIGNAL) > 0);
   CHECK(mqtt::connack_code(device.tls().read_packet()) == 3);
-  const Json line = world.relay().log().wait_json([](const Json& j) { return j.value("msg", "") == "session closed"; },
-                                                  "how the session ended");
+  const Json line = world.relay().log().wait_json(is_end, "how the session ended");
   INFO(line.dump());
   const auto why = line.at("why").get<std::string>();
   CHECK(why.find(std::string("answered in ") + port.named) != why.npos);

@@ -77,7 +77,7 @@ TEST_CASE("a signature leaves an audit line with everything that keyd knows abou
                          {"peer_pid", 42},
                          {"peer_uid", 1000},
                          {"worker", 3},
-                         {"session", 77},
+                         {"session", "000000000000004d"},
                          {"device", "192.0.2.1:1883"},
                          {"client_id", "device"},
                          {"role", "device"},

@@ -6,12 +6,12 @@
 using keyd::NotarySettings;
 
 TEST_CASE("the notary's settings arrive as they were sent, and nothing shorter or longer does", "[keyd][notary]") {
-  NotarySettings sent{.log_level = common::log::Level::warning};
+  NotarySettings sent{.log = {common::log::Level::warning, common::log::Format::text}};
   sent.remote = keyd::BoundRemote{{"a", "b.example"}, {"mqtt"}, {"/r.pem", std::string("x\0y", 3), "keyd.json: r"}};
   sent.device = keyd::BoundDevice{keyd::BoundDevice::ClientIdFrom::san, true, {"/d.pem", "", "keyd.json: d"}};
   const std::string bytes = sent.packed();
   const auto got = NotarySettings::unpacked(bytes);
-  CHECK(got.log_level == sent.log_level);
+  CHECK(got.log.level == sent.log.level);
   REQUIRE(got.remote);
   CHECK(got.remote->hosts == sent.remote->hosts);
   CHECK(got.remote->alpn == sent.remote->alpn);

@@ -186,7 +186,7 @@ std::vector<nlohmann::json> logged_by(const std::function<void()>& steps) {
   REQUIRE(child >= 0);
   if (child == 0) {
     dup2(write_end.get(), STDERR_FILENO);
-    common::log::open("mqtt-keyd", common::log::Level::info);
+    common::log::open("mqtt-keyd");
     steps();
     common::log::finish();
     _exit(0);

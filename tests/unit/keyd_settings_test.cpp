@@ -65,7 +65,7 @@ TEST_CASE("the smallest keyd configuration has the documented defaults", "[keyd]
   CHECK_FALSE(settings.bind_device);
   CHECK_FALSE(settings.audit_file);
   CHECK_FALSE(settings.key_passphrase_file);
-  CHECK(settings.log_level == common::log::Level::info);
+  CHECK(settings.log.level == common::log::Level::info);
 }
 
 TEST_CASE("bind_device needs authorities, and a proof of presence", "[keyd][settings]") {
@@ -124,7 +124,7 @@ TEST_CASE("the command line overrides the file", "[keyd][settings]") {
   const Settings settings = load(config(R"(, "log_level": "error")"), {"/elsewhere", "debug"});
   CHECK(settings.private_keys_dir.path == "/elsewhere");
   CHECK(settings.private_keys_dir.origin.find("--private-keys-dir") != std::string::npos);
-  CHECK(settings.log_level == common::log::Level::debug);
+  CHECK(settings.log.level == common::log::Level::debug);
   CHECK(load(R"({"listener_keyfile": "/l", "socket": "/s", "allowed_users": ["1"]})", {"/keys", {}})
             .private_keys_dir.path == "/keys");
 }

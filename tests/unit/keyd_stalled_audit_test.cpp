@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
+#include "common/log.h"
 #include "keyd_server_support.h"
 
 using namespace keyd_test;
@@ -12,6 +13,7 @@ namespace {
 // A keyd whose audit is a pipe; only read() reads it.
 struct PipedKeyd : Keyd {
   PipedKeyd() {
+    common::log::open("unit_tests");  // now: it takes a descriptor
     int ends[2];
     REQUIRE(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
     read_end.reset(ends[0]);

@@ -52,7 +52,7 @@ bool in_child(const Channel& channel, const std::function<bool()>& steps) {
     signal(SIGALRM, SIG_DFL);
     dup2(channel.write_end.get(), STDERR_FILENO);
     if (setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
-    log::open("the-program", log::Level::info);
+    log::open("the-program");
     _exit(steps() ? 0 : 1);
   }
   int status = 0;
@@ -63,7 +63,7 @@ bool in_child(const Channel& channel, const std::function<bool()>& steps) {
 
 constexpr int kLines = 5000;  // 600 KiB: more than a pipe or a socket holds plus the lines that may wait
 void write_many() {
-  for (int i = 0; i < kLines; i++) log::info("a line that is as long as the usual ones", {{"number", i}});
+  for (int i = 0; i < kLines; i++) log::info("usual", "a line that is as long as the usual ones", {{"number", i}});
 }
 
 bool every_line_is_whole(const std::string& text, std::vector<nlohmann::json>& lines) {
@@ -89,7 +89,7 @@ TEST_CASE("logging never waits for a reader, dropped lines are counted and repor
     if (log::flush() || log::dropped() == 0) return false;
     std::string text;
     while (!log::flush()) text += channel.read();
-    log::info("the last line");
+    log::info("last", "the last line");
     text += channel.read();
     std::vector<nlohmann::json> lines;
     if (!every_line_is_whole(text, lines)) return false;
@@ -146,7 +146,7 @@ TEST_CASE("a client id of 64 KiB of control bytes makes a short line that shows 
   REQUIRE(in_child(channel, [] {
     std::string id(65535, '\x9b');
     for (size_t i = 0; i + 1 < id.size(); i += 2) id[i] = '\xc2';  // U+009B, a terminal's CSI
-    log::warning(id, {{"client_id", id}, {"cause", id}});
+    log::warning("hostile", id, {{"client_id", id}, {"cause", id}});
     return true;
   }));
   const std::string text = channel.read();

@@ -224,7 +224,7 @@ TEST_CASE("relayd's flags override its configuration file") {
   CHECK(config.brokers[0].at == Config::Endpoint{"other.example", 1234});
   const std::string several = edited("\"remote_host\": \"broker.example\"", R"("remote_hosts": ["a", "b"])");
   CHECK(parse_config(several, "relayd.json", {"other.example", 1234, {}}).brokers == config.brokers);
-  CHECK(config.log_level == common::log::Level::debug);
+  CHECK(config.log.level == common::log::Level::debug);
 }
 
 TEST_CASE("relayd's configuration errors name the file and the path and the remedy") {

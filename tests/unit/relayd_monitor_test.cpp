@@ -27,8 +27,7 @@ struct Served {
   Served() {
     status.ended = &ended;
     monitor = std::make_unique<Monitor>(loop.get(), program, Config::Endpoint{"127.0.0.1", 0},
-                                        MonitorSettings{static_cast<int32_t>(common::log::Level::warning), false}, this,
-                                        [](void* self) {
+                                        MonitorSettings{{common::log::Level::warning}, false}, this, [](void* self) {
                                           static_cast<Served*>(self)->looked++;
                                           return static_cast<Served*>(self)->status;
                                         });
@@ -147,8 +146,8 @@ TEST_CASE("an address that is not available for metrics.bind is named", "[monito
   const uint16_t port = ntohs(reinterpret_cast<const sockaddr_in*>(taken->get())->sin_port);
   const auto start = [&](const std::string& host) {
     try {
-      Monitor(served.loop.get(), served.program, {host, port},
-              {static_cast<int32_t>(common::log::Level::warning), false}, nullptr, nullptr);
+      Monitor(served.loop.get(), served.program, {host, port}, {{common::log::Level::warning}, false}, nullptr,
+              nullptr);
       return std::string("it was available");
     } catch (const common::ConfigError& error) {
       return std::string(error.what());

@@ -193,14 +193,16 @@ Finished Relay::run_keyd() { return run(keyd_command()); }
 
 Finished Relay::run_relayd() { return run(relayd_command()); }
 
+bool is_end(const Json& line) {
+  const std::string event = line.value("event", "");
+  return event == "session_closed" || event == "session_refused" || event == "connection_closed";
+}
+
 Json Relay::session_up(size_t mark) {
   return log().wait_json([](const Json& line) { return line.value("msg", "") == "session up"; }, "a session", mark);
 }
 
-Json Relay::session_closed(size_t mark) {
-  return log().wait_json([](const Json& line) { return line.value("msg", "") == "session closed"; },
-                         "how a connection ended", mark);
-}
+Json Relay::session_closed(size_t mark) { return log().wait_json(is_end, "how a connection ended", mark); }
 
 std::vector<pid_t> Relay::workers() {
   std::vector<pid_t> pids;

@@ -29,6 +29,9 @@ struct RelayOptions {
   std::vector<int> relayd_sockets = {};  // as ProcessOptions::sockets
 };
 
+// Whether a line of the log says how a connection of a device ended.
+bool is_end(const Json& line);
+
 class Relay {
  public:
   Relay(const RelayOptions& options, const fs::path& directory);
