@@ -1,9 +1,10 @@
 // Limits one kind of log line to 10 a second, so that a flood of failures is not a flood of log lines. The first line
-// of each second is always written; the next line reports how many were suppressed.
+// of each second is always written; the next line, or take_left_out(), reports how many were suppressed.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 namespace common {
 
@@ -27,6 +28,9 @@ class LogLimit {
     left_out_ = 0;
     return left_out;
   }
+
+  // How many were suppressed in a second that is over. Call once a second, so that the last ones are not lost.
+  uint64_t take_left_out(uint64_t now_ms) { return now_ms - second_began_ < 1000 ? 0 : std::exchange(left_out_, 0); }
 
  private:
   uint64_t second_began_ = 0, left_out_ = 0;

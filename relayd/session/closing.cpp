@@ -79,7 +79,7 @@ void Session::refuse(Refusal refusal, std::string_view why, std::string_view det
   if (!detail.empty()) cause.append(": ").append(detail);
   count(services_.counters.refused[static_cast<size_t>(refusal)]);
   refused_ = true;
-  finish("refused: " + cause, Level::warning, &services_.refusals[static_cast<size_t>(refusal)], fix);
+  finish("refused: " + cause, Level::warning, &services_.log_limits.refusals[static_cast<size_t>(refusal)], fix);
 }
 
 void Session::disconnect(DisconnectReason reason, std::string_view why) {
@@ -179,9 +179,9 @@ bool Session::end_by_operator() {
 // The device ended the session, by what it did or failed to do.
 void Session::device_left(std::string_view why, Level level) {
   device_ended_ = true;
-  if (state_ == State::device_handshake) finish(why, level, &services_.failed_handshakes);
+  if (state_ == State::device_handshake) finish(why, level, &services_.log_limits.failed_handshakes);
   else if (state_ == State::upgrading || state_ == State::awaiting_connect)
-    finish(why, level, &services_.failed_connects);
+    finish(why, level, &services_.log_limits.failed_connects);
   else finish(why, level);
 }
 

@@ -83,7 +83,7 @@ void Session::on_deadline() {
     case State::upgrading:
       return refuse_websocket(websocket::Fault::timeout, "sent no whole WebSocket upgrade within handshake_timeout");
     case State::awaiting_connect:
-      return finish("no CONNECT within idle_timeout", Level::info, &services_.failed_connects);
+      return finish("no CONNECT within idle_timeout", Level::info, &services_.log_limits.failed_connects);
     case State::remote_handshake: return handshake_is_late();
     case State::awaiting_connack:
       if (down_.connack_code()) return refused_by_broker();
@@ -181,7 +181,7 @@ void Session::read_connect(std::span<const uint8_t> bytes) {
     std::string why = "bad CONNECT: " + std::string(bad->why);
     if (!websocket_ && what_speaks(connect_bytes_) == Speaks::http)
       why += "; it spoke HTTP, and MQTT over WebSocket needs " + listener().setting_of("websocket");
-    return finish(why, Level::warning, &services_.refusals[refusal]);
+    return finish(why, Level::warning, &services_.log_limits.refusals[refusal]);
   }
   on_connect(std::get<mqtt::Connect>(result));
 }

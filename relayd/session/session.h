@@ -50,6 +50,7 @@
 #include "relayd/session/empty_broker.h"
 #include "relayd/session/file_certificate.h"
 #include "relayd/session/first_bytes.h"
+#include "relayd/session/log_limits.h"
 #include "relayd/session/proxy_header.h"
 #include "relayd/session/silent_closes.h"
 #include "relayd/session/small_hello.h"
@@ -87,15 +88,7 @@ struct SessionServices {
   std::unordered_map<std::string, Session*> waiting{};          // each device's newest session without an upstream
   std::unordered_map<std::string, Session*> on_empty_broker{};  // by key_of()
   SilentCloses silent_closes{};
-
-  // Rate-limit the log lines of each kind of failure, should many devices fail in the same way.
-  common::LogLimit failed_handshakes{}, failed_connects{}, impossible_ids{}, other_spellings{},
-      certificates_without_key{};
-  std::array<common::LogLimit, mqtt::kRefusals.size()> refusals{};
-  std::array<common::LogLimit, kNotTls.size()> not_tls{};
-  std::array<common::LogLimit, kProxyFaults.size()> proxy_refusals{};
-  std::array<common::LogLimit, websocket::kFaults.size()> websocket_refusals{};
-  std::array<common::LogLimit, mqtt::kConnackCodes.size()> broker_refusals{};
+  LogLimits log_limits{};
 };
 
 // Keys of on_empty_broker. digest_of(): "" for the empty id, which many devices share.

@@ -70,7 +70,7 @@ void Session::refuse_file(Fault fault, std::string_view problem) {
 void Session::warn_of_certificate_without_key() {
   if (!from_file_ || from_file_->found.fault == Fault::missing) return;
   count(services_.counters.certificates_without_key);
-  const auto left_out = services_.certificates_without_key.admit(now());
+  const auto left_out = services_.log_limits.certificates_without_key.admit(now());
   if (!left_out) return;
   using common::log::Field;
   write_log(common::log::Level::warning, "device_keyless",

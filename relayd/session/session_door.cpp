@@ -29,7 +29,7 @@ void Session::left_before_tls(const tls::End& end) {
 void Session::spoke_no_tls(Speaks speaks) {
   const auto kind = static_cast<size_t>(speaks);
   count(services_.counters.not_tls[kind]);
-  finish("device: " + named(speaks, device_.first_bytes()), Level::warning, &services_.not_tls[kind]);
+  finish("device: " + named(speaks, device_.first_bytes()), Level::warning, &services_.log_limits.not_tls[kind]);
 }
 
 void Session::handshake_timed_out() {
@@ -37,7 +37,7 @@ void Session::handshake_timed_out() {
   if (is_not_tls(speaks)) return spoke_no_tls(speaks);
   finish(speaks == Speaks::nothing ? "sent nothing within handshake_timeout"
                                    : "the TLS handshake took longer than handshake_timeout",
-         Level::info, &services_.failed_handshakes);
+         Level::info, &services_.log_limits.failed_handshakes);
 }
 
 }  // namespace relayd

@@ -72,7 +72,7 @@ std::string Session::keyless() const {
 void Session::warn_of_impossible_id() {
   if (client_id_.empty()) return;  // the device wants the broker to assign an id, so no key was meant
   count(services_.counters.impossible_ids);
-  const auto left_out = services_.impossible_ids.admit(now());
+  const auto left_out = services_.log_limits.impossible_ids.admit(now());
   if (!left_out) return;
   using common::log::Field;
   write_log(common::log::Level::warning, "device_keyless", keyless() + "its client id can't be the name of a key file",
@@ -85,7 +85,7 @@ void Session::warn_of_impossible_id() {
 
 void Session::warn_of_other_spelling(std::span<const uint8_t> key) {
   count(services_.counters.other_spellings);
-  const auto left_out = services_.other_spellings.admit(now());
+  const auto left_out = services_.log_limits.other_spellings.admit(now());
   if (!left_out) return;
   const std::string file = std::string(key.begin(), key.end()) + ".pem";
   const bool same_case = common::composed(client_id_) == common::composed({file.data(), key.size()});

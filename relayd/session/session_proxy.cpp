@@ -29,7 +29,7 @@ void Session::read_proxy_header(std::span<const uint8_t> bytes) {
     if (!listener_.addresses.admit(address_, now())) {
       count(services_.counters.shed_address);
       return finish("its address is over max_conn_rate_per_address", common::log::Level::warning,
-                    &services_.failed_connects);
+                    &services_.log_limits.failed_connects);
     }
     if (tells_addresses()) accepted_at_ = std::make_unique<SocketAddress>(header.endpoints->destination);
   }
@@ -52,7 +52,7 @@ void Session::left_before_proxy_header(const tls::End& end) {
 
 void Session::refuse_proxy(ProxyFault fault, std::string_view why) {
   count(services_.counters.proxy_refused[static_cast<size_t>(fault)]);
-  finish(why, common::log::Level::warning, &services_.proxy_refusals[static_cast<size_t>(fault)]);
+  finish(why, common::log::Level::warning, &services_.log_limits.proxy_refusals[static_cast<size_t>(fault)]);
 }
 
 }  // namespace relayd

@@ -27,7 +27,7 @@ void Session::refused_by_broker() {
   else broker_is_well();
   if (connack_ && !connack_->reason().empty()) why.append("; its reason: ").append(connack_->reason());
   refused_ = true;
-  finish(why, Level::warning, &services_.broker_refusals[nth]);
+  finish(why, Level::warning, &services_.log_limits.broker_refusals[nth]);
 }
 
 // The broker answered CONNECT, so its address is good.

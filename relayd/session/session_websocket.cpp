@@ -56,7 +56,7 @@ void Session::websocket_ended(const websocket::Frames::End& end) {
 void Session::refuse_websocket(websocket::Fault fault, std::string_view why) {
   const auto kind = static_cast<size_t>(fault);
   count(services_.counters.websocket_refused[kind]);
-  finish(why, Level::warning, &services_.websocket_refusals[kind]);
+  finish(why, Level::warning, &services_.log_limits.websocket_refusals[kind]);
 }
 
 void Session::send_frame(std::span<const uint8_t> payload, size_t most_in_record) {

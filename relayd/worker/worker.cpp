@@ -197,6 +197,7 @@ class Worker {
     beat_.start(std::min(kBeat, config_.worker_watchdog / 4));
     count(scoreboard_->beat);
     ask_keyd();
+    services_.log_limits.report(plan_.worker, uv_now(loop_));
     log::flush();
     scoreboard_->log_dropped.store(log::dropped(), std::memory_order_relaxed);
     scoreboard_->fibers.store(runtime_.fibers.in_use(), std::memory_order_relaxed);

@@ -293,6 +293,29 @@ TEST_CASE("a flood of failed handshakes becomes a few log lines, which say how m
   CHECK(world.relay().log().json(is_end).size() < failed);
 }
 
+TEST_CASE("after a flood of failed handshakes its last lines are counted, though no device fails any more") {
+  World world({.relayd = {{"workers", 1}}});
+  const auto context = TlsContext::client(nullptr, authorities().root);
+  constexpr int kFailed = 30;
+  for (int i = 0; i < kFailed; i++) {
+    auto stream = TlsStream::open(world.relay().endpoint(), context);
+    REQUIRE(send(stream.fd(), "\x16\x03\x01", 3, MSG_NOSIGNAL) == 3);
+    stream.vanish();
+  }
+  const auto told = [&](size_t lines) {
+    int64_t devices = 0;
+    for (const Json& line : world.relay().log().json()) {
+      if (lines-- == 0) break;
+      devices += is_end(line) ? 1 : 0;
+      devices += line.value("suppressed", 0);
+    }
+    return devices;
+  };
+  for (size_t lines = world.relay().log().mark(); told(lines) < kFailed; lines = world.relay().log().mark())
+    world.relay().log().wait([](const std::string&) { return true; }, "a count of what was left out", lines);
+  CHECK(told(world.relay().log().mark()) == kFailed);
+}
+
 TEST_CASE("max_conn_rate_per_address: an address over it is closed before TLS, counted and named, and others get in") {
   World world({.relayd = {{"listener", {{"max_conn_rate_per_address", "3/h"}}}}});
   const auto identity = device_identity("p256", 1);
