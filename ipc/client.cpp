@@ -41,7 +41,9 @@ std::optional<Client::Ticket> Client::submit(Request request, Callback callback)
   const size_t size = encode(request, buffer_);
   if (size == 0) return std::nullopt;
   const uint64_t deadline = uv_now(loop_) + static_cast<uint64_t>(options_.timeout.count());
-  pending_.emplace(last_ticket_, Pending{std::move(callback), {buffer_.begin(), buffer_.begin() + size}, deadline});
+  pending_.emplace(
+      last_ticket_,
+      Pending{std::move(callback), {buffer_.begin(), buffer_.begin() + size}, deadline, uv_hrtime(), request.op()});
   arm_deadline();
   if (state_ == State::ready) send_pending();
   return last_ticket_;
@@ -137,6 +139,7 @@ void Client::on_response(const Response& response) {
   if (ticket > last_ticket_) ticket -= Ticket{1} << 32;
   auto node = pending_.extract(ticket);
   if (node.empty()) return;
+  if (options_.answered) options_.answered(node.mapped().op, uv_hrtime() - node.mapped().began);
   node.mapped().callback({true, response.status, response.retry_after_ms, response.payload});
 }
 

@@ -41,6 +41,8 @@ class Client {
     uint16_t worker = 0;
     std::chrono::milliseconds timeout{5000};
     size_t max_pending = 4096;
+    // Called for each answer before its callback: how long it took, in nanoseconds. May be empty.
+    std::function<void(Op, uint64_t)> answered = {};
   };
   struct Answer {
     bool arrived = false;  // false: keyd gave none in time, or ended the connection; the rest means nothing then
@@ -80,7 +82,9 @@ class Client {
     Callback callback;
     std::vector<uint8_t> datagram;
     uint64_t deadline;  // uv_now() milliseconds
-    int sent = 0;       // times
+    uint64_t began;     // uv_hrtime() nanoseconds
+    Op op;
+    int sent = 0;  // times
   };
 
   std::optional<Ticket> submit(Request request, Callback callback);

@@ -86,4 +86,10 @@ constexpr bool refuses_certificate(Alert alert) {
   }
 }
 
+// Whether a peer that sends it found no TLS version, cipher suite, group or application protocol that both support.
+constexpr bool finds_nothing_in_common(Alert alert) {
+  return alert == Alert::handshake_failure || alert == Alert::protocol_version ||
+         alert == Alert::insufficient_security || alert == Alert::no_application_protocol;
+}
+
 }  // namespace common::tls

@@ -332,6 +332,26 @@ Refusal refusal_of(X509_STORE_CTX* context, const FailedCrl& crl, const Material
           alert_of(failure.code)};
 }
 
+Doubt doubt_of(int code) {
+  switch (code) {
+    case X509_V_ERR_CERT_HAS_EXPIRED: return Doubt::expired;
+    case X509_V_ERR_CERT_REVOKED: return Doubt::revoked;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return Doubt::unknown_ca;
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+    case X509_V_ERR_DIFFERENT_CRL_SCOPE:
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+    case X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE: return Doubt::revocation_unknown;
+    default: return Doubt::other;
+  }
+}
+
 Alert alert_of(int code) {
   switch (code) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:

@@ -29,6 +29,10 @@
 
 namespace trust {
 
+// Why a chain was refused, for counting.
+enum class Doubt : uint8_t { other, expired, revoked, unknown_ca, revocation_unknown };
+Doubt doubt_of(int code);  // X509_V_ERR_*
+
 struct Refusal {
   int code = 0;              // X509_V_ERR_*
   int position = -1;         // in the chain as built: 0 is the leaf; -1: no particular certificate

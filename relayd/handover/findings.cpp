@@ -9,13 +9,18 @@ void fields(Archive& archive, relayd::Of<Archive, Concern>& c) {
   archive(c.kind, c.file, c.subject, c.problem, c.advice, c.harmless);
 }
 
+template <class Archive>
+void fields(Archive& archive, relayd::Of<Archive, Expiry>& e) {
+  archive(e.kind, e.file, e.subject, e.at);
+}
+
 }  // namespace trust
 
 namespace relayd {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Findings>& findings) {
-  archive(findings.problem, findings.own_spkis, findings.concerns);
+  archive(findings.problem, findings.own_spkis, findings.concerns, findings.expiries);
 }
 
 std::string Findings::encode() const { return archived(*this); }
@@ -25,6 +30,9 @@ Findings Findings::decode(std::string_view bytes) {
   for (const auto& concern : findings.concerns)
     if (concern.kind > trust::Concern::Kind::more)
       throw BadArchive("a concern of kind " + std::to_string(static_cast<int>(concern.kind)));
+  for (const auto& expiry : findings.expiries)
+    if (expiry.kind > trust::Expiry::Kind::ca)
+      throw BadArchive("an expiry of kind " + std::to_string(static_cast<int>(expiry.kind)));
   return findings;
 }
 

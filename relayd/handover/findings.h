@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/trust/concern.h"
+#include "common/trust/expiry.h"
 
 namespace relayd {
 
@@ -23,6 +24,7 @@ struct Findings {
   // SHA-256 of the public key of each certificate of each listener, then of local.tls.certfile.
   std::vector<std::array<uint8_t, 32>> own_spkis = {};
   std::vector<trust::Concern> concerns = {};
+  std::vector<trust::Expiry> expiries = {};  // at most trust::Expiries::kMost
 
   std::string encode() const;
   static Findings decode(std::string_view bytes);  // BadArchive

@@ -12,12 +12,18 @@
 #include "common/fd.h"
 #include "relayd/handover/certificate_fault.h"
 #include "relayd/handover/config.h"
+#include "relayd/handover/handshake_failure.h"
+#include "relayd/handover/histogram.h"
 #include "relayd/handover/speaks.h"
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/mqtt/packets.h"
 #include "relayd/websocket/fault.h"
 
 namespace relayd {
+
+// What Counters tells apart by the broker.
+enum class Upstream : uint8_t { remote, local };
+inline constexpr std::array<const char*, 2> kUpstreams{"remote", "local"};
 
 struct Counters {
   using Number = std::atomic<uint64_t>;
@@ -41,9 +47,11 @@ struct Counters {
   std::array<Number, kProxyFaults.size()> proxy_refused;   // with proxy_protocol, by ProxyFault
   std::array<Number, websocket::kFaults.size()> websocket_refused;  // with websocket, by websocket::Fault
   Number handshakes_failed;                                         // with devices; without probes
-  std::array<Number, kNotTls.size()> not_tls;                  // of these, peers that spoke another protocol, by Speaks
-  Number remote_sessions, local_sessions;                      // sessions that came up
-  std::array<Number, Config::kMaxBrokers> sessions_by_broker;  // of remote_sessions, by the place in remote_hosts
+  std::array<Number, kNotTls.size()> not_tls;  // of these, peers that spoke another protocol, by Speaks
+  std::array<Number, kHandshakeFailures.size()> handshake_failures;  // of handshakes_failed, by HandshakeFailure
+  std::array<Number, kUpstreams.size()> dials_failed;                // no address of the broker accepted, by Upstream
+  Number remote_sessions, local_sessions;                            // sessions that came up
+  std::array<Number, Config::kMaxBrokers> sessions_by_broker;        // of remote_sessions, by the place in remote_hosts
   // Of local_sessions, those where a key may have been meant.
   Number impossible_ids, other_spellings, certificates_without_key;
   std::array<Number, mqtt::kRefusals.size()> refused;                // by mqtt::Refusal
@@ -58,6 +66,12 @@ struct Counters {
   Number tap_down;                                   // 1: no connection to the local broker
   Number tap_copied;                                 // PUBLISH packets that were given to it
   std::array<Number, kTapDrops.size()> tap_dropped;  // by TapDrop
+
+  // How long it took.
+  Histogram device_handshake;                                 // from accepting to the end of the TLS handshake
+  std::array<Histogram, kUpstreams.size()> broker_handshake;  // from the connection to the end of the TLS handshake
+  std::array<Histogram, kUpstreams.size()> connect;           // from a device's CONNECT to its successful CONNACK
+  Histogram keyd_lookup, keyd_sign;                           // from a request to keyd's answer
 
   // Of each listener, as Config::listeners.
   struct Listener {

@@ -27,6 +27,10 @@ constexpr Series kSeries[] = {
     {"tcp_probes", "Connections closed by the peer before it sent a byte, as health checks do", kTotal, nullptr,
      nullptr, &C::tcp_probes},
     {"handshakes_failed", "TLS handshakes of devices that failed", kTotal, nullptr, nullptr, &C::handshakes_failed},
+    {"dials_failed", "Devices for which no address of the broker accepted a connection", kTotal, "broker", "remote",
+     nullptr, [](C& c, size_t nth) -> C::Number& { return c.dials_failed[nth]; }, 0},
+    {"dials_failed", "", kTotal, "broker", "local", nullptr,
+     [](C& c, size_t nth) -> C::Number& { return c.dials_failed[nth]; }, 1},
     {"sessions_started", "Sessions that came up, by broker", kTotal, "broker", "remote", &C::remote_sessions},
     {"sessions_started", "", kTotal, "broker", "local", &C::local_sessions},
     {"local_refused", "Devices that the local broker refused by CONNACK", kTotal, nullptr, nullptr, &C::local_refused},
@@ -55,6 +59,9 @@ std::vector<Series> with_arrays() {
   for (size_t i = 0; i < kPlaces.size(); i++)
     add({"remote_sessions_started", "Sessions that came up with each of remote_hosts, by its place in the list", kTotal,
          "place", kPlaces[i], nullptr, [](C& c, size_t nth) -> C::Number& { return c.sessions_by_broker[nth]; }, i});
+  for (size_t i = 0; i < kHandshakeFailures.size(); i++)
+    add({"handshake_failures", "TLS handshakes of devices that failed, by cause", kTotal, "cause",
+         kHandshakeFailures[i], nullptr, [](C& c, size_t nth) -> C::Number& { return c.handshake_failures[nth]; }, i});
   for (size_t i = 0; i < kNotTls.size(); i++)
     add({"not_tls", "Failed handshakes of peers that did not speak TLS", kTotal, "protocol", kNotTls[i], nullptr,
          [](C& c, size_t nth) -> C::Number& { return c.not_tls[nth]; }, i});
@@ -82,7 +89,28 @@ std::vector<Series> with_arrays() {
   return series;
 }
 
+constexpr size_t kRemote = static_cast<size_t>(Upstream::remote), kLocal = static_cast<size_t>(Upstream::local);
+constexpr char kHandshakeHelp[] = "Time of successful TLS handshakes, by peer";
+constexpr char kConnectHelp[] = "Time from a device's CONNECT to its successful CONNACK, by broker";
+constexpr char kKeydHelp[] = "Time from a worker's request to keyd's answer";
+
+constexpr HistogramSeries kHistograms[] = {
+    {"tls_handshake_duration_seconds", kHandshakeHelp, "peer", "device",
+     [](C& c) -> Histogram& { return c.device_handshake; }},
+    {"tls_handshake_duration_seconds", kHandshakeHelp, "peer", "remote",
+     [](C& c) -> Histogram& { return c.broker_handshake[kRemote]; }},
+    {"tls_handshake_duration_seconds", kHandshakeHelp, "peer", "local",
+     [](C& c) -> Histogram& { return c.broker_handshake[kLocal]; }},
+    {"connect_duration_seconds", kConnectHelp, "broker", "remote",
+     [](C& c) -> Histogram& { return c.connect[kRemote]; }},
+    {"connect_duration_seconds", kConnectHelp, "broker", "local", [](C& c) -> Histogram& { return c.connect[kLocal]; }},
+    {"keyd_answer_duration_seconds", kKeydHelp, "request", "lookup", [](C& c) -> Histogram& { return c.keyd_lookup; }},
+    {"keyd_answer_duration_seconds", kKeydHelp, "request", "sign", [](C& c) -> Histogram& { return c.keyd_sign; }},
+};
+
 }  // namespace
+
+std::span<const HistogramSeries> all_histograms() { return kHistograms; }
 
 std::span<const Series> all_series() {
   static const std::vector<Series> all = with_arrays();

@@ -27,7 +27,19 @@ struct Series {
   }
 };
 
+// One Histogram in Counters, with its names, as above. Its unit is seconds.
+struct HistogramSeries {
+  const char* name;
+  const char* help;
+  const char* label;
+  const char* value;
+  Histogram& (*in)(Counters&);
+
+  const Histogram& of(const Counters& counters) const { return in(const_cast<Counters&>(counters)); }
+};
+
 // All series, in display order. Series with the same name are adjacent.
 std::span<const Series> all_series();
+std::span<const HistogramSeries> all_histograms();
 
 }  // namespace relayd

@@ -41,6 +41,7 @@ Findings inspect(const Plan& plan) {
     const auto local = tls::local_context(plan);
     if (local) add_concerns(local->validator());
     if (local && !local->certificate().empty()) findings.own_spkis.push_back(local->certificate().spki);
+    findings.expiries = tls::expiries(plan);
   } catch (const common::ConfigError& error) {
     findings.problem = error.what();
   }

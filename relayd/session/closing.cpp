@@ -187,7 +187,10 @@ void Session::device_left(std::string_view why, Level level) {
 
 void Session::finish(std::string_view why, Level level, common::LogLimit* limit, std::string_view fix) {
   if (state_ == State::closing) return;
-  if (state_ == State::device_handshake) count(services_.counters.handshakes_failed);
+  if (state_ == State::device_handshake) {
+    count(services_.counters.handshakes_failed);
+    count(services_.counters.handshake_failures[static_cast<size_t>(handshake_failure_)]);
+  }
   log_end(why, level, limit, fix);
   close_streams();
 }

@@ -48,6 +48,7 @@ void Session::start() {
 
 void Session::shake_hands(std::span<const uint8_t> begun) {
   move_to(State::device_handshake);
+  handshake_began_ = uv_hrtime();
   tls::SigningKey key{ipc::Role::listener, "", listener_.tls.certificates().front().spki, origin_of(address_, id_)};
   if (!device_.server_handshake(listener_.tls, std::move(key), begun)) finish("no memory for TLS", Level::error);
 }
@@ -103,10 +104,12 @@ void Session::on_open(tls::Stream& stream) {
   if (&stream == &device_) {
     chain_ = device_.take_peer_chain();
     proof_ = device_.take_proof();
+    services_.counters.device_handshake.observe(uv_hrtime() - handshake_began_);
     if (!chain_.empty() && common::log::enabled(Level::info))
       identity_ = std::make_unique<tls::Identity>(tls::identity_of(chain_));
     return move_to(listener().websocket ? State::upgrading : State::awaiting_connect);
   }
+  of_broker(services_.counters.broker_handshake).observe(uv_hrtime() - handshake_began_);
   if (unanswered_) note_small_hello();
   else if (to_remote_ && hello_ == tls::Hello::usual && !stream.took_hybrid())
     remote().small_hello.want(now(), SmallHello::kPredicted);
@@ -278,6 +281,7 @@ void Session::dial(bool remote) {
 }
 
 void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
+  if (!socket) count(of_broker(services_.counters.dials_failed));
   if (!socket)
     return refuse(failure.busy() ? Refusal::server_busy : Refusal::server_unavailable, broker() + " can't be reached",
                   failure.text());
@@ -285,6 +289,7 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
   upstream_->limit_kept(listener().high_watermark);
   upstream_->set_user_timeout(listener().send_timeout);
   upstream_->send_first(proxy_header_);
+  handshake_began_ = uv_hrtime();
   if (!to_remote_) return meet_local();
   const tls::ClientContext& context = remote().context;
   const bool small = unanswered_ || remote().small_hello.wanted(now());
@@ -465,6 +470,7 @@ void Session::apply(const EmptyBroker::Outcome& outcome) {
 
 void Session::session_up() {
   is_up_ = true;
+  of_broker(services_.counters.connect).observe(uv_hrtime() - connect_time_);
   if (tapped_) copy_to_tap({});
   const std::string address = dial_ ? dial_->text() : "";
   if (dial_) broker_is_well();

@@ -153,6 +153,10 @@ class Session final : public tls::StreamHandler {
   };
 
   void move_to(State state);
+  template <typename Array>
+  auto& of_broker(Array& numbers) const {
+    return numbers[static_cast<size_t>(to_remote_ ? Upstream::remote : Upstream::local)];
+  }
   void on_deadline();
 
   void on_open(tls::Stream& stream) override;
@@ -324,6 +328,8 @@ class Session final : public tls::StreamHandler {
   // From CONNECT on.
   // CONNECT and the bytes after it, until they are forwarded; before that, the PROXY header, then the upgrade request.
   std::vector<uint8_t> connect_bytes_;
+  uint64_t handshake_began_ = 0;                                  // nanoseconds: the device's, then the broker's
+  HandshakeFailure handshake_failure_ = HandshakeFailure::other;  // should the device's fail
   uint64_t connect_time_ = 0;  // nanoseconds: which of a device's connections is newer
   mqtt::Connect connect_;
   std::string client_id_;

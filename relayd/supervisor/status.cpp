@@ -29,6 +29,17 @@ std::vector<std::string> lines_of(const std::vector<trust::Concern>& concerns) {
   return lines;
 }
 
+Json histogram_of(const Status& status, const HistogramSeries& series) {
+  Histogram sum{};
+  if (status.ended) sum.add(series.of(*status.ended));
+  for (const WorkerStatus& worker : status.workers)
+    if (worker.counters) sum.add(series.of(*worker.counters));
+  Json one = {{"name", series.name}, {"label", series.label}, {"value", series.value}, {"buckets", Json::array()}};
+  for (const auto& bucket : sum.buckets) one["buckets"].push_back(bucket.load());
+  one["nanoseconds"] = sum.nanoseconds.load();
+  return one;
+}
+
 // The numbers of the listener with this name, in all generations.
 Json listener_of(const Status& status, const ListenerStatus& listener) {
   uint64_t connections = 0, accepted = 0;
@@ -57,6 +68,12 @@ std::string names_of(const std::vector<Config::Broker>& brokers) {
   for (const auto& [at, name, authorities] : brokers)
     names.append(names.empty() ? "" : ", ").append(at.host).append(":").append(std::to_string(at.port));
   return names;
+}
+
+std::vector<std::string> addresses_of(const std::vector<Config::Broker>& brokers) {
+  std::vector<std::string> addresses;
+  for (const auto& broker : brokers) addresses.push_back(broker.at.host + ":" + std::to_string(broker.at.port));
+  return addresses;
 }
 
 KeydState keyd_state(const Status& status) {
@@ -90,6 +107,7 @@ uint64_t sum(const Status& status, const Series& series) {
 void add_ended(Counters& ended, const Counters& counted) {
   for (const Series& series : all_series())
     if (series.total) count(series.in(ended), series.of(counted));
+  for (const HistogramSeries& series : all_histograms()) series.in(ended).add(series.of(counted));
 }
 
 std::string to_json(const Status& status) {
@@ -107,6 +125,13 @@ std::string to_json(const Status& status) {
               {"workers", Json::array()},
               {"connectors", Json::array()}};
   all["listeners"] = Json::array();
+  all["brokers"] = status.brokers;
+  all["expiries"] = Json::array();
+  for (const trust::Expiry& expiry : status.expiries)
+    all["expiries"].push_back(
+        {{"kind", name(expiry.kind)}, {"file", expiry.file}, {"subject", expiry.subject}, {"at", expiry.at}});
+  all["histograms"] = Json::array();
+  for (const HistogramSeries& series : all_histograms()) all["histograms"].push_back(histogram_of(status, series));
   for (const ListenerStatus& listener : status.listeners) all["listeners"].push_back(listener_of(status, listener));
   if (status.monitor)
     all["monitor"] = {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/trust/concern.h"
+#include "common/trust/expiry.h"
 #include "relayd/handover/config.h"
 #include "relayd/handover/scoreboard.h"
 #include "relayd/handover/series.h"
@@ -47,15 +48,20 @@ struct Status {
   int generation = 0;
   uint64_t reloads = 0, failed_reloads = 0;
   std::string bind, remote;
+  std::vector<std::string> brokers;                                 // addresses_of() the newest generation's
   std::vector<ListenerStatus> listeners;                            // of the newest generation
   const std::map<std::string, uint64_t>* ended_accepted = nullptr;  // connections that ended processes accepted, by
                                                                     // listener; may be null
-  std::vector<trust::Concern> trust;  // what is wrong with the CAs and CRLs in use, if peers are refused for it
-  const Counters* ended = nullptr;    // the totals of processes that have ended (add_ended); may be null
+  std::vector<trust::Concern> trust;    // what is wrong with the CAs and CRLs in use, if peers are refused for it
+  std::vector<trust::Expiry> expiries;  // of what is in use: at most trust::Expiries::kMost
+  const Counters* ended = nullptr;      // the totals of processes that have ended (add_ended); may be null
 };
 
 // "a.example", or of several "a.example:8883, b.example:8883".
 std::string names_of(const std::vector<Config::Broker>& brokers);
+
+// Of each, "a.example:8883".
+std::vector<std::string> addresses_of(const std::vector<Config::Broker>& brokers);
 
 // keyd as the workers see it. degraded: it can't write its audit, so it signs nothing. without_notary: its notary does
 // not answer, so no device's key signs.
@@ -71,6 +77,7 @@ void add_ended(Counters& ended, const Counters& counted);
 
 // One JSON object without a newline: the members of Status, with each listener's connections, the sums as "total", and
 // the numbers of each of "workers". A series that has a label is an object whose keys are the label's values.
+// "histograms" has each HistogramSeries' buckets (observations in each, not cumulative) and their sum in nanoseconds.
 std::string to_json(const Status& status);
 
 }  // namespace relayd

@@ -99,8 +99,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     for (size_t i = 0; current_ && i < sockets_.size(); i++)
       status.listeners.push_back({current_->config().listeners[i].name, sockets_[i]->text()});
     status.ended_accepted = &ended_accepted_;
-    if (current_) status.remote = names_of(current_->config().brokers);
+    if (current_) {
+      status.remote = names_of(current_->config().brokers);
+      status.brokers = addresses_of(current_->config().brokers);
+    }
     status.trust = trust_.concerns();
+    status.expiries = trust_.expiries();
     status.ended = &ended_;
     if (doors_) status.monitor = doors_->monitor();
     return status;
@@ -182,7 +186,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (spkis.size() != certificates.size())
       return abandon("mqtt-relayd-inspector gave a malformed answer: not one key a certificate", Failure::worker);
     for (size_t i = 0; i < spkis.size(); i++) certificates[i].spki = spkis[i];
-    next_concerns_ = result.findings.concerns;
+    next_findings_ = result.findings;
     key_check_ = std::make_unique<OwnKeyCheck>(loop_, std::move(certificates), next_->config().keyd_socket, this,
                                                common::call<&Supervisor::on_key_checked>);
   }
@@ -223,7 +227,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
                {"remote", names_of(current_->config().brokers)},
                {"generation", current_->number()},
                {"version", MQTT_RELAY_VERSION}});
-    trust_.update(std::move(next_concerns_));
+    trust_.update(std::move(next_findings_));
     look_.start(kLook);
     if (!first) {
       apply_to_old();
@@ -336,7 +340,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     look_inspection_.reset();
     if (!result.failure.empty())
       return log::warning("certificates_unchecked", "CAs and CRLs can't be checked now", {{"cause", result.failure}});
-    trust_.update(result.findings.concerns);
+    trust_.update(result.findings);
   }
 
   // max_connections covers all generations' listeners of one name: the newest may have what the others' connections
@@ -446,7 +450,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   std::vector<std::shared_ptr<ListenSockets>> sockets_, next_sockets_;  // of current_ and next_, as config.listeners
   std::optional<Inspection> inspection_, look_inspection_;              // of next_; of current_
   std::unique_ptr<OwnKeyCheck> key_check_;
-  std::vector<trust::Concern> next_concerns_;
+  Findings next_findings_;
   TrustWatch trust_;
   std::unique_ptr<Generation> current_, next_;  // serving new devices; being prepared
   std::vector<std::unique_ptr<Generation>> old_;

@@ -21,9 +21,9 @@ bool has(const std::vector<Concern>& concerns, const Concern& one) {
 
 }  // namespace
 
-void TrustWatch::update(std::vector<Concern> reported) {
+void TrustWatch::update(Findings findings) {
   std::vector<Concern> found;  // the same file may serve both sides
-  for (auto& concern : reported)
+  for (auto& concern : findings.concerns)
     if (!has(found, concern)) found.push_back(std::move(concern));
   for (const auto& concern : found)
     if (!has(concerns_, concern))
@@ -33,6 +33,7 @@ void TrustWatch::update(std::vector<Concern> reported) {
       log::info("certificate_concern_over", concern.file + ": " + concern.subject + ": the problem is over",
                 {{"was", concern.problem}});
   concerns_ = std::move(found);
+  expiries_ = std::move(findings.expiries);
 }
 
 std::vector<Concern> TrustWatch::concerns() const {

@@ -1,24 +1,26 @@
-// Tracks the problems of the CAs and CRLs in use. The log reports each one once when it starts and once when it is
-// over; no such problem stops the service. Workers judge each chain at the time of its handshake, so they need no
-// message when a CRL expires or the clock is set.
+// Tracks the problems of the CAs and CRLs in use, and when what is in use expires. The log reports each one once when
+// it starts and once when it is over; no such problem stops the service. Workers judge each chain at the time of its
+// handshake, so they need no message when a CRL expires or the clock is set.
 #pragma once
 
 #include <vector>
 
-#include "common/trust/concern.h"
+#include "relayd/handover/findings.h"
 
 namespace relayd {
 
 class TrustWatch {
  public:
   // Takes the inspector's latest findings. Logs those that are new and those that are over.
-  void update(std::vector<trust::Concern> found);
+  void update(Findings findings);
 
   // The problems for which peers are refused now.
   std::vector<trust::Concern> concerns() const;
+  const std::vector<trust::Expiry>& expiries() const { return expiries_; }
 
  private:
   std::vector<trust::Concern> concerns_;
+  std::vector<trust::Expiry> expiries_;
 };
 
 }  // namespace relayd

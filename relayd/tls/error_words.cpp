@@ -18,6 +18,19 @@ std::string versions(bool of_device) {
 
 }  // namespace
 
+Fault fault_of(int wolf_error) {
+  switch (wolf_error) {
+    case VERSION_ERROR:
+    case MATCH_SUITE_ERROR:
+    case UNSUPPORTED_SUITE:
+    case BAD_KEY_SHARE_DATA:
+    case ECC_CURVE_ERROR:
+    case UNKNOWN_ALPN_PROTOCOL_NAME_E: return Fault::nothing_in_common;
+    case NO_PEER_CERT: return Fault::no_certificate;
+    default: return Fault::other;
+  }
+}
+
 std::string in_plain_words(int wolf_error, bool of_device) {
   switch (wolf_error) {
     case VERSION_ERROR: return versions(of_device);

@@ -44,4 +44,20 @@ std::unique_ptr<ClientContext> local_context(const Plan& plan) {
                                                        .groups = local.groups});
 }
 
+std::vector<trust::Expiry> expiries(const Plan& plan) {
+  using Kind = trust::Expiry::Kind;
+  trust::Expiries found;
+  for (const auto& listener : plan.pem.listeners) {
+    for (const auto& certificate : listener.certificates) found.add(certificate, Kind::certificate);
+    found.add(listener.trusted, Kind::ca);
+    found.add(listener.revoked, Kind::crl);
+  }
+  for (const auto& trusted : plan.pem.remote_trusted) found.add(trusted, Kind::ca);
+  found.add(plan.pem.remote_revoked, Kind::crl);
+  found.add(plan.pem.local_trusted, Kind::ca);
+  found.add(plan.pem.local_revoked, Kind::crl);
+  found.add(plan.pem.local_certificate, Kind::certificate);
+  return std::move(found).take();
+}
+
 }  // namespace relayd::tls

@@ -295,7 +295,9 @@ void Stream::end_tls(int wolf_error) {
     std::string text = std::string("sent the TLS alert ") + name(alert) + " (" + std::to_string(number(alert)) + ")";
     if (alert == Alert::handshake_failure || alert == Alert::illegal_parameter) text += offers();
     end(refuses_certificate(alert) ? End::Cause::own_certificate : End::Cause::tls, std::move(text));
-    if (end_) end_->alert = alert;
+    if (!end_) return;
+    end_->alert = alert;
+    if (finds_nothing_in_common(alert)) end_->fault = Fault::nothing_in_common;
     return;
   }
   if (error_ != 0) return end_lost();
@@ -303,6 +305,7 @@ void Stream::end_tls(int wolf_error) {
   say_why(wolf_shim_alert_for(wolf_error));
   const std::string offered = wolf_shim_is_about_offers(wolf_error) ? offers() : "";
   end(End::Cause::tls, in_plain_words(wolf_error, wolf_shim_is_server(ssl_.get())) + offered);
+  if (end_) end_->fault = fault_of(wolf_error);
 }
 
 std::string Stream::offers() const {

@@ -25,6 +25,7 @@
 #include "common/tls/alert.h"
 #include "relayd/handover/socket_address.h"
 #include "relayd/tls/context.h"
+#include "relayd/tls/error_words.h"
 #include "relayd/tls/handshake.h"
 
 struct WOLFSSL;
@@ -51,6 +52,8 @@ struct End {
   std::optional<ipc::Status> status;  // signature: keyd's answer; nullopt: no answer in time
   std::optional<Alert> alert = {};    // with which the peer ended it
   std::string advice = {};            // peer_certificate: the fix
+  trust::Doubt doubt = {};            // peer_certificate: the kind
+  Fault fault = {};                   // tls
 
   // An everyday end, by the network or the peer; anything else is a failure.
   bool is_ordinary() const { return cause == Cause::closed || cause == Cause::lost || cause == Cause::timed_out; }

@@ -100,7 +100,12 @@ class Worker {
         brokers_(remote_brokers(plan_)),
         local_context_(tls::local_context(plan_)),
         connector_(loop, common::Fd(kChannelFd), brokers_.size()),
-        keyd_(loop, {config_.keyd_socket, static_cast<uint16_t>(plan_.worker), config_.sign_timeout}, &connector_),
+        keyd_(loop,
+              {.socket_path = config_.keyd_socket,
+               .worker = static_cast<uint16_t>(plan_.worker),
+               .timeout = config_.sign_timeout,
+               .answered = [this](ipc::Op op, uint64_t taken) { note_answer(op, taken); }},
+              &connector_),
         runtime_(loop, &keyd_),
         services_{plan_.worker,
                   runtime_,
@@ -139,6 +144,11 @@ class Worker {
   }
 
  private:
+  void note_answer(ipc::Op op, uint64_t nanoseconds) {
+    if (op == ipc::Op::lookup) scoreboard_->keyd_lookup.observe(nanoseconds);
+    else if (op == ipc::Op::sign) scoreboard_->keyd_sign.observe(nanoseconds);
+  }
+
   void open_doors() {
     Inherited inherited;
     std::vector<std::vector<common::Fd>> sockets;

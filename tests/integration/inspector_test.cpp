@@ -59,8 +59,9 @@ TEST_CASE("relayd does not trust a malformed answer from the inspector") {
   FakeInspector inspector;
   const std::string no_problem = text(""), texts = text("ca.pem") + text("CN=CA") + text("expired") + text("renew it"),
                     expired(1, '\0'), harmless(1, '\1');
-  const std::string head = no_problem + number(1) + inspector.spki, concern = expired + texts + harmless,
-                    good = head + number(1) + concern;
+  const std::string head = no_problem + number(1) + inspector.spki, concern = expired + texts + harmless;
+  const std::string expiry = std::string(1, '\1') + text("a.crl") + text("CN=CA") + number(1'800'000'000) + number(0),
+                    good = head + number(1) + concern + number(1) + expiry;
   const std::string all_bits = number(0xffffffff);
 
   std::vector<std::pair<std::string, std::string>> malformed{
@@ -76,9 +77,12 @@ TEST_CASE("relayd does not trust a malformed answer from the inspector") {
       {"a file's name of 4 GiB", head + number(1) + expired + all_bits + concern.substr(5)},
       {"a file's name of 2 GiB", head + number(1) + expired + number(0x80000000) + concern.substr(5)},
       {"a boolean of 2", head + number(1) + expired + texts + '\2'},
+      {"an expiry of an unknown kind", head + number(0) + number(1) + '\3' + expiry.substr(1)},
+      {"one expiry too many", head + number(0) + number(2) + expiry},
+      {"2^32 - 1 expiries", head + number(0) + all_bits + expiry},
       {"a concern of an unknown kind", head + number(1) + std::string(1, '\x0e') + texts + harmless},
-      {"no listener's key", no_problem + number(0) + number(0)},
-      {"a listener's key too many", no_problem + number(2) + inspector.spki + inspector.spki + number(0)},
+      {"no listener's key", no_problem + number(0) + number(0) + number(0)},
+      {"a listener's key too many", no_problem + number(2) + inspector.spki + inspector.spki + number(0) + number(0)},
       {"noise", std::string(1000, '\xa5')}};
   for (size_t size = 1; size < good.size(); size += 5)
     malformed.emplace_back("cut to " + std::to_string(size), good.substr(0, size));
@@ -91,7 +95,7 @@ TEST_CASE("relayd does not trust a malformed answer from the inspector") {
     CHECK(ended.err.find("mqtt-relayd-inspector gave a malformed answer") != std::string::npos);
   }
   // Well-formed but for its size.
-  inspector.answer(text(std::string(1 << 20, 'x')) + number(1) + inspector.spki + number(0));
+  inspector.answer(text(std::string(1 << 20, 'x')) + number(1) + inspector.spki + number(0) + number(0));
   const auto ended = inspector.world.relay().run_relayd();
   CHECK(ended.status.code == 1);
   CHECK(ended.err.find("mqtt-relayd-inspector answered with more than 262144 bytes") != std::string::npos);

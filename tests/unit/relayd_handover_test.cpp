@@ -185,7 +185,10 @@ TEST_CASE("the inspector's findings arrive as it wrote them") {
   relayd::Findings findings;
   findings.own_spkis.emplace_back()[31] = 9;
   findings.concerns.push_back({trust::Concern::Kind::more, "f", "s", "p", "a", true});
+  findings.expiries.push_back({trust::Expiry::Kind::crl, "f", "s", 7});
   const auto arrived = relayd::Findings::decode(findings.encode());
+  REQUIRE(arrived.expiries.size() == 1);
+  CHECK(arrived.expiries[0].at == 7);
   CHECK(arrived.problem.empty());
   CHECK(arrived.own_spkis == findings.own_spkis);
   REQUIRE(arrived.concerns.size() == 1);
