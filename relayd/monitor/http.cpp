@@ -3,6 +3,8 @@
 #define CPPHTTPLIB_USE_POLL
 #include <httplib.h>
 
+#include "relayd/monitor/page_style.h"
+
 namespace relayd::monitor {
 namespace {
 
@@ -11,6 +13,11 @@ using httplib::Response;
 
 constexpr char kPlain[] = "text/plain; charset=utf-8";
 constexpr char kPrometheus[] = "text/plain; version=0.0.4; charset=utf-8";
+constexpr char kOpenMetrics[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+constexpr char kHtml[] = "text/html; charset=utf-8";
+// The page may show its own style, and do nothing else.
+constexpr std::string_view kPolicy = "default-src 'none'; style-src 'sha256-";
+constexpr std::string_view kPolicyEnd = "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 // Lets the library read a head and write a response. Nothing follows the head, so no body can be read.
 class Memory final : public httplib::Stream {
@@ -44,6 +51,18 @@ void say(Response& response, int status, const char* text) {
   response.set_content(std::string(text) + "\n", kPlain);
 }
 
+// A scraper names it only if it understands it (OpenMetrics 1.0, "Protocol Negotiation").
+bool wants_openmetrics(const Request& request) {
+  return request.get_header_value("Accept").find("application/openmetrics-text") != std::string::npos;
+}
+
+void show(Response& response, const std::string& page) {
+  response.status = 200;
+  response.set_header("Content-Security-Policy", std::string(kPolicy).append(kPageStyleHash).append(kPolicyEnd));
+  response.set_header("Referrer-Policy", "no-referrer");
+  response.set_content(page, kHtml);
+}
+
 bool announces_body(const Request& request) {
   return request.has_header("Transfer-Encoding") ||
          (request.has_header("Content-Length") && request.get_header_value("Content-Length") != "0");
@@ -63,6 +82,8 @@ class Http::Server final : public httplib::Server {
   explicit Server(Pages pages) : pages_(std::move(pages)) {
     // Handles every request before the library looks for files, routes or a body.
     set_pre_routing_handler([this](const Request& request, Response& response) {
+      response.set_header("X-Content-Type-Options", "nosniff");
+      response.set_header("Cache-Control", "no-store");
       route(request, response);
       return HandlerResponse::Handled;
     });
@@ -89,15 +110,17 @@ class Http::Server final : public httplib::Server {
       return say(response, 405, "only GET");
     }
     if (announces_body(request)) return say(response, 413, "a request for metrics has no body");
-    const bool metrics = request.path == "/metrics", ready = request.path == "/readyz";
-    if (!metrics && !ready && request.path != "/healthz")
-      return say(response, 404, "there are only /metrics, /healthz and /readyz");
-    const auto page = metrics ? pages_.metrics() : pages_.why_not_ready();
+    const bool people = request.path == "/", metrics = request.path == "/metrics", ready = request.path == "/readyz";
+    if (!people && !metrics && !ready && request.path != "/healthz")
+      return say(response, 404, "there are only /, /metrics, /healthz and /readyz");
+    const Format format = wants_openmetrics(request) ? Format::openmetrics : Format::prometheus;
+    const auto page = people ? pages_.status() : metrics ? pages_.metrics(format) : pages_.why_not_ready();
     if (!page) return say(response, 503, "relayd is busy; try again");
+    if (people) return show(response, *page);
     if (ready && !page->empty()) return say(response, 503, page->c_str());
     if (!metrics) return say(response, 200, "ok");
     response.status = 200;
-    response.set_content(*page, kPrometheus);
+    response.set_content(*page, format == Format::openmetrics ? kOpenMetrics : kPrometheus);
   }
 
   const Pages pages_;

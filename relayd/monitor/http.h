@@ -26,6 +26,8 @@
 #include <string>
 #include <string_view>
 
+#include "relayd/monitor/metrics_page.h"
+
 namespace relayd::monitor {
 
 inline constexpr size_t kMostHead = 4096;  // bytes, up to and including the empty line
@@ -34,8 +36,9 @@ class Http {
  public:
   // What is served, from the supervisor's status; nullopt if there is no status now. Called by any thread.
   struct Pages {
-    std::function<std::optional<std::string>()> metrics;        // for Prometheus
+    std::function<std::optional<std::string>(Format)> metrics;  // for Prometheus
     std::function<std::optional<std::string>()> why_not_ready;  // "": ready
+    std::function<std::optional<std::string>()> status;         // for people: HTML
   };
 
   explicit Http(Pages pages);

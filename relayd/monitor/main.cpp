@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <ctime>
 #include <optional>
 #include <stdexcept>
 
@@ -22,6 +24,7 @@
 #include "relayd/monitor/connections.h"
 #include "relayd/monitor/http.h"
 #include "relayd/monitor/metrics_text.h"
+#include "relayd/monitor/page.h"
 #include "relayd/monitor/readiness.h"
 #include "relayd/monitor/sandbox.h"
 #include "relayd/monitor/status_source.h"
@@ -63,13 +66,17 @@ void run() {
 
   const std::string lacking = monitor::give_up_files();
   monitor::StatusSource source(kMonitorSocket);
+  monitor::Page status_page;
   const auto page = [&](auto make) {
-    return [&source, make]() -> std::optional<std::string> {
+    return [&source, make](auto... how) -> std::optional<std::string> {
       const auto status = source.get();
-      return status ? std::optional(make(*status)) : std::nullopt;
+      return status ? std::optional(make(*status, how...)) : std::nullopt;
     };
   };
-  const monitor::Http http({page(monitor::metrics_text), page(monitor::why_not_ready)});
+  const auto show = [&](const std::string& status) {
+    return status_page.html(status, std::chrono::steady_clock::now(), time(nullptr));
+  };
+  const monitor::Http http({page(monitor::metrics_text), page(monitor::why_not_ready), page(show)});
   monitor::Connections connections(kMonitorListener, http);
   monitor::give_up_system_calls(lacking, settings.require_sandbox);
   connections.go();

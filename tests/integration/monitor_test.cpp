@@ -176,7 +176,7 @@ TEST_CASE("bytes that are not HTTP cost their sender the connection, and affect 
   Monitored test;
   const pid_t pid = test.pid();
   CHECK(test.scrape("\x16\x03\x01 hello\r\n\r\n").starts_with("HTTP/1.1 400 "));
-  CHECK(test.scrape("GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
+  CHECK(test.scrape("GET /x HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
   CHECK(test.scrape("POST /metrics HTTP/1.1\r\nContent-Length: 9\r\n\r\nsome body").starts_with("HTTP/1.1 405 "));
   CHECK(test.scrape("GET /metrics HTTP/1.1\r\nX: " + std::string(1 << 20, 'x')).starts_with("HTTP/1.1 431 "));
   CHECK(test.scrape(std::string(4096, '\0')).starts_with("HTTP/1.1 431 "));

@@ -1,6 +1,7 @@
 // /metrics: the page that the monitor makes of the supervisor's status.
 #include "relayd/monitor/metrics_text.h"
 
+#include <cstring>
 #include <map>
 #include <regex>
 #include <set>
@@ -32,18 +33,35 @@ struct Sample {
     status.reloads = 1;
     status.bind = "0.0.0.0:8883";
     status.remote = "broker.example:8883";
+    status.expiries = {{trust::Expiry::Kind::certificate, "/etc/gateway.pem", "CN=gateway", 1'800'000'000},
+                       {trust::Expiry::Kind::crl, "/etc/devices.crl", "CN=Root", 1'790'000'000}};
+    first->keyd_sign.observe(300'000);          // 300 µs
+    first->keyd_sign.observe(2'000'000'000);    // 2 s
+    second->keyd_sign.observe(60'000'000'000);  // a minute
+    ended.keyd_sign.observe(100'000);           // a bound belongs to its bucket
     status.ended = &ended;
     status.workers = {{0, 2, 71, "serving", 5, &*first}, {0, 1, 70, "retired", 0, &*second}, {1, 2, 0, "waiting", 6}};
   }
 };
 
+// The family that a sample belongs to, if the text before it says that it is of `type`.
+std::string family_of(std::string name, const std::string& type, bool openmetrics) {
+  const auto drop = [&](const char* suffix) {
+    if (name.ends_with(suffix)) name.resize(name.size() - strlen(suffix));
+  };
+  if (type == "histogram")
+    for (const char* suffix : {"_bucket", "_sum", "_count"}) drop(suffix);
+  if (type == "counter" && openmetrics) drop("_total");
+  return name;
+}
+
 // The value of each sample, by its name with labels. Fails if the text is not in Prometheus's format.
-std::map<std::string, std::string> parsed(const std::string& text) {
-  static const std::regex kSample(R"re(([a-z_]+)(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? ([0-9]+))re");
+std::map<std::string, std::string> parsed(const std::string& text, bool openmetrics = false) {
+  static const std::regex kSample(R"re(([a-z_]+)(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? ([0-9]+(\.[0-9]+)?))re");
   std::map<std::string, std::string> samples;
   std::set<std::string> helped, typed;
   std::istringstream lines(text);
-  for (std::string line, family; std::getline(lines, line);) {
+  for (std::string line, family, type; std::getline(lines, line);) {
     CAPTURE(line);
     std::smatch match;
     if (line.starts_with("# HELP ")) {
@@ -51,11 +69,17 @@ std::map<std::string, std::string> parsed(const std::string& text) {
       CHECK(line.size() > 7 + family.size() + 10);
       CHECK(helped.insert(family).second);
     } else if (line.starts_with("# TYPE ")) {
-      CHECK(line == "# TYPE " + family + (family.ends_with("_total") ? " counter" : " gauge"));
+      type = line.substr(line.rfind(' ') + 1);
+      CHECK(line == "# TYPE " + family + " " + type);
+      CHECK((type == "counter") == (openmetrics ? type == "counter" : family.ends_with("_total")));
       CHECK(typed.insert(family).second);
+    } else if (openmetrics && line.starts_with("# UNIT ")) {
+      CHECK(family.ends_with(line.substr(line.rfind(' ') + 1)));
+    } else if (openmetrics && line == "# EOF") {
+      CHECK(lines.peek() == EOF);
     } else {
       REQUIRE(std::regex_match(line, match, kSample));
-      CHECK(match[1] == family);
+      CHECK(family_of(match[1], type, openmetrics) == family);
       CHECK(samples.emplace(match[1].str() + match[2].str(), match[4]).second);
     }
   }
@@ -63,7 +87,11 @@ std::map<std::string, std::string> parsed(const std::string& text) {
   return samples;
 }
 
-std::string page(const Status& status) { return monitor::metrics_text(to_json(status)); }
+using monitor::Format;
+
+std::string page(const Status& status, Format format = Format::prometheus) {
+  return monitor::metrics_text(to_json(status), format);
+}
 
 }  // namespace
 
@@ -116,4 +144,44 @@ TEST_CASE("a label can't break out of its quotes", "[metrics]") {
   sample.status.remote = "a\"} 1\nevil 2\\";
   CHECK(page(sample.status).find("\nevil") == std::string::npos);
   CHECK(page(sample.status).find("remote=\"a\\\"} 1 evil 2\\\\\"") != std::string::npos);
+}
+
+TEST_CASE("the metrics are the same in OpenMetrics, whose counters' families have no total and whose end is marked",
+          "[metrics]") {
+  const Sample sample;
+  const std::string text = page(sample.status, Format::openmetrics);
+  CHECK(text.ends_with("\n# EOF\n"));
+  CHECK(text.find("\n# TYPE mqtt_relay_messages counter\n") != text.npos);
+  CHECK(text.find("\n# UNIT mqtt_relay_connect_duration_seconds seconds\n") != text.npos);
+  CHECK(parsed(text, true) == parsed(page(sample.status)));
+}
+
+TEST_CASE("a histogram counts each observation once in the metrics, those of ended workers included", "[metrics]") {
+  const Sample sample;
+  auto samples = parsed(page(sample.status));
+  const auto bucket = [&](const std::string& bound) {
+    return samples["mqtt_relay_keyd_answer_duration_seconds_bucket{request=\"sign\",le=\"" + bound + "\"}"];
+  };
+  CHECK(bucket("0.0001") == "1");
+  CHECK(bucket("0.00025") == "1");
+  CHECK(bucket("0.0005") == "2");
+  CHECK(bucket("1.0") == "2");
+  CHECK(bucket("2.5") == "3");
+  CHECK(bucket("10.0") == "3");
+  CHECK(bucket("+Inf") == "4");
+  CHECK(samples["mqtt_relay_keyd_answer_duration_seconds_count{request=\"sign\"}"] == "4");
+  CHECK(samples["mqtt_relay_keyd_answer_duration_seconds_sum{request=\"sign\"}"] == "62.0004");
+  CHECK(samples["mqtt_relay_keyd_answer_duration_seconds_count{request=\"lookup\"}"] == "0");
+  size_t count = 0;
+  for (const auto& [name, value] : samples) count += name.find("_duration_seconds_bucket{") != name.npos;
+  CHECK(count == all_histograms().size() * Histogram::kBuckets);
+}
+
+TEST_CASE("the metrics say when certificates and CRLs expire, by file and subject", "[metrics]") {
+  const Sample sample;
+  auto samples = parsed(page(sample.status));
+  CHECK(samples["mqtt_relay_certificate_not_after_timestamp_seconds{kind=\"certificate\",file=\"/etc/gateway.pem\","
+                "subject=\"CN=gateway\"}"] == "1800000000");
+  CHECK(samples["mqtt_relay_crl_next_update_timestamp_seconds{file=\"/etc/devices.crl\",issuer=\"CN=Root\"}"] ==
+        "1790000000");
 }

@@ -5,6 +5,7 @@
 
 #include "tests/unit/catch.h"
 
+using relayd::monitor::Format;
 using relayd::monitor::Http;
 using relayd::monitor::kMostHead;
 
@@ -19,7 +20,9 @@ struct Served {
     asked++;
     return what;
   }
-  Http http{{[this] { return give(page); }, [this] { return give(why_not_ready); }}};
+  std::optional<Format> format{};
+  Http http{{[this](Format wanted) { return format = wanted, give(page); }, [this] { return give(why_not_ready); },
+             [this] { return give("<p>"); }}};
   // Returns the answer, after checking its Content-Length.
   std::string answer(const std::string& head) {
     const std::string text = http.answer(head);
@@ -43,6 +46,30 @@ TEST_CASE("a scraper gets the page, its type and the end of the connection", "[m
   CHECK(answer.find("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n") != answer.npos);
   CHECK(answer.ends_with("\r\n\r\n" + kPage));
   CHECK(served.status("GET /metrics?name=x HTTP/1.0\r\n\r\n") == "HTTP/1.1 200");
+}
+
+TEST_CASE("a scraper that accepts OpenMetrics gets it", "[monitor]") {
+  Served served;
+  const std::string answer = served.answer(
+      "GET /metrics HTTP/1.1\r\nAccept: "
+      "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5\r\n\r\n");
+  CHECK(answer.find("\r\nContent-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n") != answer.npos);
+  CHECK(served.format == Format::openmetrics);
+  served.answer("GET /metrics HTTP/1.1\r\nAccept: text/plain, */*\r\n\r\n");
+  CHECK(served.format == Format::prometheus);
+}
+
+TEST_CASE("a browser gets the status page, which may run nothing, load nothing and be kept nowhere", "[monitor]") {
+  Served served;
+  const std::string answer = served.answer("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+  for (const char* header : {"Content-Type: text/html; charset=utf-8", "X-Content-Type-Options: nosniff",
+                             "Cache-Control: no-store", "Referrer-Policy: no-referrer"})
+    CHECK(answer.find("\r\n" + std::string(header) + "\r\n") != answer.npos);
+  const size_t policy = answer.find("\r\nContent-Security-Policy: default-src 'none'; style-src 'sha256-");
+  REQUIRE(policy != answer.npos);
+  CHECK(answer.substr(policy + 2, answer.find("\r\n", policy + 2) - policy - 2).find("unsafe") == answer.npos);
+  CHECK(answer.ends_with("\r\n\r\n<p>"));
 }
 
 TEST_CASE("HEAD gets the head of the answer without the page", "[monitor]") {
@@ -69,8 +96,9 @@ TEST_CASE("a load balancer learns whether the relay is alive, and whether it tak
 
 TEST_CASE("a request that is not for metrics is refused with the reason, and relayd is not asked", "[monitor]") {
   Served served;
-  CHECK(served.answer("GET / HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nthere are only /metrics, /healthz and /readyz\n"));
-  CHECK(served.status("GET / HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
+  CHECK(
+      served.answer("GET /x HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nthere are only /, /metrics, /healthz and /readyz\n"));
+  CHECK(served.status("GET //x HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
   CHECK(served.status("GET /metrics/ HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
   CHECK(served.status("GET /../metrics HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
   CHECK(served.status("GET /metrics%00 HTTP/1.1\r\n\r\n") == "HTTP/1.1 404");
@@ -147,7 +175,7 @@ TEST_CASE("while relayd is busy or memory is short, a scraper gets an error", "[
   CHECK(answer.starts_with("HTTP/1.1 503 "));
   CHECK(answer.ends_with("\r\n\r\nrelayd is busy; try again\n"));
   const auto fail = []() -> std::optional<std::string> { throw std::runtime_error("secret"); };
-  const Http failing({fail, fail});
+  const Http failing({[&](Format) { return fail(); }, fail, fail});
   const std::string failed = failing.answer("GET /metrics HTTP/1.1\r\n\r\n");
   CHECK(failed.starts_with("HTTP/1.1 500 "));
   CHECK(failed.find("secret") == std::string::npos);

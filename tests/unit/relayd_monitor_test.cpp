@@ -61,7 +61,8 @@ TEST_CASE("a scraper gets what the supervisor knows when it asks", "[monitor]") 
     served.status.generation = generation;
     const std::string answer = served.answer("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     REQUIRE(answer.starts_with("HTTP/1.1 200 OK\r\n"));
-    CHECK(answer.substr(answer.find("\r\n\r\n") + 4) == monitor::metrics_text(to_json(served.status)));
+    CHECK(answer.substr(answer.find("\r\n\r\n") + 4) ==
+          monitor::metrics_text(to_json(served.status), monitor::Format::prometheus));
   }
   CHECK(served.looked == 2);
 }
