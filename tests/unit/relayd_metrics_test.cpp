@@ -2,6 +2,7 @@
 #include "relayd/monitor/metrics_text.h"
 
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <regex>
 #include <set>
@@ -9,6 +10,7 @@
 
 #include "relayd/handover/series.h"
 #include "relayd/supervisor/status.h"
+#include "test_paths.h"
 #include "tests/unit/catch.h"
 
 using namespace relayd;
@@ -184,4 +186,32 @@ TEST_CASE("the metrics say when certificates and CRLs expire, by file and subjec
                 "subject=\"CN=gateway\"}"] == "1800000000");
   CHECK(samples["mqtt_relay_crl_next_update_timestamp_seconds{file=\"/etc/devices.crl\",issuer=\"CN=Root\"}"] ==
         "1790000000");
+}
+
+TEST_CASE("monitoring.md has a row for each series, with its type, its labels and its help", "[metrics]") {
+  Sample sample;
+  sample.status.connectors = {{2, 72, "serving", 0}};
+  sample.status.listeners = {{"default", "0.0.0.0:8883"}};
+  std::string rows, family, help, type;
+  std::istringstream lines(page(sample.status));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# HELP ")) {
+      family = line.substr(7, line.find(' ', 7) - 7);
+      help = line.substr(8 + family.size());
+    } else if (line.starts_with("# TYPE ")) {
+      type = line.substr(line.rfind(' ') + 1);
+    } else if (!family.empty()) {
+      static const std::regex kLabel("[{,]([a-z_]+)=\"");
+      std::string labels;
+      for (std::sregex_iterator at(line.begin(), line.end(), kLabel), end; at != end; ++at)
+        if ((*at)[1] != "le") labels.append(labels.empty() ? "" : ", ").append((*at)[1]);
+      rows += "| `" + family.substr(strlen("mqtt_relay_")) + "` | " + type + " | " + labels + " | " + help + " |\n";
+      family.clear();
+    }
+  }
+  std::ifstream file(std::string(MQTT_RELAY_SOURCE_DIR) + "/packaging/doc/monitoring.md");
+  const std::string document((std::istreambuf_iterator<char>(file)), {});
+  const size_t begin = document.find("|---|---|---|---|\n", document.find("## Every series"));
+  REQUIRE(begin != document.npos);
+  CHECK(document.substr(begin + 18) == rows);
 }
