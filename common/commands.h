@@ -1,9 +1,7 @@
 // The commands of mqtt-relay: the one list of them. The help, both halves of the command and the daemons' hint read it.
 #pragma once
 
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace common {
 
@@ -34,9 +32,5 @@ constexpr std::string_view what_does(std::string_view name) {
     if (command.name == name) return command.what;
   return {};
 }
-
-// The candidate that takes the fewest edits (inserted, deleted, changed, swapped characters) to become `word`, if that
-// is at most a third of its length, rounded up. "": none is near.
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace common

@@ -10,25 +10,15 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/config_layers.h"
+#include "common/config_text.h"
 #include "common/fd.h"
+#include "common/nearest.h"
 
 namespace common {
 namespace {
 
 using Json = nlohmann::json;
-
-std::string position(std::string_view text, size_t offset) {
-  const std::string_view before = text.substr(0, std::min(offset, text.size()));
-  const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-  const auto column = before.size() - (before.rfind('\n') + 1);  // npos + 1 == 0: first line
-  return "line " + std::to_string(line) + ", column " + std::to_string(std::max<size_t>(column, 1));
-}
-
-std::string shown(const Json& value) {
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > 80) text = text.substr(0, 77) + "...";
-  return text + " (" + value.type_name() + ")";
-}
 
 template <typename Range>
 std::string joined(const Range& words) {
@@ -36,21 +26,6 @@ std::string joined(const Range& words) {
   for (const auto& word : words) text.append(text.empty() ? "" : ", ").append(word);
   return text;
 }
-
-// JSON allows a repeated key, and the last one silently wins. In a configuration it is a mistake, so it is an error.
-class RepeatedKeys {
- public:
-  bool operator()(int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) open_.emplace_back();
-    else if (event == Json::parse_event_t::object_end) open_.pop_back();
-    else if (event == Json::parse_event_t::key && !open_.back().insert(parsed.get<std::string>()).second)
-      throw ConfigError("the key \"" + parsed.get<std::string>() + "\" appears twice in one object; keep one of them");
-    return true;
-  }
-
- private:
-  std::vector<std::set<std::string>> open_;
-};
 
 template <typename Unit, size_t N>
 std::optional<uint64_t> parse_quantity(std::string_view text, const std::array<Unit, N>& units) {
@@ -121,62 +96,60 @@ std::string read_file(const std::string& file, size_t limit) {
   ssize_t got;
   while ((got = ::read(fd.get(), chunk, sizeof chunk)) > 0) {
     text.append(chunk, static_cast<size_t>(got));
-    if (text.size() > limit) return fail("it is larger than " + std::to_string(limit) + " bytes");
+    if (text.size() > limit)
+      return fail("it is larger than " + std::to_string(limit) + " bytes, the most that is read; name the right file");
   }
   return got < 0 ? fail(strerror(errno)) : text;
 }
 
 struct Section::Node {
-  std::shared_ptr<const Json> document;  // keeps `object` alive
-  const Json* object;
-  std::string name, path;  // the file's name, and this object's path in it
-  std::set<std::string, std::less<>> known;
+  std::shared_ptr<ConfigLayers> layers;  // keeps `object` alive
+  Json* object;
+  std::string path;  // this object's in the document
+  std::set<std::string, std::less<>> known = {};
 };
 
 Section::Section(std::unique_ptr<Node> node) : node_(std::move(node)) {}
 Section::Section(Section&&) noexcept = default;
 Section::~Section() = default;
 
-Section Section::load(const std::string& file) { return parse(read_file(file, kMaxConfigFile), file); }
-
-Section Section::parse(std::string_view text, const std::string& name) {
-  auto document = std::make_shared<Json>();
-  try {
-    *document = Json::parse(text, RepeatedKeys(), /*allow_exceptions=*/true, /*ignore_comments=*/true);
-  } catch (const Json::parse_error& error) {
-    std::string what = error.what();
-    if (const auto at = what.find(": "); at != std::string::npos) what.erase(0, at + 2);  // "[json…] parse error at …"
-    throw ConfigError(name + ": " + position(text, error.byte) + ": not valid JSON: " + what);
-  } catch (const Json::out_of_range& error) {  // which has no position: "[json…] number overflow parsing '1e400'"
-    const std::string what = error.what();
-    const size_t begin = what.find('\'') + 1;
-    const std::string number = what.substr(begin, what.rfind('\'') - begin);
-    throw ConfigError(name + ": " + position(text, text.find(number) + 1) + ": the number " + number.substr(0, 40) +
-                      (number.size() > 40 ? "…" : "") + " is too large for any setting");
-  } catch (const ConfigError& error) {
-    throw ConfigError(name + ": " + error.what());
-  }
-  if (!document->is_object()) throw ConfigError(name + ": found " + shown(*document) + "; expected an object { … }");
-  const Json* object = document.get();
-  return Section(std::make_unique<Node>(Node{std::move(document), object, name, "", {}}));
+Section Section::of(ConfigLayers layers) {
+  auto shared = std::make_shared<ConfigLayers>(std::move(layers));
+  Json* object = &shared->object;
+  return Section(std::make_unique<Node>(Node{std::move(shared), object, ""}));
 }
 
-std::string Section::path_of(std::string_view key) const {
-  return node_->path.empty() ? std::string(key) : node_->path + "." + std::string(key);
+Section Section::load(const std::string& file, std::string_view prefix) { return of(load_layers(file, prefix)); }
+Section Section::parse(std::string_view text, const std::string& name) { return of(layers_of_text(text, name)); }
+
+std::string Section::origin(std::string_view key) const {
+  const std::string path = path_of(node_->path, key);
+  const auto* origin = node_->layers->origin_of(path);
+  return (origin ? origin->name : node_->layers->file) + ": " + path;
 }
 
 void Section::fail(std::string_view key, const std::string& problem) const {
-  throw ConfigError(node_->name + ": " + path_of(key) + ": " + problem);
+  const std::string path = path_of(node_->path, key);
+  const auto* origin = node_->layers->origin_of(path);
+  const bool exact = origin && origin->line > 0 && node_->layers->origins.contains(path);
+  throw ConfigError((origin ? origin->name : node_->layers->file) + ": " +
+                    (exact ? "line " + std::to_string(origin->line) + ": " : "") + path + ": " + problem);
 }
 
 void Section::fail_type(std::string_view key, const Json& found, std::string_view expected) const {
   fail(key, "found " + shown(found) + "; expected " + std::string(expected));
 }
 
-const Json* Section::find(std::string_view key) {
+Json* Section::find(std::string_view key, As as) {
   node_->known.emplace(key);
   const auto it = node_->object->find(std::string(key));
-  return it == node_->object->end() ? nullptr : &*it;
+  if (it == node_->object->end()) return nullptr;
+  const auto origin = node_->layers->origins.find(path_of(node_->path, key));
+  if (as != As::text && it->is_string() && origin != node_->layers->origins.end() && origin->second.variable()) {
+    Json value = Json::parse(it->get_ref<const std::string&>(), nullptr, /*allow_exceptions=*/false);
+    if (value.is_array() || (as == As::value && !value.is_discarded() && !value.is_string())) *it = std::move(value);
+  }
+  return &*it;
 }
 
 bool Section::has(std::string_view key) const { return node_->object->contains(std::string(key)); }
@@ -189,8 +162,10 @@ std::vector<std::string> Section::keys() const {
 
 std::string Section::path() const { return node_->path; }
 
+const ConfigSources& Section::sources() const { return node_->layers->sources; }
+
 std::optional<std::string> Section::string(std::string_view key) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::text);
   if (!value) return std::nullopt;
   if (!value->is_string()) fail_type(key, *value, "a string");
   auto text = value->get<std::string>();
@@ -209,7 +184,7 @@ std::string Section::required_string(std::string_view key, std::string_view what
 }
 
 int64_t Section::integer(std::string_view key, int64_t fallback, int64_t least, int64_t most) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::value);
   if (!value) return fallback;
   const bool fits = value->is_number_integer() &&
                     (!value->is_number_unsigned() || value->get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX));
@@ -219,7 +194,7 @@ int64_t Section::integer(std::string_view key, int64_t fallback, int64_t least, 
 }
 
 std::optional<uint64_t> Section::count_or_infinity(std::string_view key, uint64_t most) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::value);
   if (!value || *value == "infinity") return std::nullopt;
   if (!value->is_number_unsigned() || value->get<uint64_t>() < 1 || value->get<uint64_t>() > most)
     fail_type(key, *value, "an integer from 1 to " + std::to_string(most) + ", or \"infinity\"");
@@ -227,7 +202,7 @@ std::optional<uint64_t> Section::count_or_infinity(std::string_view key, uint64_
 }
 
 double Section::number(std::string_view key, double fallback, double least, double most) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::value);
   if (!value) return fallback;
   if (!value->is_number() || value->get<double>() < least || value->get<double>() > most)
     fail_type(key, *value, "a number from " + Json(least).dump() + " to " + Json(most).dump());
@@ -235,14 +210,14 @@ double Section::number(std::string_view key, double fallback, double least, doub
 }
 
 bool Section::boolean(std::string_view key, bool fallback) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::value);
   if (!value) return fallback;
   if (!value->is_boolean()) fail_type(key, *value, "true or false");
   return value->get<bool>();
 }
 
 Milliseconds Section::duration(std::string_view key, std::string_view fallback) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::value);
   if (!value) return *parse_duration(fallback);
   const auto parsed = value->is_string() ? parse_duration(value->get<std::string>()) : std::nullopt;
   if (!parsed || parsed->count() == 0)
@@ -251,7 +226,7 @@ Milliseconds Section::duration(std::string_view key, std::string_view fallback) 
 }
 
 uint64_t Section::size(std::string_view key, std::string_view fallback) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::value);
   if (!value) return *parse_size(fallback);
   const auto parsed = value->is_string() ? parse_size(value->get<std::string>()) : std::nullopt;
   if (!parsed || *parsed == 0)
@@ -260,7 +235,7 @@ uint64_t Section::size(std::string_view key, std::string_view fallback) {
 }
 
 Rate Section::rate(std::string_view key, std::string_view fallback) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::value);
   if (!value) return *parse_rate(fallback);
   const auto parsed = value->is_string() ? parse_rate(value->get<std::string>()) : std::nullopt;
   if (!parsed)
@@ -269,7 +244,7 @@ Rate Section::rate(std::string_view key, std::string_view fallback) {
 }
 
 Rate Section::byte_rate(std::string_view key, std::string_view fallback) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::value);
   if (!value) return *parse_byte_rate(fallback);
   const auto parsed = value->is_string() ? parse_byte_rate(value->get<std::string>()) : std::nullopt;
   if (!parsed) fail_type(key, *value, "a rate from 1B to 1024GB, such as \"100KB/s\" or \"1MB/m\", or \"infinity\"");
@@ -285,7 +260,7 @@ std::string Section::one_of(std::string_view key, std::string_view fallback,
 }
 
 std::vector<std::string> Section::strings(std::string_view key, const std::vector<std::string>& fallback) {
-  const Json* value = find(key);
+  const Json* value = find(key, As::value);
   if (!value) return fallback;
   const auto is_string = [](const Json& item) { return item.is_string(); };
   if (!value->is_array() || !std::all_of(value->begin(), value->end(), is_string))
@@ -294,38 +269,46 @@ std::vector<std::string> Section::strings(std::string_view key, const std::vecto
 }
 
 std::vector<std::string> Section::string_or_strings(std::string_view key) {
-  if (const Json* value = find(key); !value || !value->is_string()) return strings(key, {});
+  if (const Json* value = find(key, As::list); !value || !value->is_string()) return strings(key, {});
   return {*string(key)};
 }
 
 std::vector<std::variant<std::string, Section>> Section::strings_or_sections(std::string_view key) {
   std::vector<std::variant<std::string, Section>> items;
-  const Json* value = find(key);
+  Json* value = find(key, As::value);
   if (!value) return items;
   const auto is_item = [](const Json& item) { return item.is_string() || item.is_object(); };
   if (!value->is_array() || !std::all_of(value->begin(), value->end(), is_item))
     fail_type(key, *value, "a list of strings or objects { … }");
-  for (const Json& item : *value) {
+  for (Json& item : *value) {
     if (item.is_string()) items.emplace_back(item.get<std::string>());
-    else items.emplace_back(inside(item, path_of(key) + "[" + std::to_string(items.size()) + "]"));
+    else items.emplace_back(inside(item, path_of(node_->path, key) + "[" + std::to_string(items.size()) + "]"));
   }
   return items;
 }
 
-Section Section::inside(const Json& object, std::string path) const {
-  return Section(std::make_unique<Node>(Node{node_->document, &object, node_->name, std::move(path), {}}));
+Section Section::inside(Json& object, std::string path) const {
+  return Section(std::make_unique<Node>(Node{node_->layers, &object, std::move(path)}));
 }
 
 std::optional<Section> Section::section(std::string_view key) {
-  const Json* value = find(key);
+  Json* value = find(key, As::value);
   if (!value) return std::nullopt;
   if (!value->is_object()) fail_type(key, *value, "an object { … }");
-  return inside(*value, path_of(key));
+  return inside(*value, path_of(node_->path, key));
 }
 
 void Section::finish() {
-  for (const auto& [key, value] : node_->object->items())
-    if (!node_->known.contains(key)) fail(key, "unknown key; known here: " + joined(node_->known));
+  for (const auto& [key, value] : node_->object->items()) {
+    if (node_->known.contains(key)) continue;
+    std::string near = nearest(key, {node_->known.begin(), node_->known.end()});
+    const std::string path = path_of(node_->path, key);
+    if (const auto* origin = node_->layers->origin_of(path); origin && origin->variable() && !near.empty())
+      near = variable_of(origin->prefix, path_of(node_->path, near)) +
+             origin->name.substr(std::min(origin->name.size(), variable_of(origin->prefix, path).size()));
+    fail(key, "unknown key; " + (near.empty() ? "" : "did you mean \"" + near + "\"? ") +
+                  "known here: " + joined(node_->known));
+  }
 }
 
 }  // namespace common

@@ -1,8 +1,12 @@
 // Reading a configuration file: JSON with comments, every key known, every error exact.
 //
 // A Section is one object of the document. A program reads the keys that it knows; finish() then refuses all other
-// keys. Every error is a ConfigError whose text names the file, the path in it, what was found and what is allowed:
-// "/etc/x.json: listener.bind: found 70 (number); expected "ADDRESS:PORT"".
+// keys. Every error is a ConfigError whose text names the file or the environment variable, the line, the path, what
+// was found and what is allowed: "/etc/x.json: line 7: listener.bind: found 70 (number); expected "ADDRESS:PORT"".
+//
+// The document may have layers (config_layers.h). A value from the environment is a text. Where a string, a duration, a
+// size or a rate is asked for, the text is the value, as it stands; where a number, a boolean, a list or an object is
+// asked for, the text must be JSON; where a string or a list may be, a text that is a JSON list is one.
 // Start-up only: errors are exceptions, and nothing here is fast.
 #pragma once
 
@@ -20,6 +24,9 @@
 
 namespace common {
 
+struct ConfigLayers;
+struct ConfigSources;
+
 // Text to append to the error for a missing file. "" unless the file is a credential, which the service manager passes
 // (systemd.exec(5), LoadCredential=).
 std::string about_missing_credential(const std::string& file);
@@ -28,8 +35,8 @@ class Section {
  public:
   // Parses `text` (UTF-8 JSON, // and /* */ comments allowed, repeated keys refused). Errors begin with `name`.
   static Section parse(std::string_view text, const std::string& name);
-  // The same from a file of at most 1 MiB.
-  static Section load(const std::string& file);
+  // A file of at most 1 MiB, its drop-ins, and the environment's variables that begin with `prefix`.
+  static Section load(const std::string& file, std::string_view prefix);
 
   ~Section();
   Section(Section&&) noexcept;
@@ -55,8 +62,11 @@ class Section {
   bool has(std::string_view key) const;
   std::vector<std::string> keys() const;  // all, sorted
   std::string path() const;               // of this section, such as "listener"; "" for the whole document
+  // What sets `key`, and its path, for errors: "/etc/x.json: listener.bind".
+  std::string origin(std::string_view key) const;
+  const ConfigSources& sources() const;
 
-  // Refuses keys that were never read; the error lists the keys that exist.
+  // Refuses keys that were never read; the error names the nearest key, and lists those that exist.
   void finish();
 
   // A ConfigError about `key` of this section, for checks that only the caller can make.
@@ -65,12 +75,16 @@ class Section {
  private:
   struct Node;
   explicit Section(std::unique_ptr<Node> node);
-  const nlohmann::json* find(std::string_view key);
-  Section inside(const nlohmann::json& object, std::string path) const;
+  static Section of(ConfigLayers layers);
+  enum class As { text, list, value };  // what an environment's text may be, besides a text
+  nlohmann::json* find(std::string_view key, As as);
+  Section inside(nlohmann::json& object, std::string path) const;
   [[noreturn]] void fail_type(std::string_view key, const nlohmann::json& found, std::string_view expected) const;
-  std::string path_of(std::string_view key) const;
   std::unique_ptr<Node> node_;
 };
+
+// The variables of each daemon begin with these.
+inline constexpr std::string_view kKeydVariables = "MQTT_KEYD_", kRelaydVariables = "MQTT_RELAYD_";
 
 inline constexpr size_t kMaxConfigFile = 1024 * 1024;  // bytes
 

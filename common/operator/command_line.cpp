@@ -5,6 +5,7 @@
 
 #include "common/commands.h"
 #include "common/config.h"
+#include "common/nearest.h"
 #include "common/operator/terminal.h"
 #include "common/version.h"
 

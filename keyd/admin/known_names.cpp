@@ -1,6 +1,6 @@
 #include "keyd/admin/known_names.h"
 
-#include "common/commands.h"
+#include "common/nearest.h"
 #include "common/spellings.h"
 #include "keyd/admin/file_names.h"
 #include "keyd/admin/key_scan.h"

@@ -178,6 +178,8 @@ void serve(const Settings& settings) {
     log::warning("presence_off",
                  "require_presence is false: an attacker in a worker can sign for every device whose key is here",
                  {{"setting", "require_presence"}, {"do", "set it to true, or remove it"}});
+  if (const std::string others = common::in_words(settings.sources); !others.empty())
+    log::info("configuration_layers", "drop-ins and variables win over the configuration's file", {{"what", others}});
   log::info("ready", "ready", {{"socket", settings.socket.path}, {"private_keys_dir", settings.private_keys_dir.path}});
   common::sd_notify("READY=1");
   uv_run(loop, UV_RUN_DEFAULT);

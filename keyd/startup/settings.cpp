@@ -75,10 +75,10 @@ std::vector<std::string> bound_hosts(common::Section& bind) {
   return hosts;
 }
 
-BindRemote bind_remote(common::Section bind, const std::string& file) {
+BindRemote bind_remote(common::Section bind) {
   BindRemote bound{bound_hosts(bind), bind.strings("alpn", {}), {}};
   bound.cacertfile = {bind.required_string("cacertfile", "the CAs of the remote broker, PEM"),
-                      file + ": bind_remote.cacertfile"};
+                      bind.origin("cacertfile")};
   for (const std::string& protocol : bound.alpn)
     if (protocol.empty() || protocol.size() > 255 ||
         protocol.find_first_of(std::string_view(",\0", 2)) != protocol.npos)
@@ -89,11 +89,11 @@ BindRemote bind_remote(common::Section bind, const std::string& file) {
   return bound;
 }
 
-BindDevice bind_device(common::Section bind, const std::string& file) {
+BindDevice bind_device(common::Section bind) {
   using From = BoundDevice::ClientIdFrom;
   BindDevice bound;
   bound.cacertfile = {bind.required_string("cacertfile", "the CAs that issue the devices' certificates, PEM"),
-                      file + ": bind_device.cacertfile"};
+                      bind.origin("cacertfile")};
   bound.client_id_from = bind.one_of("client_id_from", "cn", {"cn", "san"}) == "cn" ? From::cn : From::san;
   bound.partial_chain = bind.boolean("partial_chain", false);
   bind.finish();
@@ -103,11 +103,12 @@ BindDevice bind_device(common::Section bind, const std::string& file) {
 }  // namespace
 
 Settings load_settings(const std::string& file, const Overrides& overrides) {
-  auto section = common::Section::load(file);
+  auto section = common::Section::load(file, common::kKeydVariables);
   const auto path = [&](const char* key, std::string value) {
-    return ConfiguredPath{std::move(value), file + ": " + key};
+    return ConfiguredPath{std::move(value), section.origin(key)};
   };
   Settings settings;
+  settings.sources = section.sources();
 
   const auto keys_dir = section.string("private_keys_dir");
   if (overrides.private_keys_dir)
@@ -134,8 +135,8 @@ Settings load_settings(const std::string& file, const Overrides& overrides) {
   if (const auto file_path = section.string("key_passphrase_file"))
     settings.key_passphrase_file = path("key_passphrase_file", *file_path);
   if (const auto file_path = section.string("audit_file")) settings.audit_file = path("audit_file", *file_path);
-  if (auto bind = section.section("bind_remote")) settings.bind_remote = bind_remote(std::move(*bind), file);
-  if (auto bind = section.section("bind_device")) settings.bind_device = bind_device(std::move(*bind), file);
+  if (auto bind = section.section("bind_remote")) settings.bind_remote = bind_remote(std::move(*bind));
+  if (auto bind = section.section("bind_device")) settings.bind_device = bind_device(std::move(*bind));
   if (settings.bind_device && !settings.require_presence)
     section.fail("bind_device",
                  "says how a device's presence is proved, but require_presence is false; remove one of the two");

@@ -1,4 +1,4 @@
-// keyd's configuration, read and checked. Reads only the file and the user database.
+// keyd's configuration, read and checked. Reads only the file, its drop-ins, the environment and the user database.
 #pragma once
 
 #include <sys/types.h>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/config.h"
+#include "common/config_sources.h"
 #include "common/log_settings.h"
 #include "keyd/handover/notary_settings.h"
 
@@ -51,6 +52,7 @@ struct Settings {
   common::Rate worker_rate;  // requests of one worker
   common::Rate key_rate;     // signatures with one device's key
   common::log::Settings log;
+  common::ConfigSources sources;
 };
 
 // What the command line or the environment sets instead of the file.

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "common/commands.h"
+#include "common/nearest.h"
 #include "common/operator/command_failed.h"
 #include "common/operator/terminal.h"
 #include "relayd/handover/config.h"

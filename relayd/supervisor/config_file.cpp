@@ -76,8 +76,7 @@ void require_connections(const Section& root, const Config& config) {
 
 }  // namespace
 
-Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides) {
-  Section root = Section::parse(text, name);
+Config parse_config(Section root, const Overrides& overrides) {
   Config config;
   config.remote = parse_required(root, "remote", parse_remote);
   config.brokers = parse_brokers(root, overrides, config.remote);
@@ -108,8 +107,14 @@ Config parse_config(const std::string& text, const std::string& name, const Over
   return config;
 }
 
-Config read_config(const std::string& file, const Overrides& overrides) {
-  return parse_config(common::read_file(file, common::kMaxConfigFile), file, overrides);
+Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides) {
+  return parse_config(Section::parse(text, name), overrides);
+}
+
+Config read_config(const std::string& file, const Overrides& overrides, common::ConfigSources* sources) {
+  Section root = Section::load(file, common::kRelaydVariables);
+  if (sources) *sources = root.sources();
+  return parse_config(std::move(root), overrides);
 }
 
 }  // namespace relayd

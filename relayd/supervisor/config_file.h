@@ -4,7 +4,12 @@
 #include <optional>
 #include <string>
 
+#include "common/config_sources.h"
 #include "relayd/handover/config.h"
+
+namespace common {
+class Section;
+}
 
 namespace relayd {
 
@@ -20,8 +25,10 @@ struct Overrides {
 // Errors name the file `name`. Checks the text only and opens no file that it mentions. A fresh installation has no
 // remote_host yet, so `brokers` is empty.
 Config parse_config(const std::string& text, const std::string& name, const Overrides& overrides);
+Config parse_config(common::Section root, const Overrides& overrides);
 
-// Reads the file and parses it. ConfigError also if the file can't be read.
-Config read_config(const std::string& file, const Overrides& overrides);
+// Reads the file, its drop-ins and the environment, and parses them. ConfigError also if a file can't be read. Sets
+// `sources` to what there is besides the file.
+Config read_config(const std::string& file, const Overrides& overrides, common::ConfigSources* sources = nullptr);
 
 }  // namespace relayd

@@ -85,7 +85,8 @@ std::vector<trust::Pem> read_certificates(const std::string& config_file, const 
 
 Loaded load(const std::string& config_file, const Overrides& overrides) {
   Plan plan;
-  plan.config = read_config(config_file, overrides);
+  common::ConfigSources sources;
+  plan.config = read_config(config_file, overrides, &sources);
   const Config& config = plan.config;
   require_set_up(config_file, config);
   require_certs_dir(config_file, config.remote.certs_dir);
@@ -103,7 +104,7 @@ Loaded load(const std::string& config_file, const Overrides& overrides) {
     plan.pem.local_certificate = read_pem(config_file, "local.tls.certfile", config.local->tls->certfile);
   }
   std::string credentials = read_proxy_credentials(config_file, config);
-  return {std::move(plan), std::move(credentials)};
+  return {std::move(plan), std::move(credentials), std::move(sources)};
 }
 
 }  // namespace relayd

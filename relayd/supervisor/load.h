@@ -22,6 +22,7 @@ std::string authorities_setting(const Config& config, size_t broker);
 struct Loaded {
   Plan plan;
   std::string proxy_credentials;  // not a part of the plan, which workers and inspector get
+  common::ConfigSources sources;
 };
 
 // Returns a plan without the worker's number and the addresses. Throws common::ConfigError, which names file, setting

@@ -163,7 +163,7 @@ TEST_CASE("a wrong keyd configuration is refused, and the error names the key", 
       {R"({"private_keys_dir": "/k", "socket": "/s", "allowed_users": ["1"]})", "listener_keyfile"},
       {R"({"private_keys_dir": "/k", "listener_keyfile": "/l", "allowed_users": ["1"]})", "socket"},
       {R"({"private_keys_dir": "/k", "listener_keyfile": "/l", "socket": "/s"})", "allowed_users"},
-      {"{", "not valid JSON"}};
+      {"{", "line 1, column 2: the file ends"}};
   for (const auto& [text, expected] : kWrong) {
     INFO(text);
     const std::string error = error_of(text);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/commands.h"
+#include "common/nearest.h"
 #include "common/operator/checks.h"
 #include "tests/unit/catch.h"
 

@@ -160,7 +160,8 @@ TEST_CASE(
                  "remote_hosts[1]: found \"b:0\"; expected \"HOST\" or \"HOST:PORT\""));
   CHECK(contains(error_of(with(R"(["a", {"port": 1}])")),
                  "remote_hosts[1].host: missing: set it to the remote broker's name"));
-  CHECK(contains(error_of(with(R"([{"host": "a", "hots": "b"}])")), "remote_hosts[0].hots: unknown key; known here: "));
+  CHECK(contains(error_of(with(R"([{"host": "a", "hots": "b"}])")),
+                 "remote_hosts[0].hots: unknown key; did you mean \"host\"? known here: "));
   CHECK(contains(error_of(with(R"(["a", "a:8883"])")), "remote_hosts: found a with port 8883 twice"));
   CHECK(contains(error_of(with(R"(["a"])", R"("strategy": "random")")),
                  "remote.strategy: found \"random\"; allowed: failover, round_robin, hash_clientid"));
@@ -229,8 +230,9 @@ TEST_CASE("relayd's flags override its configuration file") {
 
 TEST_CASE("relayd's configuration errors name the file and the path and the remedy") {
   CHECK(contains(error_of(edited("\"workers\": 2", "\"workers\": 0")),
-                 "relayd.json: workers: found 0 (number); expected an integer from 1 to 256"));
-  CHECK(contains(error_of(edited("\"workers\"", "\"wrokers\"")), "relayd.json: wrokers: unknown key; known here: "));
+                 "relayd.json: line 8: workers: found 0 (number); expected an integer from 1 to 256"));
+  CHECK(contains(error_of(edited("\"workers\"", "\"wrokers\"")),
+                 "relayd.json: line 8: wrokers: unknown key; did you mean \"workers\"? known here: "));
   CHECK(contains(error_of(edited("verify_peer\"", "maybe\"")),
                  "listener.verify: found \"maybe\"; allowed: verify_peer, verify_none"));
   CHECK(contains(error_of(edited("0.0.0.0:8883", "8883")), "listener.bind: found \"8883\"; expected \"ADDRESS:PORT\""));

@@ -1,4 +1,4 @@
-#include "common/commands.h"
+#include "common/nearest.h"
 
 #include <algorithm>
 
