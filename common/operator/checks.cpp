@@ -145,6 +145,11 @@ bool has_seccomp_filters() {
   return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
+std::string understood(const std::string& file, const ConfigSources& sources) {
+  const std::string others = in_words(sources);
+  return file + " is understood" + (others.empty() ? "" : "; these win over it: " + others);
+}
+
 std::string parent_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);

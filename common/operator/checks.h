@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/config_sources.h"
 #include "common/operator/terminal.h"
 
 namespace common {
@@ -30,6 +31,9 @@ Check combined(const std::vector<std::pair<std::string, Check>>& each, std::stri
 // One half passes its checks to the other as bytes, because file names need not be UTF-8, and JSON text must be.
 std::string packed(const std::vector<Check>& checks);
 std::vector<Check> unpacked(const std::string& bytes);  // throws std::exception if `bytes` are not checks
+
+// What a check says of a configuration file that it could read, and of what wins over it.
+std::string understood(const std::string& file, const ConfigSources& sources);
 
 struct DaemonChecks {
   std::string daemon, config;  // "keyd", and the file

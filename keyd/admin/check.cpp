@@ -75,7 +75,7 @@ void read_own_key(const ConfiguredPath& from, KeyReader& reader, CheckContext::R
 Check check_configuration(const CheckOptions& options, std::optional<Settings>& settings) {
   try {
     settings = load_settings(options.config, options.overrides);
-    return {Result::ok, options.config + " is understood"};
+    return {Result::ok, common::understood(options.config, settings->sources)};
   } catch (const common::ConfigError& error) {
     return {Result::error, error.what(), "correct it there: `editor " + options.config + "`"};
   }
@@ -143,6 +143,7 @@ std::vector<Check> run_checks(const CheckOptions& options) {
   std::optional<Settings> settings;
   std::vector<Check> checks{check_configuration(options, settings)};
   checks.back().name = "configuration";
+  if (options.configuration_only) return checks;
   std::optional<CheckContext> context;
   if (settings) context = look_around(*settings, options);
   for (const NamedCheck& check : kChecks) {

@@ -27,6 +27,7 @@ struct CheckOptions {
   // The names that relayd asks its brokers for, and its remote.alpn; none: not given
   std::vector<std::string> remote_names{};
   std::vector<std::string> remote_alpn{};
+  bool configuration_only = false;
   bool as_service_user = false;  // root becomes keyd's user first, for good
 };
 

@@ -162,6 +162,7 @@ void add_config(CLI::App& command, std::string& config) {
 
 void define_check(CLI::App& app, CommandLine& line) {
   CLI::App* check = add_command(app, "check", "");
+  check->add_flag("--configuration-only", line.check.configuration_only, "Look at nothing else");
   check->add_flag("--certificate-files", line.check.certificate_files, "relayd takes devices' certificates from files");
   check->add_option("--device-wait", line.check.device_wait_ms, "from relayd's timeouts, in ms");
   check->add_option("--listener-cert", line.check.listener_certificate, "relayd's listener.certfile")

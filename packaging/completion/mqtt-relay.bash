@@ -3,13 +3,14 @@
 
 _mqtt_relay() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' choices='' i
-  # The command is the first word that is neither an option nor the value of --config; after `audit` it is two words, and after `keys` it may be.
+  # The command is the first word that is neither an option nor the value of --config; after `audit` and `config` it is two
+  # words, and after `keys` it may be.
   for ((i = 1; i < COMP_CWORD; i++)); do
     case $command:${COMP_WORDS[i]} in
-      :--config | audit:--config | keys:--config) ((i++)) ;;
+      :--config | audit:--config | keys:--config | config:--config) ((i++)) ;;
       *:-*) ;;
       :*) command=${COMP_WORDS[i]} ;;
-      audit:* | keys:import | keys:remove) command="$command ${COMP_WORDS[i]}" ;;
+      audit:* | config:* | keys:import | keys:remove) command="$command ${COMP_WORDS[i]}" ;;
     esac
   done
 
@@ -28,11 +29,14 @@ _mqtt_relay() {
   esac
   if [[ -z $choices ]]; then
     case $command in
-      '') choices='init size check verify status keys reload disconnect audit help --config --help --version' ;;
-      help) choices='init size check verify status keys reload disconnect audit' ;;
+      '') choices='init size check config verify status keys reload disconnect audit help --config --help --version' ;;
+      help) choices='init size check config verify status keys reload disconnect audit' ;;
       init) choices='--remote --remote-ca --device-ca --listener-certificate --bind --local --force --config --help' ;;
       size) choices='--devices --nodes --spare --cores --messages-per-second --message-size --known --reconnect-within --remote-addresses --load --cost --json --help' ;;
       check) choices='keyd relayd --keyd-config --relayd-config --config --json --warnings-as-errors --help' ;;
+      config) choices='check print-default schema --help' ;;
+      'config check') choices='keyd relayd --keyd-config --relayd-config --config --json --help' ;;
+      'config print-default' | 'config schema') choices='keyd relayd --help' ;;
       verify)
         choices='--as --listener --name --at --cafile --crlfile --depth --partial-chain --crl-check --json --config --help'
         [[ $word == -* ]] || _mqtt_relay_files "$word" ;;

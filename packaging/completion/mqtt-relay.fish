@@ -1,20 +1,22 @@
 # Completion of mqtt-relay(8) for fish: commands, options, files, and words for options with a fixed set of values.
 # tests/completion compares it with the commands' --help.
 
-set -l commands init size check verify status keys reload disconnect audit help
+set -l commands init size check config verify status keys reload disconnect audit help
 set -l no_command "not __fish_seen_subcommand_from $commands"
+set -l no_config "not __fish_seen_subcommand_from check print-default schema"
 set -l no_part "not __fish_seen_subcommand_from verify show"
 set -l no_change "not __fish_seen_subcommand_from import remove"
 
 complete -c mqtt-relay -f
 complete -c mqtt-relay -l help -d 'Print the options, examples and exit statuses'
 complete -c mqtt-relay -n $no_command -l version -d 'Print the version'
-complete -c mqtt-relay -n "not __fish_seen_subcommand_from size audit help; or __fish_seen_subcommand_from verify show" \
+complete -c mqtt-relay -n "not __fish_seen_subcommand_from size audit help print-default schema; or __fish_seen_subcommand_from verify show" \
     -l config -rF -d 'The configuration of the daemon'
 
 complete -c mqtt-relay -n $no_command -a init -d 'Write relayd.json'
 complete -c mqtt-relay -n $no_command -a size -d 'How many gateways do so many devices need?'
 complete -c mqtt-relay -n $no_command -a check -d 'Would both daemons start and serve?'
+complete -c mqtt-relay -n $no_command -a config -d 'Print or check a configuration'
 complete -c mqtt-relay -n $no_command -a verify -d 'Would this certificate chain be accepted?'
 complete -c mqtt-relay -n $no_command -a status -d 'What relayd does now'
 complete -c mqtt-relay -n $no_command -a keys -d 'List the keys'
@@ -22,7 +24,7 @@ complete -c mqtt-relay -n $no_command -a reload -d 'Reload configuration and cer
 complete -c mqtt-relay -n $no_command -a disconnect -d 'End the sessions of a client id'
 complete -c mqtt-relay -n $no_command -a audit -d 'Verify or show the audit'
 complete -c mqtt-relay -n $no_command -a help -d 'Explain a command'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init size check verify status keys reload disconnect audit'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init size check config verify status keys reload disconnect audit'
 
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote -x -d 'The remote broker'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote-ca -rF -d 'The CAs of the remote broker'
@@ -45,12 +47,17 @@ complete -c mqtt-relay -n $size -l remote-addresses -x -d 'Of the remote brokers
 complete -c mqtt-relay -n $size -l load -x -d 'Of the cores, at most busy'
 complete -c mqtt-relay -n $size -l cost -x -d 'A figure of your own'
 
-complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -a 'keyd relayd' -d 'Check this daemon only'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from check print-default schema' -a 'keyd relayd' -d 'This daemon only'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l keyd-config -rF -d 'The configuration of keyd'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l relayd-config -rF -d 'The configuration of relayd'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l warnings-as-errors -d 'Exit status 2 if there are warnings'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l warnings-as-errors -d 'Exit status 2 if there are warnings'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from size check status keys' -l json -d 'Print JSON'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from verify show' -l json -d 'Print JSON'
+
+set -l config "__fish_seen_subcommand_from config; and $no_config"
+complete -c mqtt-relay -n $config -a check -d 'Would the daemons understand it?'
+complete -c mqtt-relay -n $config -a print-default -d 'All settings at their defaults'
+complete -c mqtt-relay -n $config -a schema -d 'The JSON Schema'
 
 set -l verify '__fish_seen_subcommand_from verify; and not __fish_seen_subcommand_from audit'
 complete -c mqtt-relay -n $verify -F

@@ -60,12 +60,13 @@ uid_t service_uid(const std::optional<ucred>& running) {
 }
 
 Check check_configuration(const CheckOptions& options, std::optional<Config>& config) {
+  common::ConfigSources sources;
   try {
-    config = read_config(options.config, options.overrides);
+    config = read_config(options.config, options.overrides, &sources);
   } catch (const common::ConfigError& error) {
     return {Result::error, error.what(), "correct it there: `editor " + options.config + "`"};
   }
-  if (!config->brokers.empty()) return {Result::ok, options.config + " is understood"};
+  if (!config->brokers.empty()) return {Result::ok, common::understood(options.config, sources)};
   return {Result::error, options.config + ": remote_host is not set",
           "`mqtt-relay init` asks for it; or set it there: `editor " + options.config + "`"};
 }

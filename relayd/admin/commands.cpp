@@ -8,6 +8,7 @@
 #include "common/operator/command_line.h"
 #include "relayd/admin/check.h"
 #include "relayd/admin/client.h"
+#include "relayd/admin/config_command.h"
 #include "relayd/admin/init.h"
 #include "relayd/admin/keyd_half.h"
 #include "relayd/admin/notes.h"
@@ -36,6 +37,7 @@ struct CommandLine {
   bool json = false;
   std::string client_id;
   CheckLine check;
+  ConfigLine of_config;
   InitOptions init;
   VerifyOptions verify;
   SizeLine size;
@@ -58,9 +60,9 @@ std::string control_socket(const CommandLine& line) {
   return config.control_socket;
 }
 
-// The configuration files of both daemons; "" for one that is not checked.
-std::pair<std::string, std::string> files_to_check(const CommandLine& line) {
-  const CheckLine& check = line.check;
+// The configuration files of both daemons; "" for one that is not checked. `check` is a CheckLine or a ConfigLine.
+template <typename Line>
+std::pair<std::string, std::string> files_to_check(const CommandLine& line, const Line& check) {
   const auto usage = [](const std::string& what) { return CommandFailed(what, common::kExitUsage); };
   if (line.config && check.daemon.empty())
     throw usage(
@@ -92,7 +94,7 @@ OfRelayd of_relayd(const std::string& file, const Overrides& overrides) try {
 }
 
 int run_check(const CommandLine& line) {
-  const auto [keyd, relayd] = files_to_check(line);
+  const auto [keyd, relayd] = files_to_check(line, line.check);
   common::harden_process();
   std::vector<common::DaemonChecks> all;
   if (!keyd.empty())
@@ -236,6 +238,7 @@ int command_line(std::vector<std::string> words) {
   define_init(app, line);
   define_size(app, line.size);
   define_check(app, line);
+  define_config(app, line.of_config, line.config);
   define_verify(app, line);
   define_requests(app, line);
   if (const auto status = common::parse_command_line(app, words)) return *status;
@@ -248,6 +251,10 @@ int command_line(std::vector<std::string> words) {
       throw CommandFailed("found --config, but size reads no configuration", common::kExitUsage);
     if (name == "size") return run_size(line.size, std::cout, common::Screen::of(STDOUT_FILENO));
     if (name == "check") return run_check(line);
+    if (name.starts_with("config ") && name != "config check" && line.config)
+      throw CommandFailed("found --config, but " + name + " reads no configuration", common::kExitUsage);
+    if (name.starts_with("config "))
+      return run_config(name, line.of_config, files_to_check(line, line.of_config), line.overrides);
     return name == "verify" ? run_verify(line) : run_request(name, line);
   });
 }

@@ -58,22 +58,8 @@ void await(pid_t pid) {
                              "; its standard error says why");
 }
 
-}  // namespace
-
-void become_keyd_half(const std::vector<std::string>& words) {
-  const common::Program program(kProgram);
-  throw std::runtime_error("can't execute " + program.path() + ": " + program.become(words) + "; reinstall mqtt-relay");
-}
-
-std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRelayd& relayd) try {
-  std::vector<std::string> words = {"check", "--config", config};
-  if (const std::string& file = relayd.listener_certificate; !file.empty())
-    words.insert(words.end(), {"--listener-cert", file});
-  if (const auto wait = relayd.device_wait.count(); wait > 0)
-    words.insert(words.end(), {"--device-wait", std::to_string(wait)});
-  for (const std::string& name : relayd.remote_names) words.push_back("--remote-name=" + name);
-  for (const std::string& protocol : relayd.remote_alpn) words.push_back("--remote-alpn=" + protocol);
-  if (relayd.certificate_files) words.push_back("--certificate-files");
+// What the program answers to these words.
+std::vector<common::Check> checks_by(const std::vector<std::string>& words) try {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   const common::Fd from(ends[0]);
@@ -88,6 +74,29 @@ std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRel
            .found = std::string(kProgram) + ", which checks keyd: " + error.what(),
            .fix = "if that does not say what to do, reinstall mqtt-relay",
            .name = "program"}};
+}
+
+}  // namespace
+
+void become_keyd_half(const std::vector<std::string>& words) {
+  const common::Program program(kProgram);
+  throw std::runtime_error("can't execute " + program.path() + ": " + program.become(words) + "; reinstall mqtt-relay");
+}
+
+std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRelayd& relayd) {
+  std::vector<std::string> words = {"check", "--config", config};
+  if (const std::string& file = relayd.listener_certificate; !file.empty())
+    words.insert(words.end(), {"--listener-cert", file});
+  if (const auto wait = relayd.device_wait.count(); wait > 0)
+    words.insert(words.end(), {"--device-wait", std::to_string(wait)});
+  for (const std::string& name : relayd.remote_names) words.push_back("--remote-name=" + name);
+  for (const std::string& protocol : relayd.remote_alpn) words.push_back("--remote-alpn=" + protocol);
+  if (relayd.certificate_files) words.push_back("--certificate-files");
+  return checks_by(words);
+}
+
+std::vector<common::Check> configuration_check_of_keyd(const std::string& config) {
+  return checks_by({"check", "--configuration-only", "--config", config});
 }
 
 }  // namespace relayd::admin

@@ -27,5 +27,7 @@ struct OfRelayd {
 // Its checks of keyd with that configuration. Waits until every key is read. If the program can't be run, the only
 // check says so.
 std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRelayd& relayd);
+// The first of them only: would keyd understand its configuration?
+std::vector<common::Check> configuration_check_of_keyd(const std::string& config);
 
 }  // namespace relayd::admin

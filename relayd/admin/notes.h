@@ -29,6 +29,29 @@ inline constexpr char kCheckNotes[] =
     "Exit status: 0 no errors; 1 errors; 2 warnings, with --warnings-as-errors;\n"
     "64 wrong command line.";
 
+inline constexpr char kConfigCheckNotes[] =
+    "Reads the files with their drop-ins and the environment, as the daemons would,\n"
+    "and says which of these win over a file. mqtt-relay check does more.\n"
+    "\n"
+    "Example: mqtt-relay config check relayd --config relayd.json\n"
+    "\n"
+    "Exit status: 0 understood; 1 errors; 64 wrong command line.";
+
+inline constexpr char kConfigPrintNotes[] =
+    "The installed file, with every other setting at its default, each explained.\n"
+    "\n"
+    "Example: mqtt-relay config print-default keyd | less\n"
+    "\n"
+    "Exit status: 0 printed; 64 wrong command line.";
+
+inline constexpr char kConfigSchemaNotes[] =
+    "JSON Schema 2020-12, for editors and validators. Comments must be removed from\n"
+    "a file before a validator reads it.\n"
+    "\n"
+    "Example: mqtt-relay config schema relayd >relayd.schema.json\n"
+    "\n"
+    "Exit status: 0 printed; 64 wrong command line.";
+
 inline constexpr char kVerifyNotes[] =
     "The same code judges as in a handshake.\n"
     "\n"

@@ -3,9 +3,11 @@
 
 #include <sstream>
 
+#include "common/program.h"
 #include "common/version.h"
 #include "keyd/startup/settings.h"
 #include "keyd_support.h"
+#include "relayd/handover/plan.h"
 #include "relayd/supervisor/config_file.h"
 #include "test_paths.h"
 
@@ -87,6 +89,34 @@ TEST_CASE("the shipped configurations lack only remote_host", "[relayd-init]") {
   CHECK(settings.private_keys_dir.path == "/etc/mqtt-relay/keys");
   CHECK(settings.listener_keyfiles.front().path == "/etc/mqtt-relay/listener.key");
   CHECK(settings.socket.path == config.keyd_socket);
+}
+
+TEST_CASE("what config print-default prints means the same as the shipped configurations", "[relayd-init]") {
+  const auto packed = [](const std::string& file) {
+    relayd::Plan plan;
+    plan.config = parse_config(slurp(file), file, {});
+    return common::read_sealed(plan.to_memfd().get());
+  };
+  const std::string defaults = MQTT_RELAY_SOURCE_DIR "/packaging/config/";
+  CHECK(packed(defaults + "relayd.default.json") == packed(kShipped));
+
+  const auto keyd = [](const std::string& file) {
+    std::string text = slurp(file);
+    const std::string user = "\"mqtt-relay\"";
+    const ScratchDir scratch;
+    return keyd::load_settings(scratch.put("keyd.json", text.replace(text.find(user), user.size(), "\"64999\"")), {});
+  };
+  const auto ours = keyd(defaults + "keyd.default.json");
+  const auto shipped = keyd(MQTT_RELAY_SHIPPED_CONFIGURATIONS "/keyd.json");
+  CHECK(ours.key_rate == shipped.key_rate);
+  CHECK(ours.worker_rate == shipped.worker_rate);
+  CHECK(ours.presence_window == shipped.presence_window);
+  CHECK(ours.key_cache == shipped.key_cache);
+  CHECK(ours.max_connections == shipped.max_connections);
+  CHECK(ours.max_queue == shipped.max_queue);
+  CHECK(ours.audit_file->path == shipped.audit_file->path);
+  CHECK(ours.require_presence == shipped.require_presence);
+  CHECK(ours.allow_tls12_client == shipped.allow_tls12_client);
 }
 
 TEST_CASE("init: what it writes is a configuration, with certificates where the service can read them",
