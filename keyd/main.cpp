@@ -5,6 +5,7 @@
 #include "common/hardening.h"
 #include "common/log.h"
 #include "keyd/startup/options.h"
+#include "keyd/startup/reload.h"
 #include "keyd/startup/serve.h"
 
 namespace {
@@ -24,7 +25,7 @@ int serve(const std::string& config, const keyd::Overrides& overrides) {
   try {
     const keyd::Settings settings = keyd::load_settings(config, overrides);
     log::open("mqtt-keyd", settings.log);
-    keyd::serve(settings);
+    keyd::serve(settings, keyd::start_reader(config, overrides, settings));
     return 0;
   } catch (const common::ConfigError& error) {
     log::error("exits", error.what());

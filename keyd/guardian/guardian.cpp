@@ -54,7 +54,7 @@ void missing(const std::string& feature) {
     log::warning("sandbox_weaker", "the guardian runs without a part of its sandbox", {{"missing", feature}});
 }
 
-// Makes this process die with the one that forked it. `parent` is that one's pid, in case it is already gone.
+// Makes this process die with the one that forked it.
 void die_with(pid_t parent) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail("prctl(PR_SET_PDEATHSIG)");
   if (getppid() != parent) _exit(0);
@@ -134,11 +134,7 @@ std::string outlive(pid_t notary) {
 
 [[noreturn]] void be_guardian(const common::Program& program, int socket, int settings, int channel, pid_t keyd) {
   try {
-    die_with(keyd);
-    prctl(PR_SET_NAME, "keyd-guardian", 0, 0, 0);
-    if (setsid() < 0) fail("setsid");  // no terminal, no signal from one
-    reset_signals();
-    log::begin_in_child();
+    begin_as_child("keyd-guardian", keyd);
     keep_only(socket, settings, program.file(), channel);
     confine();
     const pid_t self = getpid();
@@ -179,6 +175,14 @@ void wait_for_first_word(int socket, const std::string& path) {
 }
 
 }  // namespace
+
+void begin_as_child(const char* name, pid_t keyd) {
+  die_with(keyd);
+  prctl(PR_SET_NAME, name, 0, 0, 0);
+  if (setsid() < 0) fail("setsid");  // no terminal, no signal from one
+  reset_signals();
+  log::begin_in_child();
+}
 
 common::CallList guardian_calls() {
   return common::joined({kGuarding, kClone, common::calls_of_start(), kLog, kMemory, kTime, kEnd});

@@ -20,6 +20,12 @@ namespace keyd {
 // be executed, std::system_error.
 NotaryEnds start_notary(const NotarySettings& settings);
 
+// For a process that keyd has forked: it gets a name, of at most 15 bytes, and a session of its own, dies when keyd
+// does
+// (`keyd` is its pid, in case it is gone already), and ignores the signals with which a terminal or systemd stops keyd.
+// Throws std::system_error.
+void begin_as_child(const char* name, pid_t keyd);
+
 // What the guardian may do, and the notary until it enters its own sandbox.
 common::CallList guardian_calls();
 

@@ -14,6 +14,7 @@
 #include "common/uv.h"
 #include "keyd/startup/audit_file.h"
 #include "keyd/startup/key_places.h"
+#include "keyd/startup/reload.h"
 #include "keyd/startup/sandbox.h"
 #include "keyd/startup/socket.h"
 #include "keyd/vault/server.h"
@@ -27,11 +28,18 @@ constexpr size_t kWorkSlotsOfThread = 16;
 constexpr std::chrono::milliseconds kBeat{1000};
 constexpr size_t kMostAuthorities = 1024 * 1024;
 
+// A line break would end STATUS= (sd_notify(3)).
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
 // Every second, tells the service manager that the loop runs and what it has done, and writes log lines that had no
 // room.
 class Heartbeat {
  public:
-  Heartbeat(uv_loop_t& loop, Service& service, Audit& audit) : service_(service), audit_(audit) {
+  Heartbeat(uv_loop_t& loop, Service& service, Audit& audit, const Reload& reload)
+      : service_(service), audit_(audit), reload_(reload) {
     const auto watchdog = common::sd_watchdog_interval().value_or(std::chrono::hours(1));
     const auto every = static_cast<uint64_t>(std::min<std::chrono::milliseconds>(watchdog / 2, kBeat).count());
     uv_timer_init(&loop, &timer_);
@@ -52,17 +60,19 @@ class Heartbeat {
     if (done.degraded) status += "; degraded: the audit can't be written, and nothing is signed without it";
     if (done.notary_away) status += "; degraded: the notary does not answer, and no device's key signs without it";
     if (const uint64_t dropped = log::dropped()) status += "; " + std::to_string(dropped) + " lines of the log dropped";
+    if (!reload_.refusal().empty()) status += "; the last reload changed nothing: " + one_line(reload_.refusal());
     common::sd_notify(status);
   }
   Service& service_;
   Audit& audit_;
+  const Reload& reload_;
   uv_timer_t timer_;
 };
 
 class Signals {
  public:
-  Signals(uv_loop_t& loop, Heartbeat& heartbeat, Server& server, Service& service, Audit& audit)
-      : heartbeat_(heartbeat), server_(server), service_(service), audit_(audit) {
+  Signals(uv_loop_t& loop, Heartbeat& heartbeat, Server& server, Service& service, Audit& audit, Reload& reload)
+      : heartbeat_(heartbeat), server_(server), service_(service), audit_(audit), reload_(reload) {
     constexpr std::array kNumbers{SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < kNumbers.size(); i++) {
       uv_signal_init(&loop, &signals_[i]);
@@ -76,12 +86,16 @@ class Signals {
     heartbeat_.stop();
     server_.stop();
     service_.stop();
+    reload_.stop();
     for (auto& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
   }
 
  private:
   void arrived(int number) {
-    if (number == SIGHUP) return audit_.reopen();
+    if (number == SIGHUP) {
+      audit_.reopen();
+      return reload_.ask();
+    }
     log::info("stopping", "stopping");
     stop();
   }
@@ -89,6 +103,7 @@ class Signals {
   Server& server_;
   Service& service_;
   Audit& audit_;
+  Reload& reload_;
   std::array<uv_signal_t, 3> signals_;
 };
 
@@ -115,7 +130,7 @@ LockedSlots::LockedSlots(const Settings& settings)
       devices(KeyStore::device_slots(settings.key_cache, SignerPool::all_threads(settings.signers))),
       own(KeyStore::own_slots(own_keyfiles(settings).size(), SignerPool::all_threads(settings.signers))) {}
 
-void serve(const Settings& settings) {
+void serve(const Settings& settings, common::Fd reader) {
   // Opens everything before the sandbox forbids opening; reads no key byte.
   signal(SIGPIPE, SIG_IGN);
   std::vector<common::PassedSocket> passed = common::take_passed_sockets();
@@ -163,8 +178,16 @@ void serve(const Settings& settings) {
                    settings.presence_window},
                   std::move(notary));
   Server server(*loop, socket->fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
-  Heartbeat heartbeat(*loop, service, audit);
-  Signals signals(*loop, heartbeat, server, service, audit);
+  Reload reload(*loop, std::move(reader), [&](const Changeable& now) {
+    Service::Options& options = service.options();
+    options.rules.allow_tls12_client = now.allow_tls12_client;
+    options.max_queue = now.max_queue;
+    options.worker_rate = now.worker_rate;
+    options.key_rate = now.key_rate;
+    server.limits().max_connections = now.max_connections;
+  });
+  Heartbeat heartbeat(*loop, service, audit, reload);
+  Signals signals(*loop, heartbeat, server, service, audit, reload);
   std::string failure;
   service.on_failure([&](const char* why) {
     failure = why;

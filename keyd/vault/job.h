@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/units.h"
 #include "keyd/vault/audit.h"
 #include "keyd/vault/presence.h"
 
@@ -36,6 +37,7 @@ struct Job {
   std::array<uint8_t, 48> hash{};  // of which to_sign's content is then a view
   SignatureBuffer signature{};
   Outcome outcome;
+  common::Rate key_rate{};                                     // in force when the request arrived
   enum class Notary : uint8_t { not_needed, needed, agreed };  // about a lookup's proof
   Notary notary = Notary::not_needed;
   const char* presence = "";                      // why a device's key needs no proof, for the audit

@@ -56,7 +56,8 @@ Outcome KeyTurn::signed_with(PrivateKey& key, Job& job, Signer& signer) {
     if (const auto verdict = *job.presence ? Verdict() : handshakes_.use(job.peer.lane, asked, job.handshake); !verdict)
       return {verdict.status, verdict.reason, verdict.status == Status::busy ? kRetryMs : 0};
     const std::lock_guard guard(mutex_);
-    if (const uint32_t ms = key_rate_.take(asked.key.client_id, uv_hrtime())) return {Status::busy, "key_rate", ms};
+    if (const uint32_t ms = key_rate_.take(asked.key.client_id, job.key_rate, uv_hrtime()))
+      return {Status::busy, "key_rate", ms};
   }
   const uint64_t shortages = wolfcrypt_shortages();
   if (const auto size = signer.sign(key, asked, job.signature)) {

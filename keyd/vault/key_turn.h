@@ -10,8 +10,7 @@ namespace keyd {
 
 class KeyTurn {
  public:
-  KeyTurn(KeyStore& keys, const common::Rate& key_rate, std::chrono::nanoseconds presence_window)
-      : keys_(keys), handshakes_(presence_window), key_rate_(key_rate) {}
+  KeyTurn(KeyStore& keys, std::chrono::nanoseconds presence_window) : keys_(keys), handshakes_(presence_window) {}
   ipc::Mark mark() { return handshakes_.mark(); }
 
   // Where a job waits for its first turn.

@@ -1,4 +1,5 @@
-// Limits how often each name may act: one token bucket per name, which holds one period's worth.
+// Limits how often each name may act: one token bucket per name, which holds one period's worth. The rate may
+// change from one call to the next.
 //
 // A full bucket is equivalent to none, so full ones are dropped. There are never more buckets than actions allowed in
 // two periods. One thread.
@@ -15,13 +16,11 @@ namespace keyd {
 
 class RateLimit {
  public:
-  explicit RateLimit(const common::Rate& rate);
   // 0: allowed, and counted. Otherwise the milliseconds until `name` is allowed again.
-  uint32_t take(std::string_view name, uint64_t now_ns);
+  uint32_t take(std::string_view name, const common::Rate& rate, uint64_t now_ns);
   size_t buckets() const { return full_at_.size(); }
 
  private:
-  uint64_t period_ns_, interval_ns_;  // interval 0: no limit
   uint64_t swept_ns_ = 0;
   std::unordered_map<std::string, uint64_t> full_at_;  // when the bucket is full again
 };

@@ -187,8 +187,8 @@ void Server::greet(Connection& connection, uint32_t id, const ipc::Hello& hello)
   if (former != open_.end()) close(former->second);
   audit_.write({"connect", connection.peer, nullptr, nullptr, Status::ok, note});  // otherwise nothing is signed either
   connection.greeted = true;
-  const auto welcome = ipc::encode_welcome(
-      {ipc::kVersion, service_.rules().bind_remote, service_.rules().require_presence, service_.mark()});
+  const auto welcome = ipc::encode_welcome({ipc::kVersion, service_.options().rules.bind_remote,
+                                            service_.options().rules.require_presence, service_.mark()});
   ipc::ResponseBuffer out;
   send(connection, std::span(out).first(ipc::encode(ipc::Response{id, Status::ok, 0, welcome}, out)));
 }

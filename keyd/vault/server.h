@@ -32,6 +32,7 @@ class Server {
   Server(uv_loop_t& loop, int listening, Limits limits, Service& service, Audit& audit);
   // Closes everything. The loop must run once more, which frees the handles, before this object dies.
   void stop();
+  Limits& limits() { return limits_; }  // a running server takes a change of max_connections
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 

@@ -26,8 +26,7 @@ Service::Service(uv_loop_t& loop, KeyStore& keys, Audit& audit, const Options& o
     : keys_(keys),
       audit_(audit),
       options_(options),
-      worker_rate_(options.worker_rate),
-      turn_(keys, options.key_rate, options.presence_window),
+      turn_(keys, options.presence_window),
       pool_(
           loop, options.signers,
           [this](Job& job, Signer& signer, SignerPool::Queue from) { return turn_.take(job, signer, from); },
@@ -62,6 +61,7 @@ void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& re
   job->datagram = std::move(datagram);  // moving keeps its bytes in place: the decoded request is a view of them
   if (const auto* sign = std::get_if<ipc::Sign>(&request.body)) job->asked = job->to_sign = *sign;
   else job->asked.key = std::get<ipc::Lookup>(request.body);
+  job->key_rate = options_.key_rate;
   job->accepted_ns = uv_hrtime();
   job->wait_us = wait_us;
   const auto timeout = static_cast<uint64_t>(std::chrono::nanoseconds(peer.timeout).count());
@@ -76,7 +76,7 @@ void Service::take(uint64_t connection, const Peer& peer, const ipc::Request& re
 Outcome Service::decide(Job& job) {
   if (job.given_up()) return {Status::internal, "too late"};  // recorded, not answered
   if (!audit_.ready() && audit_.stalled()) return {Status::internal, "the audit can't be written"};
-  if (const uint32_t ms = worker_rate_.take(std::to_string(job.peer.lane), uv_hrtime()))
+  if (const uint32_t ms = worker_rate_.take(std::to_string(job.peer.lane), options_.worker_rate, uv_hrtime()))
     return {Status::busy, "worker_rate", ms};
   const Share& own = queued_.at(job.peer.lane);
   const size_t all = kShares * options_.max_queue, all_bytes = kShares * kMostBytes, lanes = queued_.size();

@@ -48,7 +48,8 @@ class Service {
   void on_failure(NotaryClient::Failed failed) { failed_ = std::move(failed); }
   // Leaves pending requests unanswered. The loop must run once more before this object dies.
   void stop();
-  const Rules& rules() const { return options_.rules; }
+  // A running service takes changes of allow_tls12_client, max_queue and the rates, between two turns of the loop.
+  Options& options() { return options_; }
   ipc::Mark mark() { return turn_.mark(); }
   ipc::Counters counters();
   size_t waiting() const { return waiting_.size() + (begun_ != nullptr); }  // answers, for their audit line

@@ -14,7 +14,7 @@ bool Tally::takes(const AuditEvent& event, uint64_t now_ns) {
   if (known == counts_.end()) {
     const bool own = event.result == Status::not_found || (!event.key && event.result == Status::denied);
     const std::string name = std::to_string(peer.uid) + " " + std::to_string(peer.worker) + (own ? event.event : "");
-    if (shown_.take(name, now_ns) == 0) return false;
+    if (shown_.take(name, {kShown, common::Milliseconds(10'000)}, now_ns) == 0) return false;
     Count begun{event.event, peer, event.result, std::string(event.reason), now_ns, 0, common::utc_now(), {}};
     known = counts_.emplace(kind, std::move(begun)).first;
   }

@@ -37,7 +37,7 @@ class Tally {
  private:
   // User, worker, event, result.
   using Kind = std::tuple<uid_t, uint16_t, std::string_view, ipc::Status>;
-  RateLimit shown_{{kShown, common::Milliseconds(10'000)}};
+  RateLimit shown_;
   std::map<Kind, Count> counts_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "keyd/guardian/guardian.h"
 #include "keyd/notary/sandbox.h"
+#include "keyd/startup/reload.h"
 #include "keyd/startup/sandbox.h"
 #include "relayd/connector/sandbox.h"
 #include "relayd/inspector/sandbox.h"
@@ -39,7 +40,8 @@ TEST_CASE("on arm64 each program may make the calls that libc makes instead of x
       {"worker", relayd::worker_calls()},        {"supervisor", relayd::supervisor_calls()},
       {"connector", relayd::connector::calls()}, {"monitor", relayd::monitor::calls()},
       {"inspector", relayd::inspector::calls()}, {"keyd", keyd::serving_calls()},
-      {"guardian", keyd::guardian_calls()},      {"notary", keyd::notary_calls()}};
+      {"guardian", keyd::guardian_calls()},      {"reader", keyd::reader_calls()},
+      {"notary", keyd::notary_calls()}};
   for (const auto& [program, list] : lists) {
     std::set<std::string> allowed;
     for (const auto& call : list) allowed.insert(call.name);

@@ -22,6 +22,7 @@
 
 #include "keyd/guardian/guardian.h"
 #include "keyd/notary/sandbox.h"
+#include "keyd/startup/reload.h"
 #include "keyd/startup/sandbox.h"
 #include "relayd/connector/sandbox.h"
 #include "relayd/handover/tcp_options.h"
@@ -356,9 +357,9 @@ TEST_CASE("system calls of the programs that execute others: no namespace, no si
 }
 
 TEST_CASE("the system calls of another ABI kill the process", "[calls]") {
-  for (const auto& calls :
-       {relayd::worker_calls(), relayd::connector::calls(), relayd::monitor::calls(), relayd::inspector::calls(),
-        relayd::supervisor_calls(), keyd::serving_calls(), keyd::notary_calls(), keyd::guardian_calls()}) {
+  for (const auto& calls : {relayd::worker_calls(), relayd::connector::calls(), relayd::monitor::calls(),
+                            relayd::inspector::calls(), relayd::supervisor_calls(), keyd::serving_calls(),
+                            keyd::notary_calls(), keyd::guardian_calls(), keyd::reader_calls()}) {
     const Judge judge(calls);
     for (int number = 0; number < kMostCall; number++) {
       CHECK(judge.action({number, AUDIT_ARCH_I386, 0, {}}) == SECCOMP_RET_KILL_PROCESS);
