@@ -139,7 +139,8 @@ class Reader {
     Container& in = containers_.back();
     const auto [earlier, is_new] = in.keys.emplace(key, line_at(end));
     if (!is_new)
-      fail(beginning_of_string(end), "the key \"" + key + "\" appears twice in one object, first in line " +
+      fail(beginning_of_string(end), "the key \"" + key.substr(0, 80) +
+                                         "\" appears twice in one object, first in line " +
                                          std::to_string(earlier->second) + "; keep one of them");
     key_ = key;
     found_.lines[path_of(in.path, key)] = line_at(end);

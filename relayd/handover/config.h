@@ -156,6 +156,7 @@ struct Config {
   common::Milliseconds restart_window{}, worker_watchdog{}, resolve_interval{};
   uint64_t worker_max_memory = 0;  // bytes per worker; a worker above it closes new connections at once
   bool require_sandbox = false;
+  bool reload_on_change = false;
   int max_generations = 0;          // most that serve at the same time, after reloads
   std::string control_socket;       // empty: none
   std::optional<Endpoint> metrics;  // where /metrics is served

@@ -94,8 +94,8 @@ template <class Archive>
 void fields(Archive& archive, Of<Archive, Config>& c) {
   archive(c.brokers, c.remote, c.listeners, c.local, c.keyd_socket, c.sign_timeout, c.shutdown_timeout,
           c.server_reference, c.retire_timeout, c.workers, c.max_restarts, c.restart_window, c.worker_watchdog,
-          c.resolve_interval, c.worker_max_memory, c.require_sandbox, c.max_generations, c.control_socket, c.metrics,
-          c.log.level, c.log.format);
+          c.resolve_interval, c.worker_max_memory, c.require_sandbox, c.reload_on_change, c.max_generations,
+          c.control_socket, c.metrics, c.log.level, c.log.format);
 }
 
 template <class Archive>

@@ -96,6 +96,7 @@ Config parse_config(Section root, const Overrides& overrides) {
   config.worker_watchdog = root.duration("worker_watchdog", "10s");
   config.worker_max_memory = root.size("worker_max_memory", "1GB");
   config.require_sandbox = root.boolean("require_sandbox", false);
+  config.reload_on_change = root.boolean("reload_on_change", false);
   config.resolve_interval = root.duration("resolve_interval", "30s");
   config.max_generations = static_cast<int>(root.integer("max_generations", 16, 2, 1000));
   config.control_socket = root.string("control_socket", "");

@@ -59,6 +59,23 @@ void require_certs_dir(const std::string& config_file, const std::string& certs_
                     certs_dir + "'`");
 }
 
+std::vector<std::string> files_of(const std::string& config_file, const common::ConfigSources& sources,
+                                  const Config& config) {
+  std::vector<std::string> files{config_file, config_file + ".d"};
+  files.insert(files.end(), sources.drop_ins.begin(), sources.drop_ins.end());
+  for (const auto& listener : config.listeners) {
+    files.insert(files.end(), listener.certfiles.begin(), listener.certfiles.end());
+    files.insert(files.end(), {listener.cacertfile, listener.crlfile});
+  }
+  for (const auto& broker : config.brokers) files.push_back(broker.cacertfile);
+  files.push_back(config.remote.crlfile);
+  if (config.remote.proxy) files.push_back(config.remote.proxy->credentials_file);
+  if (config.local && config.local->tls)
+    files.insert(files.end(), {config.local->tls->cacertfile, config.local->tls->crlfile, config.local->tls->certfile});
+  std::erase(files, "");
+  return files;
+}
+
 }  // namespace
 
 std::string authorities_setting(const Config& config, size_t broker) {
@@ -104,7 +121,8 @@ Loaded load(const std::string& config_file, const Overrides& overrides) {
     plan.pem.local_certificate = read_pem(config_file, "local.tls.certfile", config.local->tls->certfile);
   }
   std::string credentials = read_proxy_credentials(config_file, config);
-  return {std::move(plan), std::move(credentials), std::move(sources)};
+  auto files = files_of(config_file, sources, config);
+  return {std::move(plan), std::move(credentials), std::move(sources), std::move(files)};
 }
 
 }  // namespace relayd

@@ -23,6 +23,7 @@ struct Loaded {
   Plan plan;
   std::string proxy_credentials;  // not a part of the plan, which workers and inspector get
   common::ConfigSources sources;
+  std::vector<std::string> files;  // that were read, the directory of the drop-ins among them
 };
 
 // Returns a plan without the worker's number and the addresses. Throws common::ConfigError, which names file, setting

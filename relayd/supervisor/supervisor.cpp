@@ -12,6 +12,7 @@
 #include "common/sd_notify.h"
 #include "relayd/handover/flapping.h"
 #include "relayd/supervisor/activation.h"
+#include "relayd/supervisor/change_watch.h"
 #include "relayd/supervisor/disconnects.h"
 #include "relayd/supervisor/doors.h"
 #include "relayd/supervisor/generation.h"
@@ -150,6 +151,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     common::sd_notify_reloading();
     log::info("reload_began", "relayd reloads its configuration", {{"file", config_file_}});
     try {
+      changes_.about_to_read();
       Loaded loaded = load(config_file_, overrides_);
       const Config& config = loaded.plan.config;
       if (config.require_sandbox) common::accept_sandbox(lacking_, true);
@@ -162,6 +164,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void prepare(Loaded loaded, std::vector<std::shared_ptr<ListenSockets>> sockets) {
     const Plan& plan = loaded.plan;
+    changes_.have_read(plan.config.reload_on_change ? loaded.files : std::vector<std::string>());
     if (const std::string others = common::in_words(loaded.sources); !others.empty())
       log::info("configuration_layers", "drop-ins and variables win over the configuration's file", {{"file", config_file_}, {"what", others}});
     inspection_.emplace(loop_, programs_.inspector, plan, this, common::call<&Supervisor::on_inspected>);
@@ -324,6 +327,10 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     for (const auto& sockets : sockets_) sockets->mend();
     share_connections();
     tell_status();
+    if (const std::string changed = changes_.changed(uv_now(loop_)); !changed.empty()) {
+      log::info("files_changed", "files have changed, so relayd reloads", {{"files", changed}});
+      reload();
+    }
   }
 
   // CAs and CRLs become valid or expire as time passes.
@@ -454,6 +461,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   std::unique_ptr<OwnKeyCheck> key_check_;
   Findings next_findings_;
   TrustWatch trust_;
+  ChangeWatch changes_;
   std::unique_ptr<Generation> current_, next_;  // serving new devices; being prepared
   std::vector<std::unique_ptr<Generation>> old_;
   // These tables outlive workers and generations.

@@ -225,7 +225,8 @@ TEST_CASE("bind_device: without its notary no device with a key is served, and t
   World world({.keyd = by_device_ca()});
   const auto identity = device_identity("p256", 1);
   world.give_key(identity.name, identity);
-  const pid_t guardian = children_of(world.relay().keyd().pid()).at(0), notary = children_of(guardian).at(0);
+  const pid_t guardian = child_named(world.relay().keyd().pid(), "keyd-guardian"),
+              notary = child_named(guardian, "keyd-notary");
   REQUIRE(kill(notary, SIGSTOP) == 0);
   world.device(device_identity("p256", 2)).join("nobody");
   CHECK(world.refusal(identity, identity.name, mqtt::v311) == 3);

@@ -5,6 +5,7 @@
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/field.h"
 #include "tests/integration/harness/need.h"
+#include "tests/integration/harness/proc.h"
 #include "tests/integration/harness/world.h"
 
 using namespace harness;
@@ -166,11 +167,7 @@ TEST_CASE("with bind_remote the notary is a separate program, it has libcrypto a
   World world({.keyd = bound_to(own_address())});
   const auto maps = [](pid_t pid) { return read_file("/proc/" + std::to_string(pid) + "/maps"); };
   const pid_t keyd = world.relay().keyd().pid();
-  const auto child_of = [](pid_t pid) {
-    return static_cast<pid_t>(
-        std::stol(read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children")));
-  };
-  const pid_t notary = child_of(child_of(keyd));
+  const pid_t notary = child_named(child_named(keyd, "keyd-guardian"), "keyd-notary");
   CHECK(maps(keyd).find("libcrypto") == std::string::npos);
   CHECK(maps(notary).find("libcrypto") != std::string::npos);
   CHECK(maps(notary).find("mqtt-keyd-notary") != std::string::npos);
@@ -178,19 +175,15 @@ TEST_CASE("with bind_remote the notary is a separate program, it has libcrypto a
 
 TEST_CASE("keyd exits with an error when the notary's guardian dies, and with 0 when all its processes are stopped") {
   World world({.keyd = bound_to(own_address())});
-  const auto child_of = [](pid_t pid) {
-    return static_cast<pid_t>(
-        std::stol(read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children")));
-  };
   auto& keyd = world.relay().keyd();
-  const pid_t guardian = child_of(keyd.pid());
+  const pid_t guardian = child_named(keyd.pid(), "keyd-guardian");
   SECTION("the guardian is killed") {
     REQUIRE(kill(guardian, SIGKILL) == 0);
     CHECK(keyd.wait().code == 1);
     keyd.err().wait_text("with bind_remote or bind_device no device's key signs without it");
   }
   SECTION("a service manager stops all of them") {
-    const pid_t notary = child_of(guardian);
+    const pid_t notary = child_named(guardian, "keyd-notary");
     for (const pid_t pid : {notary, guardian, keyd.pid()}) REQUIRE(kill(pid, SIGTERM) == 0);
     CHECK(keyd.wait().code == 0);
   }

@@ -30,11 +30,11 @@ std::vector<pid_t> relay_processes(World& world) {
   return pids;
 }
 
-// keyd's guardian and the notary that it executed.
-std::vector<pid_t> notary_processes(World& world) {
+// keyd's reader, its guardian, and the notary that this one executed.
+std::vector<pid_t> processes_beside_keyd(World& world) {
   auto pids = children_of(world.relay().keyd().pid());
-  REQUIRE(pids.size() == 1);
-  const auto notaries = children_of(pids[0]);
+  REQUIRE(pids.size() == 2);
+  const auto notaries = children_of(child_named(world.relay().keyd().pid(), "keyd-guardian"));
   pids.insert(pids.end(), notaries.begin(), notaries.end());
   return pids;
 }
@@ -120,7 +120,7 @@ TEST_CASE("no relay process holds a byte of any private key", "[root]") {
     }
   }
   auto pids = relay_processes(world);
-  for (const auto pid : notary_processes(world)) pids.push_back(pid);
+  for (const auto pid : processes_beside_keyd(world)) pids.push_back(pid);
   std::multiset<std::string> names;
   for (const auto pid : pids) {
     const auto name = read_file(fs::path("/proc") / std::to_string(pid) / "comm");
@@ -129,7 +129,7 @@ TEST_CASE("no relay process holds a byte of any private key", "[root]") {
     CHECK(search_memory(pid, needles) == std::vector<std::string>());
   }
   CHECK(names == std::multiset<std::string>{"relayd\n", "relayd-worker\n", "relayd-worker\n", "relayd-connect\n",
-                                            "relayd-monitor\n", "keyd-guardian\n", "keyd-notary\n"});
+                                            "relayd-monitor\n", "keyd-reader\n", "keyd-guardian\n", "keyd-notary\n"});
   // Positive control: the search finds the keys in this test's own memory.
   CHECK(search_memory(getpid(), needles).size() >= 5);
   // Where the kernel has memfd_secret(2), root finds no key even in keyd, which has used each of them.

@@ -192,3 +192,28 @@ TEST_CASE("beyond max_generations only the oldest generation is drained") {
   CHECK(oldest.tls().read_to_end().leftover.empty());
   older.ping();
 }
+
+TEST_CASE("with reload_on_change a renewed certificate serves without a command, and a broken one is tried once") {
+  World world({.relayd = {{"reload_on_change", true}}});
+  auto session = join(world, "session");
+  const std::string before = shown_certificate(world);
+  const auto certificate = world.directory / "relay/certificates/listener.pem";
+  size_t mark = world.relay().log().mark();
+  const std::string good = read_file(certificate);
+  write_file(certificate, "no certificate");
+  world.relay().log().wait_text("files have changed, so relayd reloads", mark);
+  world.relay().log().wait_text("reload failed; nothing has changed", mark);
+  CHECK(shown_certificate(world) == before);
+  CHECK(world.relay().log().count_text("reload failed", mark) == 1);
+
+  mark = world.relay().log().mark();
+  write_file(certificate, good);
+  world.relay().log().wait_text("relayd reloaded", mark);
+  CHECK(world.relay().log().count_text("files have changed", 0) == 2);  // the broken file was tried once
+  session.ping();
+  join(world, "new").ping();
+
+  mark = world.relay().log().mark();
+  world.relay().patch_relayd({{"reload_on_change", false}});
+  world.relay().log().wait_text("relayd reloaded", mark);
+}

@@ -38,7 +38,7 @@ constexpr char kEverySetting[] = R"({
             "tap": true, "tap_prefix": "t/", "tap_queue": "99KB",
             "tls": {"cacertfile": "/l", "crlfile": "/m", "depth": 4, "versions": ["tlsv1.3"], "alpn": ["mqtt"],
                     "server_name_indication": "l.example", "groups": ["P-256"]}}, "keyd_socket": "/s", "sign_timeout": "1s", "server_reference": "gw2:1", "shutdown_timeout": "2s",
-  "retire_timeout": "9m", "require_sandbox": true,
+  "retire_timeout": "9m", "require_sandbox": true, "reload_on_change": true,
   "workers": 3, "max_restarts": 4, "restart_window": "5s", "worker_watchdog": "6s", "worker_max_memory": "7MB",
   "resolve_interval": "8s", "max_generations": 9, "control_socket": "/c", "metrics": {"bind": "127.0.0.1:9999"},
   "log_level": "debug"})";

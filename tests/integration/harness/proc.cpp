@@ -76,6 +76,12 @@ std::vector<pid_t> children_of(pid_t pid) {
   return children;
 }
 
+pid_t child_named(pid_t parent, const std::string& name) {
+  for (const pid_t child : children_of(parent))
+    if (read_file("/proc/" + std::to_string(child) + "/comm") == name + "\n") return child;
+  throw Failure("process " + std::to_string(parent) + " has no child " + name);
+}
+
 std::vector<std::string> search_memory(pid_t pid, const std::vector<Needle>& needles) {
   std::vector<std::string> found;
   const int fd = open((proc(pid) / "mem").c_str(), O_RDONLY | O_CLOEXEC);

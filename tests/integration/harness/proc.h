@@ -12,6 +12,7 @@ size_t open_descriptors(pid_t pid);
 size_t peak_memory(pid_t pid);  // VmHWM, bytes
 uid_t user_of(pid_t pid);
 std::vector<pid_t> children_of(pid_t pid);
+pid_t child_named(pid_t parent, const std::string& name);  // as ps(1) shows it; throws Failure if there is none
 
 // Returns the names of the needles found in the readable memory of `pid`. Needs root if the process is not dumpable.
 struct Needle {
