@@ -113,7 +113,8 @@ ReloadAnswer read_again(const std::string& config, const Overrides& overrides, S
     common::harden_process();
     for (const std::string& missing : {common::forbid_writing({}), common::allow_system_calls(reader_calls())})
       if (!missing.empty())
-        log::warning("sandbox_weaker", "the configuration's reader runs without a part of its sandbox", {{"missing", missing}});
+        log::warning("sandbox_weaker", "the configuration's reader runs without a part of its sandbox",
+                     {{"missing", missing}});
     char word;
     ssize_t got;
     while ((got = recv(kChannel, &word, sizeof word, 0)) > 0 || (got < 0 && errno == EINTR)) {
@@ -182,7 +183,8 @@ void Reload::receive() {
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got != static_cast<ssize_t>(sizeof answer)) {
     uv_poll_stop(&poll_);
-    return log::warning("reader_ended", "the process that reads the configuration has ended; a change needs a restart of keyd");
+    return log::warning("reader_ended",
+                        "the process that reads the configuration has ended; a change needs a restart of keyd");
   }
   answer.text[sizeof answer.text - 1] = '\0';
   refusal_ = answer.ok ? "" : answer.text;

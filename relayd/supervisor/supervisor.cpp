@@ -166,7 +166,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     const Plan& plan = loaded.plan;
     changes_.have_read(plan.config.reload_on_change ? loaded.files : std::vector<std::string>());
     if (const std::string others = common::in_words(loaded.sources); !others.empty())
-      log::info("configuration_layers", "drop-ins and variables win over the configuration's file", {{"file", config_file_}, {"what", others}});
+      log::info("configuration_layers", "drop-ins and variables win over the configuration's file",
+                {{"file", config_file_}, {"what", others}});
     inspection_.emplace(loop_, programs_.inspector, plan, this, common::call<&Supervisor::on_inspected>);
     for (const auto& listener : plan.config.listeners)
       if (auto& tables = flapping_[listener.name]; listener.flapping_detect)

@@ -213,6 +213,15 @@ TEST_CASE("with reload_on_change a renewed certificate serves without a command,
   session.ping();
   join(world, "new").ping();
 
+  // A drop-in appears, in a directory that was not there.
+  mark = world.relay().log().mark();
+  const fs::path folder = world.relay().relayd_configuration().string() + ".d";
+  fs::create_directory(folder);
+  write_file(folder / "10-site.json", R"({ "max_restarts": 3 })");
+  chmod(folder.c_str(), 0755), chmod((folder / "10-site.json").c_str(), 0644);
+  world.relay().log().wait_text("relayd reloaded", mark);
+  world.relay().log().wait_text("10-site.json", mark);
+
   mark = world.relay().log().mark();
   world.relay().patch_relayd({{"reload_on_change", false}});
   world.relay().log().wait_text("relayd reloaded", mark);
