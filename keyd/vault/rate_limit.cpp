@@ -13,12 +13,12 @@ uint32_t RateLimit::take(std::string_view name, const common::Rate& rate, uint64
     swept_ns_ = now_ns;
   }
   uint64_t& full_at = full_at_[std::string(name)];
-  const uint64_t then = std::max(full_at, now_ns) + interval_ns;
-  if (then - now_ns <= period_ns) {
-    full_at = then;
+  full_at = std::clamp(full_at, now_ns, now_ns + period_ns);  // a slower rate's debt is an empty bucket at most
+  if (full_at + interval_ns - now_ns <= period_ns) {
+    full_at += interval_ns;
     return 0;
   }
-  return static_cast<uint32_t>((then - now_ns - period_ns) / 1'000'000 + 1);
+  return static_cast<uint32_t>((full_at + interval_ns - now_ns - period_ns) / 1'000'000 + 1);
 }
 
 }  // namespace keyd

@@ -70,3 +70,12 @@ TEST_CASE("a changed rate counts from the next action on", "[keyd][rate]") {
   CHECK(limit.take("a", {1, 1min}, kStart + 1050 * kMs) == 0);
   CHECK(limit.take("a", {1, 1min}, kStart + 1050 * kMs) != 0);
 }
+
+TEST_CASE("a raised rate is not held back by what a lower one has used up", "[keyd][rate]") {
+  RateLimit limit;
+  CHECK(limit.take("a", {1, 1h}, kStart) == 0);
+  CHECK(limit.take("a", {1, 1h}, kStart) != 0);
+  const uint32_t wait_ms = limit.take("a", {10, 1s}, kStart);
+  CHECK(wait_ms <= 101);
+  CHECK(limit.take("a", {10, 1s}, kStart + wait_ms * kMs) == 0);
+}
