@@ -66,7 +66,7 @@ TEST_CASE("log: the end of a session counts what was relayed, and keyd's audit h
   World world;
   auto device = world.join("dev7");
   const Json up = world.relay().session_up();
-  device.publish("a", "12345");
+  device.publish("any/a", "12345");
   device.disconnect();
   const Json end = world.relay().session_closed();
   CHECK(end.at("event") == "session_closed");
