@@ -5,7 +5,7 @@
 #include "common/hardening.h"
 #include "common/log.h"
 #include "keyd/startup/options.h"
-#include "keyd/startup/reload.h"
+#include "keyd/startup/reader.h"
 #include "keyd/startup/serve.h"
 
 namespace {

@@ -14,9 +14,9 @@
 #include "common/uv.h"
 #include "keyd/startup/audit_file.h"
 #include "keyd/startup/key_places.h"
-#include "keyd/startup/reload.h"
 #include "keyd/startup/sandbox.h"
 #include "keyd/startup/socket.h"
+#include "keyd/vault/reload.h"
 #include "keyd/vault/server.h"
 
 namespace keyd {
@@ -94,6 +94,7 @@ class Signals {
   void arrived(int number) {
     if (number == SIGHUP) {
       audit_.reopen();
+      common::sd_notify_reloading();
       return reload_.ask();
     }
     log::info("stopping", "stopping");
@@ -178,14 +179,15 @@ void serve(const Settings& settings, common::Fd reader) {
                    settings.presence_window},
                   std::move(notary));
   Server server(*loop, socket->fd(), {settings.allowed_uids, settings.max_connections}, service, audit);
-  Reload reload(*loop, std::move(reader), [&](const Changeable& now) {
+  const auto apply = [&](const Changeable& now) {
     Service::Options& options = service.options();
     options.rules.allow_tls12_client = now.allow_tls12_client;
     options.max_queue = now.max_queue;
     options.worker_rate = now.worker_rate;
     options.key_rate = now.key_rate;
     server.limits().max_connections = now.max_connections;
-  });
+  };
+  Reload reload(*loop, std::move(reader), apply, [] { common::sd_notify("READY=1"); });
   Heartbeat heartbeat(*loop, service, audit, reload);
   Signals signals(*loop, heartbeat, server, service, audit, reload);
   std::string failure;

@@ -7,7 +7,7 @@
 
 #include "keyd/guardian/guardian.h"
 #include "keyd/notary/sandbox.h"
-#include "keyd/startup/reload.h"
+#include "keyd/startup/reader.h"
 #include "keyd/startup/sandbox.h"
 #include "relayd/connector/sandbox.h"
 #include "relayd/inspector/sandbox.h"

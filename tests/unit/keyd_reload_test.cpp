@@ -1,5 +1,5 @@
 // Which settings of keyd a reload changes, and which need a restart.
-#include "keyd/startup/reload.h"
+#include "keyd/startup/reader.h"
 
 #include "keyd_support.h"
 #include "test_paths.h"
@@ -30,7 +30,7 @@ TEST_CASE("a reload changes rates, limits and log level of keyd", "[keyd][reload
   CHECK(answer.now.key_rate == common::Rate{});
   CHECK(answer.now.max_queue == 8);
   CHECK(answer.now.max_connections == 9);
-  CHECK(answer.now.log.level == common::log::Level::error);
+  CHECK(answer.now.log_level == common::log::Level::error);
   CHECK(
       std::string(compare(running, load(kBase)).text).starts_with("allow_tls12_client"));  // it compares with the last
 }
@@ -70,7 +70,7 @@ TEST_CASE("each setting of keyd that needs a restart is named, and nothing else 
 TEST_CASE("every setting of keyd either changes by a reload or needs a restart", "[keyd][reload]") {
   // The manual's settings outside of objects: each must be in one of the two lists above.
   const std::string page = slurp(MQTT_RELAY_SOURCE_DIR "/packaging/man/mqtt-keyd.json.5");
-  const std::string source = slurp(MQTT_RELAY_SOURCE_DIR "/keyd/startup/reload.cpp");
+  const std::string source = slurp(MQTT_RELAY_SOURCE_DIR "/keyd/startup/reader.cpp");
   size_t found = 0;
   for (size_t at = page.find("\n.It Cm "); at != page.npos; at = page.find("\n.It Cm ", at + 1)) {
     const std::string name = page.substr(at + 8, page.find('\n', at + 1) - at - 8);

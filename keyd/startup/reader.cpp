@@ -1,4 +1,4 @@
-#include "keyd/startup/reload.h"
+#include "keyd/startup/reader.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -11,8 +11,6 @@
 
 #include "common/hardening.h"
 #include "common/program.h"
-#include "common/sd_notify.h"
-#include "common/uv.h"
 #include "keyd/guardian/guardian.h"
 
 namespace keyd {
@@ -139,8 +137,8 @@ ReloadAnswer compare(Settings& running, Settings read) {
   if (const std::string names = needs_restart(running, read); !names.empty())
     return answer_of(false, names + " can't be changed by a reload; restart keyd: `systemctl restart mqtt-keyd`");
   ReloadAnswer answer = answer_of(true, changes(running, read));
-  answer.now = {read.allow_tls12_client, read.max_queue, read.max_connections,
-                read.worker_rate,        read.key_rate,  read.log};
+  answer.now = {read.allow_tls12_client, read.max_queue, read.max_connections, read.worker_rate,
+                read.key_rate,           read.log.level, read.log.format};
   running = std::move(read);
   return answer;
 }
@@ -157,45 +155,6 @@ common::Fd start_reader(const std::string& config, const Overrides& overrides, c
   if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0)
     throw std::system_error(errno, std::generic_category(), "fcntl(O_NONBLOCK)");
   return ours;
-}
-
-Reload::Reload(uv_loop_t& loop, common::Fd reader, Apply apply) : reader_(std::move(reader)), apply_(std::move(apply)) {
-  uv_poll_init(&loop, &poll_, reader_.get());
-  poll_.data = this;
-  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<Reload*>(poll->data)->receive(); });
-}
-
-void Reload::stop() { uv_close(reinterpret_cast<uv_handle_t*>(&poll_), nullptr); }
-
-// If its queue is full, questions wait there that will find the same files.
-void Reload::ask() {
-  common::sd_notify_reloading();
-  if (send(reader_.get(), "r", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN) {
-    refusal_ = "the process that reads the configuration has ended; restart keyd: `systemctl restart mqtt-keyd`";
-    log::error("reload_failed", "reload failed; nothing has changed", {{"cause", refusal_}});
-    common::sd_notify("READY=1");
-  }
-}
-
-void Reload::receive() {
-  ReloadAnswer answer;
-  const ssize_t got = recv(reader_.get(), &answer, sizeof answer, MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got != static_cast<ssize_t>(sizeof answer)) {
-    uv_poll_stop(&poll_);
-    return log::warning("reader_ended",
-                        "the process that reads the configuration has ended; a change needs a restart of keyd");
-  }
-  answer.text[sizeof answer.text - 1] = '\0';
-  refusal_ = answer.ok ? "" : answer.text;
-  if (answer.ok) {
-    apply_(answer.now);
-    log::open("mqtt-keyd", answer.now.log);
-    log::info("reloaded", "keyd reloaded its configuration", {{"changed", *answer.text ? answer.text : "nothing"}});
-  } else {
-    log::error("reload_failed", "reload failed; nothing has changed", {{"cause", refusal_}});
-  }
-  common::sd_notify("READY=1");
 }
 
 }  // namespace keyd
