@@ -20,13 +20,19 @@ inline constexpr Command kCommands[] = {
     {"Set up", "config schema", "Print the JSON Schema of a configuration"},
     {"Look", "verify", "Would this certificate chain be accepted? If not, why not?"},
     {"Look", "status", "What relayd does now: totals, and each worker"},
+    {"Look", "sessions", "List the sessions: who is connected, from where, to which broker"},
+    {"Look", "session", "Everything that is known of one session"},
+    {"Look", "trace", "Follow one device live: its packets, without payloads"},
+    {"Look", "explain", "Why was this device last refused or closed, and what mends it?"},
     {"Look", "keys", "List the keys, and say why one can't be used"},
     {"Look", "audit verify", "Is the audit complete and unchanged? If not, from which line on?"},
     {"Look", "audit show", "Show the audit as a table, filtered"},
     {"Act", "keys import", "Put keys where keyd reads them, each checked and whole"},
     {"Act", "keys remove", "Remove the keys of client ids"},
     {"Act", "reload", "Reload configuration and certificates; report the outcome"},
-    {"Act", "disconnect", "End the sessions of a client id"},
+    {"Act", "drop", "End the sessions of a client id, or one session"},
+    {"Act", "pause", "Let new connections wait; sessions go on"},
+    {"Act", "resume", "Accept new connections again"},
 };
 
 // What the command does. The name must be in the list.

@@ -8,7 +8,7 @@
 namespace keyd::admin {
 namespace {
 
-constexpr char kSessionsStay[] = "sessions that are up stay as they are: `mqtt-relay disconnect CLIENT_ID` ends them";
+constexpr char kSessionsStay[] = "sessions that are up stay as they are: `mqtt-relay drop CLIENT_ID` ends them";
 
 std::string hex_of(const ipc::Spki& spki) { return common::hex(spki.data(), spki.size()); }
 

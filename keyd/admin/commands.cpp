@@ -38,7 +38,7 @@ constexpr char kImportNotes[] =
     "66 a folder can't be read; 78 wrong configuration.";
 constexpr char kRemoveNotes[] =
     "Takes effect with the next connection. Sessions that are up stay: mqtt-relay\n"
-    "disconnect CLIENT_ID ends them.\n"
+    "drop CLIENT_ID ends them.\n"
     "\n"
     "Example: mqtt-relay keys remove --from-file retired.txt\n"
     "\n"

@@ -25,12 +25,12 @@ _mqtt_relay() {
     --crl-check) choices='leaf chain' ;;
     --event) choices='start connect lookup sign malformed resumed' ;;
     --devices | --nodes | --spare | --cores | --messages-per-second | --message-size | --known | --reconnect-within | --remote-addresses | --load | --cost) return ;;
-    --remote | --bind | --local | --listener | --name | --at | --depth | --client | --since | --until | --worker | --handshake | --limit) return ;;
+    --remote | --bind | --local | --listener | --name | --at | --depth | --client | --since | --until | --worker | --handshake | --limit | --session | --for) return ;;
   esac
   if [[ -z $choices ]]; then
     case $command in
-      '') choices='init size check config verify status keys reload disconnect audit help --config --help --version' ;;
-      help) choices='init size check config verify status keys reload disconnect audit' ;;
+      '') choices='init size check config verify status sessions session trace explain keys reload drop pause resume audit help --config --help --version' ;;
+      help) choices='init size check config verify status sessions session trace explain keys reload drop pause resume audit' ;;
       init) choices='--remote --remote-ca --device-ca --listener-certificate --bind --local --force --config --help' ;;
       size) choices='--devices --nodes --spare --cores --messages-per-second --message-size --known --reconnect-within --remote-addresses --load --cost --json --help' ;;
       check) choices='keyd relayd --keyd-config --relayd-config --config --json --warnings-as-errors --help' ;;
@@ -40,13 +40,18 @@ _mqtt_relay() {
       verify)
         choices='--as --listener --name --at --cafile --crlfile --depth --partial-chain --crl-check --json --config --help'
         [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
-      status) choices='--json --config --help' ;;
+      status | session) choices='--json --config --help' ;;
+      trace) choices='--topics --for --json --config --help' ;;
+      explain) choices='--keyd-config --json --config --help' ;;
+      sessions) choices='--client --limit --json --config --help' ;;
       keys) choices='import remove --wide --json --config --help' ;;
       'keys import')
         choices='--as --certificates --replace --all-or-nothing --dry-run --json --config --help'
         [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
       'keys remove') choices='--from-file --json --config --help' ;;
-      reload | disconnect) choices='--config --help' ;;
+      reload) choices='--config --help' ;;
+      pause | resume) choices='--listener --config --help' ;;
+      drop) choices='--session --config --help' ;;
       audit) choices='verify show --help' ;;
       'audit verify')
         choices='--json --config --help'

@@ -1,7 +1,7 @@
 # Completion of mqtt-relay(8) for fish: commands, options, files, and words for options with a fixed set of values.
 # tests/completion compares it with the commands' --help.
 
-set -l commands init size check config verify status keys reload disconnect audit help
+set -l commands init size check config verify status sessions session trace explain keys reload drop pause resume audit help
 set -l no_command "not __fish_seen_subcommand_from $commands"
 set -l no_config "not __fish_seen_subcommand_from check print-default schema"
 set -l no_part "not __fish_seen_subcommand_from verify show"
@@ -19,12 +19,18 @@ complete -c mqtt-relay -n $no_command -a check -d 'Would both daemons start and 
 complete -c mqtt-relay -n $no_command -a config -d 'Print or check a configuration'
 complete -c mqtt-relay -n $no_command -a verify -d 'Would this certificate chain be accepted?'
 complete -c mqtt-relay -n $no_command -a status -d 'What relayd does now'
+complete -c mqtt-relay -n $no_command -a sessions -d 'List the sessions'
+complete -c mqtt-relay -n $no_command -a session -d 'Everything that is known of one session'
+complete -c mqtt-relay -n $no_command -a trace -d 'Follow one device live'
+complete -c mqtt-relay -n $no_command -a explain -d 'Why was this device last refused or closed?'
 complete -c mqtt-relay -n $no_command -a keys -d 'List the keys'
 complete -c mqtt-relay -n $no_command -a reload -d 'Reload configuration and certificates'
-complete -c mqtt-relay -n $no_command -a disconnect -d 'End the sessions of a client id'
+complete -c mqtt-relay -n $no_command -a drop -d 'End the sessions of a client id, or one session'
+complete -c mqtt-relay -n $no_command -a pause -d 'Let new connections wait'
+complete -c mqtt-relay -n $no_command -a resume -d 'Accept new connections again'
 complete -c mqtt-relay -n $no_command -a audit -d 'Verify or show the audit'
 complete -c mqtt-relay -n $no_command -a help -d 'Explain a command'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init size check config verify status keys reload disconnect audit'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init size check config verify status sessions session trace explain keys reload drop pause resume audit'
 
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote -x -d 'The remote broker'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote-ca -rF -d 'The CAs of the remote broker'
@@ -48,10 +54,10 @@ complete -c mqtt-relay -n $size -l load -x -d 'Of the cores, at most busy'
 complete -c mqtt-relay -n $size -l cost -x -d 'A figure of your own'
 
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check print-default schema' -a 'keyd relayd' -d 'This daemon only'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l keyd-config -rF -d 'The configuration of keyd'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from check explain' -l keyd-config -rF -d 'The configuration of keyd'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check' -l relayd-config -rF -d 'The configuration of relayd'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from check; and not __fish_seen_subcommand_from config' -l warnings-as-errors -d 'Exit status 2 if there are warnings'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from size check status keys' -l json -d 'Print JSON'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from size check status sessions session trace explain keys' -l json -d 'Print JSON'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from verify show' -l json -d 'Print JSON'
 
 set -l config "__fish_seen_subcommand_from config; and $no_config"
@@ -70,6 +76,13 @@ complete -c mqtt-relay -n $verify -l listener -x -d 'The listener of the device'
 complete -c mqtt-relay -n $verify -l depth -x -d 'Certificates between leaf and root'
 complete -c mqtt-relay -n $verify -l partial-chain -d 'A chain may end at any of the CAs'
 complete -c mqtt-relay -n $verify -l crl-check -xa 'leaf chain' -d 'Check CRLs for the leaf or for the chain'
+
+complete -c mqtt-relay -n '__fish_seen_subcommand_from sessions' -l client -x -d 'Only client ids like this one'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from sessions' -l limit -x -d 'At most so many sessions'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from pause resume' -l listener -x -d 'Only this listener'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from trace' -l topics -d 'Topics, too'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from trace' -l for -x -d 'How long'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from drop' -l session -x -d 'Only this session'
 
 set -l import '__fish_seen_subcommand_from keys; and __fish_seen_subcommand_from import'
 set -l remove '__fish_seen_subcommand_from keys; and __fish_seen_subcommand_from remove'

@@ -12,6 +12,7 @@
 #include "relayd/admin/init.h"
 #include "relayd/admin/keyd_half.h"
 #include "relayd/admin/notes.h"
+#include "relayd/admin/session_commands.h"
 #include "relayd/admin/show_status.h"
 #include "relayd/admin/size.h"
 #include "relayd/admin/verify.h"
@@ -35,7 +36,7 @@ struct CommandLine {
   std::optional<std::string> config;
   Overrides overrides;
   bool json = false;
-  std::string client_id;
+  SessionCommands sessions;
   CheckLine check;
   ConfigLine of_config;
   InitOptions init;
@@ -126,9 +127,8 @@ int run_verify(CommandLine& line) {
 
 // Asks the running relayd.
 int run_request(const std::string& command, const CommandLine& line) {
-  Json request = {{"command", command}};
-  if (command == "disconnect") request["client_id"] = line.client_id;
-  const Json answer = ask(control_socket(line), request, command == "reload" ? kReloadPatience : kPatience);
+  const Json answer =
+      ask(control_socket(line), {{"command", command}}, command == "reload" ? kReloadPatience : kPatience);
   const auto screen = common::Screen::of(STDOUT_FILENO);
   const Json status = answer.value("status", Json::object());
   if (command != "status") std::cout << common::visible(answer.value("message", "done")) << "\n";
@@ -205,9 +205,7 @@ void define_requests(CLI::App& app, CommandLine& line) {
   status.add_flag("--json", line.json, "JSON instead of a table; a pipe always gets JSON");
   add_config(status, line);
   add_config(*add_command(app, "reload", kReloadNotes), line);
-  CLI::App& disconnect = *add_command(app, "disconnect", kDisconnectNotes);
-  disconnect.add_option("CLIENT_ID", line.client_id, "The client id whose sessions end")->required();
-  add_config(disconnect, line);
+  for (CLI::App* command : define_session_commands(app, line.sessions)) add_config(*command, line);
 }
 
 // The index of the command: the first word that is neither an option nor its value.
@@ -255,7 +253,9 @@ int command_line(std::vector<std::string> words) {
       throw CommandFailed("found --config, but " + name + " reads no configuration", common::kExitUsage);
     if (name.starts_with("config "))
       return run_config(name, line.of_config, files_to_check(line, line.of_config), line.overrides);
-    return name == "verify" ? run_verify(line) : run_request(name, line);
+    if (name == "verify") return run_verify(line);
+    return is_session_command(name) ? run_session_command(name, line.sessions, control_socket(line))
+                                    : run_request(name, line);
   });
 }
 

@@ -1,8 +1,8 @@
 // The command line of mqtt-relay. It runs relayd's commands and both halves of `check`, and passes `keys` and `audit`
 // on to keyd's half.
 //
-// status, reload and disconnect ask the running relayd through its control socket, whose path is in relayd's
-// configuration.
+// status, reload and the commands about sessions ask the running relayd through its control socket, whose path is in
+// relayd's configuration.
 #pragma once
 
 #include <string>

@@ -19,8 +19,10 @@ namespace {
 constexpr char kProgram[] = "mqtt-relay-keys";
 constexpr size_t kMostAnswer = 1024 * 1024;  // a check lists ten files at most
 
+enum class Errors { shown, unseen };
+
 // Runs it with standard output to `out`; everything else is as in this process.
-pid_t start(const common::Program& program, std::vector<std::string> words, int out) {
+pid_t start(const common::Program& program, std::vector<std::string> words, int out, Errors errors) {
   words.insert(words.begin(), program.path());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -28,6 +30,8 @@ pid_t start(const common::Program& program, std::vector<std::string> words, int 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+  if (errors == Errors::unseen)
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY | O_CLOEXEC, 0);
   pid_t pid = -1;
   const int error = posix_spawn(&pid, program.path().c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -58,17 +62,21 @@ void await(pid_t pid) {
                              "; its standard error says why");
 }
 
-// What the program answers to these words.
-std::vector<common::Check> checks_by(const std::vector<std::string>& words) try {
+std::string answer_of(const std::vector<std::string>& words, Errors errors) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   const common::Fd from(ends[0]);
   common::Fd to(ends[1]);
-  const pid_t pid = start(common::Program(kProgram), words, to.get());
+  const pid_t pid = start(common::Program(kProgram), words, to.get(), errors);
   to.reset();
-  const std::string answer = read_all(from.get());
+  std::string answer = read_all(from.get());
   await(pid);
-  return common::unpacked(answer);
+  return answer;
+}
+
+// What the program answers to these words.
+std::vector<common::Check> checks_by(const std::vector<std::string>& words) try {
+  return common::unpacked(answer_of(words, Errors::shown));
 } catch (const std::exception& error) {
   return {{.result = common::Result::error,
            .found = std::string(kProgram) + ", which checks keyd: " + error.what(),
@@ -77,6 +85,8 @@ std::vector<common::Check> checks_by(const std::vector<std::string>& words) try 
 }
 
 }  // namespace
+
+std::string answer_of_keyd_half(const std::vector<std::string>& words) { return answer_of(words, Errors::unseen); }
 
 void become_keyd_half(const std::vector<std::string>& words) {
   const common::Program program(kProgram);

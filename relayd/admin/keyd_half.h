@@ -16,6 +16,10 @@ namespace relayd::admin {
 // executed.
 [[noreturn]] void become_keyd_half(const std::vector<std::string>& words);
 
+// What that program writes to standard output for these words; its standard error goes nowhere. Throws
+// std::runtime_error if it can't be run, or exits with another status than 0.
+std::string answer_of_keyd_half(const std::vector<std::string>& words);
+
 // What keyd's checks compare with relayd's configuration.
 struct OfRelayd {
   std::string listener_certificate = {};  // "": none to compare

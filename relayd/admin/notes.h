@@ -78,13 +78,60 @@ inline constexpr char kReloadNotes[] =
     "Exit status: 0 reloaded; 1 not, and it says why; 64 wrong command line;\n"
     "69 no relayd answers; 78 wrong configuration, or it has no control_socket.";
 
-inline constexpr char kDisconnectNotes[] =
-    "MQTT 5 devices get reason 0x98. The remote broker publishes their wills. Only\n"
-    "root and relayd's user may ask.\n"
+inline constexpr char kSessionsNotes[] =
+    "A pipe gets a line of JSON for each session. `drop` ends one. Only root and\n"
+    "relayd's user may ask.\n"
     "\n"
-    "Example: mqtt-relay disconnect sensor-17\n"
+    "Example: mqtt-relay sessions --client 'sensor-*'\n"
+    "\n"
+    "Exit status: 0 all are listed; 1 a worker did not say all; 64 wrong command\n"
+    "line; 69 no relayd answers; 78 wrong configuration, or it has no control_socket.";
+
+inline constexpr char kSessionNotes[] =
+    "The log and `sessions` have the ids. Only root and relayd's user may ask.\n"
+    "\n"
+    "Example: mqtt-relay session 5c0e91d30000a7f2\n"
+    "\n"
+    "Exit status: 0 shown; 1 there is no such session; 64 wrong command line; 69 no\n"
+    "relayd answers; 78 wrong configuration, or it has no control_socket.";
+
+inline constexpr char kTraceNotes[] =
+    "Also catches the device's next connections. A pipe gets JSON lines. Never shows\n"
+    "payloads or passwords. Only root and relayd's user may ask.\n"
+    "\n"
+    "Example: mqtt-relay trace sensor-17 --for 5m\n"
+    "\n"
+    "Exit status: 0 ended by ^C or --for; 1 a worker's trace ended before; 64 wrong\n"
+    "command line; 69 no relayd answers; 78 wrong configuration, or it has no\n"
+    "control_socket.";
+
+inline constexpr char kExplainNotes[] =
+    "From what relayd remembers, and keyd's audit if this user may read it (root may).\n"
+    "A pipe gets JSON. Only root and relayd's user may ask.\n"
+    "\n"
+    "Example: mqtt-relay explain sensor-17\n"
+    "\n"
+    "Exit status: 0 explained, also if nothing is known; 64 wrong command line; 69 no\n"
+    "relayd answers; 78 wrong configuration, or it has no control_socket.";
+
+inline constexpr char kDropNotes[] =
+    "MQTT 5 devices get reason 0x98. The remote broker publishes their wills. Only\n"
+    "root and relayd's user may ask. Its second name is disconnect.\n"
+    "\n"
+    "Examples: mqtt-relay drop sensor-17\n"
+    "          mqtt-relay drop --session 5c0e91d30000a7f2\n"
     "\n"
     "Exit status: 0 ended; 1 there was no session; 64 wrong command line; 69 no\n"
+    "relayd answers; 78 wrong configuration, or it has no control_socket.";
+
+inline constexpr char kPauseNotes[] =
+    "New connections wait in the kernel's queue (listener.backlog), /readyz answers 503\n"
+    "once every listener is paused, and status says it. It survives a reload and a\n"
+    "worker's death, not a restart. Only root and relayd's user may ask.\n"
+    "\n"
+    "Example: mqtt-relay pause --listener websocket\n"
+    "\n"
+    "Exit status: 0 done; 1 there is no such listener; 64 wrong command line; 69 no\n"
     "relayd answers; 78 wrong configuration, or it has no control_socket.";
 
 }  // namespace relayd::admin

@@ -85,6 +85,14 @@ void show_trust(const Json& status, std::ostream& out, const Screen& screen) {
       out << screen.paint(Colour::yellow, "trust") << "  " << common::visible(line.get<std::string>()) << "\n";
 }
 
+void show_paused(const Json& status, std::ostream& out, const Screen& screen) {
+  if (!status.contains("paused") || !status["paused"].is_array()) return;
+  for (const Json& name : status["paused"])
+    if (name.is_string())
+      out << screen.paint(Colour::yellow, "paused") << "  listener " << common::visible(name.get<std::string>())
+          << ": new connections wait; mqtt-relay resume\n";
+}
+
 void show_totals(const Json& status, std::ostream& out) {
   if (!status.contains("total") || !status["total"].is_object()) return;
   size_t width = 0;
@@ -135,6 +143,7 @@ void show_status(const Json& status, std::ostream& out, const Screen& screen) {
   show_connectors(status, out, screen);
   show_monitor(status, out, screen);
   show_trust(status, out, screen);
+  show_paused(status, out, screen);
   out << "\n";
   show_totals(status, out);
   out << "\n";

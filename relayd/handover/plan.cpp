@@ -111,7 +111,7 @@ void fields(Archive& archive, Of<Archive, PemFiles>& pem) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Plan::Sockets>& s) {
-  archive(s.count, s.passed);
+  archive(s.count, s.passed, s.paused);
 }
 
 template <class Archive>
@@ -125,8 +125,13 @@ void fields(Archive& archive, Of<Archive, Taken>& taken) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, FeedRequest>& feed) {
+  archive(feed.what, feed.client_id, feed.session, feed.limit, feed.topics);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Order>& order) {
-  archive(order.what, order.client_id, order.request, order.taken);
+  archive(order.what, order.client_id, order.session, order.request, order.taken, order.feed, order.listener);
 }
 
 template <class Archive>
@@ -161,8 +166,9 @@ std::string Order::encode() const { return archived(*this); }
 
 Order Order::decode(std::string_view message) {
   auto order = from_archive<Order>(message);
-  if (order.what > What::take_over)
-    throw BadArchive("an order of kind " + std::to_string(static_cast<int>(order.what)));
+  if (order.what > What::resume) throw BadArchive("an order of kind " + std::to_string(static_cast<int>(order.what)));
+  if (order.feed.what > FeedRequest::What::trace)
+    throw BadArchive("a feed of kind " + std::to_string(static_cast<int>(order.feed.what)));
   return order;
 }
 

@@ -13,6 +13,7 @@
 #include "common/fd.h"
 #include "common/trust/pem.h"
 #include "relayd/handover/config.h"
+#include "relayd/handover/feed.h"
 
 namespace relayd {
 
@@ -22,7 +23,7 @@ inline constexpr char kWorkerProgram[] = "mqtt-relayd-worker", kWorkerName[] = "
 
 // The descriptors that a worker inherits, after the standard ones. kChannelFd is the channel to its connector
 // (channel.h). Then come the listening sockets, listener by listener; the plan has their numbers. Then the memory of a
-// FlappingTable for each listener with flapping_detect.
+// FlappingTable for each listener with flapping_detect, and that of the slot's EndingsTable.
 inline constexpr int kPlanFd = 3, kControlFd = 4, kScoreboardFd = 5, kChannelFd = 6, kFirstListenerFd = 7;
 
 // From the worker. kReady: it serves. kClosed: its answer to Order::What::close. kLastWords, followed by the cause of
@@ -60,6 +61,7 @@ struct Plan {
   struct Sockets {
     int count = 0;
     bool passed = false;  // by a service manager, which keeps them listening when relayd has closed them
+    bool paused = false;  // nobody is accepted until Order::What::resume
   };
   int worker = 0;
   std::vector<Sockets> sockets;  // as Config::listeners
@@ -83,13 +85,19 @@ struct Order {
     drain,       // end every session in order, then exit
     stop,        // the same, after `close`: devices may be told of another gateway (server_reference)
     revoke,      // end the sessions whose certificates the attached Revocations revoke
-    disconnect,  // end the sessions of `client_id`, and answer with Ended
+    disconnect,  // end the sessions of `client_id`, or the one that `session` names, and answer with Ended
     take_over,   // end the older connections of `taken` to the built-in broker
+    feed,        // write the lines of `feed` to the attached socket
+    pause,       // stop accepting at `listener`, and leave the connections in its queue
+    resume,      // accept there again
   };
   What what = What::retire;
   std::string client_id = {};
+  uint64_t session = 0;  // for disconnect: 0: those of client_id
   uint32_t request = 0;  // for disconnect: repeated in the answer
   Taken taken = {};
+  FeedRequest feed = {};
+  std::string listener = {};  // its name
 
   std::string encode() const;                     // at most kMaxOrder
   static Order decode(std::string_view message);  // BadArchive

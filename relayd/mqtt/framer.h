@@ -47,6 +47,11 @@ class Framer {
   // The good bytes end between two packets, so the relay may send the receiving peer a packet of its own.
   bool at_boundary() const { return left_ == 0 && !header_.started(); }
 
+  // Bytes of the current packet that have not come yet; nullopt within a fixed header, which does not tell them yet.
+  std::optional<std::uint32_t> left() const {
+    return header_.started() ? std::nullopt : std::optional<std::uint32_t>(left_);
+  }
+
   // Good bytes, and packets whose fixed header was good.
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t packets(PacketType type) const { return packets_[static_cast<std::size_t>(type)]; }

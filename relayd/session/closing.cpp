@@ -192,6 +192,8 @@ void Session::finish(std::string_view why, Level level, common::LogLimit* limit,
     count(services_.counters.handshake_failures[static_cast<size_t>(handshake_failure_)]);
   }
   log_end(why, level, limit, fix);
+  remember_end(why, fix);
+  if (trace_) trace_end(why, fix);
   close_streams();
 }
 

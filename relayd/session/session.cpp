@@ -56,6 +56,7 @@ void Session::shake_hands(std::span<const uint8_t> begun) {
 // Every wait has a deadline: the state and its timer are set together.
 void Session::move_to(State state) {
   state_ = state;
+  if (trace_ && state != State::closing) trace_state();
   if (common::log::enabled(Level::debug)) {
     using common::log::Field;
     write_log(Level::debug, "session_state", state_name(), Field{"client_id", client_id_});
@@ -196,6 +197,7 @@ void Session::on_connect(const mqtt::Connect& connect) {
   connect_.client_id = client_id_;
   up_ = mqtt::Framer(connect.version, listener().max_packet_size);
   down_ = mqtt::Framer(connect.version);
+  look_for_followers(true);
   if (client_id_.size() > listener().max_clientid_len)
     return refuse(Refusal::client_id_not_valid, "the client id is longer than max_clientid_len", "",
                   "raise listener.max_clientid_len, or shorten the client id");
@@ -291,6 +293,7 @@ void Session::on_dialed(common::Fd socket, const DialFailure& failure) {
   upstream_->send_first(proxy_header_);
   handshake_began_ = uv_hrtime();
   if (!to_remote_) return meet_local();
+  broker_ = static_cast<uint8_t>(dial_->broker());
   const tls::ClientContext& context = remote().context;
   const bool small = unanswered_ || remote().small_hello.wanted(now());
   hello_ = small && context.has_small_hello() ? tls::Hello::small : tls::Hello::usual;
@@ -395,6 +398,7 @@ void Session::forward_up(std::span<const uint8_t> bytes) {
   const auto fed = up_.feed(bytes);
   upstream_->write(bytes.first(fed.good));
   if (tapped_) copy_to_tap(bytes.first(fed.good));
+  if (trace_) trace_packets(true, up_, bytes.first(fed.good));
   const uint64_t messages = up_.packets(mqtt::PacketType::publish) - before;
   count(services_.counters.bytes_up, fed.good);
   count(services_.counters.messages_up, messages);
@@ -417,6 +421,7 @@ void Session::forward_up(std::span<const uint8_t> bytes) {
 void Session::forward_down(std::span<const uint8_t> bytes) {
   const uint64_t before = down_.packets(mqtt::PacketType::publish);
   const auto fed = down_.feed(bytes);
+  if (trace_) trace_packets(false, down_, bytes.first(fed.good));
   const auto first = down_.first_type();
   if (state_ == State::awaiting_connack && first && first != mqtt::PacketType::connack &&
       first != mqtt::PacketType::auth)
@@ -446,11 +451,13 @@ void Session::forward_down(std::span<const uint8_t> bytes) {
 void Session::feed_empty_broker(std::span<const uint8_t> bytes) {
   const uint64_t before = up_.packets(mqtt::PacketType::publish);
   const auto counted = up_.feed(bytes);  // only counts: the empty broker below reports faults
+  if (trace_) trace_packets(true, up_, bytes.first(counted.good));
   const uint64_t messages = up_.packets(mqtt::PacketType::publish) - before;
   count(services_.counters.bytes_up, counted.good);
   count(services_.counters.messages_up, messages);
   std::string answer;
   const auto outcome = empty_broker_->feed(bytes, answer);
+  if (trace_) trace_packets(false, down_, bytes_of(answer));
   to_device(bytes_of(answer));
   count(services_.counters.bytes_down, answer.size());
   if (device_.congested()) device_.pause();

@@ -28,12 +28,14 @@
 #include <variant>
 #include <vector>
 
+#include "common/json_line.h"
 #include "common/log.h"
 #include "common/log_limit.h"
 #include "common/uv.h"
 #include "ipc/client.h"
 #include "relayd/handover/certificate_fault.h"
 #include "relayd/handover/config.h"
+#include "relayd/handover/endings.h"
 #include "relayd/handover/flapping.h"
 #include "relayd/handover/plan.h"
 #include "relayd/handover/scoreboard.h"
@@ -43,6 +45,7 @@
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/mqtt/connect.h"
 #include "relayd/mqtt/framer.h"
+#include "relayd/mqtt/packet_lister.h"
 #include "relayd/mqtt/packets.h"
 #include "relayd/session/address_rates.h"
 #include "relayd/session/connector_client.h"
@@ -56,6 +59,7 @@
 #include "relayd/session/small_hello.h"
 #include "relayd/session/tap.h"
 #include "relayd/session/token_bucket.h"
+#include "relayd/session/traces.h"
 #include "relayd/tls/stream.h"
 #include "relayd/websocket/frames.h"
 
@@ -85,10 +89,12 @@ struct SessionServices {
   void (*retire)(void* owner, uint64_t session);                // the session is over: destroy it, but not at once
   void (*tell_taken)(void* owner, const Taken& taken);          // to the other workers
   Tap* tap = nullptr;                                           // null: without local.tap
+  EndingsTable* endings = nullptr;                              // null: nothing is remembered
   std::unordered_map<std::string, Session*> waiting{};          // each device's newest session without an upstream
   std::unordered_map<std::string, Session*> on_empty_broker{};  // by key_of()
   SilentCloses silent_closes{};
   LogLimits log_limits{};
+  Traces traces{};
 };
 
 // Keys of on_empty_broker. digest_of(): "" for the empty id, which many devices share.
@@ -123,8 +129,13 @@ class Session final : public tls::StreamHandler {
   void end_revoked();
   bool is_up() const { return is_up_; }
   bool end_by_operator();  // false: the session is ending already
+  // One line of JSON for the operator (session_facts.cpp); all: also what only `mqtt-relay session` shows.
+  enum class Facts : uint8_t { usual, all };
+  std::string facts(Facts wanted) const;
   // The device has a newer connection to the built-in broker, perhaps on another worker.
   void end_taken_over(const Taken& taken);
+  // The followers of the device may have changed (session_trace.cpp). greet: they are told of this session.
+  void look_for_followers(bool greet);
   const std::string& client_id() const { return client_id_; }  // empty before CONNECT
   const Config::Listener& listener() const { return listener_.config; }
   // The device's certificate chain. With crl_disconnect kept for the session's life, otherwise until it is used.
@@ -151,6 +162,14 @@ class Session final : public tls::StreamHandler {
     void begin(const tls::Stream& stream, uint64_t now) { *this = {stream.delivered(), now}; }
     Milliseconds idle(const tls::Stream& stream, uint64_t now);
   };
+
+  std::string broker_name() const;
+  void add_details(common::JsonLine& line) const;
+  common::JsonLine trace_line(std::string_view event) const;
+  void tell_followers(const std::string& line) const;
+  void trace_state() const;
+  void trace_end(std::string_view why, std::string_view fix) const;
+  void trace_packets(bool up, const mqtt::Framer& framer, std::span<const uint8_t> bytes);
 
   void move_to(State state);
   template <typename Array>
@@ -288,6 +307,7 @@ class Session final : public tls::StreamHandler {
   void log_end(std::string_view why, common::log::Level level, common::LogLimit* limit,
                std::string_view fix = {}) const;
   void log_up(std::string_view address) const;
+  void remember_end(std::string_view why, std::string_view fix, const std::string& claimed = {}) const;
   // `fields` follow those that say which session it is.
   template <typename... Fields>
   void write_log(common::log::Level level, std::string_view event, std::string_view message,
@@ -337,6 +357,7 @@ class Session final : public tls::StreamHandler {
   std::vector<uint8_t> proxy_header_;           // for the broker, before anything else; empty: none
   std::string waits_as_;                        // its key in SessionServices::waiting; empty: it is not there
   bool to_remote_ = false;
+  uint8_t broker_ = 0;        // the place in Config::brokers, once it is dialed
   uint64_t device_hash_ = 0;  // of the client id, the same in every worker
   tls::Hello hello_ = tls::Hello::usual;
   bool unanswered_ = false;  // a large ClientHello went unanswered
@@ -358,6 +379,11 @@ class Session final : public tls::StreamHandler {
   std::unique_ptr<Tapped> tapped_;  // null: nothing of this session is copied
   std::string empty_as_;            // its key in SessionServices::on_empty_broker; empty: it is not there
   mqtt::Framer up_{mqtt::Version::v5_0}, down_{mqtt::Version::v5_0};
+
+  struct Traced {
+    std::optional<mqtt::PacketLister> up{}, down{};
+  };
+  std::unique_ptr<Traced> trace_;  // null: nobody follows the device
 
   // From a successful CONNACK on.
   bool is_up_ = false;

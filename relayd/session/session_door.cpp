@@ -52,7 +52,9 @@ void Session::left_before_tls(const tls::End& end) {
   if (end.cause == Cause::closed || end.cause == Cause::lost)
     return device_left("device: left during the TLS handshake (" + end.text +
                        ") without an alert to say why; often it does not trust the listener's certificate");
-  device_left("device: " + with_advice(end, advice_on_device_alert), end.is_ordinary() ? Level::info : Level::warning);
+  const std::string why = "device: " + with_advice(end, advice_on_device_alert);
+  if (!end.refused_name.empty()) remember_end(why, {}, end.refused_name);
+  device_left(why, end.is_ordinary() ? Level::info : Level::warning);
 }
 
 void Session::spoke_no_tls(Speaks speaks) {

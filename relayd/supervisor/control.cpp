@@ -9,12 +9,15 @@
 #include <csignal>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "common/log.h"
 #include "common/not_yet.h"
 #include "common/unix_address.h"
 #include "ipc/protocol.h"
+#include "relayd/handover/session_text.h"
 
 namespace relayd {
 namespace {
@@ -83,6 +86,56 @@ std::string line(const Json& object) { return object.dump(-1, ' ', false, Json::
 std::string done(const std::string& message) { return line({{"ok", true}, {"message", message}}); }
 std::string refused(const std::string& error) { return line({{"ok", false}, {"error", error}}); }
 
+struct BadRequest : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The object in the first line of a request. A member of another type is none.
+class Request {
+ public:
+  explicit Request(std::string_view text) : object_(Json::parse(text.substr(0, text.find('\n')), nullptr, false)) {}
+
+  bool has(const char* key) const { return object_.is_object() && object_.contains(key); }
+  std::optional<std::string> text(const char* key) const {
+    if (!has(key) || !object_[key].is_string()) return std::nullopt;
+    return object_[key].get<std::string>();
+  }
+  // A session keeps only the beginning of a longer one, for the log: it can't have a key.
+  std::string client_id() const {
+    std::string id = text("client_id").value_or("");
+    if (id.size() > ipc::kMaxClientId)
+      throw BadRequest("found a client id of " + std::to_string(id.size()) +
+                       " bytes; sessions are found by one of at most " + std::to_string(ipc::kMaxClientId));
+    return id;
+  }
+  std::string pattern() const {
+    std::string pattern = text("client").value_or("");
+    if (pattern.size() > ipc::kMaxClientId)
+      throw BadRequest("found a pattern of " + std::to_string(pattern.size()) + " bytes; allowed: at most " +
+                       std::to_string(ipc::kMaxClientId));
+    return pattern;
+  }
+  uint64_t session() const {
+    const std::string shown = text("session").value_or("");
+    const auto session = session_of(shown);
+    if (!session || *session == 0)
+      throw BadRequest("found \"" + shown +
+                       "\", which is no session: its id has 16 hexadecimal digits, as `mqtt-relay sessions` and "
+                       "the log show it");
+    return *session;
+  }
+  bool flag(const char* key) const { return has(key) && object_[key] == true; }
+  uint32_t limit() const {
+    if (!has("limit")) return 0;
+    if (!object_["limit"].is_number_unsigned() || object_["limit"] > UINT32_MAX)
+      throw BadRequest("found a limit that is no number; allowed: 1 to 4294967295");
+    return object_["limit"];
+  }
+
+ private:
+  const Json object_;
+};
+
 }  // namespace
 
 Control::Control(uv_loop_t* loop, const std::string& path, Owner& owner, uid_t user)
@@ -121,29 +174,65 @@ std::string Control::refusal(int fd) {
 
 std::string Control::too_long() const { return refused("the request is too long"); }
 
-void Control::on_request(uint64_t connection, std::string_view text) {
-  const Json request = Json::parse(text.substr(0, text.find('\n')), nullptr, false);
-  const auto member = [&](const char* key) -> std::string {
-    return request.is_object() && request.contains(key) && request[key].is_string() ? request[key] : "";
-  };
-  const std::string command = member("command");
+void Control::open_feeds(uint64_t connection, const FeedRequest& request) {
+  OpenFeeds open = owner_.open_feeds(request);
+  Json answer = {{"ok", true}, {"feeds", Json::array()}, {"missing", open.missing}};
+  std::vector<common::Fd> readers;
+  for (OpenFeed& feed : open.feeds) {
+    answer["feeds"].push_back({{"worker", feed.worker}, {"generation", feed.generation}, {"pid", feed.pid}});
+    readers.push_back(std::move(feed.reader));
+  }
+  responder_.answer(connection, line(answer), std::move(readers));
+}
+
+void Control::explain(uint64_t connection, const std::string& client_id) {
+  const SlotEndings& endings = owner_.endings();
+  Json answer = {{"ok", true}, {"devices", endings.slots() * EndingsTable::kDevices}};
+  if (const auto last = endings.last(client_id))
+    answer["ending"] = {{"at_ms", last->at},
+                        {"session", session_text(last->session)},
+                        {"was_up", last->was_up},
+                        {"proven", last->proven},
+                        {"client_id", last->client_id},
+                        {"common_name", last->common_name},
+                        {"device", last->device},
+                        {"listener", last->listener},
+                        {"why", last->why},
+                        {"fix", last->fix}};
+  responder_.answer(connection, line(answer));
+}
+
+void Control::on_request(uint64_t connection, std::string_view text) try {
+  const Request request(text);
+  const std::string command = request.text("command").value_or("");
   if (command == "status")
     return responder_.answer(connection, "{\"ok\":true,\"status\":" + to_json(owner_.status()) + "}\n");
   if (command == "reload") {
     (owner_.reloading() ? reload_next_ : reloading_).push_back(connection);
     return owner_.reload();
   }
-  if (command == "disconnect" && request.contains("client_id") && request["client_id"].is_string()) {
-    const std::string id = member("client_id");
-    // A session keeps only the beginning of a longer one, for the log: it can't have a key.
-    if (id.size() > ipc::kMaxClientId)
-      return responder_.answer(
-          connection, refused("found a client id of " + std::to_string(id.size()) +
-                              " bytes; sessions are found by one of at most " + std::to_string(ipc::kMaxClientId)));
-    return owner_.disconnect(connection, id);
-  }
-  responder_.answer(connection, refused("expected {\"command\":\"status\"}, {\"command\":\"reload\"} or "
-                                        "{\"command\":\"disconnect\",\"client_id\":\"…\"} in one line"));
+  if (command == "disconnect" && request.has("session"))
+    return owner_.disconnect(connection, {.session = request.session()});
+  if (command == "disconnect" && request.text("client_id"))
+    return owner_.disconnect(connection, {.client_id = request.client_id()});
+  if (command == "sessions")
+    return open_feeds(connection,
+                      {.what = FeedRequest::What::sessions, .client_id = request.pattern(), .limit = request.limit()});
+  if (command == "session" && request.has("session"))
+    return open_feeds(connection, {.what = FeedRequest::What::session, .session = request.session()});
+  if (command == "trace" && request.text("client_id"))
+    return open_feeds(
+        connection,
+        {.what = FeedRequest::What::trace, .client_id = request.client_id(), .topics = request.flag("topics")});
+  if (command == "pause" || command == "resume")
+    return responder_.answer(connection, done(owner_.pause(request.text("listener").value_or(""), command == "pause")));
+  if (command == "explain" && request.text("client_id")) return explain(connection, request.client_id());
+  responder_.answer(connection, refused("expected {\"command\":\"status\"}, {\"command\":\"reload\"}, "
+                                        "{\"command\":\"disconnect\",\"client_id\":\"…\"}, "
+                                        "{\"command\":\"sessions\"} or {\"command\":\"session\",\"session\":\"…\"} in "
+                                        "one line"));
+} catch (const std::runtime_error& error) {  // BadRequest among them
+  responder_.answer(connection, refused(error.what()));
 }
 
 void Control::reload_ended(bool ok, const std::string& message) {

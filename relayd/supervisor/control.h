@@ -1,8 +1,17 @@
-// The operator's socket: status, reload, disconnect. AF_UNIX, one JSON object in one line, answered by one, and closed.
+// The operator's socket. AF_UNIX, one JSON object in one line, answered by one, and closed.
 //
 //   {"command":"status"}                         → {"ok":true,"status":{…}}            (status.h)
 //   {"command":"reload"}                         → {"ok":true,"message":"reloaded generation 2"}, once it is over
 //   {"command":"disconnect","client_id":"d-1"}   → {"ok":true,"message":"…"}, once the workers have said how many
+//   {"command":"disconnect","session":"…"}       → the same, for the session with this number
+//   {"command":"sessions","client":"d-*","limit":10}, {"command":"session","session":"…"},
+//   {"command":"trace","client_id":"d-1","topics":false}
+//                                                → {"ok":true,"feeds":[{"worker":0,"generation":1,"pid":71}],
+//                                                   "missing":0}, with a descriptor for each feed (handover/feed.h)
+//   {"command":"pause"}, {"command":"resume"}, each for all listeners or with "listener":"NAME"
+//                                                → {"ok":true,"message":"…"}
+//   {"command":"explain","client_id":"d-1"}      → {"ok":true,"devices":512,"ending":{…}}, without "ending" if none is
+//                                                   remembered (handover/endings.h); devices: of so many at most
 //   a command that fails                         → {"ok":false,"error":"…"}
 //
 // Only relayd's own user and root may ask (SO_PEERCRED; the file's mode is 0660, too), but no process that the
@@ -16,7 +25,9 @@
 #include <vector>
 
 #include "common/log_limit.h"
+#include "relayd/supervisor/open_feeds.h"
 #include "relayd/supervisor/responder.h"
+#include "relayd/supervisor/slot_endings.h"
 #include "relayd/supervisor/status.h"
 
 namespace relayd {
@@ -29,7 +40,12 @@ class Control final : private Responder::Owner {
     // Begins a reload; if one is under way, another follows it. Calls reload_ended() at the end of each.
     virtual void reload() = 0;
     // Calls disconnect_ended() at its end. A client id may be any text.
-    virtual void disconnect(uint64_t connection, const std::string& client_id) = 0;
+    virtual void disconnect(uint64_t connection, const Whom& whom) = 0;
+    // Pauses or resumes the listener with this name; "": all. Returns what to tell the operator. Throws
+    // std::runtime_error.
+    virtual std::string pause(const std::string& listener, bool pause) = 0;
+    virtual OpenFeeds open_feeds(const FeedRequest& request) = 0;
+    virtual const SlotEndings& endings() const = 0;
 
    protected:
     ~Owner() = default;
@@ -48,6 +64,8 @@ class Control final : private Responder::Owner {
   bool is_whole(std::string_view request) const override { return request.find('\n') != request.npos; }
   void on_request(uint64_t connection, std::string_view request) override;
   std::string too_long() const override;
+  void open_feeds(uint64_t connection, const FeedRequest& request);
+  void explain(uint64_t connection, const std::string& client_id);
 
   const std::string path_;
   Owner& owner_;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "relayd/handover/session_text.h"
+
 namespace relayd {
 namespace {
 
@@ -14,8 +16,8 @@ std::string counted(uint64_t number, const char* noun) {
 Disconnects::Disconnects(uv_loop_t* loop, void* owner, Done done)
     : loop_(loop), owner_(owner), done_(done), timer_(loop, this, common::call<&Disconnects::expire>) {}
 
-uint32_t Disconnects::begin(uint64_t connection, std::string client_id) {
-  pending_.emplace(++last_, Pending{connection, std::move(client_id)});
+uint32_t Disconnects::begin(uint64_t connection, Whom whom) {
+  pending_.emplace(++last_, Pending{connection, std::move(whom)});
   return last_;
 }
 
@@ -47,10 +49,11 @@ void Disconnects::arm() {
 
 void Disconnects::end(uint32_t request) {
   const Pending pending = std::move(pending_.extract(request).mapped());
-  const std::string whose = "of \"" + pending.client_id + "\"";
-  std::string outcome = pending.sessions == 0
-                            ? "there is no session " + whose + "; client ids are compared byte by byte"
-                            : "ended " + counted(pending.sessions, "session") + " " + whose;
+  const auto& [client_id, session] = pending.whom;
+  const std::string whose = session != 0 ? session_text(session) : "of \"" + client_id + "\"";
+  const char* const why = session != 0 ? "; it may have ended" : "; client ids are compared byte by byte";
+  std::string outcome = pending.sessions == 0 ? "there is no session " + whose + why
+                                              : "ended " + counted(pending.sessions, "session") + " " + whose;
   if (pending.silent > 0)
     outcome += "; " + counted(pending.silent, "worker") + " did not answer in " +
                std::to_string(kPatience.count() / 1000) + " s";

@@ -9,6 +9,7 @@
 
 #include "common/units.h"
 #include "common/uv.h"
+#include "relayd/supervisor/open_feeds.h"
 
 namespace relayd {
 
@@ -21,14 +22,14 @@ class Disconnects {
   Disconnects(uv_loop_t* loop, void* owner, Done done);
 
   // The request's number, for the workers. Call expect() next, with the number of workers that got it.
-  uint32_t begin(uint64_t connection, std::string client_id);
+  uint32_t begin(uint64_t connection, Whom whom);
   void expect(uint32_t request, size_t workers);
   void answered(uint32_t request, uint64_t sessions);  // by one worker; ignored if it comes too late
 
  private:
   struct Pending {
     uint64_t connection;
-    std::string client_id;
+    Whom whom;
     size_t silent = 0;  // workers that have not answered
     uint64_t sessions = 0, deadline = 0;
   };

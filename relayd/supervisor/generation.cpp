@@ -15,13 +15,15 @@ using State = WorkerSlot::State;
 
 Generation::Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
                        Loaded&& loaded, std::vector<std::shared_ptr<ListenSockets>> sockets,
-                       const FlappingMemory& flapping, Owner& owner)
+                       const FlappingMemory& flapping, const SlotEndings& endings, const Pauses& pauses, Owner& owner)
     : loop_(loop),
       number_(number),
       worker_(worker),
       plan_(std::move(loaded.plan)),
       sockets_(std::move(sockets)),
       flapping_(flapping),
+      endings_(endings),
+      pauses_(pauses),
       owner_(owner),
       connector_(loop, connector, config(), std::move(loaded.proxy_credentials), number,
                  static_cast<ConnectorSlot::Owner&>(*this)),
@@ -54,12 +56,13 @@ std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owne
   for (size_t i = 0; i < sockets_.size(); i++) {
     sockets_[i]->wake(worker, config().workers);
     const std::vector<int> served = sockets_[i]->of(worker, config().workers);
-    plan_.sockets.push_back({static_cast<int>(served.size()), sockets_[i]->activated()});
-    given.insert(given.end(), served.begin(), served.end());
     const Config::Listener& listener = config().listeners[i];
+    plan_.sockets.push_back({static_cast<int>(served.size()), sockets_[i]->activated(), pauses_.paused(listener.name)});
+    given.insert(given.end(), served.begin(), served.end());
     if (listener.flapping_detect) tables.push_back(flapping_.at(listener.name).at(static_cast<size_t>(worker)).get());
   }
   given.insert(given.end(), tables.begin(), tables.end());
+  given.push_back(endings_.fd(worker));
   int channel[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel) != 0)
     throw std::system_error(errno, std::generic_category(), "socketpair for a worker");
@@ -137,16 +140,52 @@ void Generation::kill() {
   if (!connector_.gone()) connector_.kill();
 }
 
+Revocations Generation::revocations() const {
+  Revocations all;
+  for (size_t i = 0; i < config().listeners.size(); i++) {
+    const Config::Listener& listener = config().listeners[i];
+    const PemFiles::Listener& pem = plan_.pem.listeners[i];
+    if (listener.crl_disconnect && !pem.revoked.text.empty())
+      all.listeners.push_back({listener.name, pem.trusted, pem.revoked, listener.policy});
+  }
+  return all;
+}
+
 void Generation::revoke(const Revocations& revocations) {
   const common::Fd text = revocations.to_memfd();
   for (auto& slot : slots_) slot->send({.what = Order::What::revoke}, text.get());
 }
 
-size_t Generation::disconnect(const std::string& client_id, uint32_t request) {
+size_t Generation::disconnect(const Whom& whom, uint32_t request) {
   size_t told = 0;
   for (auto& slot : slots_)
-    told += slot->send({.what = Order::What::disconnect, .client_id = client_id, .request = request});
+    told += slot->send(
+        {.what = Order::What::disconnect, .client_id = whom.client_id, .session = whom.session, .request = request});
   return told;
+}
+
+bool Generation::tell_paused(const std::string& listener) {
+  const auto what = pauses_.paused(listener) ? Order::What::pause : Order::What::resume;
+  bool all = true;
+  for (auto& slot : slots_)
+    if (slot->pid() != 0 && !slot->send({.what = what, .listener = listener})) all = false;
+  return all;
+}
+
+void Generation::open_feeds(const FeedRequest& request, OpenFeeds& open) {
+  for (auto& slot : slots_) {
+    if (slot->pid() == 0) continue;
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
+      open.missing++;
+      continue;
+    }
+    const common::Fd writer(pair[0]);
+    common::Fd reader(pair[1]);
+    if (slot->send({.what = Order::What::feed, .feed = request}, writer.get()))
+      open.feeds.push_back({slot->number(), number_, slot->pid(), std::move(reader)});
+    else open.missing++;
+  }
 }
 
 void Generation::take_over(const Taken& taken) {

@@ -15,6 +15,9 @@
 #include "relayd/supervisor/connector_slot.h"
 #include "relayd/supervisor/listen.h"
 #include "relayd/supervisor/load.h"
+#include "relayd/supervisor/open_feeds.h"
+#include "relayd/supervisor/pauses.h"
+#include "relayd/supervisor/slot_endings.h"
 #include "relayd/supervisor/status.h"
 #include "relayd/supervisor/worker_slot.h"
 
@@ -40,10 +43,10 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   };
 
   // `sockets`: as config.listeners. `flapping`: by listener, the memory of a FlappingTable for each worker. It,
-  // `worker` and `connector` outlive the generation.
+  // `endings`, `pauses`, `worker` and `connector` outlive the generation.
   Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
              Loaded&& loaded, std::vector<std::shared_ptr<ListenSockets>> sockets, const FlappingMemory& flapping,
-             Owner& owner);
+             const SlotEndings& endings, const Pauses& pauses, Owner& owner);
 
   // Starts the connector, which resolves the names, then the workers. If there is a generation `before`, nothing may
   // fail: a name that can't be resolved causes on_unresolved (unless `before` has addresses for the same name), and the
@@ -57,10 +60,16 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   size_t accepting() const;
   void drain(Order::What how = Order::What::drain);  // or stop
   void kill();
+  // Those of its listeners with crl_disconnect.
+  Revocations revocations() const;
   // Ends the sessions whose certificates `revocations` revokes.
   void revoke(const Revocations& revocations);
   // Returns the number of workers that got the order; each answers through on_ended, unless it dies.
-  size_t disconnect(const std::string& client_id, uint32_t request);
+  size_t disconnect(const Whom& whom, uint32_t request);
+  // Tells the workers what `pauses` says of this listener. False: a worker could not be told.
+  bool tell_paused(const std::string& listener);
+  // Adds a feed of each worker that has a process.
+  void open_feeds(const FeedRequest& request, OpenFeeds& open);
   // Ends the device's older connections to the workers' built-in brokers.
   void take_over(const Taken& taken);
   // Sets how many connections its workers together may have now, of the listener with this number.
@@ -104,6 +113,8 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   Plan plan_;
   std::vector<std::shared_ptr<ListenSockets>> sockets_;
   const FlappingMemory& flapping_;
+  const SlotEndings& endings_;
+  const Pauses& pauses_;
   Owner& owner_;
   std::vector<std::unique_ptr<WorkerSlot>> slots_;
   ConnectorSlot connector_;

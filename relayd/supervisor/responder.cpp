@@ -2,7 +2,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace relayd {
 
@@ -23,9 +25,10 @@ class Responder::Connection {
     poll_.watch(UV_READABLE);
   }
 
-  void answer(std::string text) {
+  void answer(std::string text, std::vector<common::Fd> attached) {
     if (state_ == State::writing || state_ == State::finishing) return;
     text_ = std::move(text);
+    attached_ = std::move(attached);
     state_ = State::writing;
     deadline_.start(server_.limits_.deadline);
     // Not written now: the owner may answer inside on_request().
@@ -49,7 +52,7 @@ class Responder::Connection {
     if (got <= 0) return close();
     if (state_ != State::reading) return;  // a second request is ignored
     text_.append(bytes, static_cast<size_t>(got));
-    if (text_.size() > server_.limits_.request) return answer(server_.owner_.too_long());
+    if (text_.size() > server_.limits_.request) return answer(server_.owner_.too_long(), {});
     if (!server_.owner_.is_whole(text_)) return;
     state_ = State::waiting;
     deadline_.start(server_.limits_.answer);
@@ -57,8 +60,33 @@ class Responder::Connection {
     server_.owner_.on_request(number_, request);
   }
 
+  ssize_t send_text() {
+    return ::send(fd_.get(), text_.data() + sent_, text_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+
+  ssize_t send_attached() {
+    int fds[kMostAttached] = {};
+    const size_t count = std::min(attached_.size(), kMostAttached);
+    for (size_t i = 0; i < count; i++) fds[i] = attached_[i].get();
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)] = {};
+    iovec byte{text_.data() + sent_, 1};
+    msghdr message{};
+    message.msg_iov = &byte;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+    const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) attached_.erase(attached_.begin(), attached_.begin() + static_cast<std::ptrdiff_t>(count));
+    return sent;
+  }
+
   void write() {
-    const ssize_t sent = ::send(fd_.get(), text_.data() + sent_, text_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = attached_.empty() ? send_text() : send_attached();
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (sent < 0) return close();
     sent_ += static_cast<size_t>(sent);
@@ -76,6 +104,7 @@ class Responder::Connection {
   common::Poll poll_;
   State state_ = State::reading;
   std::string text_;  // the request, then the answer
+  std::vector<common::Fd> attached_;
   size_t sent_ = 0;
 };
 
@@ -108,9 +137,9 @@ void Responder::accept(int) {
   watch();
 }
 
-void Responder::answer(uint64_t connection, std::string text) {
+void Responder::answer(uint64_t connection, std::string text, std::vector<common::Fd> attached) {
   if (const auto found = connections_.find(connection); found != connections_.end())
-    found->second->answer(std::move(text));
+    found->second->answer(std::move(text), std::move(attached));
 }
 
 void Responder::close(uint64_t number) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/fd.h"
 #include "common/poll.h"
@@ -40,7 +41,11 @@ class Responder {
   Responder& operator=(const Responder&) = delete;
 
   // Ends the connection once the peer has taken `text`. Does nothing if the connection is gone.
-  void answer(uint64_t connection, std::string text);
+  void answer(uint64_t connection, std::string text) { answer(connection, std::move(text), {}); }
+  // The same with descriptors (SCM_RIGHTS): of every kMostAttached, a byte of `text` comes along, from the first one
+  // on; the rest of the text follows. There must be fewer such bytes than bytes of the text.
+  static constexpr size_t kMostAttached = 253;  // SCM_MAX_FD, unix(7)
+  void answer(uint64_t connection, std::string text, std::vector<common::Fd> attached);
 
  private:
   class Connection;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace relayd {
 namespace {
@@ -110,6 +111,26 @@ void add_ended(Counters& ended, const Counters& counted) {
   for (const HistogramSeries& series : all_histograms()) series.in(ended).add(series.of(counted));
 }
 
+std::string service_status(const Status& status, uint64_t connections, std::string_view waits_for) {
+  size_t workers = 0, quarantined = 0;
+  std::set<int> older;
+  for (const WorkerStatus& worker : status.workers) {
+    if (worker.generation < status.generation) older.insert(worker.generation);
+    if (worker.generation != status.generation) continue;
+    workers++;
+    quarantined += std::string_view(worker.state) == "quarantined";
+  }
+  std::string text = "STATUS=" + std::to_string(workers) + " workers, " + std::to_string(connections) +
+                     " connections, generation " + std::to_string(status.generation);
+  if (quarantined > 0) text += "; " + std::to_string(quarantined) + " workers in quarantine: they died too often";
+  if (!older.empty()) text += " (" + std::to_string(older.size()) + " older still have sessions)";
+  if (!status.paused.empty()) text += "; paused: " + std::to_string(status.paused.size()) + " listeners";
+  if (const KeydState keyd = keyd_state(status); keyd != KeydState::serving)
+    text.append("; keyd is ").append(name(keyd));
+  if (!waits_for.empty()) text.append("; waits: ").append(waits_for);
+  return text;
+}
+
 std::string to_json(const Status& status) {
   Json all = {{"version", MQTT_RELAY_VERSION},
               {"pid", getpid()},
@@ -119,6 +140,7 @@ std::string to_json(const Status& status) {
               {"generation", status.generation},
               {"reloads", status.reloads},
               {"failed_reloads", status.failed_reloads},
+              {"paused", status.paused},
               {"trust", lines_of(status.trust)},
               {"trust_concerns", counts_of(status.trust)},
               {"total", Json::object()},

@@ -52,9 +52,10 @@ struct Status {
   std::vector<ListenerStatus> listeners;                            // of the newest generation
   const std::map<std::string, uint64_t>* ended_accepted = nullptr;  // connections that ended processes accepted, by
                                                                     // listener; may be null
-  std::vector<trust::Concern> trust;    // what is wrong with the CAs and CRLs in use, if peers are refused for it
-  std::vector<trust::Expiry> expiries;  // of what is in use: at most trust::Expiries::kMost
-  const Counters* ended = nullptr;      // the totals of processes that have ended (add_ended); may be null
+  std::vector<std::string> paused = {};  // listeners
+  std::vector<trust::Concern> trust;     // what is wrong with the CAs and CRLs in use, if peers are refused for it
+  std::vector<trust::Expiry> expiries;   // of what is in use: at most trust::Expiries::kMost
+  const Counters* ended = nullptr;       // the totals of processes that have ended (add_ended); may be null
 };
 
 // "a.example", or of several "a.example:8883, b.example:8883".
@@ -74,6 +75,9 @@ uint64_t sum(const Status& status, const Series& series);
 
 // Adds the totals of a process that ends, so that sums never go back.
 void add_ended(Counters& ended, const Counters& counted);
+
+// For systemctl status: "STATUS=2 workers, 7 connections, generation 1". `connections`: of all generations.
+std::string service_status(const Status& status, uint64_t connections, std::string_view waits_for);
 
 // One JSON object without a newline: the members of Status, with each listener's connections, the sums as "total", and
 // the numbers of each of "workers". A series that has a label is an object whose keys are the label's values.

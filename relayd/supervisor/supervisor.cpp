@@ -107,17 +107,36 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     status.trust = trust_.concerns();
     status.expiries = trust_.expiries();
     status.ended = &ended_;
+    if (current_) status.paused = pauses_.among(current_->config().listeners);
     if (doors_) status.monitor = doors_->monitor();
     return status;
   }
 
   bool reloading() const override { return next_ && current_; }
 
-  void disconnect(uint64_t connection, const std::string& client_id) override {
-    const uint32_t request = disconnects_.begin(connection, client_id);
+  void disconnect(uint64_t connection, const Whom& whom) override {
+    const uint32_t request = disconnects_.begin(connection, whom);
     size_t asked = 0;
-    for_each([&](Generation& generation) { asked += generation.disconnect(client_id, request); });
+    for_each([&](Generation& generation) { asked += generation.disconnect(whom, request); });
     disconnects_.expect(request, asked);
+  }
+
+  std::string pause(const std::string& listener, bool pause) override {
+    if (!current_) throw std::runtime_error("relayd does not serve yet");
+    const auto changed = pauses_.change(current_->config().listeners, listener, pause);
+    bool told = true;
+    for (const std::string& name : changed)
+      for_each([&](Generation& generation) { told = generation.tell_paused(name) && told; });
+    if (!told) throw std::runtime_error("a worker could not be told; try again");
+    return changed_pauses(changed, pause);
+  }
+
+  const SlotEndings& endings() const override { return endings_; }
+
+  OpenFeeds open_feeds(const FeedRequest& request) override {
+    OpenFeeds open;
+    for_each([&](Generation& generation) { generation.open_feeds(request, open); });
+    return open;
   }
 
   void on_disconnected(uint64_t connection, bool ok, const std::string& outcome) {
@@ -172,10 +191,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     for (const auto& listener : plan.config.listeners)
       if (auto& tables = flapping_[listener.name]; listener.flapping_detect)
         while (std::ssize(tables) < plan.config.workers) tables.push_back(FlappingTable::create());
+    endings_.grow(plan.config.workers);
+    if (current_) pauses_.follow(current_->config().listeners, plan.config.listeners);
     next_sockets_ = sockets;
-    next_ =
-        std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector, std::move(loaded),
-                                     std::move(sockets), flapping_, static_cast<Generation::Owner&>(*this));
+    next_ = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector,
+                                         std::move(loaded), std::move(sockets), flapping_, endings_, pauses_,
+                                         static_cast<Generation::Owner&>(*this));
   }
 
   void on_inspected(const Inspection::Result& result) {
@@ -248,13 +269,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   // Applies a reload to the sessions of older generations.
   void apply_to_old() {
-    Revocations revocations;
-    for (size_t i = 0; i < current_->config().listeners.size(); i++) {
-      const Config::Listener& listener = current_->config().listeners[i];
-      const PemFiles::Listener& pem = current_->plan().pem.listeners[i];
-      if (listener.crl_disconnect && !pem.revoked.text.empty())
-        revocations.listeners.push_back({listener.name, pem.trusted, pem.revoked, listener.policy});
-    }
+    const Revocations revocations = current_->revocations();
     if (!revocations.listeners.empty())
       for (auto& generation : old_) generation->revoke(revocations);
     const auto most = static_cast<size_t>(current_->config().max_generations) - 1;
@@ -371,15 +386,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     if (!current_ || stops()) return;
     uint64_t connections = current_->connections();
     for (const auto& generation : old_) connections += generation->connections();
-    std::string status = "STATUS=" + std::to_string(current_->slots().size()) + " workers, " +
-                         std::to_string(connections) + " connections, generation " + std::to_string(current_->number());
-    if (const auto out = std::ranges::count(current_->slots(), WorkerSlot::State::quarantined, &WorkerSlot::state))
-      status += "; " + std::to_string(out) + " workers in quarantine: they died too often";
-    if (!old_.empty()) status += " (" + std::to_string(old_.size()) + " older still have sessions)";
-    if (const KeydState keyd = keyd_state(this->status()); keyd != KeydState::serving)
-      status.append("; keyd is ").append(name(keyd));
-    if (const std::string_view waits_for = doors_->waits_for(); !waits_for.empty())
-      status.append("; waits: ").append(waits_for);
+    std::string status = service_status(this->status(), connections, doors_->waits_for());
     if (status == status_) return;
     status_ = std::move(status);
     common::sd_notify(status_);
@@ -467,6 +474,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   std::vector<std::unique_ptr<Generation>> old_;
   // These tables outlive workers and generations.
   FlappingMemory flapping_;
+  SlotEndings endings_;
+  Pauses pauses_;
   std::optional<Doors> doors_;
   Counters ended_{};  // the counts of processes that have ended, and the supervisor's own dropped lines
   std::map<std::string, uint64_t> ended_accepted_;  // of these processes, by listener

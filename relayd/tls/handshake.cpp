@@ -173,6 +173,7 @@ void Handshake::judge() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   refusal_ = validator_->validate(chain, std::chrono::duration_cast<std::chrono::seconds>(now).count()).refusal;
   if (!refusal_ && !key_usable_) refusal_ = unusable_key();
+  if (refusal_ && wolf_shim_is_server(ssl_)) refused_name_ = trust::names_in(chain.front()).common_name;
   if (refusal_) return;
   if (wolf_shim_is_server(ssl_)) refusal_ = keep_chain(chain, peer_chain_);
   if (!refusal_ && on_verified_) on_verified_(chain.front());

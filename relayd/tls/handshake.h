@@ -58,6 +58,7 @@ class Handshake {
   bool exhausted() const { return exhausted_; }
   // If the handshake failed because the peer's chain was refused: why.
   const std::optional<trust::Refusal>& refusal() const { return refusal_; }
+  const std::string& refused_name() const { return refused_name_; }  // the common name in a device's refused leaf
   // Called once with the peer's certificate (DER) if its chain is accepted.
   using OnVerified = std::function<void(std::span<const uint8_t>)>;
   void on_verified(OnVerified tell) { on_verified_ = std::move(tell); }
@@ -113,6 +114,7 @@ class Handshake {
   Chain to_judge_;  // while the fiber waits for judge()
   bool key_usable_ = false;
   std::optional<trust::Refusal> refusal_;
+  std::string refused_name_;
   bool exhausted_ = false;
   int result_ = 0, error_ = 0;
   std::vector<uint8_t> hello_;

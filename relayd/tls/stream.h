@@ -54,6 +54,7 @@ struct End {
   std::string advice = {};            // peer_certificate: the fix
   trust::Doubt doubt = {};            // peer_certificate: the kind
   Fault fault = {};                   // tls
+  std::string refused_name = {};      // peer_certificate: the common name in a device's, which proves nothing
 
   // An everyday end, by the network or the peer; anything else is a failure.
   bool is_ordinary() const { return cause == Cause::closed || cause == Cause::lost || cause == Cause::timed_out; }

@@ -152,7 +152,11 @@ void Stream::fail_handshake() {
     end(End::Cause::exhausted, "no memory for a TLS handshake");
   } else if (const auto& refusal = handshake_->refusal()) {
     end(End::Cause::peer_certificate, single_quoted("sent a certificate chain that was refused: " + refusal->text()));
-    if (end_) end_->advice = single_quoted(refusal->advice), end_->doubt = trust::doubt_of(refusal->code);
+    if (end_) {
+      end_->advice = single_quoted(refusal->advice);
+      end_->doubt = trust::doubt_of(refusal->code);
+      end_->refused_name = handshake_->refused_name();
+    }
   } else {
     end_tls(handshake_->wolf_error());
   }

@@ -54,7 +54,15 @@ void Acceptor::stop() {
   sockets_.clear();
 }
 
+void Acceptor::hold(bool held) {
+  held_ = held;
+  again_.stop();
+  if (!held) return watch();
+  for (auto& socket : sockets_) socket->poll.reset();
+}
+
 void Acceptor::watch() {
+  if (held_) return;
   if (!spare_) keep_spare();
   for (auto& socket : sockets_) {
     socket->poll = std::make_unique<common::Poll>(loop_, socket->fd.get(), socket.get(), common::call<&Socket::ready>);
@@ -70,7 +78,7 @@ void Acceptor::keep_spare() { spare_.reset(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC,
 // while, so that the loop does not spin.
 void Acceptor::pause(uint64_t milliseconds) {
   for (auto& socket : sockets_) socket->poll.reset();
-  again_.start(common::Milliseconds(milliseconds));
+  if (!held_) again_.start(common::Milliseconds(milliseconds));
 }
 
 void Acceptor::on_ready(Socket& socket) {

@@ -42,6 +42,8 @@ class Acceptor {
   // Accepts what waits in the queues now, without regard to the rate: nobody else will, and closing would reset it. At
   // most a full queue of each socket, so that a flood doesn't hold up the caller.
   void take_all();
+  // Leaves connections in the queues until it is let go; take_all() still takes them.
+  void hold(bool held);
   // Closes the listening sockets for good.
   void stop();
 
@@ -71,6 +73,7 @@ class Acceptor {
   std::vector<std::unique_ptr<Socket>> sockets_;
   common::Fd spare_;
   common::Timer again_;
+  bool held_ = false;
 };
 
 }  // namespace relayd

@@ -24,6 +24,7 @@
 #include "relayd/tls/revocation.h"
 #include "relayd/worker/acceptor.h"
 #include "relayd/worker/drain_pace.h"
+#include "relayd/worker/feeds.h"
 #include "relayd/worker/sandbox.h"
 
 namespace relayd {
@@ -127,6 +128,7 @@ class Worker {
         handshakes_(loop, this, common::call<&Worker::end_handshakes>),
         shutdown_(loop, this, common::call<&Worker::leave>) {
     open_doors();
+    services_.endings = &*endings_;
     if (config_.local && config_.local->tap) {
       tap_ = std::make_unique<Tap>(
           Tap::Options{plan_.worker, *config_.local, config_.remote.connect_timeout, local_context_.get()}, runtime_,
@@ -164,7 +166,9 @@ class Worker {
       door.acceptor =
           std::make_unique<Acceptor>(loop_, std::move(sockets.at(i)), acceptor_options(door.shared), *scoreboard_,
                                      scoreboard_->listeners[i], &door, common::call<&Door::open>);
+      door.acceptor->hold(plan_.sockets.at(i).paused);
     }
+    endings_.emplace(inherited.take(1).front().get());
   }
 
   // This worker's part of a rate: at least one.
@@ -251,7 +255,15 @@ class Worker {
       case Order::What::revoke: return revoke(attached);
       case Order::What::disconnect: return disconnect(order);
       case Order::What::take_over: return take_over(order.taken);
+      case Order::What::pause: return hold(order.listener, true);
+      case Order::What::resume: return hold(order.listener, false);
+      case Order::What::feed: return feeds_.open(order.feed, std::move(attached));
     }
+  }
+
+  void hold(const std::string& listener, bool held) {
+    for (auto& door : doors_)
+      if (door->shared.config.name == listener) door->acceptor->hold(held);
   }
 
   // Checks kChecksPerTurn sessions per turn of the loop, so that relaying goes on in between.
@@ -280,8 +292,10 @@ class Worker {
 
   void disconnect(const Order& order) {
     Ended ended{order.request, 0};
-    for (const auto& [id, session] : sessions_)
-      if (session->client_id() == order.client_id && session->end_by_operator()) ended.sessions++;
+    for (const auto& [id, session] : sessions_) {
+      const bool meant = order.session != 0 ? id == order.session : session->client_id() == order.client_id;
+      if (meant && session->end_by_operator()) ended.sessions++;
+    }
     char answer[1 + sizeof ended] = {kEnded};
     memcpy(answer + 1, &ended, sizeof ended);
     // If the answer can't be sent, the supervisor's deadline handles it.
@@ -366,6 +380,7 @@ class Worker {
   tls::Runtime runtime_;
   SessionServices services_;
   std::unique_ptr<Tap> tap_;
+  std::optional<EndingsTable> endings_;
   std::vector<std::unique_ptr<Door>> doors_;  // as Config::listeners
   common::Fd control_, memory_;
   const uint64_t page_size_ = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
@@ -373,7 +388,8 @@ class Worker {
   std::unordered_map<std::string, tls::RevocationCheck> revocations_;  // by listener, while there are to_check_
   std::vector<uint64_t> to_check_;
   common::Timer destroy_, beat_, revoke_, drain_, handshakes_, shutdown_;
-  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  Feeds::Sessions sessions_;
+  Feeds feeds_{loop_, sessions_, services_.traces};
   std::vector<uint64_t> retired_;
   uint64_t next_session_ = first_session();
   std::vector<uint64_t> to_drain_;

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "common/datagram.h"
 #include "common/fd.h"
@@ -78,6 +80,12 @@ class Captured {
            signal(std::stoi(words.at(0)), SIG_DFL);
            return captured::outcome(raise(std::stoi(words.at(0))));
          }},
+        // What it writes to each feed from now on.
+        {"feed",
+         [this](const Words& words) {
+           feed_ = words.at(0);
+           return std::string("done");
+         }},
         {"lie", [this](const Words&) { return lie(); }},
         {"overwrite", [](const Words& words) { return overwrite(std::stoi(words.at(0))); }},
         {"send-descriptor", [](const Words& words) { return send_descriptor(std::stoi(words.at(0))); }},
@@ -85,14 +93,28 @@ class Captured {
     return all;
   }
 
-  bool ordered_to_leave() const {
+  bool ordered_to_leave() {
     static char order[kMaxOrder];
-    const ssize_t got = recv(kControlFd, order, sizeof order, MSG_DONTWAIT);
+    common::Fd attached;
+    const ssize_t got = common::receive_datagram(kControlFd, order, attached);
     if (got < 0) return errno != EAGAIN;
     if (got == 0) return true;
     const Order given = Order::decode({order, static_cast<size_t>(got)});
+    if (given.what == Order::What::feed) write_feed(std::move(attached));
     if (given.what == Order::What::disconnect) answer_twice(given.request);
     return given.what == Order::What::retire || given.what == Order::What::drain;
+  }
+
+  void write_feed(common::Fd feed) {
+    std::string text;
+    if (feed_ == "terminal")
+      text =
+          "{\"session\":\"\\u001b]0;owned\\u0007\",\"client_id\":\"\\u001b[2J\\u009b31m\\u202e\"}\n"
+          "{\"session\":\"\x1b]0;owned\x07\",\"device\":\"\x1b[2J\"}\n"
+          "{\"end\":1,\"sessions\":1}\n";
+    if (feed_ == "endless") text.assign(100'000, 'x');
+    if (!text.empty()) send(feed.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    feeds_.push_back(std::move(feed));  // it never ends
   }
 
   static void answer_twice(uint32_t request) {
@@ -128,6 +150,8 @@ class Captured {
   Scoreboard scoreboard_;
   captured::Commands commands_;
   bool deaf_ = false, hangs_ = false;
+  std::string feed_;
+  std::vector<common::Fd> feeds_;
 };
 
 }  // namespace

@@ -62,6 +62,30 @@ TEST_CASE("captured worker: an answer that it repeats is not counted as another 
   gateway.is_unharmed();
 }
 
+TEST_CASE("captured worker: what it writes to an operator's command neither reaches the terminal raw nor holds it up") {
+  const TempDir directory;
+  fs::permissions(directory / "", fs::perms::all);  // relayd runs as another user
+  Gateway gateway(Layout::own, {.relayd = {{"control_socket", directory / "control.sock"}}});
+  const auto problem_with = [&](const std::string& feed) {
+    CHECK(gateway.attack("feed " + feed) == "done");
+    const auto asked = gateway.relay().ask_relayd({"sessions"});
+    CAPTURE(feed, asked.out, asked.err);
+    CHECK(asked.out.find("\"client_id\":\"steady\"") != std::string::npos);  // the other worker's
+    for (const std::string& text : {asked.out, asked.err}) {
+      CHECK(text.find('\x1b') == std::string::npos);
+      CHECK(text.find('\x07') == std::string::npos);
+      CHECK(text.find("\xc2\x9b") == std::string::npos);
+      CHECK(text.find("\xe2\x80\xae") == std::string::npos);
+    }
+    CHECK(asked.status.code == 1);
+    return asked.err;
+  };
+  CHECK(problem_with("terminal").find("not an object of JSON") != std::string::npos);
+  CHECK(problem_with("endless").find("sent a line of over 4096 bytes") != std::string::npos);
+  CHECK(problem_with("nothing").find("said nothing for 5 s") != std::string::npos);
+  gateway.is_unharmed();
+}
+
 TEST_CASE("captured worker: its last words can't forge a line of the log or write to the terminal") {
   Gateway gateway(Layout::own);
   const auto mark = gateway.relay().log().mark();

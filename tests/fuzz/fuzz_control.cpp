@@ -20,9 +20,13 @@ struct Operator final : relayd::Control::Owner {
   relayd::Status status() override { return {}; }
   bool reloading() const override { return false; }
   void reload() override { control->reload_ended(true, "reloaded"); }
-  void disconnect(uint64_t connection, const std::string& client_id) override {
-    control->disconnect_ended(connection, !client_id.empty(), "ended");
+  void disconnect(uint64_t connection, const relayd::Whom& whom) override {
+    control->disconnect_ended(connection, !whom.client_id.empty(), "ended");
   }
+  relayd::OpenFeeds open_feeds(const relayd::FeedRequest&) override { return {}; }
+  std::string pause(const std::string& listener, bool) override { return listener; }
+  const relayd::SlotEndings& endings() const override { return remembered; }
+  relayd::SlotEndings remembered;
 };
 
 struct Socket {

@@ -88,7 +88,7 @@ TEST_CASE("keys import: a replaced key serves the device's next connection, and 
   const auto replaced = gateway.import({"--replace", "--json"});
   CAPTURE(replaced.out, replaced.err);
   CHECK(replaced.status.code == 0);
-  CHECK(text_has(replaced.err, "sessions that are up stay as they are: `mqtt-relay disconnect CLIENT_ID` ends them"));
+  CHECK(text_has(replaced.err, "sessions that are up stay as they are: `mqtt-relay drop CLIENT_ID` ends them"));
   const auto line = Json::parse(replaced.out);
   CHECK(line.at("result") == "replaced");
   CHECK(line.at("certificate") == "matches");

@@ -3,27 +3,9 @@
 #include <signal.h>
 
 #include "tests/integration/harness/catch.h"
-#include "tests/integration/harness/world.h"
+#include "tests/integration/harness/office.h"
 
 using namespace harness;
-
-namespace {
-
-// A world with a control socket, and an operator's commands.
-struct Office {
-  explicit Office(int workers) : world({.relayd = {{"workers", workers}, {"control_socket", socket()}}}) {}
-
-  fs::path socket() const {
-    fs::permissions(directory / "", fs::perms::all);  // relayd runs as another user
-    return directory / "control.sock";
-  }
-  Finished ask(const std::vector<std::string>& words) { return world.relay().ask_relayd(words); }
-
-  const TempDir directory;
-  World world;
-};
-
-}  // namespace
 
 TEST_CASE("an operator sees the established sessions and the outcome of a reload") {
   Office office(1);

@@ -177,7 +177,7 @@ TEST_CASE("keys import replaces another key only with --replace, and says which 
   CHECK(stage.import({.replace = true}).replaced == 1);
   CHECK(slurp(stage.keys / "dev.pem") == key_text(key_b()));
   CHECK(stage.files["dev.pem"].previous->spki == key_a().spki());
-  CHECK(has(stage.text, "mqtt-relay disconnect"));
+  CHECK(has(stage.text, "mqtt-relay drop"));
   CHECK(stage.import({.replace = true}).unchanged == 1);
 }
 

@@ -43,7 +43,7 @@ TEST_CASE("keys remove removes the keys of these client ids and no others, and s
   CHECK(removal.is_there("b.pem"));
   CHECK_FALSE(removal.is_there("c.pem"));
   CHECK(removal.says("removed a\n"));
-  CHECK(removal.says("mqtt-relay disconnect"));
+  CHECK(removal.says("mqtt-relay drop"));
 }
 
 TEST_CASE("keys remove names the client id that was probably meant, and goes on with the others",

@@ -49,10 +49,30 @@ struct Supervised final : Control::Owner {
     reloads++;
     if (at_once) end(false, "the file is broken");
   }
-  void disconnect(uint64_t connection, const std::string& client_id) override {
-    disconnected.push_back(client_id);
-    control->disconnect_ended(connection, client_id != "nobody", "ended 2 sessions");
+  void disconnect(uint64_t connection, const Whom& whom) override {
+    disconnected.push_back(whom.client_id);
+    sessions_ended.push_back(whom.session);
+    control->disconnect_ended(connection, whom.client_id != "nobody", "ended 2 sessions");
   }
+  OpenFeeds open_feeds(const FeedRequest& request) override {
+    asked_for.push_back(request);
+    OpenFeeds open;
+    for (int worker = 0; worker < workers; worker++) {
+      int pair[2];
+      REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+      const common::Fd writer(pair[0]);
+      const std::string line = "{\"n\":" + std::to_string(worker) + "}\n";
+      REQUIRE(::send(writer.get(), line.data(), line.size(), MSG_NOSIGNAL) > 0);
+      open.feeds.push_back({worker, 1, 100 + worker, common::Fd(pair[1])});
+    }
+    open.missing = 3;
+    return open;
+  }
+  std::string pause(const std::string& listener, bool pause) override {
+    if (listener == "none") throw std::runtime_error("found the listener \"none\"");
+    return (pause ? "paused " : "resumed ") + listener;
+  }
+  const SlotEndings& endings() const override { return remembered; }
   void end(bool ok, const std::string& message) {
     ended++;
     control->reload_ended(ok, message);
@@ -66,6 +86,10 @@ struct Supervised final : Control::Owner {
   int reloads = 0, ended = 0;
   bool at_once = false;
   std::vector<std::string> disconnected;
+  std::vector<uint64_t> sessions_ended;
+  std::vector<FeedRequest> asked_for;
+  int workers = 2;
+  SlotEndings remembered;
   std::unique_ptr<Control> control = std::make_unique<Control>(loop.get(), path, *this, geteuid());
 
   Json ask(const Json& request) {
@@ -200,6 +224,55 @@ TEST_CASE("disconnect takes every client id that a session can have", "[control]
                     "found a client id of 252 bytes; sessions are found by one of at most 251");
   CHECK(test.disconnected == ids);
   CHECK_THROWS_WITH(test.ask({{"command", "disconnect"}, {"client_id", "nobody"}}), "ended 2 sessions");
+}
+
+TEST_CASE("disconnect takes the id of a session, and nothing that is none", "[control]") {
+  Supervised test;
+  test.ask({{"command", "disconnect"}, {"session", "000000000000abcd"}});
+  CHECK(test.sessions_ended == std::vector<uint64_t>{0xabcd});
+  for (const char* id : {"", "0", "abcd", "0000000000000000", "000000000000abcg", "000000000000abcd0",
+                         "0x0000000000abcd", "000000000000ABCD"}) {
+    CAPTURE(id);
+    CHECK_THROWS_WITH(test.ask({{"command", "disconnect"}, {"session", id}}),
+                      Catch::Matchers::Contains("16 hexadecimal digits"));
+  }
+  CHECK(test.sessions_ended.size() == 1);
+}
+
+TEST_CASE("pause and resume say what they did, and why they could not", "[control]") {
+  Supervised test;
+  CHECK(test.ask({{"command", "pause"}}).at("message") == "paused ");
+  CHECK(test.ask({{"command", "resume"}, {"listener", "tls"}}).at("message") == "resumed tls");
+  CHECK_THROWS_WITH(test.ask({{"command", "pause"}, {"listener", "none"}}), "found the listener \"none\"");
+}
+
+TEST_CASE("the descriptors of all workers' feeds reach the command, each with its worker", "[control]") {
+  Supervised test;
+  for (const int workers : {0, 1, 2, 253, 254, 600}) {
+    CAPTURE(workers);
+    test.workers = workers;
+    admin::FeedSockets feeds;
+    test.loop.serve([&] {
+      feeds = admin::ask_for_feeds(test.path, {{"command", "sessions"}, {"client", "d-*"}, {"limit", 7}},
+                                   Milliseconds(20'000));
+    });
+    CHECK(feeds.missing == 3);
+    REQUIRE(feeds.feeds.size() == static_cast<size_t>(workers));
+    for (int worker = 0; worker < workers; worker++) {
+      const auto& feed = feeds.feeds[static_cast<size_t>(worker)];
+      REQUIRE(feed.worker == worker);
+      REQUIRE(feed.pid == 100 + worker);
+      char line[64] = {};
+      REQUIRE(recv(feed.socket.get(), line, sizeof line, 0) > 0);
+      REQUIRE(line == "{\"n\":" + std::to_string(worker) + "}\n");
+    }
+  }
+  REQUIRE_FALSE(test.asked_for.empty());
+  CHECK(test.asked_for.back().client_id == "d-*");
+  CHECK(test.asked_for.back().limit == 7);
+  CHECK_THROWS_WITH(test.ask({{"command", "sessions"}, {"limit", -1}}), Catch::Matchers::Contains("limit"));
+  CHECK_THROWS_WITH(test.ask({{"command", "sessions"}, {"client", std::string(252, '*')}}),
+                    Catch::Matchers::Contains("found a pattern of 252 bytes"));
 }
 
 TEST_CASE("an unknown command is answered with the list of commands", "[control]") {
