@@ -106,8 +106,8 @@ inline constexpr char kTraceNotes[] =
     "control_socket.";
 
 inline constexpr char kExplainNotes[] =
-    "From what relayd remembers, and keyd's audit if this user may read it (root may).\n"
-    "A pipe gets JSON. Only root and relayd's user may ask.\n"
+    "From what relayd remembers, and keyd's audit if this user may read it, as root\n"
+    "may. A pipe gets JSON. Only root and relayd's user may ask.\n"
     "\n"
     "Example: mqtt-relay explain sensor-17\n"
     "\n"
@@ -125,8 +125,8 @@ inline constexpr char kDropNotes[] =
     "relayd answers; 78 wrong configuration, or it has no control_socket.";
 
 inline constexpr char kPauseNotes[] =
-    "New connections wait in the kernel's queue (listener.backlog), /readyz answers 503\n"
-    "once every listener is paused, and status says it. It survives a reload and a\n"
+    "Paused, new connections wait in the kernel's queue (listener.backlog). /readyz\n"
+    "answers 503 once every listener is paused. A pause survives a reload and a\n"
     "worker's death, not a restart. Only root and relayd's user may ask.\n"
     "\n"
     "Example: mqtt-relay pause --listener websocket\n"
