@@ -52,10 +52,10 @@ struct Status {
   std::vector<ListenerStatus> listeners;                            // of the newest generation
   const std::map<std::string, uint64_t>* ended_accepted = nullptr;  // connections that ended processes accepted, by
                                                                     // listener; may be null
-  std::vector<std::string> paused = {};  // listeners
-  std::vector<trust::Concern> trust;     // what is wrong with the CAs and CRLs in use, if peers are refused for it
-  std::vector<trust::Expiry> expiries;   // of what is in use: at most trust::Expiries::kMost
-  const Counters* ended = nullptr;       // the totals of processes that have ended (add_ended); may be null
+  std::vector<std::string> paused = {};                             // listeners
+  std::vector<trust::Concern> trust;    // what is wrong with the CAs and CRLs in use, if peers are refused for it
+  std::vector<trust::Expiry> expiries;  // of what is in use: at most trust::Expiries::kMost
+  const Counters* ended = nullptr;      // the totals of processes that have ended (add_ended); may be null
 };
 
 // "a.example", or of several "a.example:8883, b.example:8883".

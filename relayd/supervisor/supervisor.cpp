@@ -349,23 +349,9 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     }
   }
 
-  // CAs and CRLs become valid or expire as time passes.
   void look_at_trust() {
     look_.start(kLook);
-    if (!current_ || look_inspection_) return;
-    try {
-      look_inspection_.emplace(loop_, programs_.inspector, current_->plan(), this,
-                               common::call<&Supervisor::on_looked>);
-    } catch (const std::system_error& error) {
-      log::warning("certificates_unchecked", "CAs and CRLs can't be checked now", {{"cause", error.what()}});
-    }
-  }
-
-  void on_looked(const Inspection::Result& result) {
-    look_inspection_.reset();
-    if (!result.failure.empty())
-      return log::warning("certificates_unchecked", "CAs and CRLs can't be checked now", {{"cause", result.failure}});
-    trust_.update(result.findings);
+    if (current_) trust_.look(loop_, programs_.inspector, current_->plan());
   }
 
   // max_connections covers all generations' listeners of one name: the newest may have what the others' connections
@@ -415,7 +401,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
                 {{"shutdown_timeout_ms", timeout.count()}});
     prepare_.stop();
     inspection_.reset();
-    look_inspection_.reset();
+    trust_.stop();
     for (int waiting = 0; waiting < 2; waiting++)
       answer_operator(false, "relayd is stopping");  // running and next reload
     for_each([](Generation& generation) { generation.close(); });
@@ -465,7 +451,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   Stopping stopping_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
   std::vector<std::shared_ptr<ListenSockets>> sockets_, next_sockets_;  // of current_ and next_, as config.listeners
-  std::optional<Inspection> inspection_, look_inspection_;              // of next_; of current_
+  std::optional<Inspection> inspection_;                                // of next_
   std::unique_ptr<OwnKeyCheck> key_check_;
   Findings next_findings_;
   TrustWatch trust_;

@@ -1,6 +1,7 @@
 #include "relayd/supervisor/trust_watch.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "common/log.h"
 
@@ -34,6 +35,21 @@ void TrustWatch::update(Findings findings) {
                 {{"was", concern.problem}});
   concerns_ = std::move(found);
   expiries_ = std::move(findings.expiries);
+}
+
+void TrustWatch::look(uv_loop_t* loop, const common::Program& inspector, const Plan& plan) {
+  if (inspection_) return;
+  try {
+    inspection_.emplace(loop, inspector, plan, this, common::call<&TrustWatch::on_looked>);
+  } catch (const std::system_error& error) {
+    log::warning("certificates_unchecked", "CAs and CRLs can't be checked now", {{"cause", error.what()}});
+  }
+}
+
+void TrustWatch::on_looked(const Inspection::Result& result) {
+  inspection_.reset();
+  if (result.failure.empty()) return update(result.findings);
+  log::warning("certificates_unchecked", "CAs and CRLs can't be checked now", {{"cause", result.failure}});
 }
 
 std::vector<Concern> TrustWatch::concerns() const {

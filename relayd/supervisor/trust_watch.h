@@ -3,9 +3,11 @@
 // handshake, so they need no message when a CRL expires or the clock is set.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "relayd/handover/findings.h"
+#include "relayd/supervisor/inspection.h"
 
 namespace relayd {
 
@@ -13,12 +15,18 @@ class TrustWatch {
  public:
   // Takes the inspector's latest findings. Logs those that are new and those that are over.
   void update(Findings findings);
+  // Has an inspector look again at what `plan` uses, unless one still does: as time passes, CAs and CRLs become valid
+  // or expire. stop() ends that.
+  void look(uv_loop_t* loop, const common::Program& inspector, const Plan& plan);
+  void stop() { inspection_.reset(); }
 
   // The problems for which peers are refused now.
   std::vector<trust::Concern> concerns() const;
   const std::vector<trust::Expiry>& expiries() const { return expiries_; }
 
  private:
+  void on_looked(const Inspection::Result& result);
+  std::optional<Inspection> inspection_;
   std::vector<trust::Concern> concerns_;
   std::vector<trust::Expiry> expiries_;
 };
