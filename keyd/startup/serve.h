@@ -18,8 +18,8 @@ struct LockedSlots {
 // common::ConfigError if a file of authorities can't be read, and whatever start_notary throws.
 NotaryEnds notary_for(const Settings& settings, const common::log::Settings& log);
 
-// Serves until SIGTERM or SIGINT; SIGHUP opens the audit file again, and asks the reader (vault/reload.h). If keyd can't
-// start, or can't serve any longer, throws std::exception saying what the operator should do.
+// Serves until SIGTERM or SIGINT; SIGHUP opens the audit file again, and asks the reader (vault/reload.h). If keyd
+// can't start, or can't serve any longer, throws std::exception saying what the operator should do.
 void serve(const Settings& settings, common::Fd reader);
 
 }  // namespace keyd
