@@ -25,11 +25,6 @@ struct Remedy {
   const char* fix;
 };
 constexpr Remedy kRemedies[] = {
-    {"keyd refused the device's key: mismatch",
-     "the key ID.pem does not fit the certificate that the device shows; import the key of that certificate: "
-     "`mqtt-relay keys import --replace`"},
-    {"keyd refused the device's key: denied",
-     "keyd's policy forbids it; `mqtt-relay audit show --client ID --denied` says which rule"},
     {"keyd refused the device's key",
      "`mqtt-relay keys ID` says what is wrong with the key, `mqtt-relay check keyd` "
      "with keyd"},
