@@ -7,7 +7,7 @@ History::Sample History::compare_with(const Sample& now) {
   const auto fits = [&](const Sample& sample) {
     return sample.status && now.at - sample.at >= kLeast && now.at - sample.at <= kMost;
   };
-  const Sample found = fits(newer_) ? newer_ : fits(older_) ? older_ : Sample{};
+  Sample found = fits(newer_) ? newer_ : fits(older_) ? older_ : Sample{};
   if (!newer_.status || now.at - newer_.at >= kLeast) {
     older_ = std::move(newer_);
     newer_ = now;
