@@ -127,7 +127,10 @@ TEST_CASE("explain: one paragraph says what happened, when, where, why, and what
                                 {"common_name", "cn-1"},
                                 {"device", "192.0.2.1:5"},
                                 {"listener", "tls"},
-                                {"why", "refused: keyd refused the device's key: mismatch"}},
+                                {"why",
+                                 "refused: keyd refused the device's key: key dev-1.pem does not match the certificate "
+                                 "that dev-1 presented (SPKI 1a2b…)"},
+                                {"fix", "install the device's key again"}},
                      .session = {},
                      .denial = {{"time", "2023-11-14T22:13:20Z"},
                                 {"event", "lookup"},
@@ -135,11 +138,13 @@ TEST_CASE("explain: one paragraph says what happened, when, where, why, and what
                                 {"reason", "another key"}},
                      .devices = 512};
   CHECK(admin::explanation("dev-1", known) ==
-        "The device dev-1 was last refused at 2023-11-14T22:13:20Z: keyd refused the device's key: mismatch. It came "
-        "from 192.0.2.1:5 to the listener tls with a certificate for cn-1 (session 000000000000abcd). keyd's audit "
-        "has, at "
-        "2023-11-14T22:13:20Z, lookup answered mismatch: another key. Now: the key dev-1.pem does not fit the "
-        "certificate that the device shows; import the key of that certificate: `mqtt-relay keys import --replace`.");
+        "The device dev-1 was last refused at 2023-11-14T22:13:20Z: keyd refused the device's key: key dev-1.pem does "
+        "not match the certificate that dev-1 presented (SPKI 1a2b…). It came from 192.0.2.1:5 to the listener tls "
+        "with a certificate for cn-1 (session 000000000000abcd). keyd's audit has, at 2023-11-14T22:13:20Z, lookup "
+        "answered mismatch: another key. Now: install the device's key again.");
+  known.ending.erase("fix");
+  known.ending["why"] = "refused: the device has no key on this gateway (listener.no_key)";
+  CHECK(admin::explanation("dev-1", known).ends_with("Now: import its key: `mqtt-relay keys import dev-1.pem`."));
   known.ending = Json();
   known.denial = Json();
   known.audit_problem = "no";
