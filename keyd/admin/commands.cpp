@@ -9,6 +9,8 @@
 #include "keyd/admin/audit_verify.h"
 #include "keyd/admin/change_report.h"
 #include "keyd/admin/check.h"
+#include "keyd/admin/client_check.h"
+#include "keyd/admin/device_signer.h"
 #include "keyd/admin/keys.h"
 #include "keyd/startup/options.h"
 
@@ -16,6 +18,7 @@ namespace keyd::admin {
 namespace {
 
 using common::add_command, common::CommandFailed;
+constexpr size_t kMostCertificate = 1024 * 1024;  // bytes of a file
 constexpr char kDefaultConfig[] = "/etc/mqtt-relay/keyd.json";
 
 constexpr char kKeysNotes[] =
@@ -66,6 +69,8 @@ struct CommandLine {
   std::string config = kDefaultConfig;
   Overrides overrides;
   CheckOptions check;
+  ClientCheckOptions client;
+  DeviceSignerOptions signer;
   KeysOptions keys;
   ImportOptions import;
   RemoveOptions remove;
@@ -83,8 +88,50 @@ std::string configured_audit_file(const CommandLine& line) {
   return settings.audit_file->path;
 }
 
+// Reads keys as keyd does, if this is root.
+Settings settings_as_keyd(const CommandLine& line) {
+  Settings settings = load_settings(line.config, line.overrides);
+  if (const uid_t service = service_uid(settings, std::nullopt); geteuid() == 0 && service != 0)
+    common::become(service, "keyd's");
+  common::harden_process();
+  return settings;
+}
+
+std::vector<Check> run_client_check(const CommandLine& line) {
+  std::string pem, problem;
+  try {  // the operator's file, which keyd's user need not be able to read
+    if (!line.client.certificate.empty()) pem = common::read_file(line.client.certificate, kMostCertificate);
+  } catch (const common::ConfigError& error) {
+    problem = error.what();
+  }
+  std::vector<Check> checks(1);
+  try {
+    const Settings settings = settings_as_keyd(line);
+    checks[0] = {Result::ok, common::understood(line.config, settings.sources)};
+    KeyRoom room(settings);
+    for (Check& check : check_client(line.client, settings, room.reader, pem, problem))
+      checks.push_back(std::move(check));
+  } catch (const common::ConfigError& error) {
+    checks[0] = {Result::error, error.what(), "correct it there: `editor " + line.config + "`"};
+  }
+  checks[0].name = "configuration";
+  return checks;
+}
+
+// On standard input: the other half, with requests for signatures.
+int run_signer(const CommandLine& line) {
+  const Settings settings = settings_as_keyd(line);
+  KeyRoom room(settings);
+  sign_as_device(settings.private_keys_dir, room.reader, line.signer, STDIN_FILENO);
+  return 0;
+}
+
 // The other half prints them.
 int run_check(CommandLine& line) {
+  if (!line.client.client_id.empty()) {
+    std::cout << common::packed(run_client_check(line));
+    return 0;
+  }
   line.check.config = line.config;
   line.check.overrides = line.overrides;
   line.check.as_service_user = true;
@@ -94,10 +141,7 @@ int run_check(CommandLine& line) {
 }
 
 int run_keys(const CommandLine& line) {
-  const Settings settings = load_settings(line.config, line.overrides);
-  if (const uid_t service = service_uid(settings, std::nullopt); geteuid() == 0 && service != 0)
-    common::become(service, "keyd's");
-  common::harden_process();
+  const Settings settings = settings_as_keyd(line);
   KeyRoom room(settings);
   const auto summary =
       list_keys(settings.private_keys_dir, room.reader, line.keys, std::cout, Screen::of(STDOUT_FILENO));
@@ -163,6 +207,9 @@ void add_config(CLI::App& command, std::string& config) {
 void define_check(CLI::App& app, CommandLine& line) {
   CLI::App* check = add_command(app, "check", "");
   check->add_flag("--configuration-only", line.check.configuration_only, "Look at nothing else");
+  check->add_option("--client", line.client.client_id, "Check only this device's key")->type_name("CLIENT_ID");
+  check->add_option("--certificate", line.client.certificate, "The chain that the remote broker will see")
+      ->type_name("FILE");
   check->add_flag("--certificate-files", line.check.certificate_files, "relayd takes devices' certificates from files");
   check->add_option("--device-wait", line.check.device_wait_ms, "from relayd's timeouts, in ms");
   check->add_option("--listener-cert", line.check.listener_certificate, "relayd's listener.certfile")
@@ -170,6 +217,15 @@ void define_check(CLI::App& app, CommandLine& line) {
   check->add_option("--remote-name", line.check.remote_names, "A server name that relayd asks a remote broker for");
   check->add_option("--remote-alpn", line.check.remote_alpn, "relayd's remote.alpn, one protocol each time");
   add_config(*check, line.config);
+}
+
+// Not for operators: the other half's.
+void define_signer(CLI::App& app, CommandLine& line) {
+  CLI::App* signer =
+      app.add_subcommand("sign-as-device", "Sign a device's own handshakes; requests on standard input.");
+  signer->add_option("--client", line.signer.client_id, "Whose key")->required();
+  signer->add_option("--signatures", line.signer.signatures, "How many at most");
+  add_config(*signer, line.config);
 }
 
 void define_import(CLI::App& keys, CommandLine& line) {
@@ -257,6 +313,7 @@ int command_line(int argc, char** argv) {
   common::set_up(app);
   add_config(app, line.config);
   define_check(app, line);
+  define_signer(app, line);
   define_keys(app, line);
   CLI::App* audit = app.add_subcommand("audit", "Read what keyd was asked, and what it answered.")->fallthrough();
   define_verify(*audit, line);
@@ -267,6 +324,7 @@ int command_line(int argc, char** argv) {
     if (const std::string error = common::take_environment(options_of(line.overrides)); !error.empty())
       throw CommandFailed(error, common::kExitUsage);
     if (name == "check") return run_check(line);
+    if (name == "sign-as-device") return run_signer(line);
     if (name == "keys") return run_keys(line);
     if (name.starts_with("keys") && (line.keys.client_id || line.keys.wide || line.keys.json))
       throw CommandFailed("what stands before the command's last word belongs to keys alone", common::kExitUsage);

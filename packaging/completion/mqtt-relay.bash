@@ -16,7 +16,7 @@ _mqtt_relay() {
 
   COMPREPLY=()
   case $before in
-    --config | --keyd-config | --relayd-config | --remote-ca | --device-ca | --listener-certificate | --cafile | --crlfile | --certificates | --from-file)
+    --config | --keyd-config | --relayd-config | --remote-ca | --device-ca | --listener-certificate | --cafile | --crlfile | --certificate | --certificates | --from-file)
       _mqtt_relay_files "$word"
       return ;;
     --as)
@@ -33,7 +33,7 @@ _mqtt_relay() {
       help) choices='init size check config verify status sessions session trace explain keys reload drop pause resume audit' ;;
       init) choices='--remote --remote-ca --device-ca --listener-certificate --bind --local --force --config --help' ;;
       size) choices='--devices --nodes --spare --cores --messages-per-second --message-size --known --reconnect-within --remote-addresses --load --cost --json --help' ;;
-      check) choices='keyd relayd --keyd-config --relayd-config --config --json --warnings-as-errors --help' ;;
+      check) choices='keyd relayd --keyd-config --relayd-config --config --client --certificate --connect --json --warnings-as-errors --help' ;;
       config) choices='check print-default schema --help' ;;
       'config check') choices='keyd relayd --keyd-config --relayd-config --config --json --help' ;;
       'config print-default' | 'config schema') choices='keyd relayd --help' ;;

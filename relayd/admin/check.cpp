@@ -16,10 +16,6 @@ namespace {
 
 constexpr common::Milliseconds kResolve{10'000};
 
-struct NamedCheck {
-  const char* name;
-  Check (*run)(const CheckContext&);
-};
 // In the order in which an operator would repair things.
 constexpr NamedCheck kChecks[] = {{"user", check_user},
                                   {"listener-certificate", check_listener_certificate},
@@ -59,7 +55,7 @@ uid_t service_uid(const std::optional<ucred>& running) {
   return packaged ? packaged->pw_uid : 0;
 }
 
-Check check_configuration(const CheckOptions& options, std::optional<Config>& config) {
+Check read(const CheckOptions& options, std::optional<Config>& config) {
   common::ConfigSources sources;
   try {
     config = read_config(options.config, options.overrides, &sources);
@@ -71,6 +67,12 @@ Check check_configuration(const CheckOptions& options, std::optional<Config>& co
           "`mqtt-relay init` asks for it; or set it there: `editor " + options.config + "`"};
 }
 
+Check check_configuration(const CheckOptions& options, std::optional<Config>& config) {
+  Check check = read(options, config);
+  check.name = "configuration";
+  return check;
+}
+
 }  // namespace
 
 Check each_listener(const CheckContext& context, ListenerCheck check) {
@@ -79,47 +81,52 @@ Check each_listener(const CheckContext& context, ListenerCheck check) {
   return common::combined(each, "listener");
 }
 
-std::vector<Check> run_checks(const CheckOptions& options) {
+std::pair<Check, std::optional<CheckContext>> look_around(const CheckOptions& options) {
   std::optional<Config> config;
-  CheckContext context;
   Check configuration = check_configuration(options, config);
-  if (config) {
-    context.running = who_listens(config->control_socket);
-    getrlimit(RLIMIT_NOFILE, &context.open_files);
-    if (context.running) prlimit(context.running->pid, RLIMIT_NOFILE, nullptr, &context.open_files);
-  }
-  if (config && options.as_service_user && geteuid() == 0) {
+  if (!config) return {std::move(configuration), std::nullopt};
+  CheckContext context;
+  context.running = who_listens(config->control_socket);
+  getrlimit(RLIMIT_NOFILE, &context.open_files);
+  if (context.running) prlimit(context.running->pid, RLIMIT_NOFILE, nullptr, &context.open_files);
+  if (options.as_service_user && geteuid() == 0) {
     context.from_root = true;
     if (const uid_t service = service_uid(context.running); service != 0) {
       common::become(service, "relayd's");
       configuration = check_configuration(options, config);  // as that user, which must be able to read it
     }
   }
-  configuration.name = "configuration";
-  std::vector<Check> checks{std::move(configuration)};
-  if (config) {
-    context.config_file = options.config;
-    context.config = *config;
-    context.now = time(nullptr);
-    context.self = geteuid();
-    context.landlock_abi = common::landlock_abi();
-    context.seccomp = common::has_seccomp_filters();
-    for (const Config::Broker& broker : config->brokers) {
-      if (config->remote.proxy && !context.brokers.empty()) {
-        context.brokers.push_back(context.brokers.front());
-        continue;
-      }
-      auto& [addresses, problem] = context.brokers.emplace_back();
-      const auto& [host, port] = config->remote.proxy ? config->remote.proxy->at : broker.at;
-      addresses = resolve(host, port, kResolve, problem);
+  context.config_file = options.config;
+  context.config = *config;
+  context.now = time(nullptr);
+  context.self = geteuid();
+  context.landlock_abi = common::landlock_abi();
+  context.seccomp = common::has_seccomp_filters();
+  for (const Config::Broker& broker : config->brokers) {
+    if (config->remote.proxy && !context.brokers.empty()) {
+      context.brokers.push_back(context.brokers.front());
+      continue;
     }
-    ask_keyd(context);
+    auto& [addresses, problem] = context.brokers.emplace_back();
+    const auto& [host, port] = config->remote.proxy ? config->remote.proxy->at : broker.at;
+    addresses = resolve(host, port, kResolve, problem);
   }
-  for (const NamedCheck& check : kChecks) {
-    Check done = config ? check.run(context) : Check{Result::skipped, "needs a configuration"};
+  return {std::move(configuration), std::move(context)};
+}
+
+void run(std::span<const NamedCheck> checks, const std::optional<CheckContext>& context, std::vector<Check>& outcomes) {
+  for (const NamedCheck& check : checks) {
+    Check done = context ? check.run(*context) : Check{Result::skipped, "needs a configuration"};
     done.name = check.name;
-    checks.push_back(std::move(done));
+    outcomes.push_back(std::move(done));
   }
+}
+
+std::vector<Check> run_checks(const CheckOptions& options) {
+  auto [configuration, context] = look_around(options);
+  if (context) ask_keyd(*context);
+  std::vector<Check> checks{std::move(configuration)};
+  run(kChecks, context, checks);
   return checks;
 }
 

@@ -2,14 +2,16 @@
 // done?
 //
 // Each check is one function with a name. It calls relayd's own code wherever relayd itself judges, so that the verdict
-// can't differ from the daemon's. Changes nothing. Connects to keyd, to the control socket and, without a certificate,
-// to the remote broker; each wait has a deadline.
+// can't differ from the daemon's. Changes nothing. Connects to keyd, to the control socket and, without a certificate
+// or as a device (client_check.h), to the remote broker; each wait has a deadline.
 #pragma once
 
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +25,7 @@
 namespace relayd::admin {
 
 using common::Check, common::Result;
+struct AsDevice;  // remote_probe.h
 
 struct CheckOptions {
   std::string config;
@@ -72,8 +75,24 @@ Check check_seccomp(const CheckContext& context);
 using ListenerCheck = Check (*)(const CheckContext& context, const Config::Listener& listener);
 Check each_listener(const CheckContext& context, ListenerCheck check);
 
+// One check of each remote broker, combined. `nth`: its place in Config::brokers.
+Check each_broker(const CheckContext& context, const std::function<Check(size_t nth)>& check);
+// Connects to that broker: without a certificate, or as a device.
+Check check_broker(const CheckContext& context, size_t nth, const AsDevice* as = nullptr);
+
 // Whether keyd answers, and whether it has the keys of the listeners' certificates.
 void ask_keyd(CheckContext& context);
+
+// Reads the configuration, with `as_service_user` as relayd's user, which this process then is, and resolves the
+// brokers' names. No context: the configuration can't be read; the check says why.
+std::pair<Check, std::optional<CheckContext>> look_around(const CheckOptions& options);
+
+struct NamedCheck {
+  const char* name;
+  Check (*run)(const CheckContext&);
+};
+// Appends the outcome of each; without a context, all are skipped.
+void run(std::span<const NamedCheck> checks, const std::optional<CheckContext>& context, std::vector<Check>& outcomes);
 
 // Runs all checks, in the order in which an operator would repair things.
 std::vector<Check> run_checks(const CheckOptions& options);

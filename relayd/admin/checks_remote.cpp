@@ -7,6 +7,9 @@
 #include "relayd/admin/check.h"
 #include "relayd/admin/remote_advice.h"
 #include "relayd/admin/remote_probe.h"
+#include "relayd/mqtt/connack_codes.h"
+#include "relayd/session/alert_advice.h"
+#include "relayd/session/key_advice.h"
 #include "relayd/supervisor/proxy_credentials.h"
 
 namespace relayd::admin {
@@ -49,18 +52,51 @@ std::string by_hand(const Config::Proxy& proxy, const Config::Broker& broker) {
          "`";
 }
 
+// What became of the device's certificate, and of the CONNECT, after TLS was up or the broker refused it.
+Check judge_device(const std::string& where, const ProbeResult& found, bool connects) {
+  const auto& code = found.connack.code();
+  if (code == 0) return {Result::ok, where + "; it accepts the device's certificate, and its CONNECT"};
+  if (code) {
+    const auto& [number, name, value] = mqtt::kConnackCodes[mqtt::index_of_connack_code(*code)];
+    const std::string reason = found.connack.reason().empty() ? "" : ": \"" + found.connack.reason() + "\"";
+    return {
+        Result::error,
+        where + "; it refuses the device's CONNECT: " + std::string(number) + ", " + std::string(name) + reason,
+        "ask the remote broker's operator, or its log, why; this check sends MQTT 5.0 without user name or password"};
+  }
+  if (found.refused || found.vanished || (connects && !found.problem.empty())) {
+    const std::string how = found.refused    ? "it refuses the device's certificate"
+                            : found.vanished ? "it ended the connection without a word"
+                                             : "it did not accept the device's CONNECT";
+    const std::string advice(found.alert ? advice_on_remote_alert(*found.alert) : "");
+    return {Result::error, where + "; " + how + ": " + found.problem,
+            advice.empty()
+                ? "the remote broker's log says why; does it know this device, and the CA of its certificate?"
+                : advice};
+  }
+  return {Result::ok, where + "; it accepts the device's certificate, as far as TLS shows"};
+}
+
 // What a probe of this broker found.
-Check judge(const CheckContext& context, const Config::Broker& broker, const ProbeResult& found) {
+Check judge(const CheckContext& context, const Config::Broker& broker, const ProbeResult& found, const AsDevice* as) {
   const Config& config = context.config;
+  if (as && found.cause == tls::End::Cause::signature) {
+    const auto [problem, fix] =
+        advice_on_key(found.not_signed.value_or(ipc::Status::internal), as->key.client_id, as->key.spki);
+    return {Result::error, found.address + ": keyd did not sign: " + problem, fix};
+  }
   const std::string ended =
       found.tls ? "TLS is up" : "it wants a device's certificate, and this check has none (" + found.problem + ")";
   if (found.certificate) {
     const auto& [name, der, from, until] = *found.certificate;
     const std::string text = found.address + ": its certificate" + (name.empty() ? "" : " \"" + name + "\"") +
-                             " verifies for " + broker.server_name + ", valid until " + day_of(until) + "; " + ended;
-    if (until >= context.now + kSoon) return {Result::ok, text};
-    return {Result::warning, text, "tell the broker's operator that its certificate expires soon"};
+                             " verifies for " + broker.server_name + ", valid until " + day_of(until);
+    const Check check = as ? judge_device(text, found, !as->connect.empty()) : Check{Result::ok, text + "; " + ended};
+    if (until >= context.now + kSoon || check.result == Result::error) return check;
+    return {Result::warning, check.found, "tell the broker's operator that its certificate expires soon"};
   }
+  if (!config.remote.verify_peer && as && (found.tls || found.refused))
+    return judge_device(found.address + ": reached, not verified (remote.verify)", found, !as->connect.empty());
   if (!config.remote.verify_peer && (found.tls || (found.alert && wants_certificate(*found.alert))))
     return {Result::ok, found.address + ": reached, not verified (remote.verify); " + ended};
   if (config.remote.proxy && found.address.empty())
@@ -69,7 +105,25 @@ Check judge(const CheckContext& context, const Config::Broker& broker, const Pro
   return {Result::error, text, fix};
 }
 
-Check check_broker(const CheckContext& context, size_t nth) {
+Check check_name(const CheckContext& context, size_t nth) {
+  const auto& proxy = context.config.remote.proxy;
+  const std::string& host = proxy ? proxy->at.host : context.config.brokers[nth].at.host;
+  const auto& [addresses, problem] = context.brokers[nth];
+  const std::string setting = proxy                         ? "remote.proxy.host"
+                              : context.brokers.size() == 1 ? "remote_host"
+                                                            : "remote_hosts";
+  if (addresses.empty())
+    return {Result::error, host + " can't be resolved: " + problem,
+            "`getent ahosts " + quoted(host) + "` must show its addresses: correct " + setting + " in " +
+                context.config_file + ", or this machine's /etc/resolv.conf"};
+  std::vector<std::string> details;
+  for (const auto& address : addresses) details.push_back(address.text());
+  return {Result::ok, proxy ? "the proxy " + host + " is known here" : host + " is known here", "", details};
+}
+
+}  // namespace
+
+Check check_broker(const CheckContext& context, size_t nth, const AsDevice* as) {
   const Config::Remote& remote = context.config.remote;
   const Config::Broker& broker = context.config.brokers[nth];
   const auto& addresses = context.brokers[nth].addresses;
@@ -95,38 +149,19 @@ Check check_broker(const CheckContext& context, size_t nth) {
                                      .ciphers = remote.ciphers});
     const ProbeResult found = probe(
         {.addresses = addresses, .sources = remote.bind, .through_proxy = remote.proxy ? &through_proxy : nullptr},
-        &client, remote.connect_timeout);
-    const Check check = judge(context, broker, found);
+        &client, remote.connect_timeout, as);
+    const Check check = judge(context, broker, found, as);
     return found.wants_small_hello ? with_small_hello(check, context.config_file) : check;
   } catch (const common::ConfigError&) {
     return {Result::skipped, "its certificate can't be verified: see remote-authorities"};
   }
 }
 
-Check check_name(const CheckContext& context, size_t nth) {
-  const auto& proxy = context.config.remote.proxy;
-  const std::string& host = proxy ? proxy->at.host : context.config.brokers[nth].at.host;
-  const auto& [addresses, problem] = context.brokers[nth];
-  const std::string setting = proxy                         ? "remote.proxy.host"
-                              : context.brokers.size() == 1 ? "remote_host"
-                                                            : "remote_hosts";
-  if (addresses.empty())
-    return {Result::error, host + " can't be resolved: " + problem,
-            "`getent ahosts " + quoted(host) + "` must show its addresses: correct " + setting + " in " +
-                context.config_file + ", or this machine's /etc/resolv.conf"};
-  std::vector<std::string> details;
-  for (const auto& address : addresses) details.push_back(address.text());
-  return {Result::ok, proxy ? "the proxy " + host + " is known here" : host + " is known here", "", details};
-}
-
-Check of_each(const CheckContext& context, Check (*check)(const CheckContext&, size_t)) {
+Check each_broker(const CheckContext& context, const std::function<Check(size_t)>& check) {
   std::vector<std::pair<std::string, Check>> each;
-  for (size_t i = 0; i < context.brokers.size(); i++)
-    each.emplace_back(context.config.brokers[i].at.host, check(context, i));
+  for (size_t i = 0; i < context.brokers.size(); i++) each.emplace_back(context.config.brokers[i].at.host, check(i));
   return common::combined(each, "remote broker");
 }
-
-}  // namespace
 
 Check check_source_addresses(const CheckContext& context) {
   const auto& sources = context.config.remote.bind;
@@ -147,12 +182,12 @@ Check check_source_addresses(const CheckContext& context) {
 Check check_remote_name(const CheckContext& context) {
   if (context.brokers.empty()) return {Result::skipped, "remote_host is not set: see configuration"};
   if (context.config.remote.proxy) return check_name(context, 0);
-  return of_each(context, check_name);
+  return each_broker(context, [&](size_t nth) { return check_name(context, nth); });
 }
 
 Check check_remote(const CheckContext& context) {
   if (context.brokers.empty()) return {Result::skipped, "there is no address: see remote-name"};
-  return of_each(context, check_broker);
+  return each_broker(context, [&](size_t nth) { return check_broker(context, nth); });
 }
 
 }  // namespace relayd::admin

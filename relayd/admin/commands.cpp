@@ -2,12 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "common/hardening.h"
 #include "common/operator/command_line.h"
 #include "relayd/admin/check.h"
 #include "relayd/admin/client.h"
+#include "relayd/admin/client_check.h"
 #include "relayd/admin/config_command.h"
 #include "relayd/admin/init.h"
 #include "relayd/admin/keyd_half.h"
@@ -23,12 +25,15 @@ namespace {
 
 using common::add_command, common::CommandFailed;
 constexpr common::Milliseconds kPatience{10'000}, kReloadPatience{125'000};  // the supervisor's own is 120 s
+constexpr size_t kMostCertificate = 1024 * 1024;                             // bytes of a file
 constexpr char kKeydConfig[] = "/etc/mqtt-relay/keyd.json", kRelaydConfig[] = "/etc/mqtt-relay/relayd.json";
 
 // `check`: which daemon ("": both), and which files.
 struct CheckLine {
   std::string daemon;
   std::optional<std::string> keyd_config, relayd_config;
+  std::string client, certificate;  // "": not given
+  bool connect = false;
   common::ReportOptions report;
 };
 
@@ -94,7 +99,36 @@ OfRelayd of_relayd(const std::string& file, const Overrides& overrides) try {
   return {};
 }
 
+// `check --client`.
+int run_client_check(const CommandLine& line) {
+  const auto& [daemon, keyd_config, relayd_config, client_id, file, connect, report] = line.check;
+  if (!daemon.empty())
+    throw CommandFailed("found " + daemon + " and --client, which checks both daemons", common::kExitUsage);
+  const auto [keyd, relayd] = files_to_check(line, line.check);
+  const std::string pem = file.empty() ? "" : common::read_file(file, kMostCertificate);
+  std::string shown = file;
+  size_t brokers = 1;
+  try {
+    const Config config = read_config(relayd, line.overrides);
+    brokers = std::max<size_t>(brokers, config.brokers.size());
+    if (const std::string own = certificate_file(config, client_id); !own.empty()) shown = own;
+  } catch (const common::ConfigError&) {  // relayd's half reports it
+  }
+  common::harden_process();
+  std::vector<common::DaemonChecks> all{{"keyd", keyd, checks_of_key(keyd, client_id, shown)}};
+  const bool usable = std::ranges::all_of(all[0].checks, [](const Check& check) { return check.result == Result::ok; });
+  std::optional<DeviceSigner> signer;  // started before this process becomes relayd's user
+  if (usable) signer.emplace(keyd, client_id, brokers);
+  all.push_back({"relayd", relayd,
+                 check_client({.config = relayd, .overrides = line.overrides, .as_service_user = true},
+                              {client_id, file, pem, signer ? &*signer : nullptr, connect})});
+  return common::report_checks(all, report, std::cout, common::Screen::of(STDOUT_FILENO));
+}
+
 int run_check(const CommandLine& line) {
+  if (!line.check.client.empty()) return run_client_check(line);
+  if (!line.check.certificate.empty() || line.check.connect)
+    throw CommandFailed("found --certificate or --connect without --client", common::kExitUsage);
   const auto [keyd, relayd] = files_to_check(line, line.check);
   common::harden_process();
   std::vector<common::DaemonChecks> all;
@@ -166,6 +200,13 @@ void define_check(CLI::App& app, CommandLine& line) {
   check.add_option("--relayd-config", line.check.relayd_config, std::string("Default ") + kRelaydConfig)
       ->type_name("FILE");
   check.add_option("--config", line.config, "The configuration of DAEMON")->type_name("FILE");
+  check.add_option("--client", line.check.client, "Check what this one device needs")
+      ->type_name("CLIENT_ID")
+      ->check(CLI::Validator([](const std::string& id) { return id.empty() ? "found \"\"; allowed: a client id" : ""; },
+                             ""));
+  check.add_option("--certificate", line.check.certificate, "The device's chain, PEM, the leaf first")
+      ->type_name("FILE");
+  check.add_flag("--connect", line.check.connect, "Also send a CONNECT, which takes its session over");
   check.add_flag("--json", line.check.report.json, "One JSON object");
   check.add_flag("--warnings-as-errors", line.check.report.warnings_as_errors, "Exit status 2 if there are warnings");
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,15 +22,16 @@ constexpr size_t kMostAnswer = 1024 * 1024;  // a check lists ten files at most
 
 enum class Errors { shown, unseen };
 
-// Runs it with standard output to `out`; everything else is as in this process.
-pid_t start(const common::Program& program, std::vector<std::string> words, int out, Errors errors) {
+// Runs it with `in` and `out`, unless they are -1, as standard input and output; everything else is as in this process.
+pid_t start(const common::Program& program, std::vector<std::string> words, int in, int out, Errors errors) {
   words.insert(words.begin(), program.path());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+  if (in >= 0) posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+  if (out >= 0) posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
   if (errors == Errors::unseen)
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY | O_CLOEXEC, 0);
   pid_t pid = -1;
@@ -67,7 +69,7 @@ std::string answer_of(const std::vector<std::string>& words, Errors errors) {
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   const common::Fd from(ends[0]);
   common::Fd to(ends[1]);
-  const pid_t pid = start(common::Program(kProgram), words, to.get(), errors);
+  const pid_t pid = start(common::Program(kProgram), words, -1, to.get(), errors);
   to.reset();
   std::string answer = read_all(from.get());
   await(pid);
@@ -107,6 +109,30 @@ std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRel
 
 std::vector<common::Check> configuration_check_of_keyd(const std::string& config) {
   return checks_by({"check", "--configuration-only", "--config", config});
+}
+
+std::vector<common::Check> checks_of_key(const std::string& config, const std::string& client_id,
+                                         const std::string& certificate) {
+  std::vector<std::string> words = {"check", "--config", config, "--client=" + client_id};
+  if (!certificate.empty()) words.push_back("--certificate=" + certificate);
+  return checks_by(words);
+}
+
+DeviceSigner::DeviceSigner(const std::string& config, const std::string& client_id, size_t signatures) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    throw std::system_error(errno, std::generic_category(), "socketpair");
+  socket_.reset(ends[0]);
+  const common::Fd its(ends[1]);
+  pid_ =
+      start(common::Program(kProgram),
+            {"sign-as-device", "--config", config, "--client=" + client_id, "--signatures", std::to_string(signatures)},
+            its.get(), -1, Errors::shown);
+}
+
+DeviceSigner::~DeviceSigner() {
+  socket_.reset();  // ends it, if it has not ended
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
 }
 
 }  // namespace relayd::admin

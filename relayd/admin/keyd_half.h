@@ -4,9 +4,13 @@
 // good, which takes two processes.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "common/fd.h"
 #include "common/operator/checks.h"
 #include "common/units.h"
 
@@ -33,5 +37,27 @@ struct OfRelayd {
 std::vector<common::Check> checks_of_keyd(const std::string& config, const OfRelayd& relayd);
 // The first of them only: would keyd understand its configuration?
 std::vector<common::Check> configuration_check_of_keyd(const std::string& config);
+
+// The same for one device's key. `certificate`: the file with the chain that the remote broker will see; "": not known.
+std::vector<common::Check> checks_of_key(const std::string& config, const std::string& client_id,
+                                         const std::string& certificate);
+
+// That program, with the key of one device, to sign the device's own handshakes (keyd/admin/device_signer.h).
+class DeviceSigner {
+ public:
+  // Throws std::system_error or std::runtime_error if it can't be run. If it can't use the key, it says so on standard
+  // error and closes the socket.
+  DeviceSigner(const std::string& config, const std::string& client_id, size_t signatures);
+  ~DeviceSigner();  // waits for its end
+  DeviceSigner(const DeviceSigner&) = delete;
+  DeviceSigner& operator=(const DeviceSigner&) = delete;
+
+  // SOCK_SEQPACKET, on which keyd's protocol is spoken. Can be taken once.
+  common::Fd take_socket() { return std::move(socket_); }
+
+ private:
+  common::Fd socket_;
+  pid_t pid_ = -1;
+};
 
 }  // namespace relayd::admin

@@ -21,10 +21,10 @@ inline constexpr char kSizeNotes[] =
 
 inline constexpr char kCheckNotes[] =
     "As root it checks each daemon as that daemon's user. It reads every key, asks\n"
-    "keyd, and connects to the remote broker without a certificate.\n"
+    "keyd, and connects to the remote broker without a certificate. With --client it\n"
+    "reads one key, and connects as that device, with keyd's signature.\n"
     "\n"
-    "Examples: mqtt-relay check\n"
-    "          mqtt-relay check keyd --config keyd.json\n"
+    "Example: mqtt-relay check --client sensor-17 --certificate sensor-17.crt\n"
     "\n"
     "Exit status: 0 no errors; 1 errors; 2 warnings, with --warnings-as-errors;\n"
     "64 wrong command line.";

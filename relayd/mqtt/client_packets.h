@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +14,9 @@ namespace mqtt {
 // none.
 void append_connect(std::vector<std::uint8_t>& out, std::string_view client_id, std::string_view username,
                     std::uint16_t keep_alive);
+// Takes up the session that the broker may have kept, which then never expires, and receives one message of QoS 1 or 2
+// at a time: what it does not acknowledge stays there (MQTT sections 3.1.2.4, 3.1.2.11.2, 3.1.2.11.3).
+void append_resuming_connect(std::vector<std::uint8_t>& out, std::string_view client_id, std::uint16_t keep_alive);
 
 struct Message {
   std::string_view prefix{}, topic{};     // together at most 65535 bytes
@@ -24,7 +28,8 @@ struct Message {
 void append_publish(std::vector<std::uint8_t>& out, const Message& message);
 
 void append_pingreq(std::vector<std::uint8_t>& out);
-void append_disconnect(std::vector<std::uint8_t>& out);  // normal, MQTT section 3.14.2.1
+// Normal, MQTT section 3.14.2.1. `session_expiry`: in seconds; nullopt: as CONNECT had it (section 3.14.2.2.2).
+void append_disconnect(std::vector<std::uint8_t>& out, std::optional<std::uint32_t> session_expiry = {});
 
 void append_length(std::vector<std::uint8_t>& out, std::size_t length);  // MQTT section 1.5.5, at most four bytes
 

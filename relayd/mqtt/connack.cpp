@@ -49,7 +49,11 @@ void ConnackReader::take(std::uint8_t byte) {
   left_in_packet_--;
   switch (expects_) {
     case Expects::flags_and_code:
-      if (--left_ == 0) expect(Expects::properties_length, 4);
+      value_ = value_ << 8 | byte;
+      if (--left_ > 0) break;
+      session_present_ = (value_ >> 8 & 1) != 0;
+      code_ = static_cast<std::uint8_t>(value_);
+      expect(Expects::properties_length, 4);
       break;
     case Expects::properties_length:  // the value is not needed: the properties fill the rest of the packet
       if ((byte & 0x80) == 0) expect(Expects::property, 1);

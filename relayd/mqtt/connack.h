@@ -1,5 +1,6 @@
 // Reads some properties of a 5.0 broker's CONNACK: Server Keep Alive (MQTT section 3.2.2.3.14), Retain Available
-// (3.2.2.3.5), Maximum Packet Size (3.2.2.3.6) and Reason String (3.2.2.3.9).
+// (3.2.2.3.5), Maximum Packet Size (3.2.2.3.6) and Reason String (3.2.2.3.9); and the two bytes before them, of any
+// version.
 //
 // Watches the broker's bytes as they pass, in any pieces, and keeps at most kMostReason of them. Skips every other
 // property, and AUTH packets before CONNACK. It does not judge: a CONNACK that it can't follow counts as one without a
@@ -21,6 +22,9 @@ class ConnackReader {
   void feed(Bytes in);
   // CONNACK is complete, or can't be followed; further bytes are ignored.
   bool done() const { return expects_ == Expects::nothing; }
+  // The reason code (3.x: return code); nullopt: there is none yet, or what came is no CONNACK. 0: success.
+  std::optional<std::uint8_t> code() const { return code_; }
+  bool session_present() const { return session_present_; }  // MQTT section 3.2.2.1.1
   // Seconds; 0: no limit. nullopt: the device's own value applies.
   std::optional<std::uint16_t> server_keep_alive() const { return server_keep_alive_; }
 
@@ -58,9 +62,11 @@ class ConnackReader {
   std::uint8_t texts_ = 0;     // strings still to come in this property
   std::uint8_t property_ = 0;  // its identifier
   std::string reason_{};
+  std::optional<std::uint8_t> code_{};
   std::optional<std::uint16_t> server_keep_alive_{};
   std::uint32_t maximum_packet_size_ = kNoSizeLimit;
   bool retain_available_ = true;
+  bool session_present_ = false;
 };
 
 }  // namespace mqtt

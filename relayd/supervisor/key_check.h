@@ -13,7 +13,8 @@
 
 namespace relayd {
 
-inline constexpr uint16_t kSupervisor = 0xffff;  // the supervisor's "worker number" in keyd's audit
+// "Worker numbers" in keyd's audit: the supervisor's, and that of `mqtt-relay check --client`.
+inline constexpr uint16_t kSupervisor = 0xffff, kOperator = 0xfffe;
 
 class OwnKeyCheck {
  public:

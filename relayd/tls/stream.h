@@ -95,10 +95,10 @@ class Stream final : private HandshakeOwner {
   // it, so this may call on_open, on_data and on_end: call it last.
   [[nodiscard]] bool server_handshake(const ServerContext& context, SigningKey key,
                                       std::span<const uint8_t> begun = {});
+  // `on_verified`: Handshake::on_verified().
   [[nodiscard]] bool client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key,
-                                      Hello hello);
-  // Like client_handshake, but sends no certificate and needs no keyd. `on_verified`: what is thought of the peer's
-  // chain.
+                                      Hello hello, Handshake::OnVerified on_verified = {});
+  // Like client_handshake, but sends no certificate and needs no keyd.
   [[nodiscard]] bool anonymous_handshake(const ClientContext& context, Hello hello,
                                          Handshake::OnVerified on_verified = {});
   // As relayd itself: with the context's certificate, or anonymous without one.

@@ -61,8 +61,10 @@ void Stream::take_begun(std::span<const uint8_t> begun) {
   on_progress(handshake_->advance());
 }
 
-bool Stream::client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key, Hello hello) {
+bool Stream::client_handshake(const ClientContext& context, const CertificateChain& own, SigningKey key, Hello hello,
+                              Handshake::OnVerified on_verified) {
   if (!begin(context.get(), std::move(key), context.validator())) return false;
+  handshake_->on_verified(std::move(on_verified));
   WOLFSSL* ssl = ssl_.get();
   if (wolfSSL_use_certificate_chain_buffer_format(ssl, own.der.data(), static_cast<long>(own.der.size()),
                                                   WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
@@ -79,7 +81,7 @@ bool Stream::client_handshake(const ClientContext& context, const CertificateCha
 
 bool Stream::anonymous_handshake(const ClientContext& context, Hello hello, Handshake::OnVerified on_verified) {
   if (!begin(context.get(), {ipc::Role::listener, "", {}, {}}, context.validator())) return false;  // signs nothing
-  if (on_verified) handshake_->on_verified(std::move(on_verified));
+  handshake_->on_verified(std::move(on_verified));
   return begin_client(context, hello);
 }
 

@@ -90,3 +90,19 @@ TEST_CASE("connack: the reason is found, however it is split, and cut where it i
   CHECK(reason_of(connack(Octets{0x1F} + text(std::string(1000, 'x'))), 7) == std::string(200, 'x'));
   CHECK(reason_of(packet(0x20, {0, 5}), 1).empty());
 }
+
+TEST_CASE("connack: its code and whether a session was kept, in each version") {
+  const auto read_of = [](const Octets& bytes) {
+    ConnackReader reader;
+    reader.feed(mqtt::Bytes(bytes));
+    return std::pair(reader.code(), reader.session_present());
+  };
+  using Read = std::pair<std::optional<std::uint8_t>, bool>;
+  CHECK(read_of(Octets{0x20, 2, 0, 0}) == Read(0, false));
+  CHECK(read_of(Octets{0x20, 2, 1, 0}) == Read(0, true));
+  CHECK(read_of(Octets{0x20, 2, 0, 5}) == Read(5, false));
+  CHECK(read_of(Octets{0x20, 3, 1, 0x87, 0}) == Read(0x87, true));
+  CHECK(read_of(Octets{0x20, 2, 0}) == Read(std::nullopt, false));  // not yet
+  CHECK(read_of(Octets{0x20, 1, 0}) == Read(std::nullopt, false));  // too short
+  CHECK(read_of(Octets{0xd0, 0}) == Read(std::nullopt, false));     // PINGRESP
+}

@@ -121,6 +121,22 @@ TEST_CASE("client packets: CONNECT is what this codec itself accepts") {
   CHECK(std::get<Connect>(parsed).has_username);
 }
 
+TEST_CASE("client packets: a CONNECT that takes a session up, and the DISCONNECT that leaves it or ends it") {
+  std::vector<std::uint8_t> bytes;
+  append_resuming_connect(bytes, "dev1", 30);
+  const Text properties = "\x11\xff\xff\xff\xff\x21\0\x01"s;
+  CHECK(text_of(bytes) == packet(0x10, field("MQTT") + "\x05\0\0\x1e\x08"s + properties + field("dev1")));
+  const auto parsed = parse_connect(bytes);
+  REQUIRE(std::holds_alternative<Connect>(parsed));
+  CHECK_FALSE(std::get<Connect>(parsed).clean_start);
+  bytes.clear();
+  append_disconnect(bytes);
+  CHECK(text_of(bytes) == "\xe0\0"s);
+  bytes.clear();
+  append_disconnect(bytes, 0);
+  CHECK(text_of(bytes) == packet(0xe0, "\0\x05\x11\0\0\0\0"s));
+}
+
 TEST_CASE("CONNECT: a user name is added where it belongs, and nothing else changes") {
   for (const auto& [flags, payload] : {std::pair{"\x02"s, ""s}, {"\x0e"s, field("will/t") + field("gone")}}) {
     const Text head = field("MQTT") + "\x04"s, tail = "\0\x3c"s + field("dev1") + payload;
