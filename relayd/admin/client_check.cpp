@@ -7,6 +7,7 @@
 #include "common/operator/terminal.h"
 #include "common/trust/names.h"
 #include "common/trust/validity.h"
+#include "ipc/codec.h"
 #include "relayd/admin/remote_probe.h"
 #include "relayd/admin/stand_in.h"
 
@@ -46,6 +47,10 @@ Chains chains_of(const CheckContext& context, const DeviceToCheck& device) {
   if (chains.file.empty()) {
     chains.file = device.certificate;
     chains.shown = chains.own;
+    return chains;
+  }
+  if (!ipc::can_name_a_key(device.client_id)) {
+    chains.shown.problem = "no file can have this client id's name";
     return chains;
   }
   try {

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <future>
+
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/field.h"
 #include "tests/integration/harness/need.h"
@@ -17,17 +19,28 @@ struct Desk {
   explicit Desk(WorldOptions options = {}) : world(with_socket(std::move(options))) {}
 
   // As root, as an operator would.
-  Json check(const fs::path& certificate, const std::vector<std::string>& more = {}) {
+  ProcessOptions command(const fs::path& certificate, const std::vector<std::string>& more = {}) {
     std::vector<std::string> words{"check",           "--json",
                                    "--keyd-config",   world.relay().keyd_configuration(),
                                    "--relayd-config", world.relay().relayd_configuration(),
                                    "--client",        kClient};
     if (!certificate.empty()) words.insert(words.end(), {"--certificate", certificate});
     words.insert(words.end(), more.begin(), more.end());
-    last = run(world.relay().operator_command(words));
+    return world.relay().operator_command(words);
+  }
+  Json check(const fs::path& certificate, const std::vector<std::string>& more = {}) {
+    last = run(command(certificate, more));
     INFO(last.err);
     REQUIRE(last.status.signal == 0);
     return Json::parse(last.out);
+  }
+  // The same, while the test plays the broker.
+  void check_against(const std::function<void(TlsStream)>& broker, const std::vector<std::string>& more) {
+    const auto identity = device_identity("p256", 1);
+    world.give_key(kClient, identity);
+    auto running = std::async(std::launch::async, [&] { return run(command(identity.certificate, more)); });
+    broker(world.captured->accept());
+    last = running.get();
   }
   void expect(const std::string& name, const std::string& result, const std::string& found, const std::string& fix = "",
               const std::string& daemon = "relayd") {
@@ -310,5 +323,47 @@ TEST_CASE("check of a client: a chain that expires within 30 days is a warning",
     desk.expect("certificate", days == 29 ? "warning" : "ok", "valid until");
     desk.expect("remote", "ok", "it accepts the device's certificate");
     CHECK(desk.last.status.code == (days == 29 ? 2 : 0));
+  }
+}
+
+TEST_CASE("check of a client: a broker can neither write to the terminal nor hold the command up",
+          "[client-check][root]") {
+  NEEDS_ROOT();
+  Desk desk({.remote = RemoteKind::captured});
+  const auto answers = [](const std::string& bytes) {
+    return [bytes](TlsStream stream) {
+      stream.read_packet();
+      stream.send(bytes);
+      stream.read_to_end();
+    };
+  };
+
+  SECTION("its reason is escaped") {
+    const std::string reason = "\x1b[2Jgone\xff";
+    const std::string properties = "\x1f" + mqtt::text(reason);
+    desk.check_against(
+        answers(mqtt::packet(0x20, std::string("\0\x87", 2) + static_cast<char>(properties.size()) + properties)),
+        {"--connect"});
+    CHECK(desk.last.out.find('\x1b') == std::string::npos);
+    desk.expect("remote", "error", "0x87, Not authorized: \"\x1b[2Jgone");
+  }
+  SECTION("what is no CONNACK is an error") {
+    desk.check_against(answers("HTTP/1.1 400 Bad Request\r\n\r\n"), {"--connect"});
+    desk.expect("remote", "error", "it did not accept the device's CONNECT");
+  }
+  SECTION("so is an end without a word") {
+    desk.check_against([](TlsStream stream) { stream.read_packet(); }, {"--connect"});
+    desk.expect("remote", "error", "it did not accept the device's CONNECT");
+  }
+  SECTION("one that never ends the connection has not refused the device") {
+    std::optional<TlsStream> kept;
+    desk.check_against([&](TlsStream stream) { kept.emplace(std::move(stream)); }, {});
+    desk.expect("remote", "ok", "it accepts the device's certificate, as far as TLS shows");
+  }
+  SECTION("one that never answers CONNECT is an error, after connect_timeout") {
+    desk.world.relay().patch_relayd({{"remote", {{"connect_timeout", "1s"}}}});
+    std::optional<TlsStream> kept;
+    desk.check_against([&](TlsStream stream) { kept.emplace(std::move(stream)); }, {"--connect"});
+    desk.expect("remote", "error", "no answer to CONNECT in 1000 ms");
   }
 }
