@@ -10,6 +10,7 @@
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/session/alert_advice.h"
 #include "relayd/session/key_advice.h"
+#include "relayd/session/proxy_header.h"
 #include "relayd/supervisor/proxy_credentials.h"
 
 namespace relayd::admin {
@@ -147,9 +148,11 @@ Check check_broker(const CheckContext& context, size_t nth, const AsDevice* as) 
                                      .policy = remote.policy,
                                      .groups = remote.groups,
                                      .ciphers = remote.ciphers});
-    const ProbeResult found = probe(
-        {.addresses = addresses, .sources = remote.bind, .through_proxy = remote.proxy ? &through_proxy : nullptr},
-        &client, remote.connect_timeout, as);
+    const ProbeResult found = probe({.addresses = addresses,
+                                     .sources = remote.bind,
+                                     .through_proxy = remote.proxy ? &through_proxy : nullptr,
+                                     .first = remote.proxy_protocol ? proxy::encode_local() : std::vector<uint8_t>()},
+                                    &client, remote.connect_timeout, as);
     const Check check = judge(context, broker, found, as);
     return found.wants_small_hello ? with_small_hello(check, context.config_file) : check;
   } catch (const common::ConfigError&) {

@@ -6,6 +6,7 @@
 
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/field.h"
+#include "tests/integration/harness/haproxy.h"
 #include "tests/integration/harness/need.h"
 #include "tests/integration/harness/world.h"
 
@@ -304,6 +305,45 @@ TEST_CASE("check of a client: of several brokers, each is tried as the device", 
   desk.expect("remote", "error", "it accepts the device's certificate");
   desk.expect("remote", "error", "it refuses the device's certificate");
   CHECK(desk.audited("sign").size() == 2);
+}
+
+TEST_CASE("check of a client: it needs one listener that accepts the device, not all", "[client-check][root]") {
+  NEEDS_ROOT();
+  TempDir directory;
+  fs::permissions(directory.path(), fs::perms::all);
+  fs::copy(strange_authorities().root, directory / "strange.pem");
+  Desk desk({.start = false});
+  const Json listener = Json::parse(read_file(desk.world.relay().relayd_configuration())).at("listener");
+  Json other = listener;
+  other["bind"] = own_address() + ":18884";
+  other["cacertfile"] = directory / "strange.pem";
+  desk.world.relay().patch_relayd({{"listener", nullptr}, {"listeners", {{"own", listener}, {"other", other}}}});
+  desk.world.relay().start();
+  const auto identity = device_identity("p256", 1);
+  desk.world.give_key(kClient, identity);
+  desk.check(identity.certificate);
+  desk.expect("listener", "ok", "own: it accepts the device");
+  desk.expect("listener", "ok", "other: it refuses the device");
+  desk.expect("remote", "ok", "it accepts the device's certificate");
+  CHECK(desk.last.status.code == 0);
+}
+
+TEST_CASE("check: a broker that expects a PROXY header gets one, as from a health check", "[client-check][root]") {
+  NEEDS_ROOT();
+  constexpr uint16_t kInFront = 18443;
+  const Endpoint front{own_address(), kInFront};
+  Desk desk({.start = false});
+  const Haproxy haproxy("listen broker\n bind " + front.text() + " accept-proxy\n server broker " +
+                            desk.world.remote->endpoint().text() + "\n",
+                        desk.directory / "haproxy");
+  desk.world.relay().patch_relayd({{"remote_port", kInFront}, {"remote", {{"proxy_protocol", true}}}});
+  desk.world.relay().start();
+  const auto identity = device_identity("p256", 1);
+  desk.world.give_key(kClient, identity);
+  desk.check(identity.certificate);
+  desk.expect("remote", "ok", front.text() + ": its certificate \"remote\" verifies for ");
+  desk.check({});
+  desk.expect("remote", "ok", "\"remote\" verifies for ");
 }
 
 TEST_CASE("check of a client: a chain that expires within 30 days is a warning", "[client-check][root]") {
