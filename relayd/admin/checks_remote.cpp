@@ -92,7 +92,7 @@ Check judge(const CheckContext& context, const Config::Broker& broker, const Pro
     const auto& [name, der, from, until] = *found.certificate;
     const std::string text = found.address + ": its certificate" + (name.empty() ? "" : " \"" + name + "\"") +
                              " verifies for " + broker.server_name + ", valid until " + day_of(until);
-    const Check check = as ? judge_device(text, found, !as->connect.empty()) : Check{Result::ok, text + "; " + ended};
+    Check check = as ? judge_device(text, found, !as->connect.empty()) : Check{Result::ok, text + "; " + ended};
     if (until >= context.now + kSoon || check.result == Result::error) return check;
     return {Result::warning, check.found, "tell the broker's operator that its certificate expires soon"};
   }
