@@ -15,7 +15,8 @@
 #include "relayd/supervisor/change_watch.h"
 #include "relayd/supervisor/disconnects.h"
 #include "relayd/supervisor/doors.h"
-#include "relayd/supervisor/generation.h"
+#include "relayd/supervisor/ended_counts.h"
+#include "relayd/supervisor/generations.h"
 #include "relayd/supervisor/inspection.h"
 #include "relayd/supervisor/key_check.h"
 #include "relayd/supervisor/load.h"
@@ -90,54 +91,38 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   Status status() override {
     Status status;
-    count(ended_.log_dropped, log::dropped() - own_dropped_);
-    own_dropped_ = log::dropped();
-    for_each([&](const Generation& generation) { generation.add_to(status); });
-    status.generation = current_ ? current_->number() : 0;
+    ended_.set_own_dropped(log::dropped());
+    ended_.add_to(status);
+    all_.add_to(status);
     status.reloads = reloads_;
     status.failed_reloads = failed_reloads_;
     status.bind = text(sockets_);
-    for (size_t i = 0; current_ && i < sockets_.size(); i++)
-      status.listeners.push_back({current_->config().listeners[i].name, sockets_[i]->text()});
-    status.ended_accepted = &ended_accepted_;
-    if (current_) {
-      status.remote = names_of(current_->config().brokers);
-      status.brokers = addresses_of(current_->config().brokers);
-    }
+    for (size_t i = 0; all_.current && i < sockets_.size(); i++)
+      status.listeners.push_back({all_.current->config().listeners[i].name, sockets_[i]->text()});
     status.trust = trust_.concerns();
     status.expiries = trust_.expiries();
-    status.ended = &ended_;
-    if (current_) status.paused = pauses_.among(current_->config().listeners);
+    if (all_.current) status.paused = pauses_.among(all_.current->config().listeners);
     if (doors_) status.monitor = doors_->monitor();
     return status;
   }
 
-  bool reloading() const override { return next_ && current_; }
+  bool reloading() const override { return all_.next && all_.current; }
 
   void disconnect(uint64_t connection, const Whom& whom) override {
     const uint32_t request = disconnects_.begin(connection, whom);
-    size_t asked = 0;
-    for_each([&](Generation& generation) { asked += generation.disconnect(whom, request); });
-    disconnects_.expect(request, asked);
+    disconnects_.expect(request, all_.disconnect(whom, request));
   }
 
   std::string pause(const std::string& listener, bool pause) override {
-    if (!current_) throw std::runtime_error("relayd does not serve yet");
-    const auto changed = pauses_.change(current_->config().listeners, listener, pause);
-    bool told = true;
-    for (const std::string& name : changed)
-      for_each([&](Generation& generation) { told = generation.tell_paused(name) && told; });
-    if (!told) throw std::runtime_error("a worker could not be told; try again");
+    if (!all_.current) throw std::runtime_error("relayd does not serve yet");
+    const auto changed = pauses_.change(all_.current->config().listeners, listener, pause);
+    if (!all_.tell_paused(changed)) throw std::runtime_error("a worker could not be told; try again");
     return changed_pauses(changed, pause);
   }
 
   const SlotEndings& endings() const override { return endings_; }
 
-  OpenFeeds open_feeds(const FeedRequest& request) override {
-    OpenFeeds open;
-    for_each([&](Generation& generation) { generation.open_feeds(request, open); });
-    return open;
-  }
+  OpenFeeds open_feeds(const FeedRequest& request) override { return all_.open_feeds(request); }
 
   void on_disconnected(uint64_t connection, bool ok, const std::string& outcome) {
     if (doors_) doors_->disconnect_ended(connection, ok, outcome);
@@ -146,24 +131,20 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void on_ended(const Ended& ended) override { disconnects_.answered(ended.request, ended.sessions); }
 
   void on_taken(const Taken& taken) override {
-    for_each([&](Generation& generation) { generation.take_over(taken); });
+    all_.for_each([&](Generation& generation) { generation.take_over(taken); });
   }
 
   void answer_operator(bool ok, const std::string& outcome) {
     if (doors_) doors_->reload_ended(ok, outcome);
   }
 
-  void on_death(const Config& config, const Counters& counters) override {
-    add_ended(ended_, counters);
-    for (size_t i = 0; i < config.listeners.size(); i++)
-      ended_accepted_[config.listeners[i].name] += counters.listeners[i].accepted.load(std::memory_order_relaxed);
-  }
+  void on_death(const Config& config, const Counters& counters) override { ended_.add(config, counters); }
 
   // ---- a new generation, at start and at a reload: load → inspect → ask keyd → resolve → start workers → serve
 
   void reload() override {
     if (stops()) return answer_operator(false, "relayd is stopping");
-    if (next_ || !current_) {
+    if (all_.next || !all_.current) {
       reload_again_ = true;  // the running reload may have read the files before they changed
       return;
     }
@@ -192,98 +173,78 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       if (auto& tables = flapping_[listener.name]; listener.flapping_detect)
         while (std::ssize(tables) < plan.config.workers) tables.push_back(FlappingTable::create());
     endings_.grow(plan.config.workers);
-    if (current_) pauses_.follow(current_->config().listeners, plan.config.listeners);
+    if (all_.current) pauses_.follow(all_.current->config().listeners, plan.config.listeners);
     next_sockets_ = sockets;
-    next_ = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector,
-                                         std::move(loaded), std::move(sockets), flapping_, endings_, pauses_,
-                                         static_cast<Generation::Owner&>(*this));
+    all_.next = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector,
+                                             std::move(loaded), std::move(sockets), flapping_, endings_, pauses_,
+                                             static_cast<Generation::Owner&>(*this));
   }
 
   void on_inspected(const Inspection::Result& result) {
     inspection_.reset();
-    if (!next_ || stops()) return;
+    if (!all_.next || stops()) return;
     if (!result.failure.empty()) return abandon(result.failure, Failure::worker);
     if (!result.findings.problem.empty()) return abandon(result.findings.problem);
     std::vector<OwnKeyCheck::Certificate> certificates;
-    for (const auto& listener : next_->plan().pem.listeners)
+    for (const auto& listener : all_.next->plan().pem.listeners)
       for (const auto& pem : listener.certificates) certificates.push_back({pem.name(), {}, ipc::Role::listener});
-    if (const auto& pem = next_->plan().pem.local_certificate; !pem.text.empty())
+    if (const auto& pem = all_.next->plan().pem.local_certificate; !pem.text.empty())
       certificates.push_back({pem.name(), {}, ipc::Role::local});
     const auto& spkis = result.findings.own_spkis;
     if (spkis.size() != certificates.size())
       return abandon("mqtt-relayd-inspector gave a malformed answer: not one key a certificate", Failure::worker);
     for (size_t i = 0; i < spkis.size(); i++) certificates[i].spki = spkis[i];
     next_findings_ = result.findings;
-    key_check_ = std::make_unique<OwnKeyCheck>(loop_, std::move(certificates), next_->config().keyd_socket, this,
+    key_check_ = std::make_unique<OwnKeyCheck>(loop_, std::move(certificates), all_.next->config().keyd_socket, this,
                                                common::call<&Supervisor::on_key_checked>);
   }
 
   void on_key_checked(const OwnKeyCheck::Verdict& verdict) {
     using Result = OwnKeyCheck::Result;
-    if (!next_) return;
+    if (!all_.next) return;
     // At start keyd may be starting, too, so relayd goes on. A reload fails: the operator can repeat it.
-    if (verdict.result == Result::wrong || (verdict.result == Result::keyd_away && current_))
+    if (verdict.result == Result::wrong || (verdict.result == Result::keyd_away && all_.current))
       return abandon(verdict.text());
     if (verdict.result == Result::keyd_away)
       log::warning("keyd_away", verdict.problem + "; devices are refused until it serves");
-    share_connections();
-    next_->start(current_.get());
+    all_.share_connections();
+    all_.next->start(all_.current.get());
   }
 
   void on_unresolved(Generation&, const std::string& problem) override { abandon(problem); }
 
   void on_serving(Generation& generation) override {
-    if (&generation != next_.get()) return;
+    if (&generation != all_.next.get()) return;
     prepare_.stop();
     key_check_.reset();
-    const bool first = !current_;
-    if (!first) {
-      current_->retire();
-      old_.push_back(std::move(current_));
-    }
-    current_ = std::move(next_);
+    const bool first = !all_.current;
+    all_.advance();
     sockets_ = std::exchange(next_sockets_, {});
-    const auto& configured = current_->config().listeners;
-    std::erase_if(ended_accepted_, [&](const auto& one) {
-      return std::ranges::find(configured, one.first, &Config::Listener::name) == configured.end();
-    });
-    log::open("mqtt-relayd", current_->config().log);
+    ended_.keep(all_.current->config().listeners);
+    log::open("mqtt-relayd", all_.current->config().log);
     log::info(first ? "ready" : "reloaded", first ? "relayd serves" : "relayd reloaded",
               {{"bind", text(sockets_)},
-               {"workers", current_->slots().size()},
-               {"remote", names_of(current_->config().brokers)},
-               {"generation", current_->number()},
+               {"workers", all_.current->slots().size()},
+               {"remote", names_of(all_.current->config().brokers)},
+               {"generation", all_.current->number()},
                {"version", MQTT_RELAY_VERSION}});
     trust_.update(std::move(next_findings_));
     look_.start(kLook);
     if (!first) {
-      apply_to_old();
+      all_.apply_to_old();
       reloads_++;
-      answer_operator(true, "reloaded generation " + std::to_string(current_->number()));
+      answer_operator(true, "reloaded generation " + std::to_string(all_.current->number()));
     }
-    share_connections();
+    all_.share_connections();
     common::sd_notify("READY=1");
     status_.clear();
     destroy_.start(Milliseconds(0));
   }
 
-  // Applies a reload to the sessions of older generations.
-  void apply_to_old() {
-    const Revocations revocations = current_->revocations();
-    if (!revocations.listeners.empty())
-      for (auto& generation : old_) generation->revoke(revocations);
-    const auto most = static_cast<size_t>(current_->config().max_generations) - 1;
-    for (size_t i = 0; i + most < old_.size(); i++) {
-      log::warning("generation_drained", "more generations than max_generations serve; relayd drains the oldest",
-                   {{"generation", old_[i]->number()}, {"connections", old_[i]->connections()}});
-      old_[i]->drain();
-    }
-  }
-
   // Discards the generation that is being prepared.
   void abandon(const std::string& cause, Failure failure = Failure::configuration) {
-    if (!next_) return;
-    if (!current_) return fail(cause, failure);
+    if (!all_.next) return;
+    if (!all_.current) return fail(cause, failure);
     prepare_.stop();
     retire_failed_next();
     reload_failed(cause);
@@ -293,10 +254,10 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void retire_failed_next() {
     inspection_.reset();
-    next_->kill();
+    all_.next->kill();
     discard_added(next_sockets_, sockets_);
     next_sockets_.clear();
-    old_.push_back(std::move(next_));
+    all_.old.push_back(std::move(all_.next));
     destroy_.start(Milliseconds(0));
   }
 
@@ -311,7 +272,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   // ---- workers that die
 
   void on_hopeless(Generation& generation, const std::string& cause) override {
-    if (&generation == next_.get() && current_) return abandon(cause);
+    if (&generation == all_.next.get() && all_.current) return abandon(cause);
     fail(cause, Failure::worker);
   }
 
@@ -319,20 +280,11 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   // Objects that end inside their own callbacks are destroyed here, after these have returned.
   void destroy_ended() {
-    if (!next_) key_check_.reset();
-    std::erase_if(old_, [](const auto& generation) {
-      if (generation->gone())
-        log::info("generation_ended", "generation has ended", {{"generation", generation->number()}});
-      return generation->gone();
-    });
-    std::erase_if(flapping_, [&](const auto& tables) {
-      bool used = false;
-      for_each([&](const Generation& generation) { used = used || generation.has_listener(tables.first); });
-      return !used;
-    });
-    const auto gone = [](const auto& generation) { return !generation || generation->gone(); };
-    if (stops() && old_.empty() && gone(current_) && gone(next_)) uv_stop(loop_);
-    if (!next_ && current_ && reload_again_) reload_again_ = false, reload();
+    if (!all_.next) key_check_.reset();
+    all_.drop_gone();
+    std::erase_if(flapping_, [&](const auto& tables) { return !all_.has_listener(tables.first); });
+    if (stops() && all_.gone()) uv_stop(loop_);
+    if (!all_.next && all_.current && reload_again_) reload_again_ = false, reload();
   }
 
   // ---- every second
@@ -341,7 +293,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     tick_.start(kTick);
     log::flush();
     for (const auto& sockets : sockets_) sockets->mend();
-    share_connections();
+    all_.share_connections();
     tell_status();
     if (const std::string changed = changes_.changed(uv_now(loop_)); !changed.empty()) {
       log::info("files_changed", "files have changed, so relayd reloads", {{"files", changed}});
@@ -351,28 +303,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   void look_at_trust() {
     look_.start(kLook);
-    if (current_) trust_.look(loop_, programs_.inspector, current_->plan());
-  }
-
-  // max_connections covers all generations' listeners of one name: the newest may have what the others' connections
-  // leave over.
-  void share_connections() {
-    Generation* newest = next_ ? next_.get() : current_.get();
-    for (size_t i = 0; newest && i < newest->config().listeners.size(); i++) {
-      const std::string& name = newest->config().listeners[i].name;
-      const auto& most = newest->config().listeners[i].max_connections;
-      if (!most) continue;
-      uint64_t elsewhere = 0;
-      for_each([&](Generation& generation) { elsewhere += &generation == newest ? 0 : generation.connections(name); });
-      newest->allow_connections(i, *most > elsewhere ? *most - elsewhere : 0);
-    }
+    if (all_.current) trust_.look(loop_, programs_.inspector, all_.current->plan());
   }
 
   void tell_status() {
-    if (!current_ || stops()) return;
-    uint64_t connections = current_->connections();
-    for (const auto& generation : old_) connections += generation->connections();
-    std::string status = service_status(this->status(), connections, doors_->waits_for());
+    if (!all_.current || stops()) return;
+    std::string status = service_status(this->status(), all_.connections(), doors_->waits_for());
     if (status == status_) return;
     status_ = std::move(status);
     common::sd_notify(status_);
@@ -395,8 +331,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   void stop() {
     if (stops()) return kill_workers();  // a second request means: at once
     common::sd_notify("STOPPING=1");
-    const Milliseconds timeout = (current_ ? current_ : next_)->config().shutdown_timeout;
-    if (current_)
+    const Milliseconds timeout = (all_.current ? all_.current : all_.next)->config().shutdown_timeout;
+    if (all_.current)
       log::info("stopping", "relayd stops: it accepts no new devices, and closes every session with a reason",
                 {{"shutdown_timeout_ms", timeout.count()}});
     prepare_.stop();
@@ -404,19 +340,13 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     trust_.stop();
     for (int waiting = 0; waiting < 2; waiting++)
       answer_operator(false, "relayd is stopping");  // running and next reload
-    for_each([](Generation& generation) { generation.close(); });
-    stopping_.begin(accepting());
+    all_.for_each([](Generation& generation) { generation.close(); });
+    stopping_.begin(all_.accepting());
   }
 
   bool stops() const { return stopping_.phase() != Stopping::Phase::serving; }
 
-  size_t accepting() {
-    size_t sum = 0;
-    for_each([&](const Generation& generation) { sum += generation.accepting(); });
-    return sum;
-  }
-
-  void on_accepting() override { stopping_.still_accept(accepting()); }
+  void on_accepting() override { stopping_.still_accept(all_.accepting()); }
 
   void end_sessions(size_t accepting) {
     if (accepting > 0)
@@ -426,19 +356,12 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
       for (const auto& sockets : *all) sockets->end();
       all->clear();
     }
-    for_each([](Generation& generation) { generation.drain(Order::What::stop); });
+    all_.for_each([](Generation& generation) { generation.drain(Order::What::stop); });
     destroy_.start(Milliseconds(0));
   }
 
   void kill_workers() {
-    for_each([](Generation& generation) { generation.kill(); });
-  }
-
-  template <typename Do>
-  void for_each(Do action) {
-    for (auto& generation : old_) action(*generation);
-    for (auto* generation : {current_.get(), next_.get()})
-      if (generation) action(*generation);
+    all_.for_each([](Generation& generation) { generation.kill(); });
   }
 
   uv_loop_t* loop_;
@@ -450,22 +373,19 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   Disconnects disconnects_;
   Stopping stopping_;
   common::UvPtr<uv_signal_t> signals_[std::size(kSignals)];
-  std::vector<std::shared_ptr<ListenSockets>> sockets_, next_sockets_;  // of current_ and next_, as config.listeners
-  std::optional<Inspection> inspection_;                                // of next_
+  std::vector<std::shared_ptr<ListenSockets>> sockets_, next_sockets_;  // of current and next, as config.listeners
+  std::optional<Inspection> inspection_;                                // of next
   std::unique_ptr<OwnKeyCheck> key_check_;
   Findings next_findings_;
   TrustWatch trust_;
   ChangeWatch changes_;
-  std::unique_ptr<Generation> current_, next_;  // serving new devices; being prepared
-  std::vector<std::unique_ptr<Generation>> old_;
   // These tables outlive workers and generations.
   FlappingMemory flapping_;
   SlotEndings endings_;
   Pauses pauses_;
+  Generations all_;
   std::optional<Doors> doors_;
-  Counters ended_{};  // the counts of processes that have ended, and the supervisor's own dropped lines
-  std::map<std::string, uint64_t> ended_accepted_;  // of these processes, by listener
-  uint64_t own_dropped_ = 0;                        // the supervisor's dropped lines that ended_ already contains
+  EndedCounts ended_;
   uint64_t reloads_ = 0, failed_reloads_ = 0;
   int generations_ = 0;
   bool reload_again_ = false;
