@@ -33,6 +33,7 @@ inline constexpr Command kCommands[] = {
     {"Act", "drop", "End the sessions of a client id, or one session"},
     {"Act", "pause", "Let new connections wait; sessions go on"},
     {"Act", "resume", "Accept new connections again"},
+    {"Act", "log-level", "Show or change the level of relayd's log, or of one device's lines"},
 };
 
 // What the command does. The name must be in the list.

@@ -29,8 +29,8 @@ _mqtt_relay() {
   esac
   if [[ -z $choices ]]; then
     case $command in
-      '') choices='init size check config verify status sessions session trace explain keys reload drop pause resume audit help --config --help --version' ;;
-      help) choices='init size check config verify status sessions session trace explain keys reload drop pause resume audit' ;;
+      '') choices='init size check config verify status sessions session trace explain keys reload drop pause resume log-level audit help --config --help --version' ;;
+      help) choices='init size check config verify status sessions session trace explain keys reload drop pause resume log-level audit' ;;
       init) choices='--remote --remote-ca --device-ca --listener-certificate --bind --local --force --config --help' ;;
       size) choices='--devices --nodes --spare --cores --messages-per-second --message-size --known --reconnect-within --remote-addresses --load --cost --json --help' ;;
       check) choices='keyd relayd --keyd-config --relayd-config --config --client --certificate --connect --json --warnings-as-errors --help' ;;
@@ -50,6 +50,8 @@ _mqtt_relay() {
         [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
       'keys remove') choices='--from-file --json --config --help' ;;
       reload) choices='--config --help' ;;
+      log-level)
+        choices='debug info warning error default --client --for --json --config --help' ;;
       pause | resume) choices='--listener --config --help' ;;
       drop) choices='--session --config --help' ;;
       audit) choices='verify show --help' ;;

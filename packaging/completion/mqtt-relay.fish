@@ -1,7 +1,7 @@
 # Completion of mqtt-relay(8) for fish: commands, options, files, and words for options with a fixed set of values.
 # tests/completion compares it with the commands' --help.
 
-set -l commands init size check config verify status sessions session trace explain keys reload drop pause resume audit help
+set -l commands init size check config verify status sessions session trace explain keys reload drop pause resume log-level audit help
 set -l no_command "not __fish_seen_subcommand_from $commands"
 set -l no_config "not __fish_seen_subcommand_from check print-default schema"
 set -l no_part "not __fish_seen_subcommand_from verify show"
@@ -28,9 +28,10 @@ complete -c mqtt-relay -n $no_command -a reload -d 'Reload configuration and cer
 complete -c mqtt-relay -n $no_command -a drop -d 'End the sessions of a client id, or one session'
 complete -c mqtt-relay -n $no_command -a pause -d 'Let new connections wait'
 complete -c mqtt-relay -n $no_command -a resume -d 'Accept new connections again'
+complete -c mqtt-relay -n $no_command -a log-level -d 'Show or change the level of the log'
 complete -c mqtt-relay -n $no_command -a audit -d 'Verify or show the audit'
 complete -c mqtt-relay -n $no_command -a help -d 'Explain a command'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init size check config verify status sessions session trace explain keys reload drop pause resume audit'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init size check config verify status sessions session trace explain keys reload drop pause resume log-level audit'
 
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote -x -d 'The remote broker'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote-ca -rF -d 'The CAs of the remote broker'
@@ -61,7 +62,7 @@ complete -c mqtt-relay -n $check -l client -x -d 'Check what this one device nee
 complete -c mqtt-relay -n $check -l certificate -rF -d 'The chain of the device'
 complete -c mqtt-relay -n $check -l connect -d 'Also send a CONNECT'
 complete -c mqtt-relay -n $check -l warnings-as-errors -d 'Exit status 2 if there are warnings'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from size check status sessions session trace explain keys' -l json -d 'Print JSON'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from size check status sessions session trace explain keys log-level' -l json -d 'Print JSON'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from verify show' -l json -d 'Print JSON'
 
 set -l config "__fish_seen_subcommand_from config; and $no_config"
@@ -86,6 +87,9 @@ complete -c mqtt-relay -n '__fish_seen_subcommand_from sessions' -l limit -x -d 
 complete -c mqtt-relay -n '__fish_seen_subcommand_from pause resume' -l listener -x -d 'Only this listener'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from trace' -l topics -d 'Topics, too'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from trace' -l for -x -d 'How long'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from log-level' -a 'debug info warning error default' -d Level
+complete -c mqtt-relay -n '__fish_seen_subcommand_from log-level' -l client -x -d 'Only of the sessions of this client id'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from log-level' -l for -x -d 'How long'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from drop' -l session -x -d 'Only this session'
 
 set -l import '__fish_seen_subcommand_from keys; and __fish_seen_subcommand_from import'

@@ -134,4 +134,14 @@ inline constexpr char kPauseNotes[] =
     "Exit status: 0 done; 1 there is no such listener; 64 wrong command line; 69 no\n"
     "relayd answers; 78 wrong configuration, or it has no control_socket.";
 
+inline constexpr char kLogLevelNotes[] =
+    "Without a LEVEL it shows all. A level holds through reloads until it is taken\n"
+    "back, its time is over, or relayd restarts. Lines before a device's CONNECT are\n"
+    "no client's. keyd has its own level. Only root and relayd's user may ask.\n"
+    "\n"
+    "Example: mqtt-relay log-level debug --client sensor-17 --for 10m\n"
+    "\n"
+    "Exit status: 0 done; 1 relayd could not, and says why; 64 wrong command line;\n"
+    "69 no relayd answers; 78 wrong configuration, or it has no control_socket.";
+
 }  // namespace relayd::admin

@@ -76,11 +76,13 @@ std::vector<CLI::App*> define_session_commands(CLI::App& app, SessionCommands& l
     CLI::App& command = *all.emplace_back(add_command(app, name, kPauseNotes));
     command.add_option("--listener", line.listener, "Only this listener; default: all")->type_name("NAME");
   }
+  all.push_back(define_log_level(app, line.log_level));
   return all;
 }
 
 bool is_session_command(const std::string& name) {
-  constexpr std::string_view kNames[] = {"sessions", "session", "trace", "explain", "drop", "pause", "resume"};
+  constexpr std::string_view kNames[] = {"sessions", "session", "trace",  "explain",
+                                         "drop",     "pause",   "resume", "log-level"};
   return std::ranges::find(kNames, name) != std::end(kNames);
 }
 
@@ -97,6 +99,8 @@ int run_session_command(const std::string& name, const SessionCommands& line, co
   if (name == "explain")
     return explain(control_socket, line.explain, std::cout, line.sessions.json || !screen.terminal);
   if (name == "pause" || name == "resume") return run_pause(name, line.listener, control_socket);
+  if (name == "log-level")
+    return log_level(control_socket, line.log_level, std::cout, line.log_level.json || !screen.terminal);
   return run_drop(line, control_socket);
 }
 

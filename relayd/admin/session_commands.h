@@ -1,4 +1,4 @@
-// The commands about single sessions and devices: sessions, session, trace, explain, drop, pause, resume.
+// The commands about single sessions and devices: sessions, session, trace, explain, drop, pause, resume, log-level.
 #pragma once
 
 #include <string>
@@ -6,6 +6,7 @@
 
 #include "common/operator/command_line.h"
 #include "relayd/admin/explain.h"
+#include "relayd/admin/log_level.h"
 #include "relayd/admin/show_sessions.h"
 #include "relayd/admin/trace.h"
 
@@ -20,6 +21,7 @@ struct SessionCommands {
   TraceLine trace;
   std::string trace_for;
   std::string listener;
+  LogLevelLine log_level;
 };
 
 // Adds them to `app`. The caller adds --config to each.

@@ -77,6 +77,8 @@ void Connector::on_control(int) {
   const ssize_t got = common::receive_datagram(control_.get(), bytes, attached);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) return common::Poller::stop(loop_);  // the generation or the supervisor has ended
+  if (got == 2 && bytes[0] == kLogLevel && bytes[1] <= static_cast<char>(log::Level::error))
+    return set_log_level(bytes[1]);
   ChannelOf which;
   memcpy(&which, bytes + 1, sizeof which);
   if (got != 1 + static_cast<ssize_t>(sizeof which) || bytes[0] != kChannel || !attached)
@@ -87,6 +89,10 @@ void Connector::on_control(int) {
   channel = std::make_unique<WorkerChannel>(loop_, plan_, which.worker, std::move(attached), most_, certificates_, this,
                                             common::call<&Connector::on_over>);
   teach(*channel);
+}
+
+void Connector::set_log_level(char level) const {
+  log::open(kConnectorProgram, static_cast<log::Level>(level), plan_.log.format);
 }
 
 void Connector::teach(WorkerChannel& channel) const {

@@ -35,6 +35,7 @@ class Connector {
 
  private:
   void on_control(int events);
+  void set_log_level(char level) const;
   void on_names();
   void on_over(int worker, const std::string& why);
   void sweep();

@@ -1,8 +1,8 @@
 // What the supervisor gives a connector (relayd/connector), and the messages between the two.
 //
 // The plan is an archive (archive.h) in a sealed memfd. On the control socket (SOCK_SEQPACKET) the supervisor sends one
-// kChannel for each worker process, with the descriptor; the connector sends the rest. The supervisor parses no
-// address, and takes the connector's word only for a name that can't be resolved.
+// kChannel for each worker process, with the descriptor, and kLogLevel; the connector sends the rest. The supervisor
+// parses no address, and takes the connector's word only for a name that can't be resolved.
 #pragma once
 
 #include <cstdint>
@@ -65,6 +65,9 @@ inline constexpr char kChannel = 'C';
 struct ChannelOf {
   int32_t worker = 0;
 };
+
+// From the supervisor: kLogLevel and a common::log::Level in one byte, instead of the plan's.
+inline constexpr char kLogLevel = 'L';
 
 // From the connector. kServing: it is sandboxed. kBeat: its loop runs. kNames, followed by a NamesReport: after the
 // first look-up of every name, and then whenever addresses change. kDying, followed by the cause of its end.

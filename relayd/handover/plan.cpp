@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "common/config_error.h"
@@ -115,8 +116,18 @@ void fields(Archive& archive, Of<Archive, Plan::Sockets>& s) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Of<Archive, LogLevels::Client>& client) {
+  archive(client.id, client.level);
+}
+
+template <class Archive>
+void fields(Archive& archive, Of<Archive, LogLevels>& log) {
+  archive(log.level, log.clients);
+}
+
+template <class Archive>
 void fields(Archive& archive, Of<Archive, Plan>& plan) {
-  archive(plan.worker, plan.sockets, plan.config, plan.pem);
+  archive(plan.worker, plan.sockets, plan.config, plan.pem, plan.log);
 }
 
 template <class Archive>
@@ -131,7 +142,8 @@ void fields(Archive& archive, Of<Archive, FeedRequest>& feed) {
 
 template <class Archive>
 void fields(Archive& archive, Of<Archive, Order>& order) {
-  archive(order.what, order.client_id, order.session, order.request, order.taken, order.feed, order.listener);
+  archive(order.what, order.client_id, order.session, order.request, order.taken, order.feed, order.listener,
+          order.log);
 }
 
 template <class Archive>
@@ -166,7 +178,9 @@ std::string Order::encode() const { return archived(*this); }
 
 Order Order::decode(std::string_view message) {
   auto order = from_archive<Order>(message);
-  if (order.what > What::resume) throw BadArchive("an order of kind " + std::to_string(static_cast<int>(order.what)));
+  if (order.what > What::log) throw BadArchive("an order of kind " + std::to_string(static_cast<int>(order.what)));
+  const auto bad = [](const LogLevels::Client& client) { return client.level > LogLevels::Level::error; };
+  if (bad({{}, order.log.level}) || std::ranges::any_of(order.log.clients, bad)) throw BadArchive("no level of a log");
   if (order.feed.what > FeedRequest::What::trace)
     throw BadArchive("a feed of kind " + std::to_string(static_cast<int>(order.feed.what)));
   return order;

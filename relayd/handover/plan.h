@@ -14,6 +14,7 @@
 #include "common/trust/pem.h"
 #include "relayd/handover/config.h"
 #include "relayd/handover/feed.h"
+#include "relayd/handover/log_levels.h"
 
 namespace relayd {
 
@@ -67,6 +68,7 @@ struct Plan {
   std::vector<Sockets> sockets;  // as Config::listeners
   Config config;
   PemFiles pem;
+  LogLevels log;  // instead of config.log.level
 
   int all_sockets() const;
   common::Fd to_memfd() const;     // throws std::system_error if there is no memory
@@ -90,6 +92,7 @@ struct Order {
     feed,        // write the lines of `feed` to the attached socket
     pause,       // stop accepting at `listener`, and leave the connections in its queue
     resume,      // accept there again
+    log,         // write lines by these levels
   };
   What what = What::retire;
   std::string client_id = {};
@@ -98,6 +101,7 @@ struct Order {
   Taken taken = {};
   FeedRequest feed = {};
   std::string listener = {};  // its name
+  LogLevels log = {};
 
   std::string encode() const;                     // at most kMaxOrder
   static Order decode(std::string_view message);  // BadArchive

@@ -22,6 +22,7 @@ Session::Session(SessionServices& services, SessionListener& listener, uint64_t 
       id_(id),
       address_(device),
       began_(now()),
+      log_level_(services.log_levels.of("")),
       deadline_(services.runtime.loop, this, common::call<&Session::on_deadline>),
       device_(services.runtime, std::move(socket), *this) {
   device_.limit_kept(listener.config.high_watermark);
@@ -50,10 +51,7 @@ void Session::shake_hands(std::span<const uint8_t> begun) {
 void Session::move_to(State state) {
   state_ = state;
   if (trace_ && state != State::closing) trace_state();
-  if (common::log::enabled(Level::debug)) {
-    using common::log::Field;
-    write_log(Level::debug, "session_state", state_name(), Field{"client_id", client_id_});
-  }
+  write_log(Level::debug, "session_state", state_name(), common::log::Field{"client_id", client_id_});
   const Config& config = services_.config;
   switch (state) {
     case State::proxy_header: return deadline_.start(listener().proxy_protocol_timeout);
@@ -190,6 +188,7 @@ void Session::on_connect(const mqtt::Connect& connect) {
   connect_.client_id = client_id_;
   up_ = mqtt::Framer(connect.version, listener().max_packet_size);
   down_ = mqtt::Framer(connect.version);
+  look_for_log_level();
   look_for_followers(true);
   if (client_id_.size() > listener().max_clientid_len)
     return refuse(Refusal::client_id_not_valid, "the client id is longer than max_clientid_len", "",

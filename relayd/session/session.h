@@ -37,6 +37,7 @@
 #include "relayd/handover/config.h"
 #include "relayd/handover/endings.h"
 #include "relayd/handover/flapping.h"
+#include "relayd/handover/log_levels.h"
 #include "relayd/handover/plan.h"
 #include "relayd/handover/scoreboard.h"
 #include "relayd/handover/session_text.h"
@@ -95,6 +96,7 @@ struct SessionServices {
   SilentCloses silent_closes{};
   LogLimits log_limits{};
   Traces traces{};
+  LogLevels log_levels{};
 };
 
 // Keys of on_empty_broker. digest_of(): "" for the empty id, which many devices share.
@@ -136,6 +138,8 @@ class Session final : public tls::StreamHandler {
   void end_taken_over(const Taken& taken);
   // The followers of the device may have changed (session_trace.cpp). greet: they are told of this session.
   void look_for_followers(bool greet);
+  // The log's levels have changed, or the client id is known now.
+  void look_for_log_level() { log_level_ = services_.log_levels.of(client_id_); }
   const std::string& client_id() const { return client_id_; }  // empty before CONNECT
   const Config::Listener& listener() const { return listener_.config; }
   // The device's certificate chain. With crl_disconnect kept for the session's life, otherwise until it is used.
@@ -308,11 +312,12 @@ class Session final : public tls::StreamHandler {
                std::string_view fix = {}) const;
   void log_up(std::string_view address) const;
   void remember_end(std::string_view why, std::string_view fix, const std::string& claimed = {}) const;
+  bool logs(common::log::Level level) const { return level >= log_level_; }
   // `fields` follow those that say which session it is.
   template <typename... Fields>
   void write_log(common::log::Level level, std::string_view event, std::string_view message,
                  const Fields&... fields) const {
-    if (!common::log::enabled(level)) return;
+    if (!logs(level)) return;
     const std::string device = address_.text(), session = session_text(id_), &listener = listener_.shown;
     if (listener.empty())
       common::log::write(level, event, message,
@@ -337,6 +342,7 @@ class Session final : public tls::StreamHandler {
   SocketAddress address_;  // the device's: whoever connected, until a PROXY header says otherwise
   const uint64_t began_;   // now()
   State state_ = State::device_handshake;
+  common::log::Level log_level_;  // the least that is written
   std::optional<Leave> leaving_;  // see drain()
   common::Timer deadline_;
   tls::Stream device_;

@@ -30,7 +30,7 @@ const char* Session::ending() const {
 
 // `address`: where the broker is.
 void Session::log_up(std::string_view address) const {
-  if (!common::log::enabled(Level::info)) return;
+  if (!logs(Level::info)) return;
   const tls::Identity& device = identity_ ? *identity_ : tls::Identity();
   const tls::Parameters with_device = device_.parameters();
   const tls::Parameters with_broker = upstream_ ? upstream_->parameters() : tls::Parameters();
@@ -43,7 +43,7 @@ void Session::log_up(std::string_view address) const {
 }
 
 void Session::log_end(std::string_view why, Level level, common::LogLimit* limit, std::string_view fix) const {
-  if (!common::log::enabled(level)) return;
+  if (!logs(level)) return;
   const auto left_out = limit ? limit->admit(now()) : 0;
   if (!left_out) return;
   const std::string_view message = is_up_ ? "session closed" : refused_ ? "session refused" : "connection closed";

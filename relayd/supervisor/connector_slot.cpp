@@ -134,6 +134,14 @@ void ConnectorSlot::give_waiting() {
   control_poll_->watch(UV_READABLE);
 }
 
+bool ConnectorSlot::set_log_level(log::Level level) {
+  if (plan_.log.level == level) return true;
+  const char message[] = {kLogLevel, static_cast<char>(level)};
+  if (process_ && !common::send_datagram(control_.get(), {message, sizeof message}, -1)) return false;
+  plan_.log.level = level;
+  return true;
+}
+
 void ConnectorSlot::on_control(int events) {
   if (events & UV_WRITABLE) give_waiting();
   if (!(events & UV_READABLE) || !control_poll_) return;

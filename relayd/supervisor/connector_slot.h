@@ -49,6 +49,8 @@ class ConnectorSlot {
   void start(KnownAddresses known);
   // `channel`: the connector's end for the worker process that starts now; it replaces the worker's earlier channel.
   void give(int worker, common::Fd channel);
+  // Of the process that runs, and of those to come. False: it could not be told.
+  bool set_log_level(common::log::Level level);
   void end();
   void kill();
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -124,6 +125,26 @@ class Request {
                        "the log show it");
     return *session;
   }
+  // What a change of the log's level asks for.
+  LogChange log_change() const {
+    LogChange change{.client_id = client_id()};
+    if (has("client_id") && change.client_id.empty())
+      throw BadRequest("found an empty client id; a log level is for one that has at least a byte");
+    const std::string level = text("level").value_or("");
+    const auto found = std::ranges::find(common::log::kLevelNames, level);
+    if (found != std::end(common::log::kLevelNames))
+      change.level = static_cast<common::log::Level>(found - std::begin(common::log::kLevelNames));
+    else if (level != "default")
+      throw BadRequest("found the level \"" + level + "\"; allowed: debug, info, warning, error, default");
+    if (!has("seconds")) return change;
+    if (!object_["seconds"].is_number_unsigned() || object_["seconds"] == 0 ||
+        object_["seconds"] > LogChange::kMostSeconds)
+      throw BadRequest("found a time that is none; allowed: 1 to " + std::to_string(LogChange::kMostSeconds) +
+                       " seconds");
+    if (!change.level) throw BadRequest("found a time for the level \"default\", which needs none");
+    change.seconds = object_["seconds"];
+    return change;
+  }
   bool flag(const char* key) const { return has(key) && object_[key] == true; }
   uint32_t limit() const {
     if (!has("limit")) return 0;
@@ -135,6 +156,24 @@ class Request {
  private:
   const Json object_;
 };
+
+std::string_view name(common::log::Level level) { return common::log::kLevelNames[static_cast<size_t>(level)]; }
+
+// `log` of the answer to log-level.
+Json described(const Control::Owner::LogState& state) {
+  Json log, clients = Json::array();
+  log["level"] = name(state.overrides.levels(state.configured).level);
+  log["configured"] = name(state.configured);
+  log["by_command"] = false;
+  for (const auto& one : state.overrides.all()) {
+    Json& to = one.client_id.empty() ? log : clients.emplace_back(Json{{"client_id", one.client_id}});
+    to["level"] = name(one.level);
+    if (one.client_id.empty()) log["by_command"] = true;
+    if (one.until != 0) to["seconds_left"] = (std::max(one.until, state.now) - state.now + 999) / 1000;
+  }
+  log["clients"] = std::move(clients);
+  return log;
+}
 
 }  // namespace
 
@@ -202,6 +241,13 @@ void Control::explain(uint64_t connection, const std::string& client_id) {
   responder_.answer(connection, line(answer));
 }
 
+Requester Control::requester(uint64_t connection) const {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  getsockopt(responder_.socket(connection), SOL_SOCKET, SO_PEERCRED, &peer, &size);  // refusal() has asked this, too
+  return {peer.pid, peer.uid};
+}
+
 void Control::on_request(uint64_t connection, std::string_view text) try {
   const Request request(text);
   const std::string command = request.text("command").value_or("");
@@ -226,6 +272,12 @@ void Control::on_request(uint64_t connection, std::string_view text) try {
         {.what = FeedRequest::What::trace, .client_id = request.client_id(), .topics = request.flag("topics")});
   if (command == "pause" || command == "resume")
     return responder_.answer(connection, done(owner_.pause(request.text("listener").value_or(""), command == "pause")));
+  if (command == "log-level") {
+    Json answer = {{"ok", true}};
+    if (request.has("level")) answer["message"] = owner_.set_log_level(request.log_change(), requester(connection));
+    answer["log"] = described(owner_.log_state());
+    return responder_.answer(connection, line(answer));
+  }
   if (command == "explain" && request.text("client_id")) return explain(connection, request.client_id());
   responder_.answer(connection, refused("expected {\"command\":\"status\"}, {\"command\":\"reload\"}, "
                                         "{\"command\":\"disconnect\",\"client_id\":\"…\"}, "

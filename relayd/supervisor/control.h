@@ -10,6 +10,12 @@
 //                                                   "missing":0}, with a descriptor for each feed (handover/feed.h)
 //   {"command":"pause"}, {"command":"resume"}, each for all listeners or with "listener":"NAME"
 //                                                → {"ok":true,"message":"…"}
+//   {"command":"log-level"}, or to change one, "level":"debug" ("default": take back what was set), with
+//   "client_id":"d-1" only of this device's sessions, with "seconds":600 for so long
+//                                                → {"ok":true,"message":"…","log":{"level":"debug","configured":"info",
+//                                                   "by_command":true,"seconds_left":9,
+//                                                   "clients":[{"client_id":"d-1","level":"debug"}]}}; "message": what
+//                                                   has changed
 //   {"command":"explain","client_id":"d-1"}      → {"ok":true,"devices":512,"ending":{…}}, without "ending" if none is
 //                                                   remembered (handover/endings.h); devices: of so many at most
 //   a command that fails                         → {"ok":false,"error":"…"}
@@ -25,6 +31,7 @@
 #include <vector>
 
 #include "common/log_limit.h"
+#include "relayd/supervisor/log_overrides.h"
 #include "relayd/supervisor/open_feeds.h"
 #include "relayd/supervisor/responder.h"
 #include "relayd/supervisor/slot_endings.h"
@@ -44,6 +51,14 @@ class Control final : private Responder::Owner {
     // Pauses or resumes the listener with this name; "": all. Returns what to tell the operator. Throws
     // std::runtime_error.
     virtual std::string pause(const std::string& listener, bool pause) = 0;
+    // Returns what to tell the operator. Throws std::runtime_error.
+    virtual std::string set_log_level(const LogChange& change, const Requester& requester) = 0;
+    struct LogState {
+      const LogOverrides& overrides;
+      common::log::Level configured;
+      uint64_t now;  // as LogOverrides::Override::until
+    };
+    virtual LogState log_state() const = 0;
     virtual OpenFeeds open_feeds(const FeedRequest& request) = 0;
     virtual const SlotEndings& endings() const = 0;
 
@@ -66,6 +81,7 @@ class Control final : private Responder::Owner {
   std::string too_long() const override;
   void open_feeds(uint64_t connection, const FeedRequest& request);
   void explain(uint64_t connection, const std::string& client_id);
+  Requester requester(uint64_t connection) const;
 
   const std::string path_;
   Owner& owner_;

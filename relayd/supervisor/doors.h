@@ -26,6 +26,11 @@ class Doors {
   void disconnect_ended(uint64_t connection, bool ok, const std::string& outcome) {
     if (control_) control_->disconnect_ended(connection, ok, outcome);
   }
+  // The monitor's.
+  void set_log_level(common::log::Level level) {
+    monitor_settings_.log.level = level;
+    if (monitor_) monitor_->set_log_level(level);
+  }
   // Why one is not open yet; "" if both are.
   const std::string& waits_for() const {
     return control_wait_.cause().empty() ? metrics_wait_.cause() : control_wait_.cause();
@@ -46,7 +51,7 @@ class Doors {
   const common::Program& monitor_program_;
   const std::string control_socket_;
   const std::optional<Config::Endpoint> metrics_bind_;
-  const MonitorSettings monitor_settings_;
+  MonitorSettings monitor_settings_;
   Control::Owner& owner_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Monitor> monitor_;

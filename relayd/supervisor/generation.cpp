@@ -15,7 +15,8 @@ using State = WorkerSlot::State;
 
 Generation::Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
                        Loaded&& loaded, std::vector<std::shared_ptr<ListenSockets>> sockets,
-                       const FlappingMemory& flapping, const SlotEndings& endings, const Pauses& pauses, Owner& owner)
+                       const FlappingMemory& flapping, const SlotEndings& endings, const Pauses& pauses,
+                       const LogOverrides& log_levels, Owner& owner)
     : loop_(loop),
       number_(number),
       worker_(worker),
@@ -24,10 +25,12 @@ Generation::Generation(uv_loop_t* loop, int number, const common::Program& worke
       flapping_(flapping),
       endings_(endings),
       pauses_(pauses),
+      log_levels_(log_levels),
       owner_(owner),
       connector_(loop, connector, config(), std::move(loaded.proxy_credentials), number,
                  static_cast<ConnectorSlot::Owner&>(*this)),
       most_connections_(config().listeners.size(), UINT64_MAX) {
+  connector_.set_log_level(this->log_levels().level);
   for (int i = 0; i < config().workers; i++)
     slots_.push_back(std::make_unique<WorkerSlot>(loop, i, config(), static_cast<WorkerSlot::Owner&>(*this)));
 }
@@ -52,6 +55,7 @@ void Generation::on_names(const NamesReport& report) {
 std::unique_ptr<WorkerProcess> Generation::spawn(int worker, WorkerProcess::Owner& owner) {
   plan_.worker = worker;
   plan_.sockets.clear();
+  plan_.log = log_levels();
   std::vector<int> given, tables;
   for (size_t i = 0; i < sockets_.size(); i++) {
     sockets_[i]->wake(worker, config().workers);
@@ -169,6 +173,14 @@ bool Generation::tell_paused(const std::string& listener) {
   bool all = true;
   for (auto& slot : slots_)
     if (slot->pid() != 0 && !slot->send({.what = what, .listener = listener})) all = false;
+  return all;
+}
+
+bool Generation::tell_log_levels() {
+  const LogLevels levels = log_levels();
+  bool all = connector_.set_log_level(levels.level);
+  for (auto& slot : slots_)
+    if (slot->pid() != 0 && !slot->send({.what = Order::What::log, .log = levels})) all = false;
   return all;
 }
 

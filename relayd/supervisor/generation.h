@@ -15,6 +15,7 @@
 #include "relayd/supervisor/connector_slot.h"
 #include "relayd/supervisor/listen.h"
 #include "relayd/supervisor/load.h"
+#include "relayd/supervisor/log_overrides.h"
 #include "relayd/supervisor/open_feeds.h"
 #include "relayd/supervisor/pauses.h"
 #include "relayd/supervisor/slot_endings.h"
@@ -43,10 +44,10 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   };
 
   // `sockets`: as config.listeners. `flapping`: by listener, the memory of a FlappingTable for each worker. It,
-  // `endings`, `pauses`, `worker` and `connector` outlive the generation.
+  // `endings`, `pauses`, `log_levels`, `worker` and `connector` outlive the generation.
   Generation(uv_loop_t* loop, int number, const common::Program& worker, const common::Program& connector,
              Loaded&& loaded, std::vector<std::shared_ptr<ListenSockets>> sockets, const FlappingMemory& flapping,
-             const SlotEndings& endings, const Pauses& pauses, Owner& owner);
+             const SlotEndings& endings, const Pauses& pauses, const LogOverrides& log_levels, Owner& owner);
 
   // Starts the connector, which resolves the names, then the workers. If there is a generation `before`, nothing may
   // fail: a name that can't be resolved causes on_unresolved (unless `before` has addresses for the same name), and the
@@ -68,6 +69,8 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   size_t disconnect(const Whom& whom, uint32_t request);
   // Tells the workers what `pauses` says of this listener. False: a worker could not be told.
   bool tell_paused(const std::string& listener);
+  // The same, of the log's levels; the connector learns relayd's own.
+  bool tell_log_levels();
   // Adds a feed of each worker that has a process.
   void open_feeds(const FeedRequest& request, OpenFeeds& open);
   // Ends the device's older connections to the workers' built-in brokers.
@@ -106,6 +109,7 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   void on_connector_hopeless(const std::string& cause) override { owner_.on_hopeless(*this, cause); }
   void on_connector_gone() override { on_gone(); }
   bool workers_gone() const;
+  LogLevels log_levels() const { return log_levels_.levels(config().log.level); }
 
   uv_loop_t* loop_;
   const int number_;
@@ -115,6 +119,7 @@ class Generation final : private WorkerSlot::Owner, private ConnectorSlot::Owner
   const FlappingMemory& flapping_;
   const SlotEndings& endings_;
   const Pauses& pauses_;
+  const LogOverrides& log_levels_;
   Owner& owner_;
   std::vector<std::unique_ptr<WorkerSlot>> slots_;
   ConnectorSlot connector_;

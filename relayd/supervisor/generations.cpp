@@ -90,6 +90,12 @@ bool Generations::tell_paused(const std::vector<std::string>& listeners) {
   return told;
 }
 
+bool Generations::tell_log_levels() {
+  bool told = true;
+  for_each([&](Generation& generation) { told = generation.tell_log_levels() && told; });
+  return told;
+}
+
 OpenFeeds Generations::open_feeds(const FeedRequest& request) {
   OpenFeeds open;
   for_each([&](Generation& generation) { generation.open_feeds(request, open); });

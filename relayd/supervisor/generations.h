@@ -41,6 +41,7 @@ struct Generations {
   // As Generation's, for each of them.
   size_t disconnect(const Whom& whom, uint32_t request);
   bool tell_paused(const std::vector<std::string>& listeners);
+  bool tell_log_levels();
   OpenFeeds open_feeds(const FeedRequest& request);
 };
 

@@ -38,6 +38,8 @@ class Monitor {
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;
 
+  // Of processes to come: one that runs writes nothing until it ends.
+  void set_log_level(common::log::Level level) { settings_.log.level = level; }
   std::string text() const;  // the address, with the port that a bind to port 0 got
   MonitorStatus status() const;
 
@@ -52,7 +54,7 @@ class Monitor {
   void end_process(const char* why);
 
   uv_loop_t* loop_;
-  const MonitorSettings settings_;
+  MonitorSettings settings_;
   void* owner_;
   Look look_;
   const common::Program& program_;

@@ -35,6 +35,8 @@ class Responder::Connection {
     poll_.watch(UV_WRITABLE);
   }
 
+  int socket() const { return fd_.get(); }
+
  private:
   enum class State { reading, waiting, writing, finishing };
 
@@ -140,6 +142,11 @@ void Responder::accept(int) {
 void Responder::answer(uint64_t connection, std::string text, std::vector<common::Fd> attached) {
   if (const auto found = connections_.find(connection); found != connections_.end())
     found->second->answer(std::move(text), std::move(attached));
+}
+
+int Responder::socket(uint64_t connection) const {
+  const auto found = connections_.find(connection);
+  return found == connections_.end() ? -1 : found->second->socket();
 }
 
 void Responder::close(uint64_t number) {

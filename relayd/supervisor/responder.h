@@ -47,6 +47,9 @@ class Responder {
   static constexpr size_t kMostAttached = 253;  // SCM_MAX_FD, unix(7)
   void answer(uint64_t connection, std::string text, std::vector<common::Fd> attached);
 
+  // The connection's socket, to ask the kernel about the peer; -1: it is gone.
+  int socket(uint64_t connection) const;
+
  private:
   class Connection;
   void accept(int events);

@@ -120,6 +120,34 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     return changed_pauses(changed, pause);
   }
 
+  std::string set_log_level(const LogChange& change, const Requester& requester) override {
+    if (!all_.current) throw std::runtime_error("relayd does not serve yet");
+    const auto changed = log_levels_.change(change, configured_level(), uv_now(loop_));
+    if (changed && !apply_log_level(*changed, [&] { log_change(*changed, requester); }))
+      throw std::runtime_error("a process of relayd could not be told; try again");
+    return in_words(changed, change);
+  }
+
+  LogState log_state() const override { return {log_levels_, configured_level(), uv_now(loop_)}; }
+
+  log::Level configured_level() const { return all_.current ? all_.current->config().log.level : log::Level::info; }
+
+  // `report` logs it, while the log is at the lower one of both levels. False: a process could not be told.
+  template <typename Report>
+  bool apply_log_level(const LogOverrides::Changed& changed, Report report) {
+    const bool quieter = changed.after > changed.before;
+    if (quieter) report();
+    open_log();
+    if (!quieter) report();
+    return all_.tell_log_levels();
+  }
+
+  void open_log() {
+    const log::Level level = log_levels_.levels(configured_level()).level;
+    log::open("mqtt-relayd", level, all_.current->config().log.format);
+    doors_->set_log_level(level);
+  }
+
   const SlotEndings& endings() const override { return endings_; }
 
   OpenFeeds open_feeds(const FeedRequest& request) override { return all_.open_feeds(request); }
@@ -177,7 +205,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     next_sockets_ = sockets;
     all_.next = std::make_unique<Generation>(loop_, ++generations_, programs_.worker, programs_.connector,
                                              std::move(loaded), std::move(sockets), flapping_, endings_, pauses_,
-                                             static_cast<Generation::Owner&>(*this));
+                                             log_levels_, static_cast<Generation::Owner&>(*this));
   }
 
   void on_inspected(const Inspection::Result& result) {
@@ -221,7 +249,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     all_.advance();
     sockets_ = std::exchange(next_sockets_, {});
     ended_.keep(all_.current->config().listeners);
-    log::open("mqtt-relayd", all_.current->config().log);
+    open_log();
     log::info(first ? "ready" : "reloaded", first ? "relayd serves" : "relayd reloaded",
               {{"bind", text(sockets_)},
                {"workers", all_.current->slots().size()},
@@ -295,6 +323,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     for (const auto& sockets : sockets_) sockets->mend();
     all_.share_connections();
     tell_status();
+    for (const auto& changed : log_levels_.expire(configured_level(), uv_now(loop_)))
+      apply_log_level(changed, [&] { log_expiry(changed); });
     if (const std::string changed = changes_.changed(uv_now(loop_)); !changed.empty()) {
       log::info("files_changed", "files have changed, so relayd reloads", {{"files", changed}});
       reload();
@@ -383,6 +413,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   FlappingMemory flapping_;
   SlotEndings endings_;
   Pauses pauses_;
+  LogOverrides log_levels_;
   Generations all_;
   std::optional<Doors> doors_;
   EndedCounts ended_;

@@ -129,6 +129,7 @@ class Worker {
         shutdown_(loop, this, common::call<&Worker::leave>) {
     open_doors();
     services_.endings = &*endings_;
+    services_.log_levels = plan_.log;
     if (config_.local && config_.local->tap) {
       tap_ = std::make_unique<Tap>(
           Tap::Options{plan_.worker, *config_.local, config_.remote.connect_timeout, local_context_.get()}, runtime_,
@@ -257,6 +258,7 @@ class Worker {
       case Order::What::take_over: return take_over(order.taken);
       case Order::What::pause: return hold(order.listener, true);
       case Order::What::resume: return hold(order.listener, false);
+      case Order::What::log: return set_log_levels(order.log);
       case Order::What::feed: return feeds_.open(order.feed, std::move(attached));
     }
   }
@@ -264,6 +266,12 @@ class Worker {
   void hold(const std::string& listener, bool held) {
     for (auto& door : doors_)
       if (door->shared.config.name == listener) door->acceptor->hold(held);
+  }
+
+  void set_log_levels(const LogLevels& levels) {
+    services_.log_levels = levels;
+    log::open(kWorkerProgram, levels.lowest(), config_.log.format);
+    for (const auto& [id, session] : sessions_) session->look_for_log_level();
   }
 
   // Checks kChecksPerTurn sessions per turn of the loop, so that relaying goes on in between.
@@ -423,7 +431,7 @@ int run_worker() {
     require_supervisor(kPlanFd);
     Plan plan = Plan::from_memfd(kPlanFd);
     close(kPlanFd);
-    log::open(kWorkerProgram, plan.config.log);
+    log::open(kWorkerProgram, plan.log.lowest(), plan.config.log.format);
     common::report_crashes(kWorkerProgram);
     const int number = plan.worker, listeners = plan.all_sockets();
     const bool sandboxed = plan.config.require_sandbox;

@@ -25,7 +25,13 @@ struct Operator final : relayd::Control::Owner {
   }
   relayd::OpenFeeds open_feeds(const relayd::FeedRequest&) override { return {}; }
   std::string pause(const std::string& listener, bool) override { return listener; }
+  std::string set_log_level(const relayd::LogChange& change, const relayd::Requester&) override {
+    const auto level = relayd::LogOverrides::Level::info;
+    return relayd::in_words(levels.change(change, level, 0), change);
+  }
+  LogState log_state() const override { return {levels, relayd::LogOverrides::Level::info, 0}; }
   const relayd::SlotEndings& endings() const override { return remembered; }
+  relayd::LogOverrides levels;
   relayd::SlotEndings remembered;
 };
 

@@ -81,6 +81,8 @@ void handed_over() {
   write("plan/plan", "\0"s + common::read_sealed(plan.to_memfd().get()));
   write("plan/revocations", "\1"s + common::read_sealed(revocations.to_memfd().get()));
   write("plan/disconnect", "\2"s + relayd::Order{relayd::Order::What::disconnect, "d-1", 7}.encode());
+  const relayd::LogLevels levels{.level = common::log::Level::warning, .clients = {{"d-1", common::log::Level::debug}}};
+  write("plan/log", "\2"s + relayd::Order{.what = relayd::Order::What::log, .log = levels}.encode());
   const trust::Concern concern{trust::Concern::Kind::expired, "f", "s", "p", "a", true};
   relayd::ConnectorPlan connector;
   connector.brokers = {{"broker.example", 8883}};
@@ -136,6 +138,7 @@ void words() {
         "\x82\xfe\0\x7e\0\0\0\0"s +
             std::string(126, 'x') + "\x88\x82\0\0\0\0\x03\xe8"s);
   write("control/status", "{\"command\":\"status\"}\n");
+  write("control/log-level", "{\"command\":\"log-level\",\"level\":\"debug\",\"client_id\":\"d-1\",\"seconds\":600}\n");
   write("control/reload", "{\"command\":\"reload\"}\n");
   write("control/disconnect", "{\"command\":\"disconnect\",\"client_id\":\"d-1\"}\n");
   write("text/pem", "a word\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n-----BEGIN X509 CRL-----\n");

@@ -72,6 +72,11 @@ struct Supervised final : Control::Owner {
     if (listener == "none") throw std::runtime_error("found the listener \"none\"");
     return (pause ? "paused " : "resumed ") + listener;
   }
+  std::string set_log_level(const LogChange& change, const Requester& requester) override {
+    requesters.push_back(requester);
+    return in_words(levels.change(change, common::log::Level::info, 1'000), change);
+  }
+  LogState log_state() const override { return {levels, common::log::Level::info, 1'001}; }
   const SlotEndings& endings() const override { return remembered; }
   void end(bool ok, const std::string& message) {
     ended++;
@@ -89,6 +94,8 @@ struct Supervised final : Control::Owner {
   std::vector<uint64_t> sessions_ended;
   std::vector<FeedRequest> asked_for;
   int workers = 2;
+  LogOverrides levels;
+  std::vector<Requester> requesters;
   SlotEndings remembered;
   std::unique_ptr<Control> control = std::make_unique<Control>(loop.get(), path, *this, geteuid());
 
@@ -244,6 +251,56 @@ TEST_CASE("pause and resume say what they did, and why they could not", "[contro
   CHECK(test.ask({{"command", "pause"}}).at("message") == "paused ");
   CHECK(test.ask({{"command", "resume"}, {"listener", "tls"}}).at("message") == "resumed tls");
   CHECK_THROWS_WITH(test.ask({{"command", "pause"}, {"listener", "none"}}), "found the listener \"none\"");
+}
+
+TEST_CASE("log-level shows the levels, sets one with its time, takes it back, and knows who asks", "[control]") {
+  Supervised test;
+  const Json plain = {
+      {"ok", true},
+      {"log", {{"level", "info"}, {"configured", "info"}, {"by_command", false}, {"clients", Json::array()}}}};
+  CHECK(test.ask({{"command", "log-level"}}) == plain);
+  CHECK(test.requesters.empty());
+  const Json own = test.ask({{"command", "log-level"}, {"level", "debug"}, {"seconds", 600}});
+  CHECK(own.at("log") == Json({{"level", "debug"},
+                               {"configured", "info"},
+                               {"by_command", true},
+                               {"seconds_left", 600},
+                               {"clients", Json::array()}}));
+  CHECK(own.at("message") ==
+        "relayd's log level is debug, it was info; it holds through reloads, until 600 s are over, `mqtt-relay "
+        "log-level default`, or a restart of relayd");
+  const Json one = test.ask({{"command", "log-level"}, {"level", "error"}, {"client_id", "a \"b\""}});
+  CHECK(one.at("log").at("clients") == Json::array({{{"client_id", "a \"b\""}, {"level", "error"}}}));
+  CHECK(one.at("message") ==
+        "the log level of this client id's sessions is error, it was debug; it holds through reloads, until "
+        "`mqtt-relay log-level default --client ID`, or a restart of relayd");
+  CHECK(test.ask({{"command", "log-level"}, {"level", "default"}, {"client_id", "a \"b\""}}).at("message") ==
+        "the log level of this client id's sessions is debug, it was error; it is relayd's own again");
+  CHECK(test.ask({{"command", "log-level"}, {"level", "default"}}).at("log") == plain.at("log"));
+  REQUIRE(test.requesters.size() == 4);
+  CHECK(test.requesters[0].pid == getpid());
+  CHECK(test.requesters[0].uid == geteuid());
+}
+
+TEST_CASE("log-level refuses what it can't do, and says what is allowed", "[control]") {
+  Supervised test;
+  const auto refused = [&](Json request) {
+    request["command"] = "log-level";
+    return error_of<std::runtime_error>([&] { test.ask(request); });
+  };
+  CHECK(refused({{"level", "loud"}}) == "found the level \"loud\"; allowed: debug, info, warning, error, default");
+  CHECK(refused({{"level", 1}}) == "found the level \"\"; allowed: debug, info, warning, error, default");
+  CHECK(refused({{"level", "debug"}, {"client_id", ""}}) ==
+        "found an empty client id; a log level is for one that has at least a byte");
+  CHECK(refused({{"level", "debug"}, {"client_id", std::string(252, 'x')}}) ==
+        "found a client id of 252 bytes; sessions are found by one of at most 251");
+  for (const Json& seconds : {Json(0), Json(-1), Json("5"), Json(604801)})
+    CHECK(refused({{"level", "debug"}, {"seconds", seconds}}) ==
+          "found a time that is none; allowed: 1 to 604800 seconds");
+  CHECK(refused({{"level", "default"}, {"seconds", 5}}) == "found a time for the level \"default\", which needs none");
+  CHECK(test.requesters.empty());
+  CHECK(test.ask({{"command", "log-level"}, {"level", "debug"}, {"client_id", std::string(251, 'x')}}).at("ok") ==
+        true);
 }
 
 TEST_CASE("the descriptors of all workers' feeds reach the command, each with its worker", "[control]") {

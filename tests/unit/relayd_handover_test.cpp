@@ -126,6 +126,28 @@ TEST_CASE("orders and revocations arrive as they were sent") {
   CHECK(arrived.listeners[0].policy == policy);
 }
 
+TEST_CASE("the log's levels arrive as they were sent, and nothing that is no level") {
+  using common::log::Level;
+  const relayd::LogLevels levels{.level = Level::warning, .clients = {{"a", Level::debug}, {"b", Level::error}}};
+  relayd::Plan plan = full_plan();
+  plan.log = levels;
+  const auto planned = Plan::from_memfd(plan.to_memfd().get()).log;
+  const auto ordered = Order::decode(Order{.what = Order::What::log, .log = levels}.encode()).log;
+  for (const relayd::LogLevels& arrived : {planned, ordered}) {
+    CHECK(arrived.level == Level::warning);
+    REQUIRE(arrived.clients.size() == 2);
+    CHECK(arrived.of("a") == Level::debug);
+    CHECK(arrived.of("b") == Level::error);
+    CHECK(arrived.of("c") == Level::warning);
+    CHECK(arrived.of("") == Level::warning);
+    CHECK(arrived.lowest() == Level::debug);
+  }
+  const auto none = static_cast<Level>(4);
+  CHECK_THROWS_AS(Order::decode(Order{.what = Order::What::log, .log = {.level = none}}.encode()), BadArchive);
+  CHECK_THROWS_AS(Order::decode(Order{.what = Order::What::log, .log = {.clients = {{"a", none}}}}.encode()),
+                  BadArchive);
+}
+
 TEST_CASE("an order of an unknown kind is refused") {
   std::string order = Order{.what = Order::What::retire}.encode();
   order[0] = 99;
