@@ -54,7 +54,7 @@ std::string shown_levels(const Json& log) {
   const std::string level = log.at("level"), configured = log.at("configured");
   rows.emplace_back(
       "relayd",
-      level + (log.at("by_command") == true ? ", by command" + how_long(log) + "; relayd.json: " + configured : ""));
+      level + (log.at("by_command") == true ? ", by command" + how_long(log) + "; configured: " + configured : ""));
   for (const Json& client : log.at("clients"))
     rows.emplace_back(shortened(common::visible(client.at("client_id").get<std::string>())),
                       client.at("level").get<std::string>() + ", by command" + how_long(client));

@@ -139,8 +139,8 @@ class Request {
     if (!has("seconds")) return change;
     if (!object_["seconds"].is_number_unsigned() || object_["seconds"] == 0 ||
         object_["seconds"] > LogChange::kMostSeconds)
-      throw BadRequest("found a time that is none; allowed: 1 to " + std::to_string(LogChange::kMostSeconds) +
-                       " seconds");
+      throw BadRequest("found " + object_["seconds"].dump() + " seconds; allowed: 1 to " +
+                       std::to_string(LogChange::kMostSeconds));
     if (!change.level) throw BadRequest("found a time for the level \"default\", which needs none");
     change.seconds = object_["seconds"];
     return change;

@@ -55,7 +55,7 @@ std::string in_words(const std::optional<LogOverrides::Changed>& changed, const 
   if (!changed) return own ? "relayd's log level was not set by command" : "this client id has no log level of its own";
   std::string words = own ? "relayd's log level is " : "the log level of this client id's sessions is ";
   words.append(name(changed->after)).append(", it was ").append(name(changed->before));
-  if (!change.level) return words + (own ? "; relayd.json says so" : "; it is relayd's own again");
+  if (!change.level) return words + (own ? ", as configured" : "; it is relayd's own again");
   words += "; it holds through reloads, until ";
   if (change.seconds != 0) words += std::to_string(change.seconds) + " s are over, ";
   return words + "`mqtt-relay log-level default" + (own ? "" : " --client ID") + "`, or a restart of relayd";
@@ -69,6 +69,14 @@ void log_change(const LogOverrides::Changed& changed, const Requester& requester
                         {"seconds", changed.seconds},
                         {"pid", requester.pid},
                         {"uid", requester.uid}});
+}
+
+void log_kept(const LogOverrides& overrides, common::log::Level configured) {
+  if (overrides.all().empty()) return;
+  const LogLevels levels = overrides.levels(configured);
+  common::log::warning(
+      "log_level_kept", "log levels that the operator has set hold on; `mqtt-relay log-level` shows and ends them",
+      {{"level", name(levels.level)}, {"configured", name(configured)}, {"clients", levels.clients.size()}});
 }
 
 void log_expiry(const LogOverrides::Changed& changed) {

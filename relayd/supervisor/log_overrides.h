@@ -58,6 +58,7 @@ class LogOverrides {
 std::string in_words(const std::optional<LogOverrides::Changed>& changed, const LogChange& change);
 // Their lines in the log.
 void log_change(const LogOverrides::Changed& changed, const Requester& requester);
+void log_kept(const LogOverrides& overrides, common::log::Level configured);  // at a reload, if there are any
 void log_expiry(const LogOverrides::Changed& changed);
 
 }  // namespace relayd

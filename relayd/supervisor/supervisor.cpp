@@ -259,6 +259,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     trust_.update(std::move(next_findings_));
     look_.start(kLook);
     if (!first) {
+      log_kept(log_levels_, configured_level());
       all_.apply_to_old();
       reloads_++;
       answer_operator(true, "reloaded generation " + std::to_string(all_.current->number()));

@@ -82,6 +82,10 @@ TEST_CASE("log-level --client writes one device's debug lines and no other's, th
     world.relay().patch_relayd({{"log_level", "warning"}});
     REQUIRE(office.ask({"reload"}).status.code == 0);
     CHECK(levels(office).at("configured") == "warning");
+    const auto kept = world.relay().log().wait_json(
+        [](const Json& line) { return line.value("event", "") == "log_level_kept"; }, "the reminder", mark);
+    CHECK(kept.at("level") == "warning");
+    CHECK(kept.at("clients") == 1);
     world.relay().patch_relayd({{"log_level", "info"}});
     REQUIRE(office.ask({"reload"}).status.code == 0);
   }
@@ -107,7 +111,7 @@ TEST_CASE("log-level changes what all workers write, a reload keeps it and a res
         Json({{"level", "debug"}, {"configured", "info"}, {"by_command", true}, {"clients", Json::array()}}));
   REQUIRE(office.ask({"reload"}).status.code == 0);
   CHECK(debug_of_a_session(world, identity, "dev-a") > 0);
-  CHECK(done(office.ask({"log-level", "default"})) == "relayd's log level is info, it was debug; relayd.json says so");
+  CHECK(done(office.ask({"log-level", "default"})) == "relayd's log level is info, it was debug, as configured");
   CHECK(debug_of_a_session(world, identity, "dev-a") == 0);
   done(office.ask({"log-level", "debug"}));
   world.relay().relayd().signal(SIGTERM);
@@ -187,9 +191,9 @@ TEST_CASE("log-level --for takes the level back by itself") {
   const auto identity = device_identity("p256", 1);
   world.give_key("dev-a", identity);
   const auto mark = world.relay().log().mark();
-  CHECK(done(office.ask({"log-level", "debug", "--client", "dev-a", "--for", "2s"})).find("until 2 s are over") !=
-        std::string::npos);
-  CHECK(levels(office).at("clients").at(0).contains("seconds_left"));
+  const auto asked = office.ask({"log-level", "debug", "--client", "dev-a", "--for", "2s"});
+  CHECK(done(asked).find("until 2 s are over") != std::string::npos);
+  CHECK(Json::parse(asked.out).at("log").at("clients").at(0).at("seconds_left") == 2);
   const auto over = world.relay().log().wait_json(
       [](const Json& line) { return line.value("event", "") == "log_level_over"; }, "the end of its time", mark);
   CHECK(over.at("client_id") == "dev-a");

@@ -45,7 +45,7 @@ TEST_CASE("log levels by command: what was not set can't be taken back, and is s
   CHECK(words(overrides, {}) == "relayd's log level was not set by command");
   CHECK(words(overrides, {.client_id = "a"}) == "this client id has no log level of its own");
   overrides.change({.level = Level::debug}, kConfigured, 0);
-  CHECK(words(overrides, {}) == "relayd's log level is info, it was debug; relayd.json says so");
+  CHECK(words(overrides, {}) == "relayd's log level is info, it was debug, as configured");
 }
 
 TEST_CASE("log levels by command: the 17th client id is refused, the 16 others can still change", "[log_levels]") {
@@ -91,6 +91,6 @@ TEST_CASE("log levels on a terminal: whose, which, by whom and how long, and not
                            {"seconds_left", 540},
                            {"clients", {{{"client_id", "dev\x1b[2J-1"}, {"level", "error"}}}}};
   CHECK(admin::shown_levels(log) ==
-        "relayd        debug, by command, 9m left; relayd.json: info\n"
+        "relayd        debug, by command, 9m left; configured: info\n"
         "dev\\x1b[2J-1  error, by command\n");
 }
