@@ -247,8 +247,14 @@ bool kernel_tries_all_ports() {
   return sscanf(system.release, "%d.%d", &version.first, &version.second) == 2 && version >= std::pair(6, 8);
 }
 
+// For what listens, ports that are not among the few that are left for connections: the kernel doesn't connect from a
+// port that a listener has bound.
+struct PortsToListen {
+  PortsToListen() { set_local_ports("40000 49999"); }
+};
+
 // A broker, and 64 local ports for connections to it, which stay open.
-struct FewPorts {
+struct FewPorts : PortsToListen {
   Listening broker;
   AddressBook book{{broker.address}};
   std::deque<common::Fd> open;
@@ -264,7 +270,7 @@ struct FewPorts {
 };
 
 // There is one local port, and the connection to the first address uses it: connect(2) fails with EADDRNOTAVAIL.
-struct Exhausted {
+struct Exhausted : PortsToListen {
   Listening first, second;
   common::Fd taken{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   Exhausted() {

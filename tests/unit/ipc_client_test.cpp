@@ -36,6 +36,7 @@ class PlayedKeyd {
     REQUIRE(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     REQUIRE(::listen(listener_.get(), 4) == 0);
   }
+  int listener() const { return listener_.get(); }
   bool accept() {
     peer_.reset(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     return static_cast<bool>(peer_);
@@ -103,10 +104,14 @@ struct Connected {
     keyd.die();
     loop.until([&] { return !client.connected(); });
     keyd.listen();
+    // On a busy machine the client may be due to connect before the loop waits. A connection must end that wait.
+    common::Poll connection(&loop.loop, keyd.listener(), this, common::call<&Connected::woken>);
+    connection.watch(UV_READABLE);
     loop.until([&] { return keyd.accept(); });
     keyd.greet();
     loop.until([&] { return client.connected(); });
   }
+  void woken(int) {}
   ListeningKeyd keyd;
   Loop loop;
   Client client{&loop.loop, options(keyd)};
