@@ -137,7 +137,8 @@ void ConnectorSlot::give_waiting() {
 bool ConnectorSlot::set_log_level(log::Level level) {
   if (plan_.log.level == level) return true;
   const char message[] = {kLogLevel, static_cast<char>(level)};
-  if (process_ && !common::send_datagram(control_.get(), {message, sizeof message}, -1)) return false;
+  if (process_ && !common::send_datagram(control_.get(), {message, sizeof message}) && !common::peer_has_ended(errno))
+    return false;
   plan_.log.level = level;
   return true;
 }

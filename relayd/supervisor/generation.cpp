@@ -172,7 +172,7 @@ bool Generation::tell_paused(const std::string& listener) {
   const auto what = pauses_.paused(listener) ? Order::What::pause : Order::What::resume;
   bool all = true;
   for (auto& slot : slots_)
-    if (slot->pid() != 0 && !slot->send({.what = what, .listener = listener})) all = false;
+    if (!slot->tell({.what = what, .listener = listener})) all = false;
   return all;
 }
 
@@ -180,7 +180,7 @@ bool Generation::tell_log_levels() {
   const LogLevels levels = log_levels();
   bool all = connector_.set_log_level(levels.level);
   for (auto& slot : slots_)
-    if (slot->pid() != 0 && !slot->send({.what = Order::What::log, .log = levels})) all = false;
+    if (!slot->tell({.what = Order::What::log, .log = levels})) all = false;
   return all;
 }
 

@@ -87,9 +87,19 @@ bool WorkerProcess::may_take() {
 
 bool WorkerProcess::send(const Order& order, int attached) {
   if (common::send_datagram(control_.get(), order.encode(), attached)) return true;
+  report_unsent();
+  return false;
+}
+
+bool WorkerProcess::tell(const Order& order) {
+  if (common::send_datagram(control_.get(), order.encode()) || common::peer_has_ended(errno)) return true;
+  report_unsent();
+  return false;
+}
+
+void WorkerProcess::report_unsent() const {
   common::log::warning("order_unsent", "could not send an order to a worker",
                        {{"worker", worker_}, {"pid", pid()}, {"cause", strerror(errno)}});
-  return false;
 }
 
 void WorkerProcess::on_exit(const Child::Death& death) {

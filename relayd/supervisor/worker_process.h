@@ -48,6 +48,8 @@ class WorkerProcess {
 
   // `attached` is a descriptor to send with the order; -1: none. False: the order could not be sent.
   bool send(const Order& order, int attached = -1);
+  // For an order that its successor has from the plan: also true if it is ending, and so needs none.
+  bool tell(const Order& order);
   void kill(int signal) { process_->kill(signal); }
 
   int pid() const { return process_->pid(); }
@@ -62,6 +64,7 @@ class WorkerProcess {
  private:
   void on_control(int events);
   bool may_take();
+  void report_unsent() const;
   void on_exit(const Child::Death& death);
 
   const int worker_;

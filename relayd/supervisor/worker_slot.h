@@ -53,6 +53,7 @@ class WorkerSlot final : private WorkerProcess::Owner {
   void drain(Order::What how = Order::What::drain);  // or stop
   void kill();                                       // without a restart
   bool send(const Order& order, int attached = -1);  // false: no process, or the order could not be sent
+  bool tell(const Order& order) { return !process_ || process_->tell(order); }  // as WorkerProcess's
 
   State state() const { return state_; }
   int number() const { return number_; }

@@ -56,6 +56,8 @@ TEST_CASE("neither direction of a datagram waits") {
   while (common::send_datagram(pair.here.get(), "x")) {
   }
   CHECK(errno == EAGAIN);
+  CHECK_FALSE(common::peer_has_ended(EAGAIN));
   pair.there.reset();
   CHECK_FALSE(common::send_datagram(pair.here.get(), "x"));
+  CHECK(common::peer_has_ended(errno));
 }
