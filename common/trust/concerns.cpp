@@ -101,6 +101,15 @@ std::string unknown_critical_extension(X509_CRL* crl) {
   return "";
 }
 
+// A CA that has a new key may keep its name, and be an anchor twice (RFC 5280 4.2.1.1).
+bool signed_by_an_anchor(const Material& material, X509_CRL* crl) {
+  return std::ranges::any_of(material.anchors, [&](const Certificate& anchor) {
+    EVP_PKEY* key = X509_get0_pubkey(anchor.get());
+    return X509_NAME_cmp(X509_get_subject_name(anchor.get()), X509_CRL_get_issuer(crl)) == 0 && key &&
+           X509_CRL_verify(crl, key) == 1;
+  });
+}
+
 void look_at_crl(const Material& material, int i, int64_t now, std::vector<Concern>& concerns) {
   X509_CRL* crl = material.crl(i);
   const std::string& file = material.crl_name;
@@ -111,8 +120,7 @@ void look_at_crl(const Material& material, int i, int64_t now, std::vector<Conce
                         "is not used: the file holds a newer one", "remove the old one", true});
     return;
   }
-  X509* issuer = material.anchor_named(X509_CRL_get_issuer(crl));
-  const bool retired = issuer == nullptr;  // or a sub-CA that peers send
+  const bool retired = !material.anchor_named(X509_CRL_get_issuer(crl));  // or a sub-CA that peers send
   if (period.until && now >= *period.until) {
     Concern concern = ended(file, subject, period,
                             "get that CA's current CRL: until then every certificate that it issued is refused");
@@ -135,7 +143,7 @@ void look_at_crl(const Material& material, int i, int64_t now, std::vector<Conce
                         "belongs to a CA that is not in " + material.anchor_path +
                             ": it is used only if a peer sends that CA's certificate",
                         "remove it if the CA no longer exists", true});
-  else if (EVP_PKEY* key = X509_get0_pubkey(issuer); key && X509_CRL_verify(crl, key) != 1)
+  else if (!signed_by_an_anchor(material, crl))
     concerns.push_back({Kind::wrong_signature, file, subject,
                         "is not signed by the key of that CA in " + material.anchor_path +
                             ": every certificate that this CA issued is refused",

@@ -136,6 +136,18 @@ TEST_CASE("trust: a CRL that its CA did not sign causes refusals, and is named")
   says(devices, "is not signed by the key of that CA");
 }
 
+TEST_CASE("trust: a CA that has a new key and its old name is an anchor twice, each with its own CRL and no concern") {
+  const Identity renewed = root("Root", 4);
+  const CrlTemplate keyed{.extensions = "authorityKeyIdentifier=keyid:always\n"};
+  CrlTemplate revoking = keyed;
+  revoking.revoked = {bad()};
+  Validator devices = validator({ca(), renewed}, {crl(ca(), revoking), crl(renewed, keyed)});
+  CHECK(accepts(devices, {good()}));
+  CHECK(!accepts(devices, {bad()}));
+  CHECK(accepts(devices, {device(renewed, "later")}));
+  CHECK(concerns_of(devices).empty());
+}
+
 TEST_CASE("trust: CRLs are checked for the leaf, or for the whole chain if so configured") {
   const Identity sub = issue(ca(), {.subject = cn("Sub"), .extensions = kCa}, key("P-256", 3));
   const std::vector<Identity> chain{device(sub, "below"), sub};
