@@ -343,6 +343,8 @@ one_of_several() {
   files mqtt-relay_new.deb "$(the_deb)"
 }
 
+closed_further() { box install -m 644 /pki/site/crl.pem /etc/mqtt-relay/crl.pem; }
+
 # ---- what must hold after a document's last command
 
 after_README() { serves sensor-17; }
@@ -350,5 +352,9 @@ after_certificates() { serves sensor-17; }
 after_brokers() {
   topic=devices/sensor-17/says publishes sensor-17
   eventually logged broker "as sensor-17 (p5, c1, k60, u'sensor-17')"
+}
+after_hardening() {
+  serves sensor-17
+  refused pump-1
 }
 after_scale-out() { serves sensor-17; }
