@@ -25,9 +25,9 @@
 #include "relayd/monitor/http.h"
 #include "relayd/monitor/metrics_text.h"
 #include "relayd/monitor/page.h"
-#include "relayd/monitor/readiness.h"
 #include "relayd/monitor/sandbox.h"
 #include "relayd/monitor/status_source.h"
+#include "relayd/overview/readiness.h"
 
 namespace {
 
@@ -76,7 +76,8 @@ void run() {
   const auto show = [&](const std::string& status) {
     return status_page.html(status, std::chrono::steady_clock::now(), time(nullptr));
   };
-  const monitor::Http http({page(monitor::metrics_text), page(monitor::why_not_ready), page(show)});
+  const auto ready = [](const std::string& status) { return overview::why_not_ready(nlohmann::json::parse(status)); };
+  const monitor::Http http({page(monitor::metrics_text), page(ready), page(show)});
   monitor::Connections connections(kMonitorListener, http);
   monitor::give_up_system_calls(lacking, settings.require_sandbox);
   connections.go();

@@ -10,9 +10,11 @@
 
 #include "relayd/monitor/history.h"
 #include "relayd/monitor/html.h"
-#include "relayd/monitor/view.h"
+#include "relayd/overview/view.h"
 
 namespace relayd::monitor {
+
+using overview::View;
 
 inline constexpr int kRefreshSeconds = 5;
 inline constexpr size_t kMostRows = 48, kMostPage = 512 * 1024;

@@ -1,6 +1,6 @@
 #include "relayd/monitor/table.h"
 
-#include "relayd/monitor/numbers.h"
+#include "relayd/overview/numbers.h"
 
 namespace relayd::monitor {
 namespace {
@@ -38,7 +38,7 @@ void Table::end(std::string_view if_empty) {
     return;
   }
   html_.raw("</tbody></table>\n");
-  if (rows_ > most_) html_.element("p", grouped(rows_ - most_) + " more are not shown", {{"class", "faint"}});
+  if (rows_ > most_) html_.element("p", overview::grouped(rows_ - most_) + " more are not shown", {{"class", "faint"}});
 }
 
 }  // namespace relayd::monitor

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <regex>
 
-#include "relayd/monitor/numbers.h"
 #include "relayd/monitor/page_style.h"
+#include "relayd/overview/numbers.h"
 #include "relayd/supervisor/status.h"
 #include "tests/unit/catch.h"
 
@@ -176,7 +176,7 @@ TEST_CASE("the policy allows the status page's style by its hash, and no other",
 }
 
 TEST_CASE("numbers on the status page are short, and their unit fits their size", "[page]") {
-  using namespace relayd::monitor;
+  using namespace relayd::overview;
   CHECK(grouped(0) == "0");
   CHECK(grouped(999) == "999");
   CHECK(grouped(1'234'567) == "1,234,567");
@@ -199,7 +199,7 @@ TEST_CASE("numbers on the status page are short, and their unit fits their size"
 }
 
 TEST_CASE("a quantile is interpolated in its bucket, as Prometheus does", "[page]") {
-  using monitor::quantile;
+  using overview::quantile;
   const auto near = [](double a, double b) { return std::abs(a - b) < b / 1000; };
   std::vector<uint64_t> buckets(Histogram::kBuckets);
   CHECK_FALSE(quantile(buckets, 0.5));

@@ -1,7 +1,7 @@
 // Which listeners are paused, over reloads.
 #include "relayd/supervisor/pauses.h"
 
-#include "relayd/monitor/readiness.h"
+#include "relayd/overview/readiness.h"
 #include "tests/unit/catch.h"
 
 using namespace relayd;
@@ -16,8 +16,9 @@ std::vector<Config::Listener> listeners(const Names& names) {
 }
 
 std::string readiness(const std::string& listeners, const std::string& paused) {
-  return monitor::why_not_ready("{\"workers\":[{\"state\":\"serving\"}],\"keyd\":\"serving\",\"listeners\":" +
-                                listeners + ",\"paused\":" + paused + "}");
+  return overview::why_not_ready(
+      nlohmann::json::parse("{\"workers\":[{\"state\":\"serving\"}],\"keyd\":\"serving\",\"listeners\":" + listeners +
+                            ",\"paused\":" + paused + "}"));
 }
 
 }  // namespace

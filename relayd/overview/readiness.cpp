@@ -1,12 +1,10 @@
-#include "relayd/monitor/readiness.h"
+#include "relayd/overview/readiness.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-namespace relayd::monitor {
+namespace relayd::overview {
 
-std::string why_not_ready(std::string_view text) {
-  const auto status = nlohmann::json::parse(text);
+std::string why_not_ready(const nlohmann::json& status) {
   const auto& workers = status.at("workers");
   const bool serves = std::ranges::any_of(workers, [](const auto& worker) { return worker.at("state") == "serving"; });
   if (!serves) return "no worker accepts devices";
@@ -15,4 +13,4 @@ std::string why_not_ready(std::string_view text) {
   return keyd == "serving" ? "" : "keyd is " + keyd;
 }
 
-}  // namespace relayd::monitor
+}  // namespace relayd::overview

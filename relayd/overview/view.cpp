@@ -1,10 +1,10 @@
-#include "relayd/monitor/view.h"
+#include "relayd/overview/view.h"
 
 #include <numeric>
 
 #include "relayd/handover/histogram.h"
 
-namespace relayd::monitor {
+namespace relayd::overview {
 namespace {
 
 using Json = View::Json;
@@ -60,4 +60,4 @@ std::optional<double> View::times_rate(std::string_view name, std::string_view l
   return later < earlier ? 0 : static_cast<double>(later - earlier) / seconds;
 }
 
-}  // namespace relayd::monitor
+}  // namespace relayd::overview

@@ -1,4 +1,4 @@
-// Numbers as the status page shows them.
+// Numbers as the status page and `mqtt-relay top` show them.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-namespace relayd::monitor {
+namespace relayd::overview {
 
 std::string grouped(uint64_t number);                      // "12,345"
 std::string in_bytes(double bytes);                        // "1.5 MiB"
@@ -20,4 +20,4 @@ std::string days_left(int64_t unix_seconds, int64_t now);  // "in 3 days", "toda
 // does: what is above the last bound counts as the last bound. nullopt: there are no observations.
 std::optional<double> quantile(std::span<const uint64_t> buckets, double q);
 
-}  // namespace relayd::monitor
+}  // namespace relayd::overview

@@ -1,4 +1,4 @@
-// What the status page is made of: the supervisor's status now, and an earlier one to compare it with.
+// What is shown to an operator is made of this: the supervisor's status now, and an earlier one to compare it with.
 //
 // `now` and `before` are to_json() of the supervisor (relayd/supervisor/status.h). For anything else, the members throw
 // nlohmann's exceptions.
@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace relayd::monitor {
+namespace relayd::overview {
 
 struct View {
   using Json = nlohmann::json;
@@ -37,4 +37,4 @@ struct View {
   std::optional<double> times_rate(std::string_view name, std::string_view label = {}) const;
 };
 
-}  // namespace relayd::monitor
+}  // namespace relayd::overview

@@ -1,4 +1,4 @@
-#include "relayd/monitor/numbers.h"
+#include "relayd/overview/numbers.h"
 
 #include <array>
 #include <chrono>
@@ -8,7 +8,7 @@
 
 #include "relayd/handover/histogram.h"
 
-namespace relayd::monitor {
+namespace relayd::overview {
 namespace {
 
 constexpr int64_t kDay = 86'400;
@@ -89,4 +89,4 @@ std::optional<double> quantile(std::span<const uint64_t> buckets, double q) {
   return static_cast<double>(Histogram::kBounds.back()) / kMicro;
 }
 
-}  // namespace relayd::monitor
+}  // namespace relayd::overview
