@@ -20,6 +20,7 @@ inline constexpr Command kCommands[] = {
     {"Set up", "config schema", "Print the JSON Schema of a configuration"},
     {"Look", "verify", "Would this certificate chain be accepted? If not, why not?"},
     {"Look", "status", "What relayd does now: totals, and each worker"},
+    {"Look", "top", "Live: rates, workers, refusals by cause, the busiest devices"},
     {"Look", "sessions", "List the sessions: who is connected, from where, to which broker"},
     {"Look", "session", "Everything that is known of one session"},
     {"Look", "trace", "Follow one device live: its packets, without payloads"},

@@ -23,14 +23,15 @@ _mqtt_relay() {
       [[ $command == verify ]] || return
       choices='device remote' ;;
     --crl-check) choices='leaf chain' ;;
+    --sort) choices='bytes messages total age client' ;;
     --event) choices='start connect lookup sign malformed resumed' ;;
     --devices | --nodes | --spare | --cores | --messages-per-second | --message-size | --known | --reconnect-within | --remote-addresses | --load | --cost) return ;;
-    --remote | --bind | --local | --listener | --name | --at | --depth | --client | --since | --until | --worker | --handshake | --limit | --session | --for) return ;;
+    --remote | --bind | --local | --listener | --name | --at | --depth | --client | --since | --until | --worker | --handshake | --limit | --session | --for | --interval | --count) return ;;
   esac
   if [[ -z $choices ]]; then
     case $command in
-      '') choices='init size check config verify status sessions session trace explain keys reload drop pause resume log-level audit help --config --help --version' ;;
-      help) choices='init size check config verify status sessions session trace explain keys reload drop pause resume log-level audit' ;;
+      '') choices='init size check config verify status top sessions session trace explain keys reload drop pause resume log-level audit help --config --help --version' ;;
+      help) choices='init size check config verify status top sessions session trace explain keys reload drop pause resume log-level audit' ;;
       init) choices='--remote --remote-ca --device-ca --listener-certificate --bind --local --force --config --help' ;;
       size) choices='--devices --nodes --spare --cores --messages-per-second --message-size --known --reconnect-within --remote-addresses --load --cost --json --help' ;;
       check) choices='keyd relayd --keyd-config --relayd-config --config --client --certificate --connect --json --warnings-as-errors --help' ;;
@@ -41,6 +42,7 @@ _mqtt_relay() {
         choices='--as --listener --name --at --cafile --crlfile --depth --partial-chain --crl-check --json --config --help'
         [[ $word == -* ]] || _mqtt_relay_files "$word" ;;
       status | session) choices='--json --config --help' ;;
+      top) choices='--interval --sort --count --json --config --help' ;;
       trace) choices='--topics --for --json --config --help' ;;
       explain) choices='--keyd-config --json --config --help' ;;
       sessions) choices='--client --limit --json --config --help' ;;

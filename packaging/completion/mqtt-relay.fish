@@ -1,7 +1,7 @@
 # Completion of mqtt-relay(8) for fish: commands, options, files, and words for options with a fixed set of values.
 # tests/completion compares it with the commands' --help.
 
-set -l commands init size check config verify status sessions session trace explain keys reload drop pause resume log-level audit help
+set -l commands init size check config verify status top sessions session trace explain keys reload drop pause resume log-level audit help
 set -l no_command "not __fish_seen_subcommand_from $commands"
 set -l no_config "not __fish_seen_subcommand_from check print-default schema"
 set -l no_part "not __fish_seen_subcommand_from verify show"
@@ -19,6 +19,7 @@ complete -c mqtt-relay -n $no_command -a check -d 'Would both daemons start and 
 complete -c mqtt-relay -n $no_command -a config -d 'Print or check a configuration'
 complete -c mqtt-relay -n $no_command -a verify -d 'Would this certificate chain be accepted?'
 complete -c mqtt-relay -n $no_command -a status -d 'What relayd does now'
+complete -c mqtt-relay -n $no_command -a top -d 'Live rates, workers, refusals and the busiest devices'
 complete -c mqtt-relay -n $no_command -a sessions -d 'List the sessions'
 complete -c mqtt-relay -n $no_command -a session -d 'Everything that is known of one session'
 complete -c mqtt-relay -n $no_command -a trace -d 'Follow one device live'
@@ -31,7 +32,7 @@ complete -c mqtt-relay -n $no_command -a resume -d 'Accept new connections again
 complete -c mqtt-relay -n $no_command -a log-level -d 'Show or change the level of the log'
 complete -c mqtt-relay -n $no_command -a audit -d 'Verify or show the audit'
 complete -c mqtt-relay -n $no_command -a help -d 'Explain a command'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init size check config verify status sessions session trace explain keys reload drop pause resume log-level audit'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from help' -a 'init size check config verify status top sessions session trace explain keys reload drop pause resume log-level audit'
 
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote -x -d 'The remote broker'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from init' -l remote-ca -rF -d 'The CAs of the remote broker'
@@ -62,7 +63,7 @@ complete -c mqtt-relay -n $check -l client -x -d 'Check what this one device nee
 complete -c mqtt-relay -n $check -l certificate -rF -d 'The chain of the device'
 complete -c mqtt-relay -n $check -l connect -d 'Also send a CONNECT'
 complete -c mqtt-relay -n $check -l warnings-as-errors -d 'Exit status 2 if there are warnings'
-complete -c mqtt-relay -n '__fish_seen_subcommand_from size check status sessions session trace explain keys log-level' -l json -d 'Print JSON'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from size check status top sessions session trace explain keys log-level' -l json -d 'Print JSON'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from verify show' -l json -d 'Print JSON'
 
 set -l config "__fish_seen_subcommand_from config; and $no_config"
@@ -82,6 +83,9 @@ complete -c mqtt-relay -n $verify -l depth -x -d 'Certificates between leaf and 
 complete -c mqtt-relay -n $verify -l partial-chain -d 'A chain may end at any of the CAs'
 complete -c mqtt-relay -n $verify -l crl-check -xa 'leaf chain' -d 'Check CRLs for the leaf or for the chain'
 
+complete -c mqtt-relay -n '__fish_seen_subcommand_from top' -l interval -x -d 'Between two samples'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from top' -l sort -xa 'bytes messages total age client' -d 'The devices by'
+complete -c mqtt-relay -n '__fish_seen_subcommand_from top' -l count -x -d 'End after so many samples'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from sessions' -l client -x -d 'Only client ids like this one'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from sessions' -l limit -x -d 'At most so many sessions'
 complete -c mqtt-relay -n '__fish_seen_subcommand_from pause resume' -l listener -x -d 'Only this listener'

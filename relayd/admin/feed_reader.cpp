@@ -1,6 +1,5 @@
 #include "relayd/admin/feed_reader.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -19,7 +18,7 @@ FeedReader::FeedReader(FeedSockets feeds, Kind kind, const Limits& limits) : kin
 
 FeedReader::Got FeedReader::next(Json& object, Milliseconds patience) {
   const auto until = Clock::now() + patience;
-  for (;;) {
+  for (bool looked = false;;) {
     for (size_t tried = 0; tried < sources_.size(); tried++) {
       Source& source = sources_[(turn_ + tried) % sources_.size()];
       if (!take_line(source, object)) continue;
@@ -29,8 +28,9 @@ FeedReader::Got FeedReader::next(Json& object, Milliseconds patience) {
     }
     close_silent();
     if (std::ranges::none_of(sources_, [](const Source& source) { return bool{source.feed.socket}; })) return Got::over;
-    const auto left = duration_cast<Milliseconds>(until - Clock::now());
-    if (left <= Milliseconds(0) || !wait(left)) return Got::nothing;
+    const auto left = std::max(duration_cast<Milliseconds>(until - Clock::now()), Milliseconds(0));
+    if ((looked && left == Milliseconds(0)) || !wait(left)) return Got::nothing;
+    looked = true;
   }
 }
 
@@ -96,11 +96,15 @@ void FeedReader::close_silent() {
   }
 }
 
+void FeedReader::add_to(std::vector<pollfd>& all) const {
+  for (const Source& source : sources_) all.push_back({source.feed.socket ? source.feed.socket.get() : -1, POLLIN, 0});
+}
+
 // Receives what has come. False: a signal came.
 bool FeedReader::wait(Milliseconds patience) {
   constexpr Milliseconds kLook{250};  // how often silence is looked for
   std::vector<pollfd> all;
-  for (const Source& source : sources_) all.push_back({source.feed.socket ? source.feed.socket.get() : -1, POLLIN, 0});
+  add_to(all);
   const int count = ::poll(all.data(), all.size(), static_cast<int>(std::min(patience, kLook).count()));
   if (count < 0) return errno != EINTR;
   for (size_t i = 0; i < all.size(); i++)

@@ -5,6 +5,8 @@
 // the worker's claims; the caller shows them escaped.
 #pragma once
 
+#include <poll.h>
+
 #include <chrono>
 #include <string>
 #include <vector>
@@ -29,10 +31,13 @@ class FeedReader {
   FeedReader(FeedSockets feeds, Kind kind, const Limits& limits);
   FeedReader(FeedSockets feeds, Kind kind) : FeedReader(std::move(feeds), kind, Limits()) {}
 
-  // line: `object` is the next one, of any feed, and from() its worker. nothing: `patience` is over, or a signal came.
+  // line: `object` is the next one, of any feed, and from() its worker. nothing: `patience` is over, or a signal came;
+  // with a patience of 0, nothing is there now.
   // over: all feeds have ended.
   Got next(Json& object, common::Milliseconds patience);
   const FeedSocket& from() const { return *from_; }
+  // For poll(2), of a caller that has more to wait for: what next() waits for.
+  void add_to(std::vector<pollfd>& all) const;
   uint64_t sessions() const { return sessions_; }  // of all lists that have ended
   // What went wrong, each in a sentence for the operator; it may hold bytes of a worker.
   const std::vector<std::string>& problems() const { return problems_; }

@@ -78,6 +78,17 @@ inline constexpr char kReloadNotes[] =
     "Exit status: 0 reloaded; 1 not, and it says why; 64 wrong command line;\n"
     "69 no relayd answers; 78 wrong configuration, or it has no control_socket.";
 
+inline constexpr char kTopNotes[] =
+    "Keys: s or 1 to 5 sorts, p pauses, + and - change the interval, h explains, q\n"
+    "quits. Only root and relayd's user may ask.\n"
+    "\n"
+    "Examples: mqtt-relay top\n"
+    "          mqtt-relay top --count 1 | jq .refused\n"
+    "\n"
+    "Exit status: 0 ended by q, ^C or --count; 1 the terminal can't show it; 64 wrong\n"
+    "command line; 69 no relayd answers; 78 wrong configuration, or it has no\n"
+    "control_socket.";
+
 inline constexpr char kSessionsNotes[] =
     "A pipe gets a line of JSON for each session. `drop` ends one. Only root and\n"
     "relayd's user may ask.\n"

@@ -13,6 +13,7 @@ namespace {
 
 using common::add_command;
 constexpr common::Milliseconds kPatience{10'000};
+constexpr uint64_t kTopMost = 3600;  // seconds
 
 int say(const Json& answer) {
   std::cout << common::visible(answer.value("message", "done")) << "\n";
@@ -37,6 +38,21 @@ void add_json(CLI::App& command, SessionCommands& line) {
 }  // namespace
 
 std::vector<CLI::App*> define_session_commands(CLI::App& app, SessionCommands& line) {
+  CLI::App& top = *add_command(app, "top", kTopNotes);
+  top.add_option("--interval", line.top.interval, "Between two samples: 1s to 1h; default 1s")
+      ->type_name("TIME")
+      ->check([](const std::string& text) {
+        return parse_seconds(text).value_or(kTopMost + 1) <= kTopMost
+                   ? ""
+                   : "found \"" + text + "\"; allowed: 1s to 1h, as 5s or 2m";
+      });
+  top.add_option("--sort", line.top.sort, "The devices by bytes, messages, total, age or client")
+      ->type_name("BY")
+      ->check(CLI::IsMember(std::vector<std::string>(kDeviceOrders.begin(), kDeviceOrders.end())).description(""));
+  top.add_option("--count", line.top.count, "End after N samples; default: q or ^C ends it")
+      ->type_name("N")
+      ->check(CLI::Range(1U, UINT32_MAX).description(""));
+  top.add_flag("--json", line.top.json, "JSON lines instead of a screen; a pipe always gets them");
   CLI::App& sessions = *add_command(app, "sessions", kSessionsNotes);
   sessions
       .add_option("--client", line.sessions.client,
@@ -71,7 +87,7 @@ std::vector<CLI::App*> define_session_commands(CLI::App& app, SessionCommands& l
     if (client->count() + one->count() != 1)
       throw CLI::RequiredError("expected either a CLIENT_ID or --session ID", CLI::ExitCodes::RequiredError);
   });
-  std::vector<CLI::App*> all{&sessions, &session, &traced, &explained, &drop};
+  std::vector<CLI::App*> all{&top, &sessions, &session, &traced, &explained, &drop};
   for (const char* name : {"pause", "resume"}) {
     CLI::App& command = *all.emplace_back(add_command(app, name, kPauseNotes));
     command.add_option("--listener", line.listener, "Only this listener; default: all")->type_name("NAME");
@@ -81,13 +97,14 @@ std::vector<CLI::App*> define_session_commands(CLI::App& app, SessionCommands& l
 }
 
 bool is_session_command(const std::string& name) {
-  constexpr std::string_view kNames[] = {"sessions", "session", "trace",  "explain",
-                                         "drop",     "pause",   "resume", "log-level"};
+  constexpr std::string_view kNames[] = {"top",  "sessions", "session", "trace",    "explain",
+                                         "drop", "pause",    "resume",  "log-level"};
   return std::ranges::find(kNames, name) != std::end(kNames);
 }
 
 int run_session_command(const std::string& name, const SessionCommands& line, const std::string& control_socket) {
   const auto screen = common::Screen::of(STDOUT_FILENO);
+  if (name == "top") return top(control_socket, line.top, std::cout, screen);
   if (name == "sessions") return show_sessions(control_socket, line.sessions, std::cout, std::cerr, screen);
   if (name == "session")
     return show_session(control_socket, line.session, line.sessions.json, std::cout, std::cerr, screen);

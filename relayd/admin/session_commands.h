@@ -1,4 +1,5 @@
-// The commands about single sessions and devices: sessions, session, trace, explain, drop, pause, resume, log-level.
+// The commands about single sessions and devices: top, sessions, session, trace, explain, drop, pause, resume,
+// log-level.
 #pragma once
 
 #include <string>
@@ -8,12 +9,14 @@
 #include "relayd/admin/explain.h"
 #include "relayd/admin/log_level.h"
 #include "relayd/admin/show_sessions.h"
+#include "relayd/admin/top.h"
 #include "relayd/admin/trace.h"
 
 namespace relayd::admin {
 
 // What their command lines say.
 struct SessionCommands {
+  TopLine top;
   SessionsLine sessions;
   std::string session;
   std::string drop_client, drop_session;

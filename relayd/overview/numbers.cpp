@@ -23,8 +23,8 @@ std::string printed(const char* format, Values... values) {
 
 // Three significant digits below 100, whole and grouped from there on.
 std::string short_number(double number) {
-  if (number >= 100) return grouped(static_cast<uint64_t>(std::llround(number)));
-  return printed(number == 0 ? "%.0f" : number < 10 ? "%.2f" : "%.1f", number);
+  if (number >= 99.95) return grouped(static_cast<uint64_t>(std::llround(number)));
+  return printed(number == 0 ? "%.0f" : number < 9.995 ? "%.2f" : "%.1f", number);
 }
 
 }  // namespace

@@ -186,6 +186,8 @@ TEST_CASE("numbers on the status page are short, and their unit fits their size"
   CHECK(per_second(0) == "0");
   CHECK(per_second(0.25) == "0.25");
   CHECK(per_second(12.34) == "12.3");
+  CHECK(per_second(9.996) == "10.0");
+  CHECK(per_second(99.96) == "100");
   CHECK(per_second(4711.4) == "4,711");
   CHECK(in_seconds(0.000085) == "85.0 µs");
   CHECK(in_seconds(0.0012) == "1.20 ms");
