@@ -8,7 +8,7 @@ namespace relayd::admin {
 namespace {
 
 std::string text(const Json& session, const char* name) {
-  return session.contains(name) ? session[name].get<std::string>() : "";
+  return session.contains(name) ? session[name].get<std::string>().substr(0, DeviceRates::kLongestText) : "";
 }
 
 uint64_t number(const Json& session, const char* name) {

@@ -1,6 +1,7 @@
 // What devices do: the rates between two lists of their sessions (feed_reader.h), and which are the busiest.
 //
-// Pure. Texts are workers' claims; whoever shows them escapes them. Holds at most kMost sessions of each list.
+// Pure. Texts are workers' claims, cut after kLongestText; whoever shows them escapes them. Holds at most kMost
+// sessions of each list.
 #pragma once
 
 #include <array>
@@ -33,7 +34,7 @@ inline constexpr std::array<std::string_view, 5> kDeviceOrders{"bytes", "message
 class DeviceRates {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr size_t kMost = 50'000;
+  static constexpr size_t kMost = 50'000, kLongestText = 256;  // bytes
 
   // A list begins. add() each of its sessions, as checked_session() returns them, then end() it.
   void begin(Clock::time_point at);

@@ -148,11 +148,12 @@ TEST_CASE("device rates: the order is the one that was asked for, and equal rows
 TEST_CASE("device rates: a list is bounded, whatever the workers send", "[top]") {
   DeviceRates rates;
   rates.begin(DeviceRates::Clock::time_point(seconds(1)));
-  const Json one = session("", "x", 1, 1, 1);
+  const Json one = session("", std::string(4000, 'x'), 1, 1, 1);
   for (size_t i = 0; i < DeviceRates::kMost + 10; i++) rates.add(one);
   CHECK(rates.full());
   rates.end(1'000'000);
   CHECK(rates.listed() == DeviceRates::kMost);
+  CHECK(rates.first(DeviceOrder::bytes, 1).at(0).client_id.size() == DeviceRates::kLongestText);
   CHECK(rates.all() == 1'000'000);
 }
 
