@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <sstream>
+#include <utility>
 
 namespace harness {
 
@@ -82,9 +83,11 @@ void Terminal::resize(int rows, int columns) {
   state_->set_size(rows, columns);  // the kernel sends SIGWINCH
 }
 
+void Terminal::hang_up() { close(std::exchange(state_->master, -1)); }
+
 // Reads once. False: nothing came.
 bool Terminal::read(int timeout_ms) {
-  pollfd ready{state_->master, POLLIN, 0};
+  pollfd ready{state_->master, POLLIN, 0};  // poll(2) leaves out -1
   if (poll(&ready, 1, timeout_ms) <= 0) return false;
   std::array<char, 65536> bytes;
   const ssize_t got = ::read(state_->master, bytes.data(), bytes.size());

@@ -30,6 +30,7 @@ class Terminal {
   Process& program() { return *program_; }
   void type(std::string_view keys);
   void resize(int rows, int columns);
+  void hang_up();  // as a broken ssh connection does; nothing can be read or typed then
 
   // The screen as text: a line for each row, without spaces at their ends.
   std::string screen() const;
@@ -41,9 +42,8 @@ class Terminal {
   // Waits until the program exits, and for what it has written.
   ExitStatus wait(Deadline deadline = patience());
 
-  // How many cells of the row are not black on white or the like: have a colour of their own.
-  size_t coloured() const;
-  bool alternate() const;  // the screen of full-screen programs is shown
+  size_t coloured() const;  // how many cells have a colour of their own
+  bool alternate() const;   // the screen of full-screen programs is shown
   bool cursor_visible() const;
   std::string title() const;    // "": no program has set one
   std::string written() const;  // all bytes so far
