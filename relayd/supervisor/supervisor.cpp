@@ -50,7 +50,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
         stopping_(loop, this, common::call<&Supervisor::end_sessions>) {
     log::open("mqtt-relayd");
     lacking_ = enter_supervisor_sandbox(programs_);
-    Loaded loaded = common::wait_for([&] { return load(config_file_, overrides_); });
+    Loaded loaded = common::wait_for([&] { return read(); });
     const Config& config = loaded.plan.config;
     log::open("mqtt-relayd", config.log);
     common::accept_sandbox(lacking_, config.require_sandbox);
@@ -80,6 +80,14 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     uv_signal_init(loop_, handle.get());
     handle->data = this;
     uv_signal_start(handle.get(), common::call_handle<uv_signal_t, &Supervisor::on_signal>, number);
+  }
+
+  // Whether the log goes to a terminal is settled here: in no sandbox can a process ask (ioctl(2)).
+  Loaded read() const {
+    Loaded loaded = load(config_file_, overrides_);
+    log::Format& format = loaded.plan.config.log.format;
+    if (format == log::Format::automatic) format = at_terminal_ ? log::Format::text : log::Format::json;
+    return loaded;
   }
 
   void on_signal(int number) {
@@ -180,7 +188,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     log::info("reload_began", "relayd reloads its configuration", {{"file", config_file_}});
     try {
       changes_.about_to_read();
-      Loaded loaded = load(config_file_, overrides_);
+      Loaded loaded = read();
       const Config& config = loaded.plan.config;
       if (config.require_sandbox) common::accept_sandbox(lacking_, true);
       prepare(std::move(loaded), sockets_for(config, sockets_));
@@ -399,6 +407,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   const Programs programs_;
   std::vector<std::string> lacking_;  // of the sandbox
   const std::string config_file_;
+  const bool at_terminal_ = isatty(STDERR_FILENO) == 1;  // asked before the sandbox
   const Overrides overrides_;
   common::Timer prepare_, tick_, look_, watchdog_, destroy_;
   Disconnects disconnects_;

@@ -1,4 +1,10 @@
 // What the log says of a device: one line when its session is up, one when it has ended, and the fix of a refusal.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "tests/integration/harness/catch.h"
@@ -128,4 +134,39 @@ TEST_CASE("log: log_format text writes lines for people also into a pipe, and ev
   CHECK(line.find('\033') == std::string::npos);
   for (const auto& other : world.relay().log().lines())
     CHECK((other.find("relayd") != std::string::npos && other.front() != '{'));
+}
+
+TEST_CASE("log: at a terminal every process of relayd writes lines for people, after a reload too") {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+  REQUIRE((master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0));
+  const std::string terminal = ptsname(master);
+  std::string written;
+  const auto wait_for = [&](const std::string& text, size_t times) {
+    const auto seen = [&] {
+      size_t count = 0;
+      for (size_t at = 0; (at = written.find(text, at)) != written.npos; at++) count++;
+      return count >= times;
+    };
+    for (const Deadline deadline = patience(); !seen();) {
+      REQUIRE_FALSE(deadline.over());
+      pollfd one{master, POLLIN, 0};
+      poll(&one, 1, 100);
+      char bytes[4096];
+      if (const ssize_t got = read(master, bytes, sizeof bytes); got > 0)
+        written.append(bytes, static_cast<size_t>(got));
+    }
+  };
+  World world({.relayd = {{"workers", 1}}, .relayd_before_exec = [terminal] {
+                 const int slave = open(terminal.c_str(), O_RDWR | O_NOCTTY);
+                 return slave >= 0 && dup2(slave, STDERR_FILENO) == STDERR_FILENO;
+               }});
+  wait_for("relayd serves", 1);
+  world.relay().relayd().signal(SIGHUP);
+  wait_for("worker is sandboxed", 2);
+  wait_for("connector is sandboxed", 2);
+  CAPTURE(written);
+  CHECK(written.find("{\"time\"") == written.npos);
+  world.relay().relayd().signal(SIGTERM);
+  CHECK(world.relay().relayd().wait().code == 0);
+  close(master);
 }
