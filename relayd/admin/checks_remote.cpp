@@ -9,6 +9,7 @@
 #include "relayd/admin/remote_probe.h"
 #include "relayd/mqtt/connack_codes.h"
 #include "relayd/session/alert_advice.h"
+#include "relayd/session/connack_advice.h"
 #include "relayd/session/key_advice.h"
 #include "relayd/session/proxy_header.h"
 #include "relayd/supervisor/proxy_credentials.h"
@@ -60,10 +61,9 @@ Check judge_device(const std::string& where, const ProbeResult& found, bool conn
   if (code) {
     const auto& [number, name, value] = mqtt::kConnackCodes[mqtt::index_of_connack_code(*code)];
     const std::string reason = found.connack.reason().empty() ? "" : ": \"" + found.connack.reason() + "\"";
-    return {
-        Result::error,
-        where + "; it refuses the device's CONNECT: " + std::string(number) + ", " + std::string(name) + reason,
-        "ask the remote broker's operator, or its log, why; this check sends MQTT 5.0 without user name or password"};
+    return {Result::error,
+            where + "; it refuses the device's CONNECT: " + std::string(number) + ", " + std::string(name) + reason,
+            std::string(advice_on_connack(*code)) + "; this check sends MQTT 5.0 without user name or password"};
   }
   if (found.refused || found.vanished || (connects && !found.problem.empty())) {
     const std::string how = found.refused    ? "it refuses the device's certificate"

@@ -36,9 +36,6 @@ constexpr Remedy kRemedies[] = {
     {"client_id_from", "give the device the client id that its certificate names, or a certificate for its client id"},
     {"can't be reached", "`mqtt-relay check relayd` tries the broker and says what fails"},
     {"no CONNACK within connack_timeout", "the broker accepts connections but does not answer; look at its log"},
-    {"refused the device: CONNACK",
-     "the broker's log has the cause; the broker must know the device's certificate and "
-     "allow its client id"},
     {"refused the device's certificate", "the broker must trust the authority of the device's certificate"},
     {"'s certificate was refused", "`mqtt-relay check relayd` judges the broker's certificate"},
     {"no CONNECT within idle_timeout", "the device must send CONNECT as soon as TLS is up"},

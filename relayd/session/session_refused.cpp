@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "relayd/session/alert_advice.h"
+#include "relayd/session/connack_advice.h"
 #include "relayd/session/session.h"
 
 namespace relayd {
@@ -27,7 +28,7 @@ void Session::refused_by_broker() {
   else broker_is_well();
   if (connack_ && !connack_->reason().empty()) why.append("; its reason: ").append(connack_->reason());
   refused_ = true;
-  finish(why, Level::warning, &services_.log_limits.broker_refusals[nth]);
+  finish(why, Level::warning, &services_.log_limits.broker_refusals[nth], advice_on_connack(value));
 }
 
 // The broker answered CONNECT, so its address is good.

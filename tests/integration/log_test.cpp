@@ -117,6 +117,21 @@ TEST_CASE("log: a key that is not the certificate's is named with the command th
   CHECK(line.at("fingerprint") == lower(openssl(shown, {"-fingerprint", "-sha256"})));
 }
 
+TEST_CASE("log: a broker's refusal has its code, its name and the fix") {
+  World world({.remote = RemoteKind::captured});
+  const auto identity = device_identity("p256", 1);
+  world.give_key("dev7", identity);
+  auto device = world.device(identity);
+  device.tls().send(mqtt::connect({.client_id = "dev7", .level = mqtt::v5}));
+  auto broker = world.captured->accept();
+  broker.read_packet();
+  broker.send(mqtt::packet(0x20, std::string("\0\x85\0", 3)));
+  const Json line = world.relay().session_closed();
+  CHECK(line.at("event") == "session_refused");
+  CHECK(line.at("why").get<std::string>().find("CONNACK 0x85, Client Identifier not valid") != std::string::npos);
+  CHECK(line.at("fix") == "the broker must allow this client id, and this certificate to use it");
+}
+
 TEST_CASE("log: a connection that never sent CONNECT is not called a session") {
   World world;
   { const auto device = world.device(device_identity("p256", 1)); }
