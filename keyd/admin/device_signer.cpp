@@ -12,7 +12,7 @@
 namespace keyd::admin {
 namespace {
 
-constexpr timeval kPatience{30, 0};
+constexpr timeval kPatience{180, 0};  // the other half may have to look up eight names first, at 10 s each
 
 class DeviceSigner {
  public:
@@ -54,7 +54,7 @@ std::span<const uint8_t> next(int socket, ipc::RequestBuffer& buffer) {
   for (;;) {
     const ssize_t got = ::recv(socket, buffer.data(), buffer.size(), 0);
     if (got >= 0) return std::span(buffer).first(static_cast<size_t>(got));
-    if (errno == EAGAIN) throw std::runtime_error("nothing was asked for in 30 s");
+    if (errno == EAGAIN) throw std::runtime_error("nothing was asked for in 180 s");
     if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "recv");
   }
 }

@@ -18,7 +18,7 @@ struct DeviceSignerOptions {
 };
 
 // `socket`: SOCK_SEQPACKET, connected. Returns when all signatures are made, or when the other end is closed. Throws
-// std::runtime_error if the key can't be read, or if no request comes for 30 s.
+// std::runtime_error if the key can't be read, or if no request comes for 180 s.
 void sign_as_device(const ConfiguredPath& keys_dir, KeyReader& reader, const DeviceSignerOptions& options, int socket);
 
 }  // namespace keyd::admin

@@ -108,26 +108,27 @@ Check DeviceTrial::listener() {
   return all;
 }
 
-Check DeviceTrial::look_up(const Try& attempt) {
-  const auto& spki = chains_.shown.chain.spki;
-  struct {
-    bool arrived = false;
-    ipc::Status status{};
-  } answer;
-  const ipc::Lookup lookup{ipc::Role::device, spki, attempt.origin, client_id_, "", attempt.proof.view()};
+std::optional<ipc::Status> DeviceTrial::look_up(const Try& attempt) {
+  std::optional<ipc::Status> answer;
+  const ipc::Lookup lookup{ipc::Role::device,   chains_.shown.chain.spki, attempt.origin, client_id_, "",
+                           attempt.proof.view()};
   const auto ticket = keyd_.lookup(lookup, [&](const ipc::Client::Answer& came) {
-    answer = {came.arrived, came.status};
+    if (came.arrived) answer = came.status;
     loop_.stop();
   });
   if (ticket) loop_.run();
-  if (!answer.arrived) return {Result::error, "keyd did not answer", "see keyd's log: `journalctl -u mqtt-keyd`"};
-  if (answer.status == ipc::Status::ok)
+  return answer;
+}
+
+Check DeviceTrial::judge(const std::optional<ipc::Status>& answer) {
+  if (!answer) return {Result::error, "keyd did not answer", "see keyd's log: `journalctl -u mqtt-keyd`"};
+  if (answer == ipc::Status::ok)
     return {Result::ok, keyd_.require_presence() ? "keyd has the key, and takes a handshake that it signs as proof of "
                                                    "the device's presence"
                                                  : "keyd has the key; it asks for no proof of presence"};
-  if (answer.status == ipc::Status::not_found)
+  if (answer == ipc::Status::not_found)
     return {Result::error, "keyd has no key " + client_id_ + ".pem", "see key; does keyd read another directory?"};
-  const auto [problem, fix] = advice_on_key(answer.status, client_id_, spki);
+  const auto [problem, fix] = advice_on_key(*answer, client_id_, chains_.shown.chain.spki);
   return {Result::error, problem, fix};
 }
 
@@ -155,8 +156,19 @@ Check DeviceTrial::presence(DeviceSigner* signer) {
     attempt.proof = std::move(shown.proof);
     tries.push_back(std::move(attempt));
   }
-  Check check = look_up(tries.front());
+  Check check = judge(look_up(tries.front()));
   if (check.result == Result::ok) tries_ = std::move(tries);
+  return check;
+}
+
+// keyd took the first proof, and this one is as old: the brokers before this one took too long.
+Check DeviceTrial::too_late_for(size_t nth) {
+  Check check = check_broker(context_, nth);
+  check.found +=
+      "; not tried as the device: keyd takes no proof of its presence any more, as the brokers before it took too long";
+  if (check.result == Result::error) return check;
+  check.result = Result::warning;
+  check.fix = "repair the brokers before it, or raise presence_window in keyd.json, and check again";
   return check;
 }
 
@@ -167,8 +179,11 @@ Check DeviceTrial::try_broker(size_t nth, bool connect) {
     return check;
   }
   const Try& attempt = tries_[nth];
-  if (nth > 0)
-    if (Check check = look_up(attempt); check.result != Result::ok) return check;
+  if (nth > 0) {
+    const auto answer = look_up(attempt);
+    if (answer == ipc::Status::denied) return too_late_for(nth);
+    if (answer != ipc::Status::ok) return judge(answer);
+  }
   const auto& chain = chains_.shown.chain;
   AsDevice as{loop_, keyd_, chain, {ipc::Role::device, client_id_, chain.spki, attempt.origin}};
   if (connect) mqtt::append_resuming_connect(as.connect, client_id_, kKeepAlive);

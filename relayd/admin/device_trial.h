@@ -2,6 +2,7 @@
 // what the ones before it found.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,10 @@ class DeviceTrial {
   };
   Check listener_accepts(size_t nth);
   Check has_own_id(const Config::Listener& listener);
-  Check look_up(const Try& attempt);
+  std::optional<ipc::Status> look_up(const Try& attempt);  // nullopt: keyd did not answer
+  Check judge(const std::optional<ipc::Status>& answer);
   Check try_broker(size_t nth, bool connect);
+  Check too_late_for(size_t nth);
 
   const CheckContext& context_;
   const std::string& client_id_;

@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "tests/integration/harness/capturing_remote.h"
 #include "tests/integration/harness/catch.h"
 #include "tests/integration/harness/field.h"
 #include "tests/integration/harness/haproxy.h"
@@ -305,6 +306,24 @@ TEST_CASE("check of a client: of several brokers, each is tried as the device", 
   desk.expect("remote", "error", "it accepts the device's certificate");
   desk.expect("remote", "error", "it refuses the device's certificate");
   CHECK(desk.audited("sign").size() == 2);
+}
+
+TEST_CASE("check of a client: a broker that slow ones kept waiting is not refused, it is not tried as the device",
+          "[client-check][root]") {
+  NEEDS_ROOT();
+  const Endpoint first{own_address(), ports::direct}, second{own_address(), ports::remote};
+  Desk desk({.keyd = {{"presence_window", "10s"}}, .start = false});
+  const TakenPort silent(first);  // until connect_timeout, and for 3 s each with plain MQTT and a small ClientHello
+  desk.world.relay().patch_relayd({{"remote_host", nullptr},
+                                   {"remote_hosts", {first.text(), second.text()}},
+                                   {"remote", {{"connect_timeout", "5s"}}}});
+  desk.world.relay().start();
+  const auto identity = device_identity("p256", 1);
+  desk.world.give_key(kClient, identity);
+  desk.check(identity.certificate);
+  desk.expect("remote", "error", "no answer to the TLS handshake in 5000 ms");
+  desk.expect("remote", "error", "TLS is up; not tried as the device: keyd takes no proof of its presence any more",
+              "raise presence_window");
 }
 
 TEST_CASE("check of a client: it needs one listener that accepts the device, not all", "[client-check][root]") {
