@@ -81,6 +81,11 @@ Check judge_device(const std::string& where, const ProbeResult& found, bool conn
 // What a probe of this broker found.
 Check judge(const CheckContext& context, const Config::Broker& broker, const ProbeResult& found, const AsDevice* as) {
   const Config& config = context.config;
+  if (as && found.not_signed == ipc::Status::superseded)
+    return {Result::warning,
+            found.address +
+                ": not tried as the device, which has connected meanwhile: keyd signs for its newest connection only",
+            "check again"};
   if (as && found.cause == tls::End::Cause::signature) {
     const auto [problem, fix] =
         advice_on_key(found.not_signed.value_or(ipc::Status::internal), as->key.client_id, as->key.spki);

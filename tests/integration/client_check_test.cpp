@@ -326,6 +326,26 @@ TEST_CASE("check of a client: a broker that slow ones kept waiting is not refuse
               "raise presence_window");
 }
 
+TEST_CASE("check of a client: a device that connects meanwhile has the broker to itself, and is no error",
+          "[client-check][root]") {
+  NEEDS_ROOT();
+  Desk desk({.remote = RemoteKind::captured});
+  const auto identity = device_identity("p256", 1);
+  desk.world.give_key(kClient, identity);
+  auto running = std::async(std::launch::async, [&] { return run(desk.command(identity.certificate)); });
+  auto checks = desk.world.captured->accept_silently();  // keyd knows the check's proof
+  auto device = desk.world.device(identity);
+  device.tls().send(mqtt::connect({.client_id = kClient}));
+  auto devices = desk.world.captured->accept();  // and a newer one, for which it has signed
+  checks.refused_handshake();
+  desk.last = running.get();
+  desk.expect("remote", "warning", "not tried as the device, which has connected meanwhile", "check again");
+  CHECK(desk.last.status.code == 0);
+  devices.read_packet();
+  devices.send(connack_accepted);
+  CHECK(mqtt::connack_code(device.tls().read_packet()) == 0);
+}
+
 TEST_CASE("check of a client: it needs one listener that accepts the device, not all", "[client-check][root]") {
   NEEDS_ROOT();
   TempDir directory;
