@@ -131,8 +131,10 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   std::string set_log_level(const LogChange& change, const Requester& requester) override {
     if (!all_.current) throw std::runtime_error("relayd does not serve yet");
     const auto changed = log_levels_.change(change, configured_level(), uv_now(loop_));
-    if (changed && !apply_log_level(*changed, [&] { log_change(*changed, requester); }))
-      throw std::runtime_error("a process of relayd could not be told; try again");
+    if (changed) apply_log_level(*changed, [&] { log_change(*changed, requester); });
+    if (!log_levels_told_)
+      throw std::runtime_error(
+          "it is set, but a process of relayd does not read its orders; it is told as soon as it does");
     return in_words(changed, change);
   }
 
@@ -140,14 +142,14 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
 
   log::Level configured_level() const { return all_.current ? all_.current->config().log.level : log::Level::info; }
 
-  // `report` logs it, while the log is at the lower one of both levels. False: a process could not be told.
+  // `report` logs it, while the log is at the lower one of both levels.
   template <typename Report>
-  bool apply_log_level(const LogOverrides::Changed& changed, Report report) {
+  void apply_log_level(const LogOverrides::Changed& changed, Report report) {
     const bool quieter = changed.after > changed.before;
     if (quieter) report();
     open_log();
     if (!quieter) report();
-    return all_.tell_log_levels();
+    log_levels_told_ = all_.tell_log_levels();
   }
 
   void open_log() {
@@ -334,6 +336,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     tell_status();
     for (const auto& changed : log_levels_.expire(configured_level(), uv_now(loop_)))
       apply_log_level(changed, [&] { log_expiry(changed); });
+    if (!log_levels_told_) log_levels_told_ = all_.tell_log_levels();
     if (const std::string changed = changes_.changed(uv_now(loop_)); !changed.empty()) {
       log::info("files_changed", "files have changed, so relayd reloads", {{"files", changed}});
       reload();
@@ -424,6 +427,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   SlotEndings endings_;
   Pauses pauses_;
   LogOverrides log_levels_;
+  bool log_levels_told_ = true;  // to every process; if not, tick() tries again
   Generations all_;
   std::optional<Doors> doors_;
   EndedCounts ended_;

@@ -202,6 +202,24 @@ TEST_CASE("log-level --for takes the level back by itself") {
   CHECK(debug_of_a_session(world, identity, "dev-a") == 0);
 }
 
+TEST_CASE("log-level reaches a worker that read no orders, as soon as it does") {
+  Office office(1, {{"worker_watchdog", "60s"}});
+  World& world = office.world;
+  const auto identity = device_identity("p256", 1);
+  world.give_key("dev-a", identity);
+  const pid_t worker = world.relay().workers().at(0);
+  REQUIRE(kill(worker, SIGSTOP) == 0);
+  for (const Deadline deadline = patience(); office.ask({"log-level", "debug", "--client", "dev-a"}).status.code == 0;)
+    REQUIRE_FALSE(deadline.over());  // its queue has no end
+  const auto asked = office.ask({"log-level", "default", "--client", "dev-a"});
+  CHECK(asked.status.code == 1);
+  CHECK(asked.err.find("it is set, but a process of relayd does not read its orders") != std::string::npos);
+  REQUIRE(kill(worker, SIGCONT) == 0);
+  for (const Deadline deadline = patience(); debug_of_a_session(world, identity, "dev-a") > 0;)
+    REQUIRE_FALSE(deadline.over());
+  CHECK(world.relay().workers().at(0) == worker);
+}
+
 TEST_CASE("log-level says what is wrong with a level, a client id, a time, or the 17th client id") {
   Office office(1);
   const auto refused = [&](const std::vector<std::string>& words, int code, const std::string& why) {
