@@ -87,8 +87,10 @@ Check judge(const CheckContext& context, const Config::Broker& broker, const Pro
                 ": not tried as the device, which has connected meanwhile: keyd signs for its newest connection only",
             "check again"};
   if (as && found.cause == tls::End::Cause::signature) {
-    const auto [problem, fix] =
-        advice_on_key(found.not_signed.value_or(ipc::Status::internal), as->key.client_id, as->key.spki);
+    if (!found.not_signed)
+      return {Result::error, found.address + ": keyd did not answer in time",
+              "see keyd's log: `journalctl -u mqtt-keyd`"};
+    const auto [problem, fix] = advice_on_key(*found.not_signed, as->key.client_id, as->key.spki);
     return {Result::error, found.address + ": keyd did not sign: " + problem, fix};
   }
   const std::string ended =

@@ -110,6 +110,10 @@ class Probe final : private tls::StreamHandler {
   void too_late() {
     if (leaving_ || (result_.tls && as_->connect.empty())) return end("");
     if (result_.tls) return end("no answer to CONNECT in " + std::to_string(patience_.count()) + " ms");
+    if (stream_->awaits_signature()) {
+      result_.cause = tls::End::Cause::signature;
+      return end("no signature in " + std::to_string(patience_.count()) + " ms");
+    }
     result_.answered = named_answer(stream_->first_bytes(), "remote_port");
     result_.mute = result_.silent = stream_->first_bytes().empty();
     end("no answer to the TLS handshake in " + std::to_string(patience_.count()) + " ms");

@@ -346,6 +346,20 @@ TEST_CASE("check of a client: a device that connects meanwhile has the broker to
   CHECK(mqtt::connack_code(device.tls().read_packet()) == 0);
 }
 
+TEST_CASE("check of a client: if keyd goes away in the middle, the broker is not blamed", "[client-check][root]") {
+  NEEDS_ROOT();
+  Desk desk({.remote = RemoteKind::captured});
+  desk.world.relay().patch_relayd({{"remote", {{"connect_timeout", "2s"}}}});
+  const auto identity = device_identity("p256", 1);
+  desk.world.give_key(kClient, identity);
+  auto running = std::async(std::launch::async, [&] { return run(desk.command(identity.certificate)); });
+  auto remote = desk.world.captured->accept_silently();  // keyd has looked up the key, but has not been asked to sign
+  desk.world.relay().keyd().kill();
+  remote.refused_handshake();
+  desk.last = running.get();
+  desk.expect("remote", "error", "keyd did not answer in time", "journalctl -u mqtt-keyd");
+}
+
 TEST_CASE("check of a client: it needs one listener that accepts the device, not all", "[client-check][root]") {
   NEEDS_ROOT();
   TempDir directory;
