@@ -165,6 +165,9 @@ int no_command(const CLI::App* app, const std::vector<std::string>& remaining) {
       hint);
 }
 
+// "--client=": CLI11 would take the next word as its value, which is how a script's empty variable looks.
+bool lacks_value(const std::string& word) { return word.starts_with("--") && word.find('=') == word.size() - 1; }
+
 }  // namespace
 
 void set_up(CLI::App& app) {
@@ -184,6 +187,10 @@ CLI::App* add_command(CLI::App& to, const std::string& name, const std::string& 
 }
 
 std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> words) try {
+  const auto options_end = std::find(words.begin(), words.end(), "--");
+  if (const auto found = std::find_if(words.begin(), options_end, lacks_value); found != options_end)
+    return complain(app.get_name(), "found \"" + *found + "\", which has no value after the =",
+                    "All commands: " + app.get_name() + " --help");
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
   app.parse(std::move(words));
   if (const CLI::App* last = deepest(app); needs_command(last)) return no_command(last, {});

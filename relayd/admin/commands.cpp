@@ -192,6 +192,11 @@ void define_init(CLI::App& app, CommandLine& line) {
   add_config(init, line);
 }
 
+// A script's empty variable is no option that is left out.
+CLI::Validator not_empty(const std::string& what) {
+  return {[what](const std::string& text) { return text.empty() ? "found \"\"; allowed: " + what : ""; }, ""};
+}
+
 void define_check(CLI::App& app, CommandLine& line) {
   CLI::App& check = *add_command(app, "check", kCheckNotes);
   check.add_option("DAEMON", line.check.daemon, "keyd or relayd; default: both")
@@ -202,10 +207,10 @@ void define_check(CLI::App& app, CommandLine& line) {
   check.add_option("--config", line.config, "The configuration of DAEMON")->type_name("FILE");
   check.add_option("--client", line.check.client, "Check what this one device needs")
       ->type_name("CLIENT_ID")
-      ->check(CLI::Validator([](const std::string& id) { return id.empty() ? "found \"\"; allowed: a client id" : ""; },
-                             ""));
+      ->check(not_empty("a client id"));
   check.add_option("--certificate", line.check.certificate, "The device's chain, PEM, the leaf first")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty("a file's name"));
   check.add_flag("--connect", line.check.connect, "Also send a CONNECT, which takes its session over");
   check.add_flag("--json", line.check.report.json, "One JSON object");
   check.add_flag("--warnings-as-errors", line.check.report.warnings_as_errors, "Exit status 2 if there are warnings");

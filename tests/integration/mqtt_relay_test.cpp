@@ -102,6 +102,19 @@ TEST_CASE("a wrong command line exits with 64, says what is wrong on standard er
   CHECK(has(finished.err, "MQTT_RELAY_REMOTE_PORT: found \"99999\"; allowed: 1 to 65535"));
 }
 
+TEST_CASE("a script's empty variable is an error, and takes no other word for its value", "[mqtt-relay]") {
+  const auto wrong = [](std::vector<std::string> words, const std::string& found) {
+    const auto asked = ask(std::move(words));
+    CAPTURE(asked.out, asked.err);
+    CHECK(asked.status.code == 64);
+    CHECK(has(asked.err, found));
+  };
+  wrong({"check", "--client=", "--connect"}, "found \"--client=\", which has no value after the =");
+  wrong({"sessions", "--client=", "--json"}, "found \"--client=\"");
+  wrong({"keys", "import", "--as=", "thermo.pem"}, "found \"--as=\"");
+  wrong({"check", "--client", "thermo", "--certificate", ""}, "found \"\"; allowed: a file's name");
+}
+
 TEST_CASE("for an unknown command, mqtt-relay and its help suggest the nearest one", "[mqtt-relay]") {
   CHECK(has(ask({"chekc"}).err, "found \"chekc\", which is not a command; did you mean check?"));
   CHECK(has(ask({"help", "relaod"}).err, "did you mean reload?"));
