@@ -15,6 +15,14 @@ namespace {
 
 constexpr size_t kMostAnswer = 64 * 1024 * 1024;  // 256 workers of 16 generations are 4 MB
 
+// Nothing is replaced: it would be about another device.
+std::string encoded(const Json& request) try {
+  return request.dump(-1, ' ', true) + "\n";
+} catch (const Json::type_error&) {
+  throw common::CommandFailed("found a word that is not UTF-8; no client id or listener has such a name",
+                              common::kExitUsage);
+}
+
 std::string remedy(int error) {
   switch (error) {
     case ENOENT:
@@ -67,7 +75,7 @@ Question::Question(std::string path, const Json& request, common::Milliseconds p
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO})
     setsockopt(socket_.get(), SOL_SOCKET, option, &timeout, sizeof timeout);
   if (!socket_ || connect(socket_.get(), address->get(), address->kSize) != 0) fail(errno);
-  const std::string line = request.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
+  const std::string line = encoded(request);
   for (size_t sent = 0; sent < line.size();) {
     const ssize_t now = ::send(socket_.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (now < 0 && errno == EPIPE) break;  // relayd refused before it had read the whole request

@@ -232,6 +232,7 @@ TEST_CASE("log-level says what is wrong with a level, a client id, a time, or th
   refused({"log-level", "debug", "--for", "8d"}, 64, "found \"8d\"; allowed: 1s to 168h");
   refused({"log-level", "--for", "5m"}, 64, "--for needs a LEVEL that it ends");
   refused({"log-level", "--client", "a"}, 64, "--client needs a LEVEL");
+  refused({"log-level", "debug", "--client", "caf\xe9"}, 64, "found a word that is not UTF-8");
   refused({"log-level", "debug", "--client", std::string(252, 'x')}, 1, "found a client id of 252 bytes");
   for (int i = 0; i < 16; i++) done(office.ask({"log-level", "debug", "--client", "dev-" + std::to_string(i)}));
   refused({"log-level", "debug", "--client", "dev-16"}, 1,
