@@ -106,6 +106,8 @@ int run_client_check(const CommandLine& line) {
     throw CommandFailed("found " + daemon + " and --client, which checks both daemons", common::kExitUsage);
   const auto [keyd, relayd] = files_to_check(line, line.check);
   const std::string pem = file.empty() ? "" : common::read_file(file, kMostCertificate);
+  if (pem.find("PRIVATE KEY-----") != std::string::npos)  // this process will talk to the remote broker
+    throw CommandFailed(file + ": it holds a private key; name a file with the certificates alone", common::kExitUsage);
   std::string shown = file;
   size_t brokers = 1;
   try {

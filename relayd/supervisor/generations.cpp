@@ -83,7 +83,7 @@ size_t Generations::disconnect(const Whom& whom, uint32_t request) {
   return asked;
 }
 
-bool Generations::tell_paused(const std::vector<std::string>& listeners) {
+bool Generations::tell_paused(const std::set<std::string>& listeners) {
   bool told = true;
   for (const std::string& name : listeners)
     for_each([&](Generation& generation) { told = generation.tell_paused(name) && told; });

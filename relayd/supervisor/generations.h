@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,7 @@ struct Generations {
 
   // As Generation's, for each of them.
   size_t disconnect(const Whom& whom, uint32_t request);
-  bool tell_paused(const std::vector<std::string>& listeners);
+  bool tell_paused(const std::set<std::string>& listeners);
   bool tell_log_levels();
   OpenFeeds open_feeds(const FeedRequest& request);
 };

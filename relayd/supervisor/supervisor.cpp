@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <set>
 
 #include "common/hardening.h"
 #include "common/log.h"
@@ -124,8 +125,16 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   std::string pause(const std::string& listener, bool pause) override {
     if (!all_.current) throw std::runtime_error("relayd does not serve yet");
     const auto changed = pauses_.change(all_.current->config().listeners, listener, pause);
-    if (!all_.tell_paused(changed)) throw std::runtime_error("a worker could not be told; try again");
+    pauses_untold_.insert(changed.begin(), changed.end());
+    if (!tell_pauses())
+      throw std::runtime_error("it is set, but a worker does not read its orders; it is told as soon as it does");
     return changed_pauses(changed, pause);
+  }
+
+  bool tell_pauses() {
+    if (!all_.tell_paused(pauses_untold_)) return false;
+    pauses_untold_.clear();
+    return true;
   }
 
   std::string set_log_level(const LogChange& change, const Requester& requester) override {
@@ -337,6 +346,7 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
     for (const auto& changed : log_levels_.expire(configured_level(), uv_now(loop_)))
       apply_log_level(changed, [&] { log_expiry(changed); });
     if (!log_levels_told_) log_levels_told_ = all_.tell_log_levels();
+    tell_pauses();
     if (const std::string changed = changes_.changed(uv_now(loop_)); !changed.empty()) {
       log::info("files_changed", "files have changed, so relayd reloads", {{"files", changed}});
       reload();
@@ -426,6 +436,8 @@ class Supervisor final : private Generation::Owner, private Control::Owner {
   FlappingMemory flapping_;
   SlotEndings endings_;
   Pauses pauses_;
+  // Listeners of whose pause, or its end, a worker has not heard: tick() tells it again.
+  std::set<std::string> pauses_untold_;
   LogOverrides log_levels_;
   bool log_levels_told_ = true;  // to every process; if not, tick() tries again
   Generations all_;

@@ -258,6 +258,18 @@ TEST_CASE("check of a client: without a certificate it checks the key, and says 
   desk.expect("remote", "ok", "\"remote\" verifies for ");
 }
 
+TEST_CASE("check of a client: a file with a private key is refused", "[client-check][root]") {
+  NEEDS_ROOT();
+  Desk desk({.start = false});
+  const auto identity = device_identity("p256", 1);
+  TempDir directory;
+  write_file(directory / "both.pem", read_file(identity.certificate) + read_file(identity.key));
+  const auto refused = run(desk.command(directory / "both.pem"));
+  CHECK(refused.status.code == 64);
+  CHECK(refused.err.find("both.pem: it holds a private key; name a file with the certificates alone") !=
+        std::string::npos);
+}
+
 TEST_CASE("check of a client: a session of the device that is up goes on", "[client-check][root]") {
   NEEDS_ROOT();
   Desk desk;

@@ -202,7 +202,7 @@ TEST_CASE("log-level --for takes the level back by itself") {
   CHECK(debug_of_a_session(world, identity, "dev-a") == 0);
 }
 
-TEST_CASE("log-level reaches a worker that read no orders, as soon as it does") {
+TEST_CASE("log-level, pause and resume reach a worker that read no orders, as soon as it does") {
   Office office(1, {{"worker_watchdog", "60s"}});
   World& world = office.world;
   const auto identity = device_identity("p256", 1);
@@ -214,6 +214,12 @@ TEST_CASE("log-level reaches a worker that read no orders, as soon as it does") 
   const auto asked = office.ask({"log-level", "default", "--client", "dev-a"});
   CHECK(asked.status.code == 1);
   CHECK(asked.err.find("it is set, but a process of relayd does not read its orders") != std::string::npos);
+  for (int i = 0; i < 2; i++) {
+    const auto paused = office.ask({"pause"});
+    CHECK(paused.status.code == 1);
+    CHECK(paused.err.find("it is set, but a worker does not read its orders") != std::string::npos);
+  }
+  CHECK(office.ask({"resume"}).status.code == 1);
   REQUIRE(kill(worker, SIGCONT) == 0);
   for (const Deadline deadline = patience(); debug_of_a_session(world, identity, "dev-a") > 0;)
     REQUIRE_FALSE(deadline.over());
