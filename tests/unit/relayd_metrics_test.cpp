@@ -49,7 +49,7 @@ struct Sample {
 // The family that a sample belongs to, if the text before it says that it is of `type`.
 std::string family_of(std::string name, const std::string& type, bool openmetrics) {
   const auto drop = [&](const char* suffix) {
-    if (name.ends_with(suffix)) name.resize(name.size() - strlen(suffix));
+    if (name.ends_with(suffix)) name.erase(name.size() - strlen(suffix));
   };
   if (type == "histogram")
     for (const char* suffix : {"_bucket", "_sum", "_count"}) drop(suffix);
